@@ -1,0 +1,1 @@
+"""Keras networks, CBAM attention, named taps, exact cost, the bundle."""

@@ -1,0 +1,1 @@
+"""Motion comes in: the signal contract, recordings, data sets, quality."""

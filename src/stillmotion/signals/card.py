@@ -1,0 +1,47 @@
+"""A data set's card: what it is, whose it is, what is known to be odd about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .spec import SignalSpec
+
+
+@dataclass(frozen=True)
+class Card:
+    """Everything about a data set that is not its samples.
+
+    Args:
+        name: lower-case, with hyphens; also its folder's name.
+        title, authors, year, citation, licence, url: as its publisher states them.
+        people: how many people the whole set has.
+        placement: where the devices were worn, in words.
+        spec: the signal as published, with the window its papers use.
+        layout: the publisher's files, as patterns below the folder.
+        counts: published counts, checked when the data is read (``samples``, ``windows`` … or class names).
+        official_test: people that the publisher tests on (empty: no official split).
+        same_people_as: other data sets recorded from the same people.
+        quirks: what a reader of the files trips over, a sentence each.
+    """
+
+    name: str
+    title: str
+    authors: str
+    year: int
+    citation: str
+    licence: str
+    url: str
+    people: int
+    placement: str
+    spec: SignalSpec
+    layout: tuple[str, ...]
+    counts: Mapping[str, int] = field(default_factory=dict)
+    official_test: tuple[str, ...] = ()
+    same_people_as: tuple[str, ...] = ()
+    quirks: tuple[str, ...] = ()
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """Protocols that this data set has."""
+        return ("published", *(("official",) if self.official_test else ()), "subjects:k", "loso")

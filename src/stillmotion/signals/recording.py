@@ -1,0 +1,190 @@
+"""Recordings: continuous stretches of one person, kept as views into one column store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UserError
+from .spec import SignalSpec
+
+Floats = NDArray[np.float32]
+Labels = NDArray[np.int16]
+Times = NDArray[np.float64]
+
+NULL = -1  #: the label of a sample that has no class
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """One continuous stretch of one person. Gaps and changes of session end it.
+
+    Args:
+        subject: who; a person has one name in every recording of a data set.
+        session: which putting-on of the device.
+        samples: (T, D) float32, one row a sample, one column a channel.
+        labels: (T,) int16, index into the classes of the data set, -1 where there is none.
+        times: (T,) seconds on the device's own clock, or None when the samples are evenly spaced.
+        source: the stretch of raw data it was taken from; two recordings of one source may overlap.
+        offset: row of the source at which it starts.
+    """
+
+    subject: str
+    session: str
+    samples: Floats
+    labels: Labels
+    times: Times | None = None
+    source: str = ""
+    offset: int = 0
+
+    def __post_init__(self) -> None:
+        where = f"Recording {self.source or self.session!r} of {self.subject!r}"
+        if self.samples.ndim != 2:
+            raise UserError(f"{where}: samples must be (time, channel), not {self.samples.shape}.")
+        if len(self.samples) == 0:
+            raise UserError(f"{where} is empty.")
+        for what, column in (("labels", self.labels), ("times", self.times)):
+            if column is not None and column.shape != self.samples.shape[:1]:
+                raise UserError(f"{where}: {len(self.samples)} samples but {what} of shape {column.shape}.")
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something a loader found and worked around: what, how often, where first."""
+
+    kind: str
+    count: int
+    text: str
+    where: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Recordings that share one signal contract.
+
+    The samples of all recordings lie in one array, so that windows over everything are views and a cache
+    can be mapped instead of read. Build one with ``Dataset.of(recordings)``.
+    """
+
+    name: str
+    spec: SignalSpec
+    samples: Floats
+    labels: Labels
+    times: Times | None
+    index: tuple[dict[str, Any], ...]
+    notes: tuple[Note, ...] = ()
+    official_test: tuple[str, ...] = ()
+    same_people_as: tuple[str, ...] = ()
+    fingerprint: str = field(default="", compare=False)
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        spec: SignalSpec,
+        recordings: Iterable[Recording],
+        *,
+        notes: Sequence[Note] = (),
+        official_test: Sequence[str] = (),
+        same_people_as: Sequence[str] = (),
+        fingerprint: str = "",
+    ) -> Dataset:
+        """Collect recordings into one column store, refusing what does not fit ``spec``."""
+        recordings = list(recordings)
+        if not recordings:
+            raise UserError(f"{name}: there are no recordings.")
+        for recording in recordings:
+            if recording.samples.shape[1] != len(spec.channels):
+                raise UserError(
+                    f"{name}: recording {recording.source!r} of {recording.subject!r} has "
+                    f"{recording.samples.shape[1]} channels, its signal {len(spec.channels)}."
+                )
+            highest = int(recording.labels.max(initial=NULL))
+            if highest >= len(spec.classes) or int(recording.labels.min(initial=0)) < NULL:
+                raise UserError(
+                    f"{name}: recording {recording.source!r} of {recording.subject!r} has a label outside "
+                    f"-1 … {len(spec.classes) - 1}."
+                )
+        timed = [recording.times is not None for recording in recordings]
+        if any(timed) != all(timed):
+            raise UserError(f"{name}: some recordings carry timestamps and some do not.")
+        stop = np.cumsum([len(recording) for recording in recordings])
+        index = tuple(
+            {
+                "subject": recording.subject,
+                "session": recording.session,
+                "source": recording.source or f"{name}:{number}",
+                "offset": recording.offset,
+                "start": int(end) - len(recording),
+                "stop": int(end),
+            }
+            for number, (recording, end) in enumerate(zip(recordings, stop, strict=True))
+        )
+        return cls(
+            name=name,
+            spec=spec,
+            samples=np.concatenate([recording.samples for recording in recordings]).astype(np.float32, copy=False),
+            labels=np.concatenate([recording.labels for recording in recordings]).astype(np.int16, copy=False),
+            times=np.concatenate([r.times for r in recordings if r.times is not None]) if all(timed) else None,
+            index=index,
+            notes=tuple(notes),
+            official_test=tuple(official_test),
+            same_people_as=tuple(same_people_as),
+            fingerprint=fingerprint,
+        )
+
+    @cached_property
+    def recordings(self) -> tuple[Recording, ...]:
+        """The recordings, as views."""
+        return tuple(
+            Recording(
+                subject=row["subject"],
+                session=row["session"],
+                samples=self.samples[row["start"] : row["stop"]],
+                labels=self.labels[row["start"] : row["stop"]],
+                times=None if self.times is None else self.times[row["start"] : row["stop"]],
+                source=row["source"],
+                offset=row["offset"],
+            )
+            for row in self.index
+        )
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """The people, sorted (numbers as numbers)."""
+        return tuple(sorted({row["subject"] for row in self.index}, key=_natural))
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def having(self, subjects: Iterable[str]) -> Dataset:
+        """The recordings of some people only."""
+        wanted = set(subjects)
+        unknown = sorted(wanted - set(self.subjects), key=_natural)
+        if unknown:
+            raise UserError(f"{self.name} has no person {', '.join(unknown)}. It has {', '.join(self.subjects)}.")
+        return self.rebuilt([r for r in self.recordings if r.subject in wanted])
+
+    def rebuilt(self, recordings: Iterable[Recording], *, spec: SignalSpec | None = None, notes: Sequence[Note] = ()) -> Dataset:
+        """The same data set with other recordings (and signal); its fingerprint says it was changed."""
+        new = Dataset.of(
+            self.name,
+            self.spec if spec is None else spec,
+            recordings,
+            notes=(*self.notes, *notes),
+            official_test=self.official_test,
+            same_people_as=self.same_people_as,
+        )
+        return replace(new, fingerprint="")
+
+
+def _natural(name: str) -> tuple[int, int | str]:
+    return (0, int(name)) if name.isdigit() else (1, name)

@@ -1,0 +1,144 @@
+"""The signal contract: what a window of motion is, from the data set to the device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, get_args
+
+from ..errors import ContractError, UserError
+
+LabelPolicy = Literal["majority", "first", "all-equal"]
+
+#: Units that are understood, by sensor. An empty unit means "not known" and is never converted.
+UNITS: dict[str, tuple[str, ...]] = {
+    "acc": ("g", "m/s2"),
+    "gyr": ("rad/s", "deg/s"),
+    "mag": ("uT", "gauss"),
+}
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One column of a signal: where on the body, which sensor, which axis, in what unit.
+
+    ``position`` and ``unit`` may be empty when they are not known.
+    """
+
+    sensor: str
+    axis: str
+    unit: str = ""
+    position: str = ""
+
+    @property
+    def name(self) -> str:
+        """Dotted name such as ``wrist.acc.x`` (``acc.x`` without a position)."""
+        return ".".join(part for part in (self.position, self.sensor, self.axis) if part)
+
+    @property
+    def group(self) -> str:
+        """Name of the sensor unit that this axis belongs to, such as ``wrist.acc``."""
+        return ".".join(part for part in (self.position, self.sensor) if part)
+
+
+@dataclass(frozen=True)
+class SignalSpec:
+    """Sampling rate, channels, window, classes and label rule of a signal.
+
+    Args:
+        rate: sampling rate in Hz.
+        channels: the columns, in order.
+        classes: class names; a label is an index into them, -1 means "no class" (null).
+        window: length of a window in samples.
+        hop: distance between the starts of two windows in samples.
+        label_policy: how a window gets its label: ``majority`` (at least ``label_share`` of its samples),
+            ``first`` (the label of its first sample, as the published systems do) or ``all-equal``.
+        label_share: smallest share of the window that a majority needs, 0 to 1.
+    """
+
+    rate: float
+    channels: tuple[Channel, ...]
+    classes: tuple[str, ...]
+    window: int
+    hop: int
+    label_policy: LabelPolicy = "majority"
+    label_share: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not self.rate > 0:
+            raise UserError(f"A sampling rate must be above 0 Hz, not {self.rate}.")
+        if not self.channels:
+            raise UserError("A signal needs at least one channel.")
+        if self.window < 1 or self.hop < 1:
+            raise UserError(f"Window and hop must be at least 1 sample, not {self.window} and {self.hop}.")
+        if self.label_policy not in get_args(LabelPolicy):
+            valid = ", ".join(get_args(LabelPolicy))
+            raise UserError(f"Unknown label policy {self.label_policy!r}. Valid: {valid}.")
+        if not 0 <= self.label_share <= 1:
+            raise UserError(f"label_share is a share between 0 and 1, not {self.label_share}.")
+        for what, names in (("channel", self.channel_names), ("class", self.classes)):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise UserError(f"A {what} name stands twice in the signal: {', '.join(twice)}.")
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """Dotted names of the channels, in order."""
+        return tuple(channel.name for channel in self.channels)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Names of the sensor units (``wrist.acc``), in order, each once."""
+        return tuple(dict.fromkeys(channel.group for channel in self.channels))
+
+    @property
+    def seconds(self) -> float:
+        """Length of a window in seconds."""
+        return self.window / self.rate
+
+    def with_window(self, window: int, hop: int | None = None) -> SignalSpec:
+        """The same signal cut at another length; the hop keeps its share of the window unless given."""
+        hop = max(1, round(window * self.hop / self.window)) if hop is None else hop
+        return replace(self, window=window, hop=hop)
+
+    def require_fit(self, received: SignalSpec, *, this: str = "contract", other: str = "data") -> None:
+        """Raise ``ContractError``, naming both sides, unless ``received`` fits this contract.
+
+        Rate (within 1 %), channel names in order, units, window and class names must agree. An unknown unit
+        fits only an unknown unit: data is refused, never guessed.
+        """
+        differences = []
+        if abs(received.rate - self.rate) > 0.01 * self.rate:
+            differences.append(f"rate {self.rate:g} Hz against {received.rate:g} Hz")
+        if received.channel_names != self.channel_names:
+            differences.append(
+                f"channels [{', '.join(self.channel_names)}] against [{', '.join(received.channel_names)}]"
+            )
+        else:
+            for mine, theirs in zip(self.channels, received.channels, strict=True):
+                if mine.unit != theirs.unit:
+                    unknown = "unknown unit"
+                    differences.append(f"{mine.name} in {mine.unit or unknown} against {theirs.unit or unknown}")
+        if received.window != self.window:
+            differences.append(f"window {self.window} against {received.window} samples")
+        if received.classes != self.classes:
+            differences.append(f"classes [{', '.join(self.classes)}] against [{', '.join(received.classes)}]")
+        if differences:
+            raise ContractError(f"The {other} does not fit the {this} ({this} against {other}): {'; '.join(differences)}.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> SignalSpec:
+        """The inverse of ``to_dict``; an unknown or missing key is an error that names it."""
+        known = set(cls.__dataclass_fields__)
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise UserError(f"Unknown key in a signal contract: {', '.join(unknown)}. Valid: {', '.join(sorted(known))}.")
+        missing = sorted({"rate", "channels", "classes", "window", "hop"} - set(values))
+        if missing:
+            raise UserError(f"A signal contract lacks {', '.join(missing)}.")
+        channels = tuple(Channel(**channel) for channel in values["channels"])
+        return cls(**{**values, "channels": channels, "classes": tuple(values["classes"])})

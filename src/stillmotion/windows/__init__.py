@@ -1,0 +1,1 @@
+"""Cut, label, split by person, audit for leaks."""

@@ -1,1 +1,36 @@
-"""Motion comes in: the signal contract, recordings, data sets, quality."""
+"""Motion comes in: the signal contract, recordings, data sets, quality.
+
+A data set is recordings of people under one contract; everything later starts from it. Loaders read the
+publishers' own files, say what is odd about them, and never guess a unit, a rate or a label.
+"""
+
+from .card import Card
+from .catalog import card, cards, load
+from .filters import separate_gravity, uci_har_signals
+from .quality import Quality, inspect
+from .recording import NULL, Dataset, Note, Recording
+from .resample import resample
+from .select import select_classes, select_sensors
+from .spec import Channel, SignalSpec
+from .units import convert_units
+
+__all__ = [
+    "NULL",
+    "Card",
+    "Channel",
+    "Dataset",
+    "Note",
+    "Quality",
+    "Recording",
+    "SignalSpec",
+    "card",
+    "cards",
+    "convert_units",
+    "inspect",
+    "load",
+    "resample",
+    "select_classes",
+    "select_sensors",
+    "separate_gravity",
+    "uci_har_signals",
+]

@@ -22,6 +22,7 @@ class Card:
         counts: published counts, checked when the data is read (``samples``, ``windows`` … or class names).
         official_test: people that the publisher tests on (empty: no official split).
         same_people_as: other data sets recorded from the same people.
+        devices: positions that are read one at a time, the first by default (empty: all at once).
         quirks: what a reader of the files trips over, a sentence each.
     """
 
@@ -39,6 +40,7 @@ class Card:
     counts: Mapping[str, int] = field(default_factory=dict)
     official_test: tuple[str, ...] = ()
     same_people_as: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
     quirks: tuple[str, ...] = ()
 
     @property

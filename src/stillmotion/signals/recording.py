@@ -173,7 +173,9 @@ class Dataset:
             raise UserError(f"{self.name} has no person {', '.join(unknown)}. It has {', '.join(self.subjects)}.")
         return self.rebuilt([r for r in self.recordings if r.subject in wanted])
 
-    def rebuilt(self, recordings: Iterable[Recording], *, spec: SignalSpec | None = None, notes: Sequence[Note] = ()) -> Dataset:
+    def rebuilt(
+        self, recordings: Iterable[Recording], *, spec: SignalSpec | None = None, notes: Sequence[Note] = ()
+    ) -> Dataset:
         """The same data set with other recordings (and signal); its fingerprint says it was changed."""
         new = Dataset.of(
             self.name,

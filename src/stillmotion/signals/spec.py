@@ -124,7 +124,9 @@ class SignalSpec:
         if received.classes != self.classes:
             differences.append(f"classes [{', '.join(self.classes)}] against [{', '.join(received.classes)}]")
         if differences:
-            raise ContractError(f"The {other} does not fit the {this} ({this} against {other}): {'; '.join(differences)}.")
+            raise ContractError(
+                f"The {other} does not fit the {this} ({this} against {other}): {'; '.join(differences)}."
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -136,7 +138,9 @@ class SignalSpec:
         known = set(cls.__dataclass_fields__)
         unknown = sorted(set(values) - known)
         if unknown:
-            raise UserError(f"Unknown key in a signal contract: {', '.join(unknown)}. Valid: {', '.join(sorted(known))}.")
+            raise UserError(
+                f"Unknown key in a signal contract: {', '.join(unknown)}. Valid: {', '.join(sorted(known))}."
+            )
         missing = sorted({"rate", "channels", "classes", "window", "hop"} - set(values))
         if missing:
             raise UserError(f"A signal contract lacks {', '.join(missing)}.")

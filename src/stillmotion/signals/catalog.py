@@ -1,0 +1,113 @@
+"""Data sets by name: their cards, where their files lie, and their recordings."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol, cast
+
+from ..errors import DataWarning, UnknownName, UserError
+from .cache import cached
+from .card import Card
+from .recording import Dataset
+from .select import select_sensors
+
+#: Name to the module that reads it, one file a data set.
+MODULES = {
+    "simulated": "stillmotion.signals.simulated",
+    "hapt": "stillmotion.signals.sets.hapt",
+    "uci-har": "stillmotion.signals.sets.uci_har",
+    "wisdm-2019": "stillmotion.signals.sets.wisdm_2019",
+}
+EMBEDDED = "simulated"
+
+
+class Reader(Protocol):
+    """What a data set's module offers."""
+
+    CARD: Card
+    VERSION: int
+    files: Callable[[Path, str], list[Path]]
+    read: Callable[[Path, str], Dataset]
+
+
+def card(name: str) -> Card:
+    """The card of a data set."""
+    return _module(name).CARD
+
+
+def cards() -> dict[str, Card]:
+    """All cards by name, the embedded data set first."""
+    return {name: card(name) for name in MODULES}
+
+
+def load(
+    name: str = EMBEDDED,
+    *,
+    data: str | Path | None = None,
+    sensors: str | Sequence[str] | None = None,
+    cache: bool = True,
+) -> Dataset:
+    """Recordings of a data set, as its publisher has them.
+
+    Args:
+        name: a name of ``cards()``; the simulated people need no files.
+        data: the folder that holds ``NAME/`` laid out as published; ``STILLMOTION_DATA`` by default.
+        sensors: sensors to keep, such as ``wrist.acc,wrist.gyr``.
+        cache: keep the converted recordings for next time.
+
+    A folder that holds part of a set gives a ``DataWarning`` with counts.
+    """
+    module = _module(name)
+    if name == EMBEDDED:
+        from .simulated import generate
+
+        dataset = generate()
+    else:
+        folder = find_folder(name, data)
+        device = _device(module.CARD, sensors)
+        if cache:
+            key = f"{name}-{device}" if device else name
+            dataset = cached(key, module.VERSION, module.files(folder, device), lambda: module.read(folder, device))
+        else:
+            dataset = module.read(folder, device)
+    parts = [note.text for note in dataset.notes if note.kind == "part of the set"]
+    if parts:
+        warnings.warn(f"{name}: {'; '.join(parts)}.", DataWarning, stacklevel=2)
+    return dataset if sensors is None else select_sensors(dataset, sensors)
+
+
+def find_folder(name: str, data: str | Path | None = None) -> Path:
+    """The folder of a data set, below ``data`` or ``STILLMOTION_DATA``."""
+    root = data or os.environ.get("STILLMOTION_DATA")
+    if not root:
+        raise UserError(
+            f"{name} is not built in: name the folder that holds {name}/ with --data (data= in Python) "
+            f"or STILLMOTION_DATA."
+        )
+    folder = Path(root).expanduser() / name
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not there; {root} must hold {name}/, laid out as {'; '.join(card(name).layout)}.")
+    return folder
+
+
+def _module(name: str) -> Reader:
+    if name not in MODULES:
+        raise UnknownName("data set", name, list(MODULES))
+    return cast(Reader, import_module(MODULES[name]))
+
+
+def _device(card: Card, sensors: str | Sequence[str] | None) -> str:
+    """Which of the devices that are read one at a time the sensors belong to."""
+    if not card.devices:
+        return ""
+    names = [] if sensors is None else sensors.split(",") if isinstance(sensors, str) else list(sensors)
+    asked = {name.strip().split(".")[0] for name in names} & set(card.devices)
+    if len(asked) > 1:
+        raise UserError(
+            f"{card.name} has clocks of their own on {' and '.join(sorted(asked))}; choose sensors of one of them."
+        )
+    return asked.pop() if asked else card.devices[0]

@@ -1,0 +1,237 @@
+"""What is in a data set and what is wrong with it, per person."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from .recording import NULL, Dataset, Recording
+from .spec import Channel
+from .units import SIZE
+
+#: A sensor that repeats one value on all axes this long (s) is stuck: real ones always tremble a little.
+STUCK_SECONDS = 1.0
+#: This share of samples at one extreme value means that the range was too small.
+SATURATED_SHARE = 0.001
+#: Median |acc| of a person who wears the sensor, in g: gravity, give or take a bad calibration.
+GRAVITY_RANGE = (0.7, 1.4)
+#: Fastest median rotation that a worn gyroscope can show, rad/s (a full turn each 0.6 s, all the time).
+ROTATION_LIMIT = 10.0
+#: A measured rate further than this from the nominal one is reported.
+RATE_TOLERANCE = 0.05
+#: The rarest class has at most this share of the samples of the commonest one: worth saying.
+IMBALANCE = 0.02
+
+Severity = Literal["error", "warning", "note"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something odd: how bad, what kind, who, in words."""
+
+    severity: Severity
+    kind: str
+    text: str
+    subject: str = ""
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person's recordings in numbers."""
+
+    subject: str
+    sessions: int
+    recordings: int
+    seconds: float
+    rate: float
+    jitter: float
+    gaps: int
+    missing: int
+    repeated: int
+    gravity: dict[str, float]
+    labelled: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Quality of a data set: one row a person, and what was found."""
+
+    name: str
+    rate: float
+    channels: tuple[str, ...]
+    samples: int
+    people: tuple[Person, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def usable(self) -> bool:
+        """Whether nothing was found that makes training senseless."""
+        return not any(finding.severity == "error" for finding in self.findings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return {**asdict(self), "usable": self.usable}
+
+
+def inspect(dataset: Dataset) -> Quality:
+    """Measure rate, jitter, gaps, missing and repeated samples, stuck and saturated sensors, units, balance."""
+    findings: list[Finding] = [Finding("note", note.kind, note.text) for note in dataset.notes]
+    people = []
+    for subject in dataset.subjects:
+        recordings = [recording for recording in dataset.recordings if recording.subject == subject]
+        person, found = _person(dataset, subject, recordings)
+        people.append(person)
+        findings += found
+    findings += _balance(dataset, people)
+    return Quality(
+        name=dataset.name,
+        rate=dataset.spec.rate,
+        channels=dataset.spec.channel_names,
+        samples=len(dataset.samples),
+        people=tuple(people),
+        findings=tuple(findings),
+    )
+
+
+def _person(dataset: Dataset, subject: str, recordings: list[Recording]) -> tuple[Person, list[Finding]]:
+    spec = dataset.spec
+    rate, jitter, gaps = _clock(recordings, spec.rate)
+    samples = np.concatenate([recording.samples for recording in recordings])
+    labels = np.concatenate([recording.labels for recording in recordings])
+    gravity, findings = {}, []
+
+    def found(severity: Severity, kind: str, text: str) -> None:
+        findings.append(Finding(severity, kind, f"person {subject}: {text}", subject))
+
+    if abs(rate - spec.rate) > RATE_TOLERANCE * spec.rate:
+        found("warning", "rate", f"{rate:.1f} Hz measured where {spec.rate:g} Hz were declared")
+    bad = ~np.isfinite(samples)
+    missing = int(bad.any(axis=1).sum())
+    if missing:
+        where = ", ".join(name for name, column in zip(spec.channel_names, bad.T, strict=True) if column.any())
+        found("error", "missing", f"{missing:,} of {len(samples):,} samples have no number in {where}")
+    repeated = sum(_repeats(recording) for recording in recordings)
+    for group in spec.groups:
+        columns = [number for number, channel in enumerate(spec.channels) if channel.group == group]
+        values = samples[:, columns]
+        channel = spec.channels[columns[0]]
+        stuck = _stuck(recordings, columns, spec.rate)
+        if stuck:
+            found(
+                "warning",
+                "stuck",
+                f"{group} repeats one value for {stuck:.1f} s in stretches of a second or more",
+            )
+        # Clipping is looked for on raw sensors only: what a filter has been over has no fixed range.
+        if "-" not in channel.sensor and (share := _saturated(values)) > SATURATED_SHARE:
+            found("warning", "saturated", f"{100 * share:.1f} % of {group} lie at the end of its range")
+        size = float(np.median(np.linalg.norm(values[~bad.any(axis=1)], axis=1))) if missing < len(samples) else np.nan
+        if channel.sensor == "acc" and len(columns) == 3:
+            gravity[group] = size
+        if (text := _impossible(channel, size, len(columns))) and np.isfinite(size):
+            found("error", "unit", text)
+    seconds = len(samples) / rate
+    person = Person(
+        subject=subject,
+        sessions=len({recording.session for recording in recordings}),
+        recordings=len(recordings),
+        seconds=seconds,
+        rate=rate,
+        jitter=jitter,
+        gaps=gaps,
+        missing=missing,
+        repeated=repeated,
+        gravity=gravity,
+        labelled={name: float((labels == number).sum() / rate) for number, name in enumerate(spec.classes)}
+        | {"(none)": float((labels == NULL).sum() / rate)},
+    )
+    return person, findings
+
+
+def _clock(recordings: list[Recording], nominal: float) -> tuple[float, float, int]:
+    """Measured rate (Hz), jitter (SD of the step over its median) and pauses of five periods or more."""
+    timed = [recording.times for recording in recordings if recording.times is not None and len(recording) > 1]
+    if not timed:
+        return nominal, 0.0, 0
+    steps = np.concatenate([np.diff(times) for times in timed])
+    middle = float(np.median(steps))
+    if middle <= 0:
+        return nominal, float("inf"), 0
+    inner = [
+        (a.source, a.session, a.times[-1], b.source, b.session, b.times[0])
+        for a, b in itertools.pairwise(recordings)
+        if a.times is not None and b.times is not None
+    ]
+    breaks = sum(a == c and s == t and later > earlier for a, s, earlier, c, t, later in inner)
+    return (
+        float(len(steps) / steps.sum()),
+        float(steps.std() / middle),
+        int((steps > 5 * middle).sum()) + breaks,
+    )
+
+
+def _repeats(recording: Recording) -> int:
+    """Samples that carry the timestamp of the one before."""
+    return 0 if recording.times is None else int((np.diff(recording.times) <= 0).sum())
+
+
+def _stuck(recordings: Iterable[Recording], columns: list[int], rate: float) -> float:
+    """Seconds in runs of one and the same value on every axis, counting runs of a second or more."""
+    total = 0
+    for recording in recordings:
+        values = recording.samples[:, columns]
+        changes = np.flatnonzero((values[1:] != values[:-1]).any(axis=1))
+        runs = np.diff(np.concatenate([[-1], changes, [len(values) - 1]]))
+        total += int(runs[runs >= STUCK_SECONDS * rate].sum())
+    return total / rate
+
+
+def _saturated(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> float:
+    """Largest share of an axis's samples that equal its own extreme, when the axis moves at all."""
+    share = 0.0
+    for axis in values.T:
+        low, high = np.nanmin(axis), np.nanmax(axis)
+        if high > low:
+            # One sample always is the extreme one; a range that ends shows many.
+            share = max(share, *((np.count_nonzero(axis == end) - 1) / len(axis) for end in (low, high)))
+    return share
+
+
+def _impossible(channel: Channel, size: float, axes: int) -> str:
+    if axes != 3 or channel.unit not in SIZE:
+        return ""
+    scaled = size * SIZE[channel.unit]
+    if channel.sensor == "acc" and not GRAVITY_RANGE[0] <= scaled <= GRAVITY_RANGE[1]:
+        return (
+            f"{channel.group} has a median size of {size:.3g} {channel.unit}, which cannot be gravity "
+            f"({1 / SIZE[channel.unit]:.3g} {channel.unit}); its unit is probably not {channel.unit}"
+        )
+    if channel.sensor == "gyr" and scaled > ROTATION_LIMIT:
+        return (
+            f"{channel.group} has a median size of {size:.3g} {channel.unit}, faster than a body turns; "
+            f"its unit is probably not {channel.unit}"
+        )
+    return ""
+
+
+def _balance(dataset: Dataset, people: list[Person]) -> list[Finding]:
+    findings = []
+    totals = {name: sum(person.labelled[name] for person in people) for name in dataset.spec.classes}
+    owners = {name: [p.subject for p in people if p.labelled[name] > 0] for name in dataset.spec.classes}
+    for name, holders in owners.items():
+        if not holders:
+            findings.append(Finding("warning", "class", f"class {name} does not occur"))
+        elif len(holders) == 1 and len(people) > 1:
+            text = f"class {name} lives in one person ({holders[0]}): it cannot be tested on anyone new"
+            findings.append(Finding("warning", "class", text, holders[0]))
+    present = {name: total for name, total in totals.items() if total > 0}
+    if len(present) > 1:
+        rare, common = min(present, key=present.__getitem__), max(present, key=present.__getitem__)
+        if present[rare] < IMBALANCE * present[common]:
+            text = f"{rare} has {present[rare]:.0f} s, {common} {present[common]:.0f} s: macro-F1 hangs on few samples"
+            findings.append(Finding("note", "balance", text))
+    return findings

@@ -1,0 +1,75 @@
+"""Choose sensors by name, such as ``wrist.acc,wrist.gyr``, and classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ..errors import UnknownName, UserError
+from .recording import NULL, Dataset
+from .spec import SignalSpec
+
+
+def select_sensors(dataset: Dataset, sensors: str | Sequence[str]) -> Dataset:
+    """Keep some sensors only, in the order asked for.
+
+    Args:
+        sensors: names separated by commas, or a sequence of them. A name may be a channel (``wrist.acc.x``),
+            a sensor unit (``wrist.acc``), a position (``wrist``) or a sensor everywhere (``acc``).
+    """
+    columns = sensor_columns(dataset.spec, sensors)
+    spec = replace(dataset.spec, channels=tuple(dataset.spec.channels[column] for column in columns))
+    if columns == list(range(len(dataset.spec.channels))):
+        return dataset
+    # One gather over the shared store; the recordings become views of it.
+    samples = np.ascontiguousarray(dataset.samples[:, columns])
+    return replace(dataset, spec=spec, samples=samples, fingerprint="")
+
+
+def sensor_columns(spec: SignalSpec, sensors: str | Sequence[str]) -> list[int]:
+    """Columns that sensor names stand for, each once."""
+    names = [name.strip() for name in (sensors.split(",") if isinstance(sensors, str) else sensors)]
+    names = [name for name in names if name]
+    if not names:
+        raise UserError("No sensor was named; a selection looks like wrist.acc,wrist.gyr.")
+    columns: list[int] = []
+    for name in names:
+        found = [
+            number
+            for number, channel in enumerate(spec.channels)
+            if name in (channel.name, channel.group, channel.position, channel.sensor)
+        ]
+        if not found:
+            positions = [channel.position for channel in spec.channels if channel.position]
+            raise UnknownName("sensor", name, list(dict.fromkeys([*spec.groups, *positions])))
+        columns += [number for number in found if number not in columns]
+    return columns
+
+
+def select_classes(dataset: Dataset, classes: Sequence[str] | None = None) -> Dataset:
+    """Keep some classes only; samples of the others have no class any more.
+
+    Args:
+        classes: names to keep, in their new order; the classes that occur, when none are named (for a folder
+            that holds part of a set).
+    """
+    names = dataset.spec.classes
+    if classes is None:
+        present = np.unique(dataset.labels)
+        kept = present[present != NULL].tolist()
+    else:
+        for name in classes:
+            if name not in names:
+                raise UnknownName("class", name, list(names))
+        kept = [names.index(name) for name in dict.fromkeys(classes)]
+    if not kept:
+        raise UserError(f"{dataset.name} has no labelled sample.")
+    if kept == list(range(len(names))):
+        return dataset
+    # One place more than there are classes: NULL is -1 and finds the last.
+    number_of = np.full(len(names) + 1, NULL, np.int16)
+    number_of[kept] = np.arange(len(kept))
+    spec = replace(dataset.spec, classes=tuple(names[number] for number in kept))
+    return replace(dataset, spec=spec, labels=number_of[dataset.labels], fingerprint="")

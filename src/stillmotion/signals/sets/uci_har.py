@@ -1,0 +1,154 @@
+"""UCI HAR: six activities, a phone at the waist, the publisher's own windows stitched back together."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import UserError
+from ..card import Card
+from ..recording import Dataset, Note, Recording
+from ..spec import Channel, SignalSpec
+from ..text import read_integers, read_matrix
+from .hapt import CLASSES as HAPT_CLASSES
+
+CLASSES = HAPT_CLASSES[:6]
+WINDOW, HOP = 128, 64
+SIGNALS = (("total_acc", "acc", "g"), ("body_acc", "body-acc", "g"), ("body_gyro", "body-gyr", "rad/s"))
+PARTS = ("train", "test")
+
+CARD = Card(
+    name="uci-har",
+    title="Human Activity Recognition Using Smartphones",
+    authors="D. Anguita, A. Ghio, L. Oneto, X. Parra, J. L. Reyes-Ortiz",
+    year=2013,
+    citation="D. Anguita, A. Ghio, L. Oneto, X. Parra, J. L. Reyes-Ortiz, A Public Domain Dataset for Human "
+    "Activity Recognition Using Smartphones, ESANN 2013.",
+    licence="CC BY 4.0 by its archive; its own README forbids commercial use",
+    url="https://archive.ics.uci.edu/dataset/240",
+    people=30,
+    placement="a phone on the waist",
+    spec=SignalSpec(
+        rate=50.0,
+        channels=tuple(Channel(sensor, axis, unit, "waist") for _, sensor, unit in SIGNALS for axis in "xyz"),
+        classes=CLASSES,
+        window=WINDOW,
+        hop=HOP,
+        label_policy="all-equal",
+    ),
+    layout=tuple(
+        f"{{train,test}}/{name}"
+        for name in (
+            "Inertial Signals/{total_acc,body_acc,body_gyro}_{x,y,z}_*.txt",
+            "y_*.txt",
+            "subject_*.txt",
+        )
+    ),
+    counts={"people": 30, "train windows": 7352, "test windows": 2947}
+    | dict(zip(CLASSES, (1722, 1544, 1406, 1777, 1906, 1944), strict=True)),
+    official_test=("2", "4", "9", "10", "12", "13", "18", "20", "24"),
+    same_people_as=("hapt",),
+    quirks=(
+        "Only windows are published: 128 samples, half of each also in the next. They are stitched back into "
+        "stretches, and cutting those at 128 and 64 gives the publisher's windows again.",
+        "The people are those of HAPT, and the signals are HAPT's raw recordings after the publisher's filters.",
+        "body_gyro is angular velocity after a high-pass at 0.1 Hz, not the raw sensor.",
+        "Class counts on this card are windows of both parts.",
+    ),
+)
+VERSION = 1
+
+
+def files(folder: Path, device: str = "") -> list[Path]:
+    """For each part: nine signal files, then the activities, then the people."""
+    found = []
+    for part in PARTS:
+        inertial = folder / part / "Inertial Signals"
+        if not inertial.is_dir():
+            raise UserError(f"{inertial} is not there; uci-har is laid out as {', '.join(CARD.layout)}.")
+        found += [inertial / f"{name}_{axis}_{part}.txt" for name, _, _ in SIGNALS for axis in "xyz"]
+        found += [folder / part / f"y_{part}.txt", folder / part / f"subject_{part}.txt"]
+    for path in found:
+        if not path.is_file():
+            raise UserError(f"{path} is not there; the whole set has {len(found)} files.")
+    return found
+
+
+def read(folder: Path, device: str = "") -> Dataset:
+    """Read the windows of both parts and stitch those that continue each other."""
+    listed = files(folder)
+    recordings: list[Recording] = []
+    notes: list[Note] = []
+    for number, part in enumerate(PARTS):
+        paths = listed[number * 11 : number * 11 + 11]
+        windows, labels, subjects = _windows(paths)
+        published = CARD.counts[f"{part} windows"]
+        if len(windows) != published:
+            notes.append(
+                Note(
+                    "part of the set",
+                    published - len(windows),
+                    f"{part}: {len(windows)} of {published} windows",
+                )
+            )
+        recordings += _stitch(windows, labels, subjects, part)
+    return Dataset.of(
+        CARD.name,
+        CARD.spec,
+        recordings,
+        notes=notes,
+        official_test=CARD.official_test,
+        same_people_as=CARD.same_people_as,
+    )
+
+
+def _windows(paths: list[Path]) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+    """The windows of one part as (n, 128, 9), their activities and people."""
+    *signals, activity_file, subject_file = paths
+    matrix, rows = read_matrix(signals, WINDOW)
+    labels = read_integers(activity_file, 1)[:, 0]
+    subjects = read_integers(subject_file, 1)[:, 0]
+    for path, count in zip((*signals, subject_file), (*rows.tolist(), len(subjects)), strict=True):
+        if count != len(labels):
+            raise UserError(f"{path} has {count:,} rows and {activity_file.name} {len(labels):,}; one has been cut.")
+    wrong = np.flatnonzero((labels < 1) | (labels > len(CLASSES)))
+    if len(wrong):
+        raise UserError(
+            f"{activity_file}, row {wrong[0] + 1}: activity {labels[wrong[0]]} is not one of 1 … {len(CLASSES)}."
+        )
+    cube = matrix.reshape(len(signals), len(labels), WINDOW).transpose(1, 2, 0)
+    return cube, labels - 1, subjects
+
+
+def _stitch(
+    windows: NDArray[np.float32], labels: NDArray[np.int64], subjects: NDArray[np.int64], part: str
+) -> list[Recording]:
+    """Join window i+1 to window i where its first half is window i's second half, sample for sample.
+
+    A stretch goes on through a change of activity (it is one ``source``), a recording ends there: so every
+    recording cut at 128 and 64 gives exactly its published windows.
+    """
+    goes_on = (windows[1:, :HOP] == windows[:-1, HOP:]).all(axis=(1, 2)) & (subjects[1:] == subjects[:-1])
+    same_label = labels[1:] == labels[:-1]
+    stretch = np.concatenate([[0], np.cumsum(~goes_on)])
+    piece = np.concatenate([[0], np.cumsum(~(goes_on & same_label))])
+    first_of_stretch = np.flatnonzero(np.diff(stretch, prepend=-1))
+    bounds = [*np.flatnonzero(np.diff(piece, prepend=-1)).tolist(), len(windows)]
+    recordings = []
+    for first, stop in itertools.pairwise(bounds):
+        begin = int(first_of_stretch[stretch[first]])
+        samples = np.concatenate([windows[first:stop, :HOP].reshape(-1, windows.shape[2]), windows[stop - 1, HOP:]])
+        recordings.append(
+            Recording(
+                subject=str(subjects[first]),
+                session="1",
+                samples=samples,
+                labels=np.full(len(samples), labels[first], np.int16),
+                source=f"{part}:{begin}",
+                offset=(first - begin) * HOP,
+            )
+        )
+    return recordings

@@ -1,0 +1,50 @@
+"""Fixtures that every room's tests share: the real recordings, and a cache of the tests' own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+ROOT = Path(__file__).parents[1]
+#: Real recordings lie beside the project, with a script that writes one in its publisher's layout.
+RECORDINGS = Path(os.environ.get("STILLMOTION_REAL", ROOT.parent / "shared" / "data"))
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test reads or writes the user's cache or data folder."""
+    monkeypatch.setenv("STILLMOTION_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("STILLMOTION_DATA", raising=False)
+    return tmp_path / "cache"
+
+
+@pytest.fixture(scope="session")
+def real() -> Callable[[str], Path]:
+    """Folder that holds ``NAME/`` in its publisher's layout; skips without recordings, fails so in CI."""
+    script, out = RECORDINGS / "unpack.py", ROOT / ".real"
+    if not script.is_file():
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"the real recordings are not at {RECORDINGS}; set STILLMOTION_REAL")
+        pytest.skip(f"no real recordings at {RECORDINGS}")
+
+    def folder(name: str) -> Path:
+        out.mkdir(exist_ok=True)
+        with FileLock(out / f"{name}.lock"):
+            if not (out / f"{name}.whole").exists():
+                subprocess.run([sys.executable, script, name, out / name], check=True)
+                (out / f"{name}.whole").touch()
+        return out
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def recordings_folder() -> Path:
+    """Where the real recordings' own columns lie, the source that loaders are compared with."""
+    return RECORDINGS

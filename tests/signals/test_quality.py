@@ -77,7 +77,7 @@ def test_classes_that_live_in_one_person_or_nowhere_are_named():
     ]
     assert ("note", "balance") in kinds(quality)
     nowhere = inspect(dataset(recording("1", labels=[0] * 500)))
-    assert "class sit does not occur" in [f.text for f in nowhere.findings]
+    assert "1 of 2 classes do not occur: sit" in [f.text for f in nowhere.findings]
 
 
 def test_filtered_sensors_are_not_held_to_gravity():

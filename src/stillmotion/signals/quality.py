@@ -222,10 +222,12 @@ def _balance(dataset: Dataset, people: list[Person]) -> list[Finding]:
     findings = []
     totals = {name: sum(person.labelled[name] for person in people) for name in dataset.spec.classes}
     owners = {name: [p.subject for p in people if p.labelled[name] > 0] for name in dataset.spec.classes}
+    absent = [name for name, holders in owners.items() if not holders]
+    if absent:
+        text = f"{len(absent)} of {len(owners)} classes do not occur: {', '.join(absent)}"
+        findings.append(Finding("warning", "class", text))
     for name, holders in owners.items():
-        if not holders:
-            findings.append(Finding("warning", "class", f"class {name} does not occur"))
-        elif len(holders) == 1 and len(people) > 1:
+        if len(holders) == 1 and len(people) > 1:
             text = f"class {name} lives in one person ({holders[0]}): it cannot be tested on anyone new"
             findings.append(Finding("warning", "class", text, holders[0]))
     present = {name: total for name, total in totals.items() if total > 0}

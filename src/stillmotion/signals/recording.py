@@ -131,9 +131,9 @@ class Dataset:
         return cls(
             name=name,
             spec=spec,
-            samples=np.concatenate([recording.samples for recording in recordings]).astype(np.float32, copy=False),
-            labels=np.concatenate([recording.labels for recording in recordings]).astype(np.int16, copy=False),
-            times=np.concatenate([r.times for r in recordings if r.times is not None]) if all(timed) else None,
+            samples=_joined([recording.samples for recording in recordings]).astype(np.float32, copy=False),
+            labels=_joined([recording.labels for recording in recordings]).astype(np.int16, copy=False),
+            times=_joined([r.times for r in recordings if r.times is not None]) if all(timed) else None,
             index=index,
             notes=tuple(notes),
             official_test=tuple(official_test),
@@ -190,3 +190,18 @@ class Dataset:
 
 def _natural(name: str) -> tuple[int, int | str]:
     return (0, int(name)) if name.isdigit() else (1, name)
+
+
+def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """The parts behind one another; without a copy when they are the whole of one array already, in order."""
+    whole = parts[0].base
+    if isinstance(whole, np.ndarray) and whole.flags.c_contiguous and whole.dtype == parts[0].dtype:
+        place = whole.ctypes.data
+        for part in parts:
+            if part.base is not whole or part.ctypes.data != place or not part.flags.c_contiguous:
+                break
+            place += part.nbytes
+        else:
+            if place == whole.ctypes.data + whole.nbytes and whole.shape[1:] == parts[0].shape[1:]:
+                return whole
+    return np.concatenate(parts)

@@ -12,7 +12,7 @@ from ...errors import UserError
 from ..card import Card
 from ..recording import NULL, Dataset, Labels, Note, Recording
 from ..spec import Channel, SignalSpec
-from ..text import read_integers, read_matrix
+from ..text import read_integers, read_matrices
 
 CLASSES = (
     "WALKING",
@@ -90,16 +90,27 @@ def read(folder: Path, device: str = "") -> Dataset:
     """Read the raw recordings: one experiment is one recording of one person."""
     labels_file, *signal_files = files(folder)
     half = len(signal_files) // 2
-    matrix, rows = read_matrix(signal_files, 3)
-    for acc, gyro, n, m in zip(signal_files[:half], signal_files[half:], rows[:half], rows[half:], strict=True):
-        if n != m:
-            raise UserError(f"{acc} has {n:,} rows and {gyro.name} {m:,}; one of the two has been cut.")
-    total = int(rows[:half].sum())
+    # Acceleration says how many samples there are; angular velocity then goes straight to its place.
+    parts, counts = zip(*read_matrices(signal_files[:half], 3), strict=True)
+    rows = np.concatenate(counts)
+    total = int(rows.sum())
     samples = np.empty((total, 6), np.float32)
-    samples[:, :3], samples[:, 3:] = matrix[:total], matrix[total:]
-    stop = np.cumsum(rows[:half])
+    np.concatenate(parts, out=samples[:, :3])
+    del parts
+    done = file = 0
+    for part, part_rows in read_matrices(signal_files[half:], 3):
+        for path, count in zip(signal_files[half + file :], part_rows.tolist(), strict=False):
+            if count != rows[file]:
+                acc = signal_files[file]
+                raise UserError(
+                    f"{acc} has {rows[file]:,} rows and {path.name} {count:,}; one of the two has been cut."
+                )
+            file += 1
+        samples[done : done + len(part), 3:] = part
+        done += len(part)
+    stop = np.cumsum(rows)
     keys = [(int(m[2]), int(m[3])) for path in signal_files[:half] if (m := _NAME.fullmatch(path.name))]
-    start_of = {key: (int(end - n), int(end)) for key, end, n in zip(keys, stop, rows[:half], strict=True)}
+    start_of = {key: (int(end - n), int(end)) for key, end, n in zip(keys, stop, rows, strict=True)}
     labels, unused = _labels(labels_file, start_of, total)
     recordings = [
         Recording(

@@ -1,0 +1,40 @@
+"""Documentation: guides by hand, cards and reference from the code."""
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "src"))
+
+from stillmotion import __version__  # noqa: E402
+from stillmotion.reports.pages import card_page  # noqa: E402
+from stillmotion.signals import cards  # noqa: E402
+
+project = "stillmotion"
+author = "the stillmotion maintainers"
+copyright = "the stillmotion maintainers, Apache-2.0"  # noqa: A001
+release = version = __version__
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_heading_anchors = 3
+html_theme = "furo"
+html_title = "stillmotion"
+exclude_patterns = ["_build", "**/.*"]
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_default_options = {"members": True, "undoc-members": False, "imported-members": True}
+nitpicky = False
+
+
+def write_generated() -> None:
+    """Card pages, made anew at every build."""
+    folder = HERE / "_generated" / "datasets"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, card in cards().items():
+        page = folder / f"{name}.md"
+        text = card_page(card)
+        if not page.exists() or page.read_text() != text:
+            page.write_text(text)
+
+
+write_generated()

@@ -1,0 +1,5 @@
+"""``python -m stillmotion`` is the ``still`` command."""
+
+from .cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,27 @@
+"""Timing two ways of doing the same, in turns."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from statistics import median
+
+
+def paired(ours: Callable[[], object], theirs: Callable[[], object], *, repeats: int) -> tuple[float, float, float]:
+    """Median milliseconds of both and the median of the pairwise ratios, theirs over ours.
+
+    The two run in turns, so that a machine that slows down slows both; the ratio of each pair is taken first.
+    A first, uncounted turn warms files and compilers.
+    """
+    ours(), theirs()
+    pairs = [(_milliseconds(ours), _milliseconds(theirs)) for _ in range(repeats)]
+    ratio = median(second / first for first, second in pairs)
+    return median(first for first, _ in pairs), median(second for _, second in pairs), ratio
+
+
+def _milliseconds(work: Callable[[], object]) -> float:
+    gc.collect()
+    start = time.perf_counter()
+    work()
+    return 1000 * (time.perf_counter() - start)

@@ -1,0 +1,201 @@
+"""The ``still`` command: parse, call, print. Everything it does is a plain call that Python users have too."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import __version__
+from .errors import DataWarning, UserError
+
+if TYPE_CHECKING:
+    from .signals import Dataset
+    from .windows import Windows
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when all is well, 1 when an audit finds a leak, 2 for an error a user can mend."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help()
+        return 0
+    warnings.simplefilter("always", DataWarning)
+    warnings.showwarning = _say
+    try:
+        return int(options.run(options))
+    except UserError as error:
+        if options.debug:
+            raise
+        print(f"still {options.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"still {options.command}: stopped.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader went away (a pager, head): nothing is wrong, and nothing more can be printed.
+        sys.stderr.close()
+        return 0
+
+
+def _say(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+    label = "note" if issubclass(category, DataWarning) else category.__name__
+    print(f"{label}: {message}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="still",
+        description="Teach a watch-sized model what a large one knows about human motion.",
+        epilog="Guides and reference: docs/ in the source tree. `still COMMAND --help` explains each command.",
+    )
+    parser.add_argument("--version", action="version", version=f"stillmotion {__version__}")
+    parser.set_defaults(command=None)
+    commands = parser.add_subparsers(metavar="COMMAND")
+
+    def command(name: str, run: Any, text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(command=name, run=run)
+        added.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        return added
+
+    demo = command("demo", _demo, "A tour on people who do not exist: their data, its quality, an audit, a figure.")
+    demo.add_argument("--out", type=Path, default=Path("demo"), help="folder to write to (default: demo)")
+
+    datasets = command("datasets", _datasets, "Data sets that are built in: what, where, licence, citation.")
+    _folder(datasets)
+    _json(datasets)
+
+    inspect = command("inspect", _inspect, "What is in a data set, and what is wrong with it, per person.")
+    _source(inspect)
+    _json(inspect)
+
+    audit = command("audit", _audit, "Prove that a split shares nothing, or show what it shares (exit code 1).")
+    _source(audit)
+    audit.add_argument("--protocol", required=True, help="published, official, subjects:K or loso")
+    audit.add_argument("--window", type=int, help="window in samples (default: the data set's)")
+    audit.add_argument("--hop", type=int, help="samples between two windows (default: the data set's share)")
+    audit.add_argument("--seed", type=int, default=0, help="seed of the split (default: 0)")
+    audit.add_argument("--beside", metavar="NAME", action="append", default=[], help="another data set used with it")
+    _json(audit)
+
+    bench = command("bench", _bench, "Measure against what one would otherwise run, side by side.")
+    bench.add_argument("name", metavar="NAME", help="what to measure; an unknown name lists what there is")
+    bench.add_argument("--quick", action="store_true", help="fewer repeats, for a first look")
+    _folder(bench)
+    _json(bench)
+    return parser
+
+
+def _source(command: argparse.ArgumentParser) -> None:
+    command.add_argument("name", metavar="NAME", help="a data set (see `still datasets`)")
+    _folder(command)
+    command.add_argument("--sensors", help="sensors to keep, such as wrist.acc,wrist.gyr")
+    command.add_argument("--rate", type=float, help="resample to this rate in Hz")
+
+
+def _folder(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--data", type=Path, help="folder that holds NAME/ (default: STILLMOTION_DATA)")
+
+
+def _json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+
+def _print(values: Any) -> None:
+    print(json.dumps(values, indent=2, ensure_ascii=False))
+
+
+def _dataset(options: argparse.Namespace) -> Dataset:
+    from .signals import load, resample
+
+    data = load(options.name, data=options.data, sensors=options.sensors)
+    return data if options.rate is None else resample(data, options.rate)
+
+
+def _cut(options: argparse.Namespace) -> Windows:
+    from .signals import resample
+    from .windows import cut
+
+    data = _dataset(options)
+    if data.times is not None:
+        data = resample(data, data.spec.rate)
+    spec = data.spec
+    if options.window is not None:
+        spec = spec.with_window(options.window)
+    if options.hop is not None:
+        spec = spec.with_window(spec.window, options.hop)
+    return cut(data, spec=spec)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from .reports.tour import tour
+
+    tour(options.out)
+    return 0
+
+
+def _datasets(options: argparse.Namespace) -> int:
+    from .reports import screen
+    from .signals import cards
+
+    if options.json:
+        from dataclasses import asdict
+
+        _print([asdict(card) | {"protocols": card.protocols} for card in cards().values()])
+    else:
+        screen.show_cards(cards(), options.data)
+    return 0
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from .reports import screen
+    from .signals import inspect
+
+    quality = inspect(_dataset(options))
+    if options.json:
+        _print(quality.to_dict())
+    else:
+        screen.show_quality(quality)
+    return 0
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from .reports import screen
+    from .signals import load
+    from .windows import audit, fit_statistics, splits
+
+    windows = _cut(options)
+    made = splits(windows, options.protocol, seed=options.seed)
+    found = audit(
+        windows,
+        made,
+        statistics=[fit_statistics(windows, fold.train) for fold in made.folds],
+        others=[load(name, data=options.data) for name in options.beside],
+    )
+    if options.json:
+        _print(found.to_dict())
+    else:
+        screen.show_audit(found)
+    return 0 if found.clean else 1
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from . import bench
+    from .reports import screen
+
+    title, rows = bench.run(options.name, data=options.data, quick=options.quick)
+    if options.json:
+        _print({"bench": options.name, "rows": rows})
+    else:
+        screen.show_rows(title, rows)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

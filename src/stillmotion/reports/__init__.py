@@ -1,0 +1,4 @@
+"""What was found, made readable: tables on the screen, figures, a tour.
+
+Nothing is computed here that a Python user could not have had from the rooms before it.
+"""

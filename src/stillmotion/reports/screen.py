@@ -1,0 +1,137 @@
+"""Tables for the terminal."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ..signals.card import Card
+from ..signals.quality import Quality
+from ..windows.findings import Audit
+
+MARKS = {"error": "[red]error[/red]", "warning": "[yellow]warning[/yellow]", "note": "[dim]note[/dim]"}
+#: So many findings of one kind are printed; the rest are counted.
+SHOWN = 5
+
+
+def console() -> Console:
+    """The terminal; wide enough for a table when the output goes to a file."""
+    made = Console()
+    return made if made.is_terminal else Console(width=120)
+
+
+def show_cards(cards: Mapping[str, Card], data: Path | None = None) -> None:
+    """What is built in, where it is, licence and citation."""
+    out = console()
+    root = data or os.environ.get("STILLMOTION_DATA")
+    table = Table("name", "people", "Hz", "channels", "classes", "placement", "protocols", "files")
+    for name, card in cards.items():
+        if not card.layout:
+            place = "built in"
+        elif root and (Path(root).expanduser() / name).is_dir():
+            place = str(Path(root).expanduser() / name)
+        else:
+            place = "not here" if root else "no --data"
+        table.add_row(
+            f"[bold]{name}[/bold]",
+            str(card.people),
+            f"{card.spec.rate:g}",
+            str(len(card.spec.channels)),
+            str(len(card.spec.classes)),
+            card.placement,
+            ", ".join(card.protocols),
+            escape(place),
+        )
+    out.print(table)
+    for name, card in cards.items():
+        same = f" Same people as {', '.join(card.same_people_as)}." if card.same_people_as else ""
+        out.print(f"[bold]{name}[/bold]: {escape(card.citation)} Licence: {escape(card.licence)}. {card.url}{same}")
+
+
+def show_quality(quality: Quality) -> None:
+    """One row a person, then what was found."""
+    out = console()
+    table = Table(title=f"{quality.name}: {quality.samples:,} samples, {len(quality.people)} people")
+    for heading in ("person", "sessions", "recordings", "minutes", "Hz", "jitter %", "gaps", "missing", "labelled %"):
+        table.add_column(heading, justify="right")
+    sensors = list(dict.fromkeys(name for person in quality.people for name in person.gravity))
+    for sensor in sensors:
+        table.add_column(f"|{sensor}|", justify="right")
+    for person in quality.people:
+        labelled = 1 - person.labelled["(none)"] / max(person.seconds, 1e-9)
+        table.add_row(
+            person.subject,
+            str(person.sessions),
+            str(person.recordings),
+            f"{person.seconds / 60:.1f}",
+            f"{person.rate:.1f}",
+            f"{100 * person.jitter:.0f}",
+            str(person.gaps),
+            str(person.missing),
+            f"{100 * labelled:.0f}",
+            *(f"{person.gravity[sensor]:.2f}" for sensor in sensors),
+        )
+    out.print(table)
+    totals: dict[str, float] = {}
+    for person in quality.people:
+        for name, seconds in person.labelled.items():
+            totals[name] = totals.get(name, 0.0) + seconds
+    out.print("Minutes: " + ", ".join(f"{escape(name)} {seconds / 60:.1f}" for name, seconds in totals.items()))
+    by_kind: dict[tuple[str, str], list[str]] = {}
+    for finding in quality.findings:
+        by_kind.setdefault((finding.severity, finding.kind), []).append(finding.text)
+    _findings(out, by_kind)
+    out.print("Fit to train on." if quality.usable else "[red]Mend the errors before training.[/red]")
+
+
+def show_audit(audit: Audit) -> None:
+    """The verdict, what was looked at, and the evidence."""
+    out = console()
+    looked = ", ".join(f"{what} {count:,}" for what, count in audit.checked.items())
+    out.print(f"[bold]{audit.dataset}[/bold] under [bold]{audit.protocol}[/bold]. Looked at: {looked}.")
+    by_kind: dict[tuple[str, str], list[str]] = {}
+    for finding in audit.findings:
+        where = "" if finding.fold is None else f"fold {finding.fold}: "
+        by_kind.setdefault((finding.severity, finding.kind), []).append(f"{finding.kind}: {where}{finding.evidence}")
+    _findings(out, by_kind)
+    if audit.clean:
+        out.print("[green]Clean[/green]: no sample, no person and no statistic crosses a split.")
+    else:
+        out.print("[red]Not clean[/red]: scores under this split say little about people it has never seen.")
+
+
+def show_rows(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Any rows with the same keys."""
+    headings = list(dict.fromkeys(key for row in rows for key in row))
+    table = Table(title=title)
+    for heading in headings:
+        numeric = all(isinstance(row.get(heading, 0), int | float) for row in rows)
+        table.add_column(heading.replace("_", " "), justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*(_cell(row.get(heading, "")) for heading in headings))
+    console().print(table)
+
+
+def _cell(value: Any) -> str:
+    return (
+        f"{value:,.3g}"
+        if isinstance(value, float) and abs(value) < 100
+        else (f"{value:,.0f}" if isinstance(value, float) else escape(str(value)))
+    )
+
+
+def _findings(out: Console, by_kind: Mapping[tuple[str, str], Sequence[str]]) -> None:
+    for severity, mark in MARKS.items():
+        for (level, kind), texts in by_kind.items():
+            if level != severity:
+                continue
+            for text in texts[:SHOWN]:
+                out.print(f"{mark} {escape(text)}", highlight=False)
+            if len(texts) > SHOWN:
+                out.print(f"{mark} {kind}: … and {len(texts) - SHOWN} more; --json lists all", highlight=False)

@@ -1,0 +1,184 @@
+"""Prove that nothing crosses a split, or show what does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import UserError
+from ..signals.recording import Dataset
+from .crossings import copied, shared_copies, shared_rows
+from .duplicates import STRETCH, Copies, Source, find_copies
+from .findings import Audit, Finding
+from .folds import SIDES, Fold, Splits
+from .normalisers import check_statistics
+from .statistics import Statistics
+from .stretches import Rows, Stretches, codes, lay_out, recording_stretches
+from .views import Windows
+
+
+def audit(
+    windows: Windows,
+    splits: Splits,
+    *,
+    statistics: Statistics | Sequence[Statistics] | None = None,
+    others: Sequence[Dataset] = (),
+) -> Audit:
+    """Look for raw rows, people, copied stretches and normaliser statistics that cross a split.
+
+    For every fold: no raw row of a source may lie under windows of two sides, no person may be on two sides, and
+    the given statistics must be those of the training windows. Across the data set, and against ``others``, rows
+    that are equal to the byte for 32 rows or more are a copy (``find_copies``): an error where its two places are
+    on two sides of a fold or in two data sets, a warning otherwise.
+    ``published`` is never clean: how much it shares is reported instead.
+
+    Args:
+        windows: what ``cut`` gave.
+        splits: what ``splits`` gave for them.
+        statistics: what the networks are normalised with, one for each fold (one alone: used in all folds).
+        others: data sets that are used beside this one, to train on or to confirm it.
+    """
+    splits.require_of(windows)
+    found: list[Finding] = []
+    sides = [[fold.side(name) for name in SIDES] for fold in splits.folds]
+    for number, side in enumerate(sides):
+        shared, tally = shared_rows(windows.extents, side, number)
+        if splits.protocol == "published":
+            tested = len(side[2])
+            text = (
+                f"Windows are split at random: of {tested} test windows {tally.shared} hold raw rows of training "
+                f"windows ({tally.shared / tested:.0%}) and {tally.adjacent} more are next to one "
+                f"({tally.adjacent / tested:.0%}); {tally.people} test people are trained on."
+            )
+            found.append(Finding("random split", "error", number, tested, text))
+        found += shared
+    if statistics is not None:
+        found += check_statistics(windows, splits, statistics)
+    own = Source(windows.signal, windows.recordings, windows.recording_start, range(len(windows.spec.channels)))
+    found += _copies_inside(windows, find_copies([own]), sides)
+    found += _same_people(windows, others)
+    for other in others:
+        found += _copies_across(windows, other)
+    checked = {
+        "folds": len(splits),
+        "windows": len(windows),
+        "people": len(np.unique(windows.subjects)),
+        "samples": len(windows.signal),
+        "statistics": 0 if statistics is None else len(splits),
+        "other data sets": len(others),
+    }
+    return Audit(windows.dataset, splits.protocol, checked, tuple(found))
+
+
+def audit_extents(
+    subject: ArrayLike,
+    start: ArrayLike,
+    end: ArrayLike,
+    folds: Iterable[Fold | Sequence[ArrayLike]],
+    source: ArrayLike | None = None,
+    *,
+    name: str = "own windows",
+) -> Audit:
+    """Look for raw rows and people that cross a split of windows that were made elsewhere.
+
+    Args:
+        subject: (n,) whose each window is.
+        start, end: (n,) its rows, ``end`` exclusive.
+        folds: for each fold the numbers of its windows (or masks): (train, test) or (train, validation, test).
+        source: (n,) the array that ``start`` counts rows of; by default every person has one.
+        name: what to call them.
+    """
+    person = np.asarray(subject).astype(str)
+    begin, stop = np.asarray(start).astype(np.int64), np.asarray(end).astype(np.int64)
+    array = person if source is None else np.asarray(source).astype(str)
+    if not len({column.shape for column in (person, begin, stop, array)}) == 1 or person.ndim != 1:
+        raise UserError(f"{name}: subject, start, end and source must be lists of one length, one entry a window.")
+    if (stop <= begin).any():
+        bad = int(np.argmax(stop <= begin))
+        raise UserError(f"{name}: window {bad} ends at row {stop[bad]}, not after its start, row {begin[bad]}.")
+    people, of_person = codes(person.tolist())
+    sources, of_source = codes(array.tolist())
+    base = lay_out(of_source, begin, stop, len(sources))
+    windows = Stretches(sources, people, of_source, of_person, begin, stop, base)
+    found: list[Finding] = []
+    count = 0
+    for number, fold in enumerate(folds):
+        found += shared_rows(windows, _sides(fold, len(windows), f"{name}, fold {number}"), number)[0]
+        count += 1
+    checked = {"folds": count, "windows": len(windows), "people": len(people)}
+    return Audit(name, "own folds", checked, tuple(found))
+
+
+def _sides(fold: Fold | Sequence[ArrayLike], count: int, where: str) -> list[Rows]:
+    given = [fold.side(side) for side in SIDES] if isinstance(fold, Fold) else [np.asarray(part) for part in fold]
+    if len(given) == 2:
+        given.insert(1, np.empty(0, np.int64))
+    if len(given) != 3:
+        raise UserError(f"{where}: a fold is (train, test) or (train, validation, test), not {len(given)} parts.")
+    sides = [np.flatnonzero(part) if part.dtype == np.bool_ else part.astype(np.int64) for part in given]
+    for side in sides:
+        if len(side) and not 0 <= int(side.min()) <= int(side.max()) < count:
+            raise UserError(f"{where}: windows are numbered 0 to {count - 1}, not {side.min()} to {side.max()}.")
+    return sides
+
+
+def _copies_inside(windows: Windows, copies: Copies, sides: Sequence[Sequence[Rows]]) -> list[Finding]:
+    if len(copies) == 0:
+        return []
+    found: list[Finding] = []
+    for number, side in enumerate(sides):
+        found += shared_copies(copies, windows.extents, windows.recordings, side, number)
+    if not found:
+        rows = int(copies.length.sum())
+        text = (
+            f"{rows} raw rows in {len(copies)} stretches stand in two places, on one side of every fold, the longest "
+            f"{copied(copies, 0, windows.recordings, windows.recordings)}."
+        )
+        found.append(Finding("duplicate", "warning", None, rows, text))
+    return found
+
+
+def _same_people(windows: Windows, others: Sequence[Dataset]) -> list[Finding]:
+    used = [other.name for other in others]
+    claimed = {*windows.same_people_as, *(other.name for other in others if windows.dataset in other.same_people_as)}
+    found: list[Finding] = []
+    if claimed & set(used):
+        names = ", ".join(sorted(claimed & set(used)))
+        text = f"{windows.dataset} and {names} are recordings of the same people: used together they leak."
+        found.append(Finding("same people", "error", None, len(claimed & set(used)), text))
+    if claimed - set(used):
+        names = ", ".join(sorted(claimed - set(used)))
+        text = f"{windows.dataset} and {names} are recordings of the same people: neither confirms the other."
+        found.append(Finding("same people", "note", None, len(claimed - set(used)), text))
+    return found
+
+
+def _copies_across(windows: Windows, other: Dataset) -> list[Finding]:
+    mine, theirs = windows.spec.channel_names, other.spec.channel_names
+    common = [name for name in mine if name in theirs]
+    if common:
+        columns, their_columns = [mine.index(name) for name in common], [theirs.index(name) for name in common]
+    elif len(mine) == len(theirs):
+        columns = their_columns = list(range(len(mine)))
+    else:
+        text = f"{other.name} has no channel of {windows.dataset}: its samples were not compared."
+        return [Finding("duplicate", "note", None, 0, text)]
+    begin = np.array([row["start"] for row in other.index], np.int64)
+    recordings = recording_stretches(other.index, other.subjects)
+    copies = find_copies(
+        [
+            Source(windows.signal, windows.recordings, windows.recording_start, columns),
+            Source(other.samples, recordings, begin, their_columns),
+        ]
+    )
+    across = np.flatnonzero(copies.first_in != copies.second_in)
+    if len(across) == 0:
+        return []
+    rows = int(copies.length[across].sum())
+    text = (
+        f"{rows} raw rows in {len(across)} stretches of {STRETCH} or more stand in {windows.dataset} and in "
+        f"{other.name}, the longest {copied(copies, int(across[0]), windows.recordings, recordings)}."
+    )
+    return [Finding("duplicate", "error", None, rows, text)]

@@ -1,0 +1,94 @@
+"""Cut recordings into windows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal, get_args
+
+import numpy as np
+
+from ..errors import UnknownName, UserError
+from ..signals.recording import NULL, Dataset, Note
+from ..signals.spec import SignalSpec
+from .labels import window_labels
+from .stretches import Stretches, expand, recording_stretches
+from .timing import require_even
+from .views import Windows
+
+NullRule = Literal["drop", "keep"]
+
+
+def cut(dataset: Dataset, *, spec: SignalSpec | None = None, null: NullRule = "drop") -> Windows:
+    """Cut every recording into windows, from its first sample on, a hop apart.
+
+    A window lies inside one recording, so none straddles a gap, a session or two people; what is left at a
+    recording's end is dropped. Nothing is copied: windows are rows of ``dataset.samples``.
+
+    Args:
+        dataset: evenly timed recordings.
+        spec: window, hop and label policy, if others than the data set's own (``data.spec.with_window(128)``);
+            the rest of it must fit the data.
+        null: whether windows without a class are dropped or kept with label -1.
+    """
+    if spec is None:
+        spec = dataset.spec
+    spec.require_fit(replace(dataset.spec, window=spec.window), this="wanted window", other=f"data of {dataset.name}")
+    if null not in get_args(NullRule):
+        raise UnknownName("rule for null windows", null, list(get_args(NullRule)))
+    begin = np.array([row["start"] for row in dataset.index], np.int64)
+    length = np.array([row["stop"] for row in dataset.index], np.int64) - begin
+    count = np.maximum((length - spec.window) // spec.hop + 1, 0)
+    if not count.any():
+        raise UserError(
+            f"{dataset.name}: no recording is as long as a window of {spec.window} samples "
+            f"(the longest has {length.max()}); choose a shorter window."
+        )
+    require_even(dataset, np.flatnonzero(count))
+    recording, number = expand(np.zeros_like(count), count)
+    starts = begin[recording] + number * spec.hop
+    labels = window_labels(dataset.labels, starts, spec)
+    nulls = 0
+    if null == "drop":
+        keep = np.flatnonzero(labels != NULL)
+        nulls = len(labels) - len(keep)
+        if len(keep) == 0:
+            raise UserError(
+                f"{dataset.name}: none of {nulls} windows has a class under the label policy "
+                f"{spec.label_policy!r}; keep them with null='keep' or lower label_share."
+            )
+        starts, labels, recording = starts[keep], labels[keep], recording[keep]
+    whole = recording_stretches(dataset.index, dataset.subjects)
+    first = whole.begin[recording] + (starts - begin[recording])
+    source, subject = whole.source[recording], whole.subject[recording]
+    extents = Stretches(whole.sources, whole.people, source, subject, first, first + spec.window, whole.base)
+    short = int(np.count_nonzero(count == 0))
+    absent = np.flatnonzero(np.bincount(subject, minlength=len(whole.people)) == 0).tolist()
+    return Windows(
+        dataset=dataset.name,
+        spec=spec,
+        signal=dataset.samples,
+        starts=starts,
+        labels=labels,
+        recording=recording.astype(np.int32),
+        extents=extents,
+        recordings=whole,
+        recording_start=begin,
+        sessions=tuple(row["session"] for row in dataset.index),
+        short=short,
+        notes=_notes(dataset, spec, short=short, nulls=nulls, absent=[whole.people[i] for i in absent]),
+        official_test=dataset.official_test,
+        same_people_as=dataset.same_people_as,
+    )
+
+
+def _notes(dataset: Dataset, spec: SignalSpec, *, short: int, nulls: int, absent: list[str]) -> tuple[Note, ...]:
+    said = []
+    if short:
+        text = f"{short} of {len(dataset)} recordings are shorter than a window of {spec.window} samples and give none."
+        said.append(Note("short recordings", short, text))
+    if nulls:
+        said.append(Note("null windows", nulls, f"{nulls} windows have no class and were dropped."))
+    if absent:
+        text = f"{len(absent)} of {len(dataset.subjects)} people have no window: {', '.join(absent)}."
+        said.append(Note("people without windows", len(absent), text))
+    return tuple(said)

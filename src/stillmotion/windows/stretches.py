@@ -1,0 +1,146 @@
+"""Stretches of raw rows, laid on one line, so that shared rows are found by sorting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.int64]
+Codes = NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class Stretches:
+    """Whose each stretch is, of which source, and which of the source's own rows it holds.
+
+    Recordings are stretches, and so are windows. Rows are counted in the source and not in an array, because
+    two recordings of one source may overlap (UCI HAR is published as windows that share half their samples).
+
+    Args:
+        sources, people: names.
+        source, subject: (n,) indices into them.
+        begin, end: (n,) rows of the source, ``end`` exclusive.
+        base: (sources,) where each source's row 0 lies on the common line; see ``lay_out``.
+    """
+
+    sources: tuple[str, ...]
+    people: tuple[str, ...]
+    source: Codes
+    subject: Codes
+    begin: Rows
+    end: Rows
+    base: Rows
+
+    @cached_property
+    def left(self) -> Rows:
+        """First row of each stretch on the line that holds all sources end to end."""
+        return np.asarray(self.base[self.source] + self.begin)
+
+    @cached_property
+    def right(self) -> Rows:
+        """End (exclusive) of each stretch on that line."""
+        return np.asarray(self.base[self.source] + self.end)
+
+    def __len__(self) -> int:
+        return len(self.begin)
+
+    def place(self, number: int) -> str:
+        """One stretch in words: rows (from 0, both ends included), source, person."""
+        return self.span(int(self.source[number]), int(self.begin[number]), int(self.end[number]), number)
+
+    def span(self, source: int, begin: int, end: int, number: int) -> str:
+        """Some rows of a source in words, with the person of stretch ``number``."""
+        return f"rows {begin}–{end - 1} of {self.sources[source]!r} (person {self.people[self.subject[number]]})"
+
+
+def recording_stretches(index: Sequence[Mapping[str, Any]], people: Sequence[str]) -> Stretches:
+    """The stretches that a data set's recordings are; ``index`` is ``Dataset.index``."""
+    sources, source = codes([row["source"] for row in index])
+    number = {name: code for code, name in enumerate(people)}
+    begin = np.array([row["offset"] for row in index], np.int64)
+    end = begin + np.array([row["stop"] - row["start"] for row in index], np.int64)
+    return Stretches(
+        sources=sources,
+        people=tuple(people),
+        source=source,
+        subject=np.array([number[row["subject"]] for row in index], np.int32),
+        begin=begin,
+        end=end,
+        base=lay_out(source, begin, end, len(sources)),
+    )
+
+
+def codes(names: Iterable[str]) -> tuple[tuple[str, ...], Codes]:
+    """Distinct names in order of appearance, and for each given name its index among them."""
+    seen: dict[str, int] = {}
+    numbers = [seen.setdefault(name, len(seen)) for name in names]
+    return tuple(seen), np.array(numbers, np.int32)
+
+
+def lay_out(source: Codes, begin: Rows, end: Rows, count: int) -> Rows:
+    """Where row 0 of each source lies when ``count`` sources stand end to end, two free rows between them.
+
+    The free rows keep the end of one source from touching the start of the next.
+    """
+    lowest = np.full(count, np.iinfo(np.int64).max)
+    highest = np.full(count, np.iinfo(np.int64).min)
+    np.minimum.at(lowest, source, begin)
+    np.maximum.at(highest, source, end)
+    length = np.where(highest > lowest, highest - lowest + 2, 0)
+    return np.asarray(np.cumsum(length) - length - np.where(length > 0, lowest, 0))
+
+
+@dataclass(frozen=True, eq=False)
+class Cover:
+    """The union of some stretches of the line, ready for "does this touch it, and where?"."""
+
+    left: Rows  # sorted
+    reach: Rows  # furthest end among the stretches up to here
+    owner: Rows  # which of the given stretches reaches that far
+
+    @classmethod
+    def of(cls, left: Rows, right: Rows) -> Cover:
+        """Sort the stretches [left, right)."""
+        order = np.argsort(left, kind="stable")
+        left, right = left[order], right[order]
+        reach = np.maximum.accumulate(right)
+        furthest = np.maximum.accumulate(np.where(right == reach, np.arange(len(right)), 0))
+        return cls(left, reach, order[furthest])
+
+    def touched(self, left: Rows, right: Rows) -> NDArray[np.bool_]:
+        """For each stretch [left, right): does it share a row with the union?"""
+        return self.partner(left, right) >= 0
+
+    def partner(self, left: Rows, right: Rows) -> Rows:
+        """For each stretch the number of one that shares a row with it, -1 where there is none."""
+        if len(self.left) == 0:
+            return np.full(len(left), -1, np.int64)
+        last = np.searchsorted(self.left, right, side="left") - 1  # the last one that begins before the end
+        found = (last >= 0) & (self.reach[last] > left)
+        return np.where(found, self.owner[last], -1)
+
+
+def first_seen(left: Rows, right: Rows) -> tuple[Rows, Rows]:
+    """Split the union of stretches among them, so that each row belongs to one.
+
+    Returns:
+        The stretches that own rows, in the order of the line, and how many of its first rows each one leaves
+        to those before it.
+    """
+    order = np.argsort(left, kind="stable")
+    left, right = left[order], right[order]
+    before = np.concatenate([left[:1], np.maximum.accumulate(right)[:-1]])
+    skip = np.maximum(before - left, 0)
+    owns = skip < right - left
+    return order[owns], skip[owns]
+
+
+def expand(begin: Rows, length: Rows) -> tuple[Rows, Rows]:
+    """The members of ranges of given length: which range each belongs to, and its value."""
+    which = np.repeat(np.arange(len(begin)), length)
+    return which, np.arange(len(which)) + np.repeat(begin - (np.cumsum(length) - length), length)

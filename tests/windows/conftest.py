@@ -1,0 +1,58 @@
+"""Small data sets of random motion, for every test of this room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from stillmotion.signals.recording import Dataset, Recording
+from stillmotion.signals.spec import Channel, SignalSpec
+
+CHANNELS = tuple(Channel("acc", axis, "g", "wrist") for axis in "xyz")
+
+
+def make_spec(window: int = 40, hop: int = 20, classes: str = "abc", **more: object) -> SignalSpec:
+    return SignalSpec(50.0, CHANNELS, tuple(classes), window, hop, **more)  # type: ignore[arg-type]
+
+
+def make_people(
+    lengths: Sequence[Sequence[int]],
+    *,
+    spec: SignalSpec | None = None,
+    labels: Callable[[int, int, int], np.ndarray] | None = None,
+    seed: int = 0,
+    name: str = "few",
+    **more: object,
+) -> Dataset:
+    """One person for each list of recording lengths; labels(person, recording, length), all classes by default."""
+    spec = spec or make_spec()
+    rng = np.random.default_rng(seed)
+    recordings = []
+    for person, of_person in enumerate(lengths):
+        for number, length in enumerate(of_person):
+            if labels is None:
+                label = np.arange(length) * len(spec.classes) // length
+            else:
+                label = labels(person, number, length)
+            recordings.append(
+                Recording(
+                    subject=str(person + 1),
+                    session=f"day {number}",
+                    samples=rng.standard_normal((length, len(spec.channels)), dtype=np.float32),
+                    labels=np.asarray(label).astype(np.int16),
+                    source=f"p{person + 1}r{number}",
+                )
+            )
+    return Dataset.of(name, spec, recordings, **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def people() -> Callable[..., Dataset]:
+    return make_people
+
+
+@pytest.fixture(scope="session")
+def signal_spec() -> Callable[..., SignalSpec]:
+    return make_spec

@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stillmotion.errors import DataWarning, UnknownName, UserError
+from stillmotion.windows import Splits, cut, differences, splits
+from stillmotion.windows.spread import spread
+
+SIDES = ("train", "validation", "test")
+
+
+def check_partition(windows, made):
+    """People disjoint in every fold, every window on exactly one side, all of a person's windows together."""
+    for fold in made.folds:
+        everyone = [*fold.train_people, *fold.validation_people, *fold.test_people]
+        assert len(everyone) == len(set(everyone))
+        np.testing.assert_array_equal(
+            np.sort(np.concatenate([fold.side(side) for side in SIDES])), np.arange(len(windows))
+        )
+        for side in SIDES:
+            assert {windows.people[i] for i in windows.subjects[fold.side(side)]} == set(fold.people(side))
+            assert (np.diff(fold.side(side)) > 0).all()
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    count=st.integers(3, 14),
+    k=st.integers(2, 14),
+    seed=st.integers(0, 2**32),
+    share=st.sampled_from([0, 0.1, 0.3, 0.7]),
+)
+def test_folds_by_person_are_partitions_and_test_everyone_once(people, count, k, seed, share):
+    windows = cut(people([[50 + 10 * (p % 4)] * (1 + p % 2) for p in range(count)], labels=lambda p, r, n: np.zeros(n)))
+    protocols = ["loso"] + ([f"subjects:{k}"] if k <= count and count - math.ceil(count / k) >= 2 else [])
+    for protocol in protocols:
+        made = splits(windows, protocol, seed=seed, validation=share)
+        check_partition(windows, made)
+        tested = [person for fold in made.folds for person in fold.test_people]
+        assert sorted(tested) == sorted(windows.people)
+        sizes = {len(fold.test_people) for fold in made.folds}
+        assert max(sizes) - min(sizes) <= 1
+        for fold in made.folds:
+            rest = count - len(fold.test_people)
+            expected = 0 if share == 0 else min(max(1, round(share * rest)), rest - 1)
+            assert len(fold.validation_people) == expected
+        assert differences(made, splits(windows, protocol, seed=seed, validation=share)) == ()
+
+
+def test_another_seed_is_another_split(people):
+    windows = cut(people([[60]] * 12))
+    for protocol in ("published", "subjects:4", "loso"):
+        assert any("fold" in line for line in differences(splits(windows, protocol), splits(windows, protocol, seed=1)))
+
+
+def test_official_tests_on_the_publishers_people(people):
+    windows = cut(people([[60]] * 8, official_test=("2", "7")))
+    made = splits(windows, "official")
+    check_partition(windows, made)
+    assert len(made) == 1
+    assert made.folds[0].test_people == ("2", "7")
+    assert splits(windows, "official", official_test=["3"]).folds[0].test_people == ("3",)
+    with pytest.warns(DataWarning, match="1 of 2 official test people have no window here: 99"):
+        splits(windows, "official", official_test=["3", "99"])
+    with pytest.raises(UserError, match="0 of the 8 people here are test people"):
+        splits(windows, "official", official_test=["98", "99"])
+
+
+@settings(max_examples=50, deadline=None)
+@given(counts=st.lists(st.integers(1, 60), min_size=1, max_size=4), seed=st.integers(0, 1000))
+def test_published_is_a_stratified_random_split(people, signal_spec, counts, seed):
+    total = sum(counts)
+    spec = signal_spec(4, 4, classes="abcd")
+    data = people([[4 * total]], spec=spec, labels=lambda *_: np.repeat(np.arange(len(counts)), np.multiply(counts, 4)))
+    windows = cut(data)
+    if total < 3:
+        with pytest.raises(UserError, match="published needs at least 3"):
+            splits(windows, "published")
+        return
+    fold = splits(windows, "published", seed=seed).folds[0]
+    np.testing.assert_array_equal(np.sort(np.concatenate([fold.side(s) for s in SIDES])), np.arange(total))
+    assert len(fold.test) == math.ceil(0.15 * total)
+    assert len(fold.validation) == math.ceil(0.15 * (total - len(fold.test)))
+    for label, count in enumerate(counts):
+        assert abs((windows.labels[fold.test] == label).sum() - count * len(fold.test) / total) < 1
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_spreading_reaches_the_optimum_that_trying_everything_finds(seed):
+    rng = np.random.default_rng(seed)
+    has = rng.random((6, 4)) < rng.uniform(0.2, 0.8, 4)
+    sizes = np.array([2, 2, 2])
+    wanted = np.outer(sizes / 6, has.sum(axis=0))
+    weight = 1 / np.maximum(has.sum(axis=0), 1)
+
+    def cost(group):
+        counts = np.array([has[np.array(group) == g].sum(axis=0) for g in range(3)])
+        return (weight * (counts - wanted) ** 2).sum()
+
+    every = [group for group in itertools.product(range(3), repeat=6) if all(group.count(g) == 2 for g in range(3))]
+    group = spread(has, sizes, wanted, np.random.default_rng(seed))
+    assert np.bincount(group).tolist() == [2, 2, 2]
+    assert cost(group) == pytest.approx(min(map(cost, every)))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_rare_class_is_spread_over_the_folds(people, seed):
+    # Class c lives in 5 of 20 people, class b in 10; 5 folds of 4 people.
+    def labels(person, recording, length):
+        return np.arange(length) * (3 if person < 5 else 2 if person < 10 else 1) // length
+
+    windows = cut(people([[240]] * 20, labels=labels))
+    made = splits(windows, "subjects:5", seed=seed)
+    for fold in made.folds:
+        assert sum(int(person) <= 5 for person in fold.test_people) == 1
+        assert sum(int(person) <= 10 for person in fold.test_people) == 2
+        assert sum(int(person) <= 5 for person in fold.validation_people) == 1
+
+
+def test_one_of_two_people_with_a_class_validates_and_an_only_one_trains(people):
+    # Tested: person 1. Class b lives in 2 and 3, class c in 4 alone.
+    def labels(person, recording, length):
+        return np.arange(length) * 2 // length * {1: 1, 2: 1, 3: 2}.get(person, 0)
+
+    windows = cut(people([[120]] * 10, labels=labels))
+    with pytest.warns(DataWarning, match=r"1 classes live in one person each .*c \(4\)"):
+        made = splits(windows, "official", official_test=["1"])
+    fold = made.folds[0]
+    assert len({"2", "3"} & set(fold.validation_people)) == 1
+    assert "4" in fold.train_people
+
+
+def test_a_class_that_training_people_lack_is_a_warning_with_counts(people):
+    windows = cut(people([[100]] * 4, labels=lambda p, r, n: np.full(n, 2 if p == 3 else p % 2)))
+    with pytest.warns(DataWarning) as caught:
+        made = splits(windows, "loso")
+    text = " ".join(str(one.message) for one in caught)
+    assert "c (4)" in text
+    assert "fold 3 lacks c (4 validation and test windows)" in text
+    assert {note.kind: note.count for note in made.notes}["classes absent from a test fold"] == 4
+
+
+def test_a_person_in_one_session_is_a_note(people):
+    made = splits(cut(people([[60, 60], [60], [60, 60], [60, 60]])), "loso")
+    notes = {note.kind: note for note in made.notes}
+    assert notes["people in one session only"].count == 1
+    assert "1 of 4 people wore the device in one session only: 2." in notes["people in one session only"].text
+
+
+def test_what_cannot_be_split_is_one_sentence(people):
+    windows = cut(people([[60]] * 4))
+    with pytest.raises(UnknownName, match="Unknown few protocol 'leave-one'.*published, subjects:k, loso"):
+        splits(windows, "leave-one")
+    with pytest.raises(UnknownName, match="Valid: published, subjects:k, loso"):
+        splits(windows, "official")
+    for bad in ("subjects", "subjects:", "subjects:k", "subjects:-3", "subjects:2.5"):
+        with pytest.raises(UnknownName):
+            splits(windows, bad)
+    with pytest.raises(UserError, match="at least 2"):
+        splits(windows, "subjects:1")
+    with pytest.raises(UserError, match="windows of 4 people; subjects:5 needs 5"):
+        splits(windows, "subjects:5")
+    with pytest.raises(UserError, match="windows of 2 people; loso needs 3"):
+        splits(cut(people([[60]] * 2)), "loso")
+    with pytest.raises(UserError, match="leaves 1 of 3 to train and validate on"):
+        splits(cut(people([[60]] * 3)), "subjects:2")
+    with pytest.raises(UserError, match="validation is a share"):
+        splits(windows, "loso", validation=1.0)
+
+
+def test_splits_are_read_back_as_they_were_written(people, tmp_path):
+    windows = cut(people([[60, 60], [60], [60], [70]]))
+    for protocol in ("published", "loso"):
+        made = splits(windows, protocol, seed=3)
+        made.save(tmp_path / "new" / "splits.npz")
+        read = Splits.load(tmp_path / "new" / "splits.npz")
+        assert differences(made, read) == ()
+        assert read.notes == made.notes
+        assert [f.people(s) for f in read.folds for s in SIDES] == [f.people(s) for f in made.folds for s in SIDES]
+        read.require_of(windows)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["splits.npz"]
+
+
+def test_splits_of_other_windows_or_from_torn_files_are_refused(people, tmp_path):
+    data = people([[60]] * 4)
+    made = splits(cut(data), "loso")
+    with pytest.raises(UserError, match="belong to other windows"):
+        made.require_of(cut(data, spec=data.spec.with_window(30)))
+    made.save(tmp_path / "whole.npz")
+    whole = (tmp_path / "whole.npz").read_bytes()
+    for length in (0, 10, len(whole) // 2, len(whole) - 5):
+        (tmp_path / "torn.npz").write_bytes(whole[:length])
+        with pytest.raises(UserError, match="not a whole file of splits"):
+            Splits.load(tmp_path / "torn.npz")
+    with pytest.raises(UserError, match="There is no file"):
+        Splits.load(tmp_path / "none.npz")
+
+
+def test_differences_name_what_differs(people):
+    windows = cut(people([[60]] * 4))
+    lines = differences(splits(windows, "loso"), splits(windows, "subjects:2", validation=0.5, seed=2))
+    assert lines == ("protocol: loso against subjects:2.", "seed: 0 against 2.", "folds: 4 against 2.")
+
+
+def test_the_fingerprint_is_of_the_windows_and_not_of_their_values(people):
+    one, other = people([[60]] * 4, seed=0), people([[60]] * 4, seed=1)
+    assert cut(one).fingerprint == cut(other).fingerprint
+    assert cut(one).fingerprint != cut(one.having(["1", "2", "3"])).fingerprint
+    assert cut(one).fingerprint != cut(one, spec=one.spec.with_window(30)).fingerprint

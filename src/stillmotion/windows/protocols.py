@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataWarning, UnknownName, UserError
+from ..errors import DataWarning, UserError
 from ..signals.recording import Note
 from .folds import Fold, Splits
 from .spread import spread
@@ -83,7 +83,7 @@ def _read(windows: Windows, protocol: str, *, has_official: bool) -> int:
             raise UserError(f"{protocol} has too few folds; at least 2, as in subjects:10.")
         return int(k)
     if protocol not in valid or protocol == "subjects:k":
-        raise UnknownName(f"{windows.dataset} protocol", protocol, valid)
+        raise UserError(f"{windows.dataset} has no protocol {protocol!r}; it has {', '.join(valid)}.")
     return 0
 
 

@@ -1,0 +1,23 @@
+"""LM: the student learns from the labels alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .losses import cross_entropy
+from .method import Array, Batch, Method, Terms
+
+
+def objective(
+    batch: Batch, student: Mapping[str, Array], teacher: Mapping[str, Array], numbers: Mapping[str, Array]
+) -> Terms:
+    """L = −Σ_k y_k log p_k, as a mean over the batch."""
+    return {"cross_entropy": cross_entropy(batch, student["logits"])}
+
+
+LM = Method(
+    name="lm",
+    title="plain training",
+    source="Agac & Incel, attention-based knowledge distillation: L_stud",
+    objective=objective,
+)

@@ -1,0 +1,40 @@
+"""RB-KD: the student learns the labels and the teacher's softened answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jax.numpy as jnp
+
+from .losses import cross_entropy, divergence
+from .method import Array, Batch, Method, Number, Terms
+
+
+def objective(
+    batch: Batch, student: Mapping[str, Array], teacher: Mapping[str, Array], numbers: Mapping[str, Array]
+) -> Terms:
+    r"""L = α · L_stud + (1 − α) · T² · KL(q_T ‖ q_S), softened at temperature T.
+
+    The sources' page leaves out the factor T², their code has it; ``square`` 0 leaves it out.
+    """
+    alpha, temperature = numbers["alpha"], numbers["temperature"]
+    factor = jnp.where(numbers["square"] > 0, temperature**2, 1.0)
+    return {
+        "cross_entropy": alpha * cross_entropy(batch, student["logits"]),
+        "distillation": (1 - alpha) * factor * divergence(teacher["logits"], student["logits"], temperature),
+    }
+
+
+RB_KD = Method(
+    name="rb-kd",
+    title="response-based distillation",
+    source="Hinton, Vinyals & Dean 2015; Agac & Incel: α L_stud + (1 − α) L_dist",
+    objective=objective,
+    teacher_taps=("logits",),
+    # The sources' grid: T in {1, 2, 4, 6, 8, 10, 15}, α in {0.1 … 0.9}.
+    numbers={
+        "temperature": Number(4.0, 1.0, 15.0, log=True),
+        "alpha": Number(0.5, 0.1, 0.9),
+        "square": Number(1.0, 1.0, 1.0),
+    },
+)

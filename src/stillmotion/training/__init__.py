@@ -1,0 +1,13 @@
+"""Fleets: many small models trained as one compiled program.
+
+Replicas of one student differ in seeds, folds and numbers as arrays; ``fit`` trains one ``keras.Model`` on arrays, a
+``Fleet`` many.
+"""
+
+from .fit import Fitted, fit
+from .fleet import Fleet
+from .plan import PUBLISHED, Recipe, Replica
+from .standing import Outcome
+from .teacher import Teacher
+
+__all__ = ["PUBLISHED", "Fitted", "Fleet", "Outcome", "Recipe", "Replica", "Teacher", "fit"]

@@ -1,0 +1,89 @@
+"""Checkpoints: whole, checked, and the one before kept."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataWarning, UserError
+
+VERSION = 1
+Arrays = dict[str, NDArray[Any]]
+
+
+def save(path: Path, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write a checkpoint: into another file first, flushed, then renamed; the one before stays as ``*.before``.
+
+    Args:
+        path: where.
+        about: plain values, ready for JSON.
+        arrays: by name.
+    """
+    buffer = io.BytesIO()
+    text = np.frombuffer(json.dumps({"version": VERSION, **about}).encode(), np.uint8)
+    np.savez(buffer, allow_pickle=False, **{"about.json": text}, **arrays)
+    content = buffer.getbuffer()
+    partial = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            file.write(hashlib.sha256(content).digest())
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            path.replace(_before(path))
+        partial.replace(path)
+    except OSError as reason:
+        raise UserError(
+            f"The checkpoint {path} cannot be written ({reason.strerror}); training stopped after what is saved: make "
+            f"room or name another folder, then go on."
+        ) from reason
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load(path: Path) -> tuple[dict[str, Any], Arrays] | None:
+    """The newest whole checkpoint, or None when there is none at all.
+
+    A damaged one is passed over with a warning, for the one before it.
+    """
+    for number, candidate in enumerate((path, _before(path))):
+        try:
+            content = candidate.read_bytes()
+        except FileNotFoundError:
+            continue
+        try:
+            if hashlib.sha256(content[32:]).digest() != content[:32]:
+                raise ValueError("its checksum is wrong")
+            with np.load(io.BytesIO(content[32:]), allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+            about: dict[str, Any] = json.loads(arrays.pop("about.json").tobytes())
+        except (ValueError, KeyError, zipfile.BadZipFile) as reason:
+            then = "starting anew" if number else "going on from the one before"
+            warnings.warn(f"The checkpoint {candidate} is damaged ({reason}); {then}.", DataWarning, stacklevel=2)
+            continue
+        if about.pop("version") != VERSION:
+            raise UserError(f"{candidate} is of another version; finish it with that version, or remove it.")
+        return about, arrays
+    return None
+
+
+def remove(path: Path) -> None:
+    """Remove a checkpoint and the one before it."""
+    for candidate in (path, _before(path)):
+        candidate.unlink(missing_ok=True)
+
+
+def _before(path: Path) -> Path:
+    return path.with_name(f"{path.name}.before")

@@ -1,0 +1,385 @@
+"""A fleet: many small models trained as one compiled program."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import UserError
+from ..evaluation import accuracy, macro_f1
+from ..methods import Method, method
+from ..windows.augment import Places, check_kinds
+from . import checkpoint
+from .functional import Functional, State
+from .members import member_tables, resolve
+from .memory import choose_size, on_accelerator, replica_bytes
+from .optimiser import Moments
+from .plan import Recipe, Replica, check_replicas
+from .program import SOUND, Learner, Member, Shared, compile_program
+from .progress import Epoch, Progress
+from .standing import Outcome, Slot, Standing
+from .teacher import Teacher, answers, require_able
+
+#: Replicas that share one matrix product where there is an accelerator; on a processor each goes alone.
+TOGETHER_GPU = 64
+
+
+class Fleet:
+    """Replicas of one student that train together, each with its own weights, data, numbers and random stream.
+
+    Slots, in the plan's order, hold the replicas that train; when one has finished, the next waiting replica takes its
+    slot at the epoch's end. What a replica comes to does not depend on who trains beside it (to rounding); the same
+    plan on the same machine repeats bit for bit, interrupted or not.
+
+    Args:
+        student: any built ``keras.Model`` that gives logits.
+        teaching: the method, by name or as it is.
+        replicas: what each run is.
+        windows: (N, T, D) float32, all windows of all replicas, once.
+        labels: (N,) class of each.
+        classes: how many classes.
+        recipe: how all of them train.
+        teachers: for methods that need one; a replica names its own by number.
+        live: teachers answer the augmented windows at every step (always so when the recipe augments).
+        places: sensors by place, for rotations (``windows.augment.sensor_places``).
+        size: replicas at a time; chosen from the memory there is by default.
+        together: replicas that share one matrix product; chosen by default.
+        folder: where checkpoints go; none are written without.
+        every: seconds between two checkpoints.
+        own_weights: start from the weights that ``student`` has, instead of those of each seed.
+    """
+
+    def __init__(
+        self,
+        student: keras.Model,
+        teaching: str | Method,
+        replicas: Sequence[Replica],
+        windows: ArrayLike,
+        labels: ArrayLike,
+        *,
+        classes: int,
+        recipe: Recipe | None = None,
+        teachers: Sequence[Teacher] = (),
+        live: bool = False,
+        places: Places = (),
+        size: int | None = None,
+        together: int | None = None,
+        folder: Path | None = None,
+        every: float = 60.0,
+        own_weights: bool = False,
+    ) -> None:
+        self.method = method(teaching)
+        self.recipe = Recipe() if recipe is None else recipe
+        check_kinds(self.recipe.augment)
+        self.windows = np.ascontiguousarray(windows, np.float32)
+        self.labels = np.asarray(labels, np.int32)
+        self.classes, self.own_weights, self.every = classes, own_weights, every
+        self.replicas = list(replicas)
+        check_replicas(self.replicas, self.windows, self.labels, classes)
+        self.student = Functional(student, sorted({"logits", *self.method.student_taps}))
+        self.teachers = list(teachers)
+        if self.method.teacher_taps and not self.teachers:
+            raise UserError(f"{self.method.name} needs a teacher; name one.")
+        in_step = bool(self.method.teacher_taps) and (live or bool(self.recipe.augment) or self.method.trains_teacher)
+        self.teacher = self._teacher_network() if in_step else None
+        per_replica = replica_bytes(self.student, self.recipe, teacher=self.teacher)
+        self.size = choose_size(size, len(self.replicas), per_replica, self.windows.nbytes)
+        wanted = together or (TOGETHER_GPU if on_accelerator() else 1)
+        self.together = min(wanted, self.size)
+        self.tables = member_tables(self.replicas, self.method, self.recipe, self.labels, classes)
+        self.program = compile_program(
+            self.student,
+            self.method,
+            self.recipe,
+            classes=classes,
+            teacher=self.teacher,
+            live=in_step,
+            places=places,
+            together=self.together,
+        )
+        self.shared = self._share()
+        self.path = None if folder is None else Path(folder) / "fleet.ckpt"
+        self.averages = any(resolve(r, self.method, self.recipe)["average"] > 0 for r in self.replicas)
+
+    def train(self, progress: Progress | None = None) -> list[Outcome]:
+        """Train all replicas, from the checkpoint if there is one; outcomes in the order of the replicas."""
+        show = Progress() if progress is None else progress
+        standing = self._resume() or self._begin()
+        started = saved = time.monotonic()
+        done, first = 0, 0.0
+        try:
+            while standing.alive:
+                terms = self._epoch(standing)
+                self._retire(standing)
+                self._refill(standing)
+                done += 1
+                seconds = time.monotonic() - started
+                first = seconds if done == 1 else first
+                show(self._report(standing, terms, seconds, first, done), last=not standing.alive)
+                if self.path is not None and (time.monotonic() - saved >= self.every or not standing.alive):
+                    self._save(standing)
+                    saved = time.monotonic()
+        except KeyboardInterrupt:
+            # Nothing of a half-done epoch was kept: the standing is that of the last whole one.
+            if self.path is not None:
+                self._save(standing)
+            raise
+        return [standing.outcomes[number] for number in range(len(self.replicas))]
+
+    # The parts of an epoch.
+
+    def _epoch(self, standing: Standing) -> dict[str, float]:
+        """Train and evaluate everyone alive for one epoch; the mean of each loss term over them."""
+        import jax
+        import jax.numpy as jnp
+
+        slots, alive = standing.slots, standing.alive
+        order = np.full(-(-len(slots) // self.together) * self.together, len(slots), np.int32)
+        order[: len(alive)] = alive
+        here = jnp.asarray(order), jnp.asarray(len(alive))
+        validation = jnp.asarray(self.tables.validation[[0 if s is None else s.replica for s in slots]])
+        learners, sums = self.program.epoch(standing.learners, self._members(slots), self.shared, *here)
+        counts = np.asarray(self.program.evaluate(learners, validation, self.shared, *here))
+        score = macro_f1(counts) if self.recipe.select == "macro-f1" else accuracy(counts)
+        sums, broken = np.asarray(sums), np.asarray(learners.broken)
+        better = np.zeros(len(slots), bool)
+        means: dict[str, float] = {}
+        for number in alive:
+            slot = slots[number]
+            assert slot is not None
+            slot.epoch += 1
+            steps = int(self.tables.steps[slot.replica])
+            terms = dict(zip(self.program.terms, (sums[number] / steps).tolist(), strict=True))
+            slot.history.append({**terms, "validation": float(score[number])})
+            better[number] = broken[number] == SOUND and score[number] > slot.best
+            if better[number]:
+                slot.best, slot.best_epoch = float(score[number]), slot.epoch
+            for name, value in terms.items():
+                means[name] = means.get(name, 0.0) + value / len(alive)
+        if better.any():
+            chosen = jnp.asarray(better)
+            standing.best = jax.tree.map(
+                lambda new, old: jnp.where(chosen.reshape(-1, *[1] * (new.ndim - 1)), new, old),
+                learners,
+                standing.best,
+            )
+        standing.learners = learners
+        return means
+
+    def _retire(self, standing: Standing) -> None:
+        """Write down what became of those who have finished, and free their slots."""
+        broken, best = np.asarray(standing.learners.broken), standing.best
+        for number in standing.alive:
+            slot = standing.slots[number]
+            assert slot is not None
+            failed = broken[number] != SOUND
+            tired = slot.epoch - slot.best_epoch >= self.recipe.patience
+            if not (failed or tired or slot.epoch >= self.recipe.epochs):
+                continue
+            reason = ""
+            if failed:
+                names = (*self.program.terms, "gradient")
+                reason = f"{names[broken[number]]} was not a finite number in epoch {slot.epoch}"
+            weights = np.asarray(best.weights[number])
+            standing.outcomes[slot.replica] = Outcome(
+                replica=slot.replica,
+                status="failed" if failed else "done",
+                reason=reason,
+                best=slot.best,
+                best_epoch=slot.best_epoch,
+                epochs=slot.epoch,
+                history=tuple(slot.history),
+                weights=np.asarray(best.average[number]) if self.averages else weights[: self.student.size],
+                state=[np.asarray(leaf[number]) for leaf in best.state],
+                teacher_weights=weights[self.student.size :],
+                teacher_state=[np.asarray(leaf[number]) for leaf in best.teacher_state],
+            )
+            standing.slots[number] = None
+
+    def _refill(self, standing: Standing) -> None:
+        """Give free slots to those who wait, in the plan's order."""
+        import jax
+
+        for number, slot in enumerate(standing.slots):
+            if slot is None and standing.waiting:
+                replica = standing.waiting.pop(0)
+                standing.slots[number] = Slot(replica)
+                fresh = self._fresh(replica)
+
+                def put(whole: Any, part: Any, at: int = number) -> Any:
+                    return whole.at[at].set(part)
+
+                standing.learners = jax.tree.map(put, standing.learners, fresh)
+                standing.best = jax.tree.map(put, standing.best, fresh)
+
+    def _members(self, slots: list[Slot | None]) -> Member:
+        """What every slot is told for its next epoch; an empty slot repeats the first replica and is not run."""
+        import jax
+        import jax.numpy as jnp
+
+        who = [0 if slot is None else slot.replica for slot in slots]
+        epochs = [0 if slot is None else slot.epoch for slot in slots]
+        tables = self.tables
+        steps = tables.steps[who]
+        orders = [tables.order(self.replicas[r], epoch) for r, epoch in zip(who, epochs, strict=True)]
+        return Member(
+            order=jnp.asarray(np.stack(orders)),
+            steps=jnp.asarray(steps),
+            first_step=jnp.asarray(steps * np.array(epochs, np.int32)),
+            total=jnp.asarray(steps * self.recipe.epochs),
+            key=jax.vmap(jax.random.key)(jnp.asarray([self.replicas[r].seed for r in who], jnp.uint32)),
+            numbers={name: jnp.asarray(column[who]) for name, column in tables.numbers.items()},
+            class_weights=jnp.asarray(tables.class_weights[who]),
+            offset=jnp.asarray(tables.offset[who]),
+            teacher=jnp.asarray([self.replicas[r].teacher for r in who], jnp.int32),
+        )
+
+    # Beginning and going on.
+
+    def _begin(self) -> Standing:
+        import jax
+        import jax.numpy as jnp
+
+        if self.teachers:
+            self._judge_teachers()
+        slots: list[Slot | None] = [Slot(number) for number in range(self.size)]
+        fresh = [self._fresh(number) for number in range(self.size)]
+        learners = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *fresh)
+        return Standing(slots, list(range(self.size, len(self.replicas))), {}, learners, learners)
+
+    def _fresh(self, number: int) -> Learner:
+        """One replica before its first step."""
+        import jax.numpy as jnp
+
+        replica = self.replicas[number]
+        vector, state = self.student.own() if self.own_weights else self.student.initial(replica.seed)
+        if replica.mean is not None and replica.std is not None:
+            state = self.student.with_statistics(state, replica.mean, replica.std)
+        average = vector if self.averages else np.zeros(0, np.float32)
+        teacher_state: State = []
+        if self.method.trains_teacher and self.teacher is not None:
+            teacher = self.teachers[replica.teacher]
+            assert teacher.weights is not None
+            vector, teacher_state = np.concatenate([vector, teacher.weights]), list(teacher.state or [])
+            if replica.mean is not None and replica.std is not None:
+                teacher_state = self.teacher.with_statistics(teacher_state, replica.mean, replica.std)
+        zero = np.zeros_like(vector)
+        return Learner(
+            weights=jnp.asarray(vector),
+            moments=Moments(jnp.zeros((), jnp.float32), jnp.asarray(zero), jnp.asarray(zero)),
+            average=jnp.asarray(average),
+            state=[jnp.asarray(leaf) for leaf in state],
+            teacher_state=[jnp.asarray(leaf) for leaf in teacher_state],
+            broken=jnp.asarray(SOUND, jnp.int32),
+        )
+
+    def _teacher_network(self) -> Functional:
+        """The network that runs inside the step; all teachers of a fleet share its shape."""
+        network = self.teachers[0].network if self.teachers else None
+        if network is None or any(teacher.network is None for teacher in self.teachers):
+            raise UserError(
+                f"{self.method.name} runs its teacher in every step here (augmentation, or both learn), so scores from "
+                f"a file cannot teach: give the teacher as a model."
+            )
+        return Functional(network.model, self.method.teacher_taps)
+
+    def _share(self) -> Shared:
+        import jax.numpy as jnp
+
+        taps: dict[str, Any] = {}
+        weights: Any = jnp.zeros((0, 0))
+        state: list[Any] = []
+        if self.teacher is not None:
+            weights = jnp.stack([jnp.asarray(teacher.weights) for teacher in self.teachers])
+            states = [teacher.state or [] for teacher in self.teachers]
+            state = [jnp.stack([jnp.asarray(leaf) for leaf in leaves]) for leaves in zip(*states, strict=True)]
+        elif self.method.teacher_taps:
+            given = [answers(teacher, self.windows, self.method.teacher_taps) for teacher in self.teachers]
+            taps = {name: jnp.asarray(np.stack([each[name] for each in given])) for name in self.method.teacher_taps}
+        return Shared(jnp.asarray(self.windows), jnp.asarray(self.labels), taps, weights, state)
+
+    def _judge_teachers(self) -> None:
+        """Refuse, before the first step, a teacher that has nothing to teach its replicas."""
+        if self.method.trains_teacher or "logits" not in self.method.teacher_taps:
+            return
+        for number, teacher in enumerate(self.teachers):
+            learning = [replica for replica in self.replicas if replica.teacher == number]
+            if not learning:
+                continue
+            rows = np.unique(np.concatenate([replica.validation for replica in learning]))
+            if "logits" in self.shared.taps:
+                logits = np.asarray(self.shared.taps["logits"][number])[rows]
+            else:
+                logits = answers(teacher, self.windows[rows], ["logits"])["logits"]
+            require_able(logits, self.labels[rows], name=teacher.name)
+
+    def _report(self, standing: Standing, terms: dict[str, float], seconds: float, first: float, done: int) -> Epoch:
+        here = [slot for slot in standing.slots if slot is not None]
+        outcomes = standing.outcomes.values()
+        longest = max((self.recipe.epochs - slot.epoch for slot in here), default=0)
+        rounds = -(-len(standing.waiting) // len(standing.slots)) * self.recipe.epochs
+        return Epoch(
+            number=max((slot.epoch for slot in here), default=done),
+            alive=len(here),
+            waiting=len(standing.waiting),
+            finished=len(outcomes),
+            failed=sum(outcome.status == "failed" for outcome in outcomes),
+            terms=terms,
+            best=max([slot.best for slot in here] + [outcome.best for outcome in outcomes]),
+            seconds=seconds,
+            # The first epoch holds the compilation, and says little about those to come.
+            left=None if done == 1 else (seconds - first) / (done - 1) * (longest + rounds),
+        )
+
+    # Checkpoints.
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        """Of everything that decides the outcome."""
+        digest = hashlib.sha256()
+        plain = {
+            "method": self.method.name,
+            "recipe": self.recipe.to_dict(),
+            "student": self.student.model.to_json(),
+            "size": self.size,
+            "together": self.together,
+            "own_weights": self.own_weights,
+            "replicas": [[r.seed, r.teacher, resolve(r, self.method, self.recipe), r.name] for r in self.replicas],
+        }
+        digest.update(json.dumps(plain, sort_keys=True).encode())
+        for replica in self.replicas:
+            for part in (replica.train, replica.validation, replica.mean, replica.std):
+                digest.update(b"-" if part is None else np.ascontiguousarray(part).tobytes())
+        for array in (self.windows, self.labels):
+            digest.update(array.tobytes())
+        for teacher in self.teachers:
+            digest.update(b"" if teacher.weights is None else teacher.weights.tobytes())
+        if self.own_weights:
+            digest.update(self.student.own()[0].tobytes())
+        return digest.hexdigest()
+
+    def _save(self, standing: Standing) -> None:
+        assert self.path is not None
+        about, arrays = standing.stored()
+        checkpoint.save(self.path, {"fingerprint": self._fingerprint, **about}, arrays)
+
+    def _resume(self) -> Standing | None:
+        found = None if self.path is None else checkpoint.load(self.path)
+        if found is None:
+            return None
+        about, arrays = found
+        if about["fingerprint"] != self._fingerprint:
+            raise UserError(
+                f"The checkpoint {self.path} belongs to another plan (data, replicas, recipe or fleet size differ); "
+                f"name another folder, or remove it."
+            )
+        return Standing.restored(about, arrays, self._fresh(0))

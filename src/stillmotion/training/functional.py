@@ -1,0 +1,96 @@
+"""A Keras model as a pure function of one vector of weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UserError
+from ..networks.initial import initial_weights
+from ..networks.normaliser import statistics_index
+from ..networks.taps import with_taps
+
+Array = Any
+Vector = NDArray[np.float32]
+State = list[NDArray[Any]]
+
+
+class Functional:
+    """The taps of a model as a function of (weights, state, windows).
+
+    All trainable weights are one vector: an optimiser then works on one array, which for networks this small costs a
+    fraction of a loop over their tensors. State is everything else: normaliser statistics, batch norm averages, the
+    seeds of dropout.
+
+    Args:
+        model: any built ``keras.Model``; its own weights are read once and never changed.
+        taps: outputs wanted.
+    """
+
+    def __init__(self, model: keras.Model, taps: Sequence[str]) -> None:
+        if keras.backend.backend() != "jax":
+            raise UserError(
+                f"Training needs Keras on JAX, and Keras runs on {keras.backend.backend()}: set KERAS_BACKEND=jax "
+                f"before keras is imported."
+            )
+        self.model = model
+        self.tapped = with_taps(model, taps)
+        self.trainable = list(self.tapped.trainable_variables)
+        self.state = list(self.tapped.non_trainable_variables)
+        for variable in self.trainable:
+            if str(variable.dtype) != "float32":
+                raise UserError(f"{model.name}: weight {variable.path} is {variable.dtype}; fleets train float32.")
+        self.shapes = [tuple(variable.shape) for variable in self.trainable]
+        self.bounds = np.cumsum([0, *(int(np.prod(shape)) for shape in self.shapes)]).tolist()
+
+    @property
+    def size(self) -> int:
+        """How many weights are trained."""
+        return int(self.bounds[-1])
+
+    @property
+    def decays(self) -> Vector:
+        """1 for each weight that weight decay is for: kernels, not biases and not the scales of normalisation."""
+        parts = [np.full(int(np.prod(shape)), float(len(shape) >= 2), np.float32) for shape in self.shapes]
+        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+    def own(self) -> tuple[Vector, State]:
+        """The weights and state that the model has now."""
+        return self._flat({id(v): np.asarray(v) for v in (*self.trainable, *self.state)})
+
+    def initial(self, seed: int) -> tuple[Vector, State]:
+        """The weights and state that the model has under ``seed``."""
+        values = initial_weights(self.model, seed)
+        return self._flat({id(v): value for v, value in zip(self.model.variables, values, strict=True)})
+
+    def with_statistics(self, state: State, mean: NDArray[np.float32], std: NDArray[np.float32]) -> State:
+        """The state with the normaliser's mean and deviation put in."""
+        at_mean, at_variance = statistics_index(self.tapped)
+        changed = list(state)
+        changed[at_mean] = np.asarray(mean, np.float32)
+        changed[at_variance] = np.square(np.asarray(std, np.float32))
+        return changed
+
+    def apply(self, vector: Array, state: Sequence[Array], x: Array, *, training: bool) -> tuple[dict[str, Array], Any]:
+        """Taps of windows ``x`` (B, T, D), and the state after them."""
+        weights = [
+            vector[start:stop].reshape(shape)
+            for start, stop, shape in zip(self.bounds[:-1], self.bounds[1:], self.shapes, strict=True)
+        ]
+        return self.tapped.stateless_call(weights, list(state), x, training=training)  # type: ignore[no-any-return]
+
+    def put(self, vector: NDArray[Any], state: Sequence[NDArray[Any]]) -> None:
+        """Give the model these weights and this state."""
+        for variable, start, stop in zip(self.trainable, self.bounds[:-1], self.bounds[1:], strict=True):
+            variable.assign(np.asarray(vector[start:stop]).reshape(variable.shape))
+        for variable, value in zip(self.state, state, strict=True):
+            variable.assign(value)
+
+    def _flat(self, values: dict[int, NDArray[Any]]) -> tuple[Vector, State]:
+        parts = [np.asarray(values[id(v)], np.float32).ravel() for v in self.trainable]
+        vector = np.concatenate(parts) if parts else np.zeros(0, np.float32)
+        return vector, [np.asarray(values[id(v)]) for v in self.state]

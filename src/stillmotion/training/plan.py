@@ -1,0 +1,111 @@
+"""What a fleet is asked to do: a recipe that all replicas share, and what each replica is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UnknownName, UserError
+
+Rows = NDArray[np.int64]
+Select = Literal["macro-f1", "accuracy"]
+Schedule = Literal["constant", "cosine"]
+Imbalance = Literal["none", "weights", "sqrt-weights", "logit-adjustment"]
+
+#: Numbers that every replica has beside those of its method, with their defaults. ``clip`` 0 means no clipping,
+#: ``average`` is the decay of the moving average of weights (0: none).
+OPTIMISER_NUMBERS = {"learning_rate": 1e-3, "weight_decay": 0.0, "clip": 0.0, "average": 0.0, "smoothing": 0.0}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a fleet trains; compiled in, the same for all its replicas.
+
+    Args:
+        batch: windows a step. The last step of an epoch is filled up with the epoch's first windows.
+        epochs: at most so many.
+        patience: epochs without a better validation score before a replica stops; its best weights are kept.
+        select: score on the validation windows, ``macro-f1`` (a class that is absent counts 0) or ``accuracy``.
+        schedule: learning rate over the run, ``constant`` or ``cosine`` down to 0.
+        warmup: share of all steps in which the learning rate rises from 0.
+        imbalance: ``weights`` weighs every class alike in the cross-entropy, ``sqrt-weights`` half-way there,
+            ``logit-adjustment`` adds log priors to the logits in training (Menon et al., ICLR 2021).
+        augment: kinds of augmentation, each with a strength per replica (see ``windows.augment``).
+    """
+
+    batch: int = 64
+    epochs: int = 100
+    patience: int = 10
+    select: Select = "macro-f1"
+    schedule: Schedule = "constant"
+    warmup: float = 0.0
+    imbalance: Imbalance = "none"
+    augment: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for what in ("batch", "epochs", "patience"):
+            if getattr(self, what) < 1:
+                raise UserError(f"{what} must be at least 1, not {getattr(self, what)}.")
+        if not 0 <= self.warmup < 1:
+            raise UserError(f"warmup is a share of all steps, from 0 to below 1, not {self.warmup}.")
+        for what, kinds in (("select", Select), ("schedule", Schedule), ("imbalance", Imbalance)):
+            if getattr(self, what) not in get_args(kinds):
+                raise UnknownName(what, getattr(self, what), list(get_args(kinds)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+#: The sources' recipe: Adam 1e-3, batch 64, up to 300 epochs, patience 10 on validation accuracy.
+PUBLISHED = Recipe(batch=64, epochs=300, patience=10, select="accuracy")
+
+
+@dataclass(frozen=True, eq=False)
+class Replica:
+    """One run of a fleet.
+
+    Args:
+        seed: of its weights, its order of windows, its augmentation and dropout.
+        train: numbers of its training windows.
+        validation: numbers of the windows that choose its best epoch.
+        numbers: numbers of the method, the optimiser and the augmentation that differ from their defaults.
+        mean, std: (channels,) statistics of its training windows, for the normaliser; None leaves the model's own.
+        teacher: which of the fleet's teachers it learns from.
+        name: what to call it in messages.
+    """
+
+    seed: int
+    train: Rows
+    validation: Rows
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    mean: NDArray[np.float32] | None = None
+    std: NDArray[np.float32] | None = None
+    teacher: int = 0
+    name: str = ""
+
+
+def check_replicas(replicas: Sequence[Replica], windows: NDArray[Any], labels: NDArray[Any], classes: int) -> None:
+    """Raise ``UserError`` for replicas that cannot be trained on these windows."""
+    if not replicas:
+        raise UserError("A fleet needs at least one replica.")
+    if windows.ndim != 3 or len(windows) != len(labels):
+        raise UserError(
+            f"Windows must be (n, time, channel) with a label each, not {windows.shape} and {labels.shape}."
+        )
+    if not np.isfinite(windows).all():
+        raise UserError("Some windows hold values that are not finite numbers: mend the recordings first.")
+    for number, replica in enumerate(replicas):
+        for what, rows in (("training", replica.train), ("validation", replica.validation)):
+            if len(rows) == 0:
+                raise UserError(f"Replica {replica.name or number} has no {what} windows.")
+            if not 0 <= int(np.min(rows)) <= int(np.max(rows)) < len(windows):
+                raise UserError(
+                    f"Replica {replica.name or number} names {what} windows outside 0 … {len(windows) - 1}."
+                )
+            if not 0 <= int(labels[rows].min()) <= int(labels[rows].max()) < classes:
+                raise UserError(f"Replica {replica.name or number} has {what} windows without a class.")

@@ -1,0 +1,252 @@
+"""The compiled programs of a fleet: one epoch of training, one evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ..methods import Batch, Method
+from ..windows.augment import Places, augment
+from .functional import Functional
+from .optimiser import Moments, adam, scheduled
+from .plan import Recipe
+
+Array = Any
+#: ``broken`` of a replica in which everything is finite.
+SOUND = -1
+
+
+class Learner(NamedTuple):
+    """What one replica carries from step to step; a fleet holds these with a leading replica axis.
+
+    ``weights`` are the student's, followed by the teacher's where the teacher learns too; ``broken`` is the number of
+    the first loss term that was not finite (the count of terms for the gradient), -1 while all is well.
+    """
+
+    weights: Array
+    moments: Moments
+    average: Array
+    state: list[Array]
+    teacher_state: list[Array]
+    broken: Array
+
+
+class Shared(NamedTuple):
+    """What all replicas read: windows and their classes, teachers' cached taps or their weights and state."""
+
+    windows: Array
+    labels: Array
+    taps: dict[str, Array]
+    teacher_weights: Array
+    teacher_state: list[Array]
+
+
+class Member(NamedTuple):
+    """What one replica is told for an epoch; a fleet holds these with a leading replica axis.
+
+    ``order`` (steps, B) are window numbers, ``steps`` how many of them count, ``first_step`` the steps done before,
+    ``total`` all steps of the run; ``numbers`` by name; ``class_weights`` and ``offset`` (C,); ``teacher`` which one.
+    """
+
+    order: Array
+    steps: Array
+    first_step: Array
+    total: Array
+    key: Array
+    numbers: dict[str, Array]
+    class_weights: Array
+    offset: Array
+    teacher: Array
+
+
+@dataclass(frozen=True)
+class Program:
+    """Compiled functions over replicas.
+
+    Args:
+        epoch: (learners, members, shared, slots, alive) → (learners, sums of loss terms over the epoch's steps).
+        evaluate: (learners, window numbers (R, n, B) with -1 for none, shared, slots, alive) → confusion counts
+            (R, C, C).
+        terms: names of the loss terms, in the order of the sums.
+    """
+
+    epoch: Callable[[Learner, Member, Shared, Array, Array], tuple[Learner, Array]]
+    evaluate: Callable[[Learner, Array, Shared, Array, Array], Array]
+    terms: tuple[str, ...]
+
+
+def compile_program(
+    student: Functional,
+    method: Method,
+    recipe: Recipe,
+    *,
+    classes: int,
+    teacher: Functional | None = None,
+    live: bool = False,
+    places: Places = (),
+    together: int = 1,
+) -> Program:
+    """Build the programs for one student, method and recipe.
+
+    Args:
+        student: the network that learns.
+        method: gives the objective.
+        recipe: how.
+        classes: how many.
+        teacher: the teacher's network, where it is run inside the step.
+        live: the teacher answers the augmented windows in every step, instead of being looked up.
+        places: sensors by place on the body, for rotations.
+        together: so many replicas share one matrix product. On a processor, replicas of tiny networks run faster one
+            after the other (a batched product of small matrices is slow there), on an accelerator all together.
+    """
+    step = partial(
+        _step, student, method, recipe, classes, teacher if (live or method.trains_teacher) else None, places
+    )
+
+    def epoch_of(learner: Learner, member: Member, shared: Shared) -> tuple[Learner, Array]:
+        def body(carry: Learner, row: tuple[Array, Array]) -> tuple[Learner, Array]:
+            return step(carry, row[0], row[1], member, shared)
+
+        learner, terms = jax.lax.scan(body, learner, (jnp.arange(member.order.shape[0]), member.order))
+        return learner, terms.sum(0)
+
+    def counts_of(learner: Learner, order: Array, shared: Shared) -> Array:
+        weights = learner.average if learner.average.size else learner.weights
+
+        def body(counts: Array, row: Array) -> tuple[Array, None]:
+            x = shared.windows[jnp.maximum(row, 0)]
+            taps, _ = student.apply(weights[: student.size], learner.state, x, training=False)
+            guess = jnp.argmax(taps["logits"], axis=-1)
+            true = shared.labels[jnp.maximum(row, 0)]
+            return counts.at[true, guess].add((row >= 0).astype(jnp.int32)), None
+
+        return jax.lax.scan(body, jnp.zeros((classes, classes), jnp.int32), order)[0]
+
+    return Program(
+        epoch=jax.jit(_over_groups(epoch_of, together)),
+        evaluate=jax.jit(_over_groups(counts_of, together)),
+        terms=term_names(method, classes, student, teacher),
+    )
+
+
+def _over_groups(work: Callable[..., Any], together: int) -> Callable[..., Any]:
+    """``work`` for the slots that are alive, ``together`` at a time.
+
+    How many groups there are is a number at run time: a finished replica stops costing at the next epoch, and nothing
+    is compiled again. Slots are (R,) slot numbers, the alive ones first, padded with R.
+    """
+
+    def run(learners: Learner, told: Any, shared: Shared, slots: Array, alive: Array) -> Any:
+        one = jax.eval_shape(lambda pair: work(*pair, shared), jax.tree.map(lambda leaf: leaf[0], (learners, told)))
+        replicas = learners.weights.shape[0]
+        empty = jax.tree.map(lambda leaf: jnp.zeros((replicas, *leaf.shape), leaf.dtype), one)
+        # An epoch hands learners on: those of slots that are not alive must come through.
+        results = (learners, empty[1]) if isinstance(one, tuple) and isinstance(one[0], Learner) else empty
+
+        def group(number: Array, results: Any) -> Any:
+            if together == 1:
+                at = slots[number]
+                done = work(*jax.tree.map(lambda leaf: leaf[at], (learners, told)), shared)
+                return jax.tree.map(lambda whole, part: whole.at[at].set(part), results, done)
+            many = jax.lax.dynamic_slice(slots, (number * together,), (together,))
+            done = jax.vmap(work, in_axes=(0, 0, None))(
+                *jax.tree.map(lambda leaf: leaf.at[many].get(mode="clip"), (learners, told)), shared
+            )
+            return jax.tree.map(lambda whole, part: whole.at[many].set(part, mode="drop"), results, done)
+
+        return jax.lax.fori_loop(0, -(-alive // together), group, results)
+
+    return run
+
+
+def term_names(method: Method, classes: int, student: Functional, teacher: Functional | None) -> tuple[str, ...]:
+    """Names of the loss terms that a method gives, found by tracing it without computing anything."""
+
+    def trace() -> dict[str, Array]:
+        def taps(network: Functional | None, wanted: tuple[str, ...]) -> dict[str, Array]:
+            if network is None:
+                return {name: jnp.zeros((2, classes)) for name in wanted}
+            outputs = network.tapped.output
+            return {name: jnp.zeros((2, *outputs[name].shape[1:])) for name in wanted}
+
+        batch = Batch(jnp.zeros((2, classes)), jnp.ones(2), jnp.zeros(classes))
+        numbers = {name: jnp.asarray(number.default) for name, number in method.numbers.items()}
+        return method.objective(batch, taps(student, method.student_taps), taps(teacher, method.teacher_taps), numbers)
+
+    return tuple(sorted(jax.eval_shape(trace)))
+
+
+def _step(
+    student: Functional,
+    method: Method,
+    recipe: Recipe,
+    classes: int,
+    teacher: Functional | None,
+    places: Places,
+    learner: Learner,
+    number: Array,
+    rows: Array,
+    member: Member,
+    shared: Shared,
+) -> tuple[Learner, Array]:
+    """One step of one replica: the learner after it, and its loss terms."""
+    numbers = member.numbers
+    labels = shared.labels[rows]
+    x = shared.windows[rows]  # (B, T, D)
+    targets = jax.nn.one_hot(labels, classes)
+    if recipe.augment:
+        key = jax.random.fold_in(member.key, member.first_step + number)
+        x, targets = augment(key, x, targets, recipe.augment, numbers, places)
+    weights = targets @ member.class_weights
+    targets = targets * (1 - numbers["smoothing"]) + numbers["smoothing"] / classes
+    batch = Batch(targets, weights, member.offset)
+    fixed: dict[str, Array] = {name: taps[member.teacher, rows] for name, taps in shared.taps.items()}
+    if teacher is not None and not method.trains_teacher:
+        own = [leaf[member.teacher] for leaf in shared.teacher_state]
+        fixed, _ = teacher.apply(shared.teacher_weights[member.teacher], own, x, training=False)
+        fixed = jax.lax.stop_gradient(fixed)
+
+    def loss(vector: Array) -> tuple[Array, tuple[Array, Any, Any]]:
+        taps, state = student.apply(vector[: student.size], learner.state, x, training=True)
+        answers, teacher_state = fixed, learner.teacher_state
+        if teacher is not None and method.trains_teacher:
+            answers, teacher_state = teacher.apply(vector[student.size :], learner.teacher_state, x, training=True)
+        named = method.objective(batch, taps, answers, numbers)
+        terms = jnp.stack([named[name] for name in sorted(named)])
+        return terms.sum(), (terms, state, teacher_state)
+
+    gradient, (terms, state, teacher_state) = jax.grad(loss, has_aux=True)(learner.weights)
+    rate = scheduled(
+        numbers["learning_rate"],
+        member.first_step + number,
+        member.total,
+        schedule=recipe.schedule,
+        warmup=recipe.warmup,
+    )
+    decays = jnp.concatenate([network.decays for network in _trained(student, teacher, method)])
+    vector, moments = adam(learner.weights, gradient, learner.moments, rate, numbers, decays)
+    finite = jnp.append(jnp.isfinite(terms), jnp.isfinite(jnp.sum(gradient)))
+    active = (number < member.steps) & (learner.broken == SOUND)
+    fault = jnp.where(finite.all(), SOUND, jnp.argmin(finite)).astype(jnp.int32)
+    go = active & finite.all()
+    average = learner.average
+    if average.size:
+        # The decay starts low, so that the average does not remember the first weights for long.
+        decay = jnp.minimum(numbers["average"], (1 + moments.step) / (10 + moments.step))
+        average = jnp.where(go, decay * average + (1 - decay) * vector[: student.size], average)
+    kept = jax.tree.map(
+        lambda new, old: jnp.where(go, new, old),
+        (vector, moments, list(state), list(teacher_state)),
+        (learner.weights, learner.moments, list(learner.state), list(learner.teacher_state)),
+    )
+    broken = jnp.where(active, fault, learner.broken)
+    return Learner(kept[0], kept[1], average, kept[2], kept[3], broken), jnp.where(active, terms, 0.0)
+
+
+def _trained(student: Functional, teacher: Functional | None, method: Method) -> list[Functional]:
+    return [student, teacher] if teacher is not None and method.trains_teacher else [student]

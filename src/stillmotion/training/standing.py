@@ -1,0 +1,116 @@
+"""Where a fleet stands at the end of an epoch, and how that is kept in a checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .functional import State, Vector
+from .program import Learner
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What became of one replica.
+
+    ``weights`` and ``state`` are those of its best epoch; ``teacher_weights`` and ``teacher_state`` likewise where the
+    teacher learnt too. ``history`` has a row an epoch: the means of the loss terms, and ``validation``.
+    """
+
+    replica: int
+    status: str
+    reason: str
+    best: float
+    best_epoch: int
+    epochs: int
+    history: tuple[dict[str, float], ...]
+    weights: Vector
+    state: State
+    teacher_weights: Vector
+    teacher_state: State
+
+
+@dataclass
+class Slot:
+    """A place in the fleet: whose it is, and how far they are."""
+
+    replica: int
+    epoch: int = 0
+    best: float = -1.0
+    best_epoch: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass
+class Standing:
+    """Everything that changes while a fleet trains.
+
+    ``slots`` hold who trains (None: nobody), ``waiting`` the replicas to come, ``learners`` the newest weights with a
+    leading slot axis, ``best`` those of each slot's best epoch.
+    """
+
+    slots: list[Slot | None]
+    waiting: list[int]
+    outcomes: dict[int, Outcome]
+    learners: Learner
+    best: Learner
+
+    @property
+    def alive(self) -> list[int]:
+        """Numbers of the slots in which somebody trains."""
+        return [number for number, slot in enumerate(self.slots) if slot is not None]
+
+    def stored(self) -> tuple[dict[str, Any], Arrays]:
+        """Plain values and arrays, ready for a checkpoint."""
+        import jax
+
+        arrays: Arrays = {}
+        for name, tree in (("learners", self.learners), ("best", self.best)):
+            arrays |= {f"{name}/{n}": np.asarray(leaf) for n, leaf in enumerate(jax.tree.leaves(tree))}
+        plain = {}
+        for number, outcome in self.outcomes.items():
+            kept = dict(outcome.__dict__)
+            for part in ("weights", "teacher_weights"):
+                arrays[f"outcome/{number}/{part}"] = kept.pop(part)
+            for part in ("state", "teacher_state"):
+                arrays |= {f"outcome/{number}/{part}/{n:03d}": leaf for n, leaf in enumerate(kept.pop(part))}
+            plain[str(number)] = kept
+        about = {
+            "slots": [None if slot is None else slot.__dict__ for slot in self.slots],
+            "waiting": self.waiting,
+            "outcomes": plain,
+        }
+        return about, arrays
+
+    @classmethod
+    def restored(cls, about: dict[str, Any], arrays: Arrays, like: Learner) -> Standing:
+        """The inverse of ``stored``; ``like`` is any learner of the same shape."""
+        import jax
+        import jax.numpy as jnp
+
+        leaves, shape = jax.tree.flatten(like)
+
+        def tree(name: str) -> Learner:
+            stored = [jnp.asarray(arrays[f"{name}/{n}"]) for n in range(len(leaves))]
+            return jax.tree.unflatten(shape, stored)  # type: ignore[no-any-return]
+
+        def listed(prefix: str) -> State:
+            return [arrays[name] for name in sorted(arrays) if name.startswith(f"{prefix}/")]
+
+        outcomes = {
+            int(number): Outcome(
+                **{**kept, "history": tuple(kept["history"])},
+                weights=arrays[f"outcome/{number}/weights"],
+                teacher_weights=arrays[f"outcome/{number}/teacher_weights"],
+                state=listed(f"outcome/{number}/state"),
+                teacher_state=listed(f"outcome/{number}/teacher_state"),
+            )
+            for number, kept in about["outcomes"].items()
+        }
+        slots = [None if kept is None else Slot(**kept) for kept in about["slots"]]
+        return cls(slots, list(about["waiting"]), outcomes, tree("learners"), tree("best"))

@@ -1,0 +1,100 @@
+"""Fixed teachers: who may teach, and their outputs computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import UserError
+from .functional import Functional, State, Vector
+
+Array = Any
+#: Windows that a teacher answers at a time.
+CHUNK = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Teacher:
+    """A teacher: a network with weights (and the state they go with), or outputs that were computed elsewhere.
+
+    Args:
+        network: the model as a function; None for outputs from elsewhere.
+        weights, state: of the network.
+        outputs: tap name to (windows, …), for a teacher without a network (``logits`` at least).
+        name: what to call it in messages.
+    """
+
+    network: Functional | None = None
+    weights: Vector | None = None
+    state: State | None = None
+    outputs: dict[str, NDArray[np.float32]] | None = None
+    name: str = "the teacher"
+
+
+def answers(teacher: Teacher, windows: Array, taps: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    """A teacher's taps for all windows, computed once, in its inference mode.
+
+    Args:
+        teacher: who.
+        windows: (N, T, D).
+        taps: which outputs are wanted.
+    """
+    if teacher.network is None:
+        given = teacher.outputs or {}
+        for tap in taps:
+            if tap not in given:
+                raise UserError(f"{teacher.name} has no {tap!r}; it gives {', '.join(given) or 'nothing'}.")
+            if len(given[tap]) != len(windows):
+                raise UserError(
+                    f"{teacher.name} gives {tap} for {len(given[tap])} windows where there are {len(windows)}."
+                )
+        return {tap: np.asarray(given[tap], np.float32) for tap in taps}
+    import jax
+
+    network, weights, state = teacher.network, teacher.weights, teacher.state
+    assert weights is not None
+    assert state is not None
+
+    @jax.jit
+    def answer(x: Array) -> dict[str, Array]:
+        outputs = network.apply(weights, state, x, training=False)[0]
+        return {tap: outputs[tap] for tap in taps}
+
+    collected: dict[str, list[NDArray[np.float32]]] = {tap: [] for tap in taps}
+    for start in range(0, len(windows), CHUNK):
+        part = windows[start : start + CHUNK]
+        # One shape for all chunks, the last one included: one compilation.
+        padded = np.concatenate([part, np.repeat(part[-1:], CHUNK - len(part), axis=0)]) if len(part) < CHUNK else part
+        for tap, value in answer(padded).items():
+            collected[tap].append(np.asarray(value[: len(part)], np.float32))
+    return {tap: np.concatenate(parts) for tap, parts in collected.items()}
+
+
+def require_able(logits: ArrayLike, labels: ArrayLike, *, name: str = "the teacher") -> float:
+    """Accuracy of a teacher on windows that it was not trained on; refuse one that has nothing to teach.
+
+    Args:
+        logits: (n, C) its answers.
+        labels: (n,) the truth.
+
+    A teacher is refused when an answer is not a finite number, when it gives every window the same answer, or when it
+    is no better than always naming the commonest class.
+    """
+    values, truth = np.asarray(logits, np.float64), np.asarray(labels)
+    if not np.isfinite(values).all():
+        bad = int((~np.isfinite(values)).any(1).sum())
+        raise UserError(f"{name} gives no finite number for {bad} of {len(values)} windows: it cannot teach.")
+    if np.ptp(values, axis=0).max() < 1e-6:
+        raise UserError(f"{name} gives the same answer to all {len(values)} windows: it cannot teach.")
+    right = float((values.argmax(1) == truth).mean())
+    commonest = float(np.bincount(truth).max() / len(truth))
+    if right <= commonest:
+        raise UserError(
+            f"{name} is right in {100 * right:.1f} % of {len(truth)} validation windows, the commonest class alone in "
+            f"{100 * commonest:.1f} %: it has nothing to teach; train it longer or name another."
+        )
+    return right

@@ -10,6 +10,9 @@ from stillmotion.cli import main
 from tests.signals.test_hapt import small
 
 
+SHAPE = ["--window", "20", "--channels", "3", "--classes", "6"]
+
+
 @pytest.fixture
 def still(capsys):
     def call(*arguments):
@@ -57,10 +60,13 @@ def test_inspect_prints_a_row_for_every_person_and_json(still, tmp_path):
     [
         (["inspect", "hpat"], "Unknown data set 'hpat'. Did you mean 'hapt'?"),
         (["inspect", "hapt"], "--data"),
-        (["audit", "simulated", "--protocol", "official"], "protocol 'official'"),
+        (["audit", "simulated", "--protocol", "official"], "simulated has no protocol 'official'"),
         (["audit", "simulated", "--protocol", "subjects:99"], "24 people"),
         (["audit", "simulated", "--protocol", "loso", "--window", "0"], "at least 1 sample"),
         (["audit", "simulated", "--protocol", "loso", "--sensors", "ankle"], "Unknown sensor 'ankle'"),
+        (["cost", "nope", *SHAPE], "Unknown network 'nope'. Valid: deepconvlstm-lm"),
+        (["cost", "mlp", "--window", "0", *SHAPE[2:]], "window"),
+        (["cost", "deepconvlstm-lm", *SHAPE, "--attention", "channel:r=4,after=9"], "no convolution 9"),
         (["bench", "coffee"], "Unknown benchmark 'coffee'"),
     ],
 )
@@ -87,6 +93,18 @@ def test_an_honest_split_is_clean_and_the_published_one_exits_1(still):
     found = json.loads(out)
     assert (code, found["clean"]) == (1, False)
     assert {"random split", "people", "samples"} <= {finding["kind"] for finding in found["findings"]}
+
+
+def test_cost_prints_the_published_counts_and_json(still):
+    code, out, _ = still("cost", "deepconvlstm-lm", *SHAPE)
+    assert code == 0
+    assert "1,770" in out
+    assert "22,998" in out
+    found = json.loads(still("cost", "deepconvlstm-lm", *SHAPE, "--json")[1])
+    assert (found["params"], found["flops"], found["flops_convolutions"]) == (1770, 22998, 13920)
+    assert sum(layer["flops"] for layer in found["layers"]) == found["flops"]
+    more = json.loads(still("cost", "deepconvlstm-lm", *SHAPE, "--attention", "channel:r=8,after=4", "--json")[1])
+    assert more["params"] == 1770 + 4 + 1 + 4 + 4, "one hidden unit is kept: 4 → 1 → 4 with biases"
 
 
 @pytest.mark.real

@@ -1,7 +1,8 @@
 """stillmotion: a watch-sized model learns what a large one knows about human motion.
 
-The rooms, front to back: ``signals``, ``windows``, ``networks``. What the ``still`` command does is a few plain
-calls on them; ``load``, ``cut``, ``splits`` and ``audit`` are also here, for short.
+The rooms, front to back: ``signals``, ``windows``, ``networks``, ``evaluation``, ``methods``, ``training``. What the
+``still`` command does is a few plain calls on them; ``load``, ``cut``, ``splits``, ``audit`` and ``fit`` are also here,
+for short.
 """
 
 import importlib as _importlib
@@ -16,11 +17,12 @@ if "keras" not in _sys.modules:
     _os.environ.setdefault("KERAS_BACKEND", "jax")
 
 if TYPE_CHECKING:
-    from . import networks, signals, windows
+    from . import evaluation, methods, networks, signals, training, windows
     from .signals import inspect, load, resample
+    from .training import fit
     from .windows import audit, cut, fit_statistics, splits
 
-_ROOMS = ("signals", "windows", "networks")
+_ROOMS = ("signals", "windows", "networks", "evaluation", "methods", "training")
 _SHORT = {
     "load": "signals",
     "inspect": "signals",
@@ -29,18 +31,23 @@ _SHORT = {
     "splits": "windows",
     "audit": "windows",
     "fit_statistics": "windows",
+    "fit": "training",
 }
 
 __all__ = [
     "audit",
     "cut",
+    "evaluation",
+    "fit",
     "fit_statistics",
     "inspect",
     "load",
+    "methods",
     "networks",
     "resample",
     "signals",
     "splits",
+    "training",
     "windows",
 ]
 

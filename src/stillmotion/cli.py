@@ -84,6 +84,18 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--beside", metavar="NAME", action="append", default=[], help="another data set used with it")
     _json(audit)
 
+    cost = command("cost", _cost, "Parameters, FLOPs in both countings, and memory of a network, layer by layer.")
+    cost.add_argument("network", metavar="NETWORK", help="such as deepconvlstm-lm; an unknown name lists all")
+    for option, text in (
+        ("window", "samples of a window"),
+        ("channels", "of the signal"),
+        ("classes", "to tell apart"),
+    ):
+        cost.add_argument(f"--{option}", type=int, required=True, help=text)
+    cost.add_argument("--attention", metavar="BLOCKS", help="such as channel:r=4,spatial:k=7,after=2")
+    cost.add_argument("--recurrence", help="deepconvlstm: over channels (published) or time")
+    _json(cost)
+
     bench = command("bench", _bench, "Measure against what one would otherwise run, side by side.")
     bench.add_argument("name", metavar="NAME", help="what to measure; an unknown name lists what there is")
     bench.add_argument("--quick", action="store_true", help="fewer repeats, for a first look")
@@ -183,6 +195,24 @@ def _audit(options: argparse.Namespace) -> int:
     else:
         screen.show_audit(found)
     return 0 if found.clean else 1
+
+
+def _cost(options: argparse.Namespace) -> int:
+    from .networks import cost_table, network_cost
+
+    found = network_cost(
+        options.network,
+        (options.window, options.channels, options.classes),
+        attention=options.attention,
+        recurrence=options.recurrence,
+    )
+    if options.json:
+        _print(found.to_dict())
+    else:
+        from .reports.screen import console
+
+        console().print(cost_table(found))
+    return 0
 
 
 def _bench(options: argparse.Namespace) -> int:

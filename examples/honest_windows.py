@@ -1,0 +1,15 @@
+"""Recordings in, leak-free windows out: load, cut, split by person, prove it."""
+
+import stillmotion as sm
+
+people = sm.load("simulated", sensors="wrist.acc,wrist.gyr")
+windows = sm.cut(people)
+splits = sm.splits(windows, "subjects:4")
+statistics = [sm.fit_statistics(windows, fold.train) for fold in splits.folds]
+audit = sm.audit(windows, splits, statistics=statistics)
+print(audit)
+assert audit.clean
+
+fold = splits.folds[0]
+x, y = windows.values(fold.train), windows.labels[fold.train]
+print(f"{len(x)} training windows of {len(fold.train_people)} people: {x.shape}; tested on {fold.test_people}")

@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TENSORFLOW := .venv-tensorflow
+TENSORFLOW_READY := $(TENSORFLOW)/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow check format docs bench lock clean
@@ -18,13 +20,19 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
+# Saved models are also opened on Keras' TensorFlow backend, where this package is not installed.
+$(TENSORFLOW_READY): requirements-tensorflow.lock $(READY)
+	$(PYTHON) -m venv $(TENSORFLOW)
+	$(TENSORFLOW)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-tensorflow.lock
+	@touch $(TENSORFLOW_READY)
+
 demo: $(READY)  ## a tour on simulated people, with a figure in out/demo
 	$(BIN)/still demo --out out/demo
 
-test: $(READY)  ## the tests (real recordings are read where they are found)
+test: $(READY) $(TENSORFLOW_READY)  ## the tests (real recordings are read where they are found)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-test-slow: $(READY)  ## the tests that take minutes
+test-slow: $(READY) $(TENSORFLOW_READY)  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
 
 check: $(READY)  ## lint, formatting, types
@@ -47,6 +55,8 @@ bench: $(READY)  ## print every performance claim as a ratio (HAPT below STILLMO
 lock:  ## pin every dependency with its hashes (needs uv)
 	uv pip compile pyproject.toml --all-extras --group build --python-version 3.11 --universal --generate-hashes \
 	  --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
+	uv pip compile --group tensorflow --constraint requirements.lock --python-version 3.11 --universal --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements-tensorflow.lock
 
 clean:  ## remove what was built; the environment stays
 	rm -rf build dist out docs/_build docs/_generated .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -58,11 +58,11 @@ def show_quality(quality: Quality) -> None:
     """One row a person, then what was found."""
     out = console()
     table = Table(title=f"{quality.name}: {quality.samples:,} samples, {len(quality.people)} people")
-    for heading in ("person", "sessions", "recordings", "minutes", "Hz", "jitter %", "gaps", "missing", "labelled %"):
+    for heading in ("person", "sessions", "parts", "minutes", "Hz", "jitter %", "gaps", "missing", "labels %"):
         table.add_column(heading, justify="right")
     sensors = list(dict.fromkeys(name for person in quality.people for name in person.gravity))
     for sensor in sensors:
-        table.add_column(f"|{sensor}|", justify="right")
+        table.add_column(sensor, justify="right")
     for person in quality.people:
         labelled = 1 - person.labelled["(none)"] / max(person.seconds, 1e-9)
         table.add_row(

@@ -9,6 +9,7 @@ import os
 import warnings
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,8 @@ def save(path: Path, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]
     text = np.frombuffer(json.dumps({"version": VERSION, **about}).encode(), np.uint8)
     np.savez(buffer, allow_pickle=False, **{"about.json": text}, **arrays)
     content = buffer.getbuffer()
-    partial = path.with_name(f".{path.name}-{os.getpid()}")
+    # One name, so that what a killed run left half-written is overwritten by the next.
+    partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as file:
@@ -63,6 +65,8 @@ def load(path: Path) -> tuple[dict[str, Any], Arrays] | None:
             content = candidate.read_bytes()
         except FileNotFoundError:
             continue
+        except OSError as reason:
+            raise UserError(f"The checkpoint {candidate} cannot be read ({reason.strerror}).") from reason
         try:
             if hashlib.sha256(content[32:]).digest() != content[:32]:
                 raise ValueError("its checksum is wrong")
@@ -72,6 +76,9 @@ def load(path: Path) -> tuple[dict[str, Any], Arrays] | None:
         except (ValueError, KeyError, zipfile.BadZipFile) as reason:
             then = "starting anew" if number else "going on from the one before"
             warnings.warn(f"The checkpoint {candidate} is damaged ({reason}); {then}.", DataWarning, stacklevel=2)
+            # Out of the way, or the next save would put it in the place of the good one.
+            with suppress(OSError):
+                candidate.replace(path.with_name(f"{path.name}.damaged"))
             continue
         if about.pop("version") != VERSION:
             raise UserError(f"{candidate} is of another version; finish it with that version, or remove it.")
@@ -80,8 +87,8 @@ def load(path: Path) -> tuple[dict[str, Any], Arrays] | None:
 
 
 def remove(path: Path) -> None:
-    """Remove a checkpoint and the one before it."""
-    for candidate in (path, _before(path)):
+    """Remove a checkpoint, the one before it, and what else was kept of it."""
+    for candidate in (path, _before(path), path.with_name(f"{path.name}.damaged")):
         candidate.unlink(missing_ok=True)
 
 

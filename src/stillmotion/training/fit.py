@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import UserError
 from ..methods import Method
-from ..networks.normaliser import normaliser
+from ..networks.normaliser import normaliser, set_statistics
 from .fleet import Fleet
 from .functional import Functional
 from .plan import Recipe, Replica
@@ -74,12 +74,11 @@ def fit(
         raise UserError("There is no training window.")
     if y.min() < 0 or y.max() >= classes:
         raise UserError(f"Labels run from {y.min()} to {y.max()}; {model.name} has classes 0 … {classes - 1}.")
-    mean, std = _statistics(model, x[train])
     teachers = [] if teacher is None else [_teacher(teacher)]
     fleet = Fleet(
         model,
         method or ("lm" if teacher is None else "rb-kd"),
-        [Replica(seed, train, chosen, dict(numbers or {}), mean, std, name=model.name)],
+        [Replica(seed, train, chosen, dict(numbers or {}), name=model.name)],
         x,
         y,
         classes=classes,
@@ -87,6 +86,7 @@ def fit(
         teachers=teachers,
         own_weights=True,
     )
+    _adapt(model, x[train])
     (outcome,) = fleet.train(Progress(enabled=progress))
     if outcome.status == "failed":
         raise UserError(f"Training {model.name} failed: {outcome.reason}; a smaller learning_rate may help.")
@@ -94,19 +94,15 @@ def fit(
     return Fitted(outcome.best, outcome.best_epoch, outcome.epochs, outcome.history)
 
 
-def _statistics(
-    model: keras.Model, windows: NDArray[np.float32]
-) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
-    """Channel statistics of the training windows for a normaliser that has none yet; (None, None) otherwise."""
+def _adapt(model: keras.Model, windows: NDArray[np.float32]) -> None:
+    """Give a normaliser that has no statistics yet those of the training windows."""
     try:
         layer = normaliser(model)
     except UserError:
-        return None, None
-    untouched = np.allclose(np.asarray(layer.adapt_mean), 0) and np.allclose(np.asarray(layer.adapt_variance), 1)
-    if not untouched:
-        return None, None
-    std = windows.std((0, 1))
-    return windows.mean((0, 1)), np.where(std > 0, std, 1).astype(np.float32)
+        return
+    if np.allclose(np.asarray(layer.adapt_mean), 0) and np.allclose(np.asarray(layer.adapt_variance), 1):
+        std = windows.std((0, 1))
+        set_statistics(model, windows.mean((0, 1)), np.where(std > 0, std, 1))
 
 
 def _teacher(given: keras.Model | ArrayLike) -> Teacher:

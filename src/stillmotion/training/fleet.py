@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Sequence
 from functools import cached_property
@@ -19,7 +17,8 @@ from ..evaluation import accuracy, macro_f1
 from ..methods import Method, method
 from ..windows.augment import Places, check_kinds
 from . import checkpoint
-from .functional import Functional, State
+from .fingerprint import fingerprint, structure
+from .functional import Functional, State, Vector
 from .members import member_tables, resolve
 from .memory import choose_size, on_accelerator, replica_bytes
 from .optimiser import Moments
@@ -27,7 +26,7 @@ from .plan import Recipe, Replica, check_replicas
 from .program import SOUND, Learner, Member, Shared, compile_program
 from .progress import Epoch, Progress
 from .standing import Outcome, Slot, Standing
-from .teacher import Teacher, answers, require_able
+from .teacher import Teacher, answers, check_teachers, require_able, require_finite
 
 #: Replicas that share one matrix product where there is an accelerator; on a processor each goes alone.
 TOGETHER_GPU = 64
@@ -82,13 +81,14 @@ class Fleet:
         check_kinds(self.recipe.augment)
         self.windows = np.ascontiguousarray(windows, np.float32)
         self.labels = np.asarray(labels, np.int32)
-        self.classes, self.own_weights, self.every = classes, own_weights, every
+        self.classes, self.places, self.own_weights, self.every = classes, places, own_weights, every
         self.replicas = list(replicas)
         check_replicas(self.replicas, self.windows, self.labels, classes)
         self.student = Functional(student, sorted({"logits", *self.method.student_taps}))
         self.teachers = list(teachers)
-        if self.method.teacher_taps and not self.teachers:
-            raise UserError(f"{self.method.name} needs a teacher; name one.")
+        self.student.require_fit(self.windows.shape[1:], classes)
+        if self.method.teacher_taps:
+            check_teachers(self.teachers, self.replicas, self.windows, classes, method=self.method.name)
         in_step = bool(self.method.teacher_taps) and (live or bool(self.recipe.augment) or self.method.trains_teacher)
         self.teacher = self._teacher_network() if in_step else None
         per_replica = replica_bytes(self.student, self.recipe, teacher=self.teacher)
@@ -113,14 +113,21 @@ class Fleet:
     def train(self, progress: Progress | None = None) -> list[Outcome]:
         """Train all replicas, from the checkpoint if there is one; outcomes in the order of the replicas."""
         show = Progress() if progress is None else progress
-        standing = self._resume() or self._begin()
+        standing = self._resume()
+        if standing is None:
+            standing = self._begin()
+            if self.path is not None:
+                # A folder that cannot be written is known before the first step, not minutes later.
+                self._save(standing)
         started = saved = time.monotonic()
         done, first = 0, 0.0
         try:
             while standing.alive:
-                terms = self._epoch(standing)
-                self._retire(standing)
-                self._refill(standing)
+                after = standing.copy()
+                terms = self._epoch(after)
+                self._retire(after)
+                self._refill(after)
+                standing = after
                 done += 1
                 seconds = time.monotonic() - started
                 first = seconds if done == 1 else first
@@ -129,7 +136,7 @@ class Fleet:
                     self._save(standing)
                     saved = time.monotonic()
         except KeyboardInterrupt:
-            # Nothing of a half-done epoch was kept: the standing is that of the last whole one.
+            # An epoch works on a copy: the standing is that of the last whole one.
             if self.path is not None:
                 self._save(standing)
             raise
@@ -150,7 +157,7 @@ class Fleet:
         learners, sums = self.program.epoch(standing.learners, self._members(slots), self.shared, *here)
         counts = np.asarray(self.program.evaluate(learners, validation, self.shared, *here))
         score = macro_f1(counts) if self.recipe.select == "macro-f1" else accuracy(counts)
-        sums, broken = np.asarray(sums), np.asarray(learners.broken)
+        sums, broken = np.asarray(sums), np.array(learners.broken)
         better = np.zeros(len(slots), bool)
         means: dict[str, float] = {}
         for number in alive:
@@ -160,6 +167,9 @@ class Fleet:
             steps = int(self.tables.steps[slot.replica])
             terms = dict(zip(self.program.terms, (sums[number] / steps).tolist(), strict=True))
             slot.history.append({**terms, "validation": float(score[number])})
+            # Windows without a finite answer are not counted; they show what the last step of an epoch broke.
+            if broken[number] == SOUND and counts[number].sum() < len(self.replicas[slot.replica].validation):
+                broken[number] = len(self.program.terms) + 1
             better[number] = broken[number] == SOUND and score[number] > slot.best
             if better[number]:
                 slot.best, slot.best_epoch = float(score[number]), slot.epoch
@@ -172,7 +182,7 @@ class Fleet:
                 learners,
                 standing.best,
             )
-        standing.learners = learners
+        standing.learners = learners._replace(broken=jnp.asarray(broken))
         return means
 
     def _retire(self, standing: Standing) -> None:
@@ -187,7 +197,7 @@ class Fleet:
                 continue
             reason = ""
             if failed:
-                names = (*self.program.terms, "gradient")
+                names = (*self.program.terms, "the gradient", "an answer to the validation windows")
                 reason = f"{names[broken[number]]} was not a finite number in epoch {slot.epoch}"
             weights = np.asarray(best.weights[number])
             standing.outcomes[slot.replica] = Outcome(
@@ -261,7 +271,7 @@ class Fleet:
         import jax.numpy as jnp
 
         replica = self.replicas[number]
-        vector, state = self.student.own() if self.own_weights else self.student.initial(replica.seed)
+        vector, state = self._first_weights(replica.seed)
         if replica.mean is not None and replica.std is not None:
             state = self.student.with_statistics(state, replica.mean, replica.std)
         average = vector if self.averages else np.zeros(0, np.float32)
@@ -281,6 +291,9 @@ class Fleet:
             teacher_state=[jnp.asarray(leaf) for leaf in teacher_state],
             broken=jnp.asarray(SOUND, jnp.int32),
         )
+
+    def _first_weights(self, seed: int) -> tuple[Vector, State]:
+        return self.student.own(seed) if self.own_weights else self.student.initial(seed)
 
     def _teacher_network(self) -> Functional:
         """The network that runs inside the step; all teachers of a fleet share its shape."""
@@ -317,7 +330,9 @@ class Fleet:
                 continue
             rows = np.unique(np.concatenate([replica.validation for replica in learning]))
             if "logits" in self.shared.taps:
-                logits = np.asarray(self.shared.taps["logits"][number])[rows]
+                every = np.asarray(self.shared.taps["logits"][number])
+                require_finite(every[np.concatenate([replica.train for replica in learning])], name=teacher.name)
+                logits = every[rows]
             else:
                 logits = answers(teacher, self.windows[rows], ["logits"])["logits"]
             require_able(logits, self.labels[rows], name=teacher.name)
@@ -345,27 +360,22 @@ class Fleet:
     @cached_property
     def _fingerprint(self) -> str:
         """Of everything that decides the outcome."""
-        digest = hashlib.sha256()
         plain = {
             "method": self.method.name,
             "recipe": self.recipe.to_dict(),
-            "student": self.student.model.to_json(),
+            "student": structure(self.student.model),
+            "teacher": None if self.teacher is None else structure(self.teacher.model),
+            "classes": self.classes,
+            "places": self.places,
             "size": self.size,
             "together": self.together,
-            "own_weights": self.own_weights,
             "replicas": [[r.seed, r.teacher, resolve(r, self.method, self.recipe), r.name] for r in self.replicas],
         }
-        digest.update(json.dumps(plain, sort_keys=True).encode())
-        for replica in self.replicas:
-            for part in (replica.train, replica.validation, replica.mean, replica.std):
-                digest.update(b"-" if part is None else np.ascontiguousarray(part).tobytes())
-        for array in (self.windows, self.labels):
-            digest.update(array.tobytes())
-        for teacher in self.teachers:
-            digest.update(b"" if teacher.weights is None else teacher.weights.tobytes())
-        if self.own_weights:
-            digest.update(self.student.own()[0].tobytes())
-        return digest.hexdigest()
+        rows = [part for r in self.replicas for part in (r.train, r.validation, r.mean, r.std)]
+        # The weights of one seed stand for those of all, and hold what no seed draws anew (a normaliser's statistics).
+        vector, state = self._first_weights(self.replicas[0].seed)
+        shared = [*self.shared.taps.values(), self.shared.teacher_weights, *self.shared.teacher_state]
+        return fingerprint(plain, [self.windows, self.labels, *rows, vector, *state, *shared])
 
     def _save(self, standing: Standing) -> None:
         assert self.path is not None

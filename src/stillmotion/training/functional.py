@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..networks.initial import initial_weights
-from ..networks.normaliser import statistics_index
+from ..networks.normaliser import Normaliser, normaliser, statistics_index
 from ..networks.taps import with_taps
 
 Array = Any
@@ -58,9 +58,22 @@ class Functional:
         parts = [np.full(int(np.prod(shape)), float(len(shape) >= 2), np.float32) for shape in self.shapes]
         return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
-    def own(self) -> tuple[Vector, State]:
-        """The weights and state that the model has now."""
-        return self._flat({id(v): np.asarray(v) for v in (*self.trainable, *self.state)})
+    def require_fit(self, window: tuple[int, ...], classes: int) -> None:
+        """Raise ``UserError`` unless the model takes windows (T, D) of this shape and tells so many classes apart."""
+        name, inputs, logits = self.model.name, self.tapped.inputs, self.tapped.output.get("logits")
+        takes = tuple(inputs[0].shape[1:]) if len(inputs) == 1 else ()
+        if len(takes) != len(window) or any(mine not in (None, size) for mine, size in zip(takes, window, strict=True)):
+            raise UserError(f"{name} takes windows {takes}, and these are {window} (time, channel).")
+        if logits is not None and tuple(logits.shape[1:]) != (classes,):
+            raise UserError(f"{name} gives outputs {tuple(logits.shape[1:])}, and there are {classes} classes.")
+
+    def own(self, seed: int | None = None) -> tuple[Vector, State]:
+        """The weights and state that the model has now; the random numbers of its dropout those of ``seed``."""
+        values = {id(v): np.asarray(v) for v in (*self.trainable, *self.state)}
+        if seed is not None:
+            drawn = zip(self.model.variables, initial_weights(self.model, seed), strict=True)
+            values |= {id(v): value for v, value in drawn if v.name == "seed_generator_state"}
+        return self._flat(values)
 
     def initial(self, seed: int) -> tuple[Vector, State]:
         """The weights and state that the model has under ``seed``."""
@@ -70,6 +83,11 @@ class Functional:
     def with_statistics(self, state: State, mean: NDArray[np.float32], std: NDArray[np.float32]) -> State:
         """The state with the normaliser's mean and deviation put in."""
         at_mean, at_variance = statistics_index(self.tapped)
+        if not isinstance(normaliser(self.tapped), Normaliser):
+            raise UserError(
+                f"{self.model.name}: keras.layers.Normalization keeps its statistics as constants, so replicas cannot "
+                f"have their own: put it through networks.loop_friendly first."
+            )
         changed = list(state)
         changed[at_mean] = np.asarray(mean, np.float32)
         changed[at_variance] = np.square(np.asarray(std, np.float32))

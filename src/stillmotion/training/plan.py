@@ -100,6 +100,8 @@ def check_replicas(replicas: Sequence[Replica], windows: NDArray[Any], labels: N
     if not np.isfinite(windows).all():
         raise UserError("Some windows hold values that are not finite numbers: mend the recordings first.")
     for number, replica in enumerate(replicas):
+        if not 0 <= replica.seed < 2**32:
+            raise UserError(f"Replica {replica.name or number} has seed {replica.seed}; seeds go from 0 to 2³² − 1.")
         for what, rows in (("training", replica.train), ("validation", replica.validation)):
             if len(rows) == 0:
                 raise UserError(f"Replica {replica.name or number} has no {what} windows.")

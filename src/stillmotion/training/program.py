@@ -71,7 +71,7 @@ class Program:
     Args:
         epoch: (learners, members, shared, slots, alive) → (learners, sums of loss terms over the epoch's steps).
         evaluate: (learners, window numbers (R, n, B) with -1 for none, shared, slots, alive) → confusion counts
-            (R, C, C).
+            (R, C, C) of the windows whose answer is finite.
         terms: names of the loss terms, in the order of the sums.
     """
 
@@ -123,7 +123,8 @@ def compile_program(
             taps, _ = student.apply(weights[: student.size], learner.state, x, training=False)
             guess = jnp.argmax(taps["logits"], axis=-1)
             true = shared.labels[jnp.maximum(row, 0)]
-            return counts.at[true, guess].add((row >= 0).astype(jnp.int32)), None
+            answered = (row >= 0) & jnp.isfinite(taps["logits"]).all(-1)
+            return counts.at[true, guess].add(answered.astype(jnp.int32)), None
 
         return jax.lax.scan(body, jnp.zeros((classes, classes), jnp.int32), order)[0]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,11 @@ class Standing:
     def alive(self) -> list[int]:
         """Numbers of the slots in which somebody trains."""
         return [number for number, slot in enumerate(self.slots) if slot is not None]
+
+    def copy(self) -> Standing:
+        """A standing of its own, to be changed while this one stays."""
+        slots = [None if slot is None else replace(slot, history=list(slot.history)) for slot in self.slots]
+        return Standing(slots, list(self.waiting), dict(self.outcomes), self.learners, self.best)
 
     def stored(self) -> tuple[dict[str, Any], Arrays]:
         """Plain values and arrays, ready for a checkpoint."""

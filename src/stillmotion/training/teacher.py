@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import UserError
 from .functional import Functional, State, Vector
+from .plan import Replica
 
 Array = Any
 #: Windows that a teacher answers at a time.
@@ -33,6 +34,25 @@ class Teacher:
     state: State | None = None
     outputs: dict[str, NDArray[np.float32]] | None = None
     name: str = "the teacher"
+
+
+def check_teachers(
+    teachers: Sequence[Teacher], replicas: Sequence[Replica], windows: NDArray[Any], classes: int, *, method: str
+) -> None:
+    """Raise ``UserError`` unless every replica has a teacher, and teachers fit the windows (N, T, D) and classes."""
+    if not teachers:
+        raise UserError(f"{method} needs a teacher; name one.")
+    for number, replica in enumerate(replicas):
+        if not 0 <= replica.teacher < len(teachers):
+            raise UserError(
+                f"Replica {replica.name or number} names teacher {replica.teacher}; they are 0 … {len(teachers) - 1}."
+            )
+    for teacher in teachers:
+        logits = (teacher.outputs or {}).get("logits")
+        if teacher.network is not None:
+            teacher.network.require_fit(windows.shape[1:], classes)
+        elif logits is not None and logits.shape[1:] != (classes,):
+            raise UserError(f"{teacher.name} gives outputs {logits.shape[1:]}, and there are {classes} classes.")
 
 
 def answers(teacher: Teacher, windows: Array, taps: Sequence[str]) -> dict[str, NDArray[np.float32]]:
@@ -85,9 +105,7 @@ def require_able(logits: ArrayLike, labels: ArrayLike, *, name: str = "the teach
     is no better than always naming the commonest class.
     """
     values, truth = np.asarray(logits, np.float64), np.asarray(labels)
-    if not np.isfinite(values).all():
-        bad = int((~np.isfinite(values)).any(1).sum())
-        raise UserError(f"{name} gives no finite number for {bad} of {len(values)} windows: it cannot teach.")
+    require_finite(values, name=name)
     if np.ptp(values, axis=0).max() < 1e-6:
         raise UserError(f"{name} gives the same answer to all {len(values)} windows: it cannot teach.")
     right = float((values.argmax(1) == truth).mean())
@@ -98,3 +116,10 @@ def require_able(logits: ArrayLike, labels: ArrayLike, *, name: str = "the teach
             f"{100 * commonest:.1f} %: it has nothing to teach; train it longer or name another."
         )
     return right
+
+
+def require_finite(logits: ArrayLike, *, name: str = "the teacher") -> None:
+    """Refuse a teacher with an answer (n, C) that is not a finite number."""
+    bad = ~np.isfinite(np.asarray(logits)).all(1)
+    if bad.any():
+        raise UserError(f"{name} gives no finite number for {bad.sum()} of {len(bad)} windows: it cannot teach.")

@@ -99,7 +99,7 @@ def augment(
         strengths: one number a kind; for ``mixup`` the parameter of the Beta distribution.
         places: see ``sensor_places``.
     """
-    for number, kind in enumerate(kinds):
+    for number, kind in enumerate(sorted(kinds, key=MIXUP.__eq__)):
         own = jax.random.fold_in(key, number)
         if kind != MIXUP:
             x = KINDS[kind](own, x, strengths[kind], places)

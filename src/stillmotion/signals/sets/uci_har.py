@@ -54,6 +54,8 @@ CARD = Card(
     quirks=(
         "Only windows are published: 128 samples, half of each also in the next. They are stitched back into "
         "stretches, and cutting those at 128 and 64 gives the publisher's windows again.",
+        "One pair of windows (experiment 34 of HAPT) starts 127 samples apart: its two stretches share one raw sample "
+        "of one person, which stitching cannot see.",
         "The people are those of HAPT, and the signals are HAPT's raw recordings after the publisher's filters.",
         "body_gyro is angular velocity after a high-pass at 0.1 Hz, not the raw sensor.",
         "Class counts on this card are windows of both parts.",

@@ -1,13 +1,15 @@
 """Draw the simulated people, alone (the committed figure) or each activity beside a real one.
 
-python docs/figure_simulated.py                       # writes docs/figures/simulated.png
-python docs/figure_simulated.py --data DIR --out FILE  # beside DIR/hapt and DIR/wisdm-2019
+    python docs/figure_simulated.py                       # writes docs/figures/simulated.svg
+    python docs/figure_simulated.py --data DIR --out FILE  # beside DIR/hapt and DIR/wisdm-2019
+
+The second holds real recordings and is for looking at, not for the repository.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
-from PIL import Image
 
 from stillmotion.signals.recording import Dataset
 from stillmotion.signals.simulated import CLASSES, generate
@@ -44,24 +45,44 @@ def main() -> None:
     """Read the arguments, choose the figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder that holds hapt/ and wisdm-2019/ as published")
-    parser.add_argument("--out", type=Path, help="file to write (default: docs/figures/simulated.png)")
+    parser.add_argument("--out", type=Path, help="file to write (default: docs/figures/simulated.svg)")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     people = generate(people=8, seed=given.seed)
-    out = given.out or Path(__file__).parent / "figures" / "simulated.png"
+    out = given.out or Path(__file__).parent / "figures" / "simulated.svg"
     out.parent.mkdir(parents=True, exist_ok=True)
-    rows = list(beside(people, given.data)) if given.data else list(alone(people))
-    draw(rows, out, dpi=72 if given.data is None else 100)
+    if given.data:
+        draw(list(beside(people, given.data)), out)
+    else:
+        overview(people, out)
     print(out)
 
 
-def alone(people: Dataset) -> Iterator[tuple[Stretch, ...]]:
-    """Wrist, waist and pocket of one person in what the whole body does; three wrists in what hands do."""
-    for activity in CLASSES:
-        if CLASSES.index(activity) <= CLASSES.index("lying"):
-            yield tuple(simulated(people, activity, unit) for unit in ("wrist", "waist", "pocket"))
-        else:
-            yield tuple(simulated(people, activity, "wrist", skip=skip) for skip in (0, 5, 9))
+def overview(people: Dataset, out: Path) -> None:
+    """Acceleration of every activity at wrist, waist and pocket, three seconds each, all on one scale."""
+    plt.rcParams["svg.hashsalt"] = "simulated"  # the same bytes every time
+    plt.rcParams["svg.fonttype"] = "none"
+    plt.rcParams["path.simplify_threshold"] = 0.5
+    units = ("wrist", "waist", "pocket")
+    figure, axes = plt.subplots(len(CLASSES), len(units), figsize=(8.4, 8.0), sharex=True, sharey=True)
+    for row, activity in zip(axes, CLASSES, strict=True):
+        for ax, unit in zip(row, units, strict=True):
+            stretch = simulated(people, activity, unit)
+            half = Stretch("", stretch.rate / 2, stretch.signal[: round(3 * stretch.rate) : 2])
+            _panel(ax, half, slice(0, 3), unit if activity == CLASSES[0] else "")
+            ax.set_ylim(-3, 3)
+            ax.set_yticks([-2, 0, 2])
+        row[0].set_ylabel(activity, fontsize=7, rotation=0, ha="right", va="center", labelpad=8)
+    for ax in axes[-1]:
+        ax.set_xlabel("s", fontsize=7)
+    figure.suptitle("Simulated acceleration (g): x blue, y red, z green", fontsize=9)
+    figure.tight_layout(h_pad=0.1, w_pad=0.3)
+    figure.savefig(out, dpi=100, metadata={"Date": None} if out.suffix == ".svg" else None)
+    plt.close(figure)
+    if out.suffix != ".svg":
+        return
+    drawn = re.sub(r"(?<= )(\d+\.\d)\d+", r"\1", out.read_text())  # points to a tenth: a third of the size
+    out.write_text("\n".join(line.strip() for line in drawn.splitlines()) + "\n")
 
 
 def beside(people: Dataset, data: Path) -> Iterator[tuple[Stretch, ...]]:
@@ -125,7 +146,7 @@ def real_wrist(folder: Path, letter: str, skip: int) -> Stretch:
     return Stretch(f"wrist: real, WISDM person {person}", 20.0, signal.astype(np.float32))
 
 
-def draw(rows: list[tuple[Stretch, ...]], out: Path, *, dpi: int) -> None:
+def draw(rows: list[tuple[Stretch, ...]], out: Path) -> None:
     """A grid of stretches, acceleration above angular velocity; a row shares its scale."""
     columns = len(rows[0])
     figure, axes = plt.subplots(
@@ -143,10 +164,8 @@ def draw(rows: list[tuple[Stretch, ...]], out: Path, *, dpi: int) -> None:
     for ax in axes[-1]:
         ax.set_xlabel("s", fontsize=7)
     figure.tight_layout(h_pad=0.1, w_pad=0.3)
-    drawn = io.BytesIO()
-    figure.savefig(drawn, dpi=dpi)
+    figure.savefig(out, dpi=100)
     plt.close(figure)
-    Image.open(drawn).convert("RGB").quantize(24).save(out, optimize=True)  # a third of the size
 
 
 def _panel(ax: Axes, stretch: Stretch, part: slice, title: str) -> None:

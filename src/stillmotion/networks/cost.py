@@ -1,0 +1,164 @@
+"""What a network costs: parameters, multiply-adds, FLOPs, bytes; exactly, layer by layer, for one window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import keras
+
+from ..signals import SignalSpec
+from .entry import Network
+from .graph import Graph, Node, Weight, graph
+from .memory import peak_activations
+from .placement import Attention
+from .registry import build
+from .shape import Shape
+from .taps import inference
+from .work import published_flops, work
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """One operation's share. A layer that is called twice has its parameters in the first call.
+
+    Args:
+        name, kind: of the layer or operation.
+        shape: of its result, without the batch axis.
+        params: learnt numbers.
+        multiply_adds, flops: see ``work``.
+        flops_convolutions: as the sources count (0 except for convolutions).
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    params: int
+    multiply_adds: int
+    flops: int
+    flops_convolutions: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one window costs, from the signal to the logits.
+
+    Args:
+        network: its name.
+        params: learnt numbers (statistics of batch normalisations and of the normaliser are none).
+        flops: 2 per multiply-add and 1 per other operation, everything counted except the normaliser.
+        flops_convolutions: as the sources count: convolutions with their biases, nothing else.
+        multiply_adds: products summed.
+        weight_bytes: of all stored weights at float32, batch normalisations' statistics included.
+        weight_bytes_int8: kernels at 1 byte, biases at 4; batch normalisations folded into a bias each, scales not
+            counted.
+        activation_bytes: peak of a sequential schedule at float32, the input included (see ``memory``).
+        activation_bytes_int8: the same at 1 byte a value.
+        normaliser_flops: of the normaliser, in no other figure.
+        auxiliary_params, auxiliary_flops: of what only training runs (auxiliary classifiers).
+        layers: every operation in order, the normaliser left out.
+    """
+
+    network: str
+    params: int
+    flops: int
+    flops_convolutions: int
+    multiply_adds: int
+    weight_bytes: int
+    weight_bytes_int8: int
+    activation_bytes: int
+    activation_bytes_int8: int
+    normaliser_flops: int
+    auxiliary_params: int
+    auxiliary_flops: int
+    layers: tuple[LayerCost, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+def cost(model: keras.Model) -> Cost:
+    """The cost of a built model for one window; a layer type without a formula is an error that names it."""
+    device = graph(inference(model) if _has_auxiliaries(model) else model)
+    layers = _layers(device)
+    whole = _layers(graph(model)) if _has_auxiliaries(model) else layers
+    normalisers = [node for node in device.nodes if node.op == "Normalization"]
+    weights = _weights([node for node in device.nodes if node.op != "Normalization"])
+    peak = peak_activations(device)
+    params, flops = sum(layer.params for layer in layers), sum(layer.flops for layer in layers)
+    return Cost(
+        network=model.name.replace("_", "-"),
+        params=params,
+        flops=flops,
+        flops_convolutions=sum(layer.flops_convolutions for layer in layers),
+        multiply_adds=sum(layer.multiply_adds for layer in layers),
+        weight_bytes=4 * sum(weight.size for weight in weights),
+        weight_bytes_int8=sum(_int8_bytes(weight) for weight in weights),
+        activation_bytes=4 * peak,
+        activation_bytes_int8=peak,
+        normaliser_flops=sum(work(node).flops for node in normalisers),
+        auxiliary_params=sum(layer.params for layer in whole) - params,
+        auxiliary_flops=sum(layer.flops for layer in whole) - flops,
+        layers=layers,
+    )
+
+
+def network_cost(
+    name: str | Network,
+    shape: Shape | SignalSpec | tuple[int, int, int],
+    *,
+    attention: str | Attention | Sequence[Attention] | None = None,
+    recurrence: str | None = None,
+) -> Cost:
+    """The cost of a network by name, as ``still cost`` asks for it.
+
+    Args:
+        name: see ``networks()``.
+        shape: a signal contract, or (samples, channels, classes).
+        attention: such as ``channel:r=4,spatial:k=7,after=2``, see ``parse_attention``.
+        recurrence: ``channels`` or ``time``.
+    """
+    options = {"attention": attention, "recurrence": recurrence}
+    return cost(build(name, shape, **{key: value for key, value in options.items() if value}))
+
+
+def _has_auxiliaries(model: keras.Model) -> bool:
+    outputs = getattr(model, "outputs", None) or []
+    return len(outputs) > 1 and any(layer.name == "logits" for layer in model.layers)
+
+
+def _layers(graph: Graph) -> tuple[LayerCost, ...]:
+    counted: set[int] = set()
+    layers = []
+    for node in graph.nodes:
+        if node.op == "Normalization":
+            continue
+        new = [weight for weight in node.weights if id(weight.variable) not in counted]
+        counted |= {id(weight.variable) for weight in new}
+        done = work(node)
+        layers.append(
+            LayerCost(
+                name=node.name,
+                kind=node.op,
+                shape=node.shape,
+                params=sum(weight.size for weight in new if weight.learnt),
+                multiply_adds=done.multiply_adds,
+                flops=done.flops,
+                flops_convolutions=published_flops(node),
+            )
+        )
+    return tuple(layers)
+
+
+def _weights(nodes: list[Node]) -> list[Weight]:
+    return list({id(weight.variable): weight for node in nodes for weight in node.weights}.values())
+
+
+def _int8_bytes(weight: Weight) -> int:
+    """Kernels 1 byte a number, biases 4; of a folded batch normalisation only the bias that it becomes is left."""
+    name = weight.name.rpartition("/")[2]
+    if name in ("gamma", "moving_mean", "moving_variance"):
+        return 0
+    return 4 * weight.size if name in ("bias", "beta") else weight.size

@@ -1,0 +1,51 @@
+"""A cost as a table for reading."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .cost import Cost
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+def cost_table(cost: Cost, *, title: str = "") -> RenderableType:
+    """A Rich table of the layers that hold weights or do work, with the totals below it.
+
+    Args:
+        cost: see ``cost``.
+        title: above the table; the network's name by default.
+    """
+    from rich.console import Group
+    from rich.table import Table
+
+    table = Table(title=title or cost.network, title_justify="left")
+    for heading in ("layer", "type", "output"):
+        table.add_column(heading)
+    for heading in ("params", "multiply-adds", "FLOPs", "FLOPs of convolutions"):
+        table.add_column(heading, justify="right")
+    for layer in cost.layers:
+        if layer.params or layer.flops:
+            shape = " × ".join(map(str, layer.shape))
+            numbers = (layer.params, layer.multiply_adds, layer.flops, layer.flops_convolutions)
+            table.add_row(layer.name, layer.kind, shape, *(f"{number:,}" for number in numbers))
+    table.add_section()
+    totals = (cost.params, cost.multiply_adds, cost.flops, cost.flops_convolutions)
+    table.add_row("all", "", "", *(f"{number:,}" for number in totals), style="bold")
+    summary = Table.grid(padding=(0, 2))
+    for label, value in _summary(cost):
+        summary.add_row(label, value)
+    return Group(table, summary)
+
+
+def _summary(cost: Cost) -> list[tuple[str, str]]:
+    rows = [
+        ("weights", f"{cost.weight_bytes:,} B at float32, {cost.weight_bytes_int8:,} B at int8"),
+        ("activations at most", f"{cost.activation_bytes:,} B at float32, {cost.activation_bytes_int8:,} B at int8"),
+        ("normaliser, in none of these", f"{cost.normaliser_flops:,} FLOPs"),
+    ]
+    if cost.auxiliary_params:
+        extra = f"{cost.auxiliary_params:,} params, {cost.auxiliary_flops:,} FLOPs"
+        rows.append(("in training only", extra))
+    return rows

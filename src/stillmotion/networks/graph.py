@@ -1,0 +1,173 @@
+"""A small graph taken from a Keras model: operations, shapes, attributes, weights.
+
+It is what cost, and writers of other formats, look at, so that none of them has to know Keras' insides. Nested models
+are opened up; a bidirectional wrapper stays one node with both directions' weights; operations of ``keras.ops`` are
+nodes like layers. Shapes leave the batch axis out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from .trace import Call, traced
+
+Size = tuple[int, ...]
+
+#: Settings of a layer that say nothing about what it computes.
+NOT_ATTRIBUTES = ("name", "trainable", "dtype", "batch_shape", "sparse", "ragged", "optional", "seed", "autocast")
+
+
+@dataclass(frozen=True, eq=False)
+class Weight:
+    """A weight of a node.
+
+    Args:
+        name: as its layer calls it (``kernel``, ``recurrent_kernel``, ``bias``, ``gamma`` …), behind the direction and
+            a slash in a bidirectional node.
+        shape: its shape.
+        learnt: False for statistics of the data (of a batch normalisation or a normaliser).
+        variable: the Keras variable itself; two nodes that share a layer share it.
+    """
+
+    name: str
+    shape: Size
+    learnt: bool
+    variable: Any
+
+    @property
+    def size(self) -> int:
+        """How many numbers it holds."""
+        return int(np.prod(self.shape))
+
+    def values(self) -> NDArray[Any]:
+        """Its numbers, as they are now."""
+        return np.asarray(self.variable)
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One operation called once.
+
+    Args:
+        name: unique in the graph; a layer called again gets ``#2``, ``#3`` …
+        op: name of the Keras class (``Conv2D``, ``LSTM``, ``Mean`` …).
+        inputs: names of the tensors it takes: a node's name, or ``name:1`` for its second result.
+        input_shapes: their shapes.
+        shapes: shapes of its results, mostly one.
+        attributes: what it computes with: strides, padding, activation, axis …
+        weights: in the order of its layer.
+    """
+
+    name: str
+    op: str
+    inputs: tuple[str, ...]
+    input_shapes: tuple[Size, ...]
+    shapes: tuple[Size, ...]
+    attributes: Mapping[str, Any]
+    weights: tuple[Weight, ...]
+
+    @property
+    def shape(self) -> Size:
+        """Shape of its first result."""
+        return self.shapes[0]
+
+    @property
+    def size(self) -> int:
+        """Numbers in its first result."""
+        return int(np.prod(self.shapes[0]))
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """The nodes of a model in an order in which they can run, and the names of its inputs and outputs."""
+
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    nodes: tuple[Node, ...]
+
+    def __getitem__(self, name: str) -> Node:
+        return next(node for node in self.nodes if node.name == name)
+
+
+def graph(model: keras.Model) -> Graph:
+    """The graph of a built model."""
+    trace = traced(model)
+    names: dict[int, str] = {}
+    seen: Counter[str] = Counter()
+    nodes = []
+    for call in trace.calls:
+        seen[call.operation.name] += 1
+        count = seen[call.operation.name]
+        name = call.operation.name if count == 1 else f"{call.operation.name}#{count}"
+        for place, tensor in enumerate(call.outputs):
+            names[id(tensor)] = name if place == 0 else f"{name}:{place}"
+        nodes.append(_node(name, call, tuple(names[id(tensor)] for tensor in call.inputs)))
+    return Graph(
+        name=model.name,
+        inputs=tuple(names[id(tensor)] for tensor in trace.inputs),
+        outputs=tuple(names[id(tensor)] for tensor in trace.outputs),
+        nodes=tuple(nodes),
+    )
+
+
+def _node(name: str, call: Call, inputs: tuple[str, ...]) -> Node:
+    operation = call.operation
+    kind = type(operation)
+    return Node(
+        name=name,
+        op=kind.__name__ if kind.__module__.split(".")[0] == "keras" else f"{kind.__module__}.{kind.__name__}",
+        inputs=inputs,
+        input_shapes=tuple(_size(tensor) for tensor in call.inputs),
+        shapes=tuple(_size(tensor) for tensor in call.outputs),
+        attributes=_layer_attributes(operation) if isinstance(operation, keras.layers.Layer) else _arguments(call),
+        weights=tuple(_weights(operation)) if isinstance(operation, keras.layers.Layer) else (),
+    )
+
+
+def _size(tensor: Any) -> Size:
+    return tuple(int(side) for side in tensor.shape[1:])
+
+
+def _layer_attributes(layer: Any) -> dict[str, Any]:
+    if isinstance(layer, keras.layers.Bidirectional):
+        inner = {"layer": type(layer.forward_layer).__name__, **_layer_attributes(layer.forward_layer)}
+        return {"merge_mode": layer.merge_mode, **inner}
+    dropped = ("_initializer", "_regularizer", "_constraint")
+    return {
+        key: value
+        for key, value in layer.get_config().items()
+        if key not in NOT_ATTRIBUTES and not key.endswith(dropped)
+    }
+
+
+def _arguments(call: Call) -> dict[str, Any]:
+    """Settings of an operation of ``keras.ops``, and the constants it was called with by position."""
+    settings = {key: value for key, value in vars(call.operation).items() if not key.startswith("_") and key != "name"}
+    args, kwargs = call.arguments
+    tensors = {id(tensor) for tensor in call.inputs}
+    named = {key: value for key, value in kwargs.items() if id(value) not in tensors}
+    constants = tuple(value for value in args if id(value) not in tensors and not isinstance(value, (list, tuple)))
+    return {**settings, **named, **({"constants": constants} if constants else {})}
+
+
+def _weights(layer: Any) -> list[Weight]:
+    if isinstance(layer, keras.layers.Bidirectional):
+        directions = (("forward", layer.forward_layer), ("backward", layer.backward_layer))
+        return [
+            Weight(f"{side}/{weight.name}", weight.shape, weight.learnt, weight.variable)
+            for side, part in directions
+            for weight in _weights(part)
+        ]
+    data = isinstance(layer, keras.layers.Normalization)
+    return [
+        Weight(variable.name, tuple(variable.shape), not (data or variable.name.startswith("moving_")), variable)
+        for variable in layer.weights
+    ]

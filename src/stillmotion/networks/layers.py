@@ -1,0 +1,164 @@
+"""Keras' own layers in loop-friendly form: same weights, same configuration, saved as the plain layers.
+
+Under JAX they compute by ``loop_forms``; on other backends, and for the rare settings that ``loop_forms`` does not
+cover, by the operation they inherit. A saved model names ``keras.layers.Conv2D`` and so on, so that it opens with Keras
+alone; ``loop_friendly`` turns such a model (or anyone's) into one that trains fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import keras
+from keras import ops
+
+Tensor = Any
+Class = TypeVar("Class", bound=type)
+
+#: The loop-friendly class for each plain one.
+LOOP_FRIENDLY: dict[type, type] = {}
+
+
+def loop_friendly(model: keras.Model) -> keras.Model:
+    """A copy of a functional model with loop-friendly layers in place of plain ones, and the same weights."""
+    if not any(type(layer) in LOOP_FRIENDLY for layer in _leaves(model)):
+        return model
+
+    def swap(layer: keras.layers.Layer) -> keras.layers.Layer:
+        kind = LOOP_FRIENDLY.get(type(layer), type(layer))
+        return kind.from_config(layer.get_config())
+
+    copy = keras.models.clone_model(model, clone_function=swap, recursive=True)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _leaves(layer: Any) -> list[Any]:
+    if not isinstance(layer, keras.Model):
+        return [layer]
+    return [leaf for part in layer.layers for leaf in _leaves(part)]
+
+
+def saved_as(plain: type) -> Callable[[Class], Class]:
+    """Make a subclass write itself into files as the plain Keras layer.
+
+    Keras stores a layer as the module and name of its class. With those of the plain layer, a file holds no trace of
+    this package.
+    """
+
+    def rename(kind: Class) -> Class:
+        kind.__module__ = "keras.layers"
+        kind.__name__ = kind.__qualname__ = plain.__name__
+        LOOP_FRIENDLY[plain] = kind
+        return kind
+
+    return rename
+
+
+def _on_jax(layer: Any) -> bool:
+    plain_layout = layer.data_format == "channels_last" and getattr(layer, "groups", 1) == 1
+    return keras.backend.backend() == "jax" and plain_layout
+
+
+def _finish(layer: Any, outputs: Tensor) -> Tensor:
+    """Bias and activation, as Keras' convolutions add them."""
+    if layer.use_bias:
+        outputs = ops.add(outputs, layer.bias)
+    return outputs if layer.activation is None else layer.activation(outputs)
+
+
+class _Convolution:
+    def call(self: Any, inputs: Tensor) -> Tensor:
+        if not _on_jax(self):
+            return super().call(inputs)  # type: ignore[misc]
+        from .loop_forms import convolve
+
+        return _finish(self, convolve(inputs, ops.convert_to_tensor(self.kernel), **_geometry(self)))
+
+
+class _Depthwise:
+    def call(self: Any, inputs: Tensor) -> Tensor:
+        if not _on_jax(self):
+            return super().call(inputs)  # type: ignore[misc]
+        from .loop_forms import depthwise
+
+        return _finish(self, depthwise(inputs, ops.convert_to_tensor(self.kernel), **_geometry(self)))
+
+
+class _Separable:
+    def call(self: Any, inputs: Tensor) -> Tensor:
+        if not _on_jax(self):
+            return super().call(inputs)  # type: ignore[misc]
+        from .loop_forms import depthwise
+
+        kernel = ops.convert_to_tensor(self.depthwise_kernel)
+        filtered = depthwise(inputs, kernel, **_geometry(self))
+        pointwise = ops.reshape(self.pointwise_kernel, (-1, self.filters))
+        return _finish(self, ops.matmul(filtered, pointwise))
+
+
+class _Pooling:
+    def call(self: Any, inputs: Tensor) -> Tensor:
+        if not _on_jax(self) or self.padding != "valid":
+            return super().call(inputs)  # type: ignore[misc]
+        from .loop_forms import pool
+
+        return pool(inputs, self.pool_size, strides=self.strides, mode=self.pool_mode)
+
+
+def _geometry(layer: Any) -> dict[str, Any]:
+    def each(value: Any) -> tuple[int, ...]:
+        return (value,) * layer.rank if isinstance(value, int) else tuple(value)
+
+    return {"strides": each(layer.strides), "padding": layer.padding, "dilation": each(layer.dilation_rate)}
+
+
+@saved_as(keras.layers.Conv1D)
+class Conv1D(_Convolution, keras.layers.Conv1D):
+    """``keras.layers.Conv1D`` in loop-friendly form."""
+
+
+@saved_as(keras.layers.Conv2D)
+class Conv2D(_Convolution, keras.layers.Conv2D):
+    """``keras.layers.Conv2D`` in loop-friendly form."""
+
+
+@saved_as(keras.layers.DepthwiseConv1D)
+class DepthwiseConv1D(_Depthwise, keras.layers.DepthwiseConv1D):
+    """``keras.layers.DepthwiseConv1D`` in loop-friendly form."""
+
+
+@saved_as(keras.layers.DepthwiseConv2D)
+class DepthwiseConv2D(_Depthwise, keras.layers.DepthwiseConv2D):
+    """``keras.layers.DepthwiseConv2D`` in loop-friendly form."""
+
+
+@saved_as(keras.layers.SeparableConv1D)
+class SeparableConv1D(_Separable, keras.layers.SeparableConv1D):
+    """``keras.layers.SeparableConv1D`` in loop-friendly form."""
+
+
+@saved_as(keras.layers.SeparableConv2D)
+class SeparableConv2D(_Separable, keras.layers.SeparableConv2D):
+    """``keras.layers.SeparableConv2D`` in loop-friendly form."""
+
+
+@saved_as(keras.layers.MaxPooling1D)
+class MaxPooling1D(_Pooling, keras.layers.MaxPooling1D):
+    """``keras.layers.MaxPooling1D`` in loop-friendly form."""
+
+
+@saved_as(keras.layers.MaxPooling2D)
+class MaxPooling2D(_Pooling, keras.layers.MaxPooling2D):
+    """``keras.layers.MaxPooling2D`` in loop-friendly form."""
+
+
+@saved_as(keras.layers.AveragePooling1D)
+class AveragePooling1D(_Pooling, keras.layers.AveragePooling1D):
+    """``keras.layers.AveragePooling1D`` in loop-friendly form."""
+
+
+@saved_as(keras.layers.AveragePooling2D)
+class AveragePooling2D(_Pooling, keras.layers.AveragePooling2D):
+    """``keras.layers.AveragePooling2D`` in loop-friendly form."""

@@ -1,0 +1,63 @@
+"""Multilayer perceptrons: HMKD's student, and one small enough for a watch.
+
+The student of HMKD (Xiao et al., TNNLS 36(9), 2025) is named "MLP" without sizes; three layers of 500 with dropout
+0.1/0.2/0.2/0.3 are those of the MLP baseline of Wang, Yan & Oates (IJCNN 2017), our reading of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+from .entry import Network, begin, finish, tap
+from .shape import Shape
+
+SOURCE = "Our reading of HMKD's student (Xiao et al., TNNLS 36(9), 2025) after Wang, Yan & Oates, IJCNN 2017"
+
+
+def mlp(shape: Shape, *, units: Sequence[int], dropout: Sequence[float], name: str) -> keras.Model:
+    """Flatten, then dense ReLU layers, each after a dropout, and the classifier after a last one.
+
+    Args:
+        shape: samples, channels and classes.
+        units: of each hidden layer.
+        dropout: rate before each hidden layer and before the classifier (0 leaves it out).
+        name: the model's name.
+    """
+    inputs, x = begin(shape)
+    x = layers.Flatten(name="flat")(x)
+    for number, (width, rate) in enumerate(zip(units, dropout, strict=False), start=1):
+        x = layers.Dropout(rate, name=f"dropout{number}")(x) if rate else x
+        x = layers.Dense(width, activation="relu", name=f"dense{number}")(x)
+        x = tap(x, f"stage{number}")
+    x = tap(x, "embedding")
+    x = layers.Dropout(dropout[-1], name="dropout_last")(x) if dropout[-1] else x
+    return finish(inputs, x, shape, name)
+
+
+def _standard(shape: Shape) -> keras.Model:
+    return mlp(shape, units=(500, 500, 500), dropout=(0.1, 0.2, 0.2, 0.3), name="mlp")
+
+
+def _small(shape: Shape) -> keras.Model:
+    return mlp(shape, units=(32, 32), dropout=(0.0, 0.0, 0.0), name="mlp-small")
+
+
+NETWORKS = (
+    Network(
+        name="mlp",
+        title="Multilayer perceptron 3 × 500, HMKD's student",
+        source=SOURCE,
+        build=_standard,
+        taps=("logits", "embedding", "stage1", "stage2", "stage3"),
+    ),
+    Network(
+        name="mlp-small",
+        title="Multilayer perceptron 2 × 32, about 26 k parameters at (128, 6, 12)",
+        source="Own, for devices",
+        build=_small,
+        taps=("logits", "embedding", "stage1", "stage2"),
+    ),
+)

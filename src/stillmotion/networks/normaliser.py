@@ -1,0 +1,76 @@
+"""The normaliser: the first layer of every network, so that every exported form contains it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import ArrayLike
+
+from ..errors import UserError
+from .layers import saved_as
+
+NORMALISER = "normaliser"
+
+
+@saved_as(keras.layers.Normalization)
+class Normaliser(keras.layers.Normalization):
+    """``keras.layers.Normalization`` over the last axis that reads its statistics when it is called.
+
+    Keras' own layer freezes them into constants when it is built or adapted, so a ``stateless_call`` cannot hand it
+    others; here a fleet may hold the statistics of one fold per replica. Saved as the plain layer.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        if self.input_mean is not None:
+            return super().call(inputs)
+        inputs = ops.cast(inputs, self.compute_dtype)
+        mean = ops.cast(ops.reshape(self.adapt_mean, self._broadcast_shape), self.compute_dtype)
+        variance = ops.cast(ops.reshape(self.adapt_variance, self._broadcast_shape), self.compute_dtype)
+        return (inputs - mean) / ops.maximum(ops.sqrt(variance), keras.backend.epsilon())
+
+
+def set_statistics(model: keras.Model, mean: ArrayLike, std: ArrayLike) -> None:
+    """Give a network's normaliser the mean and standard deviation of each channel of the training people.
+
+    Args:
+        model: a network whose first layer is a normaliser (fresh networks have mean 0, deviation 1).
+        mean: (channels,) in the signal's own units.
+        std: (channels,), each above 0.
+    """
+    layer = normaliser(model)
+    mean, std = np.asarray(mean, np.float32), np.asarray(std, np.float32)
+    for what, values in (("mean", mean), ("std", std)):
+        if values.shape != tuple(layer.adapt_mean.shape):
+            wanted = tuple(layer.adapt_mean.shape)
+            raise UserError(f"The normaliser of {model.name!r} needs a {what} of shape {wanted}, not {values.shape}.")
+        if not np.isfinite(values).all():
+            raise UserError(f"The {what} of channel {int(np.argmin(np.isfinite(values)))} is not a finite number.")
+    if (std <= 0).any():
+        constant = int(np.argmin(std))
+        raise UserError(f"Channel {constant} never changes (std {std[constant]:g}); leave it out of the signal.")
+    layer.adapt_mean.assign(mean)
+    layer.adapt_variance.assign(std**2)
+    layer.finalize_state()
+
+
+def statistics_index(model: keras.Model) -> tuple[int, int]:
+    """Positions of the normaliser's mean and variance in ``model.non_trainable_variables``.
+
+    A fleet that gives each replica the statistics of its own fold puts ``mean`` and ``std**2`` there.
+    """
+    layer = normaliser(model)
+    ids = [id(variable) for variable in model.non_trainable_variables]
+    return ids.index(id(layer.adapt_mean)), ids.index(id(layer.adapt_variance))
+
+
+def normaliser(model: keras.Model) -> keras.layers.Normalization:
+    """The normaliser of a network; an error when it has none."""
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Normalization) and layer.input_mean is None:
+            return layer
+    raise UserError(
+        f"{model.name!r} has no normaliser: put keras.layers.Normalization(axis=-1) right after its input."
+    )

@@ -1,0 +1,68 @@
+"""Taps: a network's named intermediate outputs.
+
+A tap is the output of the layer of that name. Layer names are kept by every Keras file, so taps survive saving without
+a list beside the model. Networks of this package name theirs by one convention: ``logits``, ``embedding`` (what the
+classifier sees), ``stage1`` … (front to back), ``channel_attention_l``, ``spatial_attention_l``,
+``sensor_attention_l`` (maps after convolution l) and ``aux_logits_1`` … (auxiliary classifiers). Of any other
+``keras.Model``, every layer name is a tap.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+
+from ..errors import UnknownName
+from .trace import layer_outputs, traced
+
+CONVENTION = re.compile(r"(aux_logits|stage|(channel|spatial|sensor)_attention)_?\d+|logits|embedding")
+
+
+def with_taps(model: keras.Model, names: Iterable[str]) -> keras.Model:
+    """A model over the same layers and weights whose output is a dictionary of the taps ``names``.
+
+    It can be trained in the model's place: what it learns, the model has learnt. Its variables are those that the
+    chosen taps depend on.
+
+    Args:
+        model: functional, or a class whose ``call`` uses layers and ``keras.ops``, built.
+        names: layer names; ``logits`` also means the output of a model that has no layer of that name.
+    """
+    graph = traced(model)
+    found = layer_outputs(graph)
+    if "logits" not in found and len(graph.outputs) == 1:
+        found["logits"] = graph.outputs[0]
+    names = list(names)
+    for name in names:
+        if name not in found:
+            raise UnknownName(f"tap of {model.name}", name, tap_names(model))
+    return keras.Model(_structure(graph.inputs), {name: found[name] for name in names}, name=f"{model.name}_taps")
+
+
+def tap_names(model: keras.Model) -> list[str]:
+    """The taps of a network by convention, front to back; of a model that follows none, all its layers' names."""
+    graph = traced(model)
+    every = list(layer_outputs(graph))
+    named = [name for name in every if CONVENTION.fullmatch(name)]
+    if "logits" not in every and len(graph.outputs) == 1:
+        every.append("logits")
+    return named if "logits" in named else every
+
+
+def inference(model: keras.Model) -> keras.Model:
+    """The part of a network that a device runs: from the signal to the logits, auxiliary classifiers left out."""
+    if isinstance(model.outputs, list) and len(model.outputs) == 1:
+        return model
+    graph = traced(model)
+    outputs = layer_outputs(graph)
+    if "logits" not in outputs:
+        raise UnknownName(f"tap of {model.name}", "logits", list(outputs))
+    return keras.Model(_structure(graph.inputs), outputs["logits"], name=model.name)
+
+
+def _structure(inputs: list[Any]) -> Any:
+    """One input by itself: Keras warns when a model made with a list is called with a tensor."""
+    return inputs[0] if len(inputs) == 1 else inputs

@@ -1,0 +1,180 @@
+"""How much work each operation is: one exact formula per type, and an error for a type that has none.
+
+What is counted: a multiply-add is one; everything else is an *elementary* operation: a bias added, an activation, a
+product, a sum, a comparison or a division each count 1 (a softmax 3 per element: exponential, sum, division). FLOPs are
+2 × multiply-adds + elementary operations. An LSTM counts, per step and unit, four sums of products with a bias each, 5
+activations and 4 products or sums. Batch normalisation is the scale and shift that it is at inference. Moving numbers
+(reshape, concatenate, pad, slice) is free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+
+from ..errors import UserError
+from .graph import Node
+
+
+@dataclass(frozen=True)
+class Work:
+    """Multiply-adds and elementary operations of one node for one window."""
+
+    multiply_adds: int = 0
+    elementary: int = 0
+
+    @property
+    def flops(self) -> int:
+        """2 per multiply-add and 1 per elementary operation."""
+        return 2 * self.multiply_adds + self.elementary
+
+
+CONVOLUTIONS = ("Conv1D", "Conv2D", "DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D")
+
+
+def work(node: Node) -> Work:
+    """The work of a node; a type without a formula is an error that names it."""
+    if node.op not in RULES:
+        raise UserError(
+            f"Cannot count {node.name!r}: no formula for the layer type {node.op} (known: {', '.join(sorted(RULES))})."
+        )
+    return RULES[node.op](node)
+
+
+def published_flops(node: Node) -> int:
+    """What Agac & Incel count of a node: a convolution's multiply-adds twice and its biases, nothing else."""
+    if node.op not in CONVOLUTIONS:
+        return 0
+    return 2 * work(node).multiply_adds + (node.size if node.attributes["use_bias"] else 0)
+
+
+def _activated(node: Node, multiply_adds: int) -> Work:
+    """Sums of products with the bias and activation that a layer may have."""
+    bias = node.size if node.attributes.get("use_bias") else 0
+    return Work(multiply_adds, bias + _activation(node.attributes.get("activation"), node.size))
+
+
+def _activation(name: object, size: int) -> int:
+    if name in (None, "linear"):
+        return 0
+    return (3 if name in ("softmax", "log_softmax") else 1) * size
+
+
+def _convolution(node: Node) -> Work:
+    kernel = prod(node.attributes["kernel_size"])
+    return _activated(node, node.size * kernel * node.input_shapes[0][-1] // node.attributes["groups"])
+
+
+def _depthwise(node: Node) -> Work:
+    return _activated(node, node.size * prod(_each(node, "kernel_size")))
+
+
+def _separable(node: Node) -> Work:
+    widened = node.input_shapes[0][-1] * node.attributes["depth_multiplier"]
+    positions = prod(node.shape[:-1])
+    return _activated(node, positions * widened * prod(node.attributes["kernel_size"]) + node.size * widened)
+
+
+def _each(node: Node, key: str) -> tuple[int, ...]:
+    value = node.attributes[key]
+    return (value,) * (len(node.shape) - 1) if isinstance(value, int) else tuple(value)
+
+
+def _dense(node: Node) -> Work:
+    return _activated(node, node.size * node.input_shapes[0][-1])
+
+
+def _recurrent(node: Node, kind: str | None = None) -> Work:
+    """Per step: products of input and state for every gate, then what the gates do with the state."""
+    kind, units = kind or node.op, node.attributes["units"]
+    steps, features = node.input_shapes[0]
+    gates = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}[kind]
+    after = kind == "GRU" and node.attributes["reset_after"]
+    biases = gates * (2 if after else 1) * units if node.attributes["use_bias"] else 0
+    inside = {"LSTM": 9, "GRU": 9 if after else 8, "SimpleRNN": 1}[kind] * units
+    return Work(steps * gates * units * (features + units), steps * (biases + inside))
+
+
+def _bidirectional(node: Node) -> Work:
+    one = _recurrent(node, node.attributes["layer"])
+    merged = {"sum": 1, "mul": 1, "ave": 2}.get(str(node.attributes["merge_mode"]), 0) * node.size
+    return Work(2 * one.multiply_adds, 2 * one.elementary + merged)
+
+
+def _pool(node: Node) -> Work:
+    window = prod(_each(node, "pool_size"))
+    return Work(0, node.size * (window if node.op.startswith("Average") else window - 1))
+
+
+def _reduced(node: Node) -> Work:
+    """A mean divides once per result; a sum, maximum or minimum does not."""
+    inputs = prod(node.input_shapes[0])
+    averages = node.op == "Mean" or "Average" in node.op
+    return Work(0, inputs if averages else inputs - node.size)
+
+
+def _merged(node: Node) -> Work:
+    return Work(0, node.size * (len(node.inputs) - 1 + (node.op == "Average")))
+
+
+def _matmul(node: Node) -> Work:
+    if len(node.inputs) != 2:
+        raise UserError(f"Cannot count {node.name!r}: a product with a constant has no formula; use a Dense layer.")
+    return Work(node.size * node.input_shapes[0][-1], 0)
+
+
+def _dot(node: Node) -> Work:
+    axes = node.attributes["axes"]
+    axis = axes if isinstance(axes, int) else axes[0]
+    shape = node.input_shapes[0]
+    return Work(node.size * shape[axis if axis < 0 else axis - 1], 2 * node.size if node.attributes["normalize"] else 0)
+
+
+def _attention(node: Node) -> Work:
+    """Multi-head attention: three projections, scores, softmax, mixing, the output's projection."""
+    heads, key = node.attributes["num_heads"], node.attributes["key_dim"]
+    value = node.attributes["value_dim"] or key
+    (asked, width), (seen, given) = node.input_shapes[0], node.input_shapes[1]
+    projections = heads * (asked * width * key + seen * given * key + seen * node.input_shapes[-1][1] * value)
+    mixing = heads * asked * seen * (key + value)
+    output = asked * heads * value * node.shape[-1]
+    biases = heads * (asked * key + seen * (key + value)) + node.size if node.attributes["use_bias"] else 0
+    return Work(projections + mixing + output, biases + heads * asked * (key + 3 * seen))
+
+
+def _per_element(count: int) -> Callable[[Node], Work]:
+    return lambda node: Work(0, count * node.size)
+
+
+def _free(node: Node) -> Work:
+    return Work()
+
+
+RULES: dict[str, Callable[[Node], Work]] = {
+    **dict.fromkeys(("Conv1D", "Conv2D"), _convolution),
+    **dict.fromkeys(("DepthwiseConv1D", "DepthwiseConv2D"), _depthwise),
+    **dict.fromkeys(("SeparableConv1D", "SeparableConv2D"), _separable),
+    "Dense": _dense,
+    **dict.fromkeys(("LSTM", "GRU", "SimpleRNN"), _recurrent),
+    "Bidirectional": _bidirectional,
+    "MultiHeadAttention": _attention,
+    **dict.fromkeys(("MaxPooling1D", "MaxPooling2D", "AveragePooling1D", "AveragePooling2D"), _pool),
+    **dict.fromkeys(
+        ("GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D"), _reduced
+    ),
+    **dict.fromkeys(("Mean", "Sum", "Max", "Min", "Amax", "Amin"), _reduced),
+    **dict.fromkeys(("BatchNormalization", "Normalization", "Rescaling"), _per_element(2)),
+    "LayerNormalization": _per_element(7),
+    "Activation": lambda node: Work(0, _activation(node.attributes["activation"], node.size)),
+    "Softmax": _per_element(3),
+    **dict.fromkeys(("Average", "Add", "Subtract", "Multiply", "Maximum", "Minimum"), _merged),
+    "Matmul": _matmul,
+    "Dot": _dot,
+}
+_ELEMENTWISE = """ReLU LeakyReLU PReLU ELU Relu Relu6 LeakyRelu Elu Gelu Silu HardSigmoid HardSilu Sigmoid Tanh Exp Log Sqrt
+Rsqrt Square Absolute Negative Reciprocal Divide TrueDivide Power Clip Softplus"""
+_FREE = """InputLayer Identity Dropout SpatialDropout1D SpatialDropout2D GaussianNoise GaussianDropout Reshape Flatten
+Permute RepeatVector Concatenate ZeroPadding1D ZeroPadding2D Cropping1D Cropping2D UpSampling1D UpSampling2D Transpose
+Squeeze ExpandDims GetItem Stack Split Cast StopGradient BroadcastTo Pad Flip Swapaxes Moveaxis Repeat Tile"""
+RULES |= dict.fromkeys(_ELEMENTWISE.split(), _per_element(1)) | dict.fromkeys(_FREE.split(), _free)

@@ -1,0 +1,85 @@
+"""A person who does not exist: body, gait, habits, and how the units are worn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from .gait import LAWS, Gait, draw_gait
+from .rotation import Array, about, of_axes, product
+
+UNITS = ("wrist", "waist", "pocket")
+
+
+@dataclass(frozen=True)
+class Person:
+    """What stays the same in everything that one person does.
+
+    Args:
+        name: "1", "2", …
+        upper_arm, forearm, trunk, thigh: lengths of levers in m (thigh: hip to pocket).
+        side: +1 if the watch is worn on the right, -1 on the left.
+        tempo: speed of hand movements, 1 on average.
+        unrest: size of small movements, 1 on average.
+        lean: how far forward the trunk leans, rad; tilt: how far to the right.
+        gaits: how the person walks, climbs, descends and jogs.
+        habits: the style that the person prefers in each activity, 0 to 1.
+        worn: attitude of each unit on its segment, sensor axes to segment, before remounting.
+    """
+
+    name: str
+    upper_arm: float
+    forearm: float
+    trunk: float
+    thigh: float
+    side: float
+    tempo: float
+    unrest: float
+    lean: float
+    tilt: float
+    gaits: Mapping[str, Gait]
+    habits: Mapping[str, float]
+    worn: Mapping[str, Array]
+
+
+def draw_person(rng: np.random.Generator, name: str, activities: tuple[str, ...]) -> Person:
+    """Draw a person. Height scales the levers; vigour, tempo and arm swing are shared by all gaits."""
+    size = float(np.exp(0.06 * rng.standard_normal()))
+    vigour, tempo, arms = rng.standard_normal(3)
+    side = 1.0 if rng.random() < 0.7 else -1.0
+    lean, tilt = np.radians(5.2) * rng.standard_normal(2)
+    return Person(
+        name=name,
+        upper_arm=0.29 * size,
+        forearm=0.25 * size,
+        trunk=0.45 * size,
+        thigh=0.22 * size,
+        side=side,
+        tempo=float(np.exp(0.14 * (0.5 * tempo + 0.87 * rng.standard_normal()))),
+        unrest=float(np.exp(0.35 * rng.standard_normal())),
+        lean=float(lean),
+        tilt=float(tilt),
+        gaits={gait: draw_gait(rng, gait, vigour=vigour, tempo=tempo, arms=arms) for gait in LAWS},
+        habits={activity: float(rng.random()) for activity in activities},
+        worn=_worn(rng, side),
+    )
+
+
+def remounted(rng: np.random.Generator, worn: Array) -> Array:
+    """The unit's attitude after it was taken off and put on again: turned by 5–15° about any axis."""
+    return product(worn, about(rng.standard_normal(3), np.radians(rng.uniform(5.0, 15.0))))
+
+
+def _worn(rng: np.random.Generator, side: float) -> dict[str, Array]:
+    """Axes of the units: waist x up, z forward; wrist x to the fingers, z out of the back of the hand."""
+    wrist = of_axes((0, 0, -1), (int(side), 0, 0))
+    if rng.random() < 0.3:  # the crown points the other way: half a turn about the watch's face
+        wrist = product(wrist, about(np.array([0.0, 0.0, 1.0]), np.pi))
+    pocket = of_axes((0, 0, 1), (0, 1, 0))
+    for axis in np.eye(3)[:2]:  # upside down, or with its face to the leg
+        if rng.random() < 0.5:
+            pocket = product(pocket, about(axis, np.pi))
+    waist = of_axes((0, 0, 1), (0, -1, 0))
+    return {"wrist": wrist, "waist": waist, "pocket": pocket}

@@ -1,0 +1,84 @@
+"""Simulated people as a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from ...errors import UserError
+from ..recording import NULL, Dataset, Recording
+from .anatomy import UNITS, Person, draw_person, remounted
+from .card import CARD, CLASSES, RATE, VERSION
+from .motion import moved
+from .sensors import measured
+from .timeline import Timetable, agenda, timetable
+
+SESSIONS = 2
+
+
+def generate(*, people: int = 24, seed: int = 0, minutes: float = 8.0, losses: bool = False) -> Dataset:
+    """People who do not exist, each in two sessions, with wrist, waist and pocket units at 50 Hz.
+
+    The same numbers give the same bytes, and person k is the same however many people there are.
+
+    Args:
+        people: how many people, named "1", "2", …
+        seed: another seed is another population.
+        minutes: how long each person is recorded, both sessions together; at least 1.
+        losses: lose stretches of 0.3–3 s, about two a minute; a gap ends a recording.
+    """
+    if people < 1:
+        raise UserError(f"There must be at least 1 simulated person, not {people}.")
+    if seed < 0:
+        raise UserError(f"The seed of the simulated people must be 0 or more, not {seed}.")
+    if not minutes >= 1:
+        raise UserError(f"A simulated person needs at least 1 minute, not {minutes:g}.")
+    recordings = [
+        part
+        for number in range(1, people + 1)
+        for recording, _ in sessions(number, seed=seed, minutes=minutes)
+        for part in (_torn(recording, number, seed) if losses else [recording])
+    ]
+    dataset = Dataset.of(CARD.name, CARD.spec, recordings)
+    # what determines the data, not its bytes: the last bit of a sine differs between processors
+    made = f"simulated-{VERSION}-people{people}-seed{seed}-minutes{minutes:g}-losses{int(losses)}"
+    return replace(dataset, fingerprint=made)
+
+
+def sessions(number: int, *, seed: int = 0, minutes: float = 8.0) -> Iterator[tuple[Recording, Timetable]]:
+    """Both sessions of person ``number`` (from 1), each with the timetable that it carries out."""
+    rng = np.random.default_rng([seed, number])
+    person = draw_person(rng, str(number), CLASSES)
+    todo = agenda(rng)
+    for session in range(1, SESSIONS + 1):
+        plan = timetable(rng, todo, 60.0 * minutes / SESSIONS)
+        yield _recorded(rng, person, plan, str(session)), plan
+
+
+def _recorded(rng: np.random.Generator, person: Person, plan: Timetable, session: str) -> Recording:
+    worn = {unit: remounted(rng, person.worn[unit]) for unit in UNITS}
+    samples = measured(rng, person, moved(rng, person, plan), worn).astype(np.float32)
+    labels = np.full(len(samples), NULL, np.int16)
+    for bout in plan.bouts:
+        if bout.activity in CLASSES:
+            first, last = round(bout.label_start * RATE), round(bout.label_stop * RATE)
+            labels[max(0, first) : last] = CLASSES.index(bout.activity)
+    return Recording(person.name, session, samples, labels, source=f"person {person.name} session {session}")
+
+
+def _torn(recording: Recording, number: int, seed: int) -> list[Recording]:
+    """The stretches that are left of a recording after losses."""
+    rng = np.random.default_rng([seed, number, int(recording.session), 1])
+    n = len(recording)
+    count = max(1, round(n / RATE / 30))
+    first = np.sort(rng.integers(int(RATE), max(int(RATE) + 1, n - int(RATE)), count))
+    keep = np.ones(n, bool)
+    for start, length in zip(first, rng.uniform(0.3, 3.0, count), strict=True):
+        keep[start : start + round(length * RATE)] = False
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], keep, [False]]).astype(np.int8)))
+    return [
+        replace(recording, samples=recording.samples[a:b], labels=recording.labels[a:b], offset=int(a))
+        for a, b in edges.reshape(-1, 2)
+    ]

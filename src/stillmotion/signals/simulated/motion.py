@@ -1,0 +1,189 @@
+"""A session as one motion of the body: every joint and the pelvis, before any sensor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import gestures
+from .anatomy import Person
+from .gait import LAWS, of_bout, strides
+from .paths import drift, through
+from .postures import (
+    ABDUCTION,
+    ELBOW,
+    HIP,
+    LEAN,
+    ON_THE_TABLE,
+    PRONATION,
+    SHOULDER,
+    TILT,
+    YAW,
+    at_rest,
+    with_arm,
+)
+from .rotation import Array
+from .timeline import OTHER, Bout, Change, Timetable
+
+DT = 0.01  #: s between the model's own samples; sensors read every second one
+ARM = (SHOULDER, ABDUCTION, ELBOW, PRONATION)
+CYCLES = {"brushing-teeth": gestures.brushing, "clapping": gestures.clapping, "typing": gestures.typing}
+ARMS = {"brushing-teeth": gestures.AT_TEETH, "clapping": gestures.TO_CLAP, "typing": gestures.TO_TYPE}
+STILL = {"stand": "standing", "sit": "sitting", "lie": "lying"}
+RESTLESS = {"stand": 2.2, "sit": 0.9, "lie": 0.5}  #: who stands, sways and fidgets (WISDM, HAPT)
+LEANING = {"upstairs": 0.10, "jogging": 0.12, "downstairs": -0.02}
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """Joints (len(JOINTS), N); accelerations (3, N) in m/s² of the pelvis and of impacts at hand and thigh.
+
+    ``belt`` (3, N) in rad is how the waist unit shakes on the pelvis, about the axes x, y, z of the trunk;
+    ``passed`` (N,) is the share of the pelvis' acceleration that trunk and arm pass on to the hand.
+    """
+
+    joints: Array
+    pelvis: Array
+    hand: Array
+    leg: Array
+    belt: Array
+    passed: Array
+
+
+def moved(rng: np.random.Generator, person: Person, plan: Timetable) -> Motion:
+    """Carry out a timetable: poses in order, cycles on top of them, slow unrest over everything."""
+    n = round(plan.seconds / DT)
+    t = np.arange(n) * DT
+    keys = _keys(rng, person, plan)
+    joints = through(t, np.array([at for at, _ in keys]), np.stack([pose for _, pose in keys]))
+    unrest = np.radians([0.6, 0.6, 0.9, 0.3, 1.3, 1.1, 1.8, 3.0, 0.4, 0.4, 0.0, 0.0]) * person.unrest
+    joints += drift(rng, n, DT, unrest, 1.7) * _restlessness(t, plan)
+    pelvis, hand, leg, belt = np.zeros((4, 3, n))
+    motion = Motion(joints, pelvis, hand, leg, belt, np.ones(n))
+    for change in plan.changes:
+        _swing_trunk(rng, motion, t, change)
+    for bout in plan.bouts:
+        if bout.activity in LAWS:
+            _walk(rng, person, motion, bout)
+        elif bout.activity in CYCLES:
+            _cycle(rng, person, motion, bout)
+    return motion
+
+
+def _keys(rng: np.random.Generator, person: Person, plan: Timetable) -> list[gestures.Key]:
+    """Times and poses that the session passes through, in order."""
+    keys: list[gestures.Key] = []
+    changes = list(plan.changes)
+    for bout in plan.bouts:
+        rest = _rest(rng, person, bout)
+        if changes and changes[0].stop <= bout.start:
+            change = changes.pop(0)
+            if keys:
+                keys.append((change.start, keys[-1][1]))
+            if {change.before, change.after} == {"stand", "lie"}:  # by way of sitting on the edge
+                edge = at_rest(rng, person, "sit", person.habits["sitting"])
+                keys.append((change.start + (change.stop - change.start) * rng.uniform(0.4, 0.55), edge))
+            keys.append((change.stop, rest))
+        start = bout.start if not keys else max(bout.start, keys[-1][0] + 0.4)
+        keys.append((start, rest))
+        habit = person.habits.get(bout.activity, 0.5)
+        span = (rng, person, rest, start, bout.stop)
+        if bout.activity == "drinking":
+            keys += gestures.sips(*span, habit)
+        elif bout.activity == "eating":
+            keys += gestures.bites(*span, habit)
+        elif bout.activity == OTHER:
+            keys += gestures.reaches(*span, 0.5)
+        elif bout.activity in ("sitting", "standing"):
+            keys += gestures.reaches(*span, 12.0 / person.unrest)
+        elif bout.activity in ("brushing-teeth", "typing"):
+            keys += gestures.shifts(rng, rest, start, bout.stop, 0.25 if bout.activity == "typing" else 0.4, 2.5)
+        keys.append((bout.stop, rest))
+    return keys
+
+
+def _restlessness(t: Array, plan: Timetable) -> Array:
+    """Size of slow unrest (N,) by posture, gliding from one bout to the next."""
+    times = [edge for bout in plan.bouts for edge in (bout.start, bout.stop)]
+    return np.interp(t, times, [RESTLESS[bout.posture] for bout in plan.bouts for _ in range(2)])
+
+
+def _rest(rng: np.random.Generator, person: Person, bout: Bout) -> Array:
+    """The pose around which a bout happens."""
+    habit = person.habits.get(bout.activity, 0.5)
+    pose = at_rest(rng, person, bout.posture, person.habits[STILL[bout.posture]])
+    if bout.activity in ARMS:
+        pose = with_arm(rng, pose, ARMS[bout.activity][gestures.style_of(rng, habit)])
+    elif bout.activity == "eating" or (bout.activity == "drinking" and bout.posture == "sit"):
+        pose = with_arm(rng, pose, ON_THE_TABLE)
+    elif bout.activity == "drinking":
+        pose = with_arm(rng, pose, (0.25, 0.10, 1.55, 0.40))
+    elif bout.activity in LAWS:
+        pose[[SHOULDER, ABDUCTION, PRONATION]] = 0.0, 0.15, 0.25
+        pose[ELBOW] = person.gaits[bout.activity].bend
+        pose[LEAN] += LEANING.get(bout.activity, 0.0)
+    return pose
+
+
+def _swing_trunk(rng: np.random.Generator, motion: Motion, t: Array, change: Change) -> None:
+    """Getting up or down, the trunk leans forward and comes back."""
+    span = slice(*np.searchsorted(t, (change.start, change.stop)))
+    push = np.array([0.4, 0.4, 0.4])  # m/s²: getting up and lying down is not one smooth movement
+    motion.pelvis[:, span] += drift(rng, span.stop - span.start, DT, push, 0.6)
+    if "lie" in (change.before, change.after):
+        return
+    u = (t[span] - change.start) / (change.stop - change.start)
+    motion.joints[LEAN, span] += rng.uniform(0.35, 0.75) * np.sin(np.pi * u) ** 2
+    motion.joints[TILT, span] += 0.06 * rng.standard_normal() * np.sin(np.pi * u) ** 2
+
+
+def _walk(rng: np.random.Generator, person: Person, motion: Motion, bout: Bout) -> None:
+    span, envelope = _span(motion, bout, 0.7)
+    n = len(envelope)
+    gait = of_bout(rng, person.gaits[bout.activity])
+    path = strides(rng, gait, n, DT) * envelope
+    lean, tilt, yaw = path[3:6]
+    shoulder, elbow, pronation, hip, leg = path[9:]
+    elbow += (gait.bend - person.gaits[bout.activity].bend) * envelope
+    rows = [LEAN, TILT, YAW, SHOULDER, ELBOW, PRONATION, HIP]
+    side = person.side  # the other arm swings half a stride later: its swing is mirrored
+    motion.joints[rows, span] += np.stack([lean, tilt, yaw, side * shoulder, side * elbow, side * pronation, hip])
+    motion.joints[YAW, span.start :] += _heading(rng, motion.joints.shape[1] - span.start, n)
+    # a hand is never carried twice alike, and vigorous walkers steady theirs
+    steady = (LAWS[bout.activity].median.sway / gait.sway) ** 0.6
+    wander = 0.18 * rng.standard_normal() + drift(rng, n, DT, np.array([0.14]), 3.0)[0]
+    motion.passed[span] = 1.03 * steady * np.exp(wander)
+    motion.pelvis[:, span] += path[:3]
+    motion.belt[:, span] += path[6:9]
+    motion.leg[:, span] += np.stack([0.5 * leg, 0.2 * leg, -leg])
+
+
+def _heading(rng: np.random.Generator, rest: int, n: int) -> Array:
+    """Corridors and landings: one turn of up to a right angle in every 7 s of ``n`` samples, kept for ``rest``."""
+    count = max(1, int(n * DT / 7.0))
+    slot = n * DT / count
+    length = min(3.0, 0.8 * slot)
+    starts = (np.arange(count) + rng.random(count) * (1 - length / slot)) * slot
+    after = np.cumsum(rng.uniform(-1.5, 1.5, count))
+    times = np.stack([starts, starts + length], axis=1).ravel()
+    angles = np.stack([np.append(0.0, after[:-1]), after], axis=1).reshape(-1, 1)
+    heading: Array = through(np.arange(rest) * DT, times, angles)[0]
+    return heading
+
+
+def _cycle(rng: np.random.Generator, person: Person, motion: Motion, bout: Bout) -> None:
+    span, envelope = _span(motion, bout, 0.2)
+    joints, impacts = CYCLES[bout.activity](rng, person, len(envelope), DT, person.habits[bout.activity])
+    motion.joints[list(ARM), span] += joints * envelope
+    motion.hand[:, span] += impacts * envelope
+
+
+def _span(motion: Motion, bout: Bout, ramp: float) -> tuple[slice, Array]:
+    """The bout's samples, and an envelope that rises at its start and falls at its end within ``ramp`` s."""
+    n = motion.joints.shape[1]
+    span = slice(max(0, round((bout.start - ramp / 2) / DT)), min(n, round((bout.stop + ramp / 2) / DT)))
+    t = np.arange(span.start, span.stop) * DT
+    edges = [bout.start - ramp / 2, bout.start + ramp / 2, bout.stop - ramp / 2, bout.stop + ramp / 2]
+    envelope: Array = through(t, np.array(edges), np.array([[0.0], [1.0], [1.0], [0.0]]))[0]
+    return span, envelope

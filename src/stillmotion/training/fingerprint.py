@@ -1,0 +1,42 @@
+"""A fingerprint of everything that decides what a fleet comes to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+
+def fingerprint(plain: Mapping[str, Any], arrays: Iterable[Any]) -> str:
+    """SHA-256 of plain values and arrays; None among the arrays counts too.
+
+    Args:
+        plain: ready for JSON.
+        arrays: in an order of their own.
+    """
+    digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
+    for array in arrays:
+        values = None if array is None else np.ascontiguousarray(array)
+        # Shape and type with the bytes: two lists of windows must not pass for one longer list.
+        digest.update(b"-" if values is None else f"{values.dtype}{values.shape}".encode() + values.tobytes())
+    return digest.hexdigest()
+
+
+def structure(model: keras.Model) -> str:
+    """The configuration of a model, the same whatever was built before it.
+
+    Keras counts names up in a process (``dense_7``): here each is its rank among the names of its kind.
+    """
+    ranks: dict[str, dict[str, int]] = defaultdict(dict)
+
+    def rank(found: re.Match[str]) -> str:
+        of_kind = ranks[found[1]]
+        return f'"{found[1]}#{of_kind.setdefault(found[0], len(of_kind))}"'
+
+    return re.sub(r'"([a-z][a-z0-9_]*?)(?:_\d+)?"', rank, model.to_json())

@@ -62,6 +62,7 @@ def overview(people: Dataset, out: Path) -> None:
     """Acceleration of every activity at wrist, waist and pocket, three seconds each, all on one scale."""
     plt.rcParams["svg.hashsalt"] = "simulated"  # the same bytes every time
     plt.rcParams["svg.fonttype"] = "none"
+    plt.rcParams["font.sans-serif"] = ["DejaVu Sans"]
     plt.rcParams["path.simplify_threshold"] = 0.5
     units = ("wrist", "waist", "pocket")
     figure, axes = plt.subplots(len(CLASSES), len(units), figsize=(8.4, 8.0), sharex=True, sharey=True)
@@ -72,6 +73,7 @@ def overview(people: Dataset, out: Path) -> None:
             _panel(ax, half, slice(0, 3), unit if activity == CLASSES[0] else "")
             ax.set_ylim(-3, 3)
             ax.set_yticks([-2, 0, 2])
+            ax.tick_params(left=unit == units[0], bottom=activity == CLASSES[-1])
         row[0].set_ylabel(activity, fontsize=7, rotation=0, ha="right", va="center", labelpad=8)
     for ax in axes[-1]:
         ax.set_xlabel("s", fontsize=7)
@@ -81,7 +83,7 @@ def overview(people: Dataset, out: Path) -> None:
     plt.close(figure)
     if out.suffix != ".svg":
         return
-    drawn = re.sub(r"(?<= )(\d+\.\d)\d+", r"\1", out.read_text())  # points to a tenth: a third of the size
+    drawn = re.sub(r"(?<=[ \"])(\d+\.\d)\d+", r"\1", out.read_text())  # points to a tenth: a third of the size
     out.write_text("\n".join(line.strip() for line in drawn.splitlines()) + "\n")
 
 

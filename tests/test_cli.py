@@ -9,7 +9,6 @@ import pytest
 from stillmotion.cli import main
 from tests.signals.test_hapt import small
 
-
 SHAPE = ["--window", "20", "--channels", "3", "--classes", "6"]
 
 

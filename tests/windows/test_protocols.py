@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stillmotion.errors import DataWarning, UnknownName, UserError
+from stillmotion.errors import DataWarning, UserError
 from stillmotion.windows import Splits, cut, differences, splits
 from stillmotion.windows.spread import spread
 
@@ -154,12 +154,12 @@ def test_a_person_in_one_session_is_a_note(people):
 
 def test_what_cannot_be_split_is_one_sentence(people):
     windows = cut(people([[60]] * 4))
-    with pytest.raises(UnknownName, match="Unknown few protocol 'leave-one'.*published, subjects:k, loso"):
+    with pytest.raises(UserError, match="few has no protocol 'leave-one'; it has published, subjects:k, loso"):
         splits(windows, "leave-one")
-    with pytest.raises(UnknownName, match="Valid: published, subjects:k, loso"):
+    with pytest.raises(UserError, match="no protocol 'official'; it has published, subjects:k, loso"):
         splits(windows, "official")
     for bad in ("subjects", "subjects:", "subjects:k", "subjects:-3", "subjects:2.5"):
-        with pytest.raises(UnknownName):
+        with pytest.raises(UserError, match="no protocol"):
             splits(windows, bad)
     with pytest.raises(UserError, match="at least 2"):
         splits(windows, "subjects:1")

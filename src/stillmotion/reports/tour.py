@@ -53,14 +53,14 @@ def draw_activities(dataset: Dataset, path: Path, *, subject: str | None = None)
     names = [name for number, name in enumerate(spec.classes) if _example(dataset, number, span, subject) is not None]
     figure = Figure(figsize=(2.6 * len(groups), 1.15 * len(names) + 0.6), layout="constrained")
     panels = figure.subplots(len(names), len(groups), squeeze=False, sharex=True, sharey="col")
-    for row, name in zip(panels, names, strict=True):
+    for number, (row, name) in enumerate(zip(panels, names, strict=True)):
         samples = _example(dataset, spec.classes.index(name), span, subject)
         assert samples is not None
         for panel, group in zip(row, groups, strict=True):
             columns = [number for number, channel in enumerate(spec.channels) if channel.group == group]
             panel.plot(np.arange(len(samples)) / spec.rate, samples[:, columns], linewidth=0.8)
             panel.tick_params(labelsize=6)
-            if row is panels[0]:
+            if number == 0:
                 unit = spec.channels[columns[0]].unit
                 panel.set_title(f"{group} ({unit})" if unit else group, fontsize=8)
         row[0].set_ylabel(name, fontsize=8, rotation=0, ha="right", va="center")

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from stillmotion.networks import build
+from stillmotion.networks import build, networks, tap_names, with_taps
 
 #: A small shape that every network takes, and its number of classes.
 WINDOW, CHANNELS, CLASSES = SHAPE = (32, 3, 5)
+
+#: Every network, and the options worth a test of their own.
+VARIANTS = [
+    *((entry.name, {}) for entry in networks()),
+    ("deepconvlstm-lm", {"attention": "channel:r=2,spatial:k=3,sensor:r=2,after=1+3"}),
+    ("deepconvlstm-lm", {"recurrence": "time"}),
+]
+
+
+@pytest.fixture(autouse=True, scope="package")
+def quick_compilation():
+    """These tests compile much and compute little."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @cache
@@ -28,3 +47,44 @@ def built():
 def signal():
     """Eight windows of noise."""
     return np.random.default_rng(0).normal(size=(8, WINDOW, CHANNELS)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A network whose weights were moved from where they start, what it says of ``signal``, and its gradients."""
+
+    model: Any
+    taps: dict[str, Any]
+    slopes: dict[str, float]
+
+
+@pytest.fixture(scope="session")
+def studied(signal):
+    """``studied(name, options)``: one compilation a network for all tests.
+
+    Weights are moved because TinyHAR's attention starts switched off, and a ReLU may start dead.
+    """
+
+    @cache
+    def study(name, options):
+        model = build(name, SHAPE, seed=3, **dict(options))
+        rng = np.random.default_rng(1)
+        for variable in model.trainable_variables:
+            variable.assign(variable.value + 0.1 * rng.normal(size=variable.shape).astype(np.float32))
+        tapped = with_taps(model, tap_names(model))
+        paths = [variable.path for variable in model.trainable_variables]
+        assert [variable.path for variable in tapped.trainable_variables] == paths
+        states = [variable.value for variable in tapped.non_trainable_variables]
+
+        def loss(weights):
+            taps, _ = tapped.stateless_call(weights, states, signal, training=False)
+            heads = [value for tap, value in taps.items() if "logits" in tap]
+            return sum(jnp.square(jax.nn.log_softmax(head)).mean() for head in heads), taps
+
+        weights = [variable.value for variable in model.trainable_variables]
+        slopes, taps = jax.jit(jax.grad(loss, has_aux=True))(weights)
+        return Study(
+            model, taps, {path: float(jnp.abs(slope).max()) for path, slope in zip(paths, slopes, strict=True)}
+        )
+
+    return lambda name, options: study(name, tuple(options.items()))

@@ -92,9 +92,7 @@ def test_sensor_attention_weighs_sensors():
     mlp = [weights[f"sensor_{part}_1/{what}"] for part in ("hidden", "output") for what in ("kernel", "bias")]
     expected = sigmoid(shared_mlp([FEATURES.mean((1, 3)), FEATURES.max((1, 3))], mlp))
     assert expected.shape == (3, 4)
-    np.testing.assert_allclose(
-        model(FEATURES.astype(np.float32)), FEATURES * expected[:, None, :, None], atol=1e-5
-    )
+    np.testing.assert_allclose(model(FEATURES.astype(np.float32)), FEATURES * expected[:, None, :, None], atol=1e-5)
 
 
 def test_attention_after_chosen_convolutions_leaves_the_rest_as_it_was(built):

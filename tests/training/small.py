@@ -9,7 +9,6 @@ import numpy as np
 from keras import layers
 
 from stillmotion.methods import Method
-from stillmotion.networks.layers import Conv1D
 from stillmotion.networks.normaliser import Normaliser
 from stillmotion.training import Fleet, Outcome, Recipe, Replica
 from stillmotion.training.functional import Functional
@@ -45,10 +44,17 @@ def dense() -> keras.Model:
 def normed() -> keras.Model:
     """All kinds of state: a normaliser's statistics, a batch norm's averages, the seed of a dropout."""
     inputs = keras.Input((TIME, CHANNELS))
-    x = Conv1D(4, 3, use_bias=False, name="convolution")(Normaliser(axis=-1)(inputs))
-    x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
-    x = layers.Dropout(0.3)(layers.Flatten()(x))
+    # No bias before the batch norm: its gradient is rounding alone, which Adam blows up to whole steps.
+    x = layers.Dense(4, use_bias=False, name="hidden")(layers.Flatten()(Normaliser(axis=-1)(inputs)))
+    x = layers.Dropout(0.3)(layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x)))
     return keras.Model(inputs, layers.Dense(CLASSES, name="logits")(x), name="normed")
+
+
+def recurrent() -> keras.Model:
+    """A GRU in both directions."""
+    inputs = keras.Input((TIME, CHANNELS))
+    x = layers.Bidirectional(layers.GRU(3))(Normaliser(axis=-1)(inputs))
+    return keras.Model(inputs, layers.Dense(CLASSES, name="logits")(x), name="recurrent")
 
 
 def replica(seed: int = 0, **numbers: float) -> Replica:
@@ -68,12 +74,6 @@ def fleet(
 def train(*arguments: Any, **options: Any) -> list[Outcome]:
     """What comes of a fleet on the small problem."""
     return fleet(*arguments, **options).train(Progress(enabled=False))
-
-
-def pieces(vector: np.ndarray, model: keras.Model) -> list[np.ndarray]:
-    """A vector of weights, cut into the shapes of a model's trainable variables."""
-    shapes = [tuple(variable.shape) for variable in Functional(model, ["logits"]).trainable]
-    return [part.reshape(s) for part, s in zip(np.split(vector, np.cumsum([np.prod(s) for s in shapes])[:-1]), shapes)]
 
 
 def with_weights(model: keras.Model, outcome: Outcome) -> keras.Model:

@@ -9,9 +9,9 @@ import pytest
 
 from stillmotion.networks import initialise
 from stillmotion.training import Recipe
+from stillmotion.training.progress import Progress
 
 from .small import CLASSES, dense, fleet, normed, problem, replica
-from stillmotion.training.progress import Progress
 
 
 def plain_loop(model, optimizer, batches, *, clip=None):

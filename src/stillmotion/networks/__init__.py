@@ -5,6 +5,7 @@ contract, ``with_taps`` shows what is inside, ``cost`` says what it takes. Any o
 """
 
 from .attention import cbam, sensor_attention
+from .bundle import Bundle
 from .cost import Cost, cost, network_cost
 from .cost_table import cost_table
 from .entry import Network
@@ -19,6 +20,7 @@ from .taps import inference, tap_names, with_taps
 
 __all__ = [
     "Attention",
+    "Bundle",
     "Cost",
     "Graph",
     "Network",

@@ -87,7 +87,8 @@ def _shared_mlp(pooled: list[Tensor], width: int, reduction: int, kind: str, nam
     if reduction > width:
         what = "filters" if kind == "channel" else "sensor channels"
         warnings.warn(
-            f"{kind.capitalize()} attention {name}: reduction {reduction} exceeds {width} {what}; one hidden unit kept.",
+            f"{kind.capitalize()} attention {name}: reduction {reduction} exceeds {width} {what}; one hidden unit "
+            "kept.",
             DataWarning,
             stacklevel=4,
         )

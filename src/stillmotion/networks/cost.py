@@ -120,7 +120,7 @@ def network_cost(
         attention: such as ``channel:r=4,spatial:k=7,after=2``, see ``parse_attention``.
         recurrence: ``channels`` or ``time``.
     """
-    options = {"attention": attention, "recurrence": recurrence}
+    options: dict[str, Any] = {"attention": attention, "recurrence": recurrence}
     return cost(build(name, shape, **{key: value for key, value in options.items() if value}))
 
 

@@ -55,9 +55,7 @@ def deepconvlstm(
     inputs, x = begin(shape)  # (T, D)
     x = layers.Reshape((shape.window, shape.channels, 1), name="plane")(x)
     for number in range(1, CONVOLUTIONS + 1):  # (T - 4 number, D, f)
-        x = Conv2D(
-            filters, (KERNEL, 1), activation="relu", kernel_initializer="orthogonal", name=f"conv{number}"
-        )(x)
+        x = Conv2D(filters, (KERNEL, 1), activation="relu", kernel_initializer="orthogonal", name=f"conv{number}")(x)
         for block in blocks_after(blocks, number):
             x = block.add(x, number)
         x = tap(x, f"stage{number}")
@@ -92,9 +90,7 @@ def _size(size: str, filters: int, units: int, title: str) -> Network:
         recurrence: str = "channels",
         attention: str | Attention | Sequence[Attention] | None = None,
     ) -> keras.Model:
-        return deepconvlstm(
-            shape, filters=filters, units=units, name=name, recurrence=recurrence, attention=attention
-        )
+        return deepconvlstm(shape, filters=filters, units=units, name=name, recurrence=recurrence, attention=attention)
 
     return Network(
         name=name,

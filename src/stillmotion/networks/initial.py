@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from .draws import draw
 
+
 def initialise(model: keras.Model, seed: int) -> None:
     """Give every weight of ``model`` the value it has under ``seed`` (statistics of the data are left alone)."""
     for variable, value in zip(model.variables, initial_weights(model, seed), strict=True):
@@ -82,7 +83,7 @@ def _draw(layer: Any, path: str, seed: int) -> Iterator[tuple[Any, NDArray[Any]]
 
 def _initialiser(layer: Any, name: str) -> Any:
     """The initialiser of a weight, where Keras' layers keep it."""
-    attributes = (f"{name}_initializer", f"{name.removesuffix('_kernel')}_initializer")
+    attributes: tuple[str, ...] = (f"{name}_initializer", f"{name.removesuffix('_kernel')}_initializer")
     if isinstance(layer, (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)) and name == "kernel":
         attributes = ("depthwise_initializer",)
     return next((getattr(layer, each) for each in attributes if getattr(layer, each, None) is not None), None)

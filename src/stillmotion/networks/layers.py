@@ -26,11 +26,12 @@ def loop_friendly(model: keras.Model) -> keras.Model:
         return model
 
     def swap(layer: keras.layers.Layer) -> keras.layers.Layer:
-        kind = LOOP_FRIENDLY.get(type(layer), type(layer))
+        kind: Any = LOOP_FRIENDLY.get(type(layer), type(layer))
         return kind.from_config(layer.get_config())
 
     copy = keras.models.clone_model(model, clone_function=swap, recursive=True)
-    copy.set_weights(model.get_weights())
+    for mine, theirs in zip(copy.variables, model.variables, strict=True):
+        mine.assign(theirs)
     return copy
 
 

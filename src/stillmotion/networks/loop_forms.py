@@ -42,9 +42,7 @@ BANDED_WIDTH = 256
 BANDED_LENGTH = 10
 
 
-def convolve(
-    x: Array, kernel: Array, *, strides: Sequence[int], padding: str, dilation: Sequence[int]
-) -> Array:
+def convolve(x: Array, kernel: Array, *, strides: Sequence[int], padding: str, dilation: Sequence[int]) -> Array:
     """Convolution of ``x`` (batch, time, [width,] channels) with a Keras kernel, without ``lax.conv``."""
     if kernel.ndim == 3:
         plane = convolve(
@@ -68,9 +66,7 @@ def convolve(
     return jnp.concatenate(slices, axis=-1) @ kernel.reshape(-1, filters)
 
 
-def depthwise(
-    x: Array, kernel: Array, *, strides: Sequence[int], padding: str, dilation: Sequence[int]
-) -> Array:
+def depthwise(x: Array, kernel: Array, *, strides: Sequence[int], padding: str, dilation: Sequence[int]) -> Array:
     """Depthwise convolution by shift, multiply and add; kernel (time, [width,] channels, multiplier)."""
     if kernel.ndim == 3:
         plane = depthwise(
@@ -91,20 +87,16 @@ def depthwise(
 
 
 def pool(x: Array, size: Sequence[int], *, strides: Sequence[int], mode: str) -> Array:
-    """Valid max or average pooling over the axes after the batch axis.
+    """Valid max or average pooling over the axes after the batch axis, by slices.
 
-    Windows that touch without overlap are a reshape; overlapping ones a maximum (or sum) of slices. Where several
-    samples of a window tie, the gradient is shared between them (Keras' own gives it to one).
+    Where several samples of a window tie, the gradient is shared between them (Keras' own gives it to one). A maximum
+    of a reshaped block would be shorter, but its gradient divides by the number of samples *equal* to the maximum: when
+    the compiler computes those twice with different rounding, none is, and the gradient becomes NaN (seen with XLA at
+    optimisation level 0, after a batch normalisation).
     """
     for axis, (length, stride) in enumerate(zip(size, strides, strict=True), start=1):
-        if length == stride:
-            count = x.shape[axis] // length
-            blocks = x[(*(slice(None),) * axis, slice(count * length))]
-            blocks = blocks.reshape(*x.shape[:axis], count, length, *x.shape[axis + 1 :])
-            x = blocks.max(axis + 1) if mode == "max" else blocks.mean(axis + 1)
-        elif length > 1 or stride > 1:
-            parts = windows(x, length, axis=axis, stride=stride, dilation=1)
-            x = reduce(jnp.maximum, parts) if mode == "max" else sum(parts) / length
+        parts = windows(x, length, axis=axis, stride=stride, dilation=1)
+        x = reduce(jnp.maximum, parts) if mode == "max" else sum(parts) / length
     return x
 
 
@@ -117,9 +109,7 @@ def windows(x: Array, taps: int, *, axis: int, stride: int, dilation: int) -> li
     ]
 
 
-def pad(
-    x: Array, kernel: Sequence[int], *, strides: Sequence[int], padding: str, dilation: Sequence[int]
-) -> Array:
+def pad(x: Array, kernel: Sequence[int], *, strides: Sequence[int], padding: str, dilation: Sequence[int]) -> Array:
     """Zeros around ``x`` as Keras' ``valid``, ``same`` and (along time) ``causal`` padding add them."""
     if padding == "valid":
         return x

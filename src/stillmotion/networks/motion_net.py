@@ -44,9 +44,7 @@ def motion_net(shape: Shape, *, width: int, blocks: int, name: str) -> keras.Mod
 
 def _block(x: Any, filters: int, *, number: int, stride: int = 1) -> Any:
     shortcut = x
-    depthwise = DepthwiseConv1D(
-        KERNEL, strides=stride, padding="same", use_bias=False, name=f"depthwise{number}"
-    )
+    depthwise = DepthwiseConv1D(KERNEL, strides=stride, padding="same", use_bias=False, name=f"depthwise{number}")
     x = _normed(depthwise(x), f"depthwise{number}")
     x = Conv1D(filters, 1, use_bias=False, name=f"pointwise{number}")(x)
     if stride == 1 and shortcut.shape[-1] == filters:

@@ -24,6 +24,7 @@ class Normaliser(keras.layers.Normalization):
     """
 
     def call(self, inputs: Any) -> Any:
+        """(inputs − mean) / deviation, with the statistics of the moment."""
         if self.input_mean is not None:
             return super().call(inputs)
         inputs = ops.cast(inputs, self.compute_dtype)
@@ -71,6 +72,4 @@ def normaliser(model: keras.Model) -> keras.layers.Normalization:
     for layer in model.layers:
         if isinstance(layer, keras.layers.Normalization) and layer.input_mean is None:
             return layer
-    raise UserError(
-        f"{model.name!r} has no normaliser: put keras.layers.Normalization(axis=-1) right after its input."
-    )
+    raise UserError(f"{model.name!r} has no normaliser: put keras.layers.Normalization(axis=-1) right after its input.")

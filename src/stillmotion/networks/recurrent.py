@@ -35,6 +35,7 @@ class LSTM(keras.layers.LSTM):
     """``keras.layers.LSTM`` in loop-friendly form (JAX, no mask, no dropout inside; else Keras' own)."""
 
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
+        """The loop over steps: last output, all outputs, last states."""
         dropped = training and (self.dropout or self.recurrent_dropout)
         if keras.backend.backend() != "jax" or mask is not None or dropped or self.unroll:
             return super().inner_loop(sequences, initial_state, mask, training=training)

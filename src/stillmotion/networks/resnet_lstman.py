@@ -1,7 +1,8 @@
 """ResNetLSTMaN: HMKD's teacher, a residual network beside an attentional LSTM network.
 
 Source: Xiao et al. (HMKD, TNNLS 36(9), 2025), built after the same group's DKN code. What the two leave open is ours:
-the second LSTMaN layer sees the first one's output as a sequence of one step.
+the second LSTMaN layer sees the first one's output, 128 numbers, as a sequence of one step, the rule of the first layer
+(a step per channel, a number per sample) taken at its word.
 
 Every residual block and every LSTMaN layer has an auxiliary classifier. The model's output is a dictionary: ``logits``
 and ``aux_logits_1`` to ``aux_logits_5``; ``inference(model)`` is the path to the logits alone.
@@ -22,6 +23,9 @@ from .shape import Shape
 FILTERS = (128, 256, 256)
 KERNELS = (8, 5, 3)
 UNITS = 128
+
+#: Weights that have no effect: in its only step the second LSTMaN layer's LSTMs multiply them by a state of zeros.
+IDLE = tuple(f"lstman2_{part}/lstm_cell/recurrent_kernel" for part in ("query", "key", "value"))
 
 
 def resnet_lstman(shape: Shape) -> keras.Model:
@@ -61,9 +65,7 @@ def _residual_block(x: Any, filters: int, *, number: int) -> Any:
 
 def _lstman(x: Any, *, number: int) -> Any:
     """Three LSTMs' last states ask, answer and are mixed: softmax(q kᵀ) · v, plus a dense skip."""
-    query, key, value = (
-        LSTM(UNITS, name=f"lstman{number}_{part}")(x) for part in ("query", "key", "value")
-    )
+    query, key, value = (LSTM(UNITS, name=f"lstman{number}_{part}")(x) for part in ("query", "key", "value"))
     column = layers.Reshape((UNITS, 1), name=f"lstman{number}_column")(query)
     row = layers.Reshape((1, UNITS), name=f"lstman{number}_row")(key)
     weights = layers.Softmax(axis=-1, name=f"lstman{number}_weights")(ops.matmul(column, row))

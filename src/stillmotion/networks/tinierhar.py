@@ -22,7 +22,7 @@ DROPOUT = 0.3
 
 def tinierhar(shape: Shape) -> keras.Model:
     """TinierHAR with the published sizes: blocks 1→4→8 with pooling, four of 8, GRU 16 each way."""
-    shape.require_window(4, "tinierhar", "it halves time twice")
+    shape.require_window(8, "tinierhar", "it halves time twice and then attends to moments")
     inputs, x = begin(shape)
     x = layers.Reshape((shape.window, shape.channels, 1), name="plane")(x)
     x = _block(x, FILTERS, number=1, pooled=True)
@@ -62,6 +62,6 @@ NETWORKS = (
         build=tinierhar,
         taps=("logits", "embedding", *(f"stage{number}" for number in range(1, 8))),
         published={(128, 6, 5): 7_252},
-        least_window=4,
+        least_window=8,
     ),
 )

@@ -20,11 +20,11 @@ FILTERS = 32
 KERNELS = (5, 5, 3, 3)
 STRIDES = (2, 1, 2, 1)
 DROPOUT = 0.1
-LEAST = 23
+LEAST = 25
 
 
 def tinyhar(shape: Shape) -> keras.Model:
-    """TinyHAR as benchmarked: 32 filters, attention across channels, GRU 64, dense fusion."""
+    """TinyHAR as benchmarked: 32 filters, attention across channels (if there are two), GRU 64, dense fusion."""
     shape.require_window(LEAST, "tinyhar", f"its valid convolutions take {LEAST - 1}")
     inputs, x = begin(shape)
     x = layers.Reshape((shape.window, shape.channels, 1), name="plane")(x)
@@ -32,7 +32,7 @@ def tinyhar(shape: Shape) -> keras.Model:
         x = Conv2D(FILTERS, (kernel, 1), strides=(stride, 1), activation="relu", name=f"conv{number}")(x)
         x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"norm{number}")(x)
         x = tap(x, f"stage{number}")  # (L, D, 32)
-    x = tap(_across_channels(x), "stage5")
+    x = tap(_across_channels(x) if shape.channels > 1 else x, "stage5")
     x = layers.Dropout(DROPOUT, name="dropout")(x)
     x = layers.Reshape((x.shape[1], shape.channels * FILTERS), name="sequence")(x)
     x = tap(layers.Dense(2 * FILTERS, activation="relu", name="channel_fusion")(x), "stage6")

@@ -172,8 +172,8 @@ RULES: dict[str, Callable[[Node], Work]] = {
     "Matmul": _matmul,
     "Dot": _dot,
 }
-_ELEMENTWISE = """ReLU LeakyReLU PReLU ELU Relu Relu6 LeakyRelu Elu Gelu Silu HardSigmoid HardSilu Sigmoid Tanh Exp Log Sqrt
-Rsqrt Square Absolute Negative Reciprocal Divide TrueDivide Power Clip Softplus"""
+_ELEMENTWISE = """ReLU LeakyReLU PReLU ELU Relu Relu6 LeakyRelu Elu Gelu Silu HardSigmoid HardSilu Sigmoid Tanh Exp Log
+Sqrt Rsqrt Square Absolute Negative Reciprocal Divide TrueDivide Power Clip Softplus"""
 _FREE = """InputLayer Identity Dropout SpatialDropout1D SpatialDropout2D GaussianNoise GaussianDropout Reshape Flatten
 Permute RepeatVector Concatenate ZeroPadding1D ZeroPadding2D Cropping1D Cropping2D UpSampling1D UpSampling2D Transpose
 Squeeze ExpandDims GetItem Stack Split Cast StopGradient BroadcastTo Pad Flip Swapaxes Moveaxis Repeat Tile"""

@@ -52,7 +52,8 @@ def save(path: Path, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]
             f"room or name another folder, then go on."
         ) from reason
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def load(path: Path) -> tuple[dict[str, Any], Arrays] | None:

@@ -331,7 +331,8 @@ class Fleet:
             rows = np.unique(np.concatenate([replica.validation for replica in learning]))
             if "logits" in self.shared.taps:
                 every = np.asarray(self.shared.taps["logits"][number])
-                require_finite(every[np.concatenate([replica.train for replica in learning])], name=teacher.name)
+                learnt = np.unique(np.concatenate([replica.train for replica in learning]))
+                require_finite(every[learnt], name=teacher.name)
                 logits = every[rows]
             else:
                 logits = answers(teacher, self.windows[rows], ["logits"])["logits"]

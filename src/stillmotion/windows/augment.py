@@ -99,6 +99,7 @@ def augment(
         strengths: one number a kind; for ``mixup`` the parameter of the Beta distribution.
         places: see ``sensor_places``.
     """
+    x, targets = jnp.asarray(x), jnp.asarray(targets)
     for number, kind in enumerate(sorted(kinds, key=MIXUP.__eq__)):
         own = jax.random.fold_in(key, number)
         if kind != MIXUP:

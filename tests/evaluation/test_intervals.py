@@ -1,0 +1,100 @@
+"""Intervals resample people, and hold what they promise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from stillmotion.errors import UserError
+from stillmotion.evaluation import accuracy, macro_f1, people_interval
+
+
+def cohort(people, seed, *, spread=0.15, windows=30, classes=2, skill=0.75):
+    """Counts of people who differ: each one's share of right answers is drawn around ``skill``."""
+    rng = np.random.default_rng(seed)
+    shares = rng.beta(skill * 10, (1 - skill) * 10, (people, 1)) if spread else np.full((people, 1), skill)
+    right = rng.binomial(windows, np.broadcast_to(shares, (people, classes)))
+    counts = np.zeros((people, classes, classes))
+    for c in range(classes):
+        counts[:, c, c] = right[:, c]
+        counts[:, c, (c + 1) % classes] = windows - right[:, c]
+    return counts
+
+
+def labels_of(table):
+    """(true, predicted) of a table of counts, one by one."""
+    pairs = [(t, p) for t, p in np.ndindex(table.shape) for _ in range(int(table[t, p]))]
+    return np.array(pairs).T
+
+
+@pytest.mark.parametrize("people", [2, 5, 23])
+def test_the_interval_is_that_of_a_plain_loop_over_the_same_draws(people):
+    counts = cohort(people, 1, classes=3)
+    resamples = 60
+    found = people_interval(counts, resamples=resamples, level=0.8, seed=3)
+    draws = np.random.default_rng(3).multinomial(people, np.full(people, 1 / people), size=resamples)
+    scores = []
+    for draw in draws:
+        assert draw.sum() == people
+        truth, guess = np.hstack([labels_of(counts[person]) for person in np.repeat(np.arange(people), draw)])
+        scores.append(f1_score(truth, guess, average="macro", labels=range(3), zero_division=0))
+    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(scores, [10, 90])))
+    truth, guess = labels_of(counts.sum(0))
+    assert found.score == pytest.approx(f1_score(truth, guess, average="macro"))
+    assert (found.people, found.level) == (people, 0.8)
+
+
+def test_people_and_not_windows_are_resampled():
+    # Every person ten times as long says no more about people: the interval stays what it was.
+    counts = cohort(12, 2)
+    one, longer = people_interval(counts), people_interval(10 * counts)
+    assert (one.low, one.high) == pytest.approx((longer.low, longer.high))
+    alike = people_interval(np.repeat(counts[:1], 12, axis=0))
+    assert alike.low == pytest.approx(alike.high)
+
+
+def test_95_percent_hold_the_truth_about_95_times_of_100():
+    truth = float(macro_f1(cohort(20_000, 99).sum(0)))
+    held = 0
+    for study in range(400):
+        found = people_interval(cohort(23, study), resamples=400, seed=study)
+        held += found.low <= truth <= found.high
+    # Percentile intervals of 23 people fall short by a point or three; the simulation itself is good to ± 2.
+    assert 0.90 <= held / 400 <= 0.98
+
+
+def test_more_people_make_it_narrower():
+    few, many = people_interval(cohort(6, 4)), people_interval(cohort(96, 4))
+    assert (many.high - many.low) < 0.5 * (few.high - few.low)
+
+
+def test_one_person_has_no_interval():
+    found = people_interval(cohort(1, 0))
+    assert found.low is None
+    assert found.high is None
+    assert str(found) == f"{found.score:.3f} (one person: no interval)"
+
+
+def test_any_score_and_seed_can_be_asked_for():
+    counts = cohort(8, 3)
+    found = people_interval(counts, score=accuracy, seed=1)
+    assert found.score == pytest.approx(np.trace(counts.sum(0)) / counts.sum())
+    assert str(found) == f"{found.score:.3f} [{found.low:.3f}, {found.high:.3f}]"
+    assert found == people_interval(counts, score=accuracy, seed=1)
+    assert found != people_interval(counts, score=accuracy, seed=2)
+    assert found.low < found.score < found.high
+
+
+@pytest.mark.parametrize(
+    ("counts", "options", "said"),
+    [
+        (np.ones((3, 3)), {}, r"needs \(people, classes, classes\) confusion counts, not \(3, 3\)"),
+        (np.ones((2, 3, 4)), {}, "confusion counts"),
+        (np.ones((0, 3, 3)), {}, "confusion counts"),
+        (np.ones((2, 3, 3)), {"level": 95}, "A level lies between 0 and 1, not 95"),
+    ],
+)
+def test_what_is_no_table_is_refused(counts, options, said):
+    with pytest.raises(UserError, match=said):
+        people_interval(counts, **options)

@@ -1,0 +1,177 @@
+"""One model on arrays, in five lines."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from sklearn.metrics import f1_score
+
+from stillmotion.errors import UserError
+from stillmotion.networks import initialise
+from stillmotion.training import Recipe, fit
+
+from .small import CHANNELS, CLASSES, TIME, dense, linear, normed, problem
+
+# Keras 3.15 reads its variables in a way that NumPy 2.4 warns of.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn:DeprecationWarning")
+WINDOWS, LABELS = problem()
+SHORT = Recipe(batch=8, epochs=3)
+
+
+def macro(model, windows, labels):
+    guess = model.predict(windows, verbose=0).argmax(1)
+    return f1_score(labels, guess, labels=range(CLASSES), average="macro", zero_division=0)
+
+
+@pytest.fixture(scope="module")
+def teacher(compiled_once):
+    model = dense()
+    fit(model, WINDOWS, LABELS, recipe=Recipe(batch=8, epochs=20), numbers={"learning_rate": 0.01}, progress=False)
+    return model
+
+
+def test_five_lines_train_a_model_and_leave_it_at_its_best_epoch():
+    model = dense()
+    initialise(model, 2)
+    others = problem(90, seed=7)
+    before = macro(model, *others)
+    fitted = fit(model, WINDOWS, LABELS, validation=others, recipe=Recipe(batch=8, epochs=15), progress=False)
+    assert fitted.best == pytest.approx(macro(model, *others), abs=1e-9)
+    assert fitted.best > before + 0.2
+    scores = [row["validation"] for row in fitted.history]
+    assert fitted.epochs == len(scores)
+    assert fitted.best == scores[fitted.best_epoch - 1] == max(scores)
+    assert set(fitted.history[0]) == {"cross_entropy", "validation"}
+
+
+def test_without_validation_the_last_windows_are_held_back():
+    model = dense()
+    fitted = fit(model, WINDOWS, LABELS, recipe=SHORT, progress=False)
+    assert fitted.best == pytest.approx(macro(model, WINDOWS[-18:], LABELS[-18:]), abs=1e-9)  # 15 % of 120
+    normaliser = model.layers[1]
+    np.testing.assert_allclose(normaliser.adapt_mean, WINDOWS[:-18].mean((0, 1)), atol=1e-6)
+    np.testing.assert_allclose(normaliser.adapt_variance, WINDOWS[:-18].var((0, 1)), rtol=1e-5)
+
+
+def test_training_starts_from_the_weights_that_the_model_has():
+    one, other = dense(), dense()
+    initialise(one, 5)
+    other.set_weights(one.get_weights())
+    histories = [fit(m, WINDOWS, LABELS, recipe=SHORT, progress=False).history for m in (one, other)]
+    assert histories[0] == histories[1]
+    for mine, yours in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, yours)
+    again = fit(one, WINDOWS, LABELS, recipe=SHORT, progress=False)
+    assert again.history[0]["cross_entropy"] < histories[0][0]["cross_entropy"]
+
+
+def test_dropout_too_follows_the_seed():
+    start, results = normed(), []
+    for seed in (0, 0, 1):
+        model = normed()  # Its dropout was built with a seed that nobody chose.
+        for mine, given in zip(model.trainable_variables, start.trainable_variables, strict=True):
+            mine.assign(given)
+        results.append(fit(model, WINDOWS, LABELS, recipe=SHORT, seed=seed, progress=False).history)
+    assert results[0] == results[1]
+    assert results[0] != results[2]
+
+
+def test_a_teacher_helps_as_a_model_and_as_scores(teacher):
+    by_model, by_scores, alone = dense(), dense(), dense()
+    for model in (by_model, by_scores, alone):
+        initialise(model, 4)
+    given = teacher.predict(WINDOWS, verbose=0)
+    one = fit(by_model, WINDOWS, LABELS, teacher=teacher, recipe=SHORT, progress=False)
+    other = fit(by_scores, WINDOWS, LABELS, teacher=given, recipe=SHORT, progress=False)
+    fit(alone, WINDOWS, LABELS, recipe=SHORT, progress=False)
+    assert set(one.history[0]) == {"cross_entropy", "distillation", "validation"}
+    assert len(one.history) == len(other.history)
+    for mine, yours in zip(by_model.get_weights(), by_scores.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, yours, rtol=0, atol=1e-5)
+
+    def apart(model):
+        return np.abs(model.predict(WINDOWS, verbose=0) - given).mean()
+
+    assert apart(by_model) < apart(alone)
+
+
+def test_a_model_with_keras_own_normaliser_answers_the_same_after_saving(tmp_path):
+    inputs = keras.Input((TIME, CHANNELS))
+    x = layers.Flatten()(layers.Normalization(axis=-1)(inputs))
+    model = keras.Model(inputs, layers.Dense(CLASSES)(x))
+    moved = 5 + 3 * WINDOWS
+    fitted = fit(model, moved, LABELS, recipe=SHORT, progress=False)
+    assert fitted.best == pytest.approx(macro(model, moved[-18:], LABELS[-18:]), abs=1e-9)
+    np.testing.assert_allclose(model.layers[1].adapt_mean, moved[:-18].mean((0, 1)), rtol=1e-5)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(loaded.predict(moved, verbose=0), model.predict(moved, verbose=0), atol=1e-5)
+
+
+def test_a_normaliser_that_has_statistics_keeps_them(teacher):
+    copy = dense()
+    copy.set_weights(teacher.get_weights())
+    fit(copy, 2 * WINDOWS, LABELS, recipe=SHORT, progress=False)
+    np.testing.assert_array_equal(copy.layers[1].adapt_mean, teacher.layers[1].adapt_mean)
+
+
+def test_what_a_user_does_wrong_is_one_sentence(teacher):
+    worse = -teacher.predict(WINDOWS, verbose=0)
+    nested = WINDOWS.copy()
+    nested[0, 0, 0] = np.inf
+    cases = [
+        ({"labels": LABELS + 1}, r"Labels run from 1 to 3; dense has classes 0 … 2"),
+        ({"labels": LABELS[:-1]}, "label each"),
+        ({"windows": WINDOWS[:, :, :1]}, r"dense takes windows \(8, 2\), and these are \(8, 1\)"),
+        ({"windows": nested}, "not finite"),
+        ({"windows": WINDOWS[:1], "labels": LABELS[:1]}, "no training window"),
+        ({"validation": (WINDOWS[:, :4], LABELS)}, r"Validation windows are \(4, 2\), training windows \(8, 2\)"),
+        ({"method": "rb-kd"}, "rb-kd needs a teacher"),
+        ({"teacher": worse}, "the given logits is right in"),
+        ({"teacher": worse[:-1]}, "the given logits gives logits for 119 windows where there are 120"),
+        ({"numbers": {"temprature": 2.0}, "teacher": teacher}, "Did you mean 'temperature'"),
+        (
+            {"numbers": {"learning_rate": 1e30}},
+            "Training dense failed: .* in epoch 1; a smaller learning_rate may help",
+        ),
+    ]
+    for change, said in cases:
+        given = {"windows": WINDOWS, "labels": LABELS, **change}
+        with pytest.raises(UserError, match=said) as error:
+            fit(dense(), given.pop("windows"), given.pop("labels"), recipe=SHORT, progress=False, **given)
+        assert "\n" not in str(error.value)
+
+
+def test_a_model_without_a_normaliser_learns_too():
+    fitted = fit(linear(), WINDOWS, LABELS, recipe=SHORT, progress=False)
+    assert fitted.history[-1]["cross_entropy"] < fitted.history[0]["cross_entropy"]
+
+
+def test_another_backend_is_a_clear_error():
+    code = """
+import keras, numpy as np
+from stillmotion.errors import UserError
+from stillmotion.training import fit
+inputs = keras.Input((4, 1))
+model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(inputs)))
+try:
+    fit(model, np.zeros((9, 4, 1)), np.arange(9) % 2)
+except UserError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "KERAS_BACKEND": "numpy"},
+    )
+    assert done.stdout == (
+        "Training needs Keras on JAX, and Keras runs on numpy: set KERAS_BACKEND=jax before keras is imported.\n"
+    )

@@ -1,0 +1,91 @@
+"""Killed at any moment, a fleet goes on and ends where it would have ended."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+KILLS = 20
+
+
+@pytest.fixture(scope="module")
+def victim(tmp_path_factory):
+    environment = {
+        **os.environ,
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("programs")),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.training.victim"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        env=environment,
+    )
+    with process:
+        yield process
+        process.stdin.close()
+
+
+def start(victim, folder):
+    victim.stdin.write(f"{folder}\n")
+    victim.stdin.flush()
+    word, number = victim.stdout.readline().split()
+    assert word == "run"
+    return int(number)
+
+
+def end(victim):
+    """Epochs that were still told of, and the run's exit code."""
+    epochs = 0
+    while (line := victim.stdout.readline().split())[0] == "epoch":
+        epochs += 1
+    return epochs, int(line[1])
+
+
+def test_a_fleet_killed_20_times_ends_with_the_weights_of_one_left_alone(victim, tmp_path):
+    left_alone, killed = tmp_path / "alone", tmp_path / "killed"
+    start(victim, left_alone)
+    whole, code = end(victim)
+    assert (whole, code) == (200, 0)
+    moments = random.Random(4)
+    epochs = 0
+    for number in range(KILLS):
+        run = start(victim, killed)
+        if number % 4 == 0:
+            time.sleep(moments.uniform(0, 1))  # While it starts, reads what it finds, or compiles.
+        else:
+            for _ in range(moments.randint(1, 12)):
+                assert victim.stdout.readline() == "epoch\n"
+                epochs += 1
+            time.sleep(moments.uniform(0, 0.015))  # In the middle of an epoch or of a checkpoint.
+        os.kill(run, signal.SIGKILL)
+        told, code = end(victim)
+        epochs += told
+        assert code == -signal.SIGKILL, "it must not have ended before it was killed"
+    assert epochs > 2 * KILLS
+    start(victim, killed)
+    last, code = end(victim)
+    assert code == 0
+    assert 0 < last < whole
+    # Little is done twice: of each kill, at most the epoch that was not saved yet.
+    assert whole <= epochs + last + KILLS
+    assert epochs + last <= whole + KILLS
+    one, other = np.load(left_alone / "end.npz"), np.load(killed / "end.npz")
+    assert sorted(one) == sorted(other)
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+    assert sorted(file.name for file in killed.iterdir()) == ["end.npz", "fleet.ckpt", "fleet.ckpt.before"]
+    # What is finished is not trained again.
+    start(victim, killed)
+    assert end(victim) == (0, 0)

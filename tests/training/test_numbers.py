@@ -1,0 +1,159 @@
+"""Each replica's own numbers act as a by-hand update in NumPy says they must."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import jax
+import numpy as np
+import pytest
+from sklearn.utils.class_weight import compute_class_weight
+
+from stillmotion.errors import UnknownName, UserError
+from stillmotion.networks import initial_weights
+from stillmotion.training import Recipe, Replica, Teacher
+from stillmotion.training.progress import Progress
+from stillmotion.windows.augment import augment
+
+from . import by_hand
+from .small import CLASSES, TRAIN, VALIDATION, fleet, linear, problem
+
+ADAM = {"learning_rate": 0.01, "weight_decay": 0.0, "clip": 0.0, "average": 0.0, "smoothing": 0.0}
+EYE = np.eye(CLASSES)
+
+
+def told(numbers, **more):
+    known = {field.name for field in fields(by_hand.Told)}
+    return by_hand.Told(**{name: value for name, value in numbers.items() if name in known}, **more)
+
+
+def check(ours, outcomes, *, epochs=1, change=None, more=None, **options):
+    """Every outcome is what the by-hand loop comes to on the same batches; returns the by-hand weights."""
+    windows, labels = problem()
+    expected = []
+    for number, (run, outcome) in enumerate(zip(ours.replicas, outcomes, strict=True)):
+        assert outcome.status == "done"
+        assert outcome.best_epoch == epochs, "only then are the weights of all steps kept"
+        kernel, bias = initial_weights(ours.student.model, run.seed)
+        length = -(-len(run.train) // ours.recipe.batch)
+        rows = [row for epoch in range(epochs) for row in ours.tables.order(run, epoch)[:length]]
+        batches = [(windows[row], EYE[labels[row]]) for row in rows]
+        if change:
+            batches = [change(run, step, *batch) for step, batch in enumerate(batches)]
+        extra = {name: value[number] for name, value in (more or {}).items()}
+        teacher = options.get("teacher")
+        answers = None if teacher is None else [teacher[row] for row in rows]
+        weights = by_hand.train(kernel, bias, batches, told({**ADAM, **run.numbers}, **options.get("told", {})),
+                                teacher=answers, **extra)  # fmt: skip
+        expected.append(np.concatenate([weights[0].ravel(), weights[1]]))
+        np.testing.assert_allclose(outcome.weights, expected[-1], rtol=0, atol=1e-5, err_msg=str(run.numbers))
+    return expected
+
+
+def differ_in_one(numbers, others):
+    return [Replica(4, TRAIN, VALIDATION, numbers)] + [
+        Replica(4, TRAIN, VALIDATION, {**numbers, name: value}) for name, value in others
+    ]
+
+
+def run(runs, **options):
+    ours = fleet(linear(), runs, **options)
+    return ours, ours.train(Progress(enabled=False))
+
+
+def all_differ_from_the_first(outcomes, *, least=1e-3):
+    first = outcomes[0].weights
+    assert min(np.abs(outcome.weights - first).max() for outcome in outcomes[1:]) > least
+
+
+def test_one_number_of_the_optimiser_alone_makes_the_difference_it_must():
+    others = [("learning_rate", 0.003), ("weight_decay", 0.5), ("clip", 0.05), ("average", 0.9), ("smoothing", 0.2)]
+    ours, outcomes = run(differ_in_one(ADAM, others))
+    check(ours, outcomes)
+    all_differ_from_the_first(outcomes)
+
+
+def test_one_number_of_distillation_alone_makes_the_difference_it_must():
+    _, labels = problem()
+    logits = (3 * EYE[labels] + np.random.default_rng(0).normal(size=(len(labels), CLASSES))).astype(np.float32)
+    numbers = {**ADAM, "alpha": 0.3, "temperature": 2.0, "square": 1.0}
+    others = [("alpha", 0.8), ("temperature", 6.0), ("square", 0.0), ("learning_rate", 0.003)]
+    options = {"teaching": "rb-kd", "teachers": [Teacher(outputs={"logits": logits})]}
+    ours, outcomes = run(differ_in_one(numbers, others), **options)
+    check(ours, outcomes, teacher=logits.astype(np.float64))
+    all_differ_from_the_first(outcomes)
+
+
+def test_alpha_1_is_plain_training():
+    _, labels = problem()
+    logits = (3 * EYE[labels]).astype(np.float32)
+    numbers = {**ADAM, "alpha": 1.0, "temperature": 2.0}
+    options = {"teaching": "rb-kd", "teachers": [Teacher(outputs={"logits": logits})]}
+    # Five replicas as above: one compiled program for both.
+    ours, outcomes = run([Replica(seed, TRAIN, VALIDATION, numbers) for seed in range(5)], **options)
+    check(ours, outcomes)
+
+
+def test_a_cosine_after_a_warm_up_is_the_rate_of_each_step():
+    recipe = Recipe(batch=8, epochs=2, schedule="cosine", warmup=0.25)
+    runs = [Replica(seed, TRAIN, VALIDATION, ADAM) for seed in range(30)]
+    ours, outcomes = run(runs, recipe=recipe)
+    both = [number for number, outcome in enumerate(outcomes) if outcome.best_epoch == 2]
+    assert both, "some run must get better in its second epoch, to be compared after all 20 steps"
+    ours.replicas = [runs[number] for number in both]
+    schedule = {"total": 20, "cosine": True, "warmup": 0.25}
+    check(ours, [outcomes[number] for number in both], epochs=2, told=schedule)
+
+
+@pytest.mark.parametrize("imbalance", ["weights", "sqrt-weights", "logit-adjustment"])
+def test_imbalance_is_met_as_the_formulas_say(imbalance):
+    _, labels = problem()
+    lacking = TRAIN[labels[TRAIN] != 2]
+    runs = [Replica(seed, rows, VALIDATION, ADAM) for seed in (1, 2, 3) for rows in (TRAIN, lacking)]
+    ours, outcomes = run(runs, recipe=Recipe(batch=8, epochs=1, imbalance=imbalance))
+    weights, offsets = [], []
+    for one in runs:
+        mine = labels[one.train]
+        counts = np.bincount(mine, minlength=CLASSES)
+        balanced = np.zeros(CLASSES)
+        balanced[np.unique(mine)] = compute_class_weight("balanced", classes=np.unique(mine), y=mine)
+        if imbalance == "sqrt-weights":
+            balanced = np.sqrt(balanced) / np.sqrt(balanced)[mine].mean()
+        weights.append(np.ones(CLASSES) if imbalance == "logit-adjustment" else balanced)
+        prior = np.where(counts > 0, counts, 0.5) / len(mine)
+        offsets.append(np.log(prior) if imbalance == "logit-adjustment" else np.zeros(CLASSES))
+    check(ours, outcomes, more={"class_weights": weights, "offset": offsets})
+
+
+def test_each_strength_of_augmentation_acts_in_its_own_replica_alone():
+    kinds = ("jitter", "scaling", "rotation", "magnitude-warp", "time-warp", "channel-dropout", "mixup")
+    strengths = (0.3, 0.3, 0.5, 0.4, 0.5, 0.4, 0.5)
+    # A place with one sensor of three axes: two channels and the first again do for that.
+    places = (((0, 1, 0),),)
+    off = dict.fromkeys(kinds, 0.0)
+    runs = differ_in_one({**ADAM, **off}, list(zip(kinds, strengths, strict=True)))
+    ours, outcomes = run(runs, recipe=Recipe(batch=8, epochs=1, augment=kinds), places=places)
+    seen = jax.jit(
+        lambda key, step, x, y, numbers: augment(jax.random.fold_in(key, step), x, y, kinds, numbers, places)
+    )
+
+    def change(one, step, x, y):
+        changed = seen(jax.random.key(one.seed), step, x, y.astype(np.float32), {k: one.numbers[k] for k in kinds})
+        return tuple(np.asarray(part) for part in changed)
+
+    check(ours, outcomes, change=change)
+    all_differ_from_the_first(outcomes)
+    ours.replicas = runs[:1]
+    check(ours, outcomes[:1])  # With all of them off, windows stay as they are.
+
+
+def test_numbers_that_nobody_knows_or_that_are_none_are_refused():
+    with pytest.raises(UnknownName, match="Unknown number 'learning_rat'. Did you mean 'learning_rate'?"):
+        fleet(linear(), [Replica(0, TRAIN, VALIDATION, {"learning_rat": 0.1})])
+    with pytest.raises(UserError, match="weight_decay must be a finite number of 0 or more, not nan"):
+        fleet(linear(), [Replica(0, TRAIN, VALIDATION, {"weight_decay": float("nan")})])
+    with pytest.raises(UserError, match="learning_rate must be a finite number of 0 or more, not -1"):
+        fleet(linear(), [Replica(0, TRAIN, VALIDATION, {"learning_rate": -1.0})])
+    # A kind of augmentation that the recipe does not name has no strength to be set.
+    with pytest.raises(UnknownName, match="jitter"):
+        fleet(linear(), [Replica(0, TRAIN, VALIDATION, {"jitter": 0.1})])

@@ -19,7 +19,7 @@ pairs = st.integers(2, 6).flatmap(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(pairs)
 def test_scores_are_those_of_scikit_learn(given):
     classes, drawn = given

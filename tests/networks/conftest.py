@@ -70,7 +70,8 @@ def studied(signal):
         model = build(name, SHAPE, seed=3, **dict(options))
         rng = np.random.default_rng(1)
         for variable in model.trainable_variables:
-            variable.assign(variable.value + 0.1 * rng.normal(size=variable.shape).astype(np.float32))
+            inputs = np.prod(variable.shape[:-1])
+            variable.assign(variable.value + rng.normal(size=variable.shape) * 0.3 / np.sqrt(inputs))
         tapped = with_taps(model, tap_names(model))
         paths = [variable.path for variable in model.trainable_variables]
         assert [variable.path for variable in tapped.trainable_variables] == paths

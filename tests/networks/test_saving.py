@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -50,10 +51,14 @@ def saved(studied, signal, tmp_path_factory):
 
 @pytest.mark.parametrize("backend", ["numpy", "tensorflow"])
 def test_every_network_predicts_the_same_with_keras_alone(backend, saved, studied):
-    if backend == "tensorflow" and importlib.util.find_spec("tensorflow") is None:
-        pytest.skip("TensorFlow is not installed; the same is checked on Keras' NumPy backend")
+    python = sys.executable
+    if backend == "tensorflow":
+        own = Path(__file__).parents[2] / ".venv-tensorflow" / "bin" / "python"  # made by `make test`
+        python = str(own) if own.exists() else sys.executable
+        if not own.exists() and importlib.util.find_spec("tensorflow") is None:
+            pytest.skip("TensorFlow is not installed; the same is checked on Keras' NumPy backend")
     environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, "-c", ALONE, str(saved)]
+    command = [python, "-c", ALONE, str(saved)]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert run.stdout.split()[-1] == backend
@@ -80,7 +85,7 @@ def test_files_name_only_layers_that_keras_has(name, options, saved):
     assert {name.split(".")[0] for name in modules(json.loads(config))} <= {"keras", "builtins"}
 
 
-@pytest.mark.parametrize("name", ["resnet-lstman", "tinierhar", "motion-net-s", "deepconvlstm-lm"])
+@pytest.mark.parametrize("name", ["tinierhar", "motion-net-s", "deepconvlstm-lm"])
 def test_a_loaded_network_keeps_taps_and_becomes_loop_friendly_again(name, saved, built):
     model = built(name)
     loaded = keras.models.load_model(saved / f"{name}.keras")

@@ -6,14 +6,15 @@ import errno
 import os
 
 import jax.numpy as jnp
+import keras
 import numpy as np
 import pytest
 
 from stillmotion.errors import UserError
-from stillmotion.methods import METHODS, Method, Number
+from stillmotion.methods import Method, Number
 from stillmotion.methods.losses import cross_entropy
-from stillmotion.training import Recipe, Replica, memory
-from stillmotion.training import fleet as fleet_module
+from stillmotion.networks.layers import Conv1D
+from stillmotion.training import Fleet, Recipe, Replica, memory
 from stillmotion.training.functional import Functional
 from stillmotion.training.memory import choose_size, replica_bytes
 from stillmotion.training.progress import Progress
@@ -178,7 +179,7 @@ def test_plans_that_cannot_be_trained_are_refused():
         with pytest.raises(UserError, match=said):
             fleet(dense(), runs, **options)
     with pytest.raises(UserError, match=r"dense gives outputs \(3,\), and there are 4 classes"):
-        fleet_module.Fleet(dense(), "lm", [good], windows, labels, classes=4)
+        Fleet(dense(), "lm", [good], windows, labels, classes=4)
 
 
 @pytest.mark.parametrize(
@@ -199,18 +200,17 @@ def test_a_recipe_that_makes_no_sense_is_refused(change, said):
 
 
 def test_the_estimate_of_memory_is_near_what_xla_takes():
-    from stillmotion.networks import build
-
-    assert METHODS
-    windows = np.random.default_rng(0).normal(size=(64, 30, 6)).astype(np.float32)
-    labels = np.arange(64) % 4
-    model = build("deepconvlstm-lm", (30, 6, 4))
+    inputs = keras.Input((64, 6))
+    x = Conv1D(16, 5, activation="relu")(inputs)
+    x = Conv1D(16, 5, activation="relu")(x)
+    model = keras.Model(inputs, keras.layers.Dense(4, name="logits")(keras.layers.GlobalAveragePooling1D()(x)))
+    windows = np.random.default_rng(0).normal(size=(64, 64, 6)).astype(np.float32)
     recipe = Recipe(batch=32, epochs=1)
     runs = [Replica(seed, np.arange(48), np.arange(48, 64)) for seed in range(8)]
-    ours = fleet_module.Fleet(model, "lm", runs, windows, labels, classes=4, recipe=recipe, size=8, together=8)
+    ours = Fleet(model, "lm", runs, windows, np.arange(64) % 4, classes=4, recipe=recipe, size=8, together=8)
     begun = ours._begin()
     told = (ours._members(begun.slots), ours.shared, jnp.arange(8), jnp.asarray(8))
     taken = ours.program.epoch.lower(begun.learners, *told).compile().memory_analysis()
     whole = taken.temp_size_in_bytes + taken.argument_size_in_bytes + taken.output_size_in_bytes
-    stated = 8 * replica_bytes(Functional(model, ["logits"]), recipe) + windows.nbytes
+    stated = 8 * replica_bytes(ours.student, recipe) + windows.nbytes
     assert 0.3 < whole / stated < 1.5, f"XLA takes {whole / stated:.2f} times the estimate"

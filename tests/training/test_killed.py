@@ -62,7 +62,7 @@ def test_a_fleet_killed_20_times_ends_with_the_weights_of_one_left_alone(victim,
     epochs = 0
     for number in range(KILLS):
         run = start(victim, killed)
-        if number % 4 == 0:
+        if number % 3 == 0:
             time.sleep(moments.uniform(0, 1))  # While it starts, reads what it finds, or compiles.
         else:
             for _ in range(moments.randint(1, 12)):

@@ -28,22 +28,22 @@ def lot(windows: int, count: int = 16) -> list[Replica]:
 
 
 @pytest.mark.parametrize(
-    ("student", "shape", "groups", "looked_at"),
+    ("student", "shape", "groups"),
     [
-        pytest.param(normed, (8, 2, CLASSES), (1, 4, 16), (0, 7), id="norm-and-dropout"),
-        pytest.param(recurrent, (8, 2, CLASSES), (16,), (15,), id="gru"),
-        pytest.param("deepconvlstm-lm", (18, 2, CLASSES), (4,), (15,), id="deepconvlstm-lm"),
-        pytest.param("tinierhar", (8, 2, CLASSES), (1, 4, 16), (0,), id="tinierhar", marks=pytest.mark.slow),
+        pytest.param(normed, (8, 2, CLASSES), (1, 4, 16), id="norm-and-dropout"),
+        pytest.param(recurrent, (8, 2, CLASSES), (4,), id="gru"),
+        pytest.param("deepconvlstm-lm", (18, 2, CLASSES), (4,), id="deepconvlstm-lm"),
+        pytest.param("tinierhar", (8, 2, CLASSES), (1, 4, 16), id="tinierhar", marks=pytest.mark.slow),
     ],
 )
-def test_alone_and_in_a_fleet_of_16_agree_after_50_steps(student, shape, groups, looked_at):
+def test_alone_and_in_a_fleet_of_16_agree_after_50_steps(student, shape, groups):
     model = student() if callable(student) else build(student, shape)
     _, labels = problem(480)
     noise = np.random.default_rng(1).normal(size=(480, *shape[:2]))
     windows = (noise + 0.5 * labels[:, None, None]).astype(np.float32)
     runs = lot(len(windows))
     options = {"data": (windows, labels), "recipe": STEPS_50}
-    alone = {number: train(model, [runs[number]], **options)[0] for number in looked_at}
+    alone = {number: train(model, [runs[number]], **options)[0] for number in (0, 15)}
     for together in groups:
         outcomes = train(model, runs, together=together, size=16, **options)
         for number, outcome in alone.items():

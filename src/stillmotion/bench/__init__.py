@@ -16,6 +16,7 @@ from ..errors import UnknownName
 MODULES = {
     "signals": "stillmotion.bench.signals",
     "networks": "stillmotion.bench.networks",
+    "training": "stillmotion.bench.training",
 }
 
 Row = dict[str, Any]

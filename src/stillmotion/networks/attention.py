@@ -27,7 +27,7 @@ def cbam(
     ``M_c = σ(MLP(mean) + MLP(max))``, pooled over all positions, with one shared two-layer MLP;
     ``M_s = σ(convolution k×k of [mean; max over filters])``, no bias. Plain layers and ``keras.ops`` in a functional
     graph; the maps are the outputs of the layers ``channel_attention_<name>`` (batch, filters) and
-    ``spatial_attention_<name>`` (batch, *positions, 1).
+    ``spatial_attention_<name>`` (batch, positions …, 1).
 
     Args:
         x: feature map (batch, time, sensors, filters) or (batch, time, filters).

@@ -69,9 +69,11 @@ def _scaled(initialiser: Any, shape: tuple[int, ...], rng: np.random.Generator) 
     fan = {"fan_in": inputs, "fan_out": outputs, "fan_avg": (inputs + outputs) / 2}[initialiser.mode]
     deviation = np.sqrt(initialiser.scale / max(1.0, fan))
     if initialiser.distribution == "uniform":
-        return rng.uniform(-np.sqrt(3) * deviation, np.sqrt(3) * deviation, shape)
+        return np.asarray(rng.uniform(-np.sqrt(3) * deviation, np.sqrt(3) * deviation, shape))
     if initialiser.distribution == "truncated_normal":
-        return _truncated(rng, shape) * deviation / 0.87962566103423978  # its standard deviation when cut at 2
+        return np.asarray(
+            _truncated(rng, shape) * deviation / 0.87962566103423978
+        )  # its standard deviation when cut at 2
     return np.asarray(rng.normal(0, deviation, shape))
 
 

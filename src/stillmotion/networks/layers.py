@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 import keras
 from keras import ops
 
+from .draws import drawn_by_numpy
+
 Tensor = Any
 Class = TypeVar("Class", bound=type)
 
@@ -29,7 +31,8 @@ def loop_friendly(model: keras.Model) -> keras.Model:
         kind: Any = LOOP_FRIENDLY.get(type(layer), type(layer))
         return kind.from_config(layer.get_config())
 
-    copy = keras.models.clone_model(model, clone_function=swap, recursive=True)
+    with drawn_by_numpy():
+        copy = keras.models.clone_model(model, clone_function=swap, recursive=True)
     for mine, theirs in zip(copy.variables, model.variables, strict=True):
         mine.assign(theirs)
     return copy

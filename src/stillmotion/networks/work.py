@@ -115,7 +115,11 @@ def _reduced(node: Node) -> Work:
 
 
 def _merged(node: Node) -> Work:
-    return Work(0, node.size * (len(node.inputs) - 1 + (node.op == "Average")))
+    """Layers that merge tensors, and the operations of the same names, whose second operand may be a constant."""
+    if node.op == "Average" and "axis" in node.attributes:
+        return Work(0, prod(node.input_shapes[0]))
+    operands = len(node.inputs) + len(node.attributes.get("constants", ()))
+    return Work(0, node.size * (operands - 1 + (node.op == "Average")))
 
 
 def _matmul(node: Node) -> Work:
@@ -125,6 +129,8 @@ def _matmul(node: Node) -> Work:
 
 
 def _dot(node: Node) -> Work:
+    if "axes" not in node.attributes:  # the operation, not the layer
+        return _matmul(node)
     axes = node.attributes["axes"]
     axis = axes if isinstance(axes, int) else axes[0]
     shape = node.input_shapes[0]
@@ -176,5 +182,6 @@ _ELEMENTWISE = """ReLU LeakyReLU PReLU ELU Relu Relu6 LeakyRelu Elu Gelu Silu Ha
 Sqrt Rsqrt Square Absolute Negative Reciprocal Divide TrueDivide Power Clip Softplus"""
 _FREE = """InputLayer Identity Dropout SpatialDropout1D SpatialDropout2D GaussianNoise GaussianDropout Reshape Flatten
 Permute RepeatVector Concatenate ZeroPadding1D ZeroPadding2D Cropping1D Cropping2D UpSampling1D UpSampling2D Transpose
-Squeeze ExpandDims GetItem Stack Split Cast StopGradient BroadcastTo Pad Flip Swapaxes Moveaxis Repeat Tile"""
+Squeeze ConvertToTensor ExpandDims GetItem Stack Split Cast StopGradient BroadcastTo Pad Flip Swapaxes
+Moveaxis Repeat Tile"""
 RULES |= dict.fromkeys(_ELEMENTWISE.split(), _per_element(1)) | dict.fromkeys(_FREE.split(), _free)

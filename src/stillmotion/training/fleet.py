@@ -25,6 +25,7 @@ from .optimiser import Moments
 from .plan import Recipe, Replica, check_replicas
 from .program import SOUND, Learner, Member, Shared, compile_program
 from .progress import Epoch, Progress
+from .slots import chosen, put, stacked, taken
 from .standing import Outcome, Slot, Standing
 from .teacher import Teacher, answers, check_teachers, require_able, require_finite
 
@@ -146,7 +147,6 @@ class Fleet:
 
     def _epoch(self, standing: Standing) -> dict[str, float]:
         """Train and evaluate everyone alive for one epoch; the mean of each loss term over them."""
-        import jax
         import jax.numpy as jnp
 
         slots, alive = standing.slots, standing.alive
@@ -176,18 +176,13 @@ class Fleet:
             for name, value in terms.items():
                 means[name] = means.get(name, 0.0) + value / len(alive)
         if better.any():
-            chosen = jnp.asarray(better)
-            standing.best = jax.tree.map(
-                lambda new, old: jnp.where(chosen.reshape(-1, *[1] * (new.ndim - 1)), new, old),
-                learners,
-                standing.best,
-            )
+            standing.best = chosen(better, learners, standing.best)
         standing.learners = learners._replace(broken=jnp.asarray(broken))
         return means
 
     def _retire(self, standing: Standing) -> None:
         """Write down what became of those who have finished, and free their slots."""
-        broken, best = np.asarray(standing.learners.broken), standing.best
+        broken = np.asarray(standing.learners.broken)
         for number in standing.alive:
             slot = standing.slots[number]
             assert slot is not None
@@ -199,7 +194,7 @@ class Fleet:
             if failed:
                 names = (*self.program.terms, "the gradient", "an answer to the validation windows")
                 reason = f"{names[broken[number]]} was not a finite number in epoch {slot.epoch}"
-            weights = np.asarray(best.weights[number])
+            best = taken(standing.best, number)
             standing.outcomes[slot.replica] = Outcome(
                 replica=slot.replica,
                 status="failed" if failed else "done",
@@ -208,28 +203,22 @@ class Fleet:
                 best_epoch=slot.best_epoch,
                 epochs=slot.epoch,
                 history=tuple(slot.history),
-                weights=np.asarray(best.average[number]) if self.averages else weights[: self.student.size],
-                state=[np.asarray(leaf[number]) for leaf in best.state],
-                teacher_weights=weights[self.student.size :],
-                teacher_state=[np.asarray(leaf[number]) for leaf in best.teacher_state],
+                weights=best.average if self.averages else best.weights[: self.student.size],
+                state=best.state,
+                teacher_weights=best.weights[self.student.size :],
+                teacher_state=best.teacher_state,
             )
             standing.slots[number] = None
 
     def _refill(self, standing: Standing) -> None:
         """Give free slots to those who wait, in the plan's order."""
-        import jax
-
         for number, slot in enumerate(standing.slots):
             if slot is None and standing.waiting:
                 replica = standing.waiting.pop(0)
                 standing.slots[number] = Slot(replica)
                 fresh = self._fresh(replica)
-
-                def put(whole: Any, part: Any, at: int = number) -> Any:
-                    return whole.at[at].set(part)
-
-                standing.learners = jax.tree.map(put, standing.learners, fresh)
-                standing.best = jax.tree.map(put, standing.best, fresh)
+                standing.learners = put(standing.learners, number, fresh)
+                standing.best = put(standing.best, number, fresh)
 
     def _members(self, slots: list[Slot | None]) -> Member:
         """What every slot is told for its next epoch; an empty slot repeats the first replica and is not run."""
@@ -256,20 +245,14 @@ class Fleet:
     # Beginning and going on.
 
     def _begin(self) -> Standing:
-        import jax
-        import jax.numpy as jnp
-
         if self.teachers:
             self._judge_teachers()
         slots: list[Slot | None] = [Slot(number) for number in range(self.size)]
-        fresh = [self._fresh(number) for number in range(self.size)]
-        learners = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *fresh)
+        learners = stacked([self._fresh(number) for number in range(self.size)])
         return Standing(slots, list(range(self.size, len(self.replicas))), {}, learners, learners)
 
     def _fresh(self, number: int) -> Learner:
         """One replica before its first step."""
-        import jax.numpy as jnp
-
         replica = self.replicas[number]
         vector, state = self._first_weights(replica.seed)
         if replica.mean is not None and replica.std is not None:
@@ -284,12 +267,12 @@ class Fleet:
                 teacher_state = self.teacher.with_statistics(teacher_state, replica.mean, replica.std)
         zero = np.zeros_like(vector)
         return Learner(
-            weights=jnp.asarray(vector),
-            moments=Moments(jnp.zeros((), jnp.float32), jnp.asarray(zero), jnp.asarray(zero)),
-            average=jnp.asarray(average),
-            state=[jnp.asarray(leaf) for leaf in state],
-            teacher_state=[jnp.asarray(leaf) for leaf in teacher_state],
-            broken=jnp.asarray(SOUND, jnp.int32),
+            weights=vector,
+            moments=Moments(np.zeros((), np.float32), zero, zero),
+            average=average,
+            state=list(state),
+            teacher_state=list(teacher_state),
+            broken=np.asarray(SOUND, np.int32),
         )
 
     def _first_weights(self, seed: int) -> tuple[Vector, State]:

@@ -113,18 +113,18 @@ def read(folder: Path, device: str = "") -> Dataset:
             stretches(gyro_codes, gyro_seconds, gyro, rate=CARD.spec.rate, counted=counted),
             counted=counted,
         )
-        for piece in pieces:
-            recordings.append(
-                Recording(
-                    subject=subject,
-                    session=str(piece.session),
-                    samples=piece.values,
-                    labels=np.full(len(piece.values), piece.code, np.int16),
-                    times=piece.seconds,
-                    source=path.name,
-                    offset=piece.row,
-                )
+        recordings += [
+            Recording(
+                subject=subject,
+                session=str(piece.session),
+                samples=piece.values,
+                labels=np.full(len(piece.values), piece.code, np.int16),
+                times=piece.seconds,
+                source=path.name,
+                offset=piece.row,
             )
+            for piece in pieces
+        ]
     if not recordings:
         raise UserError(f"{folder}: accelerometer and gyroscope of the {DEVICES[position]} never overlap in time.")
     notes = [Note(kind, count, f"{count:,} {kind}") for kind, count in counted.items() if count]

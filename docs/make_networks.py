@@ -1,0 +1,190 @@
+"""Writes a page for every network into docs/networks: diagram, source, parameters and FLOPs at published shapes.
+
+Run it after a network was added or changed: ``python docs/make_networks.py [NAME …]``.
+"""
+
+from __future__ import annotations
+
+import sys
+from html import escape
+from importlib import import_module
+from inspect import cleandoc
+from pathlib import Path
+
+from stillmotion.networks import Network, build, cost, graph, inference, network, networks
+from stillmotion.networks.graph import Graph, Node
+
+FOLDER = Path(__file__).parent / "networks"
+SHAPES = {
+    (30, 45, 17): "Opportunity",
+    (20, 3, 6): "WISDM v1.1",
+    (50, 45, 7): "Shoaib, five positions",
+    (128, 6, 5): "WHAR Arena's size comparison",
+    (128, 6, 12): "HAPT",
+}
+#: Shape at which a network is drawn.
+DRAWN = (128, 6, 12)
+
+#: Operations that a diagram leaves out, and those it writes into the box before.
+HIDDEN = ("Identity", "Reshape", "Dropout", "Flatten", "Permute", "Transpose", "ConvertToTensor")
+ATTACHED = ("BatchNormalization", "Activation", "ReLU")
+
+ROW, BOX, LANE = 46, (196, 30), 224
+
+
+def main() -> None:
+    FOLDER.joinpath("figures").mkdir(parents=True, exist_ok=True)
+    for entry in [network(name) for name in sys.argv[1:]] or networks():
+        (FOLDER / "figures" / f"{entry.name}.svg").write_text(drawing(entry), encoding="utf-8")
+        (FOLDER / f"{entry.name}.md").write_text(page(entry), encoding="utf-8")
+
+
+def page(entry: Network) -> str:
+    """A network's page."""
+    options = ", ".join(f"`{option}`" for option in entry.options) or "none"
+    return "\n".join(
+        [
+            f"# {entry.name}",
+            "",
+            f"{entry.title}.",
+            "",
+            f"Source: {entry.source}.",
+            "",
+            cleandoc(import_module(builder_module(entry)).__doc__ or "").replace("``", "`"),
+            "",
+            "## Cost",
+            "",
+            "T samples, D channels, C classes. FLOPs count everything but the normaliser; the sources count",
+            "convolutions alone.",
+            "",
+            *costs(entry),
+            "",
+            f"Taps: {', '.join(f'`{tap}`' for tap in entry.taps)}. Options: {options}.",
+            "",
+            "## Diagram",
+            "",
+            f"At {DRAWN}; reshapes, dropout and auxiliary classifiers are left out. Shapes are those of the results.",
+            "",
+            f"![Diagram of {entry.name}](figures/{entry.name}.svg)",
+            "",
+        ]
+    )
+
+
+def builder_module(entry: Network) -> str:
+    build = getattr(entry.build, "func", entry.build)
+    return str(build.__module__)
+
+
+def costs(entry: Network) -> list[str]:
+    """The table of costs, published counts beside ours."""
+    numbers = "parameters | published | FLOPs | FLOPs of convolutions | weights at int8 | activations at int8"
+    rows = [f"| T, D, C | of | {numbers} |", "|---|---|--:|--:|--:|--:|--:|--:|"]
+    for shape, data in SHAPES.items():
+        if shape[0] < entry.least_window:
+            continue
+        counted = cost(build(entry, shape))
+        published = f"{entry.published[shape]:,}" if shape in entry.published else "–"
+        numbers = f"{counted.params:,} | {published} | {counted.flops:,} | {counted.flops_convolutions:,}"
+        memory = f"{counted.weight_bytes_int8:,} B | {counted.activation_bytes_int8:,} B"
+        rows.append(f"| {', '.join(map(str, shape))} | {data} | {numbers} | {memory} |")
+    return rows
+
+
+def drawing(entry: Network) -> str:
+    """The network's graph as an SVG: boxes in rows by depth, one lane a branch."""
+    boxes, inputs = simplified(graph(inference(build(entry, DRAWN))))
+    row: dict[str, int] = {}
+    lane: dict[str, int] = {}
+    for name in boxes:
+        row[name] = 1 + max((row[source] for source in inputs[name]), default=-1)
+        taken = {lane[other] for other in lane if row[other] == row[name]}
+        wanted = lane[inputs[name][0]] if inputs[name] else 0
+        lane[name] = next(place for place in (wanted, *range(len(boxes))) if place not in taken)
+    width, height = LANE * (1 + max(lane.values())) + 16, ROW * (1 + max(row.values())) + 8
+    corner = {name: (8 + LANE * lane[name], 8 + ROW * row[name]) for name in boxes}
+    arrows = [arrow(corner[source], corner[name]) for name in boxes for source in inputs[name]]
+    shapes = [box(*corner[name], *text) for name, text in boxes.items()]
+    style = (
+        "text{font:12px sans-serif;text-anchor:middle;fill:#222}.small{font-size:10px;fill:#555}"
+        "rect{fill:#eef3f8;stroke:#5b7a99;rx:5}path{fill:none;stroke:#5b7a99}"
+    )
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
+        f'<title>{escape(entry.name)}</title><style>{style}</style><rect width="100%" height="100%" '
+        'style="fill:white;stroke:none"/><defs><marker id="tip" markerWidth="7" markerHeight="7" refX="6" refY="3.5" '
+        'orient="auto"><path d="M0,0L7,3.5L0,7z" style="fill:#5b7a99;stroke:none"/></marker></defs>'
+    )
+    return "\n".join([head, *arrows, *shapes, "</svg>", ""])
+
+
+def simplified(whole: Graph) -> tuple[dict[str, tuple[str, str]], dict[str, list[str]]]:
+    """Boxes (what they do, the shape of their result) and what each reads, without the steps that do nothing."""
+    stands_for: dict[str, str] = {}
+    boxes: dict[str, tuple[str, str]] = {}
+    inputs: dict[str, list[str]] = {}
+    for node in whole.nodes:
+        sources = [stands_for[source.split(":")[0]] for source in node.inputs]
+        first = sources[0] if sources else ""
+        attach = node.op in ATTACHED and first in boxes and sum(first in read for read in inputs.values()) == 0
+        if node.op in HIDDEN or attach:
+            stands_for[node.name] = first
+        if attach:
+            added = {"BatchNormalization": "norm", "ReLU": "relu"}.get(node.op) or node.attributes["activation"]
+            boxes[first] = (f"{boxes[first][0]} · {added}", size(node))
+        elif node.op not in HIDDEN:
+            stands_for[node.name] = node.name
+            boxes[node.name] = (label(node), size(node))
+            inputs[node.name] = list(dict.fromkeys(sources))
+    return boxes, inputs
+
+
+def label(node: Node) -> str:
+    """What a node does, in a few words."""
+    settings = node.attributes
+    parts = [{"InputLayer": "signal", "Normalization": "normaliser"}.get(node.op, node.op)]
+    if node.op == "Bidirectional":
+        parts = [f"{settings['layer']} both ways"]
+    parts += [str(settings[key]) for key in ("filters", "units") if key in settings]
+    if "kernel_size" in settings or "pool_size" in settings:
+        sides = settings.get("kernel_size", settings.get("pool_size"))
+        parts.append("×".join(map(str, sides if isinstance(sides, (list, tuple)) else [sides])))
+    strides = settings.get("strides", 1)
+    strides = strides if isinstance(strides, (list, tuple)) else [strides]
+    if max(strides) > 1:
+        parts.append(f"/{max(strides)}")
+    if settings.get("activation") not in (None, "linear") and node.op not in ("LSTM", "GRU", "Bidirectional"):
+        parts.append(str(settings["activation"]))
+    return " ".join(parts)
+
+
+def size(node: Node) -> str:
+    return " × ".join(map(str, node.shape))
+
+
+def box(x: int, y: int, text: str, small: str) -> str:
+    middle = x + BOX[0] // 2
+    return (
+        f'<rect x="{x}" y="{y}" width="{BOX[0]}" height="{BOX[1]}"/>'
+        f'<text x="{middle}" y="{y + 13}">{escape(text)}</text>'
+        f'<text class="small" x="{middle}" y="{y + 25}">{escape(small)}</text>'
+    )
+
+
+def arrow(start: tuple[int, int], end: tuple[int, int]) -> str:
+    """From box to box; one that passes rows by goes around them on the right."""
+    half = BOX[0] // 2
+    top = f"{end[0] + half},{end[1] - 2}"
+    if end[1] - start[1] == ROW or start[0] != end[0]:
+        return f'<path marker-end="url(#tip)" d="M{start[0] + half},{start[1] + BOX[1]}L{top}"/>'
+    side = start[0] + BOX[0]
+    bend = side + 22
+    low = end[1] + BOX[1] // 2
+    path = f"M{side},{start[1] + 15}C{bend},{start[1] + 15} {bend},{start[1] + 30} {bend},{start[1] + 40}"
+    return (
+        f'<path marker-end="url(#tip)" d="{path}L{bend},{low - 25}C{bend},{low - 10} {bend},{low} {side + 2},{low}"/>'
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""A training step against Keras' ``fit``, a PyTorch loop and a distilling ``train_step``."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from .contest import Answer, Contender, in_turns, interpreter
+
+TITLE = "Training, milliseconds per model and step (ratio: over ours with one replica), all in turns"
+
+Row = dict[str, Any]
+
+BATCH = 64
+SHAPES = {"wisdm": (20, 3, 6), "opportunity": (30, 45, 17), "shoaib": (50, 45, 7)}
+#: Filters and units.
+SIZES = {"deepconvlstm-lm": (4, 8), "deepconvlstm-om": (64, 128)}
+TEACHER = "deepconvlstm-om"
+#: Script and libraries of a contender; ours has what this interpreter has.
+SCRIPTS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "stillmotion": ("ours.py", ("stillmotion", "jax", "keras")),
+    "keras-fit": ("keras_tensorflow.py", ("tensorflow", "keras")),
+    "pytorch": ("pytorch_loop.py", ("torch",)),
+    "keras-train-step": ("keras_tensorflow.py", ("tensorflow", "keras")),
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One contender in one contest: how many replicas, and the ratio to ours that is aimed at."""
+
+    contender: str
+    replicas: int = 1
+    goal: str = "–"
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Contenders at the same work. ``steps`` make an epoch; the first entry is ours with one replica."""
+
+    shape: str
+    network: str
+    task: str
+    steps: int
+    entries: tuple[Entry, ...]
+
+
+def _plain(keras_goal: str, torch_goal: str, *, fleet: bool = True) -> tuple[Entry, ...]:
+    ours = (Entry("stillmotion"), *([Entry("stillmotion", 16)] if fleet else []))
+    return (*ours, Entry("keras-fit", goal=keras_goal), Entry("pytorch", goal=torch_goal))
+
+
+def _distil(goal: str) -> tuple[Entry, ...]:
+    return (Entry("stillmotion"), Entry("stillmotion", 16), Entry("keras-train-step", goal=goal))
+
+
+LM, OM = "deepconvlstm-lm", "deepconvlstm-om"
+CONTESTS = (
+    Contest("wisdm", LM, "train", 300, _plain("≥ 6×; 16: ≥ 9×", "≥ 5×")),
+    Contest("wisdm", LM, "distil", 200, _distil("≥ 15×")),
+    Contest("opportunity", LM, "train", 24, _plain("≥ 2×", "≥ 2×")),
+    Contest("opportunity", LM, "distil", 16, _distil("≥ 10×")),
+    Contest("shoaib", LM, "train", 16, _plain("≥ 2×", "≥ 2×")),
+    Contest("shoaib", LM, "distil", 8, _distil("≥ 10×")),
+    Contest("opportunity", OM, "train", 4, _plain("–", "≥ 1×", fleet=False)),
+)
+#: A quick look: the published student at the smallest shape.
+QUICK = CONTESTS[:1]
+
+
+def rows(*, data: Path | None = None, quick: bool = False) -> list[Row]:
+    """All contests, then what validation, bookkeeping and checkpoints add to a run.
+
+    Windows are drawn in the published shapes, so ``data`` is not read. Contenders run where their libraries are: with
+    this interpreter, or with those that ``STILLMOTION_BENCH_PYTHON`` lists. Keys of a row: ``ratio`` is a contender's
+    milliseconds over ours with one replica, ``ratio_16`` over ours with 16; ``note`` says what a teacher's answers cost
+    once (milliseconds for a step's windows, compilation included), who is not installed, and what bare epochs take.
+    """
+    turns = 3 if quick else 5
+    with tempfile.TemporaryDirectory(prefix="stillmotion-bench-") as scratch:
+        made = [row for contest in (QUICK if quick else CONTESTS) for row in _held(contest, turns, Path(scratch))]
+        return [*made, _whole_run(2 if quick else 5, Path(scratch))]
+
+
+def _held(contest: Contest, turns: int, scratch: Path) -> list[Row]:
+    """One contest: a row for each of its entries, those that are not installed included."""
+    data = _drawn(scratch, SHAPES[contest.shape], contest.steps * BATCH)
+    entries = {entry: interpreter(SCRIPTS[entry.contender][1]) for entry in contest.entries}
+    here: dict[Entry, Contender] = {}
+    try:
+        for entry, python in entries.items():
+            if python is not None:
+                here[entry] = Contender(python, SCRIPTS[entry.contender][0], data, _settings(contest, entry))
+        answers = dict(zip(here, in_turns(list(here.values()), turns), strict=True))
+    finally:
+        for contender in here.values():
+            contender.close()
+    taken = {
+        entry: [1000 * answer["seconds"] / contest.steps / entry.replicas for answer in given]
+        for entry, given in answers.items()
+    }
+    return [_row(contest, entry, taken, answers.get(entry, [])) for entry in contest.entries]
+
+
+def _row(contest: Contest, entry: Entry, taken: dict[Entry, list[float]], given: list[Answer]) -> Row:
+    row: Row = {
+        "shape": contest.shape,
+        "network": contest.network,
+        "task": contest.task,
+        "contender": entry.contender,
+        "replicas": entry.replicas,
+        "milliseconds": None,
+    }
+    if entry not in taken:
+        return {**row, "goal": entry.goal, "note": f"not installed ({SCRIPTS[entry.contender][1][0]})"}
+    row["milliseconds"] = median(taken[entry])
+    for column, replicas in (("ratio", 1), ("ratio_16", 16)):
+        ours = taken.get(Entry("stillmotion", replicas))
+        if ours is not None:
+            # The ratio of each round first: a machine that slows down slows all of a round.
+            row[column] = median(theirs / mine for theirs, mine in zip(taken[entry], ours, strict=True))
+    row["goal"] = entry.goal
+    if "once" in given[0]:
+        row["note"] = f"+ {1000 * given[0]['once'] / contest.steps:.3g} ms once"
+    return row
+
+
+def _whole_run(turns: int, scratch: Path) -> Row:
+    """16 replicas of LM at WISDM's shape: a whole training, checkpoints at both ends, against its bare epochs."""
+    training, validation, replicas, epochs = 8_000, 1_600, 16, 4
+    steps = -(-training // BATCH)
+    contest = Contest("wisdm", LM, "run", steps, ())
+    data = _drawn(scratch, SHAPES["wisdm"], training + validation)
+    settings = {**_settings(contest, Entry("stillmotion", replicas)), "training": training, "epochs": epochs}
+    contender = Contender(interpreter(SCRIPTS["stillmotion"][1]) or "", "ours.py", data, settings)
+    try:
+        (given,) = in_turns([contender], turns)
+    finally:
+        contender.close()
+    per_step = 1000 / steps / replicas / epochs
+    bare = median(answer["bare"] for answer in given) * per_step
+    return {
+        "shape": "wisdm",
+        "network": LM,
+        "task": "run",
+        "contender": "stillmotion",
+        "replicas": replicas,
+        "milliseconds": median(answer["seconds"] for answer in given) * per_step,
+        "ratio": median(answer["seconds"] / answer["bare"] for answer in given),
+        "goal": "≤ 1.1× bare",
+        "note": f"bare {bare:.3g} ms",
+    }
+
+
+def _settings(contest: Contest, entry: Entry) -> dict[str, Any]:
+    return {
+        "shape": SHAPES[contest.shape],
+        "name": contest.network,
+        "size": SIZES[contest.network],
+        "teacher_name": TEACHER,
+        "teacher": SIZES[TEACHER],
+        "task": contest.task,
+        "batch": BATCH,
+        "replicas": entry.replicas,
+    }
+
+
+def _drawn(scratch: Path, shape: tuple[int, int, int], count: int) -> Path:
+    """Windows whose classes can be learnt: noise around one drawn window for each class."""
+    length, channels, classes = shape
+    random = np.random.default_rng(0)
+    labels = random.integers(0, classes, count)
+    centres = random.normal(0, 0.5, (classes, length, channels))
+    windows = (centres[labels] + random.normal(size=(count, length, channels))).astype(np.float32)
+    path = scratch / f"windows-{length}-{channels}-{count}.npz"
+    np.savez(path, windows=windows, labels=labels)
+    return path

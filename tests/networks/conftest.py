@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from stillmotion.networks import build, networks, tap_names, with_taps
+from stillmotion.networks.draws import drawn_by_numpy
 
 #: A small shape that every network takes, and its number of classes.
 WINDOW, CHANNELS, CLASSES = SHAPE = (32, 3, 5)
@@ -30,6 +32,13 @@ def quick_compilation():
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture(autouse=True)
+def quick_draws(request):
+    """Layers that the tests build by themselves need no compiled draws, except where draws are the matter."""
+    with nullcontext() if "test_initial" in request.module.__name__ else drawn_by_numpy():
+        yield
 
 
 @cache

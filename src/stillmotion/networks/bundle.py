@@ -25,6 +25,7 @@ from ..errors import ContractError, UserError
 from ..signals import SignalSpec
 from .card import card
 from .cost import cost
+from .draws import drawn_by_numpy
 from .taps import inference
 
 MODEL, SIGNAL, SCORES, PROVENANCE, CARD = "model.keras", "signal.json", "scores.json", "provenance.json", "README.md"
@@ -110,7 +111,8 @@ class Bundle:
     @cached_property
     def model(self) -> keras.Model:
         """The network, from the signal in its own units to logits."""
-        return keras.models.load_model(self.path / MODEL, compile=False)
+        with drawn_by_numpy():
+            return keras.models.load_model(self.path / MODEL, compile=False)
 
     def logits(self, windows: ArrayLike, spec: SignalSpec) -> NDArray[np.float32]:
         """Logits (window, class) of ``windows`` (window, time, channel); ``spec`` must fit the bundle's contract."""

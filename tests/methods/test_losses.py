@@ -101,7 +101,7 @@ def test_rb_kd_is_alpha_of_the_labels_and_the_rest_of_the_teacher(square, temper
     student, teacher, targets, weights, offset = drawn((6, 4), 8)
     batch = Batch(*(part.astype(np.float32) for part in (targets, weights, offset)))
     given = numbers(alpha=0.3, temperature=temperature, square=square)
-    terms = METHODS["rb-kd"].objective(batch, {"logits": student}, {"logits": teacher}, given)
+    terms = METHODS["rb-kd"].objective(batch, {"logits": student}, {"logits": teacher}, given, {})
     assert set(terms) == {"cross_entropy", "distillation"}
     labels = 0.3 * loop_cross_entropy(student, targets, weights, offset)
     factor = temperature**2 if square else 1.0
@@ -117,7 +117,7 @@ def test_a_student_that_says_what_its_teacher_says_has_nothing_to_learn_from_it(
 
     def taught(z):
         teacher = (student + 5).astype(np.float32)  # A shift of all logits says the same.
-        return METHODS["rb-kd"].objective(batch, {"logits": z}, {"logits": teacher}, numbers())["distillation"]
+        return METHODS["rb-kd"].objective(batch, {"logits": z}, {"logits": teacher}, numbers(), {})["distillation"]
 
     assert float(taught(student.astype(np.float32))) == pytest.approx(0, abs=1e-5)
     np.testing.assert_allclose(jax_gradient(taught, student), 0, atol=1e-5)
@@ -133,7 +133,7 @@ def test_certain_answers_give_finite_losses():
 
 def test_lm_is_the_cross_entropy_alone():
     student, _, targets, weights, offset = drawn((4, 3), 1)
-    terms = METHODS["lm"].objective(Batch(targets, weights, offset), {"logits": student}, {}, {})
+    terms = METHODS["lm"].objective(Batch(targets, weights, offset), {"logits": student}, {}, {}, {})
     assert set(terms) == {"cross_entropy"}
     expected = loop_cross_entropy(student, targets, weights, offset)
     assert float(terms["cross_entropy"]) == pytest.approx(expected, rel=1e-5)

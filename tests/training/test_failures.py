@@ -59,7 +59,7 @@ def test_the_epoch_and_the_part_at_fault_are_named():
     assert np.isfinite(lost.weights).all()
 
 
-def odd(batch, student, teacher, numbers):
+def odd(batch, student, teacher, numbers, extras):
     logits = student["logits"]
     return {
         "cross_entropy": cross_entropy(batch, logits),
@@ -143,7 +143,7 @@ def test_a_fleet_larger_than_memory_is_refused_with_the_size_that_fits():
 
 
 def test_memory_is_asked_for_before_anything_is_compiled(monkeypatch):
-    one = replica_bytes(Functional(dense(), ["logits"]), Recipe(batch=8, epochs=1))
+    one = replica_bytes(fleet(dense(), [replica()]).lesson, Recipe(batch=8, epochs=1))
     shared = problem()[0].nbytes
     for room, said in ((2.9, "A fleet of 3 needs .* at most 2 fit"), (0.9, "make the batch smaller")):
         monkeypatch.setattr(memory, "free_bytes", lambda room=room: round((room * one + shared) / 0.6))
@@ -212,5 +212,5 @@ def test_the_estimate_of_memory_is_near_what_xla_takes():
     told = (ours._members(begun.slots), ours.shared, jnp.arange(8), jnp.asarray(8))
     taken = ours.program.epoch.lower(begun.learners, *told).compile().memory_analysis()
     whole = taken.temp_size_in_bytes + taken.argument_size_in_bytes + taken.output_size_in_bytes
-    stated = 8 * replica_bytes(ours.student, recipe) + windows.nbytes
+    stated = 8 * replica_bytes(ours.lesson, recipe) + windows.nbytes
     assert 0.3 < whole / stated < 1.5, f"XLA takes {whole / stated:.2f} times the estimate"

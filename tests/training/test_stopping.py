@@ -103,7 +103,7 @@ def test_a_finished_replica_stops_costing():
     """Steps are counted where they are computed, inside the compiled program."""
     steps = []
 
-    def counted(batch, student, teacher, numbers):
+    def counted(batch, student, teacher, numbers, extras):
         jax.debug.callback(lambda who: steps.append(int(who)), numbers["who"])
         return {"cross_entropy": cross_entropy(batch, student["logits"])}
 

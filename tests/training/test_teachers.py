@@ -13,7 +13,8 @@ from stillmotion.networks import initialise, set_statistics
 from stillmotion.training import Fleet, Recipe, Replica, Teacher
 from stillmotion.training.functional import Functional
 from stillmotion.training.progress import Progress
-from stillmotion.training.teacher import CHUNK, answers, require_able
+from stillmotion.training.functional import CHUNK
+from stillmotion.training.teacher import answers, require_able
 
 from .small import CLASSES, TRAIN, VALIDATION, dense, fleet, linear, normed, problem, same, train, with_weights
 
@@ -142,7 +143,7 @@ def test_a_teacher_exactly_as_good_as_the_commonest_class_is_refused():
     assert require_able(EYE[[0, 0, 0, 1, 0, 0]], labels) == pytest.approx(4 / 6)
 
 
-def both_learn(batch, student, teacher, numbers):
+def both_learn(batch, student, teacher, numbers, extras):
     """Two students that teach each other (Zhang et al., CVPR 2018)."""
     mine, yours, still = student["logits"], teacher["logits"], jax.lax.stop_gradient
     weight = numbers["mutual"]

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from .losses import cross_entropy
-from .method import Array, Batch, Method, Terms
+from .method import Batch, Method, Taps, Terms
 
 
-def objective(
-    batch: Batch, student: Mapping[str, Array], teacher: Mapping[str, Array], numbers: Mapping[str, Array]
-) -> Terms:
+def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
     """L = −Σ_k y_k log p_k, as a mean over the batch."""
     return {"cross_entropy": cross_entropy(batch, student["logits"])}
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import UnknownName, UserError
 
 Array = Any
+Taps = Mapping[str, Array]
 Terms = dict[str, Array]
+#: Shape of each tap without its batch axis.
+Shapes = Mapping[str, tuple[int, ...]]
+Extras = dict[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,9 @@ class Batch(NamedTuple):
     offset: Array
 
 
-Objective = Callable[[Batch, Mapping[str, Array], Mapping[str, Array], Mapping[str, Array]], Terms]
+Objective = Callable[[Batch, Taps, Taps, Taps, Taps], Terms]
+#: (shapes of the student's taps, of the teacher's, the method's options, random numbers) → arrays by name.
+DrawExtras = Callable[[Shapes, Shapes, Mapping[str, str], np.random.Generator], Extras]
 
 
 @dataclass(frozen=True)
@@ -58,11 +68,15 @@ class Method:
         name: lower-case, with hyphens.
         title: what it is, in a few words.
         source: paper and equation.
-        objective: (batch, student taps, teacher taps, numbers) → named loss terms, each a mean over the batch; their
-            sum is what training makes small. A pure function of ``jax.numpy`` arrays.
-        student_taps: outputs that it needs of the student.
+        objective: (batch, student taps, teacher taps, numbers, extras) → named loss terms, each a mean over the batch;
+            their sum is what training makes small. A pure function of ``jax.numpy`` arrays.
+        student_taps: outputs that it needs of the student; a name with ``*`` stands for all that match, one at least.
         teacher_taps: outputs that it needs of the teacher; none: it needs no teacher.
+        attention: networks that must have attention.
         numbers: its numbers, by name.
+        options: what can be chosen besides, by name: all choices, the one taken first.
+        extras: draws what is trained beside the student, such as projectors; nothing without. It may raise
+            ``UserError`` for taps that do not go together.
         trains_teacher: whether the teacher learns too, in the same step.
     """
 
@@ -72,7 +86,10 @@ class Method:
     objective: Objective
     student_taps: tuple[str, ...] = ("logits",)
     teacher_taps: tuple[str, ...] = ()
+    attention: tuple[Literal["student", "teacher"], ...] = ()
     numbers: Mapping[str, Number] = field(default_factory=dict)
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    extras: DrawExtras | None = None
     trains_teacher: bool = False
 
     def resolve(self, given: Mapping[str, float]) -> dict[str, float]:
@@ -84,3 +101,39 @@ class Method:
             name: number.check(f"{self.name}'s {name}", given.get(name, number.default))
             for name, number in self.numbers.items()
         }
+
+    def choose(self, options: Mapping[str, str]) -> Method:
+        """The method with these options."""
+        taken = dict(self.options)
+        for name, choice in options.items():
+            if name not in taken:
+                raise UnknownName(f"option of {self.name}", name, list(taken) or ["(it has none)"])
+            if choice not in taken[name]:
+                raise UnknownName(f"{name} of {self.name}", choice, list(taken[name]))
+            taken[name] = (choice, *(other for other in taken[name] if other != choice))
+        return replace(self, options=taken) if options else self
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """What is chosen of each option."""
+        return {name: choices[0] for name, choices in self.options.items()}
+
+    def draw_extras(self, student: Shapes, teacher: Shapes, seed: int) -> Extras:
+        """First values of what is trained beside the student; the same for the same seed."""
+        if self.extras is None:
+            return {}
+        return self.extras(student, teacher, self.chosen, np.random.default_rng([seed, 7]))
+
+
+def find_taps(wanted: Sequence[str], there: Sequence[str], *, method: str, network: str) -> tuple[str, ...]:
+    """The taps ``there`` that a method wants; an error when one is missing."""
+    found: list[str] = []
+    for name in wanted:
+        matching = [tap for tap in there if fnmatchcase(tap, name)]
+        if not matching:
+            raise UserError(
+                f"{method} needs {name} of {network}, which has {', '.join(there)}"
+                f"{': give it attention' if 'attention' in name else ''}."
+            )
+        found += [tap for tap in matching if tap not in found]
+    return tuple(found)

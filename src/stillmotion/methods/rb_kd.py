@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import jax.numpy as jnp
 
 from .losses import cross_entropy, divergence
-from .method import Array, Batch, Method, Number, Terms
+from .method import Batch, Method, Number, Taps, Terms
 
 
-def objective(
-    batch: Batch, student: Mapping[str, Array], teacher: Mapping[str, Array], numbers: Mapping[str, Array]
-) -> Terms:
+def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
     r"""L = α · L_stud + (1 − α) · T² · KL(q_T ‖ q_S), softened at temperature T.
 
     The sources' page leaves out the factor T², their code has it; ``square`` 0 leaves it out.

@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import UserError
 from ..methods import Method
+from ..methods import method as find_method
 from ..networks.normaliser import normaliser, set_statistics
 from .fleet import Fleet
-from .functional import Functional
+from .lesson import teacher_network
 from .plan import Recipe, Replica
 from .progress import Progress
 from .teacher import Teacher
@@ -52,7 +53,8 @@ def fit(
         windows: (n, T, D) training windows.
         labels: (n,) their classes, from 0.
         validation: windows and labels of *other people*; without them the last 15 % of the windows are held back.
-        teacher: a trained ``keras.Model``, or its logits for the training windows and then the validation windows.
+        teacher: a trained ``keras.Model``, or its logits for the training windows and then the validation windows
+            (enough for methods that want nothing else).
         method: ``lm`` without a teacher, ``rb-kd`` with one, by default.
         numbers: numbers of the method and the optimiser (``learning_rate``, ``temperature`` …).
         recipe: batch, epochs, patience, …
@@ -74,10 +76,11 @@ def fit(
         raise UserError("There is no training window.")
     if y.min() < 0 or y.max() >= classes:
         raise UserError(f"Labels run from {y.min()} to {y.max()}; {model.name} has classes 0 … {classes - 1}.")
-    teachers = [] if teacher is None else [_teacher(teacher)]
+    way = find_method(method or ("lm" if teacher is None else "rb-kd"))
+    teachers = [] if teacher is None else [_teacher(teacher, way)]
     fleet = Fleet(
         model,
-        method or ("lm" if teacher is None else "rb-kd"),
+        way,
         [Replica(seed, train, chosen, dict(numbers or {}), name=model.name)],
         x,
         y,
@@ -105,9 +108,9 @@ def _adapt(model: keras.Model, windows: NDArray[np.float32]) -> None:
         set_statistics(model, windows.mean((0, 1)), np.where(std > 0, std, 1))
 
 
-def _teacher(given: keras.Model | ArrayLike) -> Teacher:
+def _teacher(given: keras.Model | ArrayLike, method: Method) -> Teacher:
     if isinstance(given, keras.Model):
-        network = Functional(given, ["logits"])
+        network = teacher_network(given, method)
         weights, state = network.own()
         return Teacher(network, weights, state, name=given.name)
     return Teacher(outputs={"logits": np.asarray(given, np.float32)}, name="the given logits")

@@ -18,7 +18,8 @@ from ..methods import Method, method
 from ..windows.augment import Places, check_kinds
 from . import checkpoint
 from .fingerprint import fingerprint, structure
-from .functional import Functional, State, Vector
+from .functional import State, Vector
+from .lesson import prepare
 from .members import member_tables, resolve
 from .memory import choose_size, on_accelerator, replica_bytes
 from .optimiser import Moments
@@ -27,7 +28,7 @@ from .program import SOUND, Learner, Member, Shared, compile_program
 from .progress import Epoch, Progress
 from .slots import chosen, put, stacked, taken
 from .standing import Outcome, Slot, Standing
-from .teacher import Teacher, answers, check_teachers, require_able, require_finite
+from .teacher import Teacher
 
 #: Replicas that share one matrix product where there is an accelerator; on a processor each goes alone.
 TOGETHER_GPU = 64
@@ -85,28 +86,15 @@ class Fleet:
         self.classes, self.places, self.own_weights, self.every = classes, places, own_weights, every
         self.replicas = list(replicas)
         check_replicas(self.replicas, self.windows, self.labels, classes)
-        self.student = Functional(student, sorted({"logits", *self.method.student_taps}))
-        self.teachers = list(teachers)
-        self.student.require_fit(self.windows.shape[1:], classes)
-        if self.method.teacher_taps:
-            check_teachers(self.teachers, self.replicas, self.windows, classes, method=self.method.name)
-        in_step = bool(self.method.teacher_taps) and (live or bool(self.recipe.augment) or self.method.trains_teacher)
-        self.teacher = self._teacher_network() if in_step else None
-        per_replica = replica_bytes(self.student, self.recipe, teacher=self.teacher)
+        in_step = live or bool(self.recipe.augment)
+        self.lesson = prepare(student, self.method, teachers, self.replicas, self.windows, classes, live=in_step)
+        self.student = self.lesson.student
+        per_replica = replica_bytes(self.lesson, self.recipe)
         self.size = choose_size(size, len(self.replicas), per_replica, self.windows.nbytes)
         wanted = together or (TOGETHER_GPU if on_accelerator() else 1)
         self.together = min(wanted, self.size)
         self.tables = member_tables(self.replicas, self.method, self.recipe, self.labels, classes)
-        self.program = compile_program(
-            self.student,
-            self.method,
-            self.recipe,
-            classes=classes,
-            teacher=self.teacher,
-            live=in_step,
-            places=places,
-            together=self.together,
-        )
+        self.program = compile_program(self.lesson, self.recipe, classes=classes, places=places, together=self.together)
         self.shared = self._share()
         self.path = None if folder is None else Path(folder) / "fleet.ckpt"
         self.averages = any(resolve(r, self.method, self.recipe)["average"] > 0 for r in self.replicas)
@@ -205,7 +193,8 @@ class Fleet:
                 history=tuple(slot.history),
                 weights=best.average if self.averages else best.weights[: self.student.size],
                 state=best.state,
-                teacher_weights=best.weights[self.student.size :],
+                teacher_weights=best.weights[self.student.size : best.weights.size - self.lesson.beside.size],
+                extras=best.weights[best.weights.size - self.lesson.beside.size :],
                 teacher_state=best.teacher_state,
             )
             standing.slots[number] = None
@@ -245,8 +234,7 @@ class Fleet:
     # Beginning and going on.
 
     def _begin(self) -> Standing:
-        if self.teachers:
-            self._judge_teachers()
+        self.lesson.judge(self.replicas, self.windows, self.labels)
         slots: list[Slot | None] = [Slot(number) for number in range(self.size)]
         learners = stacked([self._fresh(number) for number in range(self.size)])
         return Standing(slots, list(range(self.size, len(self.replicas))), {}, learners, learners)
@@ -259,12 +247,14 @@ class Fleet:
             state = self.student.with_statistics(state, replica.mean, replica.std)
         average = vector if self.averages else np.zeros(0, np.float32)
         teacher_state: State = []
-        if self.method.trains_teacher and self.teacher is not None:
-            teacher = self.teachers[replica.teacher]
+        network = self.lesson.trained_teacher
+        if network is not None:
+            teacher = self.lesson.teachers[replica.teacher]
             assert teacher.weights is not None
             vector, teacher_state = np.concatenate([vector, teacher.weights]), list(teacher.state or [])
             if replica.mean is not None and replica.std is not None:
-                teacher_state = self.teacher.with_statistics(teacher_state, replica.mean, replica.std)
+                teacher_state = network.with_statistics(teacher_state, replica.mean, replica.std)
+        vector = np.concatenate([vector, self.lesson.beside.flat(self.lesson.extras(replica.seed))])
         zero = np.zeros_like(vector)
         return Learner(
             weights=vector,
@@ -278,48 +268,18 @@ class Fleet:
     def _first_weights(self, seed: int) -> tuple[Vector, State]:
         return self.student.own(seed) if self.own_weights else self.student.initial(seed)
 
-    def _teacher_network(self) -> Functional:
-        """The network that runs inside the step; all teachers of a fleet share its shape."""
-        network = self.teachers[0].network if self.teachers else None
-        if network is None or any(teacher.network is None for teacher in self.teachers):
-            raise UserError(
-                f"{self.method.name} runs its teacher in every step here (augmentation, or both learn), so scores from "
-                f"a file cannot teach: give the teacher as a model."
-            )
-        return Functional(network.model, self.method.teacher_taps)
-
     def _share(self) -> Shared:
         import jax.numpy as jnp
 
-        taps: dict[str, Any] = {}
         weights: Any = jnp.zeros((0, 0))
         state: list[Any] = []
-        if self.teacher is not None:
-            weights = jnp.stack([jnp.asarray(teacher.weights) for teacher in self.teachers])
-            states = [teacher.state or [] for teacher in self.teachers]
+        if self.lesson.teacher is not None:
+            teachers = self.lesson.teachers
+            weights = jnp.stack([jnp.asarray(teacher.weights) for teacher in teachers])
+            states = [teacher.state or [] for teacher in teachers]
             state = [jnp.stack([jnp.asarray(leaf) for leaf in leaves]) for leaves in zip(*states, strict=True)]
-        elif self.method.teacher_taps:
-            given = [answers(teacher, self.windows, self.method.teacher_taps) for teacher in self.teachers]
-            taps = {name: jnp.asarray(np.stack([each[name] for each in given])) for name in self.method.teacher_taps}
+        taps = {name: jnp.asarray(values) for name, values in self.lesson.cached.items()}
         return Shared(jnp.asarray(self.windows), jnp.asarray(self.labels), taps, weights, state)
-
-    def _judge_teachers(self) -> None:
-        """Refuse, before the first step, a teacher that has nothing to teach its replicas."""
-        if self.method.trains_teacher or "logits" not in self.method.teacher_taps:
-            return
-        for number, teacher in enumerate(self.teachers):
-            learning = [replica for replica in self.replicas if replica.teacher == number]
-            if not learning:
-                continue
-            rows = np.unique(np.concatenate([replica.validation for replica in learning]))
-            if "logits" in self.shared.taps:
-                every = np.asarray(self.shared.taps["logits"][number])
-                learnt = np.unique(np.concatenate([replica.train for replica in learning]))
-                require_finite(every[learnt], name=teacher.name)
-                logits = every[rows]
-            else:
-                logits = answers(teacher, self.windows[rows], ["logits"])["logits"]
-            require_able(logits, self.labels[rows], name=teacher.name)
 
     def _report(self, standing: Standing, terms: dict[str, float], seconds: float, first: float, done: int) -> Epoch:
         here = [slot for slot in standing.slots if slot is not None]
@@ -345,10 +305,10 @@ class Fleet:
     def _fingerprint(self) -> str:
         """Of everything that decides the outcome."""
         plain = {
-            "method": self.method.name,
+            "method": [self.method.name, self.method.chosen],
             "recipe": self.recipe.to_dict(),
             "student": structure(self.student.model),
-            "teacher": None if self.teacher is None else structure(self.teacher.model),
+            "teacher": None if self.lesson.teacher is None else structure(self.lesson.teacher.model),
             "classes": self.classes,
             "places": self.places,
             "size": self.size,

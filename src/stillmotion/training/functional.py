@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -17,6 +18,8 @@ from ..networks.taps import with_taps
 Array = Any
 Vector = NDArray[np.float32]
 State = list[NDArray[Any]]
+#: Windows that a network answers at a time.
+CHUNK = 256
 
 
 class Functional:
@@ -38,6 +41,7 @@ class Functional:
                 f"before keras is imported."
             )
         self.model = model
+        self.taps = tuple(taps)
         self.tapped = with_taps(model, taps)
         self.trainable = list(self.tapped.trainable_variables)
         self.state = list(self.tapped.non_trainable_variables)
@@ -51,6 +55,11 @@ class Functional:
     def size(self) -> int:
         """How many weights are trained."""
         return int(self.bounds[-1])
+
+    @property
+    def tap_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of each tap without its batch axis."""
+        return {name: tuple(output.shape[1:]) for name, output in self.tapped.output.items()}
 
     @property
     def decays(self) -> Vector:
@@ -101,12 +110,34 @@ class Functional:
         ]
         return self.tapped.stateless_call(weights, list(state), x, training=training)  # type: ignore[no-any-return]
 
+    def answers(self, vector: Vector, state: Sequence[Any], windows: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
+        """All taps for windows (N, T, D), in inference mode; compiled once for all weights."""
+        collected: dict[str, list[NDArray[np.float32]]] = {tap: [] for tap in self.taps}
+        for start in range(0, len(windows), CHUNK):
+            part = windows[start : start + CHUNK]
+            # One shape for all chunks, the last one included: one compilation.
+            missing = CHUNK - len(part)
+            padded = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) if missing else part
+            for tap, value in self._answer(vector, list(state), padded).items():
+                collected[tap].append(np.asarray(value[: len(part)], np.float32))
+        shapes = self.tap_shapes
+        return {
+            tap: np.concatenate(parts) if parts else np.zeros((0, *shapes[tap]), np.float32)
+            for tap, parts in collected.items()
+        }
+
     def put(self, vector: NDArray[Any], state: Sequence[NDArray[Any]]) -> None:
         """Give the model these weights and this state."""
         for variable, start, stop in zip(self.trainable, self.bounds[:-1], self.bounds[1:], strict=True):
             variable.assign(np.asarray(vector[start:stop]).reshape(variable.shape))
         for variable, value in zip(self.state, state, strict=True):
             variable.assign(value)
+
+    @cached_property
+    def _answer(self) -> Any:
+        import jax
+
+        return jax.jit(lambda vector, state, x: self.apply(vector, state, x, training=False)[0])
 
     def _flat(self, values: dict[int, NDArray[Any]]) -> tuple[Vector, State]:
         parts = [np.asarray(values[id(v)], np.float32).ravel() for v in self.trainable]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from .functional import Functional
+from .lesson import Lesson
 from .plan import Recipe
 
 #: Share of the free memory that a fleet may fill.
@@ -17,10 +18,10 @@ GPU_REPLICAS = 512
 STEP_FACTOR = 4
 
 
-def replica_bytes(student: Functional, recipe: Recipe, *, teacher: Functional | None = None) -> int:
+def replica_bytes(lesson: Lesson, recipe: Recipe) -> int:
     """Bytes that one replica needs while it trains: weights, moments, best weights, and one step's activations."""
-    networks = [student] if teacher is None else [student, teacher]
-    weights = sum(network.size for network in networks)
+    networks = [lesson.student] if lesson.teacher is None else [lesson.student, lesson.teacher]
+    weights = sum(network.size for network in networks) + lesson.beside.size
     activations = sum(_activations(network) for network in networks) * recipe.batch
     return 4 * (6 * weights + STEP_FACTOR * activations)
 

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ..methods import Batch, Method
+from ..methods import Batch
+from ..methods.method import Shapes
 from ..windows.augment import Places, augment
-from .functional import Functional
+from .lesson import Lesson
 from .optimiser import Moments, adam, scheduled
 from .plan import Recipe
 
@@ -24,8 +25,8 @@ SOUND = -1
 class Learner(NamedTuple):
     """What one replica carries from step to step; a fleet holds these with a leading replica axis.
 
-    ``weights`` are the student's, followed by the teacher's where the teacher learns too; ``broken`` is the number of
-    the first loss term that was not finite (the count of terms for the gradient), -1 while all is well.
+    ``weights`` are the student's, the teacher's where it learns too, and what is trained beside them; ``broken`` is the
+    number of the first loss term that was not finite (the count of terms for the gradient), -1 while all is well.
     """
 
     weights: Array
@@ -80,33 +81,19 @@ class Program:
     terms: tuple[str, ...]
 
 
-def compile_program(
-    student: Functional,
-    method: Method,
-    recipe: Recipe,
-    *,
-    classes: int,
-    teacher: Functional | None = None,
-    live: bool = False,
-    places: Places = (),
-    together: int = 1,
-) -> Program:
-    """Build the programs for one student, method and recipe.
+def compile_program(lesson: Lesson, recipe: Recipe, *, classes: int, places: Places = (), together: int = 1) -> Program:
+    """Build the programs for one lesson and recipe.
 
     Args:
-        student: the network that learns.
-        method: gives the objective.
+        lesson: method, student and teachers.
         recipe: how.
         classes: how many.
-        teacher: the teacher's network, where it is run inside the step.
-        live: the teacher answers the augmented windows in every step, instead of being looked up.
         places: sensors by place on the body, for rotations.
         together: so many replicas share one matrix product. On a processor, replicas of tiny networks run faster one
             after the other (a batched product of small matrices is slow there), on an accelerator all together.
     """
-    step = partial(
-        _step, student, method, recipe, classes, teacher if (live or method.trains_teacher) else None, places
-    )
+    student = lesson.student
+    step = partial(_step, lesson, recipe, classes, places)
 
     def epoch_of(learner: Learner, member: Member, shared: Shared) -> tuple[Learner, Array]:
         def body(carry: Learner, row: tuple[Array, Array]) -> tuple[Learner, Array]:
@@ -131,7 +118,7 @@ def compile_program(
     return Program(
         epoch=jax.jit(_over_groups(epoch_of, together)),
         evaluate=jax.jit(_over_groups(counts_of, together)),
-        terms=term_names(method, classes, student, teacher),
+        terms=term_names(lesson, classes),
     )
 
 
@@ -165,29 +152,26 @@ def _over_groups(work: Callable[..., Any], together: int) -> Callable[..., Any]:
     return run
 
 
-def term_names(method: Method, classes: int, student: Functional, teacher: Functional | None) -> tuple[str, ...]:
+def term_names(lesson: Lesson, classes: int) -> tuple[str, ...]:
     """Names of the loss terms that a method gives, found by tracing it without computing anything."""
 
     def trace() -> dict[str, Array]:
-        def taps(network: Functional | None, wanted: tuple[str, ...]) -> dict[str, Array]:
-            if network is None:
-                return {name: jnp.zeros((2, classes)) for name in wanted}
-            outputs = network.tapped.output
-            return {name: jnp.zeros((2, *outputs[name].shape[1:])) for name in wanted}
+        def taps(shapes: Shapes) -> dict[str, Array]:
+            return {name: jnp.zeros((2, *shape)) for name, shape in shapes.items()}
 
         batch = Batch(jnp.zeros((2, classes)), jnp.ones(2), jnp.zeros(classes))
-        numbers = {name: jnp.asarray(number.default) for name, number in method.numbers.items()}
-        return method.objective(batch, taps(student, method.student_taps), taps(teacher, method.teacher_taps), numbers)
+        numbers = {name: jnp.asarray(number.default) for name, number in lesson.method.numbers.items()}
+        extras = {name: jnp.zeros(shape) for name, shape in lesson.beside.shapes.items()}
+        student, teacher = taps(lesson.student.tap_shapes), taps(lesson.teacher_shapes)
+        return lesson.method.objective(batch, student, teacher, numbers, extras)
 
     return tuple(sorted(jax.eval_shape(trace)))
 
 
 def _step(
-    student: Functional,
-    method: Method,
+    lesson: Lesson,
     recipe: Recipe,
     classes: int,
-    teacher: Functional | None,
     places: Places,
     learner: Learner,
     number: Array,
@@ -196,6 +180,7 @@ def _step(
     shared: Shared,
 ) -> tuple[Learner, Array]:
     """One step of one replica: the learner after it, and its loss terms."""
+    student, learning = lesson.student, lesson.trained_teacher
     numbers = member.numbers
     labels = shared.labels[rows]
     x = shared.windows[rows]  # (B, T, D)
@@ -207,17 +192,20 @@ def _step(
     targets = targets * (1 - numbers["smoothing"]) + numbers["smoothing"] / classes
     batch = Batch(targets, weights, member.offset)
     fixed: dict[str, Array] = {name: taps[member.teacher, rows] for name, taps in shared.taps.items()}
-    if teacher is not None and not method.trains_teacher:
+    if lesson.teacher is not None and learning is None:
         own = [leaf[member.teacher] for leaf in shared.teacher_state]
-        fixed, _ = teacher.apply(shared.teacher_weights[member.teacher], own, x, training=False)
+        fixed, _ = lesson.teacher.apply(shared.teacher_weights[member.teacher], own, x, training=False)
         fixed = jax.lax.stop_gradient(fixed)
+    after_student = student.size
+    after_teacher = after_student + (0 if learning is None else learning.size)
 
     def loss(vector: Array) -> tuple[Array, tuple[Array, Any, Any]]:
-        taps, state = student.apply(vector[: student.size], learner.state, x, training=True)
+        taps, state = student.apply(vector[:after_student], learner.state, x, training=True)
         answers, teacher_state = fixed, learner.teacher_state
-        if teacher is not None and method.trains_teacher:
-            answers, teacher_state = teacher.apply(vector[student.size :], learner.teacher_state, x, training=True)
-        named = method.objective(batch, taps, answers, numbers)
+        if learning is not None:
+            own = vector[after_student:after_teacher]
+            answers, teacher_state = learning.apply(own, learner.teacher_state, x, training=True)
+        named = lesson.method.objective(batch, taps, answers, numbers, lesson.beside.named(vector[after_teacher:]))
         terms = jnp.stack([named[name] for name in sorted(named)])
         return terms.sum(), (terms, state, teacher_state)
 
@@ -229,8 +217,7 @@ def _step(
         schedule=recipe.schedule,
         warmup=recipe.warmup,
     )
-    decays = jnp.concatenate([network.decays for network in _trained(student, teacher, method)])
-    vector, moments = adam(learner.weights, gradient, learner.moments, rate, numbers, decays)
+    vector, moments = adam(learner.weights, gradient, learner.moments, rate, numbers, jnp.asarray(lesson.decays))
     finite = jnp.append(jnp.isfinite(terms), jnp.isfinite(jnp.sum(gradient)))
     active = (number < member.steps) & (learner.broken == SOUND)
     fault = jnp.where(finite.all(), SOUND, jnp.argmin(finite)).astype(jnp.int32)
@@ -247,7 +234,3 @@ def _step(
     )
     broken = jnp.where(active, fault, learner.broken)
     return Learner(kept[0], kept[1], average, kept[2], kept[3], broken), jnp.where(active, terms, 0.0)
-
-
-def _trained(student: Functional, teacher: Functional | None, method: Method) -> list[Functional]:
-    return [student, teacher] if teacher is not None and method.trains_teacher else [student]

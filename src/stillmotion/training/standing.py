@@ -19,7 +19,8 @@ class Outcome:
     """What became of one replica.
 
     ``weights`` and ``state`` are those of its best epoch; ``teacher_weights`` and ``teacher_state`` likewise where the
-    teacher learnt too. ``history`` has a row an epoch: the means of the loss terms, and ``validation``.
+    teacher learnt too, ``extras`` what was trained beside them. ``history`` has a row an epoch: the means of the loss
+    terms, and ``validation``.
     """
 
     replica: int
@@ -33,6 +34,7 @@ class Outcome:
     state: State
     teacher_weights: Vector
     teacher_state: State
+    extras: Vector
 
 
 @dataclass
@@ -80,7 +82,7 @@ class Standing:
         plain = {}
         for number, outcome in self.outcomes.items():
             kept = dict(outcome.__dict__)
-            for part in ("weights", "teacher_weights"):
+            for part in ("weights", "teacher_weights", "extras"):
                 arrays[f"outcome/{number}/{part}"] = kept.pop(part)
             for part in ("state", "teacher_state"):
                 arrays |= {f"outcome/{number}/{part}/{n:03d}": leaf for n, leaf in enumerate(kept.pop(part))}
@@ -112,6 +114,7 @@ class Standing:
                 **{**kept, "history": tuple(kept["history"])},
                 weights=arrays[f"outcome/{number}/weights"],
                 teacher_weights=arrays[f"outcome/{number}/teacher_weights"],
+                extras=arrays[f"outcome/{number}/extras"],
                 state=listed(f"outcome/{number}/state"),
                 teacher_state=listed(f"outcome/{number}/teacher_state"),
             )

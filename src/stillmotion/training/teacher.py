@@ -14,8 +14,6 @@ from .functional import Functional, State, Vector
 from .plan import Replica
 
 Array = Any
-#: Windows that a teacher answers at a time.
-CHUNK = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +21,7 @@ class Teacher:
     """A teacher: a network with weights (and the state they go with), or outputs that were computed elsewhere.
 
     Args:
-        network: the model as a function; None for outputs from elsewhere.
+        network: the model as a function, with the taps that the method wants; None for outputs from elsewhere.
         weights, state: of the network.
         outputs: tap name to (windows, …), for a teacher without a network (``logits`` at least).
         name: what to call it in messages.
@@ -63,35 +61,18 @@ def answers(teacher: Teacher, windows: Array, taps: Sequence[str]) -> dict[str, 
         windows: (N, T, D).
         taps: which outputs are wanted.
     """
-    if teacher.network is None:
+    if teacher.network is not None:
+        assert teacher.weights is not None
+        assert teacher.state is not None
+        given = teacher.network.answers(teacher.weights, teacher.state, windows)
+    else:
         given = teacher.outputs or {}
-        for tap in taps:
-            if tap not in given:
-                raise UserError(f"{teacher.name} has no {tap!r}; it gives {', '.join(given) or 'nothing'}.")
-            if len(given[tap]) != len(windows):
-                raise UserError(
-                    f"{teacher.name} gives {tap} for {len(given[tap])} windows where there are {len(windows)}."
-                )
-        return {tap: np.asarray(given[tap], np.float32) for tap in taps}
-    import jax
-
-    network, weights, state = teacher.network, teacher.weights, teacher.state
-    assert weights is not None
-    assert state is not None
-
-    @jax.jit
-    def answer(x: Array) -> dict[str, Array]:
-        outputs = network.apply(weights, state, x, training=False)[0]
-        return {tap: outputs[tap] for tap in taps}
-
-    collected: dict[str, list[NDArray[np.float32]]] = {tap: [] for tap in taps}
-    for start in range(0, len(windows), CHUNK):
-        part = windows[start : start + CHUNK]
-        # One shape for all chunks, the last one included: one compilation.
-        padded = np.concatenate([part, np.repeat(part[-1:], CHUNK - len(part), axis=0)]) if len(part) < CHUNK else part
-        for tap, value in answer(padded).items():
-            collected[tap].append(np.asarray(value[: len(part)], np.float32))
-    return {tap: np.concatenate(parts) for tap, parts in collected.items()}
+    for tap in taps:
+        if tap not in given:
+            raise UserError(f"{teacher.name} has no {tap!r}; it gives {', '.join(given) or 'nothing'}.")
+        if len(given[tap]) != len(windows):
+            raise UserError(f"{teacher.name} gives {tap} for {len(given[tap])} windows where there are {len(windows)}.")
+    return {tap: np.asarray(given[tap], np.float32) for tap in taps}
 
 
 def require_able(logits: ArrayLike, labels: ArrayLike, *, name: str = "the teacher") -> float:

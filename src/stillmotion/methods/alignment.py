@@ -1,0 +1,35 @@
+"""Maps of unequal size brought to one size, by linear interpolation along each axis."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from .method import Array
+
+
+def interpolation(source: int, target: int) -> NDArray[np.float32]:
+    """(target, source): what each new place takes of each old one; the ends stay the ends, one place is the mean."""
+    if target == 1:
+        return np.full((1, source), 1 / source, np.float32)
+    places = np.linspace(0, source - 1, target)
+    identity = np.eye(source)
+    columns = [np.interp(places, np.arange(source), column) for column in identity]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def aligned(x: Array, size: tuple[int, ...]) -> Array:
+    """``x`` (B, positions …) with the positions ``size``; an axis that it lacks is repeated, one too many is averaged.
+
+    A map over time and sensors and a map over time alone are compared as (time, sensors) and (time, 1).
+    """
+    while len(x.shape) - 1 < len(size):
+        x = x[..., None]
+    while len(x.shape) - 1 > len(size):
+        x = x.mean(-1)
+    for axis, length in enumerate(size, start=1):
+        if x.shape[axis] != length:
+            weights = jnp.asarray(interpolation(x.shape[axis], length))
+            x = jnp.moveaxis(jnp.tensordot(weights, x, axes=(1, axis)), 0, axis)
+    return x

@@ -1,0 +1,205 @@
+"""What one method needs of one student and its teachers, put together once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UserError
+from ..methods import Method, find_taps
+from ..methods.method import Extras, Shapes
+from ..networks.taps import tap_names
+from .functional import Functional, Vector
+from .plan import Replica
+from .teacher import Teacher, answers, check_teachers, require_able, require_finite
+
+
+class Beside:
+    """What is trained beside the networks, such as projectors, as one vector.
+
+    Args:
+        first: any first values; their names and shapes are kept.
+    """
+
+    def __init__(self, first: Extras) -> None:
+        self.shapes = {name: values.shape for name, values in first.items()}
+
+    @property
+    def size(self) -> int:
+        """How many numbers are trained."""
+        return sum(int(np.prod(shape)) for shape in self.shapes.values())
+
+    @property
+    def decays(self) -> Vector:
+        """1 where weight decay acts: matrices, not biases."""
+        parts = [np.full(int(np.prod(shape)), float(len(shape) >= 2), np.float32) for shape in self.shapes.values()]
+        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+    def flat(self, extras: Extras) -> Vector:
+        """One vector of all values."""
+        parts = [np.asarray(extras[name], np.float32).ravel() for name in self.shapes]
+        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+    def named(self, vector: Any) -> dict[str, Any]:
+        """The values by name; the inverse of ``flat``."""
+        found, start = {}, 0
+        for name, shape in self.shapes.items():
+            stop = start + int(np.prod(shape))
+            found[name] = vector[start:stop].reshape(shape)
+            start = stop
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """One method with its student and teachers.
+
+    Args:
+        method: how it is taught.
+        student: the network that learns, with the taps that the method wants.
+        teachers: who teaches; a replica names its own by number.
+        teacher: the network that runs inside the step, or None where answers were computed before.
+        cached: by tap the answers of all teachers, (teachers, N, …); nothing where the teacher runs inside the step.
+    """
+
+    method: Method
+    student: Functional
+    teachers: tuple[Teacher, ...]
+    teacher: Functional | None
+    cached: dict[str, NDArray[np.float32]]
+
+    @cached_property
+    def teacher_shapes(self) -> Shapes:
+        """Shape of each of the teacher's taps."""
+        if self.teacher is not None:
+            return self.teacher.tap_shapes
+        return {name: values.shape[2:] for name, values in self.cached.items()}
+
+    @cached_property
+    def beside(self) -> Beside:
+        """What is trained beside the networks."""
+        return Beside(self.extras(0))
+
+    @property
+    def trained_teacher(self) -> Functional | None:
+        """The teacher's network where it learns too."""
+        return self.teacher if self.method.trains_teacher else None
+
+    @property
+    def decays(self) -> Vector:
+        """1 for each trained number that weight decay is for: student, teacher where it learns, what is beside."""
+        teacher = self.trained_teacher
+        parts = [self.student.decays, *([] if teacher is None else [teacher.decays]), self.beside.decays]
+        return np.concatenate(parts)
+
+    def extras(self, seed: int) -> Extras:
+        """First values of what is trained beside the networks."""
+        return self.method.draw_extras(self.student.tap_shapes, self.teacher_shapes, seed)
+
+    def judge(self, replicas: Sequence[Replica], windows: NDArray[Any], labels: NDArray[Any]) -> None:
+        """Refuse, before the first step, a teacher that has nothing to teach its replicas."""
+        if self.method.trains_teacher or "logits" not in self.method.teacher_taps:
+            return
+        for number, teacher in enumerate(self.teachers):
+            learning = [replica for replica in replicas if replica.teacher == number]
+            if not learning:
+                continue
+            rows = np.unique(np.concatenate([replica.validation for replica in learning]))
+            if "logits" in self.cached:
+                learnt = np.unique(np.concatenate([replica.train for replica in learning]))
+                require_finite(self.cached["logits"][number][learnt], name=teacher.name)
+                logits = self.cached["logits"][number][rows]
+            else:
+                logits = answers(teacher, windows[rows], ["logits"])["logits"]
+            require_able(logits, labels[rows], name=teacher.name)
+
+
+def prepare(
+    model: keras.Model,
+    method: Method,
+    teachers: Sequence[Teacher],
+    replicas: Sequence[Replica],
+    windows: NDArray[np.float32],
+    classes: int,
+    *,
+    live: bool,
+) -> Lesson:
+    """A lesson, checked: networks have the taps that the method wants, and fit the windows and classes.
+
+    Args:
+        model: the student.
+        method: how it is taught.
+        teachers: who teaches.
+        replicas: those who learn.
+        windows: (N, T, D), which teachers answer now unless they do so inside the step.
+        classes: how many.
+        live: the teacher answers inside the step.
+    """
+    there = tap_names(model)
+    if "student" in method.attention:
+        find_taps(["*_attention_*"], there, method=method.name, network=model.name)
+    student = Functional(model, sorted(find_taps(("logits", *method.student_taps), there, **_who(method, model.name))))
+    student.require_fit(windows.shape[1:], classes)
+    if not method.teacher_taps:
+        return Lesson(method, student, tuple(teachers), None, {})
+    check_teachers(teachers, replicas, windows, classes, method=method.name)
+    if live or method.trains_teacher:
+        lesson = Lesson(method, student, tuple(teachers), _network(method, teachers), {})
+    else:
+        lesson = Lesson(method, student, tuple(teachers), None, _answered(method, teachers, windows))
+    _ = lesson.beside  # taps that do not go together are found now
+    return lesson
+
+
+def teacher_network(model: keras.Model, method: Method) -> Functional:
+    """A teacher's model as a function with the taps that a method wants."""
+    found = find_taps(("logits", *method.teacher_taps), tap_names(model), **_who(method, model.name))
+    return Functional(model, sorted(found))
+
+
+def _network(method: Method, teachers: Sequence[Teacher]) -> Functional:
+    """The network that runs inside the step; all teachers of a fleet share its shape."""
+    network = teachers[0].network
+    if network is None or any(teacher.network is None for teacher in teachers):
+        raise UserError(
+            f"{method.name} runs its teacher in every step here (augmentation, or both learn), so scores from a file "
+            f"cannot teach: give the teacher as a model."
+        )
+    find_taps(method.teacher_taps, network.taps, **_who(method, teachers[0].name))
+    return network
+
+
+def _answered(
+    method: Method, teachers: Sequence[Teacher], windows: NDArray[np.float32]
+) -> dict[str, NDArray[np.float32]]:
+    there = [_offered(teacher) for teacher in teachers]
+    wanted = [
+        find_taps(method.teacher_taps, taps, **_who(method, teacher.name))
+        for taps, teacher in zip(there, teachers, strict=True)
+    ]
+    for names, teacher in zip(wanted, teachers, strict=True):
+        if names != wanted[0]:
+            raise UserError(
+                f"{teacher.name} answers {', '.join(names)} and {teachers[0].name} {', '.join(wanted[0])}: teachers of "
+                f"one fleet must answer the same."
+            )
+    given = [answers(teacher, windows, wanted[0]) for teacher in teachers]
+    for name in wanted[0]:
+        shapes = {each[name].shape for each in given}
+        if len(shapes) > 1:
+            raise UserError(f"Teachers of one fleet give {name} of unequal shapes {sorted(shapes)}.")
+    return {name: np.stack([each[name] for each in given]) for name in wanted[0]}
+
+
+def _offered(teacher: Teacher) -> list[str]:
+    return list(teacher.network.taps if teacher.network is not None else teacher.outputs or {})
+
+
+def _who(method: Method, network: str) -> dict[str, str]:
+    return {"method": method.name, "network": network}

@@ -15,7 +15,6 @@ from stillmotion.methods import Method, Number
 from stillmotion.methods.losses import cross_entropy
 from stillmotion.networks.layers import Conv1D
 from stillmotion.training import Fleet, Recipe, Replica, memory
-from stillmotion.training.functional import Functional
 from stillmotion.training.memory import choose_size, replica_bytes
 from stillmotion.training.progress import Progress
 
@@ -143,7 +142,7 @@ def test_a_fleet_larger_than_memory_is_refused_with_the_size_that_fits():
 
 
 def test_memory_is_asked_for_before_anything_is_compiled(monkeypatch):
-    one = replica_bytes(fleet(dense(), [replica()]).lesson, Recipe(batch=8, epochs=1))
+    one = replica_bytes([Functional(dense(), ["logits"])], 8)
     shared = problem()[0].nbytes
     for room, said in ((2.9, "A fleet of 3 needs .* at most 2 fit"), (0.9, "make the batch smaller")):
         monkeypatch.setattr(memory, "free_bytes", lambda room=room: round((room * one + shared) / 0.6))
@@ -212,5 +211,5 @@ def test_the_estimate_of_memory_is_near_what_xla_takes():
     told = (ours._members(begun.slots), ours.shared, jnp.arange(8), jnp.asarray(8))
     taken = ours.program.epoch.lower(begun.learners, *told).compile().memory_analysis()
     whole = taken.temp_size_in_bytes + taken.argument_size_in_bytes + taken.output_size_in_bytes
-    stated = 8 * replica_bytes(ours.lesson, recipe) + windows.nbytes
+    stated = 8 * replica_bytes(ours.lesson.networks, recipe.batch) + windows.nbytes
     assert 0.3 < whole / stated < 1.5, f"XLA takes {whole / stated:.2f} times the estimate"

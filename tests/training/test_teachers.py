@@ -11,9 +11,8 @@ from stillmotion.methods import Method, Number
 from stillmotion.methods.losses import cross_entropy, divergence
 from stillmotion.networks import initialise, set_statistics
 from stillmotion.training import Fleet, Recipe, Replica, Teacher
-from stillmotion.training.functional import Functional
+from stillmotion.training.functional import CHUNK, Functional
 from stillmotion.training.progress import Progress
-from stillmotion.training.functional import CHUNK
 from stillmotion.training.teacher import answers, require_able
 
 from .small import CLASSES, TRAIN, VALIDATION, dense, fleet, linear, normed, problem, same, train, with_weights

@@ -89,7 +89,7 @@ class Fleet:
         in_step = live or bool(self.recipe.augment)
         self.lesson = prepare(student, self.method, teachers, self.replicas, self.windows, classes, live=in_step)
         self.student = self.lesson.student
-        per_replica = replica_bytes(self.lesson, self.recipe)
+        per_replica = replica_bytes(self.lesson.networks, self.recipe.batch, beside=self.lesson.beside.size)
         self.size = choose_size(size, len(self.replicas), per_replica, self.windows.nbytes)
         wanted = together or (TOGETHER_GPU if on_accelerator() else 1)
         self.together = min(wanted, self.size)

@@ -87,6 +87,11 @@ class Lesson:
         return Beside(self.extras(0))
 
     @property
+    def networks(self) -> list[Functional]:
+        """Those that run in a step."""
+        return [self.student] if self.teacher is None else [self.student, self.teacher]
+
+    @property
     def trained_teacher(self) -> Functional | None:
         """The teacher's network where it learns too."""
         return self.teacher if self.method.trains_teacher else None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import UserError
 from .functional import Functional
-from .lesson import Lesson
-from .plan import Recipe
 
 #: Share of the free memory that a fleet may fill.
 SHARE = 0.6
@@ -18,11 +17,16 @@ GPU_REPLICAS = 512
 STEP_FACTOR = 4
 
 
-def replica_bytes(lesson: Lesson, recipe: Recipe) -> int:
-    """Bytes that one replica needs while it trains: weights, moments, best weights, and one step's activations."""
-    networks = [lesson.student] if lesson.teacher is None else [lesson.student, lesson.teacher]
-    weights = sum(network.size for network in networks) + lesson.beside.size
-    activations = sum(_activations(network) for network in networks) * recipe.batch
+def replica_bytes(networks: Sequence[Functional], batch: int, *, beside: int = 0) -> int:
+    """Bytes that one replica needs while it trains: weights, moments, best weights, and one step's activations.
+
+    Args:
+        networks: that run in a step.
+        batch: windows a step.
+        beside: numbers that are trained beside the networks.
+    """
+    weights = sum(network.size for network in networks) + beside
+    activations = sum(_activations(network) for network in networks) * batch
     return 4 * (6 * weights + STEP_FACTOR * activations)
 
 

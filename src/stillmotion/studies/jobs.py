@@ -1,0 +1,152 @@
+"""A job: one fleet of a study with all that it needs, ready to train here or on another machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..methods import method
+from ..networks import build
+from ..signals import SignalSpec
+from ..training import Fleet, Outcome, Recipe, Replica, Teacher
+from ..training.lesson import teacher_network
+from ..training.progress import Progress
+from ..windows.augment import Places
+from .material import Ground
+from .plan import Planner
+from .runs import Run, Squad
+from .teachers import Staff
+
+
+@dataclass(frozen=True, eq=False)
+class Live:
+    """A teacher that answers inside the step, without its compiled parts."""
+
+    network: str
+    options: dict[str, str]
+    weights: NDArray[np.float32]
+    state: list[NDArray[Any]]
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A fleet to train: plain values and arrays, nothing that belongs to one process.
+
+    Args:
+        run: any of its runs; what they share is read from it.
+        size: how many train at a time.
+        replicas: what each run is.
+        teachers: answers by tap for all windows, or networks that answer inside the step.
+    """
+
+    run: Run
+    size: int
+    replicas: tuple[Replica, ...]
+    teachers: tuple[dict[str, NDArray[np.float32]] | Live, ...]
+    teacher_names: tuple[str, ...]
+    spec: SignalSpec
+    places: Places
+    values: NDArray[np.float32] = field(repr=False)
+    labels: NDArray[np.int64] = field(repr=False)
+
+
+def prepare(squad: Squad, planner: Planner, staff: Staff) -> Job:
+    """The job of a fleet; its teachers must have been trained."""
+    ground, taught = planner.ground, {}
+    replicas, teachers = [], []
+    names = []
+    known = {run.id: run for run in _all_teachers(planner)}
+    live = bool(squad.runs[0].recipe["augment"])
+    for run in squad.runs:
+        if run.teachers not in taught:
+            taught[run.teachers] = len(taught)
+            if run.teachers:
+                runs = [known[each] for each in run.teachers if not each.startswith("file:")]
+                made = staff.teacher(run.method, runs, live=live)
+                names.append(made.name)
+                if made.network is None:
+                    teachers.append(made.outputs or {})
+                else:
+                    assert made.weights is not None
+                    about = (runs[0].network, runs[0].options_of_network)
+                    teachers.append(Live(*about, made.weights, made.state or [], made.name))  # type: ignore[arg-type]
+        train, validation = planner.rows(run)
+        statistics = ground.statistics[run.fold]
+        if run.group >= 0:
+            from ..windows import fit_statistics
+
+            statistics = fit_statistics(ground.windows, train)
+        replicas.append(
+            Replica(
+                seed=run.seed,
+                train=train,
+                validation=validation,
+                numbers=dict(run.numbers),
+                mean=statistics.mean.astype(np.float32),
+                std=statistics.std.astype(np.float32),
+                teacher=taught[run.teachers] if run.teachers else 0,
+                name=f"{run.id} (fold {run.fold}, seed {run.seed})",
+            )
+        )
+    return Job(
+        run=squad.runs[0],
+        size=squad.size,
+        replicas=tuple(replicas),
+        teachers=tuple(teachers),
+        teacher_names=tuple(names),
+        spec=ground.windows.spec,
+        places=ground.places,
+        values=ground.values,
+        labels=ground.labels,
+    )
+
+
+def train(job: Job, *, folder: Path | None = None, progress: Progress | None = None, every: float = 60.0) -> list[Outcome]:
+    """Train a job's fleet; outcomes in the order of its runs."""
+    run = job.run
+    student = build(run.network, job.spec, seed=0, **run.options_of_network)
+    fleet = Fleet(
+        student,
+        method(run.method, **run.options),
+        job.replicas,
+        job.values,
+        job.labels,
+        classes=len(job.spec.classes),
+        recipe=Recipe(**{**run.recipe, "augment": tuple(run.recipe["augment"])}),
+        teachers=_teachers(job),
+        places=job.places,
+        size=job.size,
+        folder=folder,
+        every=every,
+    )
+    return fleet.train(progress)
+
+
+def _teachers(job: Job) -> Sequence[Teacher]:
+    made = []
+    for given, name in zip(job.teachers, job.teacher_names, strict=True):
+        if isinstance(given, Live):
+            model = build(given.network, job.spec, seed=0, **given.options)
+            network = teacher_network(model, method(job.run.method))
+            made.append(Teacher(network, given.weights, given.state, name=name))
+        else:
+            made.append(Teacher(outputs=given, name=name))
+    return made
+
+
+def _all_teachers(planner: Planner) -> list[Run]:
+    """Every run that teaches in the study."""
+    study = planner.study
+    return [
+        run
+        for variant in study.all_variants.values()
+        for fold in range(len(planner.ground.folds))
+        for attention in (study.attentions if variant.attention else ("",))
+        for run in planner.teachers(variant, fold, attention)
+    ]

@@ -1,0 +1,114 @@
+"""What a study trains on: windows, folds and statistics, loaded once."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataWarning, UserError
+from ..signals import load, resample, select_classes
+from ..windows import Fold, Splits, Statistics, Windows, audit, cut, fit_statistics, splits
+from ..windows.augment import Places, sensor_places
+from .spec import Study
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """The windows of a study.
+
+    Args:
+        windows: as they were cut.
+        splits: the folds that the study runs.
+        statistics: of each fold's training people.
+        leaks: what the audit found, a sentence each; nothing for an honest protocol.
+    """
+
+    windows: Windows
+    splits: Splits
+    statistics: tuple[Statistics, ...]
+    leaks: tuple[str, ...]
+
+    @cached_property
+    def values(self) -> NDArray[np.float32]:
+        """(N, T, D), copied out."""
+        return np.ascontiguousarray(self.windows.values(), np.float32)
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """(N,) classes."""
+        return np.asarray(self.windows.labels, np.int64)
+
+    @property
+    def folds(self) -> tuple[Fold, ...]:
+        """The folds that run."""
+        return self.splits.folds
+
+    @property
+    def classes(self) -> int:
+        """How many classes."""
+        return len(self.windows.spec.classes)
+
+    @property
+    def places(self) -> Places:
+        """Sensors by place on the body."""
+        return sensor_places(self.windows.spec)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of the signal itself, the windows in it and the contract."""
+        digest = hashlib.sha256(self.windows.fingerprint.encode())
+        digest.update(np.ascontiguousarray(self.windows.signal))
+        digest.update(repr(self.windows.spec.to_dict()).encode())
+        return digest.hexdigest()
+
+    def subjects(self, rows: NDArray[np.int64]) -> list[str]:
+        """Whose windows these are."""
+        people = self.windows.people
+        return [people[number] for number in self.windows.subjects[rows]]
+
+
+def gather(study: Study, *, data: Path | None = None) -> Ground:
+    """Load, resample, cut, split and audit what a study names."""
+    said = study.data
+    dataset = load(said.name, data=data, sensors=said.sensors or None)
+    if said.classes:
+        dataset = select_classes(dataset, said.classes)
+    if said.rate or dataset.times is not None:
+        dataset = resample(dataset, said.rate or dataset.spec.rate)
+    spec = dataset.spec
+    if said.window or said.hop:
+        window = said.window or spec.window
+        spec = spec.with_window(window, said.hop) if said.hop else spec.with_window(window)
+    windows = cut(dataset, spec=spec)
+    made = splits(windows, study.split.protocol, seed=study.split.seed, validation=study.split.validation)
+    made = _first_folds(made, study.split.folds)
+    for number, fold in enumerate(made.folds):
+        if not len(fold.validation):
+            raise UserError(f"Fold {number} has no validation windows: every choice is made on them; raise validation.")
+    statistics = tuple(fit_statistics(windows, fold.train) for fold in made.folds)
+    found = audit(windows, made, statistics=statistics)
+    leaks = () if found.clean else tuple(dict.fromkeys(each.evidence for each in found.findings if each.severity == "error"))
+    if leaks:
+        warnings.warn(
+            f"The protocol {study.split.protocol} leaks ({len(leaks)} findings; `still audit` shows them): its scores "
+            f"say little about new people.",
+            DataWarning,
+            stacklevel=2,
+        )
+    return Ground(windows, made, statistics, leaks)
+
+
+def _first_folds(made: Splits, count: int) -> Splits:
+    if not count:
+        return made
+    if count > len(made.folds):
+        raise UserError(f"folds in [split] asks for {count} of the {len(made.folds)} folds of {made.protocol}.")
+    from dataclasses import replace
+
+    return replace(made, folds=made.folds[:count])

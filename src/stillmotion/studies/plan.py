@@ -1,0 +1,161 @@
+"""The plan: which runs a phase needs, and which of them train together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..networks import build
+from ..training import Recipe
+from ..training.functional import Functional
+from ..training.memory import replica_bytes
+from .choices import Training
+from .material import Ground
+from .runs import Run, Squad
+from .search import Try
+from .spec import Study
+from .variants import Variant
+
+#: Runs of one fleet, at most: what one checkpoint holds.
+LARGEST = 512
+#: Replicas that train at a time on a processor and on an accelerator, unless the study says otherwise.
+TOGETHER = {"cpu": 16, "accelerator": 512}
+#: Bytes that a fleet may take: what is free at the moment must not decide the plan.
+ROOM = {"cpu": 4 << 30, "accelerator": 32 << 30}
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Makes runs of a study on its windows.
+
+    Args:
+        study: the specification.
+        ground: its windows.
+        scores: checksum of the file of scores that teaches in a network's place.
+        accelerator: whether training has one; it decides how many train at a time.
+    """
+
+    study: Study
+    ground: Ground
+    scores: str = ""
+    accelerator: bool = False
+    sizes: dict[tuple[str, str], int] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def data(self) -> str:
+        """Fingerprint of the windows and the way they are split."""
+        split = self.study.split
+        return f"{self.ground.fingerprint[:16]}/{split.protocol}/{split.seed}/{split.validation:g}"
+
+    def teachers(self, variant: Variant, fold: int, attention: str) -> tuple[Run, ...]:
+        """The runs whose mean teaches a variant in a fold; none where nobody does, or a file."""
+        if variant.teacher == "none" or (self.scores and variant.teacher != "self"):
+            return ()
+        if variant.teacher == "self":
+            training = self.study.student_training
+            network = variant.network or self.study.networks.student
+            return (self._alone(network, "", training, fold, 0, -1),)
+        training = self.study.teacher_training
+        attended = attention if variant.teacher == "attention" else ""
+        groups = range(self.study.teaching.groups) if self.study.teaching.targets == "cross-fit" else (-1,)
+        return tuple(
+            self._alone(network, attended, training, fold, seed, group)
+            for network in self.study.networks.teacher
+            for seed in range(self.study.teaching.seeds)
+            for group in groups
+        )
+
+    def student(self, name: str, fold: int, tried: Try, seed: int) -> Run:
+        """A variant's run in one setting."""
+        variant = self.study.all_variants[name]
+        training = self.study.student_training
+        taught = tuple(run.id for run in self.teachers(variant, fold, tried.attention))
+        if variant.teacher not in ("none", "self") and self.scores:
+            taught = (f"file:{self.scores}",)
+        network = variant.network or self.study.networks.student
+        return Run(
+            data=self.data,
+            fold=fold,
+            network=network,
+            attention=tried.attention,
+            method=variant.method,
+            seed=seed,
+            recipe=self._recipe(training).to_dict(),
+            recurrence=self._recurrence(network),
+            options=dict(variant.options),
+            numbers={**training.numbers, **tried.numbers},
+            teachers=taught,
+        )
+
+    def squads(self, phase: str, runs: Iterable[Run]) -> list[Squad]:
+        """Runs grouped into fleets: alike ones together, in the order in which they come."""
+        alike: dict[str, list[Run]] = {}
+        for run in dict.fromkeys(runs):
+            alike.setdefault(run.kind, []).append(run)
+        made = []
+        for group in alike.values():
+            most = self._together(group[0])
+            for start in range(0, len(group), LARGEST):
+                part = tuple(group[start : start + LARGEST])
+                made.append(Squad(phase, part, min(most, len(part))))
+        return made
+
+    def rows(self, run: Run) -> tuple[Rows, Rows]:
+        """Training and validation windows of a run."""
+        fold = self.ground.folds[run.fold]
+        if run.group < 0:
+            return fold.train, fold.validation
+        return fold.train[self.group_of(run.fold)[fold.train] != run.group], fold.validation
+
+    def group_of(self, fold: int) -> NDArray[np.int64]:
+        """(N,) group of each window's person in cross-fitting, -1 for people who are not trained on."""
+        people = np.unique(self.ground.windows.subjects[self.ground.folds[fold].train])
+        order = np.random.default_rng([self.study.split.seed, 2, fold]).permutation(len(people))
+        table = np.full(len(self.ground.windows.people), -1)
+        table[people[order]] = np.arange(len(people)) % self.study.teaching.groups
+        return table[self.ground.windows.subjects]
+
+    def _alone(self, network: str, attention: str, training: Training, fold: int, seed: int, group: int) -> Run:
+        """A teacher: trained on the labels alone."""
+        return Run(
+            data=self.data,
+            fold=fold,
+            network=network,
+            attention=attention,
+            method="lm",
+            seed=seed,
+            recipe=self._recipe(training).to_dict(),
+            recurrence=self._recurrence(network),
+            numbers=training.numbers,
+            group=group,
+        )
+
+    def _recipe(self, training: Training) -> Recipe:
+        return training.recipe(published=self.study.published)
+
+    def _recurrence(self, network: str) -> str:
+        return self.study.networks.recurrence if network.startswith("deepconvlstm") else ""
+
+    def _together(self, run: Run) -> int:
+        teaching = run.method == "lm" and run.network in self.study.networks.teacher
+        training = self.study.teacher_training if teaching else self.study.student_training
+        device = "accelerator" if self.accelerator else "cpu"
+        return training.replicas or max(1, min(TOGETHER[device], ROOM[device] // self._bytes(run)))
+
+    def _bytes(self, run: Run) -> int:
+        """Memory that one replica takes; attention adds little, so that a network is built once for all of it."""
+        if (run.network, run.recurrence) not in self.sizes:
+            options = {"recurrence": run.recurrence} if run.recurrence else {}
+            model = build(run.network, self.ground.windows.spec, seed=0, **options)
+            batch = int(run.recipe["batch"])
+            self.sizes[run.network, run.recurrence] = replica_bytes([Functional(model, ["logits"])], batch)
+        return self.sizes[run.network, run.recurrence]
+
+
+def missing(runs: Sequence[Run], done: Mapping[str, str]) -> list[Run]:
+    """Those of the runs that have not come to an end, each once."""
+    return [run for run in dict.fromkeys(runs) if run.id not in done]

@@ -1,0 +1,88 @@
+"""A run: one training, identified by a fingerprint of everything that determines it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+#: Raised when a change to a part changes what the same run comes to: earlier results then no longer count.
+PARTS = {"windows": 1, "networks": 1, "methods": 1, "training": 1}
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One training of one network.
+
+    Args:
+        data: fingerprint of windows and split.
+        fold: of the protocol.
+        network: name.
+        attention: its blocks of attention, or nothing.
+        method: name.
+        seed: of weights, order and augmentation.
+        recipe: of training.
+        recurrence: of the network, where it has a choice.
+        options: of the method.
+        numbers: of method, optimiser and augmentation that are not default.
+        teachers: runs that teach it, or ``file:`` and a checksum.
+        group: people left out of the training (cross-fitting), -1 for nobody.
+    """
+
+    data: str
+    fold: int
+    network: str
+    attention: str
+    method: str
+    seed: int
+    recipe: Mapping[str, Any]
+    recurrence: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    teachers: tuple[str, ...] = ()
+    group: int = -1
+
+    @cached_property
+    def id(self) -> str:
+        """The fingerprint, short."""
+        text = json.dumps({**asdict(self), "parts": PARTS}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Run) and other.id == self.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    @cached_property
+    def kind(self) -> str:
+        """What must agree for runs to train as one fleet."""
+        alike = (self.network, self.attention, self.recurrence, self.method, dict(self.options), dict(self.recipe))
+        return json.dumps(alike, sort_keys=True)
+
+    @property
+    def options_of_network(self) -> dict[str, str]:
+        """What ``networks.build`` takes beside the shape."""
+        said = {"attention": self.attention, "recurrence": self.recurrence}
+        return {name: value for name, value in said.items() if value}
+
+
+@dataclass(frozen=True, eq=False)
+class Squad:
+    """Runs that train as one fleet, in this order, so many at a time; fixed before they train.
+
+    ``phase`` is ``teachers``, ``tries`` or ``seeds``.
+    """
+
+    phase: str
+    runs: tuple[Run, ...]
+    size: int
+
+    @cached_property
+    def id(self) -> str:
+        """The fingerprint of its runs, their order and the fleet's size."""
+        text = json.dumps([self.size, *(run.id for run in self.runs)])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,157 @@
+"""Tries: the settings that a variant is trained with, the same number for every variant."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from ..methods import method
+from .choices import Range
+from .spec import Study
+from .variants import Variant
+
+#: Seeds of tries that differ in nothing but their seed, far from those of the final runs.
+LATER_SEEDS = 1000
+
+
+@dataclass(frozen=True)
+class Try:
+    """One setting: its numbers, the attention, the seed it is tried with."""
+
+    number: int
+    numbers: Mapping[str, float]
+    attention: str
+    seed: int = 0
+
+
+def budget(study: Study) -> int:
+    """Tries a variant and fold."""
+    if study.search.kind == "none":
+        return 1
+    if study.search.kind == "grid" and not study.search.tries:
+        return max(len(_grid(study, variant)) for variant in study.all_variants.values())
+    return study.search.tries
+
+
+def ranges(study: Study, variant: Variant) -> dict[str, Range]:
+    """What is searched for a variant: the study's ranges, the method's own, those of the variant; not what is fixed."""
+    own = {
+        name: Range(number.low, number.high, number.log, number.default)
+        for name, number in method(variant.method).numbers.items()
+        if number.low < number.high
+    }
+    # What the study says of a number that this method lacks is for others; of the optimiser's, for all.
+    elsewhere = {name for each in study.all_variants.values() for name in method(each.method).numbers} - set(own)
+    shared = {name: given for name, given in study.search.numbers.items() if name not in elsewhere}
+    found = {**own, **shared, **variant.search}
+    return {name: found[name] for name in sorted(found) if name not in variant.numbers}
+
+
+def next_tries(
+    study: Study, name: str, fold: int, told: Sequence[tuple[Try, float | None]] = ()
+) -> list[Try]:
+    """The tries of the next round; none when the budget is spent.
+
+    Args:
+        study: the specification.
+        name: of the variant.
+        fold: number of the fold, for which a learning sampler learns by itself.
+        told: earlier tries with their validation scores (None for one that failed).
+    """
+    variant, total = study.all_variants[name], budget(study)
+    if len(told) >= total:
+        return []
+    if study.search.kind != "optuna":
+        points = _grid(study, variant) if study.search.kind == "grid" else [_first(study, variant)]
+        return _cycled(_chosen(points, total, study.search.seed), total)
+    size = -(-total // study.search.rounds)
+    return _drawn(study, name, variant, fold, list(told), min(size, total - len(told)))
+
+
+def _first(study: Study, variant: Variant) -> tuple[dict[str, float], str]:
+    """The setting that every variant starts from: defaults, and where a range says so its start."""
+    started = {name: given.start for name, given in ranges(study, variant).items() if given.start is not None}
+    return {**started, **variant.numbers}, study.attentions[0] if variant.attention else ""
+
+
+def _grid(study: Study, variant: Variant) -> list[tuple[dict[str, float], str]]:
+    there = [name for name in study.search.grid if name in ranges(study, variant) or name in _shared(study, variant)]
+    start, _ = _first(study, variant)
+    return [
+        ({**start, **dict(zip(there, values, strict=True))}, attention)
+        for attention in (study.attentions if variant.attention else ("",))
+        for values in product(*(study.search.grid[name] for name in there))
+    ]
+
+
+def _shared(study: Study, variant: Variant) -> set[str]:
+    from ..training.plan import OPTIMISER_NUMBERS
+
+    return ({*OPTIMISER_NUMBERS, *(study.training.augment or {})}) - set(variant.numbers)
+
+
+def _chosen(points: list[Any], total: int, seed: int) -> list[Any]:
+    """At most ``total`` of the points; the first, and of the rest a random choice in order."""
+    if len(points) <= total:
+        return points
+    drawn = np.random.default_rng(seed).choice(len(points) - 1, total - 1, replace=False) + 1
+    return [points[0], *(points[at] for at in sorted(drawn))]
+
+
+def _cycled(points: list[tuple[dict[str, float], str]], total: int) -> list[Try]:
+    """Tries up to the budget: when the settings are through, they are tried again with other seeds."""
+    made = []
+    for number in range(total):
+        numbers, attention = points[number % len(points)]
+        again = number // len(points)
+        made.append(Try(number, numbers, attention, LATER_SEEDS + again if again else 0))
+    return made
+
+
+def _drawn(
+    study: Study, name: str, variant: Variant, fold: int, told: list[tuple[Try, float | None]], count: int
+) -> list[Try]:
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    searched = ranges(study, variant)
+    space: dict[str, Any] = {
+        number: optuna.distributions.FloatDistribution(given.low, given.high, log=given.log)
+        for number, given in searched.items()
+        if given.low < given.high
+    }
+    if variant.attention and len(study.attentions) > 1:
+        space["attention"] = optuna.distributions.CategoricalDistribution(list(study.attentions))
+    if not space:
+        return _cycled([_first(study, variant)], budget(study))[len(told) : len(told) + count]
+    learning = study.search.sampler == "tpe"
+    place = [study.search.seed, name, len(told), *([fold] if learning else [])]
+    seed = int.from_bytes(hashlib.sha256(repr(place).encode()).digest()[:4], "big")
+    samplers = {
+        "random": lambda: optuna.samplers.RandomSampler(seed=seed),
+        "qmc": lambda: optuna.samplers.QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False),
+        "tpe": lambda: optuna.samplers.TPESampler(seed=seed, n_startup_trials=max(3, budget(study) // 4)),
+    }
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        sampled = optuna.create_study(direction="maximize", sampler=samplers[study.search.sampler]())
+    for earlier, score in told:
+        values = {key: earlier.attention if key == "attention" else earlier.numbers[key] for key in space}
+        if score is not None:
+            sampled.add_trial(optuna.trial.create_trial(params=values, distributions=space, value=score))
+    made = []
+    for number in range(len(told), len(told) + count):
+        start, attention = _first(study, variant)
+        if number:
+            drawn = sampled.ask(fixed_distributions=space).params
+            attention = drawn.pop("attention", attention)
+            start = {**start, **drawn}
+        made.append(Try(number, start, attention))
+    return made

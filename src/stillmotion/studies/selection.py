@@ -1,0 +1,82 @@
+"""Selection: each variant's setting, fold by fold, from validation people alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .plan import Planner
+from .runs import Run
+from .search import Try, budget, next_tries
+from .store import Ended
+
+Key = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A variant's setting in a fold.
+
+    ``tried`` won; ``scores`` are the validation scores of all tries (None for one that failed).
+    """
+
+    variant: str
+    fold: int
+    tried: Try
+    scores: tuple[float | None, ...]
+
+
+def tries_so_far(planner: Planner, ended: Mapping[str, Ended]) -> tuple[dict[Key, list[Try]], bool]:
+    """All tries that are planned by now for each variant and fold, and whether the budget is spent.
+
+    Round follows round: the next is drawn when the last has come to an end.
+    """
+    planned: dict[Key, list[Try]] = {}
+    complete = True
+    for name in planner.study.all_variants:
+        for fold in range(len(planner.ground.folds)):
+            made: list[Try] = []
+            while len(made) < budget(planner.study):
+                told = [(tried, score_of(planner, name, fold, tried, ended)) for tried in made]
+                if any(run_of(planner, name, fold, tried).id not in ended for tried in made):
+                    complete = False
+                    break
+                made += next_tries(planner.study, name, fold, told)
+            planned[name, fold] = made
+            complete = complete and all(run_of(planner, name, fold, tried).id in ended for tried in made)
+    return planned, complete
+
+
+def choose(planner: Planner, tried: Mapping[Key, list[Try]], ended: Mapping[str, Ended]) -> dict[Key, Choice | None]:
+    """The best try of each variant and fold, the first of equals; None where all failed."""
+    found: dict[Key, Choice | None] = {}
+    for (name, fold), tries in tried.items():
+        scores = tuple(score_of(planner, name, fold, each, ended) for each in tries)
+        able = [(score, -number) for number, score in enumerate(scores) if score is not None]
+        found[name, fold] = Choice(name, fold, tries[-max(able)[1]], scores) if able else None
+    return found
+
+
+def final_seeds(planner: Planner, choice: Choice) -> list[int]:
+    """Seeds of a choice's final runs: the one that it was tried with, and others."""
+    return [choice.tried.seed, *range(1, planner.study.seeds)]
+
+
+def final_runs(planner: Planner, choices: Mapping[Key, Choice | None]) -> dict[Key, list[Run]]:
+    """The runs that are reported, by variant and fold, one a seed."""
+    return {
+        key: [planner.student(choice.variant, choice.fold, choice.tried, seed) for seed in final_seeds(planner, choice)]
+        for key, choice in choices.items()
+        if choice is not None
+    }
+
+
+def run_of(planner: Planner, name: str, fold: int, tried: Try) -> Run:
+    """The run of a try."""
+    return planner.student(name, fold, tried, tried.seed)
+
+
+def score_of(planner: Planner, name: str, fold: int, tried: Try, ended: Mapping[str, Ended]) -> float | None:
+    """Validation score of a try, None for one that failed or has not been trained."""
+    found = ended.get(run_of(planner, name, fold, tried).id)
+    return None if found is None or found.status != "done" else found.validation

@@ -1,0 +1,175 @@
+"""A study's specification: typed here, TOML in its written form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from importlib.resources import files
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from ..errors import UnknownName, UserError
+from ..methods import method
+from ..networks import network, parse_attention
+from . import written
+from .choices import Material, Networks, Search, Split, Teaching, Training
+from .variants import COMPANIONS, CONTROLS, VARIANTS, Variant
+
+BUILT_IN = files(__package__) / "built_in"
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is compared, on whom, and how.
+
+    With ``published = true`` students and teachers are trained by the sources' recipe (Adam at 1e-3, batch 64, at most
+    300 epochs, patience 10 on validation accuracy). On purpose it does *not* repeat: one seed for everything, unequal
+    budgets of search, a projector that is never trained, a channel term that is dropped beside a spatial one. The
+    random split of windows is the protocol ``published``, to be chosen by itself, and marked as leaky.
+
+    Args:
+        name: of the study.
+        variants: what is compared; ``CONTROLS`` join them unless ``controls`` is false, and what a variant brings along.
+        compare: variant and reference of the primary comparison.
+        seeds: students a fold and variant.
+        published: the sources' recipe.
+        controls: whether the controls join.
+        score_test: score test people without being asked (the demonstration does).
+        data, split, networks, training, teaching, search: the sections.
+        variant: variants of one's own, or built-in ones changed.
+    """
+
+    name: str
+    variants: tuple[str, ...] = ("lm", "lm-att", "rb-kd", "rb-kd-att", "rab-kd")
+    compare: tuple[str, ...] = ("rab-kd", "lm")
+    seeds: int = 3
+    published: bool = False
+    controls: bool = True
+    score_test: bool = False
+    data: Material = field(default_factory=Material)
+    split: Split = field(default_factory=Split)
+    networks: Networks = field(default_factory=Networks)
+    training: Training = field(default_factory=Training)
+    teaching: Teaching = field(default_factory=Teaching)
+    search: Search = field(default_factory=Search)
+    variant: Mapping[str, Variant] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        known = {**VARIANTS, **self.variant}
+        for name in (*self.variants, *self.compare):
+            if name not in known:
+                raise UnknownName("variant", name, list(known))
+        if len(self.compare) not in (0, 2):
+            raise UserError(f"compare names a variant and its reference, not {list(self.compare)}.")
+        if not self.variants:
+            raise UserError("variants names nothing to compare.")
+        if self.seeds < 1:
+            raise UserError(f"seeds must be at least 1, not {self.seeds}.")
+        for name in (self.networks.student, *(self.networks.teacher if self.scores is None else ())):
+            network(name)
+        for text in self.attentions:
+            parse_attention(text)
+        self._check_search()
+        self.student_training.recipe(published=self.published)
+        self.teacher_training.recipe(published=self.published)
+
+    @cached_property
+    def all_variants(self) -> dict[str, Variant]:
+        """Every variant of the study with what it brings along and the controls, in order."""
+        known = {**VARIANTS, **self.variant}
+        wanted: list[str] = list(CONTROLS[:1]) if self.controls else []
+        for name in (*self.variants, *self.compare, *(CONTROLS if self.controls else ())):
+            wanted += [each for each in (name, *COMPANIONS.get(name, ())) if each not in wanted]
+        return {name: known[name] for name in dict.fromkeys(wanted)}
+
+    @cached_property
+    def attentions(self) -> tuple[str, ...]:
+        """The attention configurations, written alike."""
+        if self.networks.attention == ("published",):
+            return published_attentions()
+        return tuple(";".join(map(str, parse_attention(text))) for text in self.networks.attention)
+
+    @property
+    def scores(self) -> Path | None:
+        """The file of scores that teaches in a network's place."""
+        first = Path(self.networks.teacher[0]) if len(self.networks.teacher) == 1 else Path()
+        return first if first.suffix in (".parquet", ".csv") else None
+
+    @property
+    def student_training(self) -> Training:
+        """How students are trained."""
+        return self.training
+
+    @property
+    def teacher_training(self) -> Training:
+        """How teachers are trained."""
+        return self.teaching.training.over(self.training)
+
+    def to_toml(self, *, changed: bool = False) -> str:
+        """The specification as TOML, whole or as differences from the defaults."""
+        import tomli_w
+
+        return tomli_w.dumps(written.plain(self, changed=changed))
+
+    def _check_search(self) -> None:
+        from ..training.plan import OPTIMISER_NUMBERS
+
+        for section, names in (("[search.numbers]", self.search.numbers), ("[search.grid]", self.search.grid)):
+            for name in names:
+                has = {number for each in self.all_variants.values() for number in method(each.method).numbers}
+                valid = sorted({*OPTIMISER_NUMBERS, *has, *(self.training.augment or {})})
+                if name not in valid:
+                    raise UnknownName(f"number in {section}", name, valid)
+
+
+def read_study(source: str | Path) -> Study:
+    """A study by the name of a built-in one, or from a TOML file."""
+    names = built_in()
+    text = str(source)
+    if text in names:
+        values = written.tomllib.loads((BUILT_IN / f"{text}.toml").read_text())
+        return _made(values, text)
+    path = Path(source)
+    if path.suffix != ".toml" and not path.exists():
+        raise UserError(f"There is no study {text!r}; built in are {', '.join(names)}, or name a file NAME.toml.")
+    return _made(written.parse(path), str(path))
+
+
+def built_in() -> list[str]:
+    """Names of the studies that come with the package."""
+    return sorted(entry.name.removesuffix(".toml") for entry in BUILT_IN.iterdir() if entry.name.endswith(".toml"))
+
+
+def with_data(study: Study, name: str) -> Study:
+    """The study on another data set."""
+    return replace(study, data=replace(study.data, name=name))
+
+
+def published_attentions() -> tuple[str, ...]:
+    """The sources' 60 configurations: 12 with channel, 12 with spatial attention, 36 with both."""
+    after, reductions, kernels = (1, 2, 3, 4), (2, 4, 8), (3, 5, 7)
+    channel = [f"channel:r={r},after={place}" for r, place in product(reductions, after)]
+    spatial = [f"spatial:k={k},after={place}" for k, place in product(kernels, after)]
+    both = [f"channel:r={r},spatial:k={k},after={place}" for r, k, place in product(reductions, kernels, after)]
+    return (*channel, *spatial, *both)
+
+
+def _made(values: dict[str, Any], place: str) -> Study:
+    # A variant of one's own may start from a built-in one: what is said changes it.
+    tables = dict(values)
+    own = tables.get("variant", {})
+    if isinstance(own, dict):
+        tables["variant"] = {
+            name: {**written.plain(VARIANTS[name], changed=True), **table}
+            if name in VARIANTS and isinstance(table, dict)
+            else table
+            for name, table in own.items()
+        }
+    try:
+        return written.read(Study, tables, place)
+    except UserError as problem:
+        if str(problem).find(place) >= 0:
+            raise
+        raise UserError(f"{place}: {problem}") from None

@@ -1,0 +1,286 @@
+"""The run store: one SQLite file a study, one row a run; weights lie beside it, a file a fleet."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UserError
+from ..training import Outcome
+from .runs import Run, Squad
+
+VERSION = 1
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS fleets (
+    id TEXT PRIMARY KEY, phase TEXT NOT NULL, size INTEGER NOT NULL, status TEXT NOT NULL DEFAULT 'planned',
+    seconds REAL, finished REAL, versions TEXT);
+CREATE TABLE IF NOT EXISTS runs (
+    id TEXT PRIMARY KEY, fleet TEXT NOT NULL REFERENCES fleets, place INTEGER NOT NULL, phase TEXT NOT NULL,
+    fold INTEGER NOT NULL, network TEXT NOT NULL, attention TEXT NOT NULL, method TEXT NOT NULL, seed INTEGER NOT NULL,
+    numbers TEXT NOT NULL, teachers TEXT NOT NULL, whole TEXT NOT NULL,
+    status TEXT NOT NULL DEFAULT 'planned', validation REAL, best_epoch INTEGER, epochs INTEGER, seconds REAL,
+    reason TEXT NOT NULL DEFAULT '', history TEXT);
+CREATE TABLE IF NOT EXISTS counts (
+    run TEXT NOT NULL, side TEXT NOT NULL, subject TEXT NOT NULL, counts TEXT NOT NULL,
+    PRIMARY KEY (run, side, subject));
+CREATE TABLE IF NOT EXISTS looks (at REAL NOT NULL, runs INTEGER NOT NULL, people INTEGER NOT NULL, why TEXT NOT NULL);
+"""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run that came to an end: status ``done`` or ``failed`` (and why), validation score, epochs, seconds."""
+
+    run: str
+    status: str
+    validation: float
+    best_epoch: int
+    epochs: int
+    seconds: float
+    reason: str
+    fleet: str
+    place: int
+
+
+class Store:
+    """The results of a study, in its folder; several processes may use it at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / "runs.sqlite"
+        try:
+            (folder / "fleets").mkdir(parents=True, exist_ok=True)
+            self._file = sqlite3.connect(self.path, timeout=60, isolation_level=None)
+            self._file.execute("PRAGMA journal_mode=WAL")
+            self._file.execute("PRAGMA synchronous=FULL")
+            self._file.executescript(SCHEMA)
+            self._check_version()
+        except OSError as problem:
+            raise UserError(f"The study folder {folder} cannot be written ({problem.strerror}).") from problem
+        except sqlite3.OperationalError as problem:
+            raise UserError(f"{self.path} cannot be written ({problem}); make room or name another folder.") from problem
+        except sqlite3.DatabaseError as problem:
+            raise UserError(
+                f"{self.path} is damaged ({problem}); move it away: fleets that have checkpoints go on from them."
+            ) from problem
+
+    def about(self) -> dict[str, Any]:
+        """What is known of the study itself."""
+        return {name: json.loads(value) for name, value in self._file.execute("SELECT name, value FROM about")}
+
+    def note(self, **values: Any) -> None:
+        """Keep values about the study."""
+        with self._transaction():
+            rows = [(name, json.dumps(value)) for name, value in values.items()]
+            self._file.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", rows)
+
+    # Plans.
+
+    def plan(self, squads: Sequence[Squad]) -> list[Squad]:
+        """Write down fleets before they train, but for runs that an earlier plan holds; all unfinished fleets of them.
+
+        A fleet that was planned keeps its members, their order and its size, whoever goes on with it.
+        """
+        with self._transaction():
+            planned = dict(self._file.execute("SELECT id, fleet FROM runs"))
+            for squad in squads:
+                fresh = [run for run in squad.runs if run.id not in planned]
+                if not fresh:
+                    continue
+                kept = squad if len(fresh) == len(squad.runs) else Squad(squad.phase, tuple(fresh), squad.size)
+                self._file.execute(
+                    "INSERT INTO fleets (id, phase, size) VALUES (?, ?, ?)", (kept.id, kept.phase, kept.size)
+                )
+                self._file.executemany(
+                    "INSERT INTO runs (id, fleet, place, phase, fold, network, attention, method, seed, numbers, "
+                    "teachers, whole) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    [_row(run, kept, place) for place, run in enumerate(kept.runs)],
+                )
+            wanted = {run.id for squad in squads for run in squad.runs}
+            return [squad for squad in self.unfinished() if wanted & {run.id for run in squad.runs}]
+
+    def unfinished(self) -> list[Squad]:
+        """Planned fleets that have not come to an end, in the order of the plan."""
+        found = []
+        rows = self._file.execute("SELECT id, phase, size FROM fleets WHERE status != 'done' ORDER BY rowid").fetchall()
+        for fleet, phase, size in rows:
+            whole = self._file.execute("SELECT whole FROM runs WHERE fleet = ? ORDER BY place", (fleet,))
+            runs = tuple(Run(**{**kept, "teachers": tuple(kept["teachers"])}) for (kept,) in _json(whole))
+            found.append(Squad(phase, runs, size))
+        return found
+
+    def is_done(self, fleet: str) -> bool:
+        """Whether a fleet has come to an end."""
+        row = self._file.execute("SELECT status FROM fleets WHERE id = ?", (fleet,)).fetchone()
+        return bool(row and row[0] == "done")
+
+    # Results.
+
+    def finish(self, squad: Squad, outcomes: Sequence[Outcome], seconds: float, versions: Mapping[str, str]) -> None:
+        """Keep what became of a fleet: weights in a file of their own first, then all its rows at once."""
+        self._write(squad.id, outcomes)
+        with self._transaction():
+            share = seconds / max(1, sum(outcome.epochs for outcome in outcomes))
+            for run, outcome in zip(squad.runs, outcomes, strict=True):
+                self._file.execute(
+                    "UPDATE runs SET status = ?, validation = ?, best_epoch = ?, epochs = ?, seconds = ?, reason = ?, "
+                    "history = ? WHERE id = ?",
+                    (
+                        outcome.status,
+                        outcome.best,
+                        outcome.best_epoch,
+                        outcome.epochs,
+                        share * outcome.epochs,
+                        outcome.reason,
+                        json.dumps(outcome.history),
+                        run.id,
+                    ),
+                )
+            self._end(squad.id, seconds, versions)
+
+    def fail(self, squad: Squad, reason: str, versions: Mapping[str, str]) -> None:
+        """Write down that a fleet cannot train, and why."""
+        with self._transaction():
+            self._file.execute(
+                "UPDATE runs SET status = 'failed', validation = -1, best_epoch = 0, epochs = 0, seconds = 0, "
+                "reason = ?, history = '[]' WHERE fleet = ?",
+                (reason, squad.id),
+            )
+            self._end(squad.id, 0.0, versions)
+
+    def ended(self) -> dict[str, Ended]:
+        """Every run that came to an end, by its id."""
+        rows = self._file.execute(
+            "SELECT id, status, validation, best_epoch, epochs, seconds, reason, fleet, place FROM runs "
+            "WHERE status != 'planned'"
+        )
+        return {row[0]: Ended(*row) for row in rows}
+
+    def history(self, run: str) -> list[dict[str, float]]:
+        """A row an epoch: loss terms and validation score."""
+        row = self._file.execute("SELECT history FROM runs WHERE id = ?", (run,)).fetchone()
+        return [] if row is None or row[0] is None else json.loads(row[0])
+
+    def weights(self, run: str) -> tuple[NDArray[np.float32], list[NDArray[Any]]]:
+        """A run's best weights and the state that goes with them."""
+        ended = self.ended()[run]
+        path = self.folder / "fleets" / f"{ended.fleet}.npz"
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                names = sorted(name for name in file.files if name.startswith(f"{ended.place}/state/"))
+                return file[f"{ended.place}/weights"], [file[name] for name in names]
+        except (OSError, KeyError, ValueError) as problem:
+            raise UserError(f"{path} is not whole ({problem}); move the study folder away and run it anew.") from None
+
+    # Scores.
+
+    def add_counts(self, side: str, rows: Mapping[str, Mapping[str, NDArray[np.int64]]]) -> None:
+        """Keep confusion counts by run and person."""
+        with self._transaction():
+            self._file.executemany(
+                "INSERT OR REPLACE INTO counts VALUES (?, ?, ?, ?)",
+                [
+                    (run, side, subject, json.dumps(counts.tolist()))
+                    for run, people in rows.items()
+                    for subject, counts in people.items()
+                ],
+            )
+
+    def counts(self, side: str) -> dict[str, dict[str, NDArray[np.int64]]]:
+        """Confusion counts of ``validation`` or ``test`` people, by run and person."""
+        found: dict[str, dict[str, NDArray[np.int64]]] = {}
+        for run, subject, counts in self._file.execute(
+            "SELECT run, subject, counts FROM counts WHERE side = ? ORDER BY rowid", (side,)
+        ):
+            found.setdefault(run, {})[subject] = np.asarray(json.loads(counts), np.int64)
+        return found
+
+    def look(self, runs: int, people: int, why: str) -> None:
+        """Log that test people were looked at."""
+        with self._transaction():
+            self._file.execute("INSERT INTO looks VALUES (?, ?, ?, ?)", (time.time(), runs, people, why))
+
+    def looks(self) -> list[tuple[float, int, int, str]]:
+        """Every look at test people: when, how many runs, how many people, why."""
+        return list(self._file.execute("SELECT at, runs, people, why FROM looks ORDER BY at"))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _end(self, fleet: str, seconds: float, versions: Mapping[str, str]) -> None:
+        self._file.execute(
+            "UPDATE fleets SET status = 'done', seconds = ?, finished = ?, versions = ? WHERE id = ?",
+            (seconds, time.time(), json.dumps(dict(versions)), fleet),
+        )
+
+    def _write(self, fleet: str, outcomes: Sequence[Outcome]) -> None:
+        arrays: dict[str, Any] = {}
+        for place, outcome in enumerate(outcomes):
+            arrays[f"{place}/weights"] = outcome.weights
+            arrays[f"{place}/extras"] = outcome.extras
+            arrays |= {f"{place}/state/{number:03d}": leaf for number, leaf in enumerate(outcome.state)}
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **arrays)
+        path = self.folder / "fleets" / f"{fleet}.npz"
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with partial.open("wb") as file:
+                file.write(buffer.getbuffer())
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except OSError as problem:
+            raise UserError(f"{path} cannot be written ({problem.strerror}); make room, then go on.") from problem
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def _check_version(self) -> None:
+        with self._transaction():
+            found = self.about().get("schema")
+            if found is None:
+                self._file.execute("INSERT INTO about VALUES ('schema', ?)", (json.dumps(VERSION),))
+            elif found != VERSION:
+                raise UserError(
+                    f"{self.path} was made by another version (store {found}, this program writes {VERSION}); finish "
+                    f"it with that version, or name another folder."
+                )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._file.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._file.execute("ROLLBACK")
+                raise
+            self._file.execute("COMMIT")
+        except sqlite3.OperationalError as problem:
+            raise UserError(f"{self.path} cannot be written ({problem}); make room, then go on.") from problem
+
+
+def _row(run: Run, squad: Squad, place: int) -> tuple[Any, ...]:
+    from dataclasses import asdict
+
+    whole = json.dumps(asdict(run), sort_keys=True)
+    numbers, teachers = json.dumps(dict(run.numbers), sort_keys=True), json.dumps(run.teachers)
+    about = (run.fold, run.network, run.attention, run.method, run.seed, numbers, teachers, whole)
+    return (run.id, squad.id, place, squad.phase, *about)
+
+
+def _json(rows: Any) -> Iterator[tuple[Any]]:
+    for (text,) in rows:
+        yield (json.loads(text),)

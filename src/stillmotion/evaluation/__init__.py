@@ -1,10 +1,36 @@
 """Scores and how sure they are.
 
-Small pure functions: confusion counts, the scores that follow from them, and intervals that resample people, because
-people and not windows are what a model has never seen.
+Small pure functions on confusion counts; people are resampled, because people and not windows are what a model has
+never seen.
 """
 
+from .calibration import Reliability, are_probabilities, reliability
 from .intervals import Interval, people_interval
-from .scores import accuracy, confusion, f1_per_class, macro_f1
+from .scores import (
+    accuracy,
+    balanced_accuracy,
+    cohen_kappa,
+    confusion,
+    f1_per_class,
+    macro_f1,
+    precision_per_class,
+    recall_per_class,
+    weighted_f1,
+)
 
-__all__ = ["Interval", "accuracy", "confusion", "f1_per_class", "macro_f1", "people_interval"]
+__all__ = [
+    "Interval",
+    "Reliability",
+    "accuracy",
+    "are_probabilities",
+    "balanced_accuracy",
+    "cohen_kappa",
+    "confusion",
+    "f1_per_class",
+    "macro_f1",
+    "people_interval",
+    "precision_per_class",
+    "recall_per_class",
+    "reliability",
+    "weighted_f1",
+]

@@ -6,6 +6,8 @@ never seen.
 
 from .calibration import Reliability, are_probabilities, reliability
 from .intervals import Interval, people_interval
+from .prediction_files import read_predictions, write_predictions
+from .predictions import Predictions
 from .scores import (
     accuracy,
     balanced_accuracy,
@@ -17,10 +19,13 @@ from .scores import (
     recall_per_class,
     weighted_f1,
 )
+from .tally import Tally, tally
 
 __all__ = [
     "Interval",
+    "Predictions",
     "Reliability",
+    "Tally",
     "accuracy",
     "are_probabilities",
     "balanced_accuracy",
@@ -30,7 +35,10 @@ __all__ = [
     "macro_f1",
     "people_interval",
     "precision_per_class",
+    "read_predictions",
     "recall_per_class",
     "reliability",
+    "tally",
     "weighted_f1",
+    "write_predictions",
 ]

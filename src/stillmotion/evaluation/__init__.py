@@ -1,13 +1,18 @@
 """Scores and how sure they are.
 
-Small pure functions on confusion counts; people are resampled, because people and not windows are what a model has
-never seen.
+Small pure functions: ``tally`` turns predictions into confusion counts of every variant, seed and person, scores and
+intervals follow from those, and ``compare`` says what one variant gains over another. People are resampled, because
+people and not windows are what a model has never seen.
 """
 
 from .calibration import Reliability, are_probabilities, reliability
+from .compare import Compared, Comparison, Standing, compare
+from .corrected_t import CorrectedT, corrected_t
+from .holm import holm
 from .intervals import Interval, people_interval
 from .prediction_files import read_predictions, write_predictions
 from .predictions import Predictions
+from .ranks import CriticalDifference, Rank, critical_difference, ranks
 from .scores import (
     accuracy,
     balanced_accuracy,
@@ -19,25 +24,42 @@ from .scores import (
     recall_per_class,
     weighted_f1,
 )
+from .sign_flips import SignFlips, sign_flips
 from .tally import Tally, tally
+from .tries import TriesCurve, best_of_tries
 
 __all__ = [
+    "Compared",
+    "Comparison",
+    "CorrectedT",
+    "CriticalDifference",
     "Interval",
     "Predictions",
+    "Rank",
     "Reliability",
+    "SignFlips",
+    "Standing",
     "Tally",
+    "TriesCurve",
     "accuracy",
     "are_probabilities",
     "balanced_accuracy",
+    "best_of_tries",
     "cohen_kappa",
+    "compare",
     "confusion",
+    "corrected_t",
+    "critical_difference",
     "f1_per_class",
+    "holm",
     "macro_f1",
     "people_interval",
     "precision_per_class",
+    "ranks",
     "read_predictions",
     "recall_per_class",
     "reliability",
+    "sign_flips",
     "tally",
     "weighted_f1",
     "write_predictions",

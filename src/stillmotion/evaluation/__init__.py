@@ -5,14 +5,16 @@ intervals follow from those, and ``compare`` says what one variant gains over an
 people and not windows are what a model has never seen.
 """
 
-from .calibration import Reliability, are_probabilities, reliability
+from .calibration import Reliability, are_probabilities, calibration, reliability
 from .compare import Compared, Comparison, Standing, compare
 from .corrected_t import CorrectedT, corrected_t
+from .events import EventScores, event_scores
 from .holm import holm
 from .intervals import Interval, people_interval
 from .prediction_files import read_predictions, write_predictions
 from .predictions import Predictions
 from .ranks import CriticalDifference, Rank, critical_difference, ranks
+from .rows import rows_by_class, rows_by_person
 from .scores import (
     accuracy,
     balanced_accuracy,
@@ -33,6 +35,7 @@ __all__ = [
     "Comparison",
     "CorrectedT",
     "CriticalDifference",
+    "EventScores",
     "Interval",
     "Predictions",
     "Rank",
@@ -45,11 +48,13 @@ __all__ = [
     "are_probabilities",
     "balanced_accuracy",
     "best_of_tries",
+    "calibration",
     "cohen_kappa",
     "compare",
     "confusion",
     "corrected_t",
     "critical_difference",
+    "event_scores",
     "f1_per_class",
     "holm",
     "macro_f1",
@@ -59,6 +64,8 @@ __all__ = [
     "read_predictions",
     "recall_per_class",
     "reliability",
+    "rows_by_class",
+    "rows_by_person",
     "sign_flips",
     "tally",
     "weighted_f1",

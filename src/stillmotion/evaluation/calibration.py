@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import UserError
+from .predictions import Predictions
 from .scores import Counts, Floats
 
 #: How far a row of probabilities may be from 1 in sum: float16 keeps three digits.
@@ -78,3 +79,10 @@ def are_probabilities(scores: ArrayLike) -> bool:
     shares = np.asarray(scores)
     near = np.abs(shares.sum(-1, dtype=np.float64) - 1) <= ROUNDING
     return bool(np.all(near) and np.all((shares >= 0) & (shares <= 1 + ROUNDING)))
+
+
+def calibration(predictions: Predictions, *, bins: int = 15) -> Reliability | None:
+    """Reliability of a variant over all its rows; None where it gave no probabilities (logits are none)."""
+    if predictions.scores is None or len(predictions) == 0 or not are_probabilities(predictions.scores):
+        return None
+    return reliability(predictions.y, predictions.scores, bins=bins)

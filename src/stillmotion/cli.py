@@ -96,6 +96,12 @@ def _parser() -> argparse.ArgumentParser:
     cost.add_argument("--recurrence", help="deepconvlstm: over channels (published) or time")
     _json(cost)
 
+    compare = command("compare", _compare, "Statistics on anyone's predictions: intervals and tests over people.")
+    compare.add_argument("predictions", metavar="PREDICTIONS", nargs="+", type=Path, help=".parquet or .csv, see docs")
+    compare.add_argument("--against", metavar="NAME", help="variant to compare with (default: lm, or the first)")
+    compare.add_argument("--margin", type=float, default=1.0, help="loss in points that would not matter (default: 1)")
+    _json(compare)
+
     bench = command("bench", _bench, "Measure against what one would otherwise run, side by side.")
     bench.add_argument("name", metavar="NAME", help="what to measure; an unknown name lists what there is")
     bench.add_argument("--quick", action="store_true", help="fewer repeats, for a first look")
@@ -212,6 +218,26 @@ def _cost(options: argparse.Namespace) -> int:
         from .reports.screen import console
 
         console().print(cost_table(found))
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from . import evaluation
+
+    predictions = evaluation.read_predictions(*options.predictions)
+    tally = evaluation.tally(predictions)
+    found = evaluation.compare(tally, against=options.against, margin=options.margin / 100)
+    calibrated = {one.variant: evaluation.calibration(one) for one in predictions}
+    if options.json:
+        reliability = {
+            name: None if one is None else {"ece": one.ece, "bins": one.rows()} for name, one in calibrated.items()
+        }
+        rows = {"by_person": evaluation.rows_by_person(tally), "by_class": evaluation.rows_by_class(tally)}
+        _print(found.to_dict() | {"calibration": reliability} | rows)
+    else:
+        from .reports.verdicts import show_compared
+
+        show_compared(found, {name: None if one is None else one.ece for name, one in calibrated.items()})
     return 0
 
 

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
+from sklearn.metrics import (
+    accuracy_score,
+    cohen_kappa_score,
+    confusion_matrix,
+    f1_score,
+    precision_score,
+    recall_score,
+)
 
 from stillmotion.errors import UserError
-from stillmotion.evaluation import accuracy, confusion, f1_per_class, macro_f1
+from stillmotion.evaluation import (
+    accuracy,
+    balanced_accuracy,
+    cohen_kappa,
+    confusion,
+    f1_per_class,
+    macro_f1,
+    precision_per_class,
+    recall_per_class,
+    weighted_f1,
+)
 
 pairs = st.integers(2, 6).flatmap(
     lambda classes: st.tuples(
@@ -33,6 +52,28 @@ def test_scores_are_those_of_scikit_learn(given):
     there = {"labels": np.unique(truth), "zero_division": 0}
     assert macro_f1(counts, absent="skip") == pytest.approx(f1_score(truth, guess, average="macro", **there))
     assert accuracy(counts) == pytest.approx(accuracy_score(truth, guess))
+    assert weighted_f1(counts) == pytest.approx(f1_score(truth, guess, average="weighted", **options))
+    for ours, theirs in ((precision_per_class, precision_score), (recall_per_class, recall_score)):
+        np.testing.assert_allclose(ours(counts), theirs(truth, guess, average=None, **options), atol=1e-12)
+    # scikit-learn's balanced accuracy is the macro recall over the classes that are there.
+    assert balanced_accuracy(counts) == pytest.approx(recall_score(truth, guess, average="macro", **there))
+    if len(set(truth) | set(guess)) > 1:  # where all agree on one class it is 0 / 0
+        assert cohen_kappa(counts) == pytest.approx(cohen_kappa_score(truth, guess, labels=labels))
+
+
+def test_precision_and_recall_are_not_mixed_up():
+    counts = confusion([0, 0, 0, 1], [0, 1, 1, 1], 2)  # the true class is the row
+    np.testing.assert_array_equal(counts, [[1, 2], [0, 1]])
+    np.testing.assert_allclose(precision_per_class(counts), [1, 1 / 3])
+    np.testing.assert_allclose(recall_per_class(counts), [1 / 3, 1])
+    assert balanced_accuracy(counts) == pytest.approx(2 / 3)
+    assert weighted_f1(counts) == pytest.approx(3 / 4 * (1 / 2) + 1 / 4 * (1 / 2))
+    assert cohen_kappa(counts) == pytest.approx((0.5 - 6 / 16) / (1 - 6 / 16))
+
+
+def test_one_class_alone_agrees_by_chance_only():
+    assert cohen_kappa(confusion([1, 1], [1, 1], 3)) == 0
+    assert balanced_accuracy(confusion([1, 1], [1, 1], 3)) == 1
 
 
 def test_a_class_that_nobody_has_counts_0_or_is_left_out():
@@ -46,18 +87,24 @@ def test_a_class_that_nobody_has_counts_0_or_is_left_out():
 def test_tables_of_many_give_a_score_each():
     rng = np.random.default_rng(0)
     tables = rng.integers(0, 9, (4, 5, 3, 3))
-    for score in (macro_f1, accuracy, lambda table: macro_f1(table, absent="skip")):
+    singles = (macro_f1, accuracy, weighted_f1, balanced_accuracy, cohen_kappa, partial(macro_f1, absent="skip"))
+    for score in singles:
         many = score(tables)
         assert many.shape == (4, 5)
         for at in np.ndindex(4, 5):
             assert many[at] == pytest.approx(float(score(tables[at])))
-    assert f1_per_class(tables).shape == (4, 5, 3)
+    for by_class in (f1_per_class, precision_per_class, recall_per_class):
+        many = by_class(tables)
+        assert many.shape == (4, 5, 3)
+        for at in np.ndindex(4, 5):
+            np.testing.assert_allclose(many[at], by_class(tables[at]))
 
 
 def test_no_sample_at_all_scores_0():
     empty = confusion([], [], 3)
     assert empty.shape == (3, 3)
     assert macro_f1(empty) == accuracy(empty) == macro_f1(empty, absent="skip") == 0
+    assert weighted_f1(empty) == balanced_accuracy(empty) == cohen_kappa(empty) == 0
 
 
 @pytest.mark.parametrize(

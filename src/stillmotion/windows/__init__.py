@@ -1,11 +1,13 @@
 """Cut, label, split by person, audit for leaks.
 
 ``cut`` gives windows as places in a signal, ``splits`` says which of them train, choose and test, and ``audit``
-proves that nothing crosses. ``fit_statistics`` is all that a normaliser may know.
+proves that nothing crosses. ``fit_statistics`` is all that a normaliser may know; ``features`` are for classifiers
+that learn none of their own.
 """
 
 from .audit import audit, audit_extents
 from .cut import cut
+from .features import Features, array_features, features
 from .findings import Audit, Finding
 from .folds import Fold, Splits, differences
 from .protocols import splits
@@ -14,15 +16,18 @@ from .views import Windows
 
 __all__ = [
     "Audit",
+    "Features",
     "Finding",
     "Fold",
     "Splits",
     "Statistics",
     "Windows",
+    "array_features",
     "audit",
     "audit_extents",
     "cut",
     "differences",
+    "features",
     "fit_statistics",
     "splits",
 ]

@@ -1,0 +1,88 @@
+"""Does a model's confidence mean what it says?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import UserError
+from .predictions import Predictions
+from .scores import Counts, Floats
+
+#: How far a row of probabilities may be from 1 in sum: float16 keeps three digits.
+ROUNDING = 5e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Reliability:
+    """Confidence against accuracy, bin by bin.
+
+    Args:
+        edges: (bins + 1,) of the confidence; a bin holds its right edge, the first one its left edge too.
+        count: (bins,) samples in each.
+        confidence: (bins,) mean confidence, NaN in an empty bin.
+        accuracy: (bins,) share that is right, NaN in an empty bin.
+        ece: expected calibration error, the mean of |accuracy - confidence| over samples.
+    """
+
+    edges: Floats
+    count: Counts
+    confidence: Floats
+    accuracy: Floats
+    ece: float
+
+    def rows(self) -> list[dict[str, float]]:
+        """The bins that hold a sample, as rows of a table."""
+        return [
+            {
+                "from": float(self.edges[at]),
+                "to": float(self.edges[at + 1]),
+                "samples": int(self.count[at]),
+                "confidence": float(self.confidence[at]),
+                "accuracy": float(self.accuracy[at]),
+            }
+            for at in np.flatnonzero(self.count)
+        ]
+
+
+def reliability(labels: ArrayLike, probabilities: ArrayLike, *, bins: int = 15) -> Reliability:
+    """Bins of equal width over the confidence, which is the probability of the class that has most (Guo et al. 2017).
+
+    Args:
+        labels: (n,) true classes.
+        probabilities: (n, C), rows that sum to 1.
+        bins: how many of them; ECE grows a little with their number, so name it beside the figure.
+    """
+    true, shares = np.asarray(labels, np.int64), np.asarray(probabilities, np.float64)
+    if shares.ndim != 2 or true.shape != shares.shape[:1] or len(true) == 0:
+        raise UserError(
+            f"Calibration needs (n,) labels and (n, classes) probabilities, not {true.shape}, {shares.shape}."
+        )
+    if bins < 1:
+        raise UserError(f"Calibration needs at least one bin, not {bins}.")
+    if not are_probabilities(shares):
+        raise UserError("Calibration needs probabilities: numbers of 0 to 1 that sum to 1 in each row.")
+    confidence, right = shares.max(1), shares.argmax(1) == true
+    edges = np.linspace(0, 1, bins + 1)
+    place = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
+    count = np.bincount(place, minlength=bins)
+    sums = np.stack([np.bincount(place, weights=values, minlength=bins) for values in (confidence, right)])
+    mean = np.divide(sums, count, out=np.full_like(sums, np.nan), where=count > 0)
+    ece = float(np.abs(sums[1] - sums[0]).sum() / len(true))
+    return Reliability(edges, count, mean[0], mean[1], ece)
+
+
+def are_probabilities(scores: ArrayLike) -> bool:
+    """Whether every row holds numbers of 0 to 1 that sum to 1."""
+    shares = np.asarray(scores)
+    near = np.abs(shares.sum(-1, dtype=np.float64) - 1) <= ROUNDING
+    return bool(np.all(near) and np.all((shares >= 0) & (shares <= 1 + ROUNDING)))
+
+
+def calibration(predictions: Predictions, *, bins: int = 15) -> Reliability | None:
+    """Reliability of a variant over all its rows; None where it gave no probabilities (logits are none)."""
+    if predictions.scores is None or len(predictions) == 0 or not are_probabilities(predictions.scores):
+        return None
+    return reliability(predictions.y, predictions.scores, bins=bins)

@@ -1,0 +1,259 @@
+"""What a variant gains over another, how sure that is, and in which words it may be said."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..errors import UserError
+from .corrected_t import CorrectedT, corrected_t, fold_share
+from .holm import holm
+from .intervals import Interval, interval, require_level, spread
+from .ranks import Rank, ranks
+from .resampling import PooledF1, strata
+from .scores import Absent, Floats, accuracy, balanced_accuracy, cohen_kappa, macro_f1, weighted_f1
+from .sign_flips import SignFlips, sign_flips
+from .tally import Tally
+
+BETTER, WORSE, ALIKE, ALONE = "better", "worse", "not distinguishable", "one person: no verdict"
+#: The reference when none is named and there is such a variant.
+USUAL = "lm"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One variant's pooled scores, averaged over seeds, on all that it was tested on."""
+
+    variant: str
+    macro_f1: Interval
+    weighted_f1: float
+    accuracy: float
+    balanced_accuracy: float
+    kappa: float
+    people: int
+    seeds: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A variant against the reference.
+
+    Args:
+        variant: its name.
+        against: the reference.
+        difference: of macro-F1, pooled over people and averaged over seeds, with its interval.
+        seeds: how many seeds both have.
+        folds: how many folds the people were tested in.
+        flips: sign-flip test over people; None for one person.
+        p_adjusted: its p after Holm, within the family.
+        folds_t: corrected t over folds; None for fewer than two.
+        effect: the difference in standard deviations between people (of jackknife pseudo-values); None for one
+            person, or where nobody differs.
+        gaining: share of people whose own macro-F1 (over the classes they have) is higher, half of those equal.
+        margin: of non-inferiority.
+        not_inferior: whether the interval lies wholly above -margin; None without an interval.
+        verdict: ``better``, ``worse`` or ``not distinguishable``.
+        notes: what was left out and what the figures cannot say.
+    """
+
+    variant: str
+    against: str
+    difference: Interval
+    seeds: int
+    folds: int
+    flips: SignFlips | None
+    p_adjusted: float | None
+    folds_t: CorrectedT | None
+    effect: float | None
+    gaining: float
+    margin: float
+    not_inferior: bool | None
+    verdict: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Everything that ``compare`` found.
+
+    ``family`` names the comparisons that Holm's adjustment covers; ``ranks`` is empty for one variant.
+    """
+
+    endpoint: str
+    against: str | None
+    family: tuple[str, ...]
+    standings: tuple[Standing, ...]
+    comparisons: tuple[Comparison, ...]
+    ranks: tuple[Rank, ...]
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def compare(
+    tally: Tally,
+    *,
+    against: str | None = None,
+    margin: float = 0.01,
+    level: float = 0.95,
+    resamples: int = 2000,
+    flips: int = 10_000,
+    seed: int = 0,
+    absent: Absent = "zero",
+) -> Compared:
+    """Scores of every variant, and each of them against one.
+
+    The endpoint is macro-F1 from confusion counts pooled over test people, averaged over seeds, as a difference to
+    the reference on the people and seeds that both have. A variant is ``better`` or ``worse`` when the sign-flip
+    test after Holm rejects *and* the interval excludes 0: the first asks people, the second asks seeds too.
+    Otherwise it is ``not distinguishable``, which is no claim of equality; that is ``not_inferior``, from the lower
+    end of the interval and a margin fixed beforehand.
+
+    Args:
+        tally: counts (``tally(read_predictions(…))``).
+        against: the reference; ``lm`` by default, or the first variant if there is none of that name.
+        margin: a loss this small would not matter, as a share (0.01 is one point).
+        level: of the intervals; 1 - level is the error rate of the family.
+        resamples: of people and seeds.
+        flips: drawn patterns of the sign-flip test where there are too many to try all.
+        seed: of resamples and patterns.
+        absent: as in ``macro_f1``.
+    """
+    require_level(level)
+    if margin < 0:
+        raise UserError(f"A margin is 0 or more, not {margin}.")
+    if resamples < 2:
+        raise UserError(f"Intervals need two or more resamples, not {resamples}.")
+    reference = (
+        tally.variants[tally.number(against)] if against else USUAL if USUAL in tally.variants else tally.variants[0]
+    )
+    others = tuple(name for name in tally.variants if name != reference)
+    asked = _Asked(margin, level, resamples, flips, seed, absent)
+    standings = tuple(_standing(tally, name, asked) for name in tally.variants)
+    found = [_against(tally, name, reference, asked) for name in others]
+    comparisons = _judged(found, level)
+    everyone: tuple[Rank, ...] = ()
+    notes: tuple[str, ...] = ()
+    if others:
+        try:
+            shared, _ = tally.basis(*tally.variants)
+            everyone = ranks(shared, level=level, resamples=resamples, seed=seed, absent=absent)
+        except UserError as reason:
+            notes = (f"No ranks: {reason}",)
+    return Compared(
+        "macro-F1 from confusion counts pooled over test people, averaged over seeds",
+        reference if others else None,
+        others,
+        standings,
+        comparisons,
+        everyone,
+        notes,
+    )
+
+
+@dataclass(frozen=True)
+class _Asked:
+    margin: float
+    level: float
+    resamples: int
+    flips: int
+    seed: int
+    absent: Absent
+
+
+def _standing(tally: Tally, name: str, asked: _Asked) -> Standing:
+    own, notes = tally.basis(name)
+    score = PooledF1.of(own.counts, absent=asked.absent)
+    people, seeds = len(own.people), len(own.seeds)
+    found = spread(score, strata(own.folds), seeds, resamples=asked.resamples, seed=asked.seed)
+    pooled = own.counts[0].sum(1)  # (S, C, C)
+    f1 = float(macro_f1(pooled, absent=asked.absent).mean())
+    return Standing(
+        name,
+        interval(f1, found, people=people, level=asked.level, bounds=(0.0, 1.0)),
+        float(weighted_f1(pooled).mean()),
+        float(accuracy(pooled).mean()),
+        float(balanced_accuracy(pooled).mean()),
+        float(cohen_kappa(pooled).mean()),
+        people,
+        seeds,
+        notes,
+    )
+
+
+def _against(tally: Tally, name: str, reference: str, asked: _Asked) -> Comparison:
+    pair, notes = tally.basis(name, reference)
+    both = PooledF1.of(pair.counts, absent=asked.absent)
+    people, seeds = len(pair.people), len(pair.seeds)
+
+    def difference(persons: Floats, runs: Floats) -> Floats:
+        scores = both(persons, runs)
+        return scores[:, :1] - scores[:, 1:]
+
+    value = float(difference(np.ones((1, people)), np.full((1, seeds), 1 / seeds))[0, 0])
+    found = spread(difference, strata(pair.folds), seeds, resamples=asked.resamples, seed=asked.seed)
+    sure = interval(value, found, people=people, level=asked.level, bounds=(-1.0, 1.0))
+    between = float(found.people[0]) * np.sqrt(people)
+    own = macro_f1(pair.counts, absent="skip").mean(1)  # (2, P)
+    test = sign_flips(*pair.counts, flips=asked.flips, seed=asked.seed, absent=asked.absent) if people > 1 else None
+    return Comparison(
+        name,
+        reference,
+        sure,
+        seeds,
+        len(set(pair.folds)),
+        test,
+        None,
+        _folds_t(pair),
+        value / between if people > 1 and between > 0 else None,
+        float(((own[0] > own[1]) + 0.5 * (own[0] == own[1])).mean()),
+        asked.margin,
+        None if sure.low is None else sure.low > -asked.margin,
+        ALONE,
+        (*notes, *_limits(people, seeds, test, asked.level)),
+    )
+
+
+def _folds_t(pair: Tally) -> CorrectedT | None:
+    """Over folds, each one's counts pooled, classes that it lacks left out, seeds averaged."""
+    names = sorted(set(pair.folds))
+    if len(names) < 2:
+        return None
+    member = np.array([[fold == name for fold in pair.folds] for name in names], np.float64)
+    pooled = np.einsum("fp,vspij->vsfij", member, pair.counts)
+    scores = macro_f1(pooled, absent="skip").mean(1)  # (2, F)
+    return corrected_t(scores[0] - scores[1], share=fold_share(pair.folds))
+
+
+def _limits(people: int, seeds: int, test: SignFlips | None, level: float) -> tuple[str, ...]:
+    said = []
+    if people == 1:
+        said.append("One person: how far others would differ is unknown, so there is no interval and no test.")
+    if test is not None and test.smallest > 1 - level:
+        said.append(f"{people} people allow no p below {test.smallest:.3g}: nothing can be shown at {1 - level:.2g}.")
+    if seeds == 1:
+        said.append("One seed: the figures are about these trained models; another training run may differ more.")
+    return tuple(said)
+
+
+def _judged(found: list[Comparison], level: float) -> tuple[Comparison, ...]:
+    """Holm over all comparisons that have a p, then the words."""
+    tested = [one for one in found if one.flips is not None]
+    adjusted = dict(
+        zip((one.variant for one in tested), holm([one.flips.p for one in tested if one.flips]), strict=True)
+    )
+    judged = []
+    for one in found:
+        p = adjusted.get(one.variant)
+        if p is None or one.difference.low is None or one.difference.high is None:
+            judged.append(one)
+            continue
+        clear = p <= 1 - level + 1e-12 and not one.difference.low <= 0 <= one.difference.high
+        word = ALIKE if not clear else BETTER if one.difference.score > 0 else WORSE
+        judged.append(replace(one, p_adjusted=float(p), verdict=word))
+    return tuple(judged)

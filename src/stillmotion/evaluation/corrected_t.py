@@ -1,0 +1,51 @@
+"""Do folds agree? A t-test that knows how much their training people overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import UserError
+
+
+@dataclass(frozen=True)
+class CorrectedT:
+    """Mean difference over folds, its t and two-sided p; t is None where folds do not differ at all."""
+
+    difference: float
+    t: float | None
+    p: float
+    folds: int
+
+
+def corrected_t(differences: ArrayLike, *, share: float) -> CorrectedT:
+    """The corrected resampled t-test (Nadeau & Bengio 2003).
+
+    t = mean / √((1/J + share) · variance) with J - 1 degrees of freedom. Folds share most of their training people,
+    so that their differences vary less than independent ones would; ``share`` makes up for it.
+
+    Args:
+        differences: (J,) one a fold, each averaged over seeds.
+        share: test people over training people; 1 / (J - 1) in cross-validation.
+    """
+    from scipy.special import stdtr
+
+    values = np.asarray(differences, np.float64)
+    if values.ndim != 1 or len(values) < 2:
+        raise UserError(f"A t-test over folds needs two or more differences, not {values.shape}.")
+    mean = float(values.mean())
+    error = float(np.sqrt((1 / len(values) + share) * values.var(ddof=1)))
+    if error == 0:
+        return CorrectedT(mean, None, float(mean == 0), len(values))
+    t = mean / error
+    return CorrectedT(mean, t, float(2 * stdtr(len(values) - 1, -abs(t))), len(values))
+
+
+def fold_share(folds: Sequence[object]) -> float:
+    """Test people over the others, of a mean fold; predictions do not tell training people from validation people."""
+    names, size = np.unique(np.asarray([str(fold) for fold in folds]), return_counts=True)
+    mean = float(size.mean())
+    return mean / (size.sum() - mean) if len(names) > 1 else float("inf")

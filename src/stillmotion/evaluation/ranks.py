@@ -1,0 +1,157 @@
+"""Which is first, and how sure that is; over many data sets, which differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import UserError
+from .intervals import require_level
+from .resampling import PooledF1, draw, strata
+from .scores import Absent, Floats
+from .tally import Tally
+
+#: A critical-difference diagram of fewer says nothing: Friedman's test needs repetitions that share no person.
+LEAST_SETS = 5
+
+
+@dataclass(frozen=True)
+class Rank:
+    """A variant's place, 1 the best, and the range of its places over resampled people and seeds."""
+
+    variant: str
+    rank: float
+    low: float | None
+    high: float | None
+
+
+def ranks(
+    tally: Tally, *, level: float = 0.95, resamples: int = 2000, seed: int = 0, absent: Absent = "zero"
+) -> tuple[Rank, ...]:
+    """Places by pooled macro-F1 averaged over seeds; the range holds ``level`` of the resampled places.
+
+    Args:
+        tally: variants that were all tested on the same people and seeds (``Tally.basis``).
+        level: share of resampled places within the range.
+        resamples: how many times people and seeds are drawn, crossed and stratified by fold.
+        seed: of the draws.
+        absent: as in ``macro_f1``.
+    """
+    require_level(level)
+    score = PooledF1.of(tally.counts, absent=absent)
+    people, seeds = len(tally.people), len(tally.seeds)
+    place = _places(score(np.ones((1, people)), np.full((1, seeds), 1 / seeds)))[0]
+    if people == 1:
+        return tuple(Rank(name, float(at), None, None) for name, at in zip(tally.variants, place, strict=True))
+    rng = np.random.default_rng(seed)
+    weights = draw(strata(tally.folds), resamples, rng)
+    drawn = _places(score(weights, draw(np.zeros(seeds, np.int64), resamples, rng) / seeds))
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0, method="inverted_cdf")
+    return tuple(
+        Rank(name, float(place[at]), float(low[at]), float(high[at])) for at, name in enumerate(tally.variants)
+    )
+
+
+@dataclass(frozen=True)
+class CriticalDifference:
+    """Mean ranks over data sets, and how far apart two must be to differ.
+
+    Args:
+        variants: best first.
+        mean_ranks: of each.
+        p: Friedman's, that all are alike.
+        distance: Nemenyi's critical difference of two mean ranks.
+        groups: the longest runs of variants within that distance, which are not distinguishable.
+        sets: how many independent data sets there are.
+    """
+
+    variants: tuple[str, ...]
+    mean_ranks: tuple[float, ...]
+    p: float
+    distance: float
+    groups: tuple[tuple[str, ...], ...]
+    sets: int
+
+
+def critical_difference(
+    scores: ArrayLike,
+    *,
+    variants: Sequence[str],
+    datasets: Sequence[str],
+    same_people: Sequence[Sequence[str]] = (),
+    level: float = 0.95,
+) -> CriticalDifference:
+    """Friedman's test and Nemenyi's distance over data sets (Demšar 2006). At least five independent data sets.
+
+    Args:
+        scores: (data sets, variants), higher is better.
+        variants: names of the columns.
+        datasets: names of the rows.
+        same_people: data sets recorded from the same people (``same_people_as`` on their cards), which never
+            confirm each other: they enter as one, with the mean of their ranks.
+        level: 1 - the error rate of the whole set of pairs.
+    """
+    from scipy.special import chdtrc
+    from scipy.stats import studentized_range
+
+    require_level(level)
+    table = np.asarray(scores, np.float64)
+    if table.shape != (len(datasets), len(variants)) or len(variants) < 2 or not np.isfinite(table).all():
+        raise UserError(
+            f"Scores are {table.shape}; {len(datasets)} data sets and {len(variants)} variants were named, two or more "
+            "variants are needed, and every score."
+        )
+    groups = _independent(datasets, same_people)
+    sets, many = int(groups.max()) + 1, len(variants)
+    if sets < LEAST_SETS:
+        raise UserError(
+            f"A critical difference needs {LEAST_SETS} independent data sets, there are {sets}; show ranks with "
+            "intervals on each instead."
+        )
+    places = np.stack([_places(table)[groups == group].mean(0) for group in range(sets)])
+    mean = places.mean(0)
+    # The form with the rows' own variance allows for ties; without any it is Friedman's textbook one.
+    spread = np.square(places - (many + 1) / 2).sum() / (sets * (many - 1))
+    statistic = sets * np.square(mean - (many + 1) / 2).sum() / spread if spread > 0 else 0.0
+    quantile = float(studentized_range.ppf(level, many, np.inf)) / np.sqrt(2)
+    distance = float(quantile * np.sqrt(many * (many + 1) / (6 * sets)))
+    order = np.argsort(mean, kind="stable")
+    return CriticalDifference(
+        tuple(variants[at] for at in order),
+        tuple(float(mean[at]) for at in order),
+        float(chdtrc(many - 1, statistic)),
+        distance,
+        _alike([variants[at] for at in order], mean[order], distance),
+        sets,
+    )
+
+
+def _places(scores: Floats) -> Floats:
+    """(…, V) ranks, 1 for the highest; those that tie share the mean of their places."""
+    above = (scores[..., None, :] > scores[..., :, None]).sum(-1)
+    equal = (scores[..., None, :] == scores[..., :, None]).sum(-1)
+    return np.asarray(above + (equal + 1) / 2)
+
+
+def _independent(
+    datasets: Sequence[str], same_people: Sequence[Sequence[str]]
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """(data sets,) number of the group of each; groups share no people."""
+    group = np.arange(len(datasets))
+    for shared in same_people:
+        rows = [at for at, name in enumerate(datasets) if name in shared]
+        if rows:
+            group[np.isin(group, group[rows])] = group[rows].min()
+    return np.unique(group, return_inverse=True)[1].astype(np.int64)
+
+
+def _alike(names: Sequence[str], mean: Floats, distance: float) -> tuple[tuple[str, ...], ...]:
+    found: list[tuple[int, int]] = []
+    for first in range(len(names)):
+        last = int(np.searchsorted(mean, mean[first] + distance, side="right")) - 1
+        if last > first and (not found or last > found[-1][1]):
+            found.append((first, last))
+    return tuple(tuple(names[first : last + 1]) for first, last in found)

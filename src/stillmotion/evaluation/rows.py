@@ -1,0 +1,75 @@
+"""Scores as rows of a table: a row a person, a row a class."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .scores import (
+    Floats,
+    accuracy,
+    balanced_accuracy,
+    cohen_kappa,
+    f1_per_class,
+    macro_f1,
+    precision_per_class,
+    recall_per_class,
+    weighted_f1,
+)
+from .tally import Tally
+
+Row = dict[str, str | int | float]
+
+
+def rows_by_person(tally: Tally) -> list[Row]:
+    """Scores of each variant on each person, averaged over the seeds that tested him.
+
+    A person may lack classes: his macro-F1 is over those that he has (``absent="skip"``), so it is not comparable
+    with a pooled one, and with one window of a class it is mostly luck.
+    """
+    rows: list[Row] = []
+    tested = tally.tested
+    for v, variant in enumerate(tally.variants):
+        for p in np.flatnonzero(np.any(tested[v], axis=0)):
+            tables = tally.counts[v, tested[v, :, p], p]
+            rows.append(
+                {
+                    "variant": variant,
+                    "subject": tally.people[p],
+                    "fold": tally.folds[p],
+                    "windows": round(float(tables.sum((-2, -1)).mean())),
+                    "macro_f1": float(macro_f1(tables, absent="skip").mean()),
+                    "weighted_f1": float(weighted_f1(tables).mean()),
+                    "accuracy": float(accuracy(tables).mean()),
+                    "balanced_accuracy": float(balanced_accuracy(tables).mean()),
+                    "kappa": float(cohen_kappa(tables).mean()),
+                }
+            )
+    return rows
+
+
+def rows_by_class(tally: Tally) -> list[Row]:
+    """Precision, recall and F1 of each variant and class, pooled over people, averaged over seeds.
+
+    A class that nobody has stands with 0 windows and scores of 0.
+    """
+    rows: list[Row] = []
+    for variant in tally.variants:
+        own, _ = tally.basis(variant)
+        pooled = own.counts[0].sum(1)  # (S, C, C)
+        by_class: list[Floats] = [
+            np.asarray(score(pooled)).mean(0) for score in (precision_per_class, recall_per_class, f1_per_class)
+        ]
+        for c, name in enumerate(tally.classes):
+            precision, recall, f1 = (float(values[c]) for values in by_class)
+            rows.append(
+                {
+                    "variant": variant,
+                    "class": name,
+                    "windows": round(float(pooled[:, c].sum(-1).mean())),
+                    "people": int(np.count_nonzero(np.any(own.counts[0, :, :, c] > 0, axis=(0, 2)))),
+                    "precision": precision,
+                    "recall": recall,
+                    "f1": f1,
+                }
+            )
+    return rows

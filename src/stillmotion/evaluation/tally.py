@@ -1,0 +1,184 @@
+"""Confusion counts of every variant, seed and person: all that the statistics work on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UnknownName, UserError
+from .predictions import Predictions
+from .scores import Counts, Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """Who was tested by what, and what came out.
+
+    Args:
+        variants: names, one each.
+        seeds: of the training runs; a seed stands for the same one in every variant.
+        people: names of those tested.
+        folds: (P,) the fold that each person was tested in. Those of one fold share a model.
+        classes: names.
+        counts: (V, S, P, C, C) confusion counts, true class by predicted class. A person whose table holds nothing
+            was not tested by that run.
+    """
+
+    variants: tuple[str, ...]
+    seeds: tuple[int, ...]
+    people: tuple[str, ...]
+    folds: tuple[str, ...]
+    classes: tuple[str, ...]
+    counts: Counts | Floats
+
+    def __post_init__(self) -> None:
+        wanted = (len(self.variants), len(self.seeds), len(self.people), len(self.classes), len(self.classes))
+        if self.counts.shape != wanted:
+            raise UserError(
+                f"Counts are {self.counts.shape}; variants, seeds, people and classes make {wanted} (V, S, P, C, C)."
+            )
+        if 0 in wanted:
+            raise UserError("There is nothing to score: a tally needs a variant, a seed, a person and a class.")
+        if len(self.folds) != len(self.people):
+            raise UserError(f"{len(self.folds)} folds are named for {len(self.people)} people.")
+        for what, names in (("variant", self.variants), ("seed", self.seeds), ("person", self.people)):
+            twice = [name for name in names if names.count(name) > 1]
+            if twice:
+                raise UserError(f"A tally names {what} {twice[0]!r} twice.")
+        if np.min(self.counts) < 0:
+            raise UserError("Confusion counts cannot be negative.")
+
+    @property
+    def tested(self) -> NDArray[np.bool_]:
+        """(V, S, P) whether a run tested a person."""
+        return np.asarray(np.any(self.counts > 0, axis=(-2, -1)))
+
+    def number(self, variant: str) -> int:
+        """Which variant has this name."""
+        if variant not in self.variants:
+            raise UnknownName("variant", variant, list(self.variants))
+        return self.variants.index(variant)
+
+    def basis(self, *variants: str) -> tuple[Tally, tuple[str, ...]]:
+        """These variants on what they have in common, and what was left out for it, in words.
+
+        A seed counts when every one of the variants tested, with it, everybody whom they all tested at all; when no
+        seed is that whole, people are those whom all of them tested with every common seed.
+        """
+        rows = [self.number(variant) for variant in variants]
+        tested = self.tested[rows]
+        started = tested.any(2).all(0)  # (S,) seeds that every variant has something of
+        people = tested[:, started].any(1).all(0)
+        seeds = started & tested[:, :, people].all((0, 2))
+        if not seeds.any():
+            seeds = started
+            people = tested[:, started].all((0, 1))
+        if not seeds.any() or not people.any():
+            raise UserError(f"{' and '.join(variants)} have no person in common who was tested with the same seed.")
+        within = np.any(tested, axis=0)
+        said = []
+        gone = [str(self.seeds[at]) for at in np.flatnonzero(np.any(within, axis=1) & ~seeds)]
+        if gone:
+            said.append(f"Left out, not whole for {_all(variants)}: {_few('seed', gone)}.")
+        gone = [self.people[at] for at in np.flatnonzero(np.any(within, axis=0) & ~people)]
+        if gone:
+            said.append(f"Left out, not tested by {_all(variants)}: {_few('person', gone)}.")
+        if not _same_windows(self.counts[rows][:, seeds][:, :, people]):
+            said.append(f"Windows per person and class differ within {' and '.join(variants)}.")
+        return self._part(rows, np.flatnonzero(seeds), np.flatnonzero(people)), tuple(said)
+
+    def _part(self, rows: Sequence[int], seeds: NDArray[np.int64], people: NDArray[np.int64]) -> Tally:
+        return replace(
+            self,
+            variants=tuple(self.variants[at] for at in rows),
+            seeds=tuple(self.seeds[at] for at in seeds),
+            people=tuple(self.people[at] for at in people),
+            folds=tuple(self.folds[at] for at in people),
+            counts=self.counts[np.ix_(np.asarray(rows), seeds, people)],
+        )
+
+
+def tally(predictions: Sequence[Predictions]) -> Tally:
+    """Count predictions.
+
+    People keep their natural order (2 before 10). One who was tested in several folds (as under ``published``) has
+    all of his counts pooled, and is drawn among those who were tested in the same ones.
+    """
+    if not predictions:
+        raise UserError("There are no predictions to count.")
+    variants = tuple(one.variant for one in predictions)
+    classes = _classes(predictions)
+    people, person = _codes([one.subject for one in predictions])
+    folds, fold = _codes([one.fold for one in predictions])
+    seeds, seed = np.unique(np.concatenate([one.seed for one in predictions]), return_inverse=True)
+    variant = np.repeat(np.arange(len(variants)), [len(one) for one in predictions])
+    shape = (len(variants), len(seeds), len(people), len(classes), len(classes))
+    cell = np.ravel_multi_index(
+        (
+            variant,
+            seed,
+            person,
+            np.concatenate([one.y for one in predictions]),
+            np.concatenate([one.prediction for one in predictions]),
+        ),
+        shape,
+    )
+    counts = np.bincount(cell, minlength=int(np.prod(shape))).reshape(shape)
+    met = np.zeros((len(people), len(folds)), np.bool_)
+    met[person, fold] = True
+    own = tuple(" + ".join(folds[at] for at in np.flatnonzero(row)) for row in met)
+    return Tally(variants, tuple(int(s) for s in seeds), people, own, classes, counts)
+
+
+def natural(name: str) -> tuple[tuple[bool, int, str], ...]:
+    """Sorts ``p2`` before ``p10``."""
+    return tuple((part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in re.split(r"(\d+)", name))
+
+
+def _codes(columns: Sequence[NDArray[np.str_]]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Names in natural order, and the number of each row's name. Arrow's hashing, since sorting a million is slow."""
+    import pyarrow as pa
+
+    coded = pa.chunked_array([pa.array(column, pa.string()) for column in columns]).combine_chunks()
+    coded = coded.dictionary_encode()
+    names = coded.dictionary.to_pylist()
+    order = sorted(range(len(names)), key=lambda at: natural(names[at]))
+    place = np.empty(len(names), np.int64)
+    place[order] = np.arange(len(names))
+    return tuple(names[at] for at in order), place[coded.indices.to_numpy()]
+
+
+def _classes(predictions: Sequence[Predictions]) -> tuple[str, ...]:
+    """The class names all agree on; a file without names has numbers, and may have met fewer of them."""
+    most = max(predictions, key=lambda one: (one.named, len(one.classes)))
+    for one in predictions:
+        if one.named and one.classes != most.classes:
+            raise UserError(
+                f"{most.variant} tells {', '.join(most.classes)} apart, {one.variant} {', '.join(one.classes)}; "
+                "variants are compared on the same classes."
+            )
+        if len(one.classes) > len(most.classes):
+            raise UserError(f"{one.variant} has {len(one.classes)} classes, {most.variant} {len(most.classes)}.")
+        if one.scores is not None and one.scores.shape[1] != len(most.classes):
+            raise UserError(
+                f"{one.variant} has scores of {one.scores.shape[1]} classes, {most.variant} has {len(most.classes)}."
+            )
+    return most.classes
+
+
+def _same_windows(counts: Counts | Floats) -> bool:
+    true = counts.sum(-1)
+    return bool((true == true[:1, :1]).all())
+
+
+def _all(variants: Sequence[str]) -> str:
+    return variants[0] if len(variants) == 1 else f"all of {', '.join(variants)}"
+
+
+def _few(what: str, names: Sequence[str], most: int = 5) -> str:
+    plural = what if len(names) == 1 else {"person": "people"}.get(what, what + "s")
+    return f"{plural} {', '.join(names[:most])}" + (f" and {len(names) - most} more" if len(names) > most else "")

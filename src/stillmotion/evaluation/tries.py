@@ -1,0 +1,64 @@
+"""What a budget of tries buys: the best validation score to expect from some of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import UserError
+from .scores import Floats
+
+
+@dataclass(frozen=True, eq=False)
+class TriesCurve:
+    """Row n - 1 is for n tries.
+
+    Args:
+        expected: (N,) expected best validation score.
+        low: (N,) the 5 % quantile of the best.
+        high: (N,) the 95 % quantile.
+        chosen: (N,) expected other score (such as the test score) of the try that validates best, if given.
+    """
+
+    expected: Floats
+    low: Floats
+    high: Floats
+    chosen: Floats | None = None
+
+
+def best_of_tries(validation: ArrayLike, other: ArrayLike | None = None) -> TriesCurve:
+    """Expected best of n tries out of the N that were made, drawn without replacement; exact.
+
+    With scores sorted ascending, the i-th is the best of n with chance C(i - 1, n - 1) / C(N, n). Drawing with
+    replacement (Dodge et al. 2019) is biased downwards; this one is unbiased for a search at random.
+
+    Args:
+        validation: (N,) scores of independent tries at random; those that a search steered are not such.
+        other: (N,) another score of the same tries; of tries that validate equally it is the mean.
+    """
+    scores = np.asarray(validation, np.float64)
+    if scores.ndim != 1 or len(scores) == 0 or not np.isfinite(scores).all():
+        raise UserError("A curve over tries needs one finite score a try, and at least one.")
+    order = np.argsort(scores, kind="stable")
+    ranked, chance = scores[order], _chances(len(scores))
+    below = np.cumsum(chance, axis=1)
+    low, high = (ranked[(below < share - 1e-12).sum(1)] for share in (0.05, 0.95))
+    chosen = None
+    if other is not None:
+        values = np.asarray(other, np.float64)
+        if values.shape != scores.shape:
+            raise UserError(f"{len(values)} other scores are given for {len(scores)} tries.")
+        _, tied, size = np.unique(scores, return_inverse=True, return_counts=True)
+        chosen = chance @ (np.bincount(tied, weights=values) / size)[tied][order]
+    return TriesCurve(chance @ ranked, low, high, chosen)
+
+
+def _chances(tries: int) -> Floats:
+    """(n, i): the chance that the i-th smallest is the best of n. Products of ratios; factorials would overflow."""
+    n, i = np.ogrid[1 : tries + 1, 1 : tries + 1]
+    # C(i-1, n-1) / C(i, n-1) = (i - n + 1) / i, and the last, C(N-1, n-1) / C(N, n), is n / N.
+    ratios = np.ones((tries, tries))
+    ratios[:, :-1] = np.maximum(i - n + 1, 0)[:, :-1] / i[:, :-1]
+    return np.asarray(n / tries * np.cumprod(ratios[:, ::-1], axis=1)[:, ::-1])

@@ -1,0 +1,112 @@
+"""A comparison for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.markup import escape
+from rich.table import Table
+
+from ..evaluation import Compared, Comparison, Interval, Rank, Standing
+from .screen import console
+
+COLOURS = {"better": "green", "worse": "red"}
+
+
+def show_compared(found: Compared, calibration: Mapping[str, float | None]) -> None:
+    """Scores of every variant, then differences with verdicts, then what the figures rest on.
+
+    Args:
+        found: what ``compare`` gave.
+        calibration: expected calibration error of each variant, None where it is unknown.
+    """
+    out = console()
+    places = {rank.variant: rank for rank in found.ranks}
+    out.print(_standings(found, places, calibration))
+    if found.comparisons:
+        out.print(_differences(found))
+        points = f"{100 * found.comparisons[0].margin:g}"
+        out.print(
+            f"Endpoint: {found.endpoint}. Family for Holm: {len(found.family)} against {escape(str(found.against))} "
+            f"({escape(', '.join(found.family))}). Margin of non-inferiority: {points} points.",
+            highlight=False,
+        )
+        smallest = max((one.flips.smallest for one in found.comparisons if one.flips), default=None)
+        if smallest is not None:
+            out.print(f"Smallest p that these people and patterns allow: {smallest:.2g}.", highlight=False)
+    else:
+        out.print("One variant: nothing to compare it with.")
+    for name, note in _notes(found):
+        out.print(f"[yellow]{escape(name)}[/yellow] {escape(note)}", highlight=False)
+
+
+def _standings(found: Compared, places: Mapping[str, Rank], calibration: Mapping[str, float | None]) -> Table:
+    table = Table(title="Scores, pooled over people, averaged over seeds")
+    table.add_column("variant")
+    for heading in ("rank", "macro-F1", "weighted F1", "accuracy", "balanced", "kappa", "ECE", "people", "seeds"):
+        table.add_column(heading, justify="right")
+    for one in found.standings:
+        error = calibration.get(one.variant)
+        table.add_row(
+            escape(one.variant),
+            _rank(places.get(one.variant)),
+            _interval(one.macro_f1, 100),
+            *(f"{100 * value:.1f}" for value in (one.weighted_f1, one.accuracy, one.balanced_accuracy)),
+            f"{one.kappa:.3f}",
+            "–" if error is None else f"{100 * error:.1f}",
+            str(one.people),
+            str(one.seeds),
+        )
+    return table
+
+
+def _differences(found: Compared) -> Table:
+    table = Table(title=f"Macro-F1 in points against {escape(str(found.against))}")
+    table.add_column("variant")
+    for heading in ("difference", "p people", "Holm", "p folds", "effect", "gain"):
+        table.add_column(heading, justify="right")
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("not inferior")
+    for one in found.comparisons:
+        table.add_row(
+            escape(one.variant),
+            _interval(one.difference, 100, sign="+"),
+            *_values(one),
+            "–" if one.effect is None else f"{one.effect:+.2f}",
+            f"{100 * one.gaining:.0f} %",
+            f"[{COLOURS.get(one.verdict, 'yellow')}]{one.verdict}[/]",
+            "–" if one.not_inferior is None else "yes" if one.not_inferior else "not shown",
+        )
+    return table
+
+
+def _values(one: Comparison) -> tuple[str, str, str]:
+    return (
+        "–" if one.flips is None else f"{one.flips.p:.2g}",
+        "–" if one.p_adjusted is None else f"{one.p_adjusted:.2g}",
+        "–" if one.folds_t is None else f"{one.folds_t.p:.2g}",
+    )
+
+
+def _interval(value: Interval, scale: float, sign: str = "") -> str:
+    score = f"{scale * value.score:{sign}.1f}"
+    if value.low is None or value.high is None:
+        return score
+    return f"{score} [{scale * value.low:{sign}.1f}, {scale * value.high:{sign}.1f}]".replace("[", r"\[")
+
+
+def _rank(place: Rank | None) -> str:
+    if place is None:
+        return "–"
+    return f"{place.rank:g}" if place.low is None else f"{place.rank:g} ({place.low:g}–{place.high:g})"
+
+
+def _notes(found: Compared) -> list[tuple[str, str]]:
+    """Every note once, with those it is about."""
+    about: dict[str, list[str]] = {}
+    each: tuple[Standing | Comparison, ...] = found.comparisons or found.standings
+    for one in each:
+        for note in one.notes:
+            about.setdefault(note, []).append(one.variant)
+    named = [("All:" if len(names) == len(each) > 1 else f"{', '.join(names)}:", note) for note, names in about.items()]
+    return [*named, *(("All:", note) for note in found.notes)]

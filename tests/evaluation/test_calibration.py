@@ -1,0 +1,70 @@
+"""Confidence against accuracy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.calibration import calibration_curve
+
+from stillmotion.errors import UserError
+from stillmotion.evaluation import are_probabilities, reliability
+
+
+def drawn(samples=400, classes=4, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, classes, samples), rng.dirichlet(np.full(classes, 0.4), samples)
+
+
+@pytest.mark.parametrize("bins", [1, 7, 15])
+def test_bins_and_ece_are_those_of_a_plain_loop_and_of_scikit_learn(bins):
+    labels, shares = drawn()
+    found = reliability(labels, shares, bins=bins)
+    confidence, right = shares.max(1), shares.argmax(1) == labels
+    ece = 0.0
+    for number in range(bins):
+        low, high = number / bins, (number + 1) / bins
+        within = [
+            i for i in range(len(labels)) if (low < confidence[i] <= high) or (number == 0 and confidence[i] == 0)
+        ]
+        assert found.count[number] == len(within)
+        if within:
+            assert found.confidence[number] == pytest.approx(np.mean(confidence[within]))
+            assert found.accuracy[number] == pytest.approx(np.mean(right[within]))
+            ece += len(within) / len(labels) * abs(np.mean(right[within]) - np.mean(confidence[within]))
+        else:
+            assert np.isnan(found.accuracy[number])
+    assert found.ece == pytest.approx(ece)
+    accuracy, mean = calibration_curve(right, confidence, n_bins=bins, strategy="uniform")
+    there = found.count > 0
+    np.testing.assert_allclose(found.accuracy[there], accuracy)
+    np.testing.assert_allclose(found.confidence[there], mean)
+    assert sum(row["samples"] for row in found.rows()) == len(labels)
+
+
+def test_a_model_that_means_what_it_says_has_no_error_and_a_boaster_has():
+    shares = np.tile([0.75, 0.25], (400, 1))
+    labels = np.repeat([0, 0, 0, 1], 100)
+    assert reliability(labels, shares).ece == pytest.approx(0)
+    assert reliability(labels, np.tile([1.0, 0.0], (400, 1))).ece == pytest.approx(0.25)
+
+
+def test_logits_are_told_from_probabilities():
+    _, shares = drawn()
+    assert are_probabilities(shares.astype(np.float16))
+    assert not are_probabilities(np.log(shares))
+    assert not are_probabilities(shares.T)
+    assert not are_probabilities(np.array([[1.5, -0.5]]))
+
+
+@pytest.mark.parametrize(
+    ("labels", "shares", "bins", "said"),
+    [
+        ([0, 1], [[0.5, 0.5]], 15, r"not \(2,\), \(1, 2\)"),
+        ([], np.zeros((0, 2)), 15, r"not \(0,\), \(0, 2\)"),
+        ([0], [[2.0, 1.0]], 15, "sum to 1 in each row"),
+        ([0], [[0.5, 0.5]], 0, "at least one bin, not 0"),
+    ],
+)
+def test_what_cannot_be_calibrated_is_refused(labels, shares, bins, said):
+    with pytest.raises(UserError, match=said):
+        reliability(labels, shares, bins=bins)

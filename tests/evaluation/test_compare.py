@@ -1,0 +1,179 @@
+"""One variant against another: figures, words, and what cannot be said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from stillmotion.errors import UnknownName, UserError
+from stillmotion.evaluation import (
+    Tally,
+    balanced_accuracy,
+    compare,
+    corrected_t,
+    macro_f1,
+    sign_flips,
+    weighted_f1,
+)
+from stillmotion.evaluation.resampling import draw, strata
+
+from .cohorts import World, simulate
+
+
+def study(gain=1.0, people=12, folds=3, seeds=3, seed=0, **more):
+    return simulate(World(gain=gain, **more), people=people, folds=folds, seeds=seeds, seed=seed)
+
+
+def test_the_endpoint_is_pooled_over_people_and_averaged_over_seeds():
+    made = study()
+    found = compare(made, against="plain")
+    pooled = macro_f1(made.counts.sum(2)).mean(1)  # not the mean over people, nor that of seeds pooled
+    assert [one.macro_f1.score for one in found.standings] == pytest.approx(pooled)
+    assert found.comparisons[0].difference.score == pytest.approx(pooled[1] - pooled[0])
+    by_seed = made.counts[1].sum(1)
+    assert found.standings[1].weighted_f1 == pytest.approx(weighted_f1(by_seed).mean())
+    assert found.standings[1].balanced_accuracy == pytest.approx(balanced_accuracy(by_seed).mean())
+    assert found.family == ("taught",)
+
+
+def test_the_interval_is_students_t_times_the_spread_of_crossed_resamples():
+    made = study(seeds=2, people=6, folds=2)
+    found = compare(made, against="plain", resamples=200, seed=7).comparisons[0].difference
+    rng = np.random.default_rng(7)
+    persons = draw(strata(made.folds), 200, rng)
+    runs = draw(np.zeros(2, np.int64), 200, rng) / 2
+    drawn = []
+    for person, run in zip(persons, runs, strict=True):
+        score = macro_f1(np.einsum("p,vspij->vsij", person, made.counts)) @ run
+        drawn.append(score[1] - score[0])
+    t = (found.high - found.score) / np.std(drawn, ddof=1)
+    # Between the t of people alone (6 people in 2 strata: 4 degrees) and that of two seeds alone (1 degree).
+    assert stats.t.ppf(0.975, 4 + 1) < t < stats.t.ppf(0.975, 1)
+    assert found.score - found.low == pytest.approx(found.high - found.score)
+
+
+def test_one_seed_leaves_the_degrees_of_people():
+    made = study(seeds=1, people=9, folds=3)
+    found = compare(made, against="plain", resamples=300).comparisons[0].difference
+    persons = draw(strata(made.folds), 300, np.random.default_rng(0))
+    pooled = macro_f1(np.einsum("rp,vpij->rvij", persons, made.counts[:, 0]))
+    error = (pooled[:, 1] - pooled[:, 0]).std(ddof=1)
+    assert found.high - found.score == pytest.approx(stats.t.ppf(0.975, 9 - 3) * error)
+
+
+def test_a_clear_gain_is_better_and_the_other_way_round_worse():
+    better = compare(study(gain=2.0, people=20), against="plain").comparisons[0]
+    assert (better.verdict, better.not_inferior) == ("better", True)
+    assert better.difference.low > 0
+    assert better.p_adjusted == better.flips.p < 0.05
+    assert better.gaining > 0.9
+    worse = compare(study(gain=2.0, people=20), against="taught").comparisons[0]
+    assert (worse.verdict, worse.not_inferior, worse.variant) == ("worse", False, "plain")
+    assert worse.difference.score == pytest.approx(-better.difference.score)
+    assert worse.effect == pytest.approx(-better.effect)
+
+
+def test_no_gain_is_not_distinguishable_and_equal_only_within_the_margin():
+    made = study(gain=0.0, people=20, taste=0.05)
+    found = compare(made, against="plain", margin=0.001).comparisons[0]
+    assert (found.verdict, found.not_inferior) == ("not distinguishable", False)
+    assert compare(made, against="plain", margin=0.2).comparisons[0].not_inferior
+
+
+def test_a_variant_against_itself_is_0_for_sure():
+    made = study()
+    twin = replace(made, counts=made.counts[[0, 0]])
+    found = compare(twin, against="plain").comparisons[0]
+    assert (found.difference.low, found.difference.score, found.difference.high) == (0, 0, 0)
+    assert (found.verdict, found.effect, found.gaining, found.flips.p) == ("not distinguishable", None, 0.5, 1)
+    assert found.not_inferior
+
+
+def test_the_effect_is_the_difference_in_standard_deviations_between_people():
+    # Perfectly balanced people: pooled F1 is the mean over people, and the pseudo-values are their own differences.
+    hits = np.random.default_rng(0).integers(50, 95, (2, 8))
+    counts = np.zeros((2, 1, 8, 2, 2))
+    counts[..., 0, 0] = counts[..., 1, 1] = hits[:, None]
+    counts[..., 0, 1] = counts[..., 1, 0] = 100 - hits[:, None]
+    made = Tally(("a", "b"), (0,), tuple("stuvwxyz"), ("0",) * 8, ("0", "1"), counts)
+    found = compare(made, against="b").comparisons[0]
+    own = (hits[0] - hits[1]) / 100
+    assert found.effect == pytest.approx(own.mean() / own.std(ddof=1))
+    assert found.gaining == pytest.approx((own > 0).mean() + (own == 0).mean() / 2)
+
+
+def test_folds_are_compared_by_the_corrected_t():
+    made = study(people=12, folds=4)
+    found = compare(made, against="plain").comparisons[0]
+    differences = []
+    for fold in "0123":
+        own = [at for at, name in enumerate(made.folds) if name == fold]
+        score = macro_f1(made.counts[:, :, own].sum(2)).mean(1)
+        differences.append(score[1] - score[0])
+    assert found.folds_t == corrected_t(differences, share=1 / 3)
+    assert compare(study(folds=1), against="plain").comparisons[0].folds_t is None
+
+
+def test_holm_covers_every_comparison_of_the_family():
+    made = study(gain=0.9, people=10, seed=3)
+    counts = np.concatenate([made.counts, made.counts[[1]], made.counts[[0]]])
+    four = replace(made, variants=("lm", "a", "b", "c"), counts=counts)
+    found = compare(four)
+    assert (found.against, found.family) == ("lm", ("a", "b", "c"))
+    p = [one.flips.p for one in found.comparisons]
+    assert p[0] == p[1] == sign_flips(made.counts[1], made.counts[0]).p
+    assert [one.p_adjusted for one in found.comparisons] == pytest.approx([min(3 * p[0], 1), min(3 * p[0], 1), 1])
+
+
+def test_one_person_has_no_interval_and_one_variant_no_comparison():
+    alone = compare(study(people=1, folds=1), against="plain").comparisons[0]
+    assert (alone.difference.low, alone.flips, alone.p_adjusted, alone.effect) == (None, None, None, None)
+    assert alone.not_inferior is None
+    assert alone.verdict == "one person: no verdict"
+    assert "so there is no interval and no test" in alone.notes[0]
+    made = study()
+    single = compare(replace(made, variants=("only",), counts=made.counts[:1]))
+    assert (single.comparisons, single.ranks, single.against, len(single.standings)) == ((), (), None, 1)
+
+
+def test_what_few_people_and_seeds_cannot_show_is_said():
+    said = compare(study(people=4, folds=1, seeds=1), against="plain").comparisons[0]
+    assert said.notes == (
+        "4 people allow no p below 0.125: nothing can be shown at 0.05.",
+        "One seed: the figures are about these trained models; another training run may differ more.",
+    )
+    assert said.verdict == "not distinguishable"
+
+
+def test_runs_that_are_missing_cost_what_they_must_and_no_more():
+    made = study(seeds=3)
+    counts = made.counts.copy()
+    counts[1, 2] = 0  # the last seed of the second variant never ran
+    found = compare(replace(made, counts=counts), against="plain")
+    assert [one.seeds for one in found.standings] == [3, 2]
+    assert found.comparisons[0].seeds == 2
+    assert found.comparisons[0].notes == ("Left out, not whole for all of taught, plain: seed 2.",)
+    two = macro_f1(made.counts[:, :2].sum(2)).mean(1)
+    assert found.comparisons[0].difference.score == pytest.approx(two[1] - two[0])
+
+
+def test_the_reference_is_lm_where_there_is_one_and_unknown_ones_are_refused():
+    made = study()
+    assert compare(made).against == "plain", "the first"
+    assert compare(replace(made, variants=("rb-kd", "lm"))).against == "lm"
+    with pytest.raises(UnknownName, match="Unknown variant 'lm'"):
+        compare(made, against="lm")
+    for wrong, said in (({"margin": -1}, "margin is 0 or more"), ({"level": 2}, "level"), ({"resamples": 1}, "two or")):
+        with pytest.raises(UserError, match=said):
+            compare(made, **wrong)
+
+
+def test_everything_found_can_be_written_as_json():
+    import json
+
+    found = json.loads(json.dumps(compare(study(), against="plain").to_dict()))
+    assert found["comparisons"][0]["difference"]["people"] == 12
+    assert found["comparisons"][0]["flips"]["exact"] is True

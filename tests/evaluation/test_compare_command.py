@@ -1,0 +1,119 @@
+"""``still compare`` as a user calls it."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from stillmotion.cli import main
+from stillmotion.evaluation import Predictions, compare, tally, write_predictions
+
+PEOPLE, WINDOWS = 10, 40
+
+
+@pytest.fixture
+def still(capsys):
+    def call(*arguments):
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def predictions(variant, skill, *, people=PEOPLE, seeds=2):
+    """Three classes, right with the chance ``skill``."""
+    rng = np.random.default_rng(len(variant) + int(100 * skill))
+    rows = people * WINDOWS * seeds
+    y = np.tile(np.arange(3), rows)[:rows]
+    wrong = rng.random(rows) > skill
+    scores = np.full((rows, 3), 0.1)
+    scores[np.arange(rows), np.where(wrong, (y + 1) % 3, y)] = 0.8
+    subject = np.tile(np.repeat(np.arange(people), WINDOWS), seeds)
+    seed = np.repeat(np.arange(seeds), people * WINDOWS)
+    return Predictions.of(variant, subject=subject, fold=subject % 2, seed=seed, y=y, scores=scores)
+
+
+@pytest.fixture
+def files(tmp_path):
+    for name, skill in (("plain", 0.7), ("taught", 0.9), ("twin", 0.7)):
+        write_predictions(tmp_path / f"{name}.parquet", predictions(name, skill))
+    return [tmp_path / f"{name}.parquet" for name in ("plain", "taught", "twin")]
+
+
+def test_it_says_which_is_better_and_which_cannot_be_told_apart(still, files):
+    code, out, err = still("compare", *files)
+    assert (code, err) == (0, "")
+    taught, twin = (
+        next(line for line in out.splitlines() if name in line and "%" in line) for name in ("taught", "twin")
+    )
+    assert "better" in taught
+    assert "not distinguishable" in twin
+    said = " ".join(out.split())
+    assert "Family for Holm: 2 against plain (taught, twin). Margin of non-inferiority: 1 points." in said
+    assert "Smallest p that these people and patterns allow: 0.002." in said  # 2 / 2¹⁰
+    assert "confusion counts pooled over test people" in said
+
+
+def test_json_holds_what_the_call_from_python_gives(still, files):
+    code, out, _ = still("compare", *files, "--against", "taught", "--margin", "2", "--json")
+    assert code == 0
+    found = json.loads(out)
+    made = tally([predictions(name, skill) for name, skill in (("plain", 0.7), ("taught", 0.9), ("twin", 0.7))])
+    wanted = json.loads(json.dumps(compare(made, against="taught", margin=0.02).to_dict()))
+    assert {name: found[name] for name in wanted} == wanted
+    assert len(found["by_person"]) == 3 * PEOPLE
+    assert [row["class"] for row in found["by_class"][:3]] == ["0", "1", "2"]
+    rows = predictions("plain", 0.7)
+    right = (rows.y == rows.prediction).mean()
+    assert found["calibration"]["plain"]["ece"] == pytest.approx(abs(right - 0.8), abs=1e-6)
+
+
+def test_one_variant_is_scored_only(still, files):
+    code, out, _ = still("compare", files[0])
+    assert code == 0
+    assert "One variant: nothing to compare it with." in out
+    assert "Holm" not in out
+    assert json.loads(still("compare", files[0], "--json")[1])["comparisons"] == []
+
+
+def test_one_person_has_no_interval_and_the_reason_is_said(still, tmp_path):
+    both = [predictions(name, skill, people=1) for name, skill in (("a", 0.7), ("b", 0.9))]
+    write_predictions(tmp_path / "both.csv", *both)
+    code, out, _ = still("compare", tmp_path / "both.csv")
+    assert code == 0
+    said = " ".join(out.split())
+    assert "One person: how far others would differ is unknown, so there is no interval and no test." in said
+    assert "one person: no verdict" in said
+    assert "[" not in said.replace("[one", "")
+
+
+def test_logits_and_bare_classes_have_no_calibration(still, tmp_path):
+    one = predictions("plain", 0.7)
+    columns = {name: getattr(one, name) for name in ("subject", "fold", "seed", "y")}
+    write_predictions(tmp_path / "bare.csv", Predictions.of("bare", **columns, prediction=one.prediction))
+    write_predictions(tmp_path / "logits.csv", Predictions.of("logits", **columns, scores=10 * one.scores))
+    found = json.loads(still("compare", tmp_path / "bare.csv", tmp_path / "logits.csv", "--json")[1])
+    assert found["calibration"] == {"bare": None, "logits": None}
+    assert found["comparisons"][0]["difference"]["score"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["gone.parquet"], "gone.parquet is not there; a file was expected."),
+        (["{plain}", "--against", "tought"], "Unknown variant 'tought'. Did you mean 'taught'? Valid: plain, taught."),
+        (["{plain}", "--margin", "-1"], "A margin is 0 or more"),
+        (["wrong.csv"], "wrong.csv, line 2: y is 'walk', not a whole number."),
+    ],
+)
+def test_an_error_of_the_user_is_one_sentence_and_exit_code_2(still, files, tmp_path, monkeypatch, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "wrong.csv").write_text("subject,fold,seed,y,prediction\nanna,0,0,walk,0\n")
+    named = [part for one in arguments for part in ([*files[:2]] if one == "{plain}" else [one])]
+    code, out, err = still("compare", *named)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert err.count("\n") == 1

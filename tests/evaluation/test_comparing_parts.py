@@ -1,0 +1,193 @@
+"""The parts of a comparison against loops by hand, SciPy and published examples."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.metrics import f1_score
+
+from stillmotion.errors import UserError
+from stillmotion.evaluation import (
+    best_of_tries,
+    corrected_t,
+    critical_difference,
+    holm,
+    macro_f1,
+    ranks,
+    sign_flips,
+)
+from stillmotion.evaluation.corrected_t import fold_share
+
+from .cohorts import World, simulate
+from .test_intervals import labels_of
+
+
+def by_hand(variant, reference, swap):
+    """Difference after swapping, from label lists: seeds one by one, averaged at the end."""
+    differences = []
+    for run in range(len(variant)):
+        sides = []
+        for own, other in ((variant, reference), (reference, variant)):
+            parts = [labels_of((other if swap[p] else own)[run, p]) for p in range(len(swap))]
+            sides.append(f1_score(*np.hstack(parts), average="macro", labels=range(own.shape[-1]), zero_division=0))
+        differences.append(sides[0] - sides[1])
+    return np.mean(differences)
+
+
+def test_sign_flips_are_a_permutation_done_by_hand():
+    reference, variant = simulate(World(gain=0.8, classes=3), people=4, folds=2, seeds=2, seed=1).counts
+    found = sign_flips(variant, reference)
+    every = [by_hand(variant, reference, swap) for swap in itertools.product([0, 1], repeat=4)]
+    assert found.difference == pytest.approx(every[0])
+    assert found.exact
+    assert found.flips == 8
+    assert found.p == np.mean(np.abs(every) >= abs(every[0]) - 1e-12)
+    assert found.smallest == 2 / 2**4
+
+
+def test_with_one_class_f1_of_equal_people_it_is_the_permutation_test_of_scipy():
+    # Two classes, hits alike in both: pooled macro-F1 is then the mean over people, which SciPy can permute.
+    rng = np.random.default_rng(3)
+    hits = rng.integers([[50], [40]], 95, (2, 9))
+    counts = np.zeros((2, 1, 9, 2, 2))
+    counts[..., 0, 0] = counts[..., 1, 1] = hits[:, None]
+    counts[..., 0, 1] = counts[..., 1, 0] = 100 - hits[:, None]
+    found = sign_flips(*counts)
+    said = stats.permutation_test(
+        hits,
+        lambda a, b: np.sum(a) - np.sum(b),
+        permutation_type="samples",
+        n_resamples=np.inf,
+    )
+    assert found.difference == pytest.approx(said.statistic / 900)
+    assert found.p == pytest.approx(said.pvalue)
+
+
+def test_many_people_are_flipped_at_random_and_agree_with_all_patterns():
+    reference, variant = simulate(World(gain=0.1), people=16, folds=4, seeds=2, seed=5).counts
+    exact = sign_flips(variant, reference)
+    assert exact.exact
+    assert exact.flips == 2**15
+    # The 17th person was said the same of by both: every pattern counts twice, so p stays what it was.
+    more = [np.concatenate([one, reference[:, :1]], axis=1) for one in (variant, reference)]
+    drawn = sign_flips(*more, flips=20_000, seed=1)
+    assert not drawn.exact
+    pooled = [np.concatenate([one, reference[:, :1]], axis=1) for one in (variant, reference)]
+    assert drawn.difference == pytest.approx(float((macro_f1(pooled[0].sum(1)) - macro_f1(pooled[1].sum(1))).mean()))
+    assert drawn.p == pytest.approx(exact.p, abs=0.03)
+    assert drawn.smallest == 1 / 20_001
+    assert drawn == sign_flips(*more, flips=20_000, seed=1)
+
+
+def test_a_variant_equals_itself_and_flips_say_so():
+    one = simulate(World(), people=7, folds=2, seeds=2, seed=0).counts[0]
+    found = sign_flips(one, one)
+    assert (found.difference, found.p) == (0, 1)
+
+
+def test_p_never_falls_below_what_the_people_allow():
+    reference, variant = simulate(World(gain=3, taste=0), people=5, folds=2, seeds=3, seed=0).counts
+    assert sign_flips(variant, reference).p == sign_flips(variant, reference).smallest == 1 / 16
+
+
+def test_under_no_difference_p_is_below_5_percent_one_time_in_20():
+    low = 0
+    for study in range(300):
+        first, second = simulate(World(gain=0, run=0), people=8, folds=2, seeds=1, seed=study).counts
+        low += sign_flips(first, second).p <= 0.05
+    assert low / 300 < 0.05 + 3 * math.sqrt(0.05 * 0.95 / 300)
+
+
+def test_the_corrected_t_is_that_of_nadeau_and_bengio():
+    values, share = np.array([0.02, 0.05, -0.01, 0.03]), 1 / 3
+    found = corrected_t(values, share=share)
+    t = values.mean() / math.sqrt((1 / 4 + share) * values.var(ddof=1))
+    assert (found.t, found.p) == pytest.approx((t, 2 * stats.t.sf(t, 3)))
+    plain = stats.ttest_1samp(values, 0)
+    assert corrected_t(values, share=0).p == pytest.approx(plain.pvalue)
+    assert found.p > plain.pvalue
+
+
+def test_the_share_of_cross_validation_is_one_over_the_other_folds():
+    assert fold_share(["0", "1", "2", "3"] * 5) == pytest.approx(1 / 3)
+    assert corrected_t([0.1, 0.1], share=1).p == 0
+    assert corrected_t([0.0, 0.0], share=1).p == 1
+    with pytest.raises(UserError, match="two or more differences"):
+        corrected_t([0.1], share=1)
+
+
+def test_holm_steps_down_and_never_undoes_a_step():
+    np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
+    np.testing.assert_allclose(holm([0.9, 0.8]), [1, 1])
+    assert len(holm([])) == 0
+
+
+def test_the_best_of_n_tries_is_the_mean_over_all_choices_of_n():
+    rng = np.random.default_rng(0)
+    scores, others = rng.normal(size=7), rng.normal(size=7)
+    curve = best_of_tries(scores, others)
+    for n in range(1, 8):
+        picks = [list(pick) for pick in itertools.combinations(range(7), n)]
+        best = [scores[pick].max() for pick in picks]
+        assert curve.expected[n - 1] == pytest.approx(np.mean(best))
+        assert curve.low[n - 1] == pytest.approx(np.quantile(best, 0.05, method="inverted_cdf"))
+        assert curve.high[n - 1] == pytest.approx(np.quantile(best, 0.95, method="inverted_cdf"))
+        assert curve.chosen[n - 1] == pytest.approx(np.mean([others[pick[scores[pick].argmax()]] for pick in picks]))
+
+
+def test_hundreds_of_tries_do_not_overflow_and_ties_share():
+    curve = best_of_tries(np.linspace(0, 1, 600))
+    assert curve.expected[0] == pytest.approx(0.5)
+    assert curve.expected[-1] == pytest.approx(1)
+    assert np.all(np.diff(curve.expected) > 0)
+    assert curve.expected[9] == pytest.approx((10 * 601 / 11 - 1) / 599)  # mean of the highest of 10 out of 1 … 600
+    assert best_of_tries([1, 1, 0], [0.2, 0.4, 0.9]).chosen[-1] == pytest.approx(0.3)
+    with pytest.raises(UserError, match="at least one"):
+        best_of_tries([])
+    with pytest.raises(UserError, match="2 other scores are given for 1 tries"):
+        best_of_tries([1.0], [1.0, 2.0])
+
+
+def test_places_follow_the_pooled_score_and_widen_where_people_disagree():
+    study = simulate(World(gain=2.0), people=20, folds=4, seeds=2, seed=0)
+    first, second = ranks(study)
+    assert (first.variant, first.rank, second.rank) == ("plain", 2, 1)
+    assert (second.low, second.high) == (1, 1)
+    unsure = ranks(simulate(World(gain=0.0), people=20, folds=4, seeds=2, seed=0))
+    assert {(one.low, one.high) for one in unsure} == {(1, 2)}
+
+
+def test_friedman_is_scipys_and_the_distance_is_that_of_the_published_table():
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(14, 4)) + np.array([0, 0.2, 1.2, 1.5])
+    names, sets = ["a", "b", "c", "d"], [f"set {i}" for i in range(14)]
+    found = critical_difference(scores, variants=names, datasets=sets)
+    assert found.p == pytest.approx(stats.friedmanchisquare(*scores.T).pvalue)
+    assert found.distance == pytest.approx(2.569 * math.sqrt(4 * 5 / (6 * 14)), rel=1e-3)  # Demšar 2006, q of 4 at 0.05
+    places = stats.rankdata(-scores, axis=1).mean(0)
+    assert dict(zip(found.variants, found.mean_ranks, strict=True)) == pytest.approx(
+        dict(zip(names, places, strict=True))
+    )
+    assert list(found.mean_ranks) == sorted(found.mean_ranks)
+    for group in found.groups:
+        at = [found.mean_ranks[found.variants.index(name)] for name in group]
+        assert max(at) - min(at) <= found.distance
+
+
+def test_ties_between_variants_are_allowed_for():
+    scores = np.array([[1, 1, 0], [2, 1, 0], [1, 2, 2], [3, 1, 1], [0, 1, 2], [1, 1, 1]])
+    found = critical_difference(scores, variants="abc", datasets="uvwxyz")
+    assert found.p == pytest.approx(stats.friedmanchisquare(*scores.T).pvalue)
+
+
+def test_fewer_than_five_independent_sets_have_no_critical_difference():
+    scores, sets = np.random.default_rng(0).normal(size=(5, 3)), ["hapt", "uci-har", "wisdm", "shoaib", "simulated"]
+    assert critical_difference(scores, variants="abc", datasets=sets).sets == 5
+    with pytest.raises(UserError, match="needs 5 independent data sets, there are 4; show ranks"):
+        critical_difference(scores, variants="abc", datasets=sets, same_people=[("hapt", "uci-har")])
+    with pytest.raises(UserError, match=r"Scores are \(5, 3\)"):
+        critical_difference(scores, variants="ab", datasets=sets)

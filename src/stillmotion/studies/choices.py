@@ -126,7 +126,7 @@ class Teaching:
 
     Args:
         seeds: teachers a fold; the mean of several teaches.
-        targets: ``in-sample``, or ``cross-fit``: every training person is taught by teachers that did not train on them.
+        targets: ``in-sample``, or ``cross-fit``: a training person's teachers did not train on that person.
         groups: groups of people of ``cross-fit``.
         training: what differs from ``[training]``.
     """

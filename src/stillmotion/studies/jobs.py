@@ -17,7 +17,6 @@ from ..training import Fleet, Outcome, Recipe, Replica, Teacher
 from ..training.lesson import teacher_network
 from ..training.progress import Progress
 from ..windows.augment import Places
-from .material import Ground
 from .plan import Planner
 from .runs import Run, Squad
 from .teachers import Staff
@@ -58,7 +57,8 @@ class Job:
 
 def prepare(squad: Squad, planner: Planner, staff: Staff) -> Job:
     """The job of a fleet; its teachers must have been trained."""
-    ground, taught = planner.ground, {}
+    ground = planner.ground
+    taught: dict[tuple[str, ...], int] = {}
     replicas, teachers = [], []
     names = []
     known = {run.id: run for run in _all_teachers(planner)}
@@ -107,7 +107,9 @@ def prepare(squad: Squad, planner: Planner, staff: Staff) -> Job:
     )
 
 
-def train(job: Job, *, folder: Path | None = None, progress: Progress | None = None, every: float = 60.0) -> list[Outcome]:
+def train(
+    job: Job, *, folder: Path | None = None, progress: Progress | None = None, every: float = 60.0
+) -> list[Outcome]:
     """Train a job's fleet; outcomes in the order of its runs."""
     run = job.run
     student = build(run.network, job.spec, seed=0, **run.options_of_network)

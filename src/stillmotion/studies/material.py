@@ -63,7 +63,7 @@ class Ground:
     def fingerprint(self) -> str:
         """Of the signal itself, the windows in it and the contract."""
         digest = hashlib.sha256(self.windows.fingerprint.encode())
-        digest.update(np.ascontiguousarray(self.windows.signal))
+        digest.update(np.ascontiguousarray(self.windows.signal).data)
         digest.update(repr(self.windows.spec.to_dict()).encode())
         return digest.hexdigest()
 
@@ -93,7 +93,11 @@ def gather(study: Study, *, data: Path | None = None) -> Ground:
             raise UserError(f"Fold {number} has no validation windows: every choice is made on them; raise validation.")
     statistics = tuple(fit_statistics(windows, fold.train) for fold in made.folds)
     found = audit(windows, made, statistics=statistics)
-    leaks = () if found.clean else tuple(dict.fromkeys(each.evidence for each in found.findings if each.severity == "error"))
+    leaks = (
+        ()
+        if found.clean
+        else tuple(dict.fromkeys(each.evidence for each in found.findings if each.severity == "error"))
+    )
     if leaks:
         warnings.warn(
             f"The protocol {study.split.protocol} leaks ({len(leaks)} findings; `still audit` shows them): its scores "

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from ..evaluation import confusion
 from ..training.functional import Functional
+from .material import Ground
 from .plan import Planner
 from .runs import Run
 from .store import Store
@@ -33,6 +34,12 @@ class Examiner:
         weights, state = self.store.weights(run.id)
         return self._networks[key].answers(weights, state, self.planner.ground.values[rows])["logits"]
 
+    def model(self, run: Run) -> keras.Model:
+        """The network of a run with its best weights."""
+        network = Functional(model_of(run, self.planner.ground), ["logits"])
+        network.put(*self.store.weights(run.id))
+        return network.model
+
     def count(self, runs: Iterable[Run], side: str) -> None:
         """Keep confusion counts of the runs that lack them, on the people of ``validation`` or ``test``."""
         there = self.store.counts(side)
@@ -41,19 +48,22 @@ class Examiner:
         for run in dict.fromkeys(runs):
             if run.id not in there:
                 rows = ground.folds[run.fold].side(side)
-                fresh[run.id] = by_person(ground.labels, self.logits(run, rows), ground.windows.subjects, rows, ground)
+                fresh[run.id] = by_person(ground.labels, self.logits(run, rows), rows, ground)
         if fresh:
             self.store.add_counts(side, fresh)
 
 
 def by_person(
-    labels: NDArray[np.int64], logits: NDArray[np.float32], subjects: NDArray[np.int32], rows: NDArray[np.int64], ground
+    labels: NDArray[np.int64], logits: NDArray[np.float32], rows: NDArray[np.int64], ground: Ground
 ) -> dict[str, Counts]:
-    """Confusion counts of each person among windows ``rows``."""
-    guess = logits.argmax(1)
+    """Confusion counts of each person among windows ``rows``, which ``logits`` (n, C) answer.
+
+    Where an answer is not a finite number, the largest finite one counts.
+    """
+    guess = np.where(np.isfinite(logits), logits, -np.inf).argmax(1)
+    subjects = ground.windows.subjects[rows]
     people = ground.windows.people
     return {
-        people[person]: confusion(labels[rows[own]], guess[own], ground.classes)
-        for person in np.unique(subjects[rows])
-        for own in [subjects[rows] == person]
+        people[person]: confusion(labels[rows][subjects == person], guess[subjects == person], ground.classes)
+        for person in np.unique(subjects)
     }

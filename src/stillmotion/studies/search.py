@@ -52,9 +52,7 @@ def ranges(study: Study, variant: Variant) -> dict[str, Range]:
     return {name: found[name] for name in sorted(found) if name not in variant.numbers}
 
 
-def next_tries(
-    study: Study, name: str, fold: int, told: Sequence[tuple[Try, float | None]] = ()
-) -> list[Try]:
+def next_tries(study: Study, name: str, fold: int, told: Sequence[tuple[Try, float | None]] = ()) -> list[Try]:
     """The tries of the next round; none when the budget is spent.
 
     Args:
@@ -141,7 +139,8 @@ def _drawn(
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        sampled = optuna.create_study(direction="maximize", sampler=samplers[study.search.sampler]())
+        sampler: Any = samplers[study.search.sampler]
+        sampled = optuna.create_study(direction="maximize", sampler=sampler())
     for earlier, score in told:
         values = {key: earlier.attention if key == "attention" else earlier.numbers[key] for key in space}
         if score is not None:

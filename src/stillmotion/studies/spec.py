@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -31,7 +32,7 @@ class Study:
 
     Args:
         name: of the study.
-        variants: what is compared; ``CONTROLS`` join them unless ``controls`` is false, and what a variant brings along.
+        variants: what is compared; ``CONTROLS`` join unless ``controls`` is false, as does what a variant brings along.
         compare: variant and reference of the primary comparison.
         seeds: students a fold and variant.
         published: the sources' recipe.
@@ -129,7 +130,7 @@ def read_study(source: str | Path) -> Study:
     names = built_in()
     text = str(source)
     if text in names:
-        values = written.tomllib.loads((BUILT_IN / f"{text}.toml").read_text())
+        values = tomllib.loads((BUILT_IN / f"{text}.toml").read_text())
         return _made(values, text)
     path = Path(source)
     if path.suffix != ".toml" and not path.exists():

@@ -70,7 +70,9 @@ class Store:
         except OSError as problem:
             raise UserError(f"The study folder {folder} cannot be written ({problem.strerror}).") from problem
         except sqlite3.OperationalError as problem:
-            raise UserError(f"{self.path} cannot be written ({problem}); make room or name another folder.") from problem
+            raise UserError(
+                f"{self.path} cannot be written ({problem}); make room or name another folder."
+            ) from problem
         except sqlite3.DatabaseError as problem:
             raise UserError(
                 f"{self.path} is damaged ({problem}); move it away: fleets that have checkpoints go on from them."

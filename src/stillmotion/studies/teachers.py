@@ -85,11 +85,11 @@ class Staff:
     def _mean(self, values: NDArray[np.float32], groups: list[int], fold: int) -> NDArray[np.float32]:
         """Mean over teachers (axis 0); a training person's windows only by teachers that did not train on them."""
         if max(groups) < 0:
-            return values.mean(0)
+            return np.asarray(values.mean(0), np.float32)
         group = self.planner.group_of(fold)
         heard = np.array([(group == own) | (group < 0) for own in groups], np.float32)  # (teachers, N)
         heard /= heard.sum(0)
-        return np.einsum("tn...,tn->n...", values, heard).astype(np.float32)
+        return np.asarray(np.einsum("tn...,tn->n...", values, heard), np.float32)
 
     def _answers(self, run: Run, way: str) -> Answers:
         wanted = method(way).teacher_taps
@@ -97,7 +97,8 @@ class Staff:
             weights, state = self.store.weights(run.id)
             values = self.planner.ground.values
             self._said[run.id, wanted] = self._network(run, way).answers(weights, state, values)
-        return self._said[run.id, wanted]
+        said: Answers = self._said[run.id, wanted]
+        return said
 
     def _network(self, run: Run, way: str) -> Functional:
         key = (run.network, run.attention, run.recurrence, method(way).teacher_taps)

@@ -96,4 +96,6 @@ def _required(part: Field[Any]) -> bool:
 
 
 def _default(part: Field[Any]) -> Any:
-    return part.default if part.default is not MISSING else part.default_factory()  # type: ignore[misc]
+    if part.default_factory is not MISSING:
+        return part.default_factory()
+    return part.default

@@ -16,6 +16,10 @@ from .plan import Replica
 Array = Any
 
 
+class Unable(UserError):
+    """A teacher that has nothing to teach."""
+
+
 @dataclass(frozen=True, eq=False)
 class Teacher:
     """A teacher: a network with weights (and the state they go with), or outputs that were computed elsewhere.
@@ -88,11 +92,11 @@ def require_able(logits: ArrayLike, labels: ArrayLike, *, name: str = "the teach
     values, truth = np.asarray(logits, np.float64), np.asarray(labels)
     require_finite(values, name=name)
     if np.ptp(values, axis=0).max() < 1e-6:
-        raise UserError(f"{name} gives the same answer to all {len(values)} windows: it cannot teach.")
+        raise Unable(f"{name} gives the same answer to all {len(values)} windows: it cannot teach.")
     right = float((values.argmax(1) == truth).mean())
     commonest = float(np.bincount(truth).max() / len(truth))
     if right <= commonest:
-        raise UserError(
+        raise Unable(
             f"{name} is right in {100 * right:.1f} % of {len(truth)} validation windows, the commonest class alone in "
             f"{100 * commonest:.1f} %: it has nothing to teach; train it longer or name another."
         )
@@ -103,4 +107,4 @@ def require_finite(logits: ArrayLike, *, name: str = "the teacher") -> None:
     """Refuse a teacher with an answer (n, C) that is not a finite number."""
     bad = ~np.isfinite(np.asarray(logits)).all(1)
     if bad.any():
-        raise UserError(f"{name} gives no finite number for {bad.sum()} of {len(bad)} windows: it cannot teach.")
+        raise Unable(f"{name} gives no finite number for {bad.sum()} of {len(bad)} windows: it cannot teach.")

@@ -1,0 +1,28 @@
+"""A grid of runs: specification, plan, run store, runners, search.
+
+``run_study`` does what a specification asks, in a folder that it goes on with: only what is missing is trained. Numbers
+are chosen on validation people, every variant with the same number of tries; test people are scored when asked.
+"""
+
+from .runner import Runner
+from .search import Try, budget
+from .spec import Study, built_in, read_study
+from .study import open_study, run_study
+from .table import Lead, Results, Row
+from .variants import VARIANTS, Variant
+
+__all__ = [
+    "VARIANTS",
+    "Lead",
+    "Results",
+    "Row",
+    "Runner",
+    "Study",
+    "Try",
+    "Variant",
+    "budget",
+    "built_in",
+    "open_study",
+    "read_study",
+    "run_study",
+]

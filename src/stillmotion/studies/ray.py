@@ -1,0 +1,73 @@
+"""Several machines: fleets are trained by a Ray cluster, and kept by the process that asked."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UserError
+from ..training import Outcome
+from ..training.progress import Progress
+from ..training.teacher import Unable
+from .jobs import Job, prepare, train
+from .runs import Squad
+
+if TYPE_CHECKING:
+    from .runner import Runner
+
+
+def train_all(runner: Runner, squads: Sequence[Squad]) -> None:
+    """Train fleets on the cluster that the runner names, and keep each when it comes back.
+
+    Every fleet keeps its members, order and size, so the table is that of a local run on machines of one kind.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise UserError("--ray needs Ray: pip install 'stillmotion[ray]', here and on every node.") from None
+    if not ray.is_initialized():
+        try:
+            ray.init(address=runner.ray, logging_level=logging.WARNING, log_to_driver=False)
+        except ConnectionError as problem:
+            raise UserError(f"There is no Ray cluster at {runner.ray} ({problem}).") from None
+    remote = ray.remote(max_retries=3)(_train)
+    waiting: dict[Any, tuple[Squad, float]] = {}
+    values = labels = None
+    for squad in squads:
+        job = prepare(squad, runner.planner, runner.staff)
+        if values is None:
+            # Windows go to the object store once, and to each node once.
+            values, labels = ray.put(job.values), ray.put(job.labels)
+        waiting[remote.remote(_without(job), values, labels)] = (squad, time.monotonic())
+    while waiting:
+        (ready, *_), _ = ray.wait(list(waiting), num_returns=1)
+        squad, _ = waiting.pop(ready)
+        outcomes, seconds, reason = ray.get(ready)
+        if reason:
+            runner.store.fail(squad, reason, runner.versions)
+        else:
+            runner.store.finish(squad, outcomes, seconds, runner.versions)
+        runner._say(f"{squad.phase}: {len(waiting)} fleets left")
+
+
+def _train(job: Job, values: Any, labels: Any) -> tuple[list[Outcome], float, str]:
+    """On a node: outcomes and seconds, or why the fleet cannot train."""
+    from dataclasses import replace
+
+    started = time.monotonic()
+    try:
+        outcomes = train(replace(job, values=values, labels=labels), progress=Progress(enabled=False))
+    except Unable as reason:
+        return [], 0.0, str(reason)
+    return outcomes, time.monotonic() - started, ""
+
+
+def _without(job: Job) -> Job:
+    """The job without its windows, which travel by themselves."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    return replace(job, values=np.zeros((0, 0, 0), np.float32), labels=np.zeros(0, np.int64))

@@ -1,0 +1,306 @@
+"""Run a study: teachers, tries, selection, final seeds, scores; only what is missing, whoever else is at it."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from ..evaluation import Predictions, write_predictions
+from ..networks import Bundle
+from ..training.memory import on_accelerator
+from ..training.progress import Progress
+from ..training.teacher import Unable
+from .jobs import prepare, train
+from .material import Ground, gather
+from .plan import Planner
+from .runs import Run, Squad
+from .scoring import Examiner
+from .search import Try
+from .selection import Choice, Key, choose, final_runs, run_of, tries_so_far
+from .spec import Study
+from .store import Store
+from .table import Results, count_teachers, results, teachers_by_fold
+from .teachers import Staff, read_scores
+
+Rows = NDArray[np.int64]
+Logits = NDArray[np.float32]
+#: Seconds between two looks at fleets that another process trains.
+PAUSE = 1.0
+
+
+@dataclass
+class Runner:
+    """A study in its folder.
+
+    Args:
+        study: the specification.
+        folder: where everything goes.
+        data: the folder of recordings.
+        quiet: say nothing.
+        ray: address of a Ray cluster that trains in this process' place.
+        every: seconds between two checkpoints of a fleet.
+    """
+
+    study: Study
+    folder: Path
+    data: Path | None = None
+    quiet: bool = False
+    ray: str = ""
+    every: float = 60.0
+    said: set[str] = field(default_factory=set, init=False)
+
+    def __post_init__(self) -> None:
+        self.ground: Ground = gather(self.study, data=self.data)
+        scores, checksum = None, ""
+        if self.study.scores is not None:
+            scores, checksum = read_scores(self.study.scores, self.ground)
+        self.planner = Planner(self.study, self.ground, checksum, on_accelerator())
+        self.store = Store(self.folder)
+        self.staff = Staff(self.planner, self.store, scores)
+        self.examiner = Examiner(self.planner, self.store)
+        self._keep_specification()
+
+    def run(self, *, score_test: bool = False) -> Results:
+        """Do what is missing, then the table."""
+        tried = self._try()
+        choices = choose(self.planner, tried, self.store.ended())
+        self._finish(choices)
+        self._count(choices)
+        if score_test or self.study.score_test:
+            self._score(choices)
+        return self.results()
+
+    def results(self) -> Results:
+        """The table of what there is, whether or not all of it is there."""
+        ended = self.store.ended()
+        tried, complete = tries_so_far(self.planner, ended)
+        choices = choose(self.planner, tried, ended)
+        finals = [run for runs in final_runs(self.planner, choices).values() for run in runs]
+        tested = self.store.counts("test")
+        able = [run for run in finals if ended.get(run.id) and ended[run.id].status == "done"]
+        complete = complete and all(run.id in ended for run in finals)
+        test = bool(able) and all(run.id in tested for run in able)
+        return results(self.planner, self.store, choices, test=test, complete=complete)
+
+    # Phases.
+
+    def _try(self) -> dict[Key, list[Try]]:
+        while True:
+            tried, complete = tries_so_far(self.planner, self.store.ended())
+            if complete:
+                return tried
+            planned = [(name, fold, each) for (name, fold), made in tried.items() for each in made]
+            self._train("teachers", [run for each in planned for run in self._teachers_of(*each)])
+            self._train("tries", [run_of(self.planner, *each) for each in planned])
+
+    def _finish(self, choices: dict[Key, Choice | None]) -> None:
+        self._train("seeds", [run for runs in final_runs(self.planner, choices).values() for run in runs])
+
+    def _count(self, choices: dict[Key, Choice | None]) -> None:
+        """Answers to validation windows, of students and teachers."""
+        self.examiner.count(self._able(choices), "validation")
+        ended = self.store.ended()
+        self.examiner.count(self._lone_teachers(choices), "validation")
+        count_teachers(self.planner, self.store, self.staff, choices, ended)
+
+    def _score(self, choices: dict[Key, Choice | None]) -> None:
+        """Score test people, write their predictions and the models; the look is logged before it happens."""
+        finals = self._able(choices)
+        tested = self.store.counts("test")
+        fresh = [run for run in dict.fromkeys([*finals, *self._lone_teachers(choices)]) if run.id not in tested]
+        if fresh:
+            people = {person for fold in self.ground.folds for person in fold.test_people}
+            self._say(f"scoring {len(fresh)} runs on {len(people)} test people")
+            self.store.look(len(fresh), len(people), "score-test")
+            self.examiner.count(fresh, "test")
+        self._write_predictions(choices)
+        self._write_models(choices)
+
+    # Training.
+
+    def _train(self, phase: str, runs: Sequence[Run]) -> None:
+        """Train what is missing; fleets that another process has are waited for."""
+        done = self.store.ended()
+        wanted = [run for run in dict.fromkeys(runs) if run.id not in done]
+        squads = self.store.plan(self.planner.squads(phase, wanted)) if wanted else []
+        if not squads:
+            return
+        total = sum(len(squad.runs) for squad in squads)
+        self._say(f"{phase}: {total} runs in {len(squads)} fleet{'s' if len(squads) > 1 else ''}")
+        if self.ray:
+            from .ray import train_all
+
+            train_all(self, squads)
+            return
+        waiting = list(squads)
+        while waiting:
+            held = []
+            for squad in waiting:
+                with self._claimed(squad) as mine:
+                    if not mine:
+                        held.append(squad)
+                    elif not self.store.is_done(squad.id):
+                        self._train_here(squad, len(squads) - len(waiting) + 1, len(squads))
+            waiting = held
+            if waiting:
+                self._say(f"waiting for another process, which trains {len(waiting)} of the fleets", once=True)
+                time.sleep(PAUSE)
+
+    def _train_here(self, squad: Squad, number: int, total: int) -> None:
+        run = squad.runs[0]
+        attention = f" with {run.attention}" if run.attention else ""
+        self._say(f"{squad.phase} {number}/{total}: {len(squad.runs)} × {run.method} of {run.network}{attention}")
+        started = time.monotonic()
+        checkpoints = self.folder / "fleets" / squad.id
+        try:
+            job = prepare(squad, self.planner, self.staff)
+            outcomes = train(job, folder=checkpoints, progress=Progress(enabled=not self.quiet), every=self.every)
+        except Unable as reason:
+            self._say(f"{squad.phase}: {reason}")
+            self.store.fail(squad, str(reason), self.versions)
+        else:
+            self.store.finish(squad, outcomes, time.monotonic() - started, self.versions)
+        _remove(checkpoints)
+
+    @contextmanager
+    def _claimed(self, squad: Squad) -> Iterator[bool]:
+        """Hold a fleet, or not when another process does; the system lets go of it when a process dies."""
+        lock = FileLock(self.folder / "fleets" / f"{squad.id}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    # What is written.
+
+    def _write_predictions(self, choices: dict[Key, Choice | None]) -> None:
+        """One file a variant, with every fold and seed."""
+        folder = self.folder / "predictions"
+        folder.mkdir(exist_ok=True)
+        finals, ended, ground = final_runs(self.planner, choices), self.store.ended(), self.ground
+        for name in self.study.all_variants:
+            parts = []
+            for fold in range(len(ground.folds)):
+                rows = ground.folds[fold].test
+                for seed, run in enumerate(finals.get((name, fold), ())):
+                    if ended[run.id].status == "done":
+                        parts.append((fold, seed, rows, self.examiner.logits(run, rows)))
+            if parts:
+                write_predictions(folder / f"{name}.parquet", _predictions(name, parts, ground))
+
+    def _write_models(self, choices: dict[Key, Choice | None]) -> None:
+        """A bundle for each variant, the run of its first fold that does best on validation people; and the best."""
+        ended = self.store.ended()
+        best: tuple[float, Run, str] | None = None
+        for (name, fold), runs in final_runs(self.planner, choices).items():
+            able = [run for run in runs if ended[run.id].status == "done"]
+            if fold or not able:
+                continue
+            run = max(able, key=lambda each: ended[each.id].validation)
+            self._bundle(name, run, name)
+            if best is None or ended[run.id].validation > best[0]:
+                best = (ended[run.id].validation, run, name)
+        if best is not None:
+            self._bundle("best", best[1], best[2])
+
+    def _bundle(self, name: str, run: Run, variant: str) -> None:
+        from ..evaluation import accuracy, macro_f1
+
+        model = self.examiner.model(run)
+        counts = self.store.counts("test").get(run.id, {})
+        scores = [
+            {
+                "subject": person,
+                "windows": int(table.sum()),
+                "accuracy": float(accuracy(table)),
+                "macro_f1": float(macro_f1(table, absent="skip")),
+            }
+            for person, table in counts.items()
+        ]
+        story = {
+            "study": self.study.name,
+            "variant": variant,
+            "run": run.id,
+            "data": {"name": self.study.data.name, "fingerprint": self.ground.fingerprint},
+            "protocol": self.study.split.protocol,
+            "fold": run.fold,
+            "method": run.method,
+            "numbers": dict(run.numbers),
+            "seed": run.seed,
+            "chosen": "on validation people",
+        }
+        path = self.folder / "models" / name
+        Bundle.save(path, model, self.ground.windows.spec, scores=scores, provenance=story, replace=path.exists())
+
+    def _able(self, choices: dict[Key, Choice | None]) -> list[Run]:
+        ended = self.store.ended()
+        finals = final_runs(self.planner, choices)
+        return [run for runs in finals.values() for run in runs if ended[run.id].status == "done"]
+
+    def _lone_teachers(self, choices: dict[Key, Choice | None]) -> list[Run]:
+        """Teachers that are one run each."""
+        ended = self.store.ended()
+        every = [runs for members in teachers_by_fold(self.planner, choices).values() for runs in members.values()]
+        return [runs[0] for runs in every if len(runs) == 1 and ended[runs[0].id].status == "done"]
+
+    def _teachers_of(self, name: str, fold: int, tried: Try) -> tuple[Run, ...]:
+        return self.planner.teachers(self.study.all_variants[name], fold, tried.attention)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of what computes."""
+        names = ("stillmotion", "keras", "jax", "numpy")
+        return {"python": platform.python_version(), **{name: version(name) for name in names}}
+
+    def _keep_specification(self) -> None:
+        path = self.folder / "study.toml"
+        known = self.store.about()
+        if known.get("data", self.ground.fingerprint) != self.ground.fingerprint:
+            self._say("the data differ from those this folder was begun with: all runs are made anew")
+        self.store.note(study=self.study.to_toml(), data=self.ground.fingerprint, leaks=list(self.ground.leaks))
+        partial = path.with_name(".study.toml.partial")
+        partial.write_text(self.study.to_toml(), encoding="utf-8")
+        partial.replace(path)
+
+    def _say(self, text: str, *, once: bool = False) -> None:
+        if not self.quiet and not (once and text in self.said):
+            print(text, file=sys.stderr, flush=True)
+        self.said.add(text)
+
+
+def _predictions(name: str, parts: Sequence[tuple[int, int, Rows, Logits]], ground: Ground) -> Predictions:
+    windows = ground.windows
+    every = np.concatenate([rows for _, _, rows, _ in parts])
+    start = windows.recording_start[windows.recording[every]]
+    return Predictions.of(
+        name,
+        subject=ground.subjects(every),
+        fold=np.concatenate([np.full(len(rows), fold) for fold, _, rows, _ in parts]),
+        seed=np.concatenate([np.full(len(rows), seed) for _, seed, rows, _ in parts]),
+        y=ground.labels[every],
+        scores=np.concatenate([logits for *_, logits in parts]),
+        classes=windows.spec.classes,
+        recording=windows.recording[every].astype(str),
+        time=(windows.starts[every] - start) / windows.spec.rate,
+    )
+
+
+def _remove(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,43 @@
+"""A study by a few plain calls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import UserError
+from .runner import Runner
+from .spec import Study, read_study
+from .table import Results
+
+
+def run_study(
+    study: Study | str | Path,
+    out: str | Path,
+    *,
+    data: str | Path | None = None,
+    score_test: bool = False,
+    ray: str = "",
+    quiet: bool = False,
+) -> Results:
+    """Do what is missing of a study, then its table.
+
+    Args:
+        study: a specification, the name of a built-in one, or a TOML file.
+        out: its folder.
+        data: the folder that holds recordings.
+        score_test: score the test people, once selection is done; every look is logged.
+        ray: address of a Ray cluster.
+        quiet: show nothing.
+    """
+    made = study if isinstance(study, Study) else read_study(study)
+    folder = None if data is None else Path(data)
+    return Runner(made, Path(out), data=folder, quiet=quiet, ray=ray).run(score_test=score_test)
+
+
+def open_study(folder: str | Path, *, data: str | Path | None = None) -> Results:
+    """The table of a study's folder as it stands; nothing is trained."""
+    folder = Path(folder)
+    if not (folder / "runs.sqlite").is_file():
+        raise UserError(f"{folder} holds no study: it lacks runs.sqlite.")
+    made = read_study(folder / "study.toml")
+    return Runner(made, folder, data=None if data is None else Path(data), quiet=True).results()

@@ -1,0 +1,394 @@
+"""What a study came to: one row a variant, and whether the teacher had anything to teach."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ..evaluation import Interval, Tally, compare, macro_f1
+from ..evaluation.compare import Compared
+from ..networks import cost
+from .plan import Planner
+from .runs import Run
+from .scoring import Counts, by_person
+from .search import budget
+from .selection import Choice, Key, final_runs, tried_runs
+from .store import Ended, Store
+from .teachers import Staff, model_of
+
+
+@dataclass(frozen=True)
+class Row:
+    """One variant's results.
+
+    Args:
+        variant: its name, title and whether it is a control.
+        tries: settings tried in each fold, failed ones included.
+        seeds: students a fold.
+        params, flops: of the student that a device runs.
+        validation: macro-F1 of the validation people, pooled over them, mean over seeds.
+        test: the same of the test people with its interval, or None while they have not been scored.
+        accuracy: of the test people.
+        seed_spread: standard deviation of the test score (the validation score before) over seeds.
+        gain: test score minus the reference's, with its interval.
+        p: of the sign-flip test, adjusted by Holm.
+        verdict: in words.
+        settings: what was chosen, by fold.
+        epochs, seconds: of all its runs together.
+        failed: runs that failed.
+    """
+
+    variant: str
+    title: str
+    role: str
+    tries: int
+    seeds: int
+    params: int | None
+    flops: int | None
+    validation: float | None
+    test: Interval | None
+    accuracy: float | None
+    seed_spread: float | None
+    gain: Interval | None
+    p: float | None
+    verdict: str
+    settings: tuple[str, ...]
+    epochs: int
+    seconds: float
+    failed: int
+
+
+@dataclass(frozen=True)
+class Lead:
+    """Teacher minus student on validation people: whether there is anything to teach."""
+
+    teacher: str
+    difference: Interval
+
+    @property
+    def shown(self) -> bool:
+        """Whether the interval lies above 0."""
+        return self.difference.low is not None and self.difference.low > 0
+
+    def __str__(self) -> str:
+        points = 100 * self.difference.score
+        if self.difference.low is None or self.difference.high is None:
+            return f"{self.teacher} − lm on validation people: {points:+.1f} points (one person: no interval)"
+        ends = f"[{100 * self.difference.low:+.1f}, {100 * self.difference.high:+.1f}]"
+        said = "" if self.shown else ": nothing shown to teach"
+        return f"{self.teacher} − lm on validation people: {points:+.1f} points {ends}{said}"
+
+
+@dataclass(frozen=True)
+class Results:
+    """A study's results.
+
+    Args:
+        name: of the study.
+        reference: what variants are compared with.
+        protocol: and whether it ``leaks``.
+        people: how many test people there are.
+        leads: teachers against the plain student.
+        rows: one a variant, the reference first.
+        compared: the statistics behind them, None while test people have not been scored.
+        looks: how many times test people were looked at.
+        complete: whether nothing is missing.
+        seconds: of training, all fleets together.
+    """
+
+    name: str
+    data: str
+    reference: str
+    protocol: str
+    leaks: bool
+    people: int
+    leads: tuple[Lead, ...]
+    rows: tuple[Row, ...]
+    compared: Compared | None
+    looks: int
+    complete: bool
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+def results(
+    planner: Planner,
+    store: Store,
+    choices: Mapping[Key, Choice | None],
+    *,
+    test: bool,
+    complete: bool,
+) -> Results:
+    """The table of a study from what its store holds."""
+    study, ended = planner.study, store.ended()
+    finals = final_runs(planner, choices)
+    side = "test" if test else "validation"
+    tally = tally_of(planner, store, finals, side)
+    reference = study.compare[1] if study.compare else next(iter(study.all_variants))
+    compared = None
+    if tally is not None:
+        compared = compare(tally, against=reference if reference in tally.variants else None)
+    rows = [
+        _row(planner, store, name, choices, finals, ended, compared if test else None, reference)
+        for name in study.all_variants
+    ]
+    rows += _teacher_rows(planner, store, ended, choices, test=test)
+    return Results(
+        name=study.name,
+        data=study.data.name,
+        reference=reference,
+        protocol=study.split.protocol,
+        leaks=bool(planner.ground.leaks),
+        people=len({person for fold in planner.ground.folds for person in fold.test_people}),
+        leads=tuple(_leads(planner, store, choices, finals)),
+        rows=tuple(rows),
+        compared=compared if test else None,
+        looks=len(store.looks()),
+        complete=complete,
+        seconds=sum(each.seconds for each in ended.values()),
+    )
+
+
+def tally_of(planner: Planner, store: Store, finals: Mapping[Key, Sequence[Run]], side: str) -> Tally | None:
+    """Confusion counts of the reported runs that have been counted, as the statistics want them."""
+    counts = store.counts(side)
+    study, ground = planner.study, planner.ground
+    there = {name: runs for (name, _), runs in finals.items() if any(run.id in counts for run in runs)}
+    if not there:
+        return None
+    names = [name for name in study.all_variants if name in there]
+    # People may be in several folds' validation: each fold's person counts by itself then.
+    people = [(fold, person) for fold, each in enumerate(ground.folds) for person in each.people(side)]
+    plain = len({person for _, person in people}) == len(people)
+    table = np.zeros((len(names), study.seeds, len(people), ground.classes, ground.classes), np.int64)
+    for (name, fold), runs in finals.items():
+        for seed, run in enumerate(runs):
+            for number, (own, person) in enumerate(people):
+                if own == fold and person in counts.get(run.id, {}):
+                    table[names.index(name), seed, number] = counts[run.id][person]
+    return Tally(
+        variants=tuple(names),
+        seeds=tuple(range(study.seeds)),
+        people=tuple(person if plain else f"{person} (fold {fold})" for fold, person in people),
+        folds=tuple(str(fold) for fold, _ in people),
+        classes=ground.windows.spec.classes,
+        counts=table,
+    )
+
+
+def _row(
+    planner: Planner,
+    store: Store,
+    name: str,
+    choices: Mapping[Key, Choice | None],
+    finals: Mapping[Key, Sequence[Run]],
+    ended: Mapping[str, Ended],
+    compared: Compared | None,
+    reference: str,
+) -> Row:
+    study = planner.study
+    variant = study.all_variants[name]
+    mine = [choice for (own, _), choice in sorted(choices.items()) if own == name and choice is not None]
+    runs = [run for (own, _), each in sorted(finals.items()) if own == name for run in each]
+    tried = {run.id for choice in mine for run in tried_runs(planner, choice)} | {run.id for run in runs}
+    there = [ended[run] for run in tried if run in ended]
+    validation, spread = _pooled(store, finals, name, "validation", study.seeds)
+    test, accuracy, gain, p, verdict = None, None, None, None, ""
+    if compared is not None:
+        standing = next((each for each in compared.standings if each.variant == name), None)
+        if standing is not None:
+            test, accuracy = standing.macro_f1, standing.accuracy
+            _, spread = _pooled(store, finals, name, "test", study.seeds)
+        against = next((each for each in compared.comparisons if each.variant == name), None)
+        if against is not None:
+            gain, p, verdict = against.difference, against.p_adjusted, against.verdict
+    said = cost(model_of(runs[0], planner.ground)) if runs else None
+    return Row(
+        variant=name,
+        title=variant.title,
+        role="reference" if name == reference else "control" if _is_control(study, name) else "variant",
+        tries=budget(study),
+        seeds=study.seeds,
+        params=None if said is None else said.params,
+        flops=None if said is None else said.flops,
+        validation=validation,
+        test=test,
+        accuracy=accuracy,
+        seed_spread=spread,
+        gain=gain,
+        p=p,
+        verdict=verdict if runs else "failed",
+        settings=tuple(_setting(choice) for choice in mine),
+        epochs=sum(each.epochs for each in there),
+        seconds=sum(each.seconds for each in there),
+        failed=sum(each.status == "failed" for each in there),
+    )
+
+
+def _teacher_rows(
+    planner: Planner, store: Store, ended: Mapping[str, Ended], choices: Mapping[Key, Choice | None], *, test: bool
+) -> list[Row]:
+    """Teachers as rows of their own: what a student could reach."""
+    found: list[Row] = []
+    for title, members in teachers_by_fold(planner, choices).items():
+        runs = [run for each in members.values() for run in each]
+        if not all(run.id in ended for run in runs):
+            continue
+        lone = all(len(each) == 1 for each in members.values())
+        finals = {(title, fold): each for fold, each in members.items()} if lone else {}
+        validation, _ = _pooled(store, finals, title, "validation", 1)
+        interval = accuracy = None
+        tally = tally_of_teachers(planner, store, members) if test and lone else None
+        if tally is not None:
+            (standing,) = compare(tally).standings
+            interval, accuracy = standing.macro_f1, standing.accuracy
+        said = cost(model_of(runs[0], planner.ground))
+        there = [ended[run.id] for run in dict.fromkeys(runs)]
+        found.append(
+            Row(
+                variant=title,
+                title="teacher",
+                role="teacher",
+                tries=1,
+                seeds=planner.study.teaching.seeds,
+                params=said.params,
+                flops=said.flops,
+                validation=validation,
+                test=interval,
+                accuracy=accuracy,
+                seed_spread=None,
+                gain=None,
+                p=None,
+                verdict="",
+                settings=(),
+                epochs=sum(each.epochs for each in there),
+                seconds=sum(each.seconds for each in there),
+                failed=sum(each.status == "failed" for each in there),
+            )
+        )
+    return found
+
+
+def teachers_by_fold(planner: Planner, choices: Mapping[Key, Choice | None]) -> dict[str, dict[int, tuple[Run, ...]]]:
+    """The teachers whose students are reported, by name and fold; the student's own network is left out."""
+    found: dict[str, dict[int, tuple[Run, ...]]] = {}
+    for (name, fold), choice in choices.items():
+        variant = planner.study.all_variants[name]
+        if choice is None or variant.teacher in ("none", "self"):
+            continue
+        runs = planner.teachers(variant, fold, choice.tried.attention)
+        if runs:
+            networks = " + ".join(dict.fromkeys(run.network for run in runs))
+            found.setdefault(networks + (" with attention" if runs[0].attention else ""), {})[fold] = runs
+    return found
+
+
+def tally_of_teachers(planner: Planner, store: Store, members: Mapping[int, tuple[Run, ...]]) -> Tally | None:
+    """Test counts of a teacher alone."""
+    counts, folds = store.counts("test"), planner.ground.folds
+    people = [(fold, person) for fold in members for person in folds[fold].test_people]
+    if not all(members[fold][0].id in counts for fold in members) or not people:
+        return None
+    table = np.stack([counts[members[fold][0].id][person] for fold, person in people])
+    names = tuple(person for _, person in people)
+    if len(set(names)) < len(names):
+        return None
+    classes = planner.ground.windows.spec.classes
+    return Tally(("teacher",), (0,), names, tuple(str(fold) for fold, _ in people), classes, table[None, None])
+
+
+def _leads(
+    planner: Planner, store: Store, choices: Mapping[Key, Choice | None], finals: Mapping[Key, Sequence[Run]]
+) -> list[Lead]:
+    """Every teacher against the plain student, on the validation people of the folds."""
+    study, ground = planner.study, planner.ground
+    if "lm" not in study.all_variants:
+        return []
+    counts = store.counts("validation")
+    taught = store.counts("teachers")
+    found = []
+    for name in _heard(planner, choices):
+        if name not in taught:
+            continue
+        people = [(fold, person) for fold, each in enumerate(ground.folds) for person in each.validation_people]
+        rows, folds = [], []
+        for fold, person in people:
+            own = finals.get(("lm", fold), ())
+            students = [counts[run.id][person] for run in own if person in counts.get(run.id, {})]
+            teacher = taught[name].get(f"{fold}/{person}")
+            if teacher is not None and students and len(students) == len(own):
+                rows.append((teacher, students))
+                folds.append(str(fold))
+        if not rows:
+            continue
+        seeds = len(rows[0][1])
+        table = np.stack(
+            [
+                np.stack([np.stack([teacher for teacher, _ in rows])] * seeds),
+                np.stack([np.stack([students[seed] for _, students in rows]) for seed in range(seeds)]),
+            ]
+        )
+        names = tuple(f"{number}" for number in range(len(rows)))
+        title = name.partition("#")[0]
+        tally = Tally((title, "lm"), tuple(range(seeds)), names, tuple(folds), ground.windows.spec.classes, table)
+        found.append(Lead(title, compare(tally, against="lm").comparisons[0].difference))
+    return found
+
+
+def count_teachers(
+    planner: Planner, store: Store, staff: Staff, choices: Mapping[Key, Choice | None], ended: Mapping[str, Ended]
+) -> None:
+    """Keep what each teacher says of the validation people, a file of scores included."""
+    ground = planner.ground
+    there = store.counts("teachers")
+    for name, members in _heard(planner, choices).items():
+        if name in there or not all(run.id in ended for runs in members.values() for run in runs):
+            continue
+        table: dict[str, Counts] = {}
+        for fold, runs in members.items():
+            rows = ground.folds[fold].validation
+            said = by_person(ground.labels, staff.logits(runs)[rows], rows, ground)
+            table |= {f"{fold}/{person}": counts for person, counts in said.items()}
+        store.add_counts("teachers", {name: table})
+
+
+def _heard(planner: Planner, choices: Mapping[Key, Choice | None]) -> dict[str, dict[int, tuple[Run, ...]]]:
+    """The teachers whose answers are counted, by name and a checksum of who they are."""
+    found = {}
+    for title, members in teachers_by_fold(planner, choices).items():
+        ids = [run.id for fold in sorted(members) for run in members[fold]]
+        found[f"{title}#{hashlib.sha256(repr(ids).encode()).hexdigest()[:12]}"] = members
+    if planner.scores:
+        found[f"{planner.study.scores}#{planner.scores}"] = dict.fromkeys(range(len(planner.ground.folds)), ())
+    return found
+
+
+def _pooled(
+    store: Store, finals: Mapping[Key, Sequence[Run]], name: str, side: str, seeds: int
+) -> tuple[float | None, float | None]:
+    """Macro-F1 from counts pooled over people and folds: mean and standard deviation over seeds."""
+    counts = store.counts(side)
+    scores = []
+    for seed in range(seeds):
+        runs = [each[seed] for (own, _), each in finals.items() if own == name and seed < len(each)]
+        if runs and all(run.id in counts for run in runs):
+            scores.append(float(macro_f1(sum(table for run in runs for table in counts[run.id].values()))))
+    if not scores:
+        return None, None
+    return float(np.mean(scores)), float(np.std(scores, ddof=1)) if len(scores) > 1 else None
+
+
+def _is_control(study: Any, name: str) -> bool:
+    return name not in study.variants
+
+
+def _setting(choice: Choice) -> str:
+    parts = [f"{name} {value:.3g}" for name, value in choice.tried.numbers.items()]
+    return ", ".join([*parts, *([choice.tried.attention] if choice.tried.attention else [])]) or "defaults"

@@ -1,8 +1,8 @@
 """stillmotion: a watch-sized model learns what a large one knows about human motion.
 
-The rooms, front to back: ``signals``, ``windows``, ``networks``, ``evaluation``, ``methods``, ``training``. What the
-``still`` command does is a few plain calls on them; ``load``, ``cut``, ``splits``, ``audit`` and ``fit`` are also here,
-for short.
+The rooms, front to back: ``signals``, ``windows``, ``networks``, ``evaluation``, ``methods``, ``training``,
+``studies``. What the ``still`` command does is a few plain calls on them; ``load``, ``cut``, ``splits``, ``audit``,
+``fit`` and ``run_study`` are also here, for short.
 """
 
 import importlib as _importlib
@@ -17,12 +17,13 @@ if "keras" not in _sys.modules:
     _os.environ.setdefault("KERAS_BACKEND", "jax")
 
 if TYPE_CHECKING:
-    from . import evaluation, methods, networks, signals, training, windows
+    from . import evaluation, methods, networks, signals, studies, training, windows
     from .signals import inspect, load, resample
+    from .studies import run_study
     from .training import fit
     from .windows import audit, cut, fit_statistics, splits
 
-_ROOMS = ("signals", "windows", "networks", "evaluation", "methods", "training")
+_ROOMS = ("signals", "windows", "networks", "evaluation", "methods", "training", "studies")
 _SHORT = {
     "load": "signals",
     "inspect": "signals",
@@ -32,6 +33,7 @@ _SHORT = {
     "audit": "windows",
     "fit_statistics": "windows",
     "fit": "training",
+    "run_study": "studies",
 }
 
 __all__ = [
@@ -45,8 +47,10 @@ __all__ = [
     "methods",
     "networks",
     "resample",
+    "run_study",
     "signals",
     "splits",
+    "studies",
     "training",
     "windows",
 ]

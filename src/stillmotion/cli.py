@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 import warnings
 from collections.abc import Sequence
@@ -64,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("--debug", action="store_true", help="show the traceback of an error")
         return added
 
-    demo = command("demo", _demo, "A tour on people who do not exist: their data, its quality, an audit, a figure.")
+    demo = command("demo", _demo, "The five variants on people who do not exist: trained, scored, compared, drawn.")
     demo.add_argument("--out", type=Path, default=Path("demo"), help="folder to write to (default: demo)")
 
     datasets = command("datasets", _datasets, "Data sets that are built in: what, where, licence, citation.")
@@ -101,6 +102,15 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--against", metavar="NAME", help="variant to compare with (default: lm, or the first)")
     compare.add_argument("--margin", type=float, default=1.0, help="loss in points that would not matter (default: 1)")
     _json(compare)
+
+    study = command("study", _study, "Train, search and compare variants; only what is missing of it.")
+    study.add_argument("spec", metavar="SPEC", help="a TOML file, or a built-in study (an unknown name lists them)")
+    study.add_argument("--out", type=Path, help="its folder (default: studies/NAME)")
+    _folder(study)
+    study.add_argument("--score-test", action="store_true", help="score the test people after selection; logged")
+    study.add_argument("--plan", action="store_true", help="list the fleets and the time they take, train nothing")
+    study.add_argument("--ray", metavar="ADDRESS", default="", help="train on this Ray cluster")
+    _json(study)
 
     bench = command("bench", _bench, "Measure against what one would otherwise run, side by side.")
     bench.add_argument("name", metavar="NAME", help="what to measure; an unknown name lists what there is")
@@ -152,9 +162,12 @@ def _cut(options: argparse.Namespace) -> Windows:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from .reports.tour import tour
+    from .reports.demo import demo
 
-    tour(options.out)
+    try:
+        demo(options.out)
+    except KeyboardInterrupt:
+        return _interrupted(f"still demo --out {options.out}")
     return 0
 
 
@@ -239,6 +252,41 @@ def _compare(options: argparse.Namespace) -> int:
 
         show_compared(found, {name: None if one is None else one.ece for name, one in calibrated.items()})
     return 0
+
+
+def _study(options: argparse.Namespace) -> int:
+    from .reports import study as pages
+    from .studies import Planner, Runner, gather, read_study
+
+    study = read_study(options.spec)
+    if options.plan:
+        from dataclasses import asdict
+
+        from .studies.estimate import plan_lines
+
+        lines = plan_lines(Planner.of(study, gather(study, data=options.data)))
+        if options.json:
+            _print([asdict(line) for line in lines])
+        else:
+            pages.show_plan(lines)
+        return 0
+    folder = options.out or Path("studies") / study.name
+    try:
+        runner = Runner(study, folder, data=options.data, ray=options.ray)
+        results = runner.run(score_test=options.score_test)
+    except KeyboardInterrupt:
+        return _interrupted("still " + shlex.join(sys.argv[1:]))
+    pages.write_results(results, folder)
+    if options.json:
+        _print(results.to_dict())
+    else:
+        pages.show_results(results)
+    return 0
+
+
+def _interrupted(command: str) -> int:
+    print(f"\nStopped; what was trained is kept. Go on with: {command}", file=sys.stderr)
+    return 130
 
 
 def _bench(options: argparse.Namespace) -> int:

@@ -4,6 +4,8 @@
 are chosen on validation people, every variant with the same number of tries; test people are scored when asked.
 """
 
+from .material import Ground, gather
+from .plan import Planner
 from .runner import Runner
 from .search import Try, budget
 from .spec import Study, built_in, read_study
@@ -13,7 +15,9 @@ from .variants import VARIANTS, Variant
 
 __all__ = [
     "VARIANTS",
+    "Ground",
     "Lead",
+    "Planner",
     "Results",
     "Row",
     "Runner",
@@ -22,6 +26,7 @@ __all__ = [
     "Variant",
     "budget",
     "built_in",
+    "gather",
     "open_study",
     "read_study",
     "run_study",

@@ -61,7 +61,7 @@ def prepare(squad: Squad, planner: Planner, staff: Staff) -> Job:
     taught: dict[tuple[str, ...], int] = {}
     replicas, teachers = [], []
     names = []
-    known = {run.id: run for run in _all_teachers(planner)}
+    known = {run.id: run for run in planner.all_teachers()}
     live = bool(squad.runs[0].recipe["augment"])
     for run in squad.runs:
         if run.teachers not in taught:
@@ -140,15 +140,3 @@ def _teachers(job: Job) -> Sequence[Teacher]:
         else:
             made.append(Teacher(outputs=given, name=name))
     return made
-
-
-def _all_teachers(planner: Planner) -> list[Run]:
-    """Every run that teaches in the study."""
-    study = planner.study
-    return [
-        run
-        for variant in study.all_variants.values()
-        for fold in range(len(planner.ground.folds))
-        for attention in (study.attentions if variant.attention else ("",))
-        for run in planner.teachers(variant, fold, attention)
-    ]

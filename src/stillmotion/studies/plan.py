@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..networks import build
 from ..training import Recipe
 from ..training.functional import Functional
-from ..training.memory import replica_bytes
+from ..training.memory import on_accelerator, replica_bytes
 from .choices import Training
 from .material import Ground
 from .runs import Run, Squad
@@ -45,6 +45,14 @@ class Planner:
     accelerator: bool = False
     sizes: dict[tuple[str, str], int] = field(default_factory=dict, init=False, repr=False)
 
+    @classmethod
+    def of(cls, study: Study, ground: Ground) -> Planner:
+        """The planner of this machine; a file of scores is read for its checksum."""
+        from .teachers import read_scores
+
+        checksum = "" if study.scores is None else read_scores(study.scores, ground)[1]
+        return cls(study, ground, checksum, on_accelerator())
+
     @property
     def data(self) -> str:
         """Fingerprint of the windows and the way they are split."""
@@ -68,6 +76,16 @@ class Planner:
             for seed in range(self.study.teaching.seeds)
             for group in groups
         )
+
+    def all_teachers(self) -> list[Run]:
+        """Every run that may teach in the study."""
+        return [
+            run
+            for variant in self.study.all_variants.values()
+            for fold in range(len(self.ground.folds))
+            for attention in (self.study.attentions if variant.attention else ("",))
+            for run in self.teachers(variant, fold, attention)
+        ]
 
     def student(self, name: str, fold: int, tried: Try, seed: int) -> Run:
         """A variant's run in one setting."""

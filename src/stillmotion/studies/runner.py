@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -25,7 +25,7 @@ from .material import Ground, gather
 from .plan import Planner
 from .runs import Run, Squad
 from .scoring import Examiner
-from .search import Try
+from .search import Try, budget
 from .selection import Choice, Key, choose, final_runs, run_of, tries_so_far
 from .spec import Study
 from .store import Store
@@ -101,7 +101,12 @@ class Runner:
                 return tried
             planned = [(name, fold, each) for (name, fold), made in tried.items() for each in made]
             self._train("teachers", [run for each in planned for run in self._teachers_of(*each)])
-            self._train("tries", [run_of(self.planner, *each) for each in planned])
+            runs = [run_of(self.planner, *each) for each in planned]
+            if budget(self.study) == 1:
+                # Nothing is chosen, so the final seeds join the same fleets.
+                seeds = range(1, self.study.seeds)
+                runs = [run for each in planned for run in (run_of(self.planner, *each), *self._again(*each, seeds))]
+            self._train("tries", runs)
 
     def _finish(self, choices: dict[Key, Choice | None]) -> None:
         self._train("seeds", [run for runs in final_runs(self.planner, choices).values() for run in runs])
@@ -257,6 +262,9 @@ class Runner:
         ended = self.store.ended()
         every = [runs for members in teachers_by_fold(self.planner, choices).values() for runs in members.values()]
         return [runs[0] for runs in every if len(runs) == 1 and ended[runs[0].id].status == "done"]
+
+    def _again(self, name: str, fold: int, tried: Try, seeds: Iterable[int]) -> list[Run]:
+        return [self.planner.student(name, fold, tried, seed) for seed in seeds]
 
     def _teachers_of(self, name: str, fold: int, tried: Try) -> tuple[Run, ...]:
         return self.planner.teachers(self.study.all_variants[name], fold, tried.attention)

@@ -131,19 +131,28 @@ class Fleet:
             raise
         return [standing.outcomes[number] for number in range(len(self.replicas))]
 
+    def measured(self, epochs: int) -> list[tuple[float, float]]:
+        """Seconds of training and of evaluating, epoch by epoch; the first compiles. Nothing is kept."""
+        taken, standing = [], self._begin(judge=False)
+        for _ in range(epochs + 1):
+            began = time.monotonic()
+            members, here = self._members(standing.slots), self._here(standing)
+            learners, _ = self.program.epoch(standing.learners, members, self.shared, *here)
+            np.asarray(learners.broken)
+            middle = time.monotonic()
+            np.asarray(self.program.evaluate(learners, self._validation(standing.slots), self.shared, *here))
+            taken.append((middle - began, time.monotonic() - middle))
+        return taken
+
     # The parts of an epoch.
 
     def _epoch(self, standing: Standing) -> dict[str, float]:
         """Train and evaluate everyone alive for one epoch; the mean of each loss term over them."""
         import jax.numpy as jnp
 
-        slots, alive = standing.slots, standing.alive
-        order = np.full(-(-len(slots) // self.together) * self.together, len(slots), np.int32)
-        order[: len(alive)] = alive
-        here = jnp.asarray(order), jnp.asarray(len(alive))
-        validation = jnp.asarray(self.tables.validation[[0 if s is None else s.replica for s in slots]])
+        slots, alive, here = standing.slots, standing.alive, self._here(standing)
         learners, sums = self.program.epoch(standing.learners, self._members(slots), self.shared, *here)
-        counts = np.asarray(self.program.evaluate(learners, validation, self.shared, *here))
+        counts = np.asarray(self.program.evaluate(learners, self._validation(slots), self.shared, *here))
         score = macro_f1(counts) if self.recipe.select == "macro-f1" else accuracy(counts)
         sums, broken = np.asarray(sums), np.array(learners.broken)
         better = np.zeros(len(slots), bool)
@@ -167,6 +176,19 @@ class Fleet:
             standing.best = chosen(better, learners, standing.best)
         standing.learners = learners._replace(broken=jnp.asarray(broken))
         return means
+
+    def _here(self, standing: Standing) -> tuple[Any, Any]:
+        """Numbers of the slots, the alive ones first, and how many those are."""
+        import jax.numpy as jnp
+
+        order = np.full(-(-self.size // self.together) * self.together, self.size, np.int32)
+        order[: len(standing.alive)] = standing.alive
+        return jnp.asarray(order), jnp.asarray(len(standing.alive))
+
+    def _validation(self, slots: list[Slot | None]) -> Any:
+        import jax.numpy as jnp
+
+        return jnp.asarray(self.tables.validation[[0 if slot is None else slot.replica for slot in slots]])
 
     def _retire(self, standing: Standing) -> None:
         """Write down what became of those who have finished, and free their slots."""
@@ -233,8 +255,9 @@ class Fleet:
 
     # Beginning and going on.
 
-    def _begin(self) -> Standing:
-        self.lesson.judge(self.replicas, self.windows, self.labels)
+    def _begin(self, *, judge: bool = True) -> Standing:
+        if judge:
+            self.lesson.judge(self.replicas, self.windows, self.labels)
         slots: list[Slot | None] = [Slot(number) for number in range(self.size)]
         learners = stacked([self._fresh(number) for number in range(self.size)])
         return Standing(slots, list(range(self.size, len(self.replicas))), {}, learners, learners)

@@ -1,0 +1,184 @@
+"""A study's results: on the screen, and as files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.markup import escape
+from rich.table import Table
+
+from ..evaluation import Interval
+from ..studies import Results, Row
+from ..studies.estimate import Line, total
+from .screen import console
+
+COLUMNS = (
+    "variant",
+    "what",
+    "params",
+    "kFLOPs",
+    "tries",
+    "validation",
+    "test F1",
+    "± seeds",
+    "gain, points",
+    "verdict",
+)
+
+
+def show_results(results: Results) -> None:
+    """First whether the teachers have something to teach, then a row a variant."""
+    out = console()
+    for lead in results.leads:
+        out.print(escape(str(lead)), style="" if lead.shown else "yellow", highlight=False)
+    table = Table(title=escape(title(results)), caption=escape(caption(results)), caption_justify="left")
+    for number, heading in enumerate(COLUMNS):
+        table.add_column(heading, justify="left" if number in (0, 1, 9) else "right", overflow="fold")
+    role = ""
+    for row in results.rows:
+        if role and row.role in ("teacher", "control") and row.role != role:
+            table.add_section()
+        role = row.role
+        table.add_row(*(escape(cell) for cell in _cells(row)))
+    out.print(table)
+    for row in results.rows:
+        if row.failed:
+            out.print(f"[red]{row.variant}[/red]: {row.failed} of its runs failed; runs.sqlite says why.")
+    if results.leaks:
+        out.print("[red]Leaky protocol[/red]: people, or parts of their recordings, are on both sides of the split.")
+
+
+def title(results: Results) -> str:
+    """What was compared, in a line."""
+    return f"{results.name} on {results.data}, {results.protocol}"
+
+
+def caption(results: Results) -> str:
+    """How it was measured."""
+    tested = (
+        f"macro-F1 in percent, pooled over {results.people} test people, mean over seeds, 95 % interval over people "
+        f"and seeds; gain against {results.reference}; looks at test people: {results.looks}."
+        if results.compared
+        else "macro-F1 in percent on validation people; test people have not been scored (--score-test)."
+    )
+    return f"{tested} Training took {clock(results.seconds)}.{'' if results.complete else ' NOT FINISHED.'}"
+
+
+def write_results(results: Results, folder: Path) -> list[Path]:
+    """``results.json``, ``results.csv`` and ``results.md`` in ``folder``, each whole or not at all."""
+    rows = io.StringIO()
+    writer = csv.writer(rows, lineterminator="\n")
+    writer.writerow(CSV)
+    writer.writerows(_flat(row) for row in results.rows)
+    texts = {
+        "results.json": json.dumps(results.to_dict(), indent=1, ensure_ascii=False) + "\n",
+        "results.csv": rows.getvalue(),
+        "results.md": markdown(results),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        partial = folder / f".{name}.partial"
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(folder / name)
+    return [folder / name for name in texts]
+
+
+CSV = [
+    "variant",
+    "role",
+    "tries",
+    "seeds",
+    "params",
+    "flops",
+    "validation",
+    "test",
+    "test_low",
+    "test_high",
+    "accuracy",
+    "seed_spread",
+    "gain",
+    "gain_low",
+    "gain_high",
+    "p",
+    "verdict",
+    "epochs",
+    "seconds",
+    "failed",
+    "settings",
+]
+
+
+def _flat(row: Row) -> list[str | int | float | None]:
+    def ends(given: Interval | None) -> tuple[float | None, float | None, float | None]:
+        return (None, None, None) if given is None else (given.score, given.low, given.high)
+
+    start = (row.variant, row.role, row.tries, row.seeds, row.params, row.flops, row.validation)
+    middle = (*ends(row.test), row.accuracy, row.seed_spread, *ends(row.gain), row.p)
+    return [*start, *middle, row.verdict, row.epochs, round(row.seconds, 1), row.failed, "; ".join(row.settings)]
+
+
+def markdown(results: Results) -> str:
+    """The table for a page."""
+    lines = [f"## {title(results)}", "", *(f"- {lead}" for lead in results.leads)]
+    lines += ["", f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
+    lines += [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in _cells(row))} |" for row in results.rows]
+    return "\n".join([*lines, "", caption(results), ""])
+
+
+def show_plan(lines: Sequence[Line]) -> None:
+    """The fleets of a plan with the time they take."""
+    table = Table(title="The plan", caption_justify="left")
+    for heading in ("phase", "what", "runs", "together", "steps", "at most"):
+        table.add_column(heading, justify="left" if heading in ("phase", "what") else "right")
+    for line in lines:
+        table.add_row(
+            line.phase, escape(line.what), f"{line.runs:,}", str(line.size), f"{line.steps:,}", clock(line.seconds)
+        )
+    out = console()
+    out.print(table)
+    runs = sum(line.runs for line in lines)
+    out.print(
+        f"{runs:,} runs in {len(lines)} fleets: at most {clock(total(lines))} on this machine, if no run stops early "
+        f"(measured on a few steps of each kind)."
+    )
+
+
+def clock(seconds: float) -> str:
+    """A duration in words."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return (
+        row.variant,
+        row.title,
+        "–" if row.params is None else f"{row.params:,}",
+        "–" if row.flops is None else f"{row.flops / 1000:,.0f}",
+        "" if row.role == "teacher" else str(row.tries),
+        _percent(row.validation),
+        _interval(row.test),
+        "" if row.seed_spread is None else f"{100 * row.seed_spread:.1f}",
+        _interval(row.gain, sign="+"),
+        row.verdict,
+    )
+
+
+def _percent(score: float | None) -> str:
+    return "–" if score is None else f"{100 * score:.1f}"
+
+
+def _interval(given: Interval | None, *, sign: str = "") -> str:
+    if given is None:
+        return ""
+    score = f"{100 * given.score:{sign}.1f}"
+    if given.low is None or given.high is None:
+        return score
+    return f"{score} [{100 * given.low:{sign}.1f}, {100 * given.high:{sign}.1f}]"

@@ -1,0 +1,186 @@
+"""How long a plan takes, from a few steps measured on this machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from ..methods import method
+from ..networks import build, cost
+from ..training import Fleet, Recipe, Replica, Teacher
+from ..training.lesson import teacher_network
+from .plan import Planner
+from .runs import Run, Squad
+from .search import budget
+from .selection import run_of, tries_so_far
+
+#: Steps of a measured epoch, and how many epochs after the first, which compiles.
+STEPS, EPOCHS = 6, 3
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds that a network takes under a method: a step, an evaluated window, getting ready; and its FLOPs."""
+
+    step: float
+    window: float
+    start: float
+    flops: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """A fleet of the plan.
+
+    Args:
+        phase: ``teachers``, ``tries`` or ``seeds``.
+        what: method and network.
+        runs: how many, so many at a time.
+        steps: of all runs together, if none stops early.
+        seconds: that these take, if none stops early.
+    """
+
+    phase: str
+    what: str
+    runs: int
+    size: int
+    steps: int
+    seconds: float
+
+
+@dataclass
+class Clock:
+    """Measures each kind of fleet once; attention configurations of a network go by their FLOPs."""
+
+    planner: Planner
+    _paces: dict[tuple[str, str, str], Pace] = field(default_factory=dict, init=False)
+    _flops: dict[tuple[str, str, str], int] = field(default_factory=dict, init=False)
+
+    def line(self, squad: Squad) -> Line:
+        """A fleet of the plan with its time."""
+        run = squad.runs[0]
+        pace = self.pace(run)
+        weight = self.flops(run) / pace.flops
+        steps = evaluated = 0
+        for each in squad.runs:
+            train, validation = self.planner.rows(each)
+            epochs = int(each.recipe["epochs"])
+            steps += -(-len(train) // int(each.recipe["batch"])) * epochs
+            evaluated += len(validation) * epochs
+        seconds = pace.start + weight * (steps * pace.step + evaluated * pace.window) + self._answering(squad)
+        attention = f" with {run.attention}" if run.attention else ""
+        return Line(
+            squad.phase, f"{run.method} of {run.network}{attention}", len(squad.runs), squad.size, steps, seconds
+        )
+
+    def pace(self, run: Run) -> Pace:
+        """Measured once for a network, a method and whether there is attention."""
+        key = (run.network, run.method, "with attention" if run.attention else "")
+        if key not in self._paces:
+            self._paces[key] = self._measure(run)
+        return self._paces[key]
+
+    def flops(self, run: Run) -> int:
+        """Of a network with its attention."""
+        key = (run.network, run.attention, run.recurrence)
+        if key not in self._flops:
+            spec = self.planner.ground.windows.spec
+            self._flops[key] = cost(build(run.network, spec, seed=0, **run.options_of_network)).flops
+        return self._flops[key]
+
+    @cached_property
+    def _teachers(self) -> dict[str, Run]:
+        return {run.id: run for run in self.planner.all_teachers()}
+
+    def _answering(self, squad: Squad) -> float:
+        """Every teacher answers all windows once: a third of the work of a step for each."""
+        teachers = {each for run in squad.runs for each in run.teachers}
+        if not teachers:
+            return 0.0
+        known = self._teachers
+        windows = len(self.planner.ground.windows)
+        return sum(self.pace(known[each]).window * windows for each in teachers if each in known)
+
+    def _measure(self, run: Run) -> Pace:
+        spec, began = self.planner.ground.windows.spec, time.monotonic()
+        batch, way = int(run.recipe["batch"]), method(run.method, **run.options)
+        random, count = np.random.default_rng(0), STEPS * int(run.recipe["batch"])
+        shape = (spec.window, len(spec.channels))
+        values = random.normal(size=(2 * count, *shape)).astype(np.float32)
+        model = build(run.network, spec, seed=0, **run.options_of_network)
+        recipe = Recipe(**{**run.recipe, "augment": tuple(run.recipe["augment"]), "epochs": 10**6, "patience": 10**6})
+        fleet = Fleet(
+            model,
+            way,
+            [Replica(0, np.arange(count), np.arange(count, 2 * count))],
+            values,
+            random.integers(0, len(spec.classes), 2 * count),
+            classes=len(spec.classes),
+            recipe=recipe,
+            teachers=self._drawn_teachers(run, 2 * count),
+            places=self.planner.ground.places,
+        )
+        taken = fleet.measured(EPOCHS)
+        seconds, evaluated = min(epoch for epoch, _ in taken[1:]), min(each for _, each in taken[1:])
+        start = time.monotonic() - began - sum(sum(each) for each in taken[1:])
+        return Pace(seconds / (count / batch), evaluated / count, start, self.flops(run))
+
+    def _drawn_teachers(self, run: Run, count: int) -> list[Teacher]:
+        """Teachers of the right shapes that say anything."""
+        if not run.teachers:
+            return []
+        random = np.random.default_rng(1)
+        if run.teachers[0].startswith("file:"):
+            classes = len(self.planner.ground.windows.spec.classes)
+            return [Teacher(outputs={"logits": random.normal(size=(count, classes)).astype(np.float32)})]
+        one = self._teachers[run.teachers[0]]
+        network = teacher_network(
+            build(one.network, self.planner.ground.windows.spec, seed=0, **one.options_of_network), method(run.method)
+        )
+        if run.recipe["augment"]:
+            weights, state = network.own()
+            return [Teacher(network, weights, state)]
+        shapes = network.tap_shapes
+        return [
+            Teacher(
+                outputs={
+                    name: random.uniform(size=(count, *shape)).astype(np.float32) for name, shape in shapes.items()
+                }
+            )
+        ]
+
+
+def plan_lines(planner: Planner) -> list[Line]:
+    """The fleets of a study, in order, with their times; final seeds as if each variant took its first setting.
+
+    Tries that depend on earlier rounds are counted as if every round were like the first.
+    """
+    clock = Clock(planner)
+    return [clock.line(squad) for squad in plan_squads(planner)]
+
+
+def plan_squads(planner: Planner) -> list[Squad]:
+    """The fleets that a study comes to, as far as they are known before anything is trained."""
+    tried, _ = tries_so_far(planner, {})
+    rounds = -(-budget(planner.study) // max(1, len(next(iter(tried.values())))))
+    planned = [(name, fold, each) for (name, fold), made in tried.items() for each in made]
+    variants = planner.study.all_variants
+    teachers = [run for name, fold, each in planned for run in planner.teachers(variants[name], fold, each.attention)]
+    squads = planner.squads("teachers", teachers)
+    squads += planner.squads("tries", [run_of(planner, *each) for each in planned]) * rounds
+    first = {(name, fold): made[0] for (name, fold), made in tried.items()}
+    seeds = [
+        planner.student(name, fold, each, seed)
+        for (name, fold), each in first.items()
+        for seed in range(1, planner.study.seeds)
+    ]
+    return [*squads, *planner.squads("seeds", seeds)]
+
+
+def total(lines: Sequence[Line]) -> float:
+    """Seconds of a plan, if no run stops early."""
+    return sum(line.seconds for line in lines)

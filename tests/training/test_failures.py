@@ -15,6 +15,7 @@ from stillmotion.methods import Method, Number
 from stillmotion.methods.losses import cross_entropy
 from stillmotion.networks.layers import Conv1D
 from stillmotion.training import Fleet, Recipe, Replica, memory
+from stillmotion.training.functional import Functional
 from stillmotion.training.memory import choose_size, replica_bytes
 from stillmotion.training.progress import Progress
 

@@ -261,7 +261,9 @@ class Runner:
         """Teachers that are one run each."""
         ended = self.store.ended()
         every = [runs for members in teachers_by_fold(self.planner, choices).values() for runs in members.values()]
-        return [runs[0] for runs in every if len(runs) == 1 and ended[runs[0].id].status == "done"]
+        return [
+            runs[0] for runs in every if len(runs) == 1 and runs[0].id in ended and ended[runs[0].id].status == "done"
+        ]
 
     def _again(self, name: str, fold: int, tried: Try, seeds: Iterable[int]) -> list[Run]:
         return [self.planner.student(name, fold, tried, seed) for seed in seeds]

@@ -281,9 +281,11 @@ def teachers_by_fold(planner: Planner, choices: Mapping[Key, Choice | None]) -> 
     found: dict[str, dict[int, tuple[Run, ...]]] = {}
     for (name, fold), choice in choices.items():
         variant = planner.study.all_variants[name]
-        if choice is None or variant.teacher in ("none", "self"):
+        if variant.teacher in ("none", "self"):
             continue
-        runs = planner.teachers(variant, fold, choice.tried.attention)
+        # Where all students failed, their teacher is what one wants to see.
+        first = planner.study.attentions[0] if variant.attention else ""
+        runs = planner.teachers(variant, fold, first if choice is None else choice.tried.attention)
         if runs:
             networks = " + ".join(dict.fromkeys(run.network for run in runs))
             found.setdefault(networks + (" with attention" if runs[0].attention else ""), {})[fold] = runs

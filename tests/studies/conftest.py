@@ -1,0 +1,60 @@
+"""People who do not exist, in HAPT's format, and studies small enough to train in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import stillmotion.training  # Before any import of keras: it chooses the backend.
+from stillmotion.signals.simulated.write import write_hapt
+from stillmotion.studies import Runner, Study
+from stillmotion.studies.choices import Material, Networks, Split, Teaching, Training
+
+#: Keras copies its variables in a way that NumPy 2 deprecates.
+COPIES = "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.filterwarnings(COPIES))
+            item.add_marker(pytest.mark.filterwarnings("ignore:hapt. part of the set"))
+            item.add_marker(pytest.mark.filterwarnings("ignore::stillmotion.errors.DataWarning"))
+
+
+@pytest.fixture(scope="session")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds ``hapt/`` of six simulated people."""
+    assert stillmotion.training
+    root = tmp_path_factory.mktemp("recordings")
+    write_hapt(root / "hapt", people=6, minutes=2)
+    return root
+
+
+#: Dense networks compile in a second; the teacher is the larger of two.
+SMALL = Study(
+    name="small",
+    variants=("lm", "rb-kd"),
+    compare=("rb-kd", "lm"),
+    seeds=2,
+    controls=False,
+    data=Material("hapt", rate=12.5, window=20, hop=20, classes=("WALKING", "SITTING", "STANDING", "LAYING")),
+    split=Split("subjects:3", folds=1),
+    networks=Networks("mlp-small", ("mlp",)),
+    training=Training(batch=32, epochs=3, patience=3, learning_rate=3e-3),
+    teaching=Teaching(training=Training(epochs=4, patience=4, learning_rate=1e-3)),
+)
+
+
+@pytest.fixture
+def runner(recordings: Path, tmp_path: Path) -> Callable[..., Runner]:
+    """Makes a runner of the small study, changed, in a folder of the test's own."""
+
+    def make(folder: str = "study", **changes: Any) -> Runner:
+        return Runner(replace(SMALL, **changes), tmp_path / folder, data=recordings, quiet=True)
+
+    return make

@@ -1,0 +1,215 @@
+"""A study from recordings to its table: what is missing is done, what is done stays, test people wait."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stillmotion.errors import UserError
+from stillmotion.evaluation import macro_f1, read_predictions, tally
+from stillmotion.networks import Bundle
+from stillmotion.studies import VARIANTS, Runner
+from stillmotion.studies.choices import Networks, Range, Search, Split, Teaching, Training
+from stillmotion.training.fleet import Fleet
+
+from .conftest import SMALL
+
+SEARCH = Search(kind="optuna", tries=2, numbers={"learning_rate": Range(1e-3, 1e-2, log=True, start=3e-3)})
+
+
+@pytest.fixture(scope="module")
+def finished(recordings, tmp_path_factory):
+    """A study that has been searched and scored."""
+    folder = tmp_path_factory.mktemp("finished")
+    made = Runner(replace(SMALL, search=SEARCH), folder, data=recordings, quiet=True)
+    return made, made.run(score_test=True)
+
+
+def rows_of(results):
+    return {row.variant: row for row in results.rows}
+
+
+def test_the_table_holds_every_variant_with_its_budget_and_the_teacher(finished):
+    _, results = finished
+    rows = rows_of(results)
+    assert list(rows) == ["lm", "rb-kd", "mlp"]
+    assert [row.role for row in results.rows] == ["reference", "variant", "teacher"]
+    assert rows["lm"].tries == rows["rb-kd"].tries == 2
+    assert rows["lm"].seeds == 2
+    assert rows["mlp"].params > rows["lm"].params == rows["rb-kd"].params
+    assert results.complete
+    assert 0 < rows["lm"].test.score <= 1
+    assert rows["lm"].gain is None
+    assert rows["rb-kd"].gain.score == pytest.approx(rows["rb-kd"].test.score - rows["lm"].test.score)
+    assert rows["rb-kd"].verdict in ("better", "worse", "not distinguishable")
+    (lead,) = results.leads
+    assert lead.teacher == "mlp"
+    assert str(lead).startswith("mlp − lm on validation people: ")
+
+
+def test_scores_are_those_of_the_predictions_written(finished):
+    runner, results = finished
+    for name in ("lm", "rb-kd"):
+        (said,) = read_predictions(runner.folder / "predictions" / f"{name}.parquet")
+        counted = tally([said])
+        assert set(counted.people) == {person for fold in runner.ground.folds for person in fold.test_people}
+        pooled = macro_f1(counted.counts[0].sum(1)).mean()
+        assert rows_of(results)[name].test.score == pytest.approx(float(pooled))
+        assert said.classes == ("WALKING", "SITTING", "STANDING", "LAYING")
+
+
+def test_the_setting_that_does_best_on_validation_people_is_taken(finished):
+    runner, _ = finished
+    file = sqlite3.connect(runner.store.path)
+    for method in ("lm", "rb-kd"):
+        tried = file.execute(
+            "SELECT numbers, validation FROM runs WHERE phase = 'tries' AND method = ? AND network = 'mlp-small'",
+            (method,),
+        ).fetchall()
+        assert len(tried) == 2
+        best = max(tried, key=lambda row: row[1])[0]
+        (final,) = file.execute("SELECT numbers FROM runs WHERE phase = 'seeds' AND method = ?", (method,)).fetchall()
+        assert json.loads(final[0]) == json.loads(best)
+
+
+def test_the_models_are_bundles_that_give_the_same_answers(finished):
+    runner, _ = finished
+    bundle = Bundle.open(runner.folder / "models" / "rb-kd")
+    rows = runner.ground.folds[0].test[:50]
+    (said,) = read_predictions(runner.folder / "predictions" / "rb-kd.parquet")
+    seed = bundle.provenance["seed"]
+    mine = said.scores[said.seed == seed][:50]
+    np.testing.assert_allclose(bundle.logits(runner.ground.values[rows], bundle.spec), mine, atol=1e-4)
+    assert {row["subject"] for row in bundle.scores} == set(runner.ground.folds[0].test_people)
+    assert (runner.folder / "models" / "best" / "model.keras").is_file()
+
+
+def test_running_again_trains_nothing_and_looks_at_nobody(finished, recordings, monkeypatch):
+    runner, results = finished
+
+    def fail(*_, **__):
+        raise AssertionError("something was trained")
+
+    monkeypatch.setattr(Fleet, "train", fail)
+    again = Runner(runner.study, runner.folder, data=recordings, quiet=True).run(score_test=True)
+    assert again == results
+    assert again.looks == 1
+
+
+def test_more_seeds_train_only_those(finished, recordings, tmp_path, monkeypatch):
+    import shutil
+
+    runner, _ = finished
+    folder = tmp_path / "more"
+    shutil.copytree(runner.folder, folder)
+    trained = []
+    whole = Fleet.train
+
+    def counted(self, progress=None):
+        trained.extend(replica.seed for replica in self.replicas)
+        return whole(self, progress)
+
+    monkeypatch.setattr(Fleet, "train", counted)
+    more = Runner(replace(runner.study, seeds=3), folder, data=recordings, quiet=True).run()
+    assert trained == [2, 2]
+    assert {row.seeds for row in more.rows if row.role != "teacher"} == {3}
+
+
+def test_test_people_wait_until_they_are_asked_for_and_every_look_is_logged(runner):
+    made = runner()
+    before = made.run()
+    assert all(row.test is None for row in before.rows)
+    assert before.looks == 0
+    assert made.store.counts("test") == {}
+    assert not (made.folder / "predictions").exists()
+    after = made.run(score_test=True)
+    assert after.looks == 1
+    assert all(row.test is not None for row in after.rows)
+    ((_, runs, people, _),) = made.store.looks()
+    assert (runs, people) == (5, 2)
+
+
+def test_the_five_variants_with_their_controls(runner):
+    made = runner(
+        variants=("lm", "lm-att", "rb-kd", "rb-kd-att", "rab-kd"),
+        compare=("rab-kd", "lm"),
+        controls=True,
+        seeds=1,
+        networks=Networks("deepconvlstm-lm", ("deepconvlstm-mm",), ("channel:r=2,spatial:k=3,after=1",)),
+        training=Training(batch=64, epochs=1, learning_rate=3e-3),
+        teaching=Teaching(training=Training(epochs=8)),
+    )
+    results = made.run(score_test=True)
+    rows = rows_of(results)
+    teachers = ["deepconvlstm-mm", "deepconvlstm-mm with attention"]
+    assert list(rows) == [*(name for name in VARIANTS if name in rows), *teachers]
+    assert len(rows) == 10
+    plain, attended = rows["lm"].params, rows["lm-att"].params
+    assert rows["rb-kd"].params == rows["label-smoothing"].params == rows["self-distillation"].params == plain
+    assert rows["rb-kd-att"].params == rows["rab-kd"].params == rows["rab-kd-no-maps"].params == attended > plain
+    runs = {run.id: run for run in made.planner.all_teachers()}
+    for name, taught in (("rb-kd", ""), ("rb-kd-att", ""), ("rab-kd", "channel:r=2,spatial:k=3,after=1")):
+        variant = made.study.all_variants[name]
+        (teacher,) = made.planner.teachers(variant, 0, made.study.attentions[0] if variant.attention else "")
+        assert runs[teacher.id].network == "deepconvlstm-mm"
+        assert runs[teacher.id].attention == taught
+    (own,) = made.planner.teachers(made.study.all_variants["self-distillation"], 0, "")
+    assert (own.network, own.attention) == ("deepconvlstm-lm", "")
+
+
+def test_a_teacher_that_has_nothing_to_teach_fails_its_students_and_nobody_else(runner):
+    training = Training(epochs=1, learning_rate=0.0)
+    results = runner(teaching=Teaching(training=training), training=Training(batch=32, epochs=2)).run(score_test=True)
+    rows = rows_of(results)
+    assert rows["lm"].test is not None
+    assert rows["rb-kd"].verdict == "failed"
+    assert rows["rb-kd"].test is None
+
+
+def test_folds_and_seeds_are_pooled_over_people(runner):
+    made = runner(split=Split("subjects:3"), variants=("lm",), compare=())
+    results = made.run(score_test=True)
+    assert results.people == 6
+    counts = made.store.counts("test")
+    pooled = {}
+    for run, people in counts.items():
+        seed = made.store._file.execute("SELECT seed FROM runs WHERE id = ?", (run,)).fetchone()[0]
+        pooled[seed] = pooled.get(seed, 0) + sum(people.values())
+    assert set(pooled) == {0, 1}
+    expected = np.mean([float(macro_f1(table)) for table in pooled.values()])
+    (row,) = results.rows
+    assert row.test.score == pytest.approx(expected)
+    assert row.seed_spread == pytest.approx(np.std([float(macro_f1(t)) for t in pooled.values()], ddof=1))
+    assert len(row.settings) == 3
+
+
+def test_a_leaky_protocol_is_marked(runner):
+    with pytest.warns(UserWarning, match="published leaks"):
+        made = runner(split=Split("published"), variants=("lm",), compare=(), seeds=1)
+    assert made.run().leaks
+
+
+def test_augmentation_is_answered_by_a_live_teacher(runner):
+    made = runner(training=Training(batch=32, epochs=2, augment={"rotation": 0.2, "jitter": 0.05}), seeds=1)
+    assert rows_of(made.run())["rb-kd"].validation > 0
+    file = sqlite3.connect(made.store.path)
+    (numbers,) = file.execute("SELECT numbers FROM runs WHERE method = 'rb-kd'").fetchone()
+    assert json.loads(numbers)["rotation"] == 0.2
+
+
+def test_wrong_requests_are_named_before_anything_trains(runner, recordings, tmp_path):
+    with pytest.raises(UserError, match="asks for 7 of the 3 folds"):
+        runner(split=Split("subjects:3", folds=7))
+    with pytest.raises(UserError, match="has no protocol 'officious'"):
+        runner(split=Split("officious"))
+    with pytest.raises(UserError, match="no validation windows"):
+        runner(split=Split("subjects:3", validation=0.0))
+    with pytest.raises(UserError, match="hapt.* is not there"):
+        Runner(SMALL, tmp_path / "nowhere", data=tmp_path, quiet=True)
+    made = runner(networks=Networks("mlp-small", ("mlp",)), variants=("lm-att",), compare=())
+    with pytest.raises(UserError, match="mlp-small.*attention"):
+        made.run()

@@ -20,8 +20,14 @@ MODULES = {
     "simulated": "stillmotion.signals.simulated",
     "hapt": "stillmotion.signals.sets.hapt",
     "uci-har": "stillmotion.signals.sets.uci_har",
+    "wisdm": "stillmotion.signals.sets.wisdm",
     "wisdm-2019": "stillmotion.signals.sets.wisdm_2019",
+    "opportunity": "stillmotion.signals.sets.opportunity",
+    "opportunity-locomotion": "stillmotion.signals.sets.opportunity_locomotion",
+    "shoaib": "stillmotion.signals.sets.shoaib",
 }
+#: Other names that papers use.
+ALIASES = {"sensors": "shoaib"}
 EMBEDDED = "simulated"
 
 
@@ -61,6 +67,7 @@ def load(
 
     A folder that holds part of a set gives a ``DataWarning`` with counts.
     """
+    name = ALIASES.get(name, name)
     module = _module(name)
     if name == EMBEDDED:
         from .simulated import generate
@@ -88,13 +95,16 @@ def find_folder(name: str, data: str | Path | None = None) -> Path:
             f"{name} is not built in: name the folder that holds {name}/ with --data (data= in Python) "
             f"or STILLMOTION_DATA."
         )
-    folder = Path(root).expanduser() / name
+    known = card(name)
+    folder = Path(root).expanduser() / (known.folder or known.name)
     if not folder.is_dir():
-        raise UserError(f"{folder} is not there; {root} must hold {name}/, laid out as {'; '.join(card(name).layout)}.")
+        layout = "; ".join(known.layout)
+        raise UserError(f"{folder} is not there; {root} must hold {folder.name}/, laid out as {layout}.")
     return folder
 
 
 def _module(name: str) -> Reader:
+    name = ALIASES.get(name, name)
     if name not in MODULES:
         raise UnknownName("data set", name, list(MODULES))
     return cast(Reader, import_module(MODULES[name]))

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from .errors import DataWarning, UserError
+from .table_flags import add_table_flags, load_named, proposed, save
 
 if TYPE_CHECKING:
-    from .signals import Dataset
+    from .signals import Dataset, TableMap
     from .windows import Windows
 
 
@@ -73,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
 
     inspect = command("inspect", _inspect, "What is in a data set, and what is wrong with it, per person.")
     _source(inspect)
+    inspect.add_argument("--save", type=Path, metavar="TOML", help="write the mapping proposed for a table here")
     _json(inspect)
 
     audit = command("audit", _audit, "Prove that a split shares nothing, or show what it shares (exit code 1).")
@@ -105,10 +107,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _source(command: argparse.ArgumentParser) -> None:
-    command.add_argument("name", metavar="NAME", help="a data set (see `still datasets`)")
+    command.add_argument("name", metavar="NAME", help="a data set (see `still datasets`), or a table of your own")
     _folder(command)
     command.add_argument("--sensors", help="sensors to keep, such as wrist.acc,wrist.gyr")
     command.add_argument("--rate", type=float, help="resample to this rate in Hz")
+    add_table_flags(command)
 
 
 def _folder(command: argparse.ArgumentParser) -> None:
@@ -123,10 +126,10 @@ def _print(values: Any) -> None:
     print(json.dumps(values, indent=2, ensure_ascii=False))
 
 
-def _dataset(options: argparse.Namespace) -> Dataset:
-    from .signals import load, resample
+def _dataset(options: argparse.Namespace, mapping: TableMap | None = None) -> Dataset:
+    from .signals import resample
 
-    data = load(options.name, data=options.data, sensors=options.sensors)
+    data = load_named(options, mapping)
     return data if options.rate is None else resample(data, options.rate)
 
 
@@ -169,9 +172,14 @@ def _inspect(options: argparse.Namespace) -> int:
     from .reports import screen
     from .signals import inspect
 
-    quality = inspect(_dataset(options))
+    proposal = proposed(options)
+    if proposal is not None and not options.json:
+        screen.show_proposal(proposal)
+    if options.save:
+        save(proposal, options)
+    quality = inspect(_dataset(options, None if proposal is None else proposal.mapping()))
     if options.json:
-        _print(quality.to_dict())
+        _print(quality.to_dict() | ({} if proposal is None else {"proposal": proposal.to_dict()}))
     else:
         screen.show_quality(quality)
     return 0

@@ -13,6 +13,8 @@ from rich.table import Table
 
 from ..signals.card import Card
 from ..signals.quality import Quality
+from ..signals.tables import Proposal
+from ..signals.tables.mapping import as_toml
 from ..windows.findings import Audit
 
 MARKS = {"error": "[red]error[/red]", "warning": "[yellow]warning[/yellow]", "note": "[dim]note[/dim]"}
@@ -52,6 +54,16 @@ def show_cards(cards: Mapping[str, Card], data: Path | None = None) -> None:
     for name, card in cards.items():
         same = f" Same people as {', '.join(card.same_people_as)}." if card.same_people_as else ""
         out.print(f"[bold]{name}[/bold]: {escape(card.citation)} Licence: {escape(card.licence)}. {card.url}{same}")
+
+
+def show_proposal(proposal: Proposal) -> None:
+    """How a table could be read, and what is to be looked over."""
+    out = console()
+    out.print(f"[bold]{escape(str(proposal.path))}[/bold] has no mapping. Proposed, to look over and keep (--save):")
+    out.print(escape(as_toml(proposal.values)), highlight=False)
+    for remark in proposal.remarks:
+        mark = "error" if remark in proposal.missing else "note"
+        out.print(f"{MARKS[mark]} {escape(remark)}", highlight=False)
 
 
 def show_quality(quality: Quality) -> None:

@@ -12,6 +12,7 @@ from .recording import NULL, Dataset, Note, Recording
 from .resample import resample
 from .select import select_classes, select_sensors
 from .spec import Channel, SignalSpec
+from .tables import Proposal, TableMap, propose
 from .units import convert_units
 
 __all__ = [
@@ -20,14 +21,17 @@ __all__ = [
     "Channel",
     "Dataset",
     "Note",
+    "Proposal",
     "Quality",
     "Recording",
     "SignalSpec",
+    "TableMap",
     "card",
     "cards",
     "convert_units",
     "inspect",
     "load",
+    "propose",
     "resample",
     "select_classes",
     "select_sensors",

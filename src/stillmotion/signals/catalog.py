@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from ..errors import DataWarning, UnknownName, UserError
 from .cache import cached
 from .card import Card
 from .recording import Dataset
 from .select import select_sensors
+from .tables import VERSION as TABLE_VERSION
+from .tables import TableMap, is_table, mapping_for, read_table, table_files
+from .tables.dialect import require_file
 
 #: Name to the module that reads it, one file a data set.
 MODULES = {
@@ -56,18 +60,24 @@ def load(
     data: str | Path | None = None,
     sensors: str | Sequence[str] | None = None,
     cache: bool = True,
+    mapping: TableMap | Mapping[str, Any] | str | Path | None = None,
 ) -> Dataset:
-    """Recordings of a data set, as its publisher has them.
+    """Recordings of a data set, as its publisher has them, or of a table of your own.
 
     Args:
-        name: a name of ``cards()``; the simulated people need no files.
+        name: a name of ``cards()`` (the simulated people need no files), or the path of a table, of a folder of tables
+            or of a mapping's TOML.
         data: the folder that holds ``NAME/`` laid out as published; ``STILLMOTION_DATA`` by default.
         sensors: sensors to keep, such as ``wrist.acc,wrist.gyr``.
         cache: keep the converted recordings for next time.
+        mapping: how a table is to be read; by default the TOML of the same name beside it.
 
     A folder that holds part of a set gives a ``DataWarning`` with counts.
     """
     name = ALIASES.get(name, name)
+    if mapping is not None or (name not in MODULES and is_table(name, data)):
+        dataset = _table(mapping_for(name, mapping, data=data), cache)
+        return dataset if sensors is None else select_sensors(dataset, sensors)
     module = _module(name)
     if name == EMBEDDED:
         from .simulated import generate
@@ -85,6 +95,16 @@ def load(
     if parts:
         warnings.warn(f"{name}: {'; '.join(parts)}.", DataWarning, stacklevel=2)
     return dataset if sensors is None else select_sensors(dataset, sensors)
+
+
+def _table(table: TableMap, cache: bool) -> Dataset:
+    listed = table_files(table)
+    for path in listed:
+        require_file(path)
+    if not cache:
+        return read_table(table)
+    said = hashlib.sha256(repr(table).encode()).hexdigest()[:16]
+    return cached(f"table-{said}", TABLE_VERSION, listed, lambda: read_table(table))
 
 
 def find_folder(name: str, data: str | Path | None = None) -> Path:

@@ -72,6 +72,13 @@ def _parser() -> argparse.ArgumentParser:
     _folder(datasets)
     _json(datasets)
 
+    fetch = command("fetch", _fetch, "Bring a data set to its place and verify it: downloaded, or from files you have.")
+    fetch.add_argument("name", metavar="NAME", help="a data set (see `still datasets`)")
+    fetch.add_argument("--from", dest="source", metavar="PATH", help="a folder or an archive in place of the publisher")
+    fetch.add_argument("--to", type=Path, metavar="DIR", help="folder that takes NAME/ (default: STILLMOTION_DATA)")
+    fetch.add_argument("--accept", action="store_true", help="take counts and contents that differ, and record them")
+    _json(fetch)
+
     inspect = command("inspect", _inspect, "What is in a data set, and what is wrong with it, per person.")
     _source(inspect)
     inspect.add_argument("--save", type=Path, metavar="TOML", help="write the mapping proposed for a table here")
@@ -165,6 +172,26 @@ def _datasets(options: argparse.Namespace) -> int:
         _print([asdict(card) | {"protocols": card.protocols} for card in cards().values()])
     else:
         screen.show_cards(cards(), options.data)
+    return 0
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from .reports import screen
+    from .signals import fetch
+
+    with screen.progress() as told:
+        found = fetch(
+            options.name,
+            source=options.source,
+            to=options.to,
+            accept=options.accept,
+            progress=told.bytes,
+            say=told.step,
+        )
+    if options.json:
+        _print(found.to_dict())
+    else:
+        screen.show_fetched(found)
     return 0
 
 

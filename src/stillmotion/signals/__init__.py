@@ -6,6 +6,7 @@ publishers' own files, say what is odd about them, and never guess a unit, a rat
 
 from .card import Card
 from .catalog import card, cards, load
+from .fetching import Fetched, fetch
 from .filters import separate_gravity, uci_har_signals
 from .quality import Quality, inspect
 from .recording import NULL, Dataset, Note, Recording
@@ -20,6 +21,7 @@ __all__ = [
     "Card",
     "Channel",
     "Dataset",
+    "Fetched",
     "Note",
     "Proposal",
     "Quality",
@@ -29,6 +31,7 @@ __all__ = [
     "card",
     "cards",
     "convert_units",
+    "fetch",
     "inspect",
     "load",
     "propose",

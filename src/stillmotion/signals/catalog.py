@@ -42,11 +42,12 @@ class Reader(Protocol):
     VERSION: int
     files: Callable[[Path, str], list[Path]]
     read: Callable[[Path, str], Dataset]
+    counts: Callable[[Path, Dataset], dict[str, int]]
 
 
 def card(name: str) -> Card:
     """The card of a data set."""
-    return _module(name).CARD
+    return reader(name).CARD
 
 
 def cards() -> dict[str, Card]:
@@ -78,7 +79,7 @@ def load(
     if mapping is not None or (name not in MODULES and is_table(name, data)):
         dataset = _table(mapping_for(name, mapping, data=data), cache)
         return dataset if sensors is None else select_sensors(dataset, sensors)
-    module = _module(name)
+    module = reader(name)
     if name == EMBEDDED:
         from .simulated import generate
 
@@ -86,15 +87,17 @@ def load(
     else:
         folder = find_folder(name, data)
         device = _device(module.CARD, sensors)
-        if cache:
-            key = f"{name}-{device}" if device else name
-            dataset = cached(key, module.VERSION, module.files(folder, device), lambda: module.read(folder, device))
-        else:
-            dataset = module.read(folder, device)
+        dataset = read_folder(module, folder, device) if cache else module.read(folder, device)
     parts = [note.text for note in dataset.notes if note.kind == "part of the set"]
     if parts:
         warnings.warn(f"{name}: {'; '.join(parts)}.", DataWarning, stacklevel=2)
     return dataset if sensors is None else select_sensors(dataset, sensors)
+
+
+def read_folder(module: Reader, folder: Path, device: str = "") -> Dataset:
+    """What a data set's module reads in a folder, from the cache when the same bytes were read before."""
+    key = f"{module.CARD.name}-{device}" if device else module.CARD.name
+    return cached(key, module.VERSION, module.files(folder, device), lambda: module.read(folder, device))
 
 
 def _table(table: TableMap, cache: bool) -> Dataset:
@@ -123,7 +126,8 @@ def find_folder(name: str, data: str | Path | None = None) -> Path:
     return folder
 
 
-def _module(name: str) -> Reader:
+def reader(name: str) -> Reader:
+    """The module that reads a data set."""
     name = ALIASES.get(name, name)
     if name not in MODULES:
         raise UnknownName("data set", name, list(MODULES))

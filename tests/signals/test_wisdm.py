@@ -43,7 +43,7 @@ def test_every_record_comes_back_row_for_row_and_every_defect_is_counted(tmp_pat
 
 
 def test_without_defects_there_is_nothing_to_count(tmp_path):
-    written = write_wisdm(tmp_path, people=1, minutes=4.0, defects=False)
+    written = write_wisdm(tmp_path, people=1, minutes=4.0, defects=())
     assert noted(wisdm.read(tmp_path)) == noted(written) == {"backward jumps of a clock, each a new session": 1}
 
 
@@ -53,6 +53,15 @@ def test_windows_line_ends_and_blanks_make_no_difference(tmp_path):
     other = read(raw(tmp_path, text.replace("\n", "\r\n").replace("Jogging", " Jogging ")))
     assert plain.samples.tobytes() == other.samples.tobytes()
     assert noted(plain) == noted(other) == {}
+
+
+def test_an_unmarked_record_at_the_end_and_a_blank_line_are_counted(tmp_path):
+    rows = lines()
+    rows[3] += " \n"
+    rows[-1] = rows[-1].rstrip(";\n")
+    rows[50] = "33,Jogging\n"
+    data = read(raw(tmp_path, "\n" + "".join(rows)))
+    assert noted(data) == {"empty lines": 2, "records without an end mark": 1, "cut records, dropped": 1}
 
 
 def test_counts_of_the_card_are_counted_in_records_of_the_file(tmp_path):
@@ -71,7 +80,7 @@ def test_counts_of_the_card_are_counted_in_records_of_the_file(tmp_path):
         (lambda rows: [rows[0].replace("Jogging", "Hopping"), *rows[1:]], "row 1: activity 'Hopping' is not one of W"),
         (lambda rows: ["\n", "\n", rows[0].replace("Jogging", "Hopping"), *rows[1:]], "row 3: activity 'Hopping'"),
         (lambda rows: [row.replace(",", "\t") for row in rows], "row 1: 1 cells where 6"),
-        (lambda rows: [row.replace(",", ", ,", 1) for row in rows], "row 1: 7 cells where 6 .* 100 of 100 records"),
+        (lambda rows: [row.replace(",", ", ,", 1) for row in rows], "row 1: 7 cells where 6 .* as in 100 records"),
         (lambda rows: [row.replace("-1", "-1,0") for row in rows], "row 1: 7 cells where 6"),
         (lambda rows: [row.replace("9.75", "up") for row in rows], "100 of 100 records have a cell that is no number"),
         (lambda rows: [], "is empty"),

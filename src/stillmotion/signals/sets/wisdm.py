@@ -25,7 +25,7 @@ CLASSES = ("Walking", "Jogging", "Upstairs", "Downstairs", "Sitting", "Standing"
 FILE = "WISDM_ar_v1.1_raw.txt"
 KINDS = ("user", "activity", "timestamp", "x", "y", "z")
 NANOSECONDS = 1e-9
-COMMA, MARK, NEWLINE = b",;\n"
+BLANK, BREAK, COMMA, MARK = b" \n,;"
 #: A file of which more than this share is defective is another file.
 DEFECTIVE = 0.05
 
@@ -120,81 +120,81 @@ class Records:
 
 
 def recover(path: Path, counted: dict[str, int]) -> Records:
-    """Every record that has six cells, whatever is wrong around it; ``counted`` takes what was wrong."""
-    raw = path.read_bytes().replace(b"\r\n", b"\n")
-    if not raw.strip():
+    """Every record that has six cells, whatever is wrong around it; ``counted`` takes what was wrong.
+
+    Whole passes over the text are what this costs, so there are few: marks become line ends, and Arrow's parser says
+    which lines are no records. 1.1 million records take 0.4 s on one core.
+    """
+    raw = path.read_bytes()
+    if b"\r" in raw:
+        raw = raw.replace(b"\r\n", b"\n")
+    if not raw or raw.isspace():
         raise UserError(f"{path} is empty.")
-    # Places stay as they are, so that a row can be named: a comma before the end mark turns into a blank,
-    # and every end mark into the end of a line. A record whose z is empty has five cells then.
-    text = bytearray(raw.replace(b",;", b" ;").replace(b";", b"\n"))
-    content, lines = np.frombuffer(raw, np.uint8), np.frombuffer(text, np.uint8)
-    stop = _ends(lines)
-    start = np.concatenate([[0], stop[:-1] + 1])
-    commas = np.diff(np.searchsorted(np.flatnonzero(lines == COMMA), stop), prepend=0)
-    whole = commas == len(KINDS) - 1
-    bad = ~whole & (stop > start)
-    for line in np.flatnonzero(bad & (commas == 0)).tolist():
-        if text[start[line] : stop[line]].isspace():
-            bad[line] = False
-            text[start[line] : stop[line]] = b"\n" * int(stop[line] - start[line])
-    before = content[np.maximum(start - 1, 0)]
-    last = content[np.maximum(stop - 1, 0)]
-    mark = content[np.minimum(stop, len(content) - 1)] == MARK
-    no_z = bad & mark & (last == COMMA) & (commas == len(KINDS) - 2)
-    found = {
-        "records with a comma before the end mark": int((whole & mark & (last == COMMA)).sum()),
-        "records that share a line": int((whole & (start > 0) & (before == MARK)).sum()),
-        "records without an end mark": int((whole & ~mark).sum()),
-        "empty lines": int((np.diff(_ends(content), prepend=-1) <= 1).sum()) - int(raw.endswith(b"\n")),
-        "records without z, dropped": int(no_z.sum()),
-        "cut records, dropped": int((bad & ~no_z).sum()),
-    }
-    for kind, count in found.items():
+    content, text = np.frombuffer(raw, np.uint8), bytearray(raw)
+    # Places stay as they are: marks turn into line ends, and a comma before one into a blank, so that a record whose z
+    # is empty has five cells and every other one its six.
+    marks, breaks = np.flatnonzero(content == MARK), np.flatnonzero(content == BREAK)
+    commas = marks[content[marks - 1] == COMMA]
+    changed = np.frombuffer(text, np.uint8)
+    changed[marks], changed[commas - 1] = BREAK, BLANK
+    del changed
+    lines: list[str] = []
+    table = _parsed(text, lines, counted, path)
+    blank = sum(not line.strip() for line in lines)
+    no_z = sum(line.endswith(" ") and line.count(",") == len(KINDS) - 2 for line in lines)
+    cut = len(lines) - no_z - blank
+    if no_z + cut > DEFECTIVE * (no_z + cut + len(table)):
+        first = _first_defect(raw)
+        raise UserError(f"{path}, {first}, as in {no_z + cut:,} records; is it the raw file of WISDM v1.1?")
+    before = np.where(breaks > 0, content[breaks - 1], BREAK)
+    unmarked = breaks[(before != MARK) & (before != BREAK)].tolist()
+    if raw[-1] not in (MARK, BREAK):
+        unmarked.append(len(raw))
+    begun = (max(raw.rfind(b"\n", 0, end), raw.rfind(b";", 0, end)) + 1 for end in unmarked)
+    whole = sum(raw.count(b",", start, end) == len(KINDS) - 1 for start, end in zip(begun, unmarked, strict=True))
+    for kind, count in {
+        "records with a comma before the end mark": len(commas) - no_z,
+        "records that share a line": len(marks) - int((before == MARK).sum()) - raw.endswith(b";"),
+        "records without an end mark": whole,
+        "empty lines": int((before == BREAK).sum()) + blank,
+        "records without z, dropped": no_z,
+        "cut records, dropped": cut,
+    }.items():
         _count(counted, kind, count)
-
-    def row(place: int) -> int:
-        return raw.count(b"\n", 0, place) + 1
-
-    if bad.sum() > DEFECTIVE * (bad.sum() + whole.sum()):
-        worst = int(np.flatnonzero(bad)[0])
-        raise UserError(
-            f"{path}, row {row(int(start[worst]))}: {commas[worst] + 1} cells where {len(KINDS)} ({', '.join(KINDS)}) "
-            f"were expected, as in {int(bad.sum()):,} of {int((bad | whole).sum()):,} records; this is not the raw "
-            f"file of WISDM v1.1."
-        )
-    del lines
-    for first, end in zip(start[bad].tolist(), stop[bad].tolist(), strict=True):
-        text[first:end] = b"\n" * (end - first)
-    table, kept = _parsed(text, counted, path)
-    names = table["activity"].dictionary.to_pylist()
-    number = np.array([CLASSES.index(name.strip()) if name.strip() in CLASSES else -1 for name in names], np.int64)
-    code = number[table["activity"].indices.to_numpy()]
-    if (code < 0).any():
-        worst = int(np.flatnonzero(code < 0)[0])
-        place = int(start[whole][worst if kept is None else kept[worst]])
-        word = table["activity"][worst].as_py()
-        raise UserError(f"{path}, row {row(place)}: activity {word!r} is not one of {', '.join(CLASSES)}.")
-    values = np.stack([table[axis].to_numpy() for axis in "xyz"], axis=1).astype(np.float32)
+    names = [name.strip() for name in table["activity"].dictionary.to_pylist()]
+    if unknown := [name for name in names if name not in CLASSES]:
+        row = raw.count(b"\n", 0, raw.find(unknown[0].encode())) + 1
+        raise UserError(f"{path}, row {row}: activity {unknown[0]!r} is not one of {', '.join(CLASSES)}.")
+    code = np.array([CLASSES.index(name) for name in names], np.int64)[table["activity"].indices.to_numpy()]
+    values = np.empty((len(code), 3), np.float32)
+    for number, axis in enumerate("xyz"):
+        values[:, number] = table[axis].to_numpy()
     return Records(table["user"].to_numpy(), code, table["timestamp"].to_numpy(), values)
 
 
-def _ends(content: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Places of the line breaks, and of one more after the last byte."""
-    return np.append(np.flatnonzero(content == NEWLINE), len(content))
+def _first_defect(raw: bytes) -> str:
+    """Row and cells of the first record that has not six cells."""
+    for row, line in enumerate(raw.decode(errors="replace").split("\n"), 1):
+        for record in line.replace(",;", ";").split(";"):
+            cells = record.count(",") + 1
+            if record.strip() and cells != len(KINDS):
+                return f"row {row}: {cells} cells where {len(KINDS)} ({', '.join(KINDS)}) were expected"
+    raise AssertionError("a defect was counted that is not there")
 
 
-def _parsed(text: bytearray, counted: dict[str, int], path: Path) -> tuple[pa.RecordBatch, NDArray[np.int64] | None]:
-    """The six columns, without records in which a number is none, and which records those are (None: all)."""
+def _parsed(text: bytearray, lines: list[str], counted: dict[str, int], path: Path) -> pa.RecordBatch:
+    """The six columns, without records in which a number is none; ``lines`` takes those that are no records."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     whole, real, word = pa.int64(), pa.float64(), pa.dictionary(pa.int32(), pa.string())
     types = dict(zip(KINDS, (whole, word, whole, real, real, real), strict=True))
     try:
-        return _columns(text, types).combine_chunks().to_batches()[0], None
+        return _whole(_columns(text, types, lines))
     except pa.ArrowInvalid:
-        # Rare, and three times as slow: as words first, so that what is no number can be found.
-        words = _columns(text, dict.fromkeys(KINDS, pa.string()))
+        # Three times as slow: as words first, so that what is no number can be found.
+        lines.clear()
+        words = _columns(text, dict.fromkeys(KINDS, pa.string()), lines)
     sound = np.ones(len(words), np.bool_)
     columns = {}
     for name, kind in types.items():
@@ -207,17 +207,29 @@ def _parsed(text: bytearray, counted: dict[str, int], path: Path) -> tuple[pa.Re
         raise UserError(f"{path}: {int((~sound).sum()):,} of {len(sound):,} records have a cell that is no number.")
     table = pa.table(columns).filter(pa.array(sound))
     table = pa.table({name: table[name].cast(kind) for name, kind in types.items()})
-    return table.combine_chunks().to_batches()[0], np.flatnonzero(sound)
+    return _whole(table)
 
 
-def _columns(text: bytearray, types: dict[str, pa.DataType]) -> pa.Table:
+def _whole(table: pa.Table) -> pa.RecordBatch:
+    """A table's rows as one batch, none included."""
+    import pyarrow as pa
+
+    batches = table.combine_chunks().to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
+
+
+def _columns(text: bytearray, types: dict[str, pa.DataType], lines: list[str]) -> pa.Table:
     import pyarrow as pa
     from pyarrow import csv
+
+    def skip(row: csv.InvalidRow) -> str:
+        lines.append(row.text)
+        return "skip"
 
     return csv.read_csv(
         pa.BufferReader(pa.py_buffer(text)),
         read_options=csv.ReadOptions(column_names=list(types), block_size=BLOCK),
-        parse_options=csv.ParseOptions(quote_char=False),
+        parse_options=csv.ParseOptions(quote_char=False, invalid_row_handler=skip),
         convert_options=csv.ConvertOptions(column_types=types, null_values=[], strings_can_be_null=False),
         memory_pool=pa.system_memory_pool(),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,12 +38,12 @@ class _Person:
 
 
 def write_wisdm(
-    folder: str | Path, *, people: int = 4, seed: int = 0, minutes: float = 8.0, defects: bool = True
+    folder: str | Path, *, people: int = 4, seed: int = 0, minutes: float = 8.0, defects: Sequence[str] = DEFECTS
 ) -> Dataset:
     """Write the pocket unit's acceleration as WISDM's raw file at 20 Hz in m/s²; return what can be recovered.
 
-    Only WISDM's six activities are written. A person's second session has a clock below that of the first. With
-    defects, every stretch has one: the notes of what is returned count them.
+    Only WISDM's six activities are written. A person's second session has a clock below that of the first. Every
+    stretch has one of the defects in turn: the notes of what is returned count them.
     """
     made: list[_Person] = []
     text: list[str] = []
@@ -61,7 +62,7 @@ def write_wisdm(
                     continue
                 stamps = np.rint(1e14 / session + np.arange(start, stop) * 5e7).astype(np.int64)
                 values = (slow.samples[start:stop, POCKET] * G).astype(np.float32)
-                defect = DEFECTS[number % len(DEFECTS)] if defects else ""
+                defect = defects[number % len(defects)] if defects else ""
                 text += _stretch(person, str(session), name, stamps, values, defect, counted)
                 number += 1
     Path(folder).mkdir(parents=True, exist_ok=True)

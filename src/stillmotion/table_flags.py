@@ -69,8 +69,9 @@ def proposed(options: argparse.Namespace) -> Proposal | None:
     from .signals import propose
     from .signals.catalog import ALIASES, MODULES
     from .signals.tables import is_table
+    from .signals.tables.find import placed
 
-    path = Path(options.name)
+    path = placed(Path(options.name), options.data)
     named = options.name in MODULES or options.name in ALIASES or not is_table(path)
     if named or options.mapping or path.suffix == ".toml" or path.is_dir() or path.with_suffix(".toml").is_file():
         return None
@@ -91,7 +92,7 @@ def save(proposal: Proposal | None, options: argparse.Namespace) -> None:
 
 
 def _mapping(options: argparse.Namespace) -> dict[str, Any] | None:
-    from .signals.tables.find import FOLDER_MAPPING
+    from .signals.tables.find import FOLDER_MAPPING, placed
     from .signals.tables.mapping import read_toml
 
     values = table_values(options)
@@ -99,6 +100,6 @@ def _mapping(options: argparse.Namespace) -> dict[str, Any] | None:
         return read_toml(options.mapping) | values
     if not values:
         return None
-    path = Path(options.name)
+    path = placed(Path(options.name), options.data)
     beside = path / FOLDER_MAPPING if path.is_dir() else path.with_suffix(".toml")
     return (read_toml(beside) if beside.is_file() else {}) | values

@@ -15,6 +15,7 @@ import pytest
 from stillmotion.cli import main
 from stillmotion.errors import UserError
 from stillmotion.signals import fetch, load
+from stillmotion.signals.catalog import reader
 from stillmotion.signals.fetching import checksums
 from stillmotion.signals.fetching.download import download
 from stillmotion.signals.fetching.unpack import RAR
@@ -198,6 +199,14 @@ def test_known_sums_are_those_of_the_sets_files():
     assert len(checksums.known("wisdm-2019")) == 204
     assert checksums.known("uci-har")["UCI HAR Dataset.zip"].size == 61_000_453
     assert checksums.known("hapt") == {}
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["hapt", "uci-har"])
+def test_the_real_sets_count_as_published(real, name):
+    module = reader(name)
+    folder = real(name) / name
+    assert module.counts(folder, load(name, data=real(name))) == dict(module.CARD.counts)
 
 
 def test_a_single_file_may_be_given(tmp_path):

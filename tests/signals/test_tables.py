@@ -92,6 +92,23 @@ def test_one_file_per_recording_is_read_by_what_its_name_says(tmp_path):
     assert data.spec.classes == ()
 
 
+def test_folders_may_name_the_person_and_files_the_label_and_a_renamed_one_is_read_anew(tmp_path):
+    for who in ("ann", "bob"):
+        (tmp_path / who).mkdir()
+        for label in LABELS:
+            write(
+                tmp_path / who / f"{label}.csv", [row.split(",", 2)[2] for row in lines(who, *signal())], "t,ax,ay,az"
+            )
+    mapping = {"files": "{subject}/{label}.csv", "time": "t", "sensors": ACC}
+    data = load(tmp_path, mapping=mapping)
+    assert [(r.subject, data.spec.classes[r.labels[0]]) for r in data.recordings] == [
+        ("ann", "sit"), ("ann", "walk"), ("bob", "sit"), ("bob", "walk")
+    ]  # fmt: skip
+    assert len({r.source for r in data.recordings}) == 4
+    (tmp_path / "bob").rename(tmp_path / "cat")
+    assert load(tmp_path, mapping=mapping).subjects == ("ann", "cat")
+
+
 def test_people_whose_rows_alternate_are_told_apart(tmp_path, monkeypatch):
     monkeypatch.setattr("stillmotion.signals.tables.batches.BLOCK", 4096)
     people = {who: signal(seed=number) for number, who in enumerate("abc")}

@@ -106,7 +106,8 @@ def _table(table: TableMap, cache: bool) -> Dataset:
         require_file(path)
     if not cache:
         return read_table(table)
-    said = hashlib.sha256(repr(table).encode()).hexdigest()[:16]
+    # Names count too: they may say whose recordings these are.
+    said = hashlib.sha256(f"{table}{listed}".encode()).hexdigest()[:16]
     return cached(f"table-{said}", TABLE_VERSION, listed, lambda: read_table(table))
 
 

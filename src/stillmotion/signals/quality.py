@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .recording import NULL, Dataset, Recording
-from .spec import Channel
+from .spec import UNITS, Channel
 from .units import SIZE
 
 #: A sensor that repeats one value on all axes this long (s) is stuck: real ones always tremble a little.
@@ -126,15 +126,16 @@ def _person(dataset: Dataset, subject: str, recordings: list[Recording]) -> tupl
         columns = [number for number, channel in enumerate(spec.channels) if channel.group == group]
         values = samples[:, columns]
         channel = spec.channels[columns[0]]
-        stuck = _stuck(recordings, columns, spec.rate)
-        if stuck:
+        # A pulse may well repeat itself and a switch has ends: only what moves with a body always trembles.
+        of_motion = channel.sensor.rsplit("-", 1)[-1] in UNITS
+        if of_motion and (stuck := _stuck(recordings, columns, spec.rate)):
             found(
                 "warning",
                 "stuck",
                 f"{group} repeats one value for {stuck:.1f} s in stretches of a second or more",
             )
         # Clipping is looked for on raw sensors only: what a filter has been over has no fixed range.
-        if "-" not in channel.sensor and (share := _saturated(values)) > SATURATED_SHARE:
+        if channel.sensor in UNITS and (share := _saturated(values)) > SATURATED_SHARE:
             found("warning", "saturated", f"{100 * share:.1f} % of {group} lie at the end of its range")
         size = float(np.median(np.linalg.norm(values[~bad.any(axis=1)], axis=1))) if missing < len(samples) else np.nan
         if channel.sensor == "acc" and len(columns) == 3:

@@ -18,7 +18,7 @@ FOLDER_MAPPING = "mapping.toml"
 def is_table(name: str | Path, data: str | Path | None = None) -> bool:
     """Whether a name is the path of a table (or of a mapping) and not a data set's name."""
     path = Path(name)
-    return path.suffix.lower() in TABLES or len(path.parts) > 1 or _placed(path, data).exists()
+    return path.suffix.lower() in TABLES or len(path.parts) > 1 or placed(path, data).exists()
 
 
 def mapping_for(
@@ -34,7 +34,7 @@ def mapping_for(
 
     Nothing is guessed: a table without a mapping is an error that says how to get one.
     """
-    path = _placed(Path(name), data)
+    path = placed(Path(name), data)
     if isinstance(given, TableMap):
         return given
     if not path.exists():
@@ -62,7 +62,8 @@ def mapping_for(
     return TableMap.of(values, path.parent, said_in=said_in)
 
 
-def _placed(path: Path, data: str | Path | None) -> Path:
+def placed(path: Path, data: str | Path | None) -> Path:
+    """A path as it is, or below ``data`` when it is not there."""
     path = path.expanduser()
     if data is not None and not path.is_absolute() and not path.exists():
         return Path(data).expanduser() / path

@@ -125,7 +125,7 @@ def _gathered(
             except Unreadable:
                 gatherer.back(mark)
                 take(path, known, careful=True)
-        return _Part(gatherer.finish(units), tuple(path.name for path, _ in listed))
+        return _Part(gatherer.finish(units), tuple(path.relative_to(table.folder).as_posix() for path, _ in listed))
 
 
 def _add(

@@ -253,6 +253,20 @@ def test_short_losses_are_bridged_and_long_ones_end_a_recording(tmp_path):
     np.testing.assert_allclose(data.recordings[1].times, times[120:])
 
 
+def test_empty_lines_above_and_a_file_without_a_heading_are_read(tmp_path):
+    times, values = signal()
+    path = write(tmp_path / "own.csv", lines("a", times, values))
+    path.write_text("\n\n" + path.read_text())
+    data = load(path, mapping=MAPPING)
+    assert noted(data) == {}
+    assert data.recordings[0].offset == 4
+    bare = tmp_path / "bare.txt"
+    bare.write_text("\n".join(lines("a", times, values)).replace(",", "\t"))
+    data = load(bare, mapping=MAPPING | {"heading": ["who", "what", "t", "ax", "ay", "az"]})
+    assert data.samples.tobytes() == values.tobytes()
+    assert data.recordings[0].offset == 1
+
+
 def test_a_mapping_is_a_file_beside_the_table_and_reads_back_as_it_was_written(tmp_path):
     times, values = signal()
     write(tmp_path / "own.csv", lines("a", times, values, ["Walkin"] * 300))

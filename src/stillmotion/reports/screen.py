@@ -39,8 +39,8 @@ def show_cards(cards: Mapping[str, Card], data: Path | None = None) -> None:
     for name, card in cards.items():
         if not card.layout:
             place = "built in"
-        elif root and (Path(root).expanduser() / name).is_dir():
-            place = str(Path(root).expanduser() / name)
+        elif root and (folder := Path(root).expanduser() / (card.folder or name)).is_dir():
+            place = str(folder)
         else:
             place = "not here" if root else "no --data"
         table.add_row(
@@ -79,7 +79,8 @@ class Told:
 def progress() -> Iterator[Told]:
     """A line of progress while the work goes on; nothing of it stays."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    errors = Console(stderr=True)
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
         yield Told(bar)
 
 

@@ -103,7 +103,7 @@ def _text(
     if device.time and device.unit_of_time != "iso":
         numbers.add(device.time)
     types = {name: pa.float64() if name in numbers and not careful else pa.string() for name in device.columns}
-    row = 1 + dialect.has_heading
+    row = 1 + dialect.above
     try:
         reader = csv.open_csv(
             str(path),
@@ -111,7 +111,7 @@ def _text(
                 block_size=BLOCK,
                 encoding=dialect.encoding,
                 column_names=list(dialect.heading),
-                skip_rows=int(dialect.has_heading),
+                skip_rows=dialect.above,
             ),
             parse_options=csv.ParseOptions(delimiter=dialect.delimiter),
             convert_options=csv.ConvertOptions(
@@ -138,7 +138,7 @@ def _text(
         raise UserError(_why(path, str(reason), row, dialect)) from reason
     except (OSError, EOFError) as reason:
         raise UserError(f"{path} cannot be read to its end; it may have been cut short ({reason}).") from reason
-    if row == 1 + dialect.has_heading:
+    if row == 1 + dialect.above:
         raise UserError(f"{path} has a heading and no rows.")
 
 

@@ -19,13 +19,13 @@ DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a text table is written. ``rows`` are the cells of its first rows below the heading."""
+    """How a text table is written: ``above`` lines stand over its data, whose first rows' cells are ``rows``."""
 
     encoding: str
     delimiter: str
     decimal: str
     heading: tuple[str, ...]
-    has_heading: bool
+    above: int
     rows: tuple[tuple[str, ...], ...]
 
 
@@ -48,23 +48,30 @@ def look(
     """Find out how a text table is written; what is given is taken as it is."""
     require_file(path)
     text, encoding = _decoded(path, encoding)
-    lines = [line for line in text.splitlines() if line.strip()]
+    physical = text.splitlines()
+    lines = [line for line in physical if line.strip()]
     if not lines:
         raise UserError(f"{path} holds nothing but empty lines.")
+    above = physical.index(lines[0])
     if not text.endswith(("\n", "\r")) and len(lines) > 2:
         lines.pop()  # the sample ends in the middle of it
     delimiter = delimiter or _delimiter(lines[:50])
     rows = [_cells(line, delimiter) for line in lines[:200]]
-    has_heading = not heading
-    names = _heading(path, rows.pop(0)) if has_heading else heading
+    names = heading or _heading(path, rows.pop(0))
+    above += not heading
     decimal = decimal or _decimal(rows, delimiter)
     wrong = next((number for number, row in enumerate(rows) if len(row) != len(names)), None)
+    if wrong == 0 and len(rows[0]) > len(names) == 1:
+        raise UserError(
+            f"{path}, row {above}: {lines[0][:40]!r} is no heading of rows that have {len(rows[0])} cells; take out "
+            f"what stands above the names of the columns."
+        )
     if wrong == 0 and delimiter == "," and len(rows[0]) > len(names):
         raise UserError(
-            f"{path}, row 2: {len(rows[0])} cells below a heading of {len(names)}; are there decimal commas in a table "
-            f"that is delimited by commas? Write it with points, or with semicolons between cells."
+            f"{path}, row {above + 1}: {len(rows[0])} cells below a heading of {len(names)}; are there decimal commas "
+            f"in a table that is delimited by commas? Write it with points, or with semicolons between cells."
         )
-    return Dialect(encoding, delimiter, decimal, names, has_heading, tuple(tuple(row) for row in rows))
+    return Dialect(encoding, delimiter, decimal, names, above, tuple(tuple(row) for row in rows))
 
 
 def _decoded(path: Path, encoding: str) -> tuple[str, str]:

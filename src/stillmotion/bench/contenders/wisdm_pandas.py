@@ -13,8 +13,8 @@ NAMES = ["user", "activity", "timestamp", "x", "y", "z"]
 def repaired(path: str, *, words: bool) -> pd.DataFrame:
     """The records that have six cells.
 
-    With ``words``, every cell is read as it stands and turned into a number apart, so that what is none is found
-    wherever it is; without, pandas guesses types, which is faster and fails to find it in whole numbers.
+    With ``words``, every cell is read as it stands and turned into a number apart; without, pandas guesses types, which
+    is faster while every cell of a column is a number.
     """
     with open(path) as file:  # noqa: PTH123 (runs where pandas is, without this package)
         text = file.read().replace(",;", ";").replace(";", "\n")

@@ -31,7 +31,7 @@ def test_without_a_command_it_explains_itself(still):
 def test_data_sets_are_listed_with_licence_and_citation(still, tmp_path):
     code, out, _ = still("datasets", "--data", tmp_path)
     assert code == 0
-    for name in ("simulated", "hapt", "uci-har", "wisdm-2019"):
+    for name in ("simulated", "hapt", "uci-har", "wisdm", "wisdm-2019", "opportunity", "shoaib"):
         assert name in out
     assert "CC BY 4.0" in out
     listed = json.loads(still("datasets", "--json")[1])
@@ -39,7 +39,11 @@ def test_data_sets_are_listed_with_licence_and_citation(still, tmp_path):
         "simulated": 24,
         "hapt": 30,
         "uci-har": 30,
+        "wisdm": 36,
         "wisdm-2019": 51,
+        "opportunity": 4,
+        "opportunity-locomotion": 4,
+        "shoaib": 10,
     }
     assert all(card["citation"] and card["licence"] for card in listed)
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from .errors import DataWarning, UserError
+from .table_flags import add_table_flags, load_named, proposed, save
 
 if TYPE_CHECKING:
-    from .signals import Dataset
+    from .signals import Dataset, TableMap
     from .windows import Windows
 
 
@@ -72,8 +73,16 @@ def _parser() -> argparse.ArgumentParser:
     _folder(datasets)
     _json(datasets)
 
+    fetch = command("fetch", _fetch, "Bring a data set to its place and verify it: downloaded, or from files you have.")
+    fetch.add_argument("name", metavar="NAME", help="a data set (see `still datasets`)")
+    fetch.add_argument("--from", dest="source", metavar="PATH", help="a folder or an archive in place of the publisher")
+    fetch.add_argument("--to", type=Path, metavar="DIR", help="folder that takes NAME/ (default: STILLMOTION_DATA)")
+    fetch.add_argument("--accept", action="store_true", help="take counts and contents that differ, and record them")
+    _json(fetch)
+
     inspect = command("inspect", _inspect, "What is in a data set, and what is wrong with it, per person.")
     _source(inspect)
+    inspect.add_argument("--save", type=Path, metavar="TOML", help="write the mapping proposed for a table here")
     _json(inspect)
 
     audit = command("audit", _audit, "Prove that a split shares nothing, or show what it shares (exit code 1).")
@@ -121,10 +130,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _source(command: argparse.ArgumentParser) -> None:
-    command.add_argument("name", metavar="NAME", help="a data set (see `still datasets`)")
+    command.add_argument("name", metavar="NAME", help="a data set (see `still datasets`), or a table of your own")
     _folder(command)
     command.add_argument("--sensors", help="sensors to keep, such as wrist.acc,wrist.gyr")
     command.add_argument("--rate", type=float, help="resample to this rate in Hz")
+    add_table_flags(command)
 
 
 def _folder(command: argparse.ArgumentParser) -> None:
@@ -139,10 +149,10 @@ def _print(values: Any) -> None:
     print(json.dumps(values, indent=2, ensure_ascii=False))
 
 
-def _dataset(options: argparse.Namespace) -> Dataset:
-    from .signals import load, resample
+def _dataset(options: argparse.Namespace, mapping: TableMap | None = None) -> Dataset:
+    from .signals import resample
 
-    data = load(options.name, data=options.data, sensors=options.sensors)
+    data = load_named(options, mapping)
     return data if options.rate is None else resample(data, options.rate)
 
 
@@ -184,13 +194,38 @@ def _datasets(options: argparse.Namespace) -> int:
     return 0
 
 
+def _fetch(options: argparse.Namespace) -> int:
+    from .reports import screen
+    from .signals import fetch
+
+    with screen.progress() as told:
+        found = fetch(
+            options.name,
+            source=options.source,
+            to=options.to,
+            accept=options.accept,
+            progress=told.bytes,
+            say=told.step,
+        )
+    if options.json:
+        _print(found.to_dict())
+    else:
+        screen.show_fetched(found)
+    return 0
+
+
 def _inspect(options: argparse.Namespace) -> int:
     from .reports import screen
     from .signals import inspect
 
-    quality = inspect(_dataset(options))
+    proposal = proposed(options)
+    if proposal is not None and not options.json:
+        screen.show_proposal(proposal)
+    if options.save:
+        save(proposal, options)
+    quality = inspect(_dataset(options, None if proposal is None else proposal.mapping()))
     if options.json:
-        _print(quality.to_dict())
+        _print(quality.to_dict() | ({} if proposal is None else {"proposal": proposal.to_dict()}))
     else:
         screen.show_quality(quality)
     return 0

@@ -51,6 +51,14 @@ def test_each_fault_is_found_in_the_person_who_has_it(change, severity, kind, sa
     assert quality.usable == (severity != "error")
 
 
+def test_channels_that_are_not_motion_may_stand_still():
+    channels = tuple(type(c)("pulse", str(number)) for number, c in enumerate(SPEC.channels))
+    spec = type(SPEC)(**{**SPEC.__dict__, "channels": channels})
+    made = recording()
+    still = Recording("1", "1", np.full_like(made.samples, 60), made.labels)
+    assert inspect(dataset(still, recording("2"), spec=spec)).findings == ()
+
+
 def test_a_wrong_rate_jitter_and_gaps_are_measured():
     times = np.cumsum(np.full(500, 0.025))
     times[250:] += 1.0

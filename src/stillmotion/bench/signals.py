@@ -1,4 +1,4 @@
-"""Reading and cutting recordings against ``numpy.loadtxt`` and a loop over windows."""
+"""Reading and cutting recordings against ``numpy.loadtxt``, pandas and a loop over windows."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from ..signals.catalog import find_folder
 from ..signals.recording import Dataset
 from ..signals.sets import hapt
 from ..windows import cut
+from . import tables
 from .paired import paired
 
-TITLE = "Reading HAPT and cutting windows, two sides in turns"
+TITLE = "Reading recordings and cutting windows, two sides in turns"
 
 Row = dict[str, Any]
 
@@ -40,6 +41,8 @@ def rows(*, data: Path | None = None, quick: bool = False) -> list[Row]:
             *_cutting(dataset, repeats),
             _cache(folder, Path(scratch), repeats),
             _memory(folder, dataset),
+            *tables.repair(Path(scratch), repeats),
+            tables.bounded(Path(scratch), quick=quick),
             _help(repeats),
         ]
 

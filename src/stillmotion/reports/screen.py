@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from ..signals.card import Card
+from ..signals.fetching import Fetched
 from ..signals.quality import Quality
+from ..signals.tables import Proposal
+from ..signals.tables.mapping import as_toml
 from ..windows.findings import Audit
 
 MARKS = {"error": "[red]error[/red]", "warning": "[yellow]warning[/yellow]", "note": "[dim]note[/dim]"}
@@ -34,8 +39,8 @@ def show_cards(cards: Mapping[str, Card], data: Path | None = None) -> None:
     for name, card in cards.items():
         if not card.layout:
             place = "built in"
-        elif root and (Path(root).expanduser() / name).is_dir():
-            place = str(Path(root).expanduser() / name)
+        elif root and (folder := Path(root).expanduser() / (card.folder or name)).is_dir():
+            place = str(folder)
         else:
             place = "not here" if root else "no --data"
         table.add_row(
@@ -52,6 +57,54 @@ def show_cards(cards: Mapping[str, Card], data: Path | None = None) -> None:
     for name, card in cards.items():
         same = f" Same people as {', '.join(card.same_people_as)}." if card.same_people_as else ""
         out.print(f"[bold]{name}[/bold]: {escape(card.citation)} Licence: {escape(card.licence)}. {card.url}{same}")
+
+
+class Told:
+    """Progress of one piece of work, on the terminal's error stream so that output stays clean."""
+
+    def __init__(self, bar: Progress) -> None:
+        self.bar = bar
+        self.task = bar.add_task("", total=None)
+
+    def step(self, text: str) -> None:
+        """What is being done now."""
+        self.bar.update(self.task, description=text, completed=0, total=None)
+
+    def bytes(self, done: int, total: int) -> None:
+        """How many bytes of how many (0: not known)."""
+        self.bar.update(self.task, completed=done, total=total or None)
+
+
+@contextmanager
+def progress() -> Iterator[Told]:
+    """A line of progress while the work goes on; nothing of it stays."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    errors = Console(stderr=True)
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
+        yield Told(bar)
+
+
+def show_fetched(found: Fetched) -> None:
+    """Where it is, what it was compared with, what was counted."""
+    out = console()
+    out.print(
+        f"[bold]{found.name}[/bold]: {found.files} files, {found.size / 1e6:,.1f} MB in {escape(str(found.folder))}"
+    )
+    if found.verified:
+        out.print(f"{found.verified} files are the same as the public copies that are known.")
+    out.print("Counted: " + ", ".join(f"{escape(what)} {count:,}" for what, count in found.counts.items()))
+    for remark in found.remarks:
+        out.print(f"{MARKS['note']} {escape(remark)}", highlight=False)
+
+
+def show_proposal(proposal: Proposal) -> None:
+    """How a table could be read, and what is to be looked over."""
+    out = console()
+    out.print(f"[bold]{escape(str(proposal.path))}[/bold] has no mapping. Proposed, to look over and keep (--save):")
+    out.print(escape(as_toml(proposal.values)), highlight=False)
+    for remark in proposal.remarks:
+        mark = "error" if remark in proposal.missing else "note"
+        out.print(f"{MARKS[mark]} {escape(remark)}", highlight=False)
 
 
 def show_quality(quality: Quality) -> None:

@@ -6,12 +6,14 @@ publishers' own files, say what is odd about them, and never guess a unit, a rat
 
 from .card import Card
 from .catalog import card, cards, load
+from .fetching import Fetched, fetch
 from .filters import separate_gravity, uci_har_signals
 from .quality import Quality, inspect
 from .recording import NULL, Dataset, Note, Recording
 from .resample import resample
 from .select import select_classes, select_sensors
 from .spec import Channel, SignalSpec
+from .tables import Proposal, TableMap, propose
 from .units import convert_units
 
 __all__ = [
@@ -19,15 +21,20 @@ __all__ = [
     "Card",
     "Channel",
     "Dataset",
+    "Fetched",
     "Note",
+    "Proposal",
     "Quality",
     "Recording",
     "SignalSpec",
+    "TableMap",
     "card",
     "cards",
     "convert_units",
+    "fetch",
     "inspect",
     "load",
+    "propose",
     "resample",
     "select_classes",
     "select_sensors",

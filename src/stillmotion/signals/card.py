@@ -24,6 +24,8 @@ class Card:
         same_people_as: other data sets recorded from the same people.
         devices: positions that are read one at a time, the first by default (empty: all at once).
         quirks: what a reader of the files trips over, a sentence each.
+        download: address of the publisher's archive (empty: none).
+        folder: name of the folder that holds the files, when it is not the data set's own.
     """
 
     name: str
@@ -42,6 +44,8 @@ class Card:
     same_people_as: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
     quirks: tuple[str, ...] = ()
+    download: str = ""
+    folder: str = ""
 
     @property
     def protocols(self) -> tuple[str, ...]:

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from ..errors import DataWarning, UnknownName, UserError
 from .cache import cached
 from .card import Card
 from .recording import Dataset
 from .select import select_sensors
+from .tables import VERSION as TABLE_VERSION
+from .tables import TableMap, is_table, mapping_for, read_table, table_files
+from .tables.dialect import require_file
 
 #: Name to the module that reads it, one file a data set.
 MODULES = {
     "simulated": "stillmotion.signals.simulated",
     "hapt": "stillmotion.signals.sets.hapt",
     "uci-har": "stillmotion.signals.sets.uci_har",
+    "wisdm": "stillmotion.signals.sets.wisdm",
     "wisdm-2019": "stillmotion.signals.sets.wisdm_2019",
+    "opportunity": "stillmotion.signals.sets.opportunity",
+    "opportunity-locomotion": "stillmotion.signals.sets.opportunity_locomotion",
+    "shoaib": "stillmotion.signals.sets.shoaib",
 }
+#: Other names that papers use.
+ALIASES = {"sensors": "shoaib"}
 EMBEDDED = "simulated"
 
 
@@ -32,11 +42,12 @@ class Reader(Protocol):
     VERSION: int
     files: Callable[[Path, str], list[Path]]
     read: Callable[[Path, str], Dataset]
+    counts: Callable[[Path, Dataset], dict[str, int]]
 
 
 def card(name: str) -> Card:
     """The card of a data set."""
-    return _module(name).CARD
+    return reader(name).CARD
 
 
 def cards() -> dict[str, Card]:
@@ -50,18 +61,25 @@ def load(
     data: str | Path | None = None,
     sensors: str | Sequence[str] | None = None,
     cache: bool = True,
+    mapping: TableMap | Mapping[str, Any] | str | Path | None = None,
 ) -> Dataset:
-    """Recordings of a data set, as its publisher has them.
+    """Recordings of a data set, as its publisher has them, or of a table of your own.
 
     Args:
-        name: a name of ``cards()``; the simulated people need no files.
+        name: a name of ``cards()`` (the simulated people need no files), or the path of a table, of a folder of tables
+            or of a mapping's TOML.
         data: the folder that holds ``NAME/`` laid out as published; ``STILLMOTION_DATA`` by default.
         sensors: sensors to keep, such as ``wrist.acc,wrist.gyr``.
         cache: keep the converted recordings for next time.
+        mapping: how a table is to be read; by default the TOML of the same name beside it.
 
     A folder that holds part of a set gives a ``DataWarning`` with counts.
     """
-    module = _module(name)
+    name = ALIASES.get(name, name)
+    if mapping is not None or (name not in MODULES and is_table(name, data)):
+        dataset = _table(mapping_for(name, mapping, data=data), cache)
+        return dataset if sensors is None else select_sensors(dataset, sensors)
+    module = reader(name)
     if name == EMBEDDED:
         from .simulated import generate
 
@@ -69,15 +87,28 @@ def load(
     else:
         folder = find_folder(name, data)
         device = _device(module.CARD, sensors)
-        if cache:
-            key = f"{name}-{device}" if device else name
-            dataset = cached(key, module.VERSION, module.files(folder, device), lambda: module.read(folder, device))
-        else:
-            dataset = module.read(folder, device)
+        dataset = read_folder(module, folder, device) if cache else module.read(folder, device)
     parts = [note.text for note in dataset.notes if note.kind == "part of the set"]
     if parts:
         warnings.warn(f"{name}: {'; '.join(parts)}.", DataWarning, stacklevel=2)
     return dataset if sensors is None else select_sensors(dataset, sensors)
+
+
+def read_folder(module: Reader, folder: Path, device: str = "") -> Dataset:
+    """What a data set's module reads in a folder, from the cache when the same bytes were read before."""
+    key = f"{module.CARD.name}-{device}" if device else module.CARD.name
+    return cached(key, module.VERSION, module.files(folder, device), lambda: module.read(folder, device))
+
+
+def _table(table: TableMap, cache: bool) -> Dataset:
+    listed = table_files(table)
+    for path in listed:
+        require_file(path)
+    if not cache:
+        return read_table(table)
+    # Names count too: they may say whose recordings these are.
+    said = hashlib.sha256(f"{table}{listed}".encode()).hexdigest()[:16]
+    return cached(f"table-{said}", TABLE_VERSION, listed, lambda: read_table(table))
 
 
 def find_folder(name: str, data: str | Path | None = None) -> Path:
@@ -88,13 +119,17 @@ def find_folder(name: str, data: str | Path | None = None) -> Path:
             f"{name} is not built in: name the folder that holds {name}/ with --data (data= in Python) "
             f"or STILLMOTION_DATA."
         )
-    folder = Path(root).expanduser() / name
+    known = card(name)
+    folder = Path(root).expanduser() / (known.folder or known.name)
     if not folder.is_dir():
-        raise UserError(f"{folder} is not there; {root} must hold {name}/, laid out as {'; '.join(card(name).layout)}.")
+        layout = "; ".join(known.layout)
+        raise UserError(f"{folder} is not there; {root} must hold {folder.name}/, laid out as {layout}.")
     return folder
 
 
-def _module(name: str) -> Reader:
+def reader(name: str) -> Reader:
+    """The module that reads a data set."""
+    name = ALIASES.get(name, name)
     if name not in MODULES:
         raise UnknownName("data set", name, list(MODULES))
     return cast(Reader, import_module(MODULES[name]))

@@ -56,7 +56,7 @@ def stretches(
     session = 1 + np.cumsum(jump)
     # Within one activity and session, a row is kept when its time is above all before it.
     block = np.cumsum(boundary | jump)
-    latest = _highest_before(seconds, block)
+    latest = highest_before(seconds, block)
     repeated, late = seconds == latest, seconds < latest
     keep = ~(repeated | late)
     rows, codes, seconds, values, session = (
@@ -113,7 +113,7 @@ def join(lead: list[Stretch], other: list[Stretch], *, counted: dict[str, int] |
     return joined
 
 
-def _highest_before(values: NDArray[np.float64], block: NDArray[np.int64]) -> NDArray[np.float64]:
+def highest_before(values: NDArray[np.float64], block: NDArray[np.int64]) -> NDArray[np.float64]:
     """Largest value before each row within its block; minus infinity at a block's first row."""
     highest = np.full(len(values), -np.inf)
     bounds = [0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), len(values)]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from difflib import SequenceMatcher
 from typing import Any, Literal
 
 import numpy as np
 
 from .recording import NULL, Dataset, Recording
-from .spec import Channel
+from .spec import UNITS, Channel
 from .units import SIZE
 
 #: A sensor that repeats one value on all axes this long (s) is stuck: real ones always tremble a little.
@@ -25,6 +26,10 @@ ROTATION_LIMIT = 10.0
 RATE_TOLERANCE = 0.05
 #: The rarest class has at most this share of the samples of the commonest one: worth saying.
 IMBALANCE = 0.02
+#: A class with this share of another's samples at most, and a name this much like its, may be misspelt.
+MISSPELT_SHARE, MISSPELT_LIKENESS = 0.1, 0.8
+#: Acceleration in m/s² is 9.8 times that in g; no way of wearing a sensor comes near.
+UNITS_APART = 5.0
 
 Severity = Literal["error", "warning", "note"]
 
@@ -87,6 +92,8 @@ def inspect(dataset: Dataset) -> Quality:
         people.append(person)
         findings += found
     findings += _balance(dataset, people)
+    findings += _alike(dataset, people)
+    findings += _mixed_units(dataset)
     return Quality(
         name=dataset.name,
         rate=dataset.spec.rate,
@@ -119,15 +126,16 @@ def _person(dataset: Dataset, subject: str, recordings: list[Recording]) -> tupl
         columns = [number for number, channel in enumerate(spec.channels) if channel.group == group]
         values = samples[:, columns]
         channel = spec.channels[columns[0]]
-        stuck = _stuck(recordings, columns, spec.rate)
-        if stuck:
+        # A pulse may well repeat itself and a switch has ends: only what moves with a body always trembles.
+        of_motion = channel.sensor.rsplit("-", 1)[-1] in UNITS
+        if of_motion and (stuck := _stuck(recordings, columns, spec.rate)):
             found(
                 "warning",
                 "stuck",
                 f"{group} repeats one value for {stuck:.1f} s in stretches of a second or more",
             )
         # Clipping is looked for on raw sensors only: what a filter has been over has no fixed range.
-        if "-" not in channel.sensor and (share := _saturated(values)) > SATURATED_SHARE:
+        if channel.sensor in UNITS and (share := _saturated(values)) > SATURATED_SHARE:
             found("warning", "saturated", f"{100 * share:.1f} % of {group} lie at the end of its range")
         size = float(np.median(np.linalg.norm(values[~bad.any(axis=1)], axis=1))) if missing < len(samples) else np.nan
         if channel.sensor == "acc" and len(columns) == 3:
@@ -216,6 +224,48 @@ def _impossible(channel: Channel, size: float, axes: int) -> str:
             f"its unit is probably not {channel.unit}"
         )
     return ""
+
+
+def _alike(dataset: Dataset, people: list[Person]) -> list[Finding]:
+    """Rare classes whose names are those of common ones but for a letter or two: probably misspelt."""
+    totals = {name: sum(person.labelled[name] for person in people) for name in dataset.spec.classes}
+    findings = []
+    for rare, common in itertools.permutations((name for name, total in totals.items() if total > 0), 2):
+        if totals[rare] > MISSPELT_SHARE * totals[common] or abs(len(rare) - len(common)) > 1:
+            continue
+        numbered = any(letter.isdigit() for letter in rare + common)
+        if not numbered and SequenceMatcher(None, rare.lower(), common.lower()).ratio() >= MISSPELT_LIKENESS:
+            text = f"class {rare} ({totals[rare]:.0f} s) is spelt much like {common} ({totals[common]:.0f} s)"
+            findings.append(Finding("warning", "spelling", f"{text}: rename it if it is the same"))
+    return findings
+
+
+def _mixed_units(dataset: Dataset) -> list[Finding]:
+    """Accelerometers that weigh several times as much in some files as in others."""
+    findings = []
+    for group in dataset.spec.groups:
+        columns = [number for number, channel in enumerate(dataset.spec.channels) if channel.group == group]
+        if len(columns) != 3 or dataset.spec.channels[columns[0]].sensor != "acc":
+            continue
+        sizes: dict[str, float] = {}
+        for recording in dataset.recordings:
+            every = max(1, len(recording) // 1000)
+            size = float(np.median(np.linalg.norm(recording.samples[::every, columns], axis=1)))
+            if np.isfinite(size):
+                sizes.setdefault(recording.source, size)
+        light, heavy = min(sizes.values(), default=1.0), max(sizes.values(), default=1.0)
+        if light > 0 and heavy > UNITS_APART * light:
+            middle = (light * heavy) ** 0.5
+            big = [source for source, size in sizes.items() if size > middle]
+            small = [source for source in sizes if source not in big]
+            few, what = (big, heavy) if len(big) <= len(small) else (small, light)
+            text = (
+                f"{group} has a median size of about {what:.3g} in {len(few)} of {len(sizes)} sources ({few[0]}"
+                f"{', …' if len(few) > 1 else ''}) and of {light if what == heavy else heavy:.3g} in the others: "
+                f"units are mixed"
+            )
+            findings.append(Finding("error", "mixed units", text))
+    return findings
 
 
 def _balance(dataset: Dataset, people: list[Person]) -> list[Finding]:

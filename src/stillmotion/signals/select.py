@@ -9,7 +9,9 @@ import numpy as np
 
 from ..errors import UnknownName, UserError
 from .recording import NULL, Dataset
-from .spec import SignalSpec
+from .spec import Channel, SignalSpec
+
+SIDES = ("left", "right")
 
 
 def select_sensors(dataset: Dataset, sensors: str | Sequence[str]) -> Dataset:
@@ -17,7 +19,8 @@ def select_sensors(dataset: Dataset, sensors: str | Sequence[str]) -> Dataset:
 
     Args:
         sensors: names separated by commas, or a sequence of them. A name may be a channel (``wrist.acc.x``),
-            a sensor unit (``wrist.acc``), a position (``wrist``) or a sensor everywhere (``acc``).
+            a sensor unit (``wrist.acc``), a position (``wrist``) or a sensor everywhere (``acc``). Where a
+            position has sides (``left-wrist``), its name without one stands for both.
     """
     columns = sensor_columns(dataset.spec, sensors)
     spec = replace(dataset.spec, channels=tuple(dataset.spec.channels[column] for column in columns))
@@ -39,13 +42,22 @@ def sensor_columns(spec: SignalSpec, sensors: str | Sequence[str]) -> list[int]:
         found = [
             number
             for number, channel in enumerate(spec.channels)
-            if name in (channel.name, channel.group, channel.position, channel.sensor)
+            if name in (channel.name, channel.group, channel.position, channel.sensor, *_without_side(channel))
         ]
         if not found:
             positions = [channel.position for channel in spec.channels if channel.position]
             raise UnknownName("sensor", name, list(dict.fromkeys([*spec.groups, *positions])))
         columns += [number for number in found if number not in columns]
     return columns
+
+
+def _without_side(channel: Channel) -> tuple[str, ...]:
+    """Names of a channel, its unit and its position when left and right are not told apart."""
+    side, _, bare = channel.position.partition("-")
+    if side not in SIDES or not bare:
+        return ()
+    either = replace(channel, position=bare)
+    return either.name, either.group, bare
 
 
 def select_classes(dataset: Dataset, classes: Sequence[str] | None = None) -> Dataset:

@@ -54,6 +54,8 @@ CARD = Card(
     | dict(zip(CLASSES, (127, 183, 186, 120, 120, 120, 60, 62, 60, 60, 58, 58), strict=True)),
     official_test=("2", "4", "9", "10", "12", "13", "18", "20", "24"),
     same_people_as=("uci-har",),
+    download="https://archive.ics.uci.edu/static/public/341/"
+    "smartphone+based+recognition+of+human+activities+and+postural+transitions.zip",
     quirks=(
         "labels.txt counts samples from 1 and includes the last one; samples outside every segment have no class.",
         "The people are those of UCI HAR: the two sets never confirm each other.",
@@ -168,6 +170,15 @@ def _labels(path: Path, start_of: dict[tuple[int, int], tuple[int, int]], total:
             raise UserError(f"{path}, row {row}: samples {first} … {last} already have an activity.")
         labels[start + first - 1 : start + last] = activity - 1
     return labels, unused
+
+
+def counts(folder: Path, dataset: Dataset) -> dict[str, int]:
+    """What the card counts, counted in the data."""
+    found = segments(dataset)
+    each = np.bincount([label for _, label, _ in found], minlength=len(CLASSES)).tolist()
+    totals = (len(dataset.subjects), len(dataset), len(dataset.samples), len(found))
+    names = ("people", "recordings", "samples", "segments")
+    return dict(zip((*names, *CLASSES), (*totals, *each), strict=True))
 
 
 def segments(dataset: Dataset) -> Sequence[tuple[str, int, int]]:

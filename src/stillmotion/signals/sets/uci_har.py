@@ -51,6 +51,7 @@ CARD = Card(
     | dict(zip(CLASSES, (1722, 1544, 1406, 1777, 1906, 1944), strict=True)),
     official_test=("2", "4", "9", "10", "12", "13", "18", "20", "24"),
     same_people_as=("hapt",),
+    download="https://archive.ics.uci.edu/static/public/240/human+activity+recognition+using+smartphones.zip",
     quirks=(
         "Only windows are published: 128 samples, half of each also in the next. They are stitched back into "
         "stretches, and cutting those at 128 and 64 gives the publisher's windows again.",
@@ -105,6 +106,16 @@ def read(folder: Path, device: str = "") -> Dataset:
         official_test=CARD.official_test,
         same_people_as=CARD.same_people_as,
     )
+
+
+def counts(folder: Path, dataset: Dataset) -> dict[str, int]:
+    """What the card counts, counted in the data: stretches cut at 128 and 64 are the published windows."""
+    parts, classes = dict.fromkeys(PARTS, 0), dict.fromkeys(CLASSES, 0)
+    for recording in dataset.recordings:
+        windows = (len(recording) - WINDOW) // HOP + 1
+        parts[recording.source.split(":")[0]] += windows
+        classes[CLASSES[recording.labels[0]]] += windows
+    return {"people": len(dataset.subjects)} | {f"{part} windows": count for part, count in parts.items()} | classes
 
 
 def _windows(paths: list[Path]) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:

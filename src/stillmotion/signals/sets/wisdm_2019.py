@@ -66,6 +66,8 @@ CARD = Card(
     layout=("raw/{watch,phone}/{accel,gyro}/data_16NN_{accel,gyro}_{watch,phone}.txt",),
     counts={"people": 51, "activities": 18},
     devices=tuple(DEVICES),
+    download="https://archive.ics.uci.edu/static/public/507/"
+    "wisdm+smartphone+and+smartwatch+activity+and+biometrics+dataset.zip",
     quirks=(
         "Nominally 20 Hz; the watches' clocks run near 25 Hz, with bursts of 100 Hz and gaps.",
         "Accelerometer and gyroscope are timed apart and are joined on the accelerometer's clock.",
@@ -129,6 +131,11 @@ def read(folder: Path, device: str = "") -> Dataset:
         raise UserError(f"{folder}: accelerometer and gyroscope of the {DEVICES[position]} never overlap in time.")
     notes = [Note(kind, count, f"{count:,} {kind}") for kind, count in counted.items() if count]
     return Dataset.of(CARD.name, _spec(position), recordings, notes=[*_missing(folder, position, recordings), *notes])
+
+
+def counts(folder: Path, dataset: Dataset) -> dict[str, int]:
+    """What the card counts, counted in the data."""
+    return {"people": len(dataset.subjects), "activities": len(np.unique(dataset.labels))}
 
 
 Columns = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float32]]

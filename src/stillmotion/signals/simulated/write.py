@@ -44,7 +44,7 @@ def write_hapt(folder: str | Path, *, people: int = 4, seed: int = 0, minutes: f
     for experiment, (user, recording, activities) in enumerate(_at_waist(people, seed, minutes), 1):
         for kind, part in (("acc", slice(0, 3)), ("gyro", slice(3, 6))):
             _write_matrix(raw / f"{kind}_exp{experiment:02d}_user{user:02d}.txt", recording.samples[:, part], "%.9g")
-        for label, start, stop in _runs(activities):
+        for label, start, stop in label_runs(activities):
             rows.append(f"{experiment} {user} {label + 1} {start + 1} {stop}\n")
         recordings.append(_named(recording, str(experiment), f"exp{experiment:02d}_user{user:02d}", activities))
     (raw / "labels.txt").write_text("".join(rows))
@@ -66,7 +66,7 @@ def write_uci_har(folder: str | Path, *, people: int = 4, seed: int = 0, minutes
         raw = recording.samples.astype(np.float64)
         signals = np.concatenate(uci_har_signals(raw[:, :3], raw[:, 3:], rate=RATE), axis=1)
         kept = _as_printed(signals)
-        for label, start, stop in _runs(activities):
+        for label, start, stop in label_runs(activities):
             count = (stop - start - uci_har.WINDOW) // uci_har.HOP + 1
             if label >= len(uci_har.CLASSES) or count < 1:
                 continue
@@ -112,7 +112,7 @@ def write_wisdm_2019(
         for session, (recording, _) in enumerate(sessions(number, seed=seed, minutes=minutes), 1):
             samples = recording.samples[:, WRIST].copy()
             samples[:, :3] *= np.float32(G)
-            for label, start, stop in _runs(recording.labels):
+            for label, start, stop in label_runs(recording.labels):
                 letter = LETTERS[CLASSES[label]]
                 if letter == "-":
                     continue
@@ -165,7 +165,7 @@ def _body_labels(plan: Timetable, length: int) -> Labels:
     return labels
 
 
-def _runs(labels: Labels) -> list[tuple[int, int, int]]:
+def label_runs(labels: Labels) -> list[tuple[int, int, int]]:
     """(label, start, stop) of every stretch of one label that is not null."""
     edges = np.flatnonzero(np.diff(labels, prepend=NULL - 1, append=NULL - 1))
     runs = zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)

@@ -1,0 +1,173 @@
+"""Shoaib 2014 ("Sensors"): seven activities, phones at five places of the body, ten people."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import UserError
+from ..card import Card
+from ..clocks import GAP_PERIODS
+from ..losses import bridge, runs
+from ..recording import Dataset, Note, Recording
+from ..spec import Channel, SignalSpec
+from ..text import read_columns
+
+CLASSES = ("walking", "sitting", "standing", "jogging", "biking", "upstairs", "downstairs")
+#: Spellings of the files to ours.
+SPELLINGS = {"upsatirs": "upstairs"}
+POSITIONS = ("left-pocket", "right-pocket", "wrist", "upper-arm", "belt")
+#: What a block of columns holds, in order; an empty column, or the activity after the last, follows it.
+BLOCK = ("time_stamp", *(f"{letter}{axis}" for letter in "ALGM" for axis in "xyz"))
+SENSORS = {"A": ("acc", "m/s2"), "G": ("gyr", "rad/s"), "M": ("mag", "uT")}
+HEADING = 2
+
+CARD = Card(
+    name="shoaib",
+    title="Sensors Activity Dataset",
+    authors="M. Shoaib, S. Bosch, O. D. Incel, H. Scholten, P. J. M. Havinga",
+    year=2014,
+    citation="M. Shoaib, S. Bosch, O. D. Incel, H. Scholten, P. J. M. Havinga, Fusion of Smartphone Motion Sensors "
+    "for Physical Activity Recognition, Sensors 14, 2014.",
+    licence="none stated; its readme asks for the citation",
+    url="https://www.utwente.nl/en/eemcs/ps/research/dataset/",
+    people=10,
+    placement="phones in both trouser pockets, at the right wrist, the right upper arm and the belt",
+    spec=SignalSpec(
+        rate=50.0,
+        channels=tuple(
+            Channel(sensor, axis, unit, position)
+            for position in POSITIONS
+            for sensor, unit in SENSORS.values()
+            for axis in "xyz"
+        ),
+        classes=CLASSES,
+        window=50,
+        hop=50,
+        label_policy="first",
+    ),
+    layout=("Participant_{1..10}.csv",),
+    counts={"people": 10, "activities": 7},
+    quirks=(
+        'Papers call this set "Sensors"; `sensors` is another name of it here.',
+        "Two rows of heading: positions, then time stamp, acceleration, linear acceleration, angular velocity and "
+        "magnetic field of each; an empty column between positions, the activity in the last.",
+        "Linear acceleration, which the phone derives from acceleration, is not read, as in the published systems.",
+        "`upsatirs` is upstairs.",
+        "Time stamps were rounded by a spreadsheet (1.39E+12) and tell nothing then: samples are taken as evenly "
+        "spaced, and a recording ends where the activity changes.",
+    ),
+    download="https://www.utwente.nl/en/eemcs/ps/dataset-folder/sensors-activity-recognition-dataset-shoaib.rar",
+)
+VERSION = 1
+
+_NAME = re.compile(r"Participant_(\d+)\.csv")
+
+
+def files(folder: Path, device: str = "") -> list[Path]:
+    """The people's files by number, in the folder itself or in the archive's own folder below it."""
+    for place in (folder, folder / "DataSet"):
+        found = {int(m[1]): path for path in place.glob("*.csv") if (m := _NAME.fullmatch(path.name))}
+        if found:
+            return [found[number] for number in sorted(found)]
+    raise UserError(f"{folder} holds no Participant_1.csv or its like; shoaib is laid out as {CARD.layout[0]}.")
+
+
+def read(folder: Path, device: str = "") -> Dataset:
+    """Read all positions; a recording is one activity of one person."""
+    listed = files(folder)
+    counted: dict[str, int] = {}
+    recordings = [recording for path in listed for recording in _recordings(path, counted)]
+    if not recordings:
+        raise UserError(f"{folder}: no sample of any file has all of its numbers.")
+    notes = [Note(kind, count, f"{count:,} {kind}") for kind, count in counted.items() if count]
+    if len(listed) < CARD.people:
+        text = f"part of the set: {len(listed)} of {CARD.people} people"
+        notes.insert(0, Note("part of the set", CARD.people - len(listed), text))
+    return Dataset.of(CARD.name, CARD.spec, recordings, notes=notes)
+
+
+def counts(folder: Path, dataset: Dataset) -> dict[str, int]:
+    """What the card counts, counted in the data."""
+    return {"people": len(dataset.subjects), "activities": len(np.unique(dataset.labels))}
+
+
+def _recordings(path: Path, counted: dict[str, int]) -> list[Recording]:
+    match = _NAME.fullmatch(path.name)
+    assert match is not None
+    names = _heading(path)
+    kinds = {name: "str" if name == "activity" or name.startswith("empty") else "float" for name in names}
+    signals = [f"{position} {letter}{axis}" for position in POSITIONS for letter in SENSORS for axis in "xyz"]
+    clock = f"{POSITIONS[0]} {BLOCK[0]}"
+    table, _ = read_columns([path], kinds, delimiter=",", keep=[clock, *signals, "activity"], skip=HEADING, missing="")
+    samples = np.empty((table.num_rows, len(signals)), np.float32)
+    for number, name in enumerate(signals):
+        samples[:, number] = table[name].to_numpy()
+    words = table["activity"].combine_chunks().dictionary_encode()
+    labels = _labels(path, words.dictionary.to_pylist(), words.indices.to_numpy(), counted)
+    gap = _gaps(table[clock].to_numpy() / 1000.0, counted)
+    edges = [0, *(np.flatnonzero((np.diff(labels) != 0) | gap) + 1).tolist(), len(labels)]
+    units = [slice(9 * number, 9 * number + 9) for number in range(len(POSITIONS))]
+    made = []
+    for begin, end in itertools.pairwise(edges):
+        whole = bridge(samples[begin:end], units, counted=counted)
+        made += [
+            Recording(
+                subject=match[1],
+                session="1",
+                samples=samples[begin + start : begin + stop],
+                labels=labels[begin + start : begin + stop],
+                source=path.name,
+                offset=begin + start,
+            )
+            for start, stop in runs(whole)
+        ]
+    return made
+
+
+def _heading(path: Path) -> list[str]:
+    """A name for every column, after the two rows of heading were compared with the publisher's."""
+    if path.stat().st_size == 0:
+        raise UserError(f"{path} is empty.")
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        rows = [[cell.strip() for cell in next(file, "").rstrip("\r\n").split(",")] for _ in range(HEADING)]
+    wanted = [*itertools.chain.from_iterable([*BLOCK, ""] for _ in POSITIONS)][:-1]
+    found = [cell.lower() for cell in rows[1][: len(wanted)]]
+    for number, (cell, name) in enumerate(zip(found, wanted, strict=False)):
+        if cell != name.lower():
+            raise UserError(f"{path}, row 2: column {number + 1} is {rows[1][number]!r} where {name!r} was expected.")
+    if len(rows[1]) < len(wanted):
+        raise UserError(f"{path}, row 2: {len(rows[1])} columns where {len(wanted) + 1} were expected.")
+    names = [f"{position} {name}" if name else f"empty {position}" for position in POSITIONS for name in [*BLOCK, ""]]
+    return [*names[:-1], "activity"]
+
+
+def _labels(path: Path, words: list[str], codes: NDArray[np.int32], counted: dict[str, int]) -> NDArray[np.int16]:
+    """Class of every row; spellings that were mended are counted."""
+    numbers, mended = [], []
+    for word in words:
+        plain = word.strip().lower()
+        right = SPELLINGS.get(plain, plain)
+        if right not in CLASSES:
+            row = int(np.flatnonzero(codes == words.index(word))[0]) + HEADING + 1
+            raise UserError(f"{path}, row {row}: activity {word!r} is not one of {', '.join(CLASSES)}.")
+        numbers.append(CLASSES.index(right))
+        mended.append(right != word)
+    kind = "labels mended in spelling"
+    counted[kind] = counted.get(kind, 0) + int(np.array(mended)[codes].sum())
+    return np.array(numbers, np.int16)[codes]
+
+
+def _gaps(seconds: NDArray[np.float64], counted: dict[str, int]) -> NDArray[np.bool_]:
+    """Where the clock pauses or turns back after a row; nowhere, and counted, when its time stamps were rounded."""
+    step = np.diff(seconds)
+    period = 1 / CARD.spec.rate
+    told = len(step) > 0 and 0.5 * period < np.median(step) < 2 * period
+    kind = "gaps in a clock, each ending a recording" if told else "time stamps rounded away, samples taken as even"
+    pause = (step > GAP_PERIODS * period) | (step < 0) if told else np.zeros(len(step), np.bool_)
+    counted[kind] = counted.get(kind, 0) + (int(pause.sum()) if told else len(seconds))
+    return pause

@@ -1,0 +1,291 @@
+"""One file of a table in batches of typed columns, never the whole of it at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import UnknownName, UserError
+from ..recording import Floats, Times
+from .dialect import NUMBER, Dialect, look, require_file, wrong_encoding
+from .mapping import TIME_UNITS, Device, TableMap
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: Bytes of text, and rows of a Parquet file, that are held at a time.
+BLOCK = 1 << 22
+ROWS = 1 << 16
+#: Cells that hold no number.
+NO_NUMBER = ("", "NA", "N/A", "NaN", "nan", "NAN", "null", "NULL", "None", "none", "-nan")
+
+_CELLS = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
+_ROW = re.compile(r"Row #(\d+)")
+
+
+class Unreadable(Exception):
+    """The fast way of reading a text file failed; the careful one may do, or can say why not."""
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Some rows of a file: its first row's number, words by column, seconds, numbers (n, D)."""
+
+    row: int
+    words: Mapping[str, pa.Array]
+    seconds: Times | None
+    values: Floats
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+def batches(
+    path: Path, device: Device, table: TableMap, counted: dict[str, int], *, careful: bool = False
+) -> Iterator[Batch]:
+    """Rows of one file that belong to a device.
+
+    Args:
+        path: CSV, TSV or text, also packed (.gz, .bz2), or Parquet.
+        device: which columns are wanted, and which rows.
+        table: how text files are written, where that is said.
+        counted: takes what was mended.
+        careful: read every column as words first. Slower; it drops headings repeated in the middle and names the row of
+            a cell that is no number.
+
+    Raises:
+        Unreadable: when not careful, and a cell was not what it should be.
+    """
+    packed = path.suffix == ".parquet"
+    raw = _parquet(path, device) if packed else _text(path, device, table, counted, careful=careful)
+    for row, columns in raw:
+        columns = _chosen(columns, device)
+        count = columns.num_rows
+        values = np.empty((count, len(device.sensors)), np.float32)
+        for number, (column, _) in enumerate(device.sensors):
+            values[:, number] = _floats(path, row, columns, column)
+        words = {name: _words(columns, name) for name in (device.subject, device.session, device.label) if name}
+        yield Batch(row, words, _seconds(path, row, columns, device), values)
+
+
+def columns_of(path: Path, table: TableMap) -> tuple[str, ...]:
+    """Names of a file's columns."""
+    if path.suffix != ".parquet":
+        return _dialect(path, table).heading
+    names: tuple[str, ...] = tuple(open_parquet(path).schema_arrow.names)
+    return names
+
+
+def _dialect(path: Path, table: TableMap) -> Dialect:
+    return look(path, delimiter=table.delimiter, decimal=table.decimal, encoding=table.encoding, heading=table.heading)
+
+
+def _require(path: Path, device: Device, names: Sequence[str]) -> None:
+    for wanted in device.columns:
+        if wanted not in names:
+            raise UnknownName(f"column in {path}:", wanted, list(names))
+
+
+def _text(
+    path: Path, device: Device, table: TableMap, counted: dict[str, int], *, careful: bool
+) -> Iterator[tuple[int, pa.RecordBatch]]:
+    import pyarrow as pa
+    from pyarrow import csv
+
+    dialect = _dialect(path, table)
+    _require(path, device, dialect.heading)
+    numbers = {column for column, _ in device.sensors}
+    if device.time and device.unit_of_time != "iso":
+        numbers.add(device.time)
+    types = {name: pa.float64() if name in numbers and not careful else pa.string() for name in device.columns}
+    row = 1 + dialect.above
+    try:
+        reader = csv.open_csv(
+            str(path),
+            read_options=csv.ReadOptions(
+                block_size=BLOCK,
+                encoding=dialect.encoding,
+                column_names=list(dialect.heading),
+                skip_rows=dialect.above,
+            ),
+            parse_options=csv.ParseOptions(delimiter=dialect.delimiter),
+            convert_options=csv.ConvertOptions(
+                column_types=types,
+                include_columns=list(device.columns),
+                null_values=list(NO_NUMBER),
+                strings_can_be_null=False,
+                decimal_point=dialect.decimal,
+            ),
+        )
+        for batch in reader:
+            if careful:
+                mended, dropped = _cast(path, row, batch, numbers, dialect)
+                counted["headings in the middle of a table, dropped"] = (
+                    counted.get("headings in the middle of a table, dropped", 0) + dropped
+                )
+                yield row, mended
+            else:
+                yield row, batch
+            row += batch.num_rows
+    except (pa.ArrowInvalid, UnicodeDecodeError) as reason:
+        if not careful:
+            raise Unreadable from reason
+        raise UserError(_why(path, str(reason), row, dialect)) from reason
+    except (OSError, EOFError) as reason:
+        raise UserError(f"{path} cannot be read to its end; it may have been cut short ({reason}).") from reason
+    if row == 1 + dialect.above:
+        raise UserError(f"{path} has a heading and no rows.")
+
+
+def _cast(
+    path: Path, row: int, batch: pa.RecordBatch, numbers: set[str], dialect: Dialect
+) -> tuple[pa.RecordBatch, int]:
+    """Words into numbers, without rows that repeat the heading; a cell that is neither is an error with its row."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    stripped = {name: pc.utf8_trim_whitespace(batch[name]) for name in batch.schema.names}
+    heading = np.ones(batch.num_rows, np.bool_)
+    for name in numbers:
+        heading &= pc.equal(stripped[name], name).to_numpy(zero_copy_only=False)
+    rows = np.flatnonzero(~heading)
+    made = {}
+    for name, column in stripped.items():
+        kept = column.filter(pa.array(~heading))
+        if name in numbers:
+            plain = pc.replace_substring(kept, ",", ".") if dialect.decimal == "," else kept
+            absent = pc.is_in(kept, pa.array(NO_NUMBER))
+            plain = pc.if_else(absent, pa.scalar(None, pa.string()), plain)
+            try:
+                kept = plain.cast(pa.float64())
+            except pa.ArrowInvalid:
+                cells = plain.to_pylist()
+                wrong = next((n for n, cell in enumerate(cells) if cell and not NUMBER.fullmatch(cell)), 0)
+                hint = "; is it a decimal comma?" if "," in str(cells[wrong]) else ""
+                raise UserError(
+                    f"{path}, row {row + int(rows[wrong])}: {name} is {cells[wrong]!r}, not a number{hint}."
+                ) from None
+        made[name] = kept
+    return pa.RecordBatch.from_pydict(made), int(heading.sum())
+
+
+def _why(path: Path, reason: str, row: int, dialect: Dialect) -> str:
+    """Arrow's complaint as one sentence with file and row."""
+    if found := _CELLS.search(reason):
+        number = int(found[1])
+        return (
+            f"{path}, row {number}: {found[3]} cells where {found[2]} were expected ({', '.join(dialect.heading[:6])}"
+            f"{', …' if len(dialect.heading) > 6 else ''}); mend the row, or write the file again if it was cut short."
+        )
+    if "UTF8" in reason or "codec" in reason:
+        at = _ROW.search(reason)
+        return wrong_encoding(path, int(at[1]) if at else row, dialect.encoding)
+    if "Empty CSV" in reason:
+        return f"{path} has a heading and no rows."
+    return f"{path}, from row {row} on: {reason.splitlines()[0].rstrip('.')}."
+
+
+def open_parquet(path: Path) -> Any:
+    """A Parquet file, or the sentence about why it is none."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    require_file(path)
+    try:
+        return parquet.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as reason:
+        raise UserError(f"{path} is no Parquet file, or it has been cut short; write it again.") from reason
+
+
+def _parquet(path: Path, device: Device) -> Iterator[tuple[int, pa.RecordBatch]]:
+    import pyarrow as pa
+
+    file = open_parquet(path)
+    names = file.schema_arrow.names
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UserError(f"{path}: {', '.join(twice)} is the name of several columns; give each a name of its own.")
+    _require(path, device, names)
+    if file.metadata.num_rows == 0:
+        raise UserError(f"{path} has a heading and no rows.")
+    row = 1
+    try:
+        for batch in file.iter_batches(batch_size=ROWS, columns=list(device.columns)):
+            yield row, batch
+            row += batch.num_rows
+    except (pa.ArrowInvalid, OSError) as reason:
+        raise UserError(f"{path}, from row {row} on: it cannot be read to its end; write it again.") from reason
+
+
+def _chosen(columns: pa.RecordBatch, device: Device) -> pa.RecordBatch:
+    """The rows of this device."""
+    import pyarrow.compute as pc
+
+    for column, value in device.where:
+        columns = columns.filter(pc.equal(_words(columns, column), value))
+    return columns
+
+
+def _words(columns: pa.RecordBatch, name: str) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    column = columns[name]
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_floating(column.type):
+        whole = column.cast(pa.int64(), safe=False)
+        column = whole if pc.all(pc.equal(whole.cast(column.type), column)).as_py() else column
+    return pc.fill_null(pc.utf8_trim_whitespace(column.cast(pa.string())), "")
+
+
+def _floats(path: Path, row: int, columns: pa.RecordBatch, name: str) -> Times:
+    import pyarrow as pa
+
+    column = columns[name]
+    try:
+        numbers: Times = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise UserError(f"{path}, from row {row} on: {name} holds {column.type}, not numbers.") from None
+    return numbers
+
+
+def _seconds(path: Path, row: int, columns: pa.RecordBatch, device: Device) -> Times | None:
+    """The device's clock in seconds; a row without a time is an error."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not device.time:
+        return None
+    column = columns[device.time]
+    if device.unit_of_time == "iso":
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            words = pc.utf8_trim_whitespace(column)
+            for kind in (pa.timestamp("ns"), pa.timestamp("ns", "UTC")):
+                try:
+                    column = words.cast(kind)
+                    break
+                except pa.ArrowInvalid as reason:
+                    last = reason
+            else:
+                raise UserError(f"{path}, from row {row} on: {device.time} is no date: {last}.")
+        elif not pa.types.is_timestamp(column.type):
+            raise UserError(
+                f"{path}: {device.time} holds {column.type}, not dates; set unit_of_time to s, ms, us or ns."
+            )
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.timestamp("ns", column.type.tz), safe=False).cast(pa.int64())
+        scale = 1e-9
+    else:
+        scale = TIME_UNITS[device.unit_of_time]
+    # Nanoseconds since 1970 keep a quarter of a microsecond.
+    seconds = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) * scale + device.offset
+    absent = np.flatnonzero(np.isnan(seconds))
+    if len(absent):
+        raise UserError(f"{path}, row {row + int(absent[0])}: no time in {device.time}; fill it or take the row out.")
+    timed: Times = seconds
+    return timed

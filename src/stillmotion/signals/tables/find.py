@@ -1,0 +1,70 @@
+"""The mapping that belongs to a path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ...errors import UserError
+from .mapping import TableMap, read_toml
+
+#: Endings of files that are tables, or say how to read one.
+TABLES = (".csv", ".tsv", ".txt", ".dat", ".gz", ".bz2", ".parquet", ".toml")
+#: The mapping of a folder of tables.
+FOLDER_MAPPING = "mapping.toml"
+
+
+def is_table(name: str | Path, data: str | Path | None = None) -> bool:
+    """Whether a name is the path of a table (or of a mapping) and not a data set's name."""
+    path = Path(name)
+    return path.suffix.lower() in TABLES or len(path.parts) > 1 or placed(path, data).exists()
+
+
+def mapping_for(
+    name: str | Path, given: TableMap | Mapping[str, Any] | str | Path | None = None, *, data: str | Path | None = None
+) -> TableMap:
+    """How to read the table at a path.
+
+    Args:
+        name: a table, a folder of tables, or a mapping's TOML.
+        given: a mapping, its values, or the path of its TOML; by default the TOML of the same name beside a table, or
+            ``mapping.toml`` in a folder.
+        data: folder to look in when the path is not there as it is.
+
+    Nothing is guessed: a table without a mapping is an error that says how to get one.
+    """
+    path = placed(Path(name), data)
+    if isinstance(given, TableMap):
+        return given
+    if not path.exists():
+        raise UserError(f"{path} is not there.")
+    said_in = "the mapping"
+    if isinstance(given, str | Path):
+        said_in, given = str(given), read_toml(Path(given))
+    elif given is None:
+        if path.suffix == ".toml":
+            return TableMap.from_toml(path)
+        beside = path / FOLDER_MAPPING if path.is_dir() else path.with_suffix(".toml")
+        if not beside.is_file():
+            raise UserError(
+                f"{path} needs a mapping that says which column is what: `still inspect {path} --save {beside}` "
+                f"proposes one, or give it by flags (--subject, --label, --time, --channel …)."
+            )
+        said_in, given = str(beside), read_toml(beside)
+    if path.suffix == ".toml":
+        return TableMap.of(given, path.parent, said_in=said_in)
+    if path.is_dir():
+        return TableMap.of(given, path, said_in=said_in)
+    # A pattern takes the files beside it too; a name is that of the table it was written for.
+    several = any(mark in str(given.get("files", "")) for mark in "{*")
+    values = given if several else {**given, "files": path.name}
+    return TableMap.of(values, path.parent, said_in=said_in)
+
+
+def placed(path: Path, data: str | Path | None) -> Path:
+    """A path as it is, or below ``data`` when it is not there."""
+    path = path.expanduser()
+    if data is not None and not path.is_absolute() and not path.exists():
+        return Path(data).expanduser() / path
+    return path

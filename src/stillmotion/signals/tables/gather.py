@@ -1,0 +1,312 @@
+"""Rows in file order into unbroken stretches on disk: a table of any length in bounded memory."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import UserError
+from ..clocks import GAP_PERIODS, STRAGGLER_SECONDS, highest_before
+from ..losses import bridge, runs
+from ..recording import Floats, Labels, Times
+
+#: Rows that are moved at a time.
+CHUNK = 1 << 18
+#: More changes of the person in a batch than this mean that people take turns, row by row.
+TURNS = 64
+#: A measured rate within this share of a whole number is that number.
+NOMINAL = 0.02
+Key = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Unbroken rows of one person and session: which restart of the clock, file, first row of it, where they are."""
+
+    key: Key
+    stretch: int
+    jump: int
+    file: int
+    row: int
+    start: int
+    stop: int
+
+
+@dataclass
+class _Clock:
+    """Where one person's and session's clock stands in the file at hand."""
+
+    stretch: int
+    jump: int = 0
+    latest: float = -np.inf
+    before: float = -np.inf
+
+
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """What was gathered: rows on disk, and the stretches that they make, each a (start, stop) of them."""
+
+    pieces: tuple[Piece, ...]
+    values: Floats
+    labels: Labels
+    times: Times | None
+    rate: float
+
+
+class Gatherer:
+    """Takes batches, keeps their rows in files that vanish with it, hands out stretches.
+
+    Args:
+        width: channels.
+        timed: whether rows carry times.
+        rate: in Hz; measured on the first rows when 0.
+        folder: for the files.
+        counted: takes what was found on the clocks.
+    """
+
+    def __init__(self, width: int, *, timed: bool, rate: float, folder: Path, counted: dict[str, int]) -> None:
+        self.width, self.timed, self.rate, self.folder, self.counted = width, timed, rate, folder, counted
+        self.files = ExitStack()
+        self.store = _Store(self.files, folder, width, timed)
+        self.pieces: list[Piece] = []
+        self.clocks: dict[Key, _Clock] = {}
+        self.stretches = 0
+        self.file = -1
+        self.last: Key | None = None
+
+    def __enter__(self) -> Gatherer:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        # What was mapped stays mapped.
+        self.files.close()
+
+    def begin(self, file: int) -> tuple[int, int, int, dict[str, int]]:
+        """A new file begins: nothing goes on from the one before. Returns a mark to go back to."""
+        self.file, self.clocks, self.last = file, {}, None
+        return self.store.count, len(self.pieces), self.stretches, dict(self.counted)
+
+    def back(self, mark: tuple[int, int, int, dict[str, int]]) -> None:
+        """Forget everything since the mark."""
+        self.store.cut(mark[0])
+        del self.pieces[mark[1] :]
+        self.stretches, self.clocks = mark[2], {}
+        self.counted.clear()
+        self.counted.update(mark[3])
+
+    def add(self, who: NDArray[np.int64], row: int, seconds: Times | None, values: Floats, labels: Labels) -> None:
+        """Take the next rows of the file.
+
+        Args:
+            who: (n, 2), person and session of every row.
+            row: number of the first row.
+            seconds: their times.
+            values: (n, channels).
+            labels: any numbers of labels.
+        """
+        if len(values) == 0:
+            return
+        change = (np.diff(who, axis=0) != 0).any(axis=1)
+        rows = np.arange(row, row + len(values))
+        if change.sum() > TURNS:
+            if seconds is None:
+                raise UserError(
+                    f"People or sessions take turns every few rows from row {row} on, and there is no time column that "
+                    f"says whose rows belong together; sort the table by person and session."
+                )
+            # People in turns, row by row: each one's rows together first.
+            order = np.lexsort((who[:, 1], who[:, 0]))
+            who, rows, values, labels = who[order], rows[order], values[order], labels[order]
+            seconds = None if seconds is None else seconds[order]
+            change = (np.diff(who, axis=0) != 0).any(axis=1)
+        bounds = [0, *(np.flatnonzero(change) + 1).tolist(), len(values)]
+        for a, b in itertools.pairwise(bounds):
+            key = int(who[a, 0]), int(who[a, 1])
+            if seconds is None and key != self.last:
+                # Without a clock, nothing says that rows go on where the person's last ones ended.
+                self.clocks.pop(key, None)
+            self.last = key
+            part = None if seconds is None else seconds[a:b]
+            self._stretch(key, rows[a:b], part, values[a:b], labels[a:b])
+
+    def _stretch(
+        self, key: Key, rows: NDArray[np.int64], seconds: Times | None, values: Floats, labels: Labels
+    ) -> None:
+        clock = self.clocks.get(key)
+        if clock is None:
+            clock = self.clocks[key] = _Clock(self._next())
+        if seconds is None:
+            self._keep(Piece(key, clock.stretch, 0, self.file, int(rows[0]), 0, len(values)), values, labels, None)
+            return
+        if not self.rate:
+            self.rate = _measured(seconds)
+        step = np.diff(seconds, prepend=clock.before)
+        jump = step < -STRAGGLER_SECONDS
+        block = np.cumsum(jump)
+        latest = highest_before(np.append(clock.latest, seconds), np.append(0, block))[1:]
+        repeated, late = seconds == latest, seconds < latest
+        keep = ~(repeated | late)
+        rows, values, labels, kept, block = rows[keep], values[keep], labels[keep], seconds[keep], block[keep]
+        # The last time before a row of the same block; a block's first row has none and starts a stretch.
+        previous = np.append(clock.latest, kept[:-1])
+        anew = np.diff(block, prepend=0) != 0
+        longest = GAP_PERIODS / self.rate if self.rate else np.inf
+        gap = ~anew & (kept - previous > longest) & np.isfinite(previous)
+        for kind, marks in (
+            ("repeated timestamps dropped", repeated),
+            ("late samples dropped", late),
+            ("backward jumps of a clock, each a new session", jump),
+            ("gaps in a clock, each ending a recording", gap),
+        ):
+            self.counted[kind] = self.counted.get(kind, 0) + int(marks.sum())
+        bounds = [0, *np.flatnonzero(anew | gap).tolist(), len(kept)]
+        first = clock.jump
+        for a, b in itertools.pairwise(bounds):
+            if b > a:
+                if anew[a] or gap[a]:
+                    clock.stretch = self._next()
+                clock.jump = first + int(block[a])
+                piece = Piece(key, clock.stretch, clock.jump, self.file, int(rows[a]), a, b)
+                self._keep(piece, values[a:b], labels[a:b], kept[a:b])
+        clock.jump = first + int(jump.sum())
+        clock.before = float(seconds[-1])
+        if len(kept):
+            clock.latest = float(kept[-1])
+
+    def _next(self) -> int:
+        self.stretches += 1
+        return self.stretches
+
+    def _keep(self, piece: Piece, values: Floats, labels: Labels, seconds: Times | None) -> None:
+        start, stop = self.store.append(values, labels, seconds)
+        self.pieces.append(replace(piece, start=start, stop=stop))
+
+    def finish(self, units: Sequence[slice]) -> Gathered:
+        """The stretches in the order of files, people and sessions; losses bridged or cut out.
+
+        Args:
+            units: columns that are lost together.
+        """
+        ordered = sorted(self.pieces, key=lambda piece: (piece.file, piece.stretch, piece.start))
+        # Nobody read in turns: rows already lie in order.
+        if [piece.start for piece in ordered] != sorted(piece.start for piece in ordered):
+            self.store, ordered = _arranged(self, ordered)
+        values, labels, times = self.store.mapped()
+        whole: list[Piece] = []
+        end = 0
+        for piece in _merged(ordered):
+            span = slice(piece.start, piece.stop)
+            for a, b in _sound(values[span], units, self.counted):
+                # Rows only ever move towards the front.
+                start = piece.start + a
+                if start != end:
+                    for column in (values, labels, *(() if times is None else (times,))):
+                        _move(column, start, end, b - a)
+                whole.append(replace(piece, row=piece.row + a, start=end, stop=end + b - a))
+                end += b - a
+        if end < self.store.count:
+            self.store.cut(end)
+            values, labels, times = self.store.mapped()
+        return Gathered(tuple(whole), values, labels, times, self.rate)
+
+
+def _measured(seconds: Times) -> float:
+    steps = np.diff(seconds)
+    steps = steps[steps > 0]
+    if len(steps) == 0:
+        return 0.0
+    rate = 1 / float(np.median(steps))
+    return float(round(rate)) if round(rate) and abs(rate - round(rate)) <= NOMINAL * rate else rate
+
+
+def _merged(ordered: Sequence[Piece]) -> list[Piece]:
+    """One piece for each stretch."""
+    merged: list[Piece] = []
+    for piece in ordered:
+        if merged and merged[-1].stretch == piece.stretch:
+            merged[-1] = replace(merged[-1], stop=piece.stop)
+        else:
+            merged.append(piece)
+    return merged
+
+
+def _sound(values: Floats, units: Sequence[slice], counted: dict[str, int]) -> list[tuple[int, int]]:
+    """(start, stop) of the parts without losses, short ones bridged; found chunk by chunk when there are none."""
+    if all(np.isfinite(values[a : a + CHUNK].sum()) for a in range(0, len(values), CHUNK)):
+        return [(0, len(values))]
+    infinite = np.isinf(values)
+    if infinite.any():
+        values[infinite] = np.nan
+    return runs(bridge(values, units, counted=counted))
+
+
+def _move(column: NDArray[Any], start: int, end: int, count: int) -> None:
+    for a in range(0, count, CHUNK):
+        step = min(CHUNK, count - a)
+        column[end + a : end + a + step] = column[start + a : start + a + step].copy()
+
+
+def _arranged(gatherer: Gatherer, ordered: Sequence[Piece]) -> tuple[_Store, list[Piece]]:
+    """The rows copied into the order of their stretches."""
+    store = _Store(gatherer.files, gatherer.folder, gatherer.width, gatherer.timed)
+    values, labels, times = gatherer.store.mapped()
+    placed = []
+    for piece in ordered:
+        rows = slice(piece.start, piece.stop)
+        start, stop = store.append(values[rows], labels[rows], None if times is None else times[rows])
+        placed.append(replace(piece, start=start, stop=stop))
+    return store, placed
+
+
+@dataclass
+class _Store:
+    """Columns in files without a name, which are gone when the last mapping of them is."""
+
+    stack: ExitStack
+    folder: Path
+    width: int
+    timed: bool
+    count: int = 0
+    open: dict[str, IO[bytes]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("values", "labels", *(("times",) if self.timed else ())):
+            file = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115 (the stack closes it)
+            self.open[name] = self.stack.enter_context(file)
+
+    def append(self, values: Floats, labels: Labels, times: Times | None) -> tuple[int, int]:
+        """Add rows; where they lie now."""
+        for name, column in (("values", values), ("labels", labels), ("times", times)):
+            if name in self.open:
+                self.open[name].write(np.ascontiguousarray(column).data.cast("B"))
+        start, self.count = self.count, self.count + len(values)
+        return start, self.count
+
+    def cut(self, count: int) -> None:
+        """Keep the first rows only."""
+        for file, width in zip(self.open.values(), (4 * self.width, 2, 8), strict=False):
+            file.flush()
+            file.truncate(count * width)
+            file.seek(count * width)
+        self.count = count
+
+    def mapped(self) -> tuple[Floats, Labels, Times | None]:
+        """The columns as arrays on their files."""
+        for file in self.open.values():
+            file.flush()
+        if self.count == 0:
+            empty = np.empty((0, self.width), np.float32), np.empty(0, np.int16)
+            return (*empty, np.empty(0) if self.timed else None)
+        return (
+            np.memmap(self.open["values"], np.float32, "r+", shape=(self.count, self.width)),
+            np.memmap(self.open["labels"], np.int16, "r+", shape=(self.count,)),
+            np.memmap(self.open["times"], np.float64, "r+", shape=(self.count,)) if self.timed else None,
+        )

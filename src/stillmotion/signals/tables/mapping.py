@@ -1,0 +1,261 @@
+"""How a table is to be read: which column is what, in which unit, on which clock."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ...errors import UnknownName, UserError
+from ..spec import UNITS, Channel
+
+#: Seconds in one of each unit of time; ``iso`` are dates such as 2026-03-01T10:00:00.020.
+TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "iso": 1.0}
+#: Cells that mean "no class" wherever they stand, in any case.
+NO_LABEL = ("", "none", "null", "nan", "na")
+#: What a file's name may say in place of a column.
+PLACES = ("subject", "session", "label")
+AXES = ("x", "y", "z")
+
+
+@dataclass(frozen=True)
+class Device:
+    """Sensors on one clock.
+
+    Args:
+        name: of the device; the first of a table leads, and the others are brought onto its clock.
+        files: pattern below the mapping's folder; ``{subject}``, ``{session}``, ``{label}`` are read from the names.
+        sensors: column to channel, in the order of the signal.
+        subject, session, label, time: columns (empty: none).
+        unit_of_time: of the time column, a key of ``TIME_UNITS``.
+        rate: in Hz; measured on the clock when 0.
+        where: rows to take, column to value, when one table holds several devices.
+        offset: seconds to add to this device's clock.
+    """
+
+    name: str
+    files: str
+    sensors: tuple[tuple[str, Channel], ...]
+    subject: str = ""
+    session: str = ""
+    label: str = ""
+    time: str = ""
+    unit_of_time: str = "s"
+    rate: float = 0.0
+    where: tuple[tuple[str, str], ...] = ()
+    offset: float = 0.0
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """Channels in order."""
+        return tuple(channel for _, channel in self.sensors)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that is needed, each once."""
+        named = (self.subject, self.session, self.label, self.time, *(column for column, _ in self.where))
+        return tuple(dict.fromkeys(name for name in (*named, *(column for column, _ in self.sensors)) if name))
+
+
+@dataclass(frozen=True)
+class TableMap:
+    """A table of recordings and how to read it; made by ``TableMap.of`` from a TOML's or the flags' values.
+
+    Args:
+        name: of the data set.
+        folder: where the files are.
+        devices: one for each clock.
+        rename: spelling of a label to the right one.
+        no_label: labels that mean "no class", besides empty cells and ``none``.
+        window, overlap: seconds, and share of a window that the next repeats.
+        delimiter, decimal, encoding: of text files; looked for when empty.
+        heading: names of the columns of text files that have none.
+        values: what it was made from.
+    """
+
+    name: str
+    folder: Path
+    devices: tuple[Device, ...]
+    rename: Mapping[str, str] = field(default_factory=dict)
+    no_label: tuple[str, ...] = ()
+    window: float = 2.56
+    overlap: float = 0.5
+    delimiter: str = ""
+    decimal: str = ""
+    encoding: str = ""
+    heading: tuple[str, ...] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], folder: Path, *, said_in: str = "the mapping") -> TableMap:
+        """Check values such as a TOML's and make a mapping of them; ``said_in`` names their place in errors."""
+        _known(values, {*DEVICE_KEYS, *TABLE_KEYS}, said_in)
+        text = {key: str(values[key]) for key in ("delimiter", "decimal", "encoding") if key in values}
+        lead = {key: values[key] for key in DEVICE_KEYS if key in values}
+        if not lead.get("files"):
+            raise UserError(f"{said_in} names no files; say files = 'recordings.csv' or '{{subject}}.csv'.")
+        devices = [_device(str(values.get("device", "first")), lead, said_in)]
+        for name, more in values.get("devices", {}).items():
+            _known(more, DEVICE_KEYS, f"{said_in}, devices.{name}")
+            # Who, when and how the clock counts are the same as the first device's unless said otherwise.
+            own = {key: lead[key] for key in INHERITED if key in lead} | dict(more)
+            devices.append(_device(name, own, said_in))
+        names = [channel.name for device in devices for channel in device.channels]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise UserError(f"{said_in}: channel {', '.join(twice)} stands twice.")
+        if len(devices) > 1 and not all(device.time for device in devices):
+            raise UserError(f"{said_in}: devices can only be joined on a clock; name the time column of each.")
+        window, overlap = _number(values, "window", 2.56, said_in), _number(values, "overlap", 0.5, said_in)
+        if not window > 0 or not 0 <= overlap < 1:
+            raise UserError(f"{said_in}: window is in seconds above 0 and overlap a share from 0 to below 1.")
+        return cls(
+            name=str(values.get("name") or Path(devices[0].files).stem.replace("*", "").strip("{}_-") or folder.name),
+            folder=folder,
+            devices=tuple(devices),
+            rename={str(wrong): str(right) for wrong, right in values.get("rename", {}).items()},
+            no_label=tuple(str(word) for word in values.get("no_label", ())),
+            window=window,
+            overlap=overlap,
+            heading=tuple(str(name) for name in values.get("heading", ())),
+            values=dict(values),
+            **text,
+        )
+
+    @classmethod
+    def from_toml(cls, path: Path) -> TableMap:
+        """Read a mapping; its files are looked for below its own folder."""
+        return cls.of(read_toml(path), path.parent, said_in=str(path))
+
+    def to_toml(self) -> str:
+        """The mapping as text that ``from_toml`` reads."""
+        return as_toml(self.values)
+
+    def with_name(self, name: str) -> TableMap:
+        """The same mapping under another name."""
+        return replace(self, name=name)
+
+
+#: Keys of a device, and those that further devices take over from the first.
+DEVICE_KEYS = (
+    "files", "sensors", "subject", "session", "label", "time", "unit_of_time", "rate", "where", "offset",
+)  # fmt: skip
+INHERITED = ("files", "subject", "session", "time", "unit_of_time")
+TABLE_KEYS = (
+    "name", "device", "devices", "rename", "no_label", "window", "overlap",
+    "delimiter", "decimal", "encoding", "heading",
+)  # fmt: skip
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Values of a mapping's file."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as reason:
+        raise UserError(f"{path} cannot be read: {reason.strerror}.") from reason
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as reason:
+        raise UserError(f"{path} is no TOML: {reason}.") from reason
+
+
+def as_toml(values: Mapping[str, Any]) -> str:
+    """Nested values as TOML, plain ones first."""
+    lines: list[str] = []
+    _write(values, (), lines)
+    return "\n".join(lines).strip() + "\n"
+
+
+def sensor_of_flag(flag: str) -> tuple[str, dict[str, Any]]:
+    """``wrist.acc=ax,ay,az:g`` as a sensor's name and its values."""
+    name, equals, rest = flag.partition("=")
+    columns, _, unit = rest.rpartition(":") if ":" in rest else (rest, "", "")
+    listed = [column.strip() for column in columns.split(",") if column.strip()]
+    if not equals or not name.strip() or not listed:
+        raise UserError(f"{flag!r} is no sensor; one looks like wrist.acc=ax,ay,az:g (the unit may be left out).")
+    return name.strip(), {"columns": listed} | ({"unit": unit.strip()} if unit.strip() else {})
+
+
+def _device(name: str, values: Mapping[str, Any], said_in: str) -> Device:
+    sensors = values.get("sensors")
+    if not sensors:
+        raise UserError(
+            f"{said_in} names no sensors; one looks like [sensors.\"wrist.acc\"] columns = ['ax', 'ay', 'az']."
+        )
+    channels: list[tuple[str, Channel]] = []
+    for sensor, what in sensors.items():
+        channels += _channels(sensor, what, said_in)
+    columns = [column for column, _ in channels]
+    if twice := sorted({column for column in columns if columns.count(column) > 1}):
+        raise UserError(f"{said_in}: column {', '.join(twice)} is used twice.")
+    unit = str(values.get("unit_of_time", "s"))
+    if unit not in TIME_UNITS:
+        raise UnknownName("unit of time", unit, list(TIME_UNITS))
+    rate = _number(values, "rate", 0.0, said_in)
+    if rate < 0 or (not values.get("time") and not rate > 0):
+        raise UserError(
+            f"{said_in} names neither a time column nor a rate; say time = 't' (and unit_of_time) or rate = 50 (Hz)."
+        )
+    return Device(
+        name=name,
+        files=str(values["files"]),
+        sensors=tuple(channels),
+        unit_of_time=unit,
+        rate=rate,
+        where=tuple((str(column), str(value)) for column, value in values.get("where", {}).items()),
+        offset=_number(values, "offset", 0.0, said_in),
+        **{key: str(values.get(key, "")) for key in ("subject", "session", "label", "time")},
+    )
+
+
+def _channels(sensor: str, what: Any, said_in: str) -> list[tuple[str, Channel]]:
+    """Channels of one sensor: ``columns`` as a list, or axis to column."""
+    place = f"{said_in}, sensors.{sensor}"
+    if isinstance(what, list | str):
+        what = {"columns": what}
+    if not isinstance(what, Mapping) or not what.get("columns"):
+        raise UserError(f"{place} names no columns; say columns = ['ax', 'ay', 'az'].")
+    _known(what, ("columns", "unit"), place)
+    columns = what["columns"]
+    if isinstance(columns, str):
+        columns = [columns]
+    if isinstance(columns, Mapping):
+        pairs = [(str(axis), str(column)) for axis, column in columns.items()]
+    else:
+        names = ("",) if len(columns) == 1 else AXES if len(columns) == 3 else range(1, len(columns) + 1)
+        pairs = [(str(axis), str(column)) for axis, column in zip(names, columns, strict=True)]
+    position, _, kind = sensor.rpartition(".")
+    unit = str(what.get("unit", ""))
+    known = UNITS.get(kind.rsplit("-", 1)[-1])
+    if unit and known and unit not in known:
+        raise UserError(f"{place}: {kind} cannot be in {unit!r}. Valid: {', '.join(known)}, or none when not known.")
+    return [(column, Channel(kind, axis, unit, position)) for axis, column in pairs]
+
+
+def _known(values: Mapping[str, Any], valid: Sequence[str] | set[str], place: str) -> None:
+    unknown = sorted(set(values) - set(valid))
+    if unknown:
+        raise UserError(f"{place}: unknown key {', '.join(unknown)}. Valid: {', '.join(sorted(valid))}.")
+
+
+def _number(values: Mapping[str, Any], key: str, default: float, place: str) -> float:
+    try:
+        return float(values.get(key, default))
+    except (TypeError, ValueError):
+        raise UserError(f"{place}: {key} must be a number, not {values[key]!r}.") from None
+
+
+def _write(values: Mapping[str, Any], path: tuple[str, ...], lines: list[str]) -> None:
+    plain = {key: value for key, value in values.items() if not isinstance(value, Mapping)}
+    if path and plain:
+        lines += ["", f"[{'.'.join(_key(part) for part in path)}]"]
+    # A string with JSON's escapes, a list of them, a number or a truth value reads the same in TOML.
+    lines += [f"{_key(key)} = {json.dumps(value, ensure_ascii=False)}" for key, value in plain.items()]
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            _write(value, (*path, key), lines)
+
+
+def _key(name: str) -> str:
+    bare = name.replace("-", "").replace("_", "")
+    return name if bare.isascii() and bare.isalnum() else json.dumps(name, ensure_ascii=False)

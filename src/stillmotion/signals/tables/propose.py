@@ -1,0 +1,282 @@
+"""What a table's columns could be, said before anything is read in earnest."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import UserError
+from ..units import STANDARD_GRAVITY
+from .batches import NO_NUMBER, ROWS, open_parquet
+from .dialect import NAMES, look
+from .mapping import TIME_UNITS, TableMap, as_toml
+
+WORDS = {
+    "subject": ("subject", "person", "user", "participant", "subjectid", "userid", "personid", "participantid", "id"),
+    "session": ("session", "trial", "visit", "run", "recording", "sessionid", "take"),
+    "label": ("label", "activity", "class", "gesture", "state", "target", "annotation", "activityid", "event"),
+    "time": ("time", "timestamp", "t", "ts", "seconds", "millis", "datetime", "date", "elapsed", "clock", "utc"),
+}
+SENSORS = {
+    "acc": ("acc", "accel", "accelerometer", "acceleration", "a"),
+    "gyr": ("gyr", "gyro", "gyroscope", "g", "w", "angularvelocity"),
+    "mag": ("mag", "magnetometer", "m", "magnetic"),
+}
+UNIT_WORDS = {
+    "g": "g", "ms2": "m/s2", "mps2": "m/s2", "rads": "rad/s", "radps": "rad/s", "dps": "deg/s", "degs": "deg/s",
+    "ut": "uT", "gauss": "gauss",
+}  # fmt: skip
+TIME_WORDS = {"s": "s", "sec": "s", "seconds": "s", "ms": "ms", "millis": "ms", "us": "us", "ns": "ns"}
+#: Rates that recordings have, Hz: a unit of time that gives another is not the one.
+PLAUSIBLE = (1.0, 5000.0)
+DATE = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}.*")
+#: So close to one g, in either unit, the median size of an accelerometer must be.
+NEAR = 0.3
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A mapping to look over, and what a look at the table brought up. Empty ``values``: nothing can be read as it is.
+
+    ``remarks`` are sentences: first what stands in the way, then what was taken for what.
+    """
+
+    path: Path
+    values: Mapping[str, Any]
+    missing: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing to read the table with it."""
+        return not self.missing
+
+    def mapping(self) -> TableMap:
+        """The proposal as a mapping; what is missing is an error."""
+        if self.missing:
+            raise UserError(f"{self.path}: {self.missing[0]}.")
+        return TableMap.of(self.values, self.path.parent, said_in=f"the mapping proposed for {self.path}")
+
+    def to_toml(self, folder: Path | None = None) -> str:
+        """The proposal as text to save beside the table, or in another folder; remarks are comments in it."""
+        values = dict(self.values)
+        if folder is not None:
+            values["files"] = Path(os.path.relpath(self.path.parent, folder), str(values["files"])).as_posix()
+        return "".join(f"# {remark}\n" for remark in self.remarks) + as_toml(values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return {"mapping": dict(self.values), "missing": list(self.missing), "remarks": list(self.remarks)}
+
+
+def propose(path: str | Path, known: Mapping[str, Any] | None = None) -> Proposal:
+    """Look at the first rows of a table and propose how to read it.
+
+    Args:
+        path: a CSV or Parquet file.
+        known: values of a mapping that are given; they are kept as they are.
+    """
+    path, known = Path(path), dict(known or {})
+    names, columns, remarks = _parquet(path) if path.suffix == ".parquet" else _text(path, known)
+    values: dict[str, Any] = {"files": path.name}
+    taken = {str(known[role]) for role in WORDS if known.get(role)}
+    for role, words in WORDS.items():
+        fitting = [name for name in names if _plain(name) in words or _plain(name, units=TIME_WORDS)[0] in words]
+        fitting = [name for name in fitting if name not in taken and not _is_axis(name, columns)]
+        if role not in known and fitting:
+            best = min(fitting, key=lambda name: words.index(w) if (w := _plain(name)) in words else len(words))
+            values[role] = best
+            taken.add(best)
+    values |= {key: value for key, value in known.items() if key != "sensors"}
+    missing: list[str] = []
+    if time := values.get("time"):
+        _clock(str(time), columns.get(str(time), ()), values, remarks, missing)
+    elif not values.get("rate"):
+        missing.append("no column looks like a time: name it (time = 't'), or say the rate (rate = 50, in Hz)")
+    taken |= {str(values[role]) for role in WORDS if values.get(role)} | set(values.get("where", {}))
+    values["sensors"] = known.get("sensors") or _sensors(names, columns, taken, remarks)
+    if not values["sensors"]:
+        missing.append("no column of numbers is left that could be a sensor")
+    if not values.get("subject") and "{subject}" not in str(values["files"]):
+        remarks.append("no column says whose rows they are: everything counts as one person, and nothing can be proven")
+    if not values.get("label"):
+        remarks.append("no column looks like a label: nothing can be trained on it as it is")
+    return Proposal(path, values, tuple(missing), (*missing, *remarks))
+
+
+Cells = dict[str, Sequence[Any]]
+
+
+def _text(path: Path, known: Mapping[str, Any]) -> tuple[tuple[str, ...], Cells, list[str]]:
+    dialect = look(
+        path,
+        **{key: str(known.get(key, "")) for key in ("delimiter", "decimal", "encoding")},
+        heading=tuple(known.get("heading", ())),
+    )
+    remarks = []
+    if dialect.delimiter != ",":
+        remarks.append(f"cells are delimited by {NAMES.get(dialect.delimiter, repr(dialect.delimiter))}")
+    if dialect.decimal == ",":
+        remarks.append("numbers have decimal commas")
+    if dialect.encoding != "utf-8":
+        remarks.append(f"the text is {dialect.encoding.upper()}")
+    rows = [row for row in dialect.rows if len(row) == len(dialect.heading) and row != dialect.heading]
+    columns: Cells = {}
+    for name, cells in zip(dialect.heading, zip(*rows, strict=True), strict=False):
+        columns[name] = [cell.replace(",", ".") if dialect.decimal == "," else cell for cell in cells]
+    return dialect.heading, columns, remarks
+
+
+def _parquet(path: Path) -> tuple[tuple[str, ...], Cells, list[str]]:
+    file = open_parquet(path)
+    batch = next(file.iter_batches(batch_size=ROWS), None)
+    names = tuple(file.schema_arrow.names)
+    if batch is None:
+        return names, {}, []
+    head = batch.slice(0, 200)
+    return names, {name: [str(value) for value in head[name].to_pylist()] for name in names}, []
+
+
+def _plain(name: str, units: Mapping[str, str] | None = None) -> Any:
+    """A name without case and marks; with ``units``, also without a unit at its end, and that unit."""
+    parts = [part for part in re.split(r"[^a-z0-9]+", name.lower()) if part]
+    if units is None:
+        return "".join(parts)
+    for width in (2, 1):
+        unit = "".join(parts[-width:])
+        if len(parts) > width and unit in units:
+            return "".join(parts[:-width]), units[unit]
+    return "".join(parts), ""
+
+
+def _numbers(cells: Sequence[Any]) -> NDArray[np.float64] | None:
+    """The column as numbers, or None when it holds something else (or nothing)."""
+    try:
+        found = np.array([np.nan if cell in NO_NUMBER else float(cell) for cell in cells])
+    except ValueError:
+        return None
+    return found if np.isfinite(found).any() else None
+
+
+def _is_axis(name: str, columns: Cells) -> bool:
+    """``t`` or ``id`` may be anything; an axis is always x, y or z of something."""
+    return _axis(name)[2] != "" and _numbers(columns.get(name, ())) is not None
+
+
+def _clock(name: str, cells: Sequence[Any], values: dict[str, Any], remarks: list[str], missing: list[str]) -> None:
+    """The unit of a time column, by its name or by the rate that it gives."""
+    if "unit_of_time" in values:
+        return
+    if any(DATE.fullmatch(str(cell)) for cell in cells):
+        values["unit_of_time"] = "iso"
+        return
+    numbers = _numbers(cells)
+    if numbers is None:
+        missing.append(f"{name} holds neither numbers nor dates such as 2026-03-01T10:00:00.020")
+        return
+    steps = np.diff(numbers)
+    steps = steps[steps > 0]
+    if len(steps) == 0:
+        missing.append(f"{name} never moves in the first rows; say the rate (rate = 50, in Hz) instead")
+        return
+    step = float(np.median(steps))
+    said = _plain(name, units=TIME_WORDS)[1]
+    fitting = [unit for unit, size in TIME_UNITS.items() if unit != "iso" and _fits(step * size)]
+    if said:
+        values["unit_of_time"] = said
+    elif step == 1.0 and (steps == 1.0).all():
+        missing.append(
+            f"{name} counts 1, 2, 3 …: is it a clock (unit_of_time = 's') or a counter? Say rate = 50 (Hz) then"
+        )
+    elif fitting:
+        # 0.02 is seconds and 20 milliseconds; among several the largest rate below 500 Hz.
+        usual = [unit for unit in fitting if 1 / (step * TIME_UNITS[unit]) <= 500]
+        values["unit_of_time"] = (usual or fitting)[-1]
+        rate = 1 / (step * TIME_UNITS[values["unit_of_time"]])
+        remarks.append(f"{name} is taken as {values['unit_of_time']}, which makes {rate:.4g} Hz")
+    else:
+        missing.append(f"{name} moves by {step:g}, which is no usual rate in any unit; say unit_of_time")
+
+
+def _fits(period: float) -> bool:
+    return PLAUSIBLE[0] <= 1 / period <= PLAUSIBLE[1]
+
+
+def _axis(name: str) -> tuple[str, str, str, str]:
+    """Position, sensor, axis and unit that a column's name says; empty where it does not."""
+    unit = ""
+    if found := re.search(r"[\[(]([^\])]*)[\])]", name):
+        unit = UNIT_WORDS.get(re.sub(r"[^a-z0-9]", "", found[1].lower().replace("²", "2")), "")
+        name = name[: found.start()]
+    apart = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
+    parts = [part for part in re.split(r"[^A-Za-z0-9]+", apart.lower()) if part]
+    if not unit and len(parts) > 2 and parts[-1] in UNIT_WORDS and parts[-2] in "xyz":
+        unit = UNIT_WORDS[parts.pop()]
+    if parts and len(parts[-1]) > 1 and parts[-1][-1] in "xyz":
+        # ax, accx: a sensor's name with its axis behind it
+        stem = parts[-1][:-1]
+        if any(stem in words for words in SENSORS.values()):
+            parts[-1:] = [stem, parts[-1][-1]]
+    if not parts or parts[-1] not in ("x", "y", "z"):
+        return "", "", "", unit
+    *front, axis = parts
+    for place, part in enumerate(front):
+        for sensor, words in SENSORS.items():
+            if part in words:
+                return "-".join([*front[:place], *front[place + 1 :]]), sensor, axis, unit
+    return "", "-".join(front), axis, unit
+
+
+def _sensors(names: Sequence[str], columns: Cells, taken: set[str], remarks: list[str]) -> dict[str, Any]:
+    """Sensors among the columns of numbers; three axes of one name are one."""
+    triples: dict[str, dict[str, str]] = {}
+    units: dict[str, str] = {}
+    single: list[str] = []
+    other: list[str] = []
+    for name in names:
+        if name in taken:
+            continue
+        if _numbers(columns.get(name, ())) is None:
+            other.append(name)
+            continue
+        position, sensor, axis, unit = _axis(name)
+        if axis:
+            group = ".".join(part for part in (position, sensor or "xyz") if part)
+            triples.setdefault(group, {})[axis] = name
+            units[group] = unit
+        else:
+            single.append(name)
+    found: dict[str, Any] = {}
+    for group, axes in triples.items():
+        found[group] = {"columns": axes if len(axes) != 3 else [axes[axis] for axis in sorted(axes)]}
+        unit = units[group] or _weighed(group, axes, columns)
+        if unit:
+            found[group]["unit"] = unit
+            if not units[group]:
+                remarks.append(f"{group} is taken as {unit}, since that makes its size about one g")
+        else:
+            remarks.append(f"the unit of {group} is not known; add it (unit = 'g') if you know it, or leave it out")
+    for name in single:
+        found[re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or name] = {"columns": [name]}
+    if other:
+        remarks.append(f"not used, since they hold words or nothing: {', '.join(other)}")
+    return found
+
+
+def _weighed(group: str, axes: Mapping[str, str], columns: Cells) -> str:
+    """The unit of an accelerometer by its weight at rest."""
+    if group.rsplit(".", 1)[-1] != "acc" or len(axes) != 3:
+        return ""
+    numbers = [_numbers(columns[name]) for name in axes.values()]
+    size = float(np.nanmedian(np.sqrt(sum(n**2 for n in numbers if n is not None))))
+    for unit, one in (("g", 1.0), ("m/s2", STANDARD_GRAVITY)):
+        if abs(size / one - 1) < NEAR:
+            return unit
+    return ""

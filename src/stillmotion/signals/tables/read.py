@@ -1,0 +1,272 @@
+"""A table of your own as a data set."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import UserError
+from ..cache import cache_root
+from ..clocks import Stretch, join
+from ..recording import NULL, Dataset, Labels, Note, Recording
+from ..spec import SignalSpec
+from .batches import Batch, Unreadable, batches
+from .gather import Gathered, Gatherer, Piece
+from .mapping import NO_LABEL, PLACES, Device, TableMap
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+VERSION = 1
+#: More different labels than this are numbers, not classes.
+MOST_LABELS = 1000
+CHUNK = 1 << 20
+
+
+def table_files(table: TableMap) -> list[Path]:
+    """Every file that a mapping reads, each once."""
+    return list(dict.fromkeys(path for device in table.devices for path, _ in _files(table, device)))
+
+
+def read_table(table: TableMap) -> Dataset:
+    """Read a table: recordings end where the file, person, session or clock does, labels in one spelling each.
+
+    Memory stays bounded with one clock, however long the table: rows go to files without a name beside the cache, and
+    the data set is mapped from there. Devices beyond the first are brought onto its clock stretch by stretch.
+    """
+    counted: dict[str, int] = {}
+    people, sessions, words = _Names(), _Names(), _Names()
+    parts = [_gathered(table, device, people, sessions, words, counted) for device in table.devices]
+    lead = parts[0]
+    if not lead.gathered.pieces:
+        raise UserError(f"{table.name}: no row of {table.devices[0].files} has all of its numbers.")
+    classes, spelling = _classes(table, words, lead.gathered.labels, counted)
+    for a in range(0, len(lead.gathered.labels), CHUNK):
+        lead.gathered.labels[a : a + CHUNK] = spelling[lead.gathered.labels[a : a + CHUNK]]
+    if len(parts) == 1:
+        recordings = [_recording(lead, piece, people, sessions) for piece in lead.gathered.pieces]
+    else:
+        recordings = list(_joined(table, parts, people, sessions, counted))
+    rate = lead.gathered.rate
+    if not rate > 0:
+        raise UserError(f"{table.name}: the clock of {table.devices[0].files} never moves; say rate = 50 (Hz).")
+    window = max(1, round(table.window * rate))
+    spec = SignalSpec(
+        rate=rate,
+        channels=tuple(channel for device in table.devices for channel in device.channels),
+        classes=classes,
+        window=window,
+        hop=max(1, round(window * (1 - table.overlap))),
+    )
+    notes = [Note(kind, count, f"{count:,} {kind}") for kind, count in counted.items() if count]
+    return Dataset.of(table.name, spec, recordings, notes=notes)
+
+
+@dataclass
+class _Names:
+    """Words by number, in the order of their first appearance."""
+
+    number: dict[str, int] = field(default_factory=dict)
+
+    def __getitem__(self, number: int) -> str:
+        return list(self.number)[number]
+
+    def of(self, word: str) -> int:
+        """The number of a word."""
+        return self.number.setdefault(word, len(self.number))
+
+    def column(self, words: pa.Array) -> NDArray[np.int64]:
+        """The number of each word of a column."""
+        coded = words.dictionary_encode()
+        numbers = np.array([self.of(word) for word in coded.dictionary.to_pylist()], np.int64)
+        found: NDArray[np.int64] = numbers[coded.indices.to_numpy()]
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """One device's rows and the names of its files."""
+
+    gathered: Gathered
+    files: tuple[str, ...]
+
+
+def _gathered(
+    table: TableMap, device: Device, people: _Names, sessions: _Names, words: _Names, counted: dict[str, int]
+) -> _Part:
+    listed = _files(table, device)
+    folder = cache_root()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        folder = Path(tempfile.gettempdir())
+    width, single = len(device.sensors), len(listed) == 1 or len(table.devices) > 1 or "*" not in device.files
+    groups = [channel.group for channel in device.channels]
+    units = [slice(groups.index(name), groups.index(name) + groups.count(name)) for name in dict.fromkeys(groups)]
+    with Gatherer(width, timed=bool(device.time), rate=device.rate, folder=folder, counted=counted) as gatherer:
+        for number, (path, said) in enumerate(listed):
+            session = said.get("session", "1" if single else path.stem)
+            known = {"subject": said.get("subject", "1"), "session": session, "label": said.get("label", "")}
+
+            def take(path: Path, known: Mapping[str, str], *, careful: bool) -> None:
+                for batch in batches(path, device, table, counted, careful=careful):
+                    _add(gatherer, batch, device, known, people, sessions, words)
+
+            mark = gatherer.begin(number)
+            try:
+                take(path, known, careful=False)
+            except Unreadable:
+                gatherer.back(mark)
+                take(path, known, careful=True)
+        return _Part(gatherer.finish(units), tuple(path.relative_to(table.folder).as_posix() for path, _ in listed))
+
+
+def _add(
+    gatherer: Gatherer,
+    batch: Batch,
+    device: Device,
+    known: Mapping[str, str],
+    people: _Names,
+    sessions: _Names,
+    words: _Names,
+) -> None:
+    columns = []
+    for place, names in (("subject", people), ("session", sessions), ("label", words)):
+        column = getattr(device, place)
+        columns.append(
+            names.column(batch.words[column]) if column else np.full(len(batch), names.of(known[place]), np.int64)
+        )
+    who = np.stack(columns[:2], axis=1)
+    if len(words.number) > MOST_LABELS:
+        raise UserError(
+            f"{device.label} holds more than {MOST_LABELS:,} different labels; is it a number, not a class?"
+        )
+    gatherer.add(who, batch.row, batch.seconds, batch.values, columns[2].astype(np.int16))
+
+
+def _recording(part: _Part, piece: Piece, people: _Names, sessions: _Names) -> Recording:
+    rows = slice(piece.start, piece.stop)
+    subject, session = people[piece.key[0]], sessions[piece.key[1]]
+    return Recording(
+        subject=subject,
+        session=session if piece.jump == 0 else f"{session} ({piece.jump + 1})",
+        samples=part.gathered.values[rows],
+        labels=part.gathered.labels[rows],
+        times=None if part.gathered.times is None else part.gathered.times[rows],
+        source=f"{part.files[piece.file]} {subject} {session}",
+        offset=piece.row,
+    )
+
+
+def _joined(
+    table: TableMap, parts: Sequence[_Part], people: _Names, sessions: _Names, counted: dict[str, int]
+) -> Iterator[Recording]:
+    """The first device's stretches with the others brought onto its clock."""
+    codes: dict[tuple[int, int], int] = {}
+    joined: list[Stretch] = []
+    for number, part in enumerate(parts):
+        times = part.gathered.times
+        assert times is not None  # a mapping with several devices names their clocks
+        found = [
+            Stretch(
+                codes.setdefault(piece.key, len(codes)),
+                piece.jump,
+                piece.start,
+                times[piece.start : piece.stop],
+                part.gathered.values[piece.start : piece.stop],
+            )
+            for piece in part.gathered.pieces
+        ]
+        joined = join(joined, found, counted=counted) if number else found
+        if not joined:
+            raise UserError(
+                f"{table.name}: {table.devices[number].name} never runs at the same time as "
+                f"{table.devices[0].name} for the same person and session; is its clock off (offset = seconds)?"
+            )
+    lead = parts[0]
+    piece_at = np.array([piece.start for piece in lead.gathered.pieces])
+    for stretch in joined:
+        piece = lead.gathered.pieces[int(np.searchsorted(piece_at, stretch.row, side="right")) - 1]
+        subject, session = people[piece.key[0]], sessions[piece.key[1]]
+        yield Recording(
+            subject=subject,
+            session=session if piece.jump == 0 else f"{session} ({piece.jump + 1})",
+            samples=stretch.values,
+            labels=lead.gathered.labels[stretch.row : stretch.row + len(stretch.values)],
+            times=stretch.seconds,
+            source=f"{lead.files[piece.file]} {subject} {session}",
+            offset=piece.row + stretch.row - piece.start,
+        )
+
+
+def _classes(
+    table: TableMap, words: _Names, labels: Labels, counted: dict[str, int]
+) -> tuple[tuple[str, ...], NDArray[np.int16]]:
+    """Class names, and for every number of a word its class.
+
+    Blanks around and case do not make a class: the most frequent spelling is the name. Renamed words come first.
+    """
+    times = np.zeros(len(words.number), np.int64)
+    for a in range(0, len(labels), CHUNK):
+        times += np.bincount(labels[a : a + CHUNK], minlength=len(times))
+    nothing = {word.casefold() for word in (*NO_LABEL, *table.no_label)}
+    unused = set(table.rename) - set(words.number)
+    if unused:
+        raise UserError(f"{table.name} has no label {', '.join(sorted(unused))} to rename.")
+    plain = [" ".join(table.rename.get(word, word).split()) for word in words.number]
+    spellings: dict[str, dict[str, int]] = {}
+    for word, count in zip(plain, times.tolist(), strict=True):
+        if word.casefold() not in nothing and count:
+            counts = spellings.setdefault(word.casefold(), {})
+            counts[word] = counts.get(word, 0) + count
+    right = {folded: max(counts, key=counts.__getitem__) for folded, counts in spellings.items()}
+    names = sorted(right.values(), key=_in_order)
+    class_of = np.array(
+        [names.index(right[word.casefold()]) if word.casefold() in right else NULL for word in plain], np.int16
+    )
+    for kind, other in (
+        ("labels renamed", [word in table.rename for word in words.number]),
+        ("labels mended in case or blanks", [right.get(word.casefold(), word) != word for word in plain]),
+    ):
+        counted[kind] = int(times[np.array(other, np.bool_)].sum()) if other else 0
+    return tuple(names), class_of
+
+
+def _in_order(name: str) -> tuple[int, float, str]:
+    """Numbers as numbers, then words."""
+    return (0, float(name), name) if re.fullmatch(r"-?\d+(\.\d+)?", name) else (1, 0.0, name)
+
+
+def _files(table: TableMap, device: Device) -> list[tuple[Path, dict[str, Any]]]:
+    """A device's files in order of their names, and what the names say."""
+    pattern = device.files
+    places = re.findall(r"\{(\w+)\}", pattern)
+    if wrong := [place for place in places if place not in PLACES]:
+        raise UserError(f"files = {pattern!r}: {{{wrong[0]}}} is not one of {{{'}, {'.join(PLACES)}}}.")
+    if not places and "*" not in pattern:
+        return [(table.folder / pattern, {})]
+    found = sorted(table.folder.glob(re.sub(r"\{\w+\}", "*", pattern)), key=_by_number)
+    form = re.escape(pattern).replace(r"\*", "[^/]*")
+    for place in PLACES:
+        form = form.replace(rf"\{{{place}\}}", f"(?P<{place}>[^/]+?)", 1)
+    matches = [(path, re.fullmatch(form, path.relative_to(table.folder).as_posix())) for path in found]
+    listed = [(path, match.groupdict()) for path, match in matches if match and path.is_file()]
+    if not listed:
+        raise UserError(f"{table.folder} holds no file like {pattern}.")
+    if not device.subject and "subject" not in places and len(listed) > 1:
+        raise UserError(
+            f"{len(listed)} files like {pattern} and nothing that says whose they are; name the person's column with "
+            f"subject = 'person', or put {{subject}} into files."
+        )
+    return listed
+
+
+def _by_number(path: Path) -> list[tuple[int, int, str]]:
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", str(path)) if part]

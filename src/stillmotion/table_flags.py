@@ -1,0 +1,105 @@
+"""Flags of the `still` command that say how a table of your own is to be read."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import UserError
+
+if TYPE_CHECKING:
+    from .signals import Dataset, Proposal, TableMap
+
+#: Flag to key of a mapping, and what it says.
+FLAGS = {
+    "--subject": ("subject", "column that says whose rows they are"),
+    "--session": ("session", "column that tells recordings of one person apart"),
+    "--label": ("label", "column with the activity"),
+    "--time": ("time", "column with the clock"),
+    "--time-unit": ("unit_of_time", "of the clock: s, ms, us, ns or iso (dates)"),
+    "--files": ("files", "files in a folder, such as '{subject}_{session}.csv'"),
+    "--encoding": ("encoding", "of the text, such as latin-1"),
+}
+
+
+def add_table_flags(command: argparse.ArgumentParser) -> None:
+    """Add the flags; a table is named by its path in place of a data set's name."""
+    group = command.add_argument_group("a table of your own", "NAME is a CSV or Parquet file, a folder or a TOML")
+    group.add_argument("--mapping", type=Path, metavar="TOML", help="how to read it (default: the TOML beside it)")
+    for flag, (key, text) in FLAGS.items():
+        group.add_argument(flag, dest=f"table_{key}", metavar=key.upper(), help=text)
+    group.add_argument("--hz", type=float, metavar="RATE", help="sampling rate, where there is no clock")
+    group.add_argument(
+        "--channel", action="append", default=[], metavar="SENSOR", help="such as wrist.acc=ax,ay,az:g; again for more"
+    )
+    group.add_argument("--rename", action="append", default=[], metavar="OLD=NEW", help="spell a label otherwise")
+
+
+def table_values(options: argparse.Namespace) -> dict[str, Any]:
+    """What the flags say, as values of a mapping."""
+    from .signals.tables.mapping import sensor_of_flag
+
+    values: dict[str, Any] = {}
+    for key, _ in FLAGS.values():
+        if (said := getattr(options, f"table_{key}")) is not None:
+            values[key] = said
+    if options.hz is not None:
+        values["rate"] = options.hz
+    if options.channel:
+        values["sensors"] = dict(sensor_of_flag(flag) for flag in options.channel)
+    for flag in options.rename:
+        old, equals, new = flag.partition("=")
+        if not equals or not new:
+            raise UserError(f"--rename takes OLD=NEW, not {flag!r}.")
+        values.setdefault("rename", {})[old] = new
+    return values
+
+
+def load_named(options: argparse.Namespace, mapping: TableMap | None = None) -> Dataset:
+    """The data set, or the table, that a command names; flags say how to read it unless ``mapping`` does."""
+    from .signals import load
+
+    how = _mapping(options) if mapping is None else mapping
+    return load(options.name, data=options.data, sensors=options.sensors, mapping=how)
+
+
+def proposed(options: argparse.Namespace) -> Proposal | None:
+    """A proposal for a table that has no mapping yet."""
+    from .signals import propose
+    from .signals.catalog import ALIASES, MODULES
+    from .signals.tables import is_table
+    from .signals.tables.find import placed
+
+    path = placed(Path(options.name), options.data)
+    named = options.name in MODULES or options.name in ALIASES or not is_table(path)
+    if named or options.mapping or path.suffix == ".toml" or path.is_dir() or path.with_suffix(".toml").is_file():
+        return None
+    return propose(path, table_values(options))
+
+
+def save(proposal: Proposal | None, options: argparse.Namespace) -> None:
+    """Write a proposal where ``--save`` says; what is there already is left alone."""
+    if proposal is None:
+        raise UserError(
+            f"{options.name} needs no proposal: it is built in, or has a mapping; --save has nothing to write."
+        )
+    if options.save.exists():
+        raise UserError(f"{options.save} is there already; remove it, or save under another name.")
+    if not options.save.parent.is_dir():
+        raise UserError(f"{options.save.parent} is not there; make the folder first.")
+    options.save.write_text(proposal.to_toml(options.save.parent), encoding="utf-8")
+
+
+def _mapping(options: argparse.Namespace) -> dict[str, Any] | None:
+    from .signals.tables.find import FOLDER_MAPPING, placed
+    from .signals.tables.mapping import read_toml
+
+    values = table_values(options)
+    if options.mapping:
+        return read_toml(options.mapping) | values
+    if not values:
+        return None
+    path = placed(Path(options.name), options.data)
+    beside = path / FOLDER_MAPPING if path.is_dir() else path.with_suffix(".toml")
+    return (read_toml(beside) if beside.is_file() else {}) | values

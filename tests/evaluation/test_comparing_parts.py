@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import f1_score
 
+from stillmotion.bench.cohorts import World, simulate
 from stillmotion.errors import UserError
 from stillmotion.evaluation import (
     best_of_tries,
@@ -22,7 +23,6 @@ from stillmotion.evaluation import (
 )
 from stillmotion.evaluation.corrected_t import fold_share
 
-from .cohorts import World, simulate
 from .test_intervals import labels_of
 
 

@@ -74,7 +74,7 @@ def _differences(found: Compared) -> Table:
             *_values(one),
             "–" if one.effect is None else f"{one.effect:+.2f}",
             f"{100 * one.gaining:.0f} %",
-            f"[{COLOURS.get(one.verdict, 'yellow')}]{one.verdict}[/]",
+            f"[{COLOURS.get(one.verdict.split()[0], 'yellow')}]{one.verdict}[/]",
             "–" if one.not_inferior is None else "yes" if one.not_inferior else "not shown",
         )
     return table

@@ -6,14 +6,13 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import UserError
 from .corrected_t import CorrectedT, corrected_t, fold_share
 from .holm import holm
 from .intervals import Interval, Weighted, interval, require_level, spread
 from .ranks import Rank, ranks
-from .resampling import PooledF1, jackknife_variance, leave_one_out, strata
+from .resampling import PooledF1, drawn_units, jackknife_variance, leave_one_out, strata
 from .scores import Absent, Floats, accuracy, balanced_accuracy, cohen_kappa, macro_f1, weighted_f1
 from .sign_flips import SignFlips, sign_flips
 from .tally import Tally
@@ -203,7 +202,7 @@ def _against(tally: Tally, name: str, reference: str, asked: _Asked) -> Comparis
         return scores[:, :1] - scores[:, 1:]
 
     value = float(difference(np.ones((1, people)), np.full((1, seeds), 1 / seeds))[0, 0])
-    group, unit = _drawn(pair)
+    group, unit = drawn_units(pair.folds, seeds)
     found = spread(difference, group, seeds, resamples=asked.resamples, seed=asked.seed, unit=unit)
     sure = interval(value, found, people=people, level=asked.level)
     between = float(np.sqrt(people) * _people_error(difference, pair))
@@ -225,14 +224,6 @@ def _against(tally: Tally, name: str, reference: str, asked: _Asked) -> Comparis
         ALONE,
         (*notes, *_limits(people, seeds, folds, test, asked.level)),
     )
-
-
-def _drawn(pair: Tally) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
-    """What the interval of a difference draws: people within folds, or whole folds where there is one seed only."""
-    names, fold = np.unique(np.array(pair.folds), return_inverse=True)
-    if len(pair.seeds) > 1 or len(names) in (1, len(pair.folds)):
-        return strata(pair.folds), None
-    return np.zeros(len(names), np.int64), fold.astype(np.int64)
 
 
 def _people_error(difference: Weighted, pair: Tally) -> float:

@@ -98,7 +98,7 @@ def _interval(value: Interval, scale: float, sign: str = "") -> str:
 def _rank(place: Rank | None) -> str:
     if place is None:
         return "–"
-    return f"{place.rank:g}" if place.low is None else f"{place.rank:g} ({place.low:g}–{place.high:g})"
+    return f"{place.rank:g}" if place.low is None else f"{place.rank:g} ({place.low}–{place.high})"
 
 
 def _notes(found: Compared) -> list[tuple[str, str]]:

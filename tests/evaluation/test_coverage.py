@@ -33,7 +33,7 @@ def test_one_seed_in_four_folds_errs_no_more_than_it_may_where_flips_alone_do():
 @pytest.mark.parametrize("fold", [0.0, 0.15])
 @pytest.mark.parametrize(("people", "folds", "seeds"), CASES)
 def test_every_design_holds_what_the_guide_says(people, folds, seeds, fold):
-    studies = 600
+    studies = 400
     found = row(World(fold=fold), people, folds, seeds, studies=studies)
     if (folds, seeds) == (1, 1) and people > 4:
         assert found["interval"] < 90, "one run each: the guide says that this is about these models only"

@@ -129,12 +129,15 @@ def spread(
 def interval(
     score: float, found: Spread, *, people: int, level: float, bounds: tuple[float, float] | None = None
 ) -> Interval:
-    """Score ± reach, on the logit scale between ``bounds`` where there are any; none for one person."""
+    """Score ± reach, on the logit scale between ``bounds`` where there are any; none for one person.
+
+    Without bounds it is a difference of shares, which ends at -1 and 1.
+    """
     if people == 1:
         return Interval(score, None, None, 1, level)
     reach = float(np.squeeze(found.reach(level)))
     if bounds is None:
-        return Interval(score, score - reach, score + reach, people, level)
+        return Interval(score, max(score - reach, -1.0), min(score + reach, 1.0), people, level)
     low, width = bounds[0], bounds[1] - bounds[0]
     share = (score - low) / width
     if not 0 < share < 1:

@@ -172,6 +172,31 @@ def test_runs_that_are_missing_cost_what_they_must_and_no_more():
     assert found.comparisons[0].difference.score == pytest.approx(two[1] - two[0])
 
 
+def test_a_study_that_has_just_begun_is_told_as_far_as_it_goes():
+    made = study(people=5, seeds=2)
+    counts = np.concatenate([made.counts] * 2)
+    counts[2] = 0  # never ran
+    counts[0, 1], counts[3, 0] = 0, 0  # no seed in common with the reference
+    found = compare(replace(made, variants=("lm", "b", "none", "other"), counts=counts))
+    assert [one.variant for one in found.standings] == ["lm", "b", "other"]
+    assert found.family == ("b",)
+    assert found.ranks == ()
+    assert found.notes[:2] == (
+        "Not compared: none has tested nobody.",
+        "Not compared: other and lm have no person in common who was tested with the same seed.",
+    )
+    assert found.notes[2].startswith("No ranks: ")
+
+
+def test_holm_can_ask_more_than_the_people_allow_and_that_is_said():
+    made = study(people=7, folds=1)
+    many = replace(made, variants=("lm", "a", "b", "c"), counts=np.concatenate([made.counts] * 2))
+    assert compare(many).notes == ()  # 3 · 2 / 2⁷ is 0.047
+    made = study(people=6, folds=1)
+    many = replace(made, variants=("lm", "a", "b", "c"), counts=np.concatenate([made.counts] * 2))
+    assert compare(many).notes == ("With 3 comparisons Holm's p cannot fall below 0.0938.",)
+
+
 def test_the_reference_is_lm_where_there_is_one_and_unknown_ones_are_refused():
     made = study()
     assert compare(made).against == "plain", "the first"

@@ -138,27 +138,34 @@ def compare(
     reference = (
         tally.variants[tally.number(against)] if against else USUAL if USUAL in tally.variants else tally.variants[0]
     )
-    others = tuple(name for name in tally.variants if name != reference)
     asked = _Asked(margin, level, resamples, flips, seed, absent)
-    standings = tuple(_standing(tally, name, asked) for name in tally.variants)
-    found = [_against(tally, name, reference, asked) for name in others]
-    comparisons = _judged(found, level)
-    everyone: tuple[Rank, ...] = ()
-    notes: tuple[str, ...] = ()
-    if others:
+    notes: list[str] = []
+    standings, found = [], []
+    for name in tally.variants:
         try:
-            shared, _ = tally.basis(*tally.variants)
+            standings.append(_standing(tally, name, asked))
+            if name != reference:
+                found.append(_against(tally, name, reference, asked))
+        except UserError as reason:  # an unfinished study is told as far as it goes
+            notes.append(f"Not compared: {reason}")
+    everyone: tuple[Rank, ...] = ()
+    if found:
+        try:
+            shared, _ = tally.basis(*(one.variant for one in standings))
             everyone = ranks(shared, level=level, resamples=resamples, seed=seed, absent=absent)
         except UserError as reason:
-            notes = (f"No ranks: {reason}",)
+            notes.append(f"No ranks: {reason}")
+        least = len(found) * min((one.flips.smallest for one in found if one.flips), default=0.0)
+        if len(found) > 1 and least > 1 - level:
+            notes.append(f"With {len(found)} comparisons Holm's p cannot fall below {min(least, 1):.3g}.")
     return Compared(
         "macro-F1 from confusion counts pooled over test people, averaged over seeds",
-        reference if others else None,
-        others,
-        standings,
-        comparisons,
+        reference if len(tally.variants) > 1 else None,
+        tuple(one.variant for one in found),
+        tuple(standings),
+        _judged(found, level),
         everyone,
-        notes,
+        tuple(notes),
     )
 
 

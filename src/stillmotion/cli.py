@@ -275,17 +275,20 @@ def _compare(options: argparse.Namespace) -> int:
     predictions = evaluation.read_predictions(*options.predictions)
     tally = evaluation.tally(predictions)
     found = evaluation.compare(tally, against=options.against, margin=options.margin / 100)
+    timed = [one for one in predictions if one.recording is not None and one.time is not None]
+    events = {one.variant: evaluation.event_scores(one).to_dict() for one in timed}
     calibrated = {one.variant: evaluation.calibration(one) for one in predictions}
     if options.json:
         reliability = {
             name: None if one is None else {"ece": one.ece, "bins": one.rows()} for name, one in calibrated.items()
         }
         rows = {"by_person": evaluation.rows_by_person(tally), "by_class": evaluation.rows_by_class(tally)}
-        _print(found.to_dict() | {"calibration": reliability} | rows)
+        _print(found.to_dict() | {"calibration": reliability, "events": events} | rows)
     else:
-        from .reports.verdicts import show_compared
+        from .reports.verdicts import show_compared, show_events
 
         show_compared(found, {name: None if one is None else one.ece for name, one in calibrated.items()})
+        show_events(events)
     return 0
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from stillmotion.bench.cohorts import World, simulate
 from stillmotion.errors import UnknownName, UserError
 from stillmotion.evaluation import (
     Tally,
@@ -19,8 +20,6 @@ from stillmotion.evaluation import (
     weighted_f1,
 )
 from stillmotion.evaluation.resampling import draw, strata
-
-from .cohorts import World, simulate
 
 
 def study(gain=1.0, people=12, folds=3, seeds=3, seed=0, **more):
@@ -55,13 +54,26 @@ def test_the_interval_is_students_t_times_the_spread_of_crossed_resamples():
     assert found.score - found.low == pytest.approx(found.high - found.score)
 
 
-def test_one_seed_leaves_the_degrees_of_people():
-    made = study(seeds=1, people=9, folds=3)
-    found = compare(made, against="plain", resamples=300).comparisons[0].difference
-    persons = draw(strata(made.folds), 300, np.random.default_rng(0))
-    pooled = macro_f1(np.einsum("rp,vpij->rvij", persons, made.counts[:, 0]))
+@pytest.mark.parametrize(("folds", "freedom"), [(9, 8), (1, 8), (3, 2)])
+def test_with_one_seed_whole_folds_are_drawn_unless_each_person_has_a_model_of_his_own(folds, freedom):
+    made = study(seeds=1, people=9, folds=folds)
+    found = compare(made, against="plain", resamples=300).comparisons[0]
+    units = 3 if folds == 3 else 9
+    weights = draw(np.zeros(units, np.int64), 300, np.random.default_rng(0))
+    if folds == 3:
+        weights = weights[:, [int(fold) for fold in made.folds]]
+    pooled = macro_f1(np.einsum("rp,vpij->rvij", weights, made.counts[:, 0]))
     error = (pooled[:, 1] - pooled[:, 0]).std(ddof=1)
-    assert found.high - found.score == pytest.approx(stats.t.ppf(0.975, 9 - 3) * error)
+    assert found.difference.high - found.difference.score == pytest.approx(stats.t.ppf(0.975, freedom) * error)
+    said = " ".join(found.notes)
+    assert ("whole folds are drawn" in said) == (folds == 3)
+    assert ("One training run each" in said) == (folds == 1)
+
+
+def test_one_run_of_each_is_judged_as_one_run():
+    found = compare(study(gain=2.0, people=20, folds=1, seeds=1), against="plain").comparisons[0]
+    assert found.verdict == "better in one run"
+    assert compare(study(gain=2.0, people=20, folds=20, seeds=1), against="plain").comparisons[0].verdict == "better"
 
 
 def test_a_clear_gain_is_better_and_the_other_way_round_worse():
@@ -143,7 +155,7 @@ def test_what_few_people_and_seeds_cannot_show_is_said():
     said = compare(study(people=4, folds=1, seeds=1), against="plain").comparisons[0]
     assert said.notes == (
         "4 people allow no p below 0.125: nothing can be shown at 0.05.",
-        "One seed: the figures are about these trained models; another training run may differ more.",
+        "One training run each: the figures are about these models; another run may differ more.",
     )
     assert said.verdict == "not distinguishable"
 
@@ -158,6 +170,31 @@ def test_runs_that_are_missing_cost_what_they_must_and_no_more():
     assert found.comparisons[0].notes == ("Left out, not whole for all of taught, plain: seed 2.",)
     two = macro_f1(made.counts[:, :2].sum(2)).mean(1)
     assert found.comparisons[0].difference.score == pytest.approx(two[1] - two[0])
+
+
+def test_a_study_that_has_just_begun_is_told_as_far_as_it_goes():
+    made = study(people=5, seeds=2)
+    counts = np.concatenate([made.counts] * 2)
+    counts[2] = 0  # never ran
+    counts[0, 1], counts[3, 0] = 0, 0  # no seed in common with the reference
+    found = compare(replace(made, variants=("lm", "b", "none", "other"), counts=counts))
+    assert [one.variant for one in found.standings] == ["lm", "b", "other"]
+    assert found.family == ("b",)
+    assert found.ranks == ()
+    assert found.notes[:2] == (
+        "Not compared: none has tested nobody.",
+        "Not compared: other and lm have no person in common who was tested with the same seed.",
+    )
+    assert found.notes[2].startswith("No ranks: ")
+
+
+def test_holm_can_ask_more_than_the_people_allow_and_that_is_said():
+    made = study(people=7, folds=1)
+    many = replace(made, variants=("lm", "a", "b", "c"), counts=np.concatenate([made.counts] * 2))
+    assert compare(many).notes == ()  # 3 · 2 / 2⁷ is 0.047
+    made = study(people=6, folds=1)
+    many = replace(made, variants=("lm", "a", "b", "c"), counts=np.concatenate([made.counts] * 2))
+    assert compare(many).notes == ("With 3 comparisons Holm's p cannot fall below 0.0938.",)
 
 
 def test_the_reference_is_lm_where_there_is_one_and_unknown_ones_are_refused():

@@ -74,6 +74,7 @@ def test_json_holds_what_the_call_from_python_gives(still, files):
 def test_one_variant_is_scored_only(still, files):
     code, out, _ = still("compare", files[0])
     assert code == 0
+    assert "As events" not in out
     assert "One variant: nothing to compare it with." in out
     assert "Holm" not in out
     assert json.loads(still("compare", files[0], "--json")[1])["comparisons"] == []
@@ -98,6 +99,25 @@ def test_logits_and_bare_classes_have_no_calibration(still, tmp_path):
     found = json.loads(still("compare", tmp_path / "bare.csv", tmp_path / "logits.csv", "--json")[1])
     assert found["calibration"] == {"bare": None, "logits": None}
     assert found["comparisons"][0]["difference"]["score"] == 0
+
+
+def test_windows_with_a_time_are_scored_as_events_too(still, tmp_path):
+    truth, said = [0] * 6 + [1] * 6, [0] * 7 + [1] * 5
+    columns = {"subject": "anna", "fold": 0, "seed": 0, "y": truth, "recording": "day 1", "time": np.arange(12) * 2.5}
+    write_predictions(tmp_path / "late.csv", Predictions.of("late", **columns, prediction=said))
+    write_predictions(tmp_path / "deaf.csv", Predictions.of("deaf", **columns, prediction=[0] * 12))
+    found = json.loads(still("compare", *tmp_path.glob("*.csv"), "--json")[1])["events"]
+    assert found["late"] == {
+        "segment_f1": 1.0,
+        "onset_delay_s": 2.5,
+        "missed": 0.0,
+        "false_transitions_per_hour": 0.0,
+        "hours": pytest.approx(30 / 3600),
+    }
+    assert (found["deaf"]["onset_delay_s"], found["deaf"]["missed"]) == (None, 1.0)
+    out = still("compare", *tmp_path.glob("*.csv"))[1]
+    assert "As events" in out
+    assert "onset delay" in out
 
 
 @pytest.mark.parametrize(

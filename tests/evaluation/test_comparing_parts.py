@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
 from sklearn.metrics import f1_score
 
+from stillmotion.bench.cohorts import World, simulate
 from stillmotion.errors import UserError
 from stillmotion.evaluation import (
     best_of_tries,
+    compare,
     corrected_t,
     critical_difference,
     holm,
@@ -22,7 +25,6 @@ from stillmotion.evaluation import (
 )
 from stillmotion.evaluation.corrected_t import fold_share
 
-from .cohorts import World, simulate
 from .test_intervals import labels_of
 
 
@@ -156,9 +158,28 @@ def test_places_follow_the_pooled_score_and_widen_where_people_disagree():
     study = simulate(World(gain=2.0), people=20, folds=4, seeds=2, seed=0)
     first, second = ranks(study)
     assert (first.variant, first.rank, second.rank) == ("plain", 2, 1)
-    assert (second.low, second.high) == (1, 1)
+    assert (first.low, first.high, second.low, second.high) == (2, 2, 1, 1)
     unsure = ranks(simulate(World(gain=0.0), people=20, folds=4, seeds=2, seed=0))
     assert {(one.low, one.high) for one in unsure} == {(1, 2)}
+    assert ranks(simulate(World(), people=1, folds=1, seeds=2, seed=0))[0].low is None
+
+
+def test_a_place_is_certain_exactly_where_the_comparison_is():
+    for seed in range(12):
+        study = simulate(World(gain=0.6), people=12, folds=3, seeds=2, seed=seed)
+        difference = compare(study, against="plain").comparisons[0].difference
+        clear = not difference.low <= 0 <= difference.high
+        assert all((one.low == one.high) == clear for one in ranks(study)), seed
+
+
+def test_more_variants_make_each_place_less_certain():
+    pair = simulate(World(gain=0.7), people=12, folds=3, seeds=2, seed=1)
+    assert ranks(pair)[0].low == 2
+    eight = replace(pair, variants=tuple("abcdefgh"), counts=np.concatenate([pair.counts] * 4))
+    found = ranks(eight)
+    assert [one.rank for one in found] == [6.5, 2.5] * 4
+    assert found[0].low <= 5
+    assert found[1].high >= 4
 
 
 def test_friedman_is_scipys_and_the_distance_is_that_of_the_published_table():

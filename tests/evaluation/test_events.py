@@ -138,6 +138,6 @@ def test_what_has_no_time_has_no_events(change, options, said):
 
 def test_single_windows_need_a_hop():
     one = stretch("a", "a")
-    with pytest.raises(UserError, match="one window only; name the hop"):
+    with pytest.raises(UserError, match="one window only; name the hop, or leave the time out"):
         event_scores(one)
     assert event_scores(one, hop=1.0).segment_f1 == 1

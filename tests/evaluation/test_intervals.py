@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 from sklearn.metrics import f1_score
 
 from stillmotion.errors import UserError
-from stillmotion.evaluation import accuracy, macro_f1, people_interval
+from stillmotion.evaluation import accuracy, cohen_kappa, people_interval
 
 
 def cohort(people, seed, *, spread=0.15, windows=30, classes=2, skill=0.75):
@@ -40,7 +40,10 @@ def test_the_interval_is_that_of_a_plain_loop_over_the_same_draws(people):
         truth, guess = np.hstack([labels_of(counts[person]) for person in np.repeat(np.arange(people), draw)])
         scores.append(f1_score(truth, guess, average="macro", labels=range(3), zero_division=0))
     reach = stats.t.ppf(0.9, people - 1) * np.std(scores, ddof=1)
-    assert (found.low, found.high) == pytest.approx((found.score - reach, min(found.score + reach, 1)))
+    step = reach / (found.score * (1 - found.score))
+    ends = [special.expit(special.logit(found.score) + side * step) for side in (-1, 1)]
+    assert (found.low, found.high) == pytest.approx(tuple(ends))
+    assert 0 <= found.low < found.score < found.high <= 1
     truth, guess = labels_of(counts.sum(0))
     assert found.score == pytest.approx(f1_score(truth, guess, average="macro"))
     assert (found.people, found.level) == (people, 0.8)
@@ -55,14 +58,15 @@ def test_people_and_not_windows_are_resampled():
     assert alike.low == pytest.approx(alike.high)
 
 
-def test_95_percent_hold_the_truth_about_95_times_of_100():
-    truth = float(macro_f1(cohort(20_000, 99).sum(0)))
-    held = 0
-    for study in range(400):
-        found = people_interval(cohort(23, study), resamples=400, seed=study)
-        held += found.low <= truth <= found.high
-    # Percentile intervals of 23 people fall short by a point or three; the simulation itself is good to ± 2.
-    assert 0.90 <= held / 400 <= 0.98
+def test_other_bounds_hold_too_and_folds_are_drawn_within():
+    counts = cohort(9, 5)
+    found = people_interval(counts, score=cohen_kappa, bounds=(-1, 1), folds=[0, 0, 0, 1, 1, 1, 2, 2, 2])
+    assert -1 < found.low < found.score < found.high < 1
+    assert found != people_interval(counts, score=cohen_kappa, bounds=(-1, 1))
+    perfect = people_interval(np.eye(2)[None] * np.array([3, 9, 2])[:, None, None])
+    assert (perfect.low, perfect.score, perfect.high) == (1, 1, 1)
+    with pytest.raises(UserError, match="2 folds are named for 9 people"):
+        people_interval(counts, folds=[0, 1])
 
 
 def test_more_people_make_it_narrower():

@@ -84,6 +84,19 @@ def test_whole_numbers_may_be_written_in_parquet_as_any_number(tmp_path):
     assert (one.subject.tolist(), one.prediction.tolist()) == (["1", "2"], [1, 1])
 
 
+def test_names_may_be_categories(tmp_path):
+    names = pa.array(["anna", "ben", "anna"]).dictionary_encode()
+    columns = {"variant": pa.array(["u", "v", "u"]).dictionary_encode(), "subject": names.cast(pa.large_string())}
+    table = pa.table({**columns, "fold": names, "seed": [0, 0, 0], "y": [1, 0, 0], "prediction": [1, 1, 0]})
+    parquet.write_table(table, tmp_path / "x.parquet")
+    first, second = read_predictions(tmp_path / "x.parquet")
+    assert (first.variant, first.subject.tolist(), second.fold.tolist()) == ("u", ["anna", "anna"], ["ben"])
+    empty = table.set_column(1, "subject", pa.array(["anna", "", "ben"], pa.large_string()))
+    parquet.write_table(empty, tmp_path / "x.parquet")
+    with pytest.raises(UserError, match="x.parquet, row 2: subject is empty"):
+        read_predictions(tmp_path / "x.parquet")
+
+
 def test_a_variant_may_be_spread_over_files_but_not_stand_twice(tmp_path):
     whole = made(seeds=(0, 1))
     for run in (0, 1):
@@ -108,7 +121,10 @@ HEAD = "subject,fold,seed,y,score_0,score_1\n"
         (HEAD + "a,0,0,1,0.5,0.5\na,0,0,one,0.5,0.5\n", "x.csv, line 3: y is 'one', not a whole number."),
         (HEAD + "a,0,0,1,0.5,0.5\na,0,0,1,0.5,half\n", "x.csv, line 3: score_1 is 'half', not a number."),
         (HEAD + "a,0,0,1,0.5,0.5\na,0,0,2,0.5,0.5\n", "x.csv, line 3: y is 2; classes go from 0 to 1."),
-        (HEAD + "a,0,0,-1,0.5,0.5\n", "x.csv, line 2: y is -1; classes go from 0 to 1."),
+        (
+            HEAD + "a,0,0,-1,0.5,0.5\n",
+            "x.csv, line 2: y is -1; classes go from 0 to 1; leave windows without a class out.",
+        ),
         (HEAD + "a,0,0,1,0.5,nan\n", "x.csv, line 2: score_1 is not a finite number."),
         (HEAD + "a,0,0,1,0.5,0.5\n,0,0,1,0.5,0.5\n", "x.csv, line 3: subject is empty, not a word."),
         (HEAD + "a,0,0,1,0.5,0.5\na,0,0\n", "x.csv, line 3: 3 cells where the heading has 6"),
@@ -153,6 +169,7 @@ def test_files_that_are_none_are_named(tmp_path):
 
 def test_columns_of_different_lengths_are_refused():
     columns = {"subject": ["a", "b"], "fold": 0, "seed": 0, "y": [0, 1]}
+    assert tally([Predictions.of("x", **columns, prediction=0)]).folds == ("0", "0"), "one value stands for a column"
     assert len(Predictions.of("x", **columns, prediction=[0, 1])) == 2
     for wrong, said in (
         ({"prediction": [0]}, r"prediction is \(1,\), y is \(2,\)"),

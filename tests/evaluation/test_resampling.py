@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from stillmotion.bench.cohorts import World, simulate
 from stillmotion.evaluation import macro_f1
 from stillmotion.evaluation.resampling import PooledF1, draw, jackknife_variance, leave_one_out, strata
-
-from .cohorts import World, simulate
 
 
 def test_people_are_drawn_within_their_fold_and_lone_ones_together():

@@ -24,7 +24,7 @@ class Reliability:
         count: (bins,) samples in each.
         confidence: (bins,) mean confidence, NaN in an empty bin.
         accuracy: (bins,) share that is right, NaN in an empty bin.
-        ece: expected calibration error, the mean of |accuracy - confidence| over samples.
+        ece: expected calibration error, how far accuracy and confidence of a bin lie apart, a mean over samples.
     """
 
     edges: Floats

@@ -10,14 +10,16 @@ import numpy as np
 from ..errors import UserError
 from .corrected_t import CorrectedT, corrected_t, fold_share
 from .holm import holm
-from .intervals import Interval, interval, require_level, spread
+from .intervals import Interval, Weighted, interval, require_level, spread
 from .ranks import Rank, ranks
-from .resampling import PooledF1, strata
+from .resampling import PooledF1, drawn_units, jackknife_variance, leave_one_out, strata
 from .scores import Absent, Floats, accuracy, balanced_accuracy, cohen_kappa, macro_f1, weighted_f1
 from .sign_flips import SignFlips, sign_flips
 from .tally import Tally
 
 BETTER, WORSE, ALIKE, ALONE = "better", "worse", "not distinguishable", "one person: no verdict"
+#: Added to ``better`` and ``worse`` where each variant was trained once: it is these models that differ.
+ONE_RUN = " in one run"
 #: The reference when none is named and there is such a variant.
 USUAL = "lm"
 
@@ -55,7 +57,7 @@ class Comparison:
         gaining: share of people whose own macro-F1 (over the classes they have) is higher, half of those equal.
         margin: of non-inferiority.
         not_inferior: whether the interval lies wholly above -margin; None without an interval.
-        verdict: ``better``, ``worse`` or ``not distinguishable``.
+        verdict: ``better``, ``worse`` (both also ``… in one run``), ``not distinguishable``, or that there is none.
         notes: what was left out and what the figures cannot say.
     """
 
@@ -109,10 +111,14 @@ def compare(
     """Scores of every variant, and each of them against one.
 
     The endpoint is macro-F1 from confusion counts pooled over test people, averaged over seeds, as a difference to
-    the reference on the people and seeds that both have. A variant is ``better`` or ``worse`` when the sign-flip
-    test after Holm rejects *and* the interval excludes 0: the first asks people, the second asks seeds too.
-    Otherwise it is ``not distinguishable``, which is no claim of equality; that is ``not_inferior``, from the lower
-    end of the interval and a margin fixed beforehand.
+    the reference on the people and seeds that both have. Its interval draws people within folds, crossed with seeds.
+    One seed says nothing of others, so the interval then draws whole folds, each of which is a training run.
+
+    A variant is ``better`` or ``worse`` when the sign-flip test after Holm rejects *and* the interval excludes 0:
+    the first asks people, the second training runs too, without which an accident of one run that all people of a
+    fold share would be called a gain. Otherwise it is ``not distinguishable``, which is no claim of equality; that
+    is ``not_inferior``, from the lower end of the interval and a margin fixed beforehand. With one seed and one fold
+    nothing can be said of other runs, and the verdict says ``in one run``.
 
     Args:
         tally: counts (``tally(read_predictions(…))``).
@@ -132,27 +138,34 @@ def compare(
     reference = (
         tally.variants[tally.number(against)] if against else USUAL if USUAL in tally.variants else tally.variants[0]
     )
-    others = tuple(name for name in tally.variants if name != reference)
     asked = _Asked(margin, level, resamples, flips, seed, absent)
-    standings = tuple(_standing(tally, name, asked) for name in tally.variants)
-    found = [_against(tally, name, reference, asked) for name in others]
-    comparisons = _judged(found, level)
-    everyone: tuple[Rank, ...] = ()
-    notes: tuple[str, ...] = ()
-    if others:
+    notes: list[str] = []
+    standings, found = [], []
+    for name in tally.variants:
         try:
-            shared, _ = tally.basis(*tally.variants)
+            standings.append(_standing(tally, name, asked))
+            if name != reference:
+                found.append(_against(tally, name, reference, asked))
+        except UserError as reason:  # an unfinished study is told as far as it goes
+            notes.append(f"Not compared: {reason}")
+    everyone: tuple[Rank, ...] = ()
+    if found:
+        try:
+            shared, _ = tally.basis(*(one.variant for one in standings))
             everyone = ranks(shared, level=level, resamples=resamples, seed=seed, absent=absent)
         except UserError as reason:
-            notes = (f"No ranks: {reason}",)
+            notes.append(f"No ranks: {reason}")
+        least = len(found) * min((one.flips.smallest for one in found if one.flips), default=0.0)
+        if len(found) > 1 and least > 1 - level:
+            notes.append(f"With {len(found)} comparisons Holm's p cannot fall below {min(least, 1):.3g}.")
     return Compared(
         "macro-F1 from confusion counts pooled over test people, averaged over seeds",
-        reference if others else None,
-        others,
-        standings,
-        comparisons,
+        reference if len(tally.variants) > 1 else None,
+        tuple(one.variant for one in found),
+        tuple(standings),
+        _judged(found, level),
         everyone,
-        notes,
+        tuple(notes),
     )
 
 
@@ -189,16 +202,17 @@ def _standing(tally: Tally, name: str, asked: _Asked) -> Standing:
 def _against(tally: Tally, name: str, reference: str, asked: _Asked) -> Comparison:
     pair, notes = tally.basis(name, reference)
     both = PooledF1.of(pair.counts, absent=asked.absent)
-    people, seeds = len(pair.people), len(pair.seeds)
+    people, seeds, folds = len(pair.people), len(pair.seeds), len(set(pair.folds))
 
     def difference(persons: Floats, runs: Floats) -> Floats:
         scores = both(persons, runs)
         return scores[:, :1] - scores[:, 1:]
 
     value = float(difference(np.ones((1, people)), np.full((1, seeds), 1 / seeds))[0, 0])
-    found = spread(difference, strata(pair.folds), seeds, resamples=asked.resamples, seed=asked.seed)
-    sure = interval(value, found, people=people, level=asked.level, bounds=(-1.0, 1.0))
-    between = float(found.people[0]) * np.sqrt(people)
+    group, unit = drawn_units(pair.folds, seeds)
+    found = spread(difference, group, seeds, resamples=asked.resamples, seed=asked.seed, unit=unit)
+    sure = interval(value, found, people=people, level=asked.level)
+    between = float(np.sqrt(people) * _people_error(difference, pair))
     own = macro_f1(pair.counts, absent="skip").mean(1)  # (2, P)
     test = sign_flips(*pair.counts, flips=asked.flips, seed=asked.seed, absent=asked.absent) if people > 1 else None
     return Comparison(
@@ -206,7 +220,7 @@ def _against(tally: Tally, name: str, reference: str, asked: _Asked) -> Comparis
         reference,
         sure,
         seeds,
-        len(set(pair.folds)),
+        folds,
         test,
         None,
         _folds_t(pair),
@@ -215,8 +229,15 @@ def _against(tally: Tally, name: str, reference: str, asked: _Asked) -> Comparis
         asked.margin,
         None if sure.low is None else sure.low > -asked.margin,
         ALONE,
-        (*notes, *_limits(people, seeds, test, asked.level)),
+        (*notes, *_limits(people, seeds, folds, test, asked.level)),
     )
+
+
+def _people_error(difference: Weighted, pair: Tally) -> float:
+    """Standard error of a difference from people alone (jackknife)."""
+    group, seeds = strata(pair.folds), len(pair.seeds)
+    left = difference(leave_one_out(group), np.full((len(group), seeds), 1 / seeds))
+    return float(np.sqrt(jackknife_variance(left, group)[0]))
 
 
 def _folds_t(pair: Tally) -> CorrectedT | None:
@@ -230,14 +251,16 @@ def _folds_t(pair: Tally) -> CorrectedT | None:
     return corrected_t(scores[0] - scores[1], share=fold_share(pair.folds))
 
 
-def _limits(people: int, seeds: int, test: SignFlips | None, level: float) -> tuple[str, ...]:
+def _limits(people: int, seeds: int, folds: int, test: SignFlips | None, level: float) -> tuple[str, ...]:
     said = []
     if people == 1:
         said.append("One person: how far others would differ is unknown, so there is no interval and no test.")
     if test is not None and test.smallest > 1 - level:
         said.append(f"{people} people allow no p below {test.smallest:.3g}: nothing can be shown at {1 - level:.2g}.")
-    if seeds == 1:
-        said.append("One seed: the figures are about these trained models; another training run may differ more.")
+    if seeds == folds == 1:
+        said.append("One training run each: the figures are about these models; another run may differ more.")
+    elif seeds == 1 and folds < people:
+        said.append("One seed: whole folds are drawn, whose models stand for other runs; more seeds narrow it.")
     return tuple(said)
 
 
@@ -254,6 +277,8 @@ def _judged(found: list[Comparison], level: float) -> tuple[Comparison, ...]:
             judged.append(one)
             continue
         clear = p <= 1 - level + 1e-12 and not one.difference.low <= 0 <= one.difference.high
-        word = ALIKE if not clear else BETTER if one.difference.score > 0 else WORSE
-        judged.append(replace(one, p_adjusted=float(p), verdict=word))
+        word = BETTER if one.difference.score > 0 else WORSE
+        if one.seeds == one.folds == 1:
+            word += ONE_RUN
+        judged.append(replace(one, p_adjusted=float(p), verdict=word if clear else ALIKE))
     return tuple(judged)

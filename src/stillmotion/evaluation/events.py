@@ -47,6 +47,17 @@ class EventScores:
         """Median of the delays in seconds, NaN without any."""
         return float(np.median(self.delays)) if len(self.delays) else float("nan")
 
+    def to_dict(self) -> dict[str, float | None]:
+        """For JSON: one number each, None for what does not exist."""
+        values = {
+            "segment_f1": self.segment_f1,
+            "onset_delay_s": self.onset_delay,
+            "missed": self.missed,
+            "false_transitions_per_hour": self.false_transitions,
+            "hours": self.hours,
+        }
+        return {name: None if np.isnan(value) else value for name, value in values.items()}
+
 
 @dataclass(frozen=True, eq=False)
 class _Events:
@@ -126,7 +137,7 @@ def _in_time(predictions: Predictions) -> tuple[Integers, Integers]:
 def _hop(variant: str, time: Floats, source: Integers) -> float:
     steps = np.diff(time)[np.diff(source) == 0]
     if len(steps) == 0:
-        raise UserError(f"{variant}: every recording has one window only; name the hop.")
+        raise UserError(f"{variant}: every recording has one window only; name the hop, or leave the time out.")
     lengths, counts = np.unique(np.round(steps, 6), return_counts=True)
     if lengths[0] <= 0:
         raise UserError(f"{variant}: two windows of one recording and run begin at the same time.")

@@ -35,19 +35,10 @@ class Interval:
 
 @dataclass(frozen=True, eq=False)
 class Spread:
-    """How far a score moves with people and seeds.
-
-    Args:
-        error: standard error, from crossed resampling.
-        freedom: its degrees of freedom.
-        people: standard error from people alone (jackknife).
-        seeds: standard error from seeds alone (jackknife), 0 for one seed, which says nothing about others.
-    """
+    """How far a score moves with people and seeds: its standard error, and the degrees of freedom that this has."""
 
     error: Floats
     freedom: Floats
-    people: Floats
-    seeds: Floats
 
     def reach(self, level: float) -> Floats:
         """Half the length of the interval: Student's t times the standard error."""
@@ -70,9 +61,9 @@ def people_interval(
 
     Windows of one person stand and fall together, so whole people are drawn with replacement, their confusion counts
     pooled, and the score computed from the pool. The interval is the score ± Student's t times the standard
-    deviation of these scores, cut to ``bounds``; each stratum of m people draws m - 1. The plain percentile interval
-    held the truth only 3 times in 4 with 4 people (``docs/guides/statistics.md`` has the table); this one holds
-    what it promises from 4 people on.
+    deviation of these scores, on the logit scale between ``bounds``; each stratum of m people draws m - 1. The plain
+    percentile interval holds the truth too seldom with few people, and this one about as often as it promises
+    (``docs/guides/statistics.md`` has the table).
 
     Args:
         counts: (people, C, C), one table of confusion counts a person.
@@ -99,39 +90,64 @@ def people_interval(
     return interval(float(value[0]), found, people=len(tables), level=level, bounds=bounds)
 
 
-def spread(score: Weighted, group: NDArray[np.int64], seeds: int, *, resamples: int, seed: int) -> Spread:
+def spread(
+    score: Weighted,
+    group: NDArray[np.int64],
+    seeds: int,
+    *,
+    resamples: int,
+    seed: int,
+    unit: NDArray[np.int64] | None = None,
+) -> Spread:
     """Resample people and seeds, crossed: every resample draws both, and the score is computed anew.
 
-    The degrees of freedom are Satterthwaite's, of a sum of two variances that people - strata and seeds - 1 degrees
-    support; few seeds that differ much count like few people.
+    The degrees of freedom are Satterthwaite's, of a sum of two variances (jackknife) that units - strata and
+    seeds - 1 degrees support; few seeds that differ much count like few people.
 
     Args:
         score: scores (R, …) under weights.
-        group: (P,) stratum of each person.
+        group: stratum of each unit that is drawn.
         seeds: how many there are; one is not resampled.
         resamples: how many times both are drawn.
         seed: of the draws.
+        unit: (P,) the unit that each person belongs to; each is his own by default.
     """
     rng = np.random.default_rng(seed)
-    people, runs = len(group), np.zeros(seeds, np.int64)
-    drawn = score(draw(group, resamples, rng), draw(runs, resamples, rng) / seeds)
-    even = np.full((people, seeds), 1 / seeds)
-    by_person = jackknife_variance(score(leave_one_out(group), even), group)
-    by_seed = jackknife_variance(score(np.ones((seeds, people)), leave_one_out(runs) / seeds), runs)
-    degrees = by_person**2 / max(people - int(group.max()) - 1, 1)
+    units, runs = len(group), np.zeros(seeds, np.int64)
+    member = np.arange(units) if unit is None else unit
+    drawn = score(draw(group, resamples, rng)[:, member], draw(runs, resamples, rng) / seeds)
+    by_unit = jackknife_variance(score(leave_one_out(group)[:, member], np.full((units, seeds), 1 / seeds)), group)
+    by_seed = jackknife_variance(score(np.ones((seeds, len(member))), leave_one_out(runs) / seeds), runs)
+    degrees = by_unit**2 / max(units - int(group.max()) - 1, 1)
     if seeds > 1:
         degrees = degrees + by_seed**2 / (seeds - 1)
-    whole = (by_person + by_seed) ** 2
+    whole = (by_unit + by_seed) ** 2
     freedom = np.divide(whole, degrees, out=np.full_like(whole, np.inf), where=degrees > 0)
-    return Spread(drawn.std(axis=0, ddof=1), freedom, np.sqrt(by_person), np.sqrt(by_seed))
+    return Spread(drawn.std(axis=0, ddof=1), freedom)
 
 
-def interval(score: float, found: Spread, *, people: int, level: float, bounds: tuple[float, float]) -> Interval:
-    """Score ± reach within bounds; none for one person."""
+def interval(
+    score: float, found: Spread, *, people: int, level: float, bounds: tuple[float, float] | None = None
+) -> Interval:
+    """Score ± reach, on the logit scale between ``bounds`` where there are any; none for one person.
+
+    Without bounds it is a difference of shares, which ends at -1 and 1.
+    """
     if people == 1:
         return Interval(score, None, None, 1, level)
     reach = float(np.squeeze(found.reach(level)))
-    return Interval(score, max(score - reach, bounds[0]), min(score + reach, bounds[1]), people, level)
+    if bounds is None:
+        return Interval(score, max(score - reach, -1.0), min(score + reach, 1.0), people, level)
+    low, width = bounds[0], bounds[1] - bounds[0]
+    share = (score - low) / width
+    if not 0 < share < 1:
+        return Interval(score, score, score, people, level)  # nobody differs, or the pool would not be at an end
+    # The slope of the logit is 1 / (share · (1 - share)): the ends lie as far apart, but stay within bounds.
+    middle, step = np.log(share / (1 - share)), reach / (width * share * (1 - share))
+    from scipy.special import expit
+
+    ends = low + width * expit(middle + np.array([-step, step]))
+    return Interval(score, float(ends[0]), float(ends[1]), people, level)
 
 
 def require_level(level: float) -> None:

@@ -79,7 +79,7 @@ def write_predictions(path: Path | str, *predictions: Predictions) -> None:
 def _table(one: Predictions) -> pa.Table:
     import pyarrow as pa
 
-    columns: dict[str, Any] = {"variant": pa.array([one.variant] * len(one), pa.string())}
+    columns: dict[str, Any] = {"variant": pa.repeat(pa.scalar(one.variant, pa.string()), len(one))}
     for name in ("subject", "fold", "seed", "recording", "time", "y", "prediction"):
         column = getattr(one, name)
         if column is not None:
@@ -250,8 +250,10 @@ def _column(path: Path, table: pa.Table, name: str) -> Any:
     if name not in table.column_names:
         return None
     column = table[name]
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
     kind = "number" if name.startswith("score_") else KINDS.get(name, "word")
-    blank = column.null_count or (pa.types.is_string(column.type) and "" in column.unique().to_pylist())
+    blank = column.null_count or (_words(column.type) and "" in column.unique().to_pylist())
     if blank:
         row = next(at for at, value in enumerate(column.to_pylist()) if value in (None, ""))
         raise UserError(f"{_at(path, row)}: {name} is empty, not {SAID[kind]}.")
@@ -266,6 +268,12 @@ def _column(path: Path, table: pa.Table, name: str) -> Any:
                 raise UserError(f"{_at(path, row)}: {name} is {str(value)[:40]!r}, not {SAID[kind]}.") from None
         raise
     return np.asarray(values.to_pylist(), np.str_) if kind == "word" else values.to_numpy()
+
+
+def _words(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _at(path: Path, row: int) -> str:

@@ -156,7 +156,8 @@ def _first_fault(predictions: Predictions) -> tuple[int, str] | None:
     for name, column in (("y", predictions.y), ("prediction", predictions.prediction)):
         bad = np.flatnonzero((column < 0) | (column >= classes))
         if len(bad):
-            found.append((int(bad[0]), f"{name} is {column[bad[0]]}; classes go from 0 to {classes - 1}."))
+            null = "; leave windows without a class out" if column[bad[0]] < 0 else ""
+            found.append((int(bad[0]), f"{name} is {column[bad[0]]}; classes go from 0 to {classes - 1}{null}."))
     if predictions.scores is not None:
         bad = np.flatnonzero(~np.isfinite(predictions.scores).all(1))
         if len(bad):

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import UserError
-from .intervals import require_level
-from .resampling import PooledF1, draw, strata
+from .intervals import require_level, spread
+from .resampling import PooledF1, drawn_units
 from .scores import Absent, Floats
 from .tally import Tally
 
@@ -20,39 +20,49 @@ LEAST_SETS = 5
 
 @dataclass(frozen=True)
 class Rank:
-    """A variant's place, 1 the best, and the range of its places over resampled people and seeds."""
+    """A variant's place, 1 the best, and the best and worst place that it may have; None for one person."""
 
     variant: str
     rank: float
-    low: float | None
-    high: float | None
+    low: int | None
+    high: int | None
 
 
 def ranks(
     tally: Tally, *, level: float = 0.95, resamples: int = 2000, seed: int = 0, absent: Absent = "zero"
 ) -> tuple[Rank, ...]:
-    """Places by pooled macro-F1 averaged over seeds; the range holds ``level`` of the resampled places.
+    """Places by pooled macro-F1 averaged over seeds, with ranges.
+
+    A variant's best place is one behind all those that are clearly better than it, its worst place one before all
+    that are clearly worse: whose difference has an interval, at a level adjusted for its other V - 1 differences
+    (Bonferroni), without 0. The range then holds the true place with ``level`` at least (Mogstad et al. 2024);
+    places of resamples themselves vary too little.
 
     Args:
         tally: variants that were all tested on the same people and seeds (``Tally.basis``).
-        level: share of resampled places within the range.
-        resamples: how many times people and seeds are drawn, crossed and stratified by fold.
+        level: how often the range of one variant is to hold its true place.
+        resamples: how many times people (or folds) and seeds are drawn, crossed.
         seed: of the draws.
         absent: as in ``macro_f1``.
     """
     require_level(level)
     score = PooledF1.of(tally.counts, absent=absent)
-    people, seeds = len(tally.people), len(tally.seeds)
-    place = _places(score(np.ones((1, people)), np.full((1, seeds), 1 / seeds)))[0]
-    if people == 1:
-        return tuple(Rank(name, float(at), None, None) for name, at in zip(tally.variants, place, strict=True))
-    rng = np.random.default_rng(seed)
-    weights = draw(strata(tally.folds), resamples, rng)
-    drawn = _places(score(weights, draw(np.zeros(seeds, np.int64), resamples, rng) / seeds))
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0, method="inverted_cdf")
-    return tuple(
-        Rank(name, float(place[at]), float(low[at]), float(high[at])) for at, name in enumerate(tally.variants)
-    )
+    people, seeds, many = len(tally.people), len(tally.seeds), len(tally.variants)
+
+    def differences(persons: Floats, runs: Floats) -> Floats:
+        scores = score(persons, runs)
+        return (scores[:, :, None] - scores[:, None, :]).reshape(len(scores), -1)
+
+    whole = score(np.ones((1, people)), np.full((1, seeds), 1 / seeds))[0]
+    place = _places(whole)
+    if people == 1 or many == 1:
+        return tuple(Rank(name, float(place[at]), None, None) for at, name in enumerate(tally.variants))
+    group, unit = drawn_units(tally.folds, seeds)
+    found = spread(differences, group, seeds, resamples=resamples, seed=seed, unit=unit)
+    reach = found.reach(1 - (1 - level) / (many - 1)).reshape(many, many)
+    ahead = whole[:, None] - whole[None, :] > reach  # [a, b]: a is clearly better than b
+    low, high = 1 + ahead.sum(0), many - ahead.sum(1)
+    return tuple(Rank(name, float(place[at]), int(low[at]), int(high[at])) for at, name in enumerate(tally.variants))
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,18 @@ def strata(folds: Sequence[object]) -> NDArray[np.int64]:
     return np.unique(group, return_inverse=True)[1].astype(np.int64)
 
 
+def drawn_units(folds: Sequence[object], seeds: int) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
+    """What an interval of a difference draws: the stratum of each unit, and each person's unit (None: himself).
+
+    People within folds; with one seed whole folds, where folds hold several people: each fold is then one training
+    run, whose accidents all of its people share, and only other folds tell how large those are.
+    """
+    names, fold = np.unique(np.array([str(fold) for fold in folds]), return_inverse=True)
+    if seeds > 1 or len(names) in (1, len(fold)):
+        return strata(folds), None
+    return np.zeros(len(names), np.int64), fold.astype(np.int64)
+
+
 def draw(group: NDArray[np.int64], resamples: int, rng: np.random.Generator) -> Floats:
     """Weights (resamples, n): each stratum of m draws m - 1 of its members, each weighing m / (m - 1).
 

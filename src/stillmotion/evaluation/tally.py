@@ -78,6 +78,8 @@ class Tally:
             seeds = started
             people = tested[:, started].all((0, 1))
         if not seeds.any() or not people.any():
+            if len(variants) == 1:
+                raise UserError(f"{variants[0]} has tested nobody.")
             raise UserError(f"{' and '.join(variants)} have no person in common who was tested with the same seed.")
         within = np.any(tested, axis=0)
         said = []

@@ -40,6 +40,26 @@ def show_compared(found: Compared, calibration: Mapping[str, float | None]) -> N
         out.print(f"[yellow]{escape(name)}[/yellow] {escape(note)}", highlight=False)
 
 
+def show_events(events: Mapping[str, Mapping[str, float | None]]) -> None:
+    """Event scores of the variants whose windows have a time; nothing where there are none."""
+    if not events:
+        return
+    table = Table(title="As events, overlapping by half")
+    table.add_column("variant")
+    for heading in ("segment F1", "onset delay s", "missed %", "false changes an hour", "hours"):
+        table.add_column(heading, justify="right")
+    for name, scores in events.items():
+        values = (
+            (scores["segment_f1"], 100),
+            (scores["onset_delay_s"], 1),
+            (scores["missed"], 100),
+            (scores["false_transitions_per_hour"], 1),
+            (scores["hours"], 1),
+        )
+        table.add_row(escape(name), *("–" if value is None else f"{scale * value:.1f}" for value, scale in values))
+    console().print(table)
+
+
 def _standings(found: Compared, places: Mapping[str, Rank], calibration: Mapping[str, float | None]) -> Table:
     table = Table(title="Scores, pooled over people, averaged over seeds")
     table.add_column("variant")
@@ -74,7 +94,7 @@ def _differences(found: Compared) -> Table:
             *_values(one),
             "–" if one.effect is None else f"{one.effect:+.2f}",
             f"{100 * one.gaining:.0f} %",
-            f"[{COLOURS.get(one.verdict, 'yellow')}]{one.verdict}[/]",
+            f"[{COLOURS.get(one.verdict.split()[0], 'yellow')}]{one.verdict}[/]",
             "–" if one.not_inferior is None else "yes" if one.not_inferior else "not shown",
         )
     return table
@@ -98,7 +118,7 @@ def _interval(value: Interval, scale: float, sign: str = "") -> str:
 def _rank(place: Rank | None) -> str:
     if place is None:
         return "–"
-    return f"{place.rank:g}" if place.low is None else f"{place.rank:g} ({place.low:g}–{place.high:g})"
+    return f"{place.rank:g}" if place.low is None else f"{place.rank:g} ({place.low}–{place.high})"
 
 
 def _notes(found: Compared) -> list[tuple[str, str]]:

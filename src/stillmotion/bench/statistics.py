@@ -1,0 +1,84 @@
+"""Do intervals hold the truth, and verdicts the error rate? On simulated studies, where both are known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..evaluation import Tally, compare
+from ..evaluation.resampling import PooledF1, strata
+from .cohorts import World, simulate, truth
+
+TITLE = "Simulated studies: how often 95 % intervals hold the truth, and verdicts see a difference where there is none"
+
+Row = dict[str, Any]
+
+#: People, folds and seeds: one set of test people, cross-validation, one fold a person.
+CASES = (
+    *((people, folds, seeds) for people, folds in ((4, 1), (4, 4), (9, 3)) for seeds in (1, 5)),
+    *((people, folds, seeds) for people, folds in ((23, 1), (23, 4), (30, 10), (30, 30)) for seeds in (1, 5)),
+)
+STUDIES, QUICK = 1000, 100
+
+
+def rows(*, data: Path | None = None, quick: bool = False) -> list[Row]:
+    """One row a design. Everything is drawn, so ``data`` is not read."""
+    world, studies = World(), QUICK if quick else STUDIES
+    return [row(world, people, folds, seeds, studies=studies) for people, folds, seeds in CASES]
+
+
+def row(world: World, people: int, folds: int, seeds: int, *, studies: int, resamples: int = 500) -> Row:
+    """Percentages over many studies of one design, and over as many in which the variants are alike.
+
+    ``interval`` and ``score`` say how often our intervals of the difference and of one variant's score hold the
+    truth, ``percentile`` how often the plain bootstrap's of the difference does. ``seen`` is the share of studies
+    that call the better variant better, ``false`` the share that call one of two alike better or worse, and
+    ``flips`` how often the sign-flip test alone would.
+    """
+    score, gain = truth(world)
+    alike = replace(world, gain=0.0)
+    held = np.zeros(6)
+    width = 0.0
+    for number in range(studies):
+        study = simulate(world, people=people, folds=folds, seeds=seeds, seed=number)
+        found = compare(study, against="plain", resamples=resamples, flips=resamples, seed=number)
+        one, own = found.comparisons[0], found.standings[1].macro_f1
+        assert one.difference.low is not None
+        assert one.difference.high is not None
+        assert own.low is not None
+        assert own.high is not None
+        low, high = percentile_interval(study, resamples=resamples, seed=number)
+        other = simulate(alike, people=people, folds=folds, seeds=seeds, seed=studies + number)
+        null = compare(other, against="plain", resamples=resamples, flips=resamples, seed=number).comparisons[0]
+        assert null.flips is not None
+        held += (
+            one.difference.low <= gain <= one.difference.high,
+            own.low <= score <= own.high,
+            low <= gain <= high,
+            one.verdict.startswith("better"),
+            null.verdict.startswith(("better", "worse")),
+            null.flips.p <= 0.05,
+        )
+        width += one.difference.high - one.difference.low
+    names = ("interval", "score", "percentile", "seen", "false", "flips")
+    shares = dict(zip(names, (round(float(share), 1) for share in 100 * held / studies), strict=True))
+    design = {"people": people, "folds": folds, "seeds": seeds}
+    return design | shares | {"width_points": round(100 * width / studies, 1)}
+
+
+def percentile_interval(study: Tally, *, resamples: int, seed: int) -> tuple[float, float]:
+    """The plain bootstrap's 95 %: people within folds, crossed with seeds, as many as there are."""
+    rng = np.random.default_rng(seed)
+    group = strata(study.folds)
+    people = np.empty((resamples, len(group)))
+    for stratum in range(group.max() + 1):
+        size = int(np.count_nonzero(group == stratum))
+        people[:, group == stratum] = rng.multinomial(size, np.full(size, 1 / size), size=resamples)
+    seeds = len(study.seeds)
+    runs = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples) / seeds
+    scores = PooledF1.of(study.counts)(people, runs)
+    low, high = np.quantile(scores[:, 1] - scores[:, 0], [0.025, 0.975])
+    return float(low), float(high)

@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TENSORFLOW := .venv-tensorflow
 TENSORFLOW_READY := $(TENSORFLOW)/.ready
+RAY_READY := $(VENV)/.ray
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check format docs bench lock clean
+.PHONY: help demo test test-slow check format docs bench lock results clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -26,13 +27,18 @@ $(TENSORFLOW_READY): requirements-tensorflow.lock $(READY)
 	$(TENSORFLOW)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-tensorflow.lock
 	@touch $(TENSORFLOW_READY)
 
-demo: $(READY)  ## a tour on simulated people, with a figure in out/demo
+# Several machines: needed by nobody who has one, and by one slow test.
+$(RAY_READY): requirements-ray.lock $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-ray.lock
+	@touch $(RAY_READY)
+
+demo: $(READY)  ## the five variants on simulated people, trained and compared, in out/demo
 	$(BIN)/still demo --out out/demo
 
 test: $(READY) $(TENSORFLOW_READY)  ## the tests (real recordings are read where they are found)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-test-slow: $(READY) $(TENSORFLOW_READY)  ## the tests that take minutes
+test-slow: $(READY) $(TENSORFLOW_READY) $(RAY_READY)  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
 
 check: $(READY)  ## lint, formatting, types
@@ -51,12 +57,23 @@ docs: $(READY)  ## build the documentation into docs/_build
 bench: $(READY)  ## print every performance claim as a ratio (HAPT below STILLMOTION_DATA, if set)
 	$(BIN)/still bench signals
 	$(BIN)/still bench networks
+	$(BIN)/still bench training
+	$(BIN)/still bench statistics
 
 lock:  ## pin every dependency with its hashes (needs uv)
-	uv pip compile pyproject.toml --all-extras --group build --python-version 3.11 --universal --generate-hashes \
+	uv pip compile pyproject.toml --extra test --extra check --extra docs --group build --python-version 3.11 --universal --generate-hashes \
 	  --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
 	uv pip compile --group tensorflow --constraint requirements.lock --python-version 3.11 --universal --generate-hashes \
 	  --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements-tensorflow.lock
+
+	uv pip compile pyproject.toml --extra ray --constraint requirements.lock --python-version 3.11 --universal \
+	  --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements-ray.lock
+
+RECORDINGS ?= $(STILLMOTION_DATA)
+results: $(READY)  ## the study of the sources' five variants on HAPT, into results/ (hours; RECORDINGS holds hapt/)
+	$(BIN)/still study attention-distillation --data $(RECORDINGS) --out out/attention-distillation-hapt --score-test
+	mkdir -p results/attention-distillation-hapt
+	cp out/attention-distillation-hapt/study.toml out/attention-distillation-hapt/results.* results/attention-distillation-hapt
 
 clean:  ## remove what was built; the environment stays
 	rm -rf build dist out docs/_build docs/_generated .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -124,11 +124,119 @@ def test_every_honest_protocol_of_the_real_sets_is_clean_and_published_never(sti
         assert found["clean"] == (code == 0)
 
 
-def test_the_demo_tours_data_quality_and_audits_and_draws_a_figure(still, tmp_path):
-    code, out, _ = still("demo", "--out", tmp_path / "made" / "here")
+QUICK = """
+name = "quick"
+variants = ["lm", "rb-kd"]
+compare = ["rb-kd", "lm"]
+controls = false
+seeds = 1
+
+[data]
+name = "hapt"
+rate = 12.5
+window = 20
+hop = 20
+classes = ["WALKING", "SITTING", "STANDING", "LAYING"]
+
+[split]
+protocol = "subjects:3"
+folds = 1
+
+[networks]
+student = "mlp-small"
+teacher = "mlp"
+
+[training]
+epochs = 3
+batch = 32
+"""
+
+
+@pytest.fixture
+def quick(tmp_path):
+    """A study of seconds on simulated people in HAPT's format: its specification and the folder of recordings."""
+    from stillmotion.signals.simulated.write import write_hapt
+
+    write_hapt(tmp_path / "recordings" / "hapt", people=6, minutes=2)
+    (tmp_path / "quick.toml").write_text(QUICK)
+    return tmp_path / "quick.toml", "--data", tmp_path / "recordings", "--out", tmp_path / "out"
+
+
+COPIES = "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
+
+
+@pytest.mark.filterwarnings("ignore::stillmotion.errors.DataWarning", COPIES)
+def test_a_study_prints_its_table_and_leaves_it_in_files(still, quick, tmp_path):
+    code, out, said = still("study", *quick)
+    assert code == 0
+    assert "teachers: 1 runs in 1 fleet" in said
+    assert "test people have not been scored" in out
+    code, out, said = still("study", *quick, "--score-test")
+    assert code == 0
+    assert "teachers" not in said, "nothing is trained again"
+    assert "looks at test people: 1" in out
+    found = json.loads((tmp_path / "out" / "results.json").read_text())
+    rows = (tmp_path / "out" / "results.csv").read_text().splitlines()
+    assert [row["variant"] for row in found["rows"]] == ["lm", "rb-kd", "mlp"]
+    assert len(rows) == 4
+    assert float(rows[1].split(",")[7]) == found["rows"][0]["test"]["score"]
+    page = (tmp_path / "out" / "results.md").read_text()
+    assert f"{100 * found['rows'][1]['test']['score']:.1f} [" in page
+    assert json.loads(still("study", *quick, "--json")[1])["looks"] == 1
+
+
+@pytest.mark.filterwarnings("ignore::stillmotion.errors.DataWarning", COPIES)
+def test_a_plan_lists_the_fleets_and_trains_nothing(still, quick, tmp_path):
+    code, out, _ = still("study", *quick, "--plan", "--json")
+    assert code == 0
+    lines = json.loads(out)
+    assert [(line["phase"], line["what"], line["runs"]) for line in lines] == [
+        ("teachers", "lm of mlp", 1),
+        ("tries", "lm of mlp-small", 1),
+        ("tries", "rb-kd of mlp-small", 1),
+    ]
+    assert all(line["steps"] > 0 and line["seconds"] > 0 for line in lines)
+    assert not (tmp_path / "out").exists()
+    assert "3 runs in 3 fleets" in still("study", *quick, "--plan")[1]
+
+
+def test_a_study_that_cannot_be_is_one_sentence(still, tmp_path):
+    code, _, said = still("study", "demoo")
+    assert code == 2
+    assert said.count("\n") == 1
+    assert "built in are" in said
+    code, _, said = still("study", "attention-distillation", "--data", tmp_path, "--out", tmp_path / "out")
+    assert code == 2
+    assert "hapt" in said
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.filterwarnings("ignore::stillmotion.errors.DataWarning", COPIES)
+def test_ctrl_c_says_how_to_go_on(still, quick, monkeypatch):
+    from stillmotion.training.progress import Progress
+
+    def stop(self, epoch, *, last=False):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "__call__", stop)
+        code, _, said = still("study", *quick)
+    assert code == 130
+    assert "what was trained is kept. Go on with: still" in said
+    assert still("study", *quick)[0] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings(COPIES)
+def test_the_demo_trains_the_five_variants_and_is_quick_the_second_time(still, tmp_path):
+    code, out, _ = still("demo", "--out", tmp_path / "made")
     assert code == 0
     assert "24 simulated people" in out
-    assert out.index("Clean") < out.index("Not clean")
-    figure = tmp_path / "made" / "here" / "activities.svg"
-    assert figure.stat().st_size > 10_000
+    for name in ("lm", "lm-att", "rb-kd", "rb-kd-att", "rab-kd", "rab-kd-no-maps", "deepconvlstm-om"):
+        assert name in out
+    figure = tmp_path / "made" / "scores.svg"
+    assert figure.stat().st_size > 5_000
     assert figure.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    _, again, said = still("demo", "--out", tmp_path / "made")
+    assert "teachers" not in said
+    assert again == out

@@ -171,6 +171,9 @@ def plan_squads(planner: Planner) -> list[Squad]:
     variants = planner.study.all_variants
     teachers = [run for name, fold, each in planned for run in planner.teachers(variants[name], fold, each.attention)]
     squads = planner.squads("teachers", teachers)
+    if budget(planner.study) == 1:
+        every = [planner.student(*each, seed) for each in planned for seed in range(planner.study.seeds)]
+        return [*squads, *planner.squads("tries", every)]
     squads += planner.squads("tries", [run_of(planner, *each) for each in planned]) * rounds
     first = {(name, fold): made[0] for (name, fold), made in tried.items()}
     seeds = [

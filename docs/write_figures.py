@@ -1,0 +1,122 @@
+"""Put the current figures into README and docs, from the files in ``results/``.
+
+    python docs/write_figures.py          # writes what stands between <!-- figures: NAME --> and <!-- end -->
+    python docs/write_figures.py --check  # exit 1 when a page does not say what the files say
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "results"
+PAGES = ("README.md", "docs/performance.md", "docs/results.md")
+SHAPES = {"wisdm": "20 × 3", "opportunity": "30 × 45", "shoaib": "50 × 45"}
+
+
+def training() -> str:
+    """Milliseconds per model and step, and how many times faster ours is."""
+    rows = json.loads((RESULTS / "bench" / "training.json").read_text())["rows"]
+    lines = ["| shape | network | task | contender | replicas | ms | ours with 1 is | ours with 16 is | goal |"]
+    lines.append("|---|---|---|---|---|---|---|---|---|")
+    for row in rows:
+        if row["task"] == "run" or row["milliseconds"] is None:
+            continue
+        mine = row["contender"] == "stillmotion"
+        faster = ["" if mine or row.get(key) is None else f"{row[key]:.1f}×" for key in ("ratio", "ratio_16")]
+        cells = (
+            f"{row['shape']}, {SHAPES[row['shape']]}",
+            f"`{row['network']}`",
+            row["task"],
+            row["contender"],
+            str(row["replicas"]),
+            f"{row['milliseconds']:.3g}",
+            *faster,
+            "" if mine else row["goal"],
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    (run,) = (row for row in rows if row["task"] == "run")
+    lines += [
+        "",
+        f"Validation, early stopping, bookkeeping and checkpoints added {100 * (run['ratio'] - 1):.1f} % to the bare "
+        f"epochs of {run['replicas']} replicas (goal: 10 %).",
+    ]
+    return "\n".join(lines)
+
+
+def study(name: str) -> str:
+    """A study's table."""
+    found = json.loads((RESULTS / name / "results.json").read_text())
+    return table(found) + f"\n\n*Trained in {found['seconds'] / 60:.0f} minutes on two cores; `results/{name}/`.*"
+
+
+def table(found: dict[str, Any]) -> str:
+    """Variants with scores of test people, gains and verdicts."""
+    lines = [lead(each) for each in found["leads"]]
+    lines += ["", "| variant | parameters | kFLOPs | tries | macro-F1, % | gain on `lm`, points | verdict |"]
+    lines.append("|---|---|---|---|---|---|---|")
+    for row in found["rows"]:
+        test, gain = row["test"], row["gain"]
+        cells = (
+            f"`{row['variant']}`" if row["role"] != "teacher" else f"teacher: {row['variant']}",
+            f"{row['params']:,}",
+            f"{row['flops'] / 1000:,.0f}",
+            str(row["tries"]) if row["role"] != "teacher" else "",
+            "–" if test is None else ends(test, ""),
+            "" if gain is None else ends(gain, "+"),
+            row["verdict"],
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def ends(given: dict[str, Any], sign: str) -> str:
+    """A score in percent with its interval."""
+    score = f"{100 * given['score']:{sign}.1f}"
+    return score if given["low"] is None else f"{score} [{100 * given['low']:{sign}.1f}, {100 * given['high']:{sign}.1f}]"
+
+
+def lead(given: dict[str, Any]) -> str:
+    """Teacher minus student."""
+    low = given["difference"]["low"]
+    said = "" if low is not None and low > 0 else ": nothing shown to teach"
+    return f"- {given['teacher']} − `lm` on validation people: {ends(given['difference'], '+')} points{said}"
+
+
+MAKERS: dict[str, Callable[[], str]] = {
+    "training": training,
+    "hapt": lambda: study("attention-distillation-hapt"),
+}
+
+
+def written(text: str) -> str:
+    """A page with its figures in place."""
+
+    def fill(found: re.Match[str]) -> str:
+        return f"<!-- figures: {found[1]} -->\n{MAKERS[found[1]]()}\n<!-- end -->"
+
+    return re.sub(r"<!-- figures: ([a-z0-9-]+) -->\n.*?<!-- end -->", fill, text, flags=re.DOTALL)
+
+
+def main() -> int:
+    check, stale = "--check" in sys.argv[1:], []
+    for name in PAGES:
+        path = ROOT / name
+        text = path.read_text(encoding="utf-8")
+        made = written(text)
+        if made != text:
+            stale.append(name)
+            if not check:
+                path.write_text(made, encoding="utf-8")
+    if stale:
+        print(f"{'stale' if check else 'written'}: {', '.join(stale)}")
+    return int(check and bool(stale))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

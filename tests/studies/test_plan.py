@@ -1,0 +1,111 @@
+"""A plan: what determines a run is in its fingerprint, alike runs train together, large plans are made in seconds."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stillmotion.studies import Planner, Study, gather
+from stillmotion.studies.choices import Material, Networks, Search, Split, Training
+from stillmotion.studies.estimate import plan_lines, plan_squads
+from stillmotion.studies.runs import Run
+
+from .conftest import SMALL
+
+GRID = {"temperature": (1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 15.0), "alpha": tuple(np.round(np.arange(0.1, 1, 0.1), 1))}
+
+
+@pytest.fixture(scope="module")
+def ground(recordings):
+    return gather(SMALL, data=recordings)
+
+
+def test_everything_that_decides_a_run_is_in_its_fingerprint():
+    run = Run("data", 0, "mlp", "", "lm", 0, {"batch": 64, "augment": []}, numbers={"clip": 1.0})
+    changed = [
+        replace(run, data="other"),
+        replace(run, fold=1),
+        replace(run, network="mlp-small"),
+        replace(run, attention="channel:r=2,after=1"),
+        replace(run, method="rb-kd"),
+        replace(run, seed=1),
+        replace(run, recipe={"batch": 32, "augment": []}),
+        replace(run, recurrence="time"),
+        replace(run, options={"project": "teacher"}),
+        replace(run, numbers={"clip": 2.0}),
+        replace(run, teachers=("a",)),
+        replace(run, group=0),
+    ]
+    ids = {run.id, *(each.id for each in changed)}
+    assert len(ids) == 13
+    assert replace(run) == run
+    assert replace(run).id == run.id
+
+
+def test_the_signal_itself_is_in_the_fingerprint(recordings, ground):
+    again = gather(SMALL, data=recordings)
+    assert again.fingerprint == ground.fingerprint
+    hertz = gather(replace(SMALL, data=replace(SMALL.data, rate=25.0)), data=recordings)
+    assert hertz.fingerprint != ground.fingerprint
+    split = replace(SMALL, split=Split("subjects:3", seed=1, folds=1))
+    assert Planner(split, ground).data != Planner(SMALL, ground).data
+
+
+def test_the_published_grid_is_planned_in_seconds_and_its_teachers_listed_apart(recordings):
+    study = Study(
+        name="grid",
+        variants=("rb-kd-att", "rab-kd"),
+        compare=(),
+        controls=False,
+        seeds=1,
+        data=Material("hapt", window=128, hop=64),
+        split=Split("subjects:3", folds=1),
+        networks=Networks(attention=("published",)),
+        search=Search(kind="grid", grid=GRID),
+        training=Training(replicas=16),
+    )
+    ground = gather(study, data=recordings)
+    started = time.process_time()
+    squads = plan_squads(Planner(study, ground))
+    assert time.process_time() - started < 60
+    runs = {
+        phase: [run for squad in squads if squad.phase == phase for run in squad.runs]
+        for phase in ("teachers", "tries")
+    }
+    assert len(runs["teachers"]) == 1 + 60
+    by_method = {name: [run for run in runs["tries"] if run.method == name] for name in ("rb-kd-att", "rab-kd")}
+    assert {name: len(set(each)) for name, each in by_method.items()} == {"rb-kd-att": 3780, "rab-kd": 3780}
+    tries = [squad for squad in squads if squad.phase == "tries" and squad.runs[0].method == "rab-kd"]
+    assert [len(squad.runs) for squad in tries] == [63] * 60
+    assert {squad.size for squad in tries} == {16}
+    for squad in tries:
+        assert len({run.kind for run in squad.runs}) == 1
+
+
+def test_runs_of_one_kind_make_one_fleet_whatever_their_numbers_seeds_and_folds(ground):
+    study = replace(SMALL, split=Split("subjects:3"), seeds=4)
+    squads = plan_squads(Planner(study, gather_all(study, ground)))
+    assert [(squad.phase, squad.runs[0].method, len(squad.runs)) for squad in squads] == [
+        ("teachers", "lm", 3),
+        ("tries", "lm", 12),
+        ("tries", "rb-kd", 12),
+    ]
+
+
+def gather_all(study, ground):
+    from stillmotion.windows import fit_statistics, splits
+
+    made = splits(ground.windows, study.split.protocol, seed=study.split.seed, validation=study.split.validation)
+    statistics = tuple(fit_statistics(ground.windows, fold.train) for fold in made.folds)
+    return replace(ground, splits=made, statistics=statistics)
+
+
+def test_a_plan_says_how_many_steps_and_how_long(ground):
+    lines = plan_lines(Planner(SMALL, ground))
+    train = len(ground.folds[0].train)
+    steps = -(-train // 32)
+    assert [line.steps for line in lines] == [4 * steps, 2 * 3 * steps, 2 * 3 * steps]
+    assert all(line.seconds > 0 for line in lines)

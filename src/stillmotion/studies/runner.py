@@ -20,6 +20,7 @@ from ..networks import Bundle
 from ..training.memory import on_accelerator
 from ..training.progress import Progress
 from ..training.teacher import Unable
+from .feasible import require_feasible
 from .jobs import prepare, train
 from .material import Ground, gather
 from .plan import Planner
@@ -72,6 +73,7 @@ class Runner:
 
     def run(self, *, score_test: bool = False) -> Results:
         """Do what is missing, then the table."""
+        require_feasible(self.planner)
         tried = self._try()
         choices = choose(self.planner, tried, self.store.ended())
         self._finish(choices)

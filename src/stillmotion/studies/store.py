@@ -7,6 +7,7 @@ import json
 import os
 import sqlite3
 import time
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -180,10 +181,10 @@ class Store:
         ended = self.ended()[run]
         path = self.folder / "fleets" / f"{ended.fleet}.npz"
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 names = sorted(name for name in file.files if name.startswith(f"{ended.place}/state/"))
                 return file[f"{ended.place}/weights"], [file[name] for name in names]
-        except (OSError, KeyError, ValueError) as problem:
+        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as problem:
             raise UserError(f"{path} is not whole ({problem}); move the study folder away and run it anew.") from None
 
     # Scores.

@@ -310,7 +310,7 @@ class Fleet:
         longest = max((self.recipe.epochs - slot.epoch for slot in here), default=0)
         rounds = -(-len(standing.waiting) // len(standing.slots)) * self.recipe.epochs
         return Epoch(
-            number=max((slot.epoch for slot in here), default=done),
+            number=max([slot.epoch for slot in here] or [outcome.epochs for outcome in outcomes]),
             alive=len(here),
             waiting=len(standing.waiting),
             finished=len(outcomes),

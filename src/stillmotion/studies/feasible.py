@@ -1,0 +1,53 @@
+"""Whether a study can be trained at all: known before its first teacher is."""
+
+from __future__ import annotations
+
+import keras
+
+from ..errors import UserError
+from ..methods import Method, find_taps, method
+from ..networks import build, network, tap_names
+from .plan import Planner
+from .runs import Run
+from .search import next_tries
+
+
+def require_feasible(planner: Planner) -> None:
+    """Raise ``UserError`` for a variant whose networks lack what its method needs."""
+    models: dict[tuple[str, str, str], keras.Model] = {}
+    for name, variant in planner.study.all_variants.items():
+        tried = next_tries(planner.study, name, 0)[0]
+        way = method(variant.method, **variant.options)
+        student = planner.student(name, 0, tried, 0)
+        _require(
+            planner, models, name, way, student, ("logits", *way.student_taps), attended="student" in way.attention
+        )
+        if planner.scores and way.teacher_taps not in ((), ("logits",)) and variant.teacher != "self":
+            raise UserError(
+                f"{name} needs {', '.join(way.teacher_taps)} of its teacher, and {planner.study.scores} holds scores "
+                f"only: leave {name} out, or name a network."
+            )
+        for run in planner.teachers(variant, 0, tried.attention):
+            attended = "teacher" in way.attention
+            _require(planner, models, name, way, run, ("logits", *way.teacher_taps), attended=attended)
+
+
+def _require(
+    planner: Planner,
+    models: dict[tuple[str, str, str], keras.Model],
+    name: str,
+    way: Method,
+    run: Run,
+    taps: tuple[str, ...],
+    *,
+    attended: bool,
+) -> None:
+    key = (run.network, run.attention, run.recurrence)
+    if run.attention and "attention" not in network(run.network).options:
+        raise UserError(
+            f"{name} needs attention, which {run.network} has no place for: leave {name} out, or take another network."
+        )
+    if key not in models:
+        models[key] = build(run.network, planner.ground.windows.spec, seed=0, **run.options_of_network)
+    wanted = (*taps, *(("*_attention_*",) if attended else ()))
+    find_taps(wanted, tap_names(models[key]), method=f"{name} ({way.name})", network=run.network)

@@ -115,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     study = command("study", _study, "Train, search and compare variants; only what is missing of it.")
     study.add_argument("spec", metavar="SPEC", help="a TOML file, or a built-in study (an unknown name lists them)")
     study.add_argument("--out", type=Path, help="its folder (default: studies/NAME)")
+    study.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="such as split.protocol=loso")
     _folder(study)
     study.add_argument("--score-test", action="store_true", help="score the test people after selection; logged")
     study.add_argument("--plan", action="store_true", help="list the fleets and the time they take, train nothing")
@@ -296,7 +297,7 @@ def _study(options: argparse.Namespace) -> int:
     from .reports import study as pages
     from .studies import Planner, Runner, gather, read_study
 
-    study = read_study(options.spec)
+    study = read_study(options.spec, *options.set)
     if options.plan:
         from dataclasses import asdict
 

@@ -140,7 +140,7 @@ def test_the_five_variants_with_their_controls(runner):
         controls=True,
         seeds=1,
         networks=Networks("deepconvlstm-lm", ("deepconvlstm-mm",), ("channel:r=2,spatial:k=3,after=1",)),
-        training=Training(batch=64, epochs=1, learning_rate=3e-3),
+        training=Training(batch=16, epochs=1, learning_rate=3e-3),
         teaching=Teaching(training=Training(epochs=8)),
     )
     results = made.run(score_test=True)
@@ -167,6 +167,8 @@ def test_a_teacher_that_has_nothing_to_teach_fails_its_students_and_nobody_else(
     rows = rows_of(results)
     assert rows["lm"].test is not None
     assert rows["rb-kd"].verdict == "failed"
+    assert rows["rb-kd"].failed == 1
+    assert rows["mlp"].failed == 0
     assert rows["rb-kd"].test is None
 
 

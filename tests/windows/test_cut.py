@@ -202,3 +202,20 @@ def test_uneven_timestamps_are_refused_with_a_remedy(people, times_of):
 def test_recordings_too_short_for_a_window_may_be_uneven(people):
     data = timed(people, lambda n: np.arange(n) / (50 if n == 400 else 31))
     assert len(cut(data, spec=data.spec.with_window(100))) == 7
+
+
+def test_windows_with_a_value_that_is_no_number_are_dropped_when_asked_and_counted(people, signal_spec):
+    data = people([[40]], spec=signal_spec(10, 5))
+    broken = data.samples.copy()
+    broken[17, 0] = np.nan
+    broken[39, -1] = np.inf
+    torn = replace(data, samples=broken)
+    whole = cut(torn, null="keep")
+    assert whole.starts.tolist() == [0, 5, 10, 15, 20, 25, 30]
+    kept = cut(torn, null="keep", missing="drop")
+    assert kept.starts.tolist() == [0, 5, 20, 25]
+    assert [(note.kind, note.count) for note in kept.notes if note.kind == "torn windows"] == [("torn windows", 3)]
+    with pytest.raises(UserError, match="all 7 windows hold values that are not finite"):
+        cut(replace(data, samples=np.full_like(broken, np.nan)), null="keep", missing="drop")
+    with pytest.raises(UnknownName, match="rule for missing windows"):
+        cut(data, missing="fill")

@@ -160,8 +160,8 @@ def _cells(row: Row) -> tuple[str, ...]:
     return (
         row.variant,
         row.title,
-        "–" if row.params is None else f"{row.params:,}",
-        "–" if row.flops is None else f"{row.flops / 1000:,.0f}",
+        f"{row.params:,}",
+        f"{row.flops / 1000:,.0f}",
         "" if row.role == "teacher" else str(row.tries),
         _percent(row.validation),
         _interval(row.test),

@@ -85,7 +85,7 @@ def gather(study: Study, *, data: Path | None = None) -> Ground:
     if said.window or said.hop:
         window = said.window or spec.window
         spec = spec.with_window(window, said.hop) if said.hop else spec.with_window(window)
-    windows = cut(dataset, spec=spec)
+    windows = cut(dataset, spec=spec, missing="drop")
     made = splits(windows, study.split.protocol, seed=study.split.seed, validation=study.split.validation)
     made = _first_folds(made, study.split.folds)
     for number, fold in enumerate(made.folds):

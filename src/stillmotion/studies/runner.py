@@ -92,7 +92,7 @@ class Runner:
         able = [run for run in finals if ended.get(run.id) and ended[run.id].status == "done"]
         complete = complete and all(run.id in ended for run in finals)
         test = bool(able) and all(run.id in tested for run in able)
-        return results(self.planner, self.store, choices, test=test, complete=complete)
+        return results(self.planner, self.store, tried, choices, test=test, complete=complete)
 
     # Phases.
 

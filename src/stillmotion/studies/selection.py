@@ -17,13 +17,12 @@ Key = tuple[str, int]
 class Choice:
     """A variant's setting in a fold.
 
-    ``tried`` won among ``tries``; ``scores`` are their validation scores (None for one that failed).
+    ``tried`` won; ``scores`` are the validation scores of all tries (None for one that failed).
     """
 
     variant: str
     fold: int
     tried: Try
-    tries: tuple[Try, ...]
     scores: tuple[float | None, ...]
 
 
@@ -54,7 +53,7 @@ def choose(planner: Planner, tried: Mapping[Key, list[Try]], ended: Mapping[str,
     for (name, fold), tries in tried.items():
         scores = tuple(score_of(planner, name, fold, each, ended) for each in tries)
         able = [(score, -number) for number, score in enumerate(scores) if score is not None]
-        found[name, fold] = Choice(name, fold, tries[-max(able)[1]], tuple(tries), scores) if able else None
+        found[name, fold] = Choice(name, fold, tries[-max(able)[1]], scores) if able else None
     return found
 
 
@@ -70,11 +69,6 @@ def final_runs(planner: Planner, choices: Mapping[Key, Choice | None]) -> dict[K
         for key, choice in choices.items()
         if choice is not None
     }
-
-
-def tried_runs(planner: Planner, choice: Choice) -> list[Run]:
-    """The runs of all tries behind a choice."""
-    return [run_of(planner, choice.variant, choice.fold, tried) for tried in choice.tries]
 
 
 def run_of(planner: Planner, name: str, fold: int, tried: Try) -> Run:

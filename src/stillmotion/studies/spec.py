@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
 from itertools import product
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UnknownName, UserError
-from ..methods import method
+from ..methods import METHODS
 from ..networks import network, parse_attention
 from . import written
 from .choices import Material, Networks, Search, Split, Teaching, Training
@@ -119,33 +119,52 @@ class Study:
 
         for section, names in (("[search.numbers]", self.search.numbers), ("[search.grid]", self.search.grid)):
             for name in names:
-                has = {number for each in self.all_variants.values() for number in method(each.method).numbers}
+                has = {number for way in METHODS.values() for number in way.numbers}
                 valid = sorted({*OPTIMISER_NUMBERS, *has, *(self.training.augment or {})})
                 if name not in valid:
                     raise UnknownName(f"number in {section}", name, valid)
 
 
-def read_study(source: str | Path) -> Study:
-    """A study by the name of a built-in one, or from a TOML file."""
-    names = built_in()
+def read_study(source: str | Path, *changes: str) -> Study:
+    """A study by the name of a built-in one, or from a TOML file.
+
+    Args:
+        source: name or path.
+        changes: what differs, such as ``split.protocol="loso"`` or ``seeds=5``.
+    """
     text = str(source)
-    if text in names:
+    if text in built_in():
         values = tomllib.loads((BUILT_IN / f"{text}.toml").read_text())
-        return _made(values, text)
+        return _made(_changed(values, changes), text)
     path = Path(source)
     if path.suffix != ".toml" and not path.exists():
-        raise UserError(f"There is no study {text!r}; built in are {', '.join(names)}, or name a file NAME.toml.")
-    return _made(written.parse(path), str(path))
+        raise UserError(f"There is no study {text!r}; built in are {', '.join(built_in())}, or name a file NAME.toml.")
+    return _made(_changed(written.parse(path), changes), str(path))
+
+
+def _changed(values: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
+    """Tables with single values set."""
+    for change in changes:
+        name, equals, text = change.partition("=")
+        *tables, key = name.strip().split(".")
+        if not equals or not key:
+            raise UserError(f"A change is NAME=VALUE, such as split.protocol=loso, not {change!r}.")
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text.strip()
+        place = values
+        for table in tables:
+            place = place.setdefault(table, {})
+            if not isinstance(place, dict):
+                raise UserError(f"{table} in {name} is a value, not a section.")
+        place[key] = value
+    return values
 
 
 def built_in() -> list[str]:
     """Names of the studies that come with the package."""
     return sorted(entry.name.removesuffix(".toml") for entry in BUILT_IN.iterdir() if entry.name.endswith(".toml"))
-
-
-def with_data(study: Study, name: str) -> Study:
-    """The study on another data set."""
-    return replace(study, data=replace(study.data, name=name))
 
 
 def published_attentions() -> tuple[str, ...]:

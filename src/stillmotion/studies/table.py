@@ -15,8 +15,8 @@ from ..networks import cost
 from .plan import Planner
 from .runs import Run
 from .scoring import Counts, by_person
-from .search import budget
-from .selection import Choice, Key, final_runs, tried_runs
+from .search import Try, budget
+from .selection import Choice, Key, final_runs, run_of
 from .store import Ended, Store
 from .teachers import Staff, model_of
 
@@ -47,8 +47,8 @@ class Row:
     role: str
     tries: int
     seeds: int
-    params: int | None
-    flops: int | None
+    params: int
+    flops: int
     validation: float | None
     test: Interval | None
     accuracy: float | None
@@ -121,6 +121,7 @@ class Results:
 def results(
     planner: Planner,
     store: Store,
+    tried: Mapping[Key, Sequence[Try]],
     choices: Mapping[Key, Choice | None],
     *,
     test: bool,
@@ -136,7 +137,7 @@ def results(
     if tally is not None:
         compared = compare(tally, against=reference if reference in tally.variants else None)
     rows = [
-        _row(planner, store, name, choices, finals, ended, compared if test else None, reference)
+        _row(planner, store, name, tried, choices, finals, ended, compared if test else None, reference)
         for name in study.all_variants
     ]
     rows += _teacher_rows(planner, store, ended, choices, test=test)
@@ -187,6 +188,7 @@ def _row(
     planner: Planner,
     store: Store,
     name: str,
+    tried: Mapping[Key, Sequence[Try]],
     choices: Mapping[Key, Choice | None],
     finals: Mapping[Key, Sequence[Run]],
     ended: Mapping[str, Ended],
@@ -197,8 +199,10 @@ def _row(
     variant = study.all_variants[name]
     mine = [choice for (own, _), choice in sorted(choices.items()) if own == name and choice is not None]
     runs = [run for (own, _), each in sorted(finals.items()) if own == name for run in each]
-    tried = {run.id for choice in mine for run in tried_runs(planner, choice)} | {run.id for run in runs}
-    there = [ended[run] for run in tried if run in ended]
+    tries = [
+        run_of(planner, own, fold, each) for (own, fold), made in sorted(tried.items()) for each in made if own == name
+    ]
+    there = [ended[run.id] for run in dict.fromkeys([*tries, *runs]) if run.id in ended]
     validation, spread = _pooled(store, finals, name, "validation", study.seeds)
     test, accuracy, gain, p, verdict = None, None, None, None, ""
     if compared is not None:
@@ -209,15 +213,15 @@ def _row(
         against = next((each for each in compared.comparisons if each.variant == name), None)
         if against is not None:
             gain, p, verdict = against.difference, against.p_adjusted, against.verdict
-    said = cost(model_of(runs[0], planner.ground)) if runs else None
+    said = cost(model_of((runs or tries)[0], planner.ground))
     return Row(
         variant=name,
         title=variant.title,
         role="reference" if name == reference else "control" if _is_control(study, name) else "variant",
         tries=budget(study),
         seeds=study.seeds,
-        params=None if said is None else said.params,
-        flops=None if said is None else said.flops,
+        params=said.params,
+        flops=said.flops,
         validation=validation,
         test=test,
         accuracy=accuracy,

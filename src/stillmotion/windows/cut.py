@@ -18,7 +18,9 @@ from .views import Windows
 NullRule = Literal["drop", "keep"]
 
 
-def cut(dataset: Dataset, *, spec: SignalSpec | None = None, null: NullRule = "drop") -> Windows:
+def cut(
+    dataset: Dataset, *, spec: SignalSpec | None = None, null: NullRule = "drop", missing: NullRule = "keep"
+) -> Windows:
     """Cut every recording into windows, from its first sample on, a hop apart.
 
     A window lies inside one recording, so none straddles a gap, a session or two people; what is left at a
@@ -29,12 +31,15 @@ def cut(dataset: Dataset, *, spec: SignalSpec | None = None, null: NullRule = "d
         spec: window, hop and label policy, if others than the data set's own (``data.spec.with_window(128)``);
             the rest of it must fit the data.
         null: whether windows without a class are dropped or kept with label -1.
+        missing: whether windows with a value that is not a finite number are dropped or kept (no network trains on
+            them).
     """
     if spec is None:
         spec = dataset.spec
     spec.require_fit(replace(dataset.spec, window=spec.window), this="wanted window", other=f"data of {dataset.name}")
-    if null not in get_args(NullRule):
-        raise UnknownName("rule for null windows", null, list(get_args(NullRule)))
+    for what, rule in (("null", null), ("missing", missing)):
+        if rule not in get_args(NullRule):
+            raise UnknownName(f"rule for {what} windows", rule, list(get_args(NullRule)))
     begin = np.array([row["start"] for row in dataset.index], np.int64)
     length = np.array([row["stop"] for row in dataset.index], np.int64) - begin
     count = np.maximum((length - spec.window) // spec.hop + 1, 0)
@@ -57,6 +62,15 @@ def cut(dataset: Dataset, *, spec: SignalSpec | None = None, null: NullRule = "d
                 f"{spec.label_policy!r}; keep them with null='keep' or lower label_share."
             )
         starts, labels, recording = starts[keep], labels[keep], recording[keep]
+    torn = 0
+    if missing == "drop":
+        # How many bad samples come before each one: a window is whole when none is added within it.
+        before = np.concatenate([[0], np.cumsum(~np.isfinite(dataset.samples).all(axis=1))])
+        keep = np.flatnonzero(before[starts + spec.window] == before[starts])
+        torn = len(starts) - len(keep)
+        if len(keep) == 0:
+            raise UserError(f"{dataset.name}: all {torn} windows hold values that are not finite numbers.")
+        starts, labels, recording = starts[keep], labels[keep], recording[keep]
     whole = recording_stretches(dataset.index, dataset.subjects)
     first = whole.begin[recording] + (starts - begin[recording])
     source, subject = whole.source[recording], whole.subject[recording]
@@ -75,19 +89,25 @@ def cut(dataset: Dataset, *, spec: SignalSpec | None = None, null: NullRule = "d
         recording_start=begin,
         sessions=tuple(row["session"] for row in dataset.index),
         short=short,
-        notes=_notes(dataset, spec, short=short, nulls=nulls, absent=[whole.people[i] for i in absent]),
+        notes=_notes(dataset, spec, short=short, nulls=nulls, torn=torn, absent=[whole.people[i] for i in absent]),
         official_test=dataset.official_test,
         same_people_as=dataset.same_people_as,
     )
 
 
-def _notes(dataset: Dataset, spec: SignalSpec, *, short: int, nulls: int, absent: list[str]) -> tuple[Note, ...]:
+def _notes(
+    dataset: Dataset, spec: SignalSpec, *, short: int, nulls: int, torn: int, absent: list[str]
+) -> tuple[Note, ...]:
     said = []
     if short:
         text = f"{short} of {len(dataset)} recordings are shorter than a window of {spec.window} samples and give none."
         said.append(Note("short recordings", short, text))
     if nulls:
         said.append(Note("null windows", nulls, f"{nulls} windows have no class and were dropped."))
+    if torn:
+        said.append(
+            Note("torn windows", torn, f"{torn} windows hold values that are not finite numbers and were dropped.")
+        )
     if absent:
         text = f"{len(absent)} of {len(dataset.subjects)} people have no window: {', '.join(absent)}."
         said.append(Note("people without windows", len(absent), text))

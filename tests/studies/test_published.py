@@ -1,0 +1,62 @@
+"""The sources' three studies run on bytes in the publishers' formats, with the published shapes and sizes."""
+
+from __future__ import annotations
+
+import pytest
+
+from stillmotion.signals.simulated.write_opportunity import write_opportunity
+from stillmotion.signals.simulated.write_shoaib import write_shoaib
+from stillmotion.signals.simulated.write_wisdm import write_wisdm
+from stillmotion.studies import Runner, read_study
+
+from .test_runner import rows_of
+
+#: Writer and folder, (T, D, C), parameters of LM and OM.
+SETS = {
+    "opportunity": (write_opportunity, "opportunity", (30, 45, 17), 9_037, 816_337),
+    "wisdm": (write_wisdm, "wisdm", (20, 3, 6), 1_770, 393_030),
+    "sensors": (write_shoaib, "shoaib", (50, 45, 7), 7_987, 1_414_087),
+}
+REDUCED = ("search.tries=1", "training.epochs=1", "controls=false", "split.protocol=subjects:2", "split.folds=1")
+
+
+def reduced(tmp_path, name, *more):
+    write, folder, *_ = SETS[name]
+    write(tmp_path / folder, people=4, minutes=3)
+    study = read_study(f"published-{name}", *REDUCED, *more)
+    return Runner(study, tmp_path / "study", data=tmp_path, quiet=True)
+
+
+@pytest.mark.parametrize("name", list(SETS))
+def test_the_published_shape_and_size_of_the_student(name, tmp_path):
+    _, _, (time, channels, classes), light, _ = SETS[name]
+    made = reduced(tmp_path, name, 'variants=["lm"]', "compare=[]")
+    spec = made.ground.windows.spec
+    assert (spec.window, spec.hop, len(spec.channels)) == (time, time, channels)
+    (row,) = made.run().rows
+    if len(spec.classes) == classes:
+        assert row.params == light
+    assert made.planner.student("lm", 0, *_first(made)).recipe["select"] == "accuracy"
+
+
+def _first(made):
+    from stillmotion.studies.search import next_tries
+
+    return next_tries(made.study, "lm", 0)[0], 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(SETS))
+def test_a_published_study_runs_from_its_bytes_to_its_table(name, tmp_path):
+    _, _, _, light, large = SETS[name]
+    results = reduced(
+        tmp_path,
+        name,
+        'networks.attention=["channel:r=2,spatial:k=3,after=2"]',
+        "teaching.training.epochs=3",
+    ).run(score_test=True)
+    rows = rows_of(results)
+    assert rows["lm"].params == light
+    assert rows["deepconvlstm-om"].params == large
+    assert {"lm", "lm-att", "rb-kd", "rb-kd-att", "rab-kd", "rab-kd-no-maps"} <= set(rows)
+    assert rows["lm"].test is not None

@@ -8,7 +8,7 @@ TENSORFLOW_READY := $(TENSORFLOW)/.ready
 RAY_READY := $(VENV)/.ray
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check format docs bench lock results clean
+.PHONY: help demo test test-slow check format docs bench lock results figures clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -65,7 +65,6 @@ lock:  ## pin every dependency with its hashes (needs uv)
 	  --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
 	uv pip compile --group tensorflow --constraint requirements.lock --python-version 3.11 --universal --generate-hashes \
 	  --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements-tensorflow.lock
-
 	uv pip compile pyproject.toml --extra ray --constraint requirements.lock --python-version 3.11 --universal \
 	  --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements-ray.lock
 
@@ -74,6 +73,9 @@ results: $(READY)  ## the study of the sources' five variants on HAPT, into resu
 	$(BIN)/still study attention-distillation --data $(RECORDINGS) --out out/attention-distillation-hapt --score-test
 	mkdir -p results/attention-distillation-hapt
 	cp out/attention-distillation-hapt/study.toml out/attention-distillation-hapt/results.* results/attention-distillation-hapt
+
+figures: $(READY)  ## put the current figures into README and docs, from the files in results/
+	$(BIN)/python docs/write_figures.py
 
 clean:  ## remove what was built; the environment stays
 	rm -rf build dist out docs/_build docs/_generated .pytest_cache .mypy_cache .ruff_cache .hypothesis

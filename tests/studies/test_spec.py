@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 
 from stillmotion.errors import UserError
-from stillmotion.studies import VARIANTS, Study, built_in, read_study
+from stillmotion.studies import VARIANTS, Study, budget, built_in, read_study
 from stillmotion.studies.choices import Material, Range, Search
 from stillmotion.studies.spec import published_attentions
 from stillmotion.training import PUBLISHED, Recipe
@@ -66,7 +66,7 @@ def test_a_wrong_specification_is_one_sentence_with_the_place(tmp_path, text, sa
 def test_a_study_without_a_name_or_a_file_says_so(tmp_path):
     with pytest.raises(UserError, match="does not say name"):
         read_study(written(tmp_path, "seeds = 3\n"))
-    with pytest.raises(UserError, match=r"no study 'demos'; built in are attention-distillation, demo"):
+    with pytest.raises(UserError, match=r"no study 'demos'; built in are attention-distillation, demo, "):
         read_study("demos")
     with pytest.raises(UserError, match="There is no specification"):
         read_study(tmp_path / "nothing.toml")
@@ -110,3 +110,29 @@ def test_a_range_holds_its_start():
         Range(0, 2, log=True)
     with pytest.raises(UserError, match="rounds"):
         Search(kind="optuna", tries=3, rounds=4)
+
+
+def test_single_values_are_changed_from_outside():
+    study = read_study(
+        "demo", "seeds=5", 'split.protocol="loso"', "networks.student=mlp", "training.augment.jitter=0.1"
+    )
+    assert (study.seeds, study.split.protocol, study.networks.student) == (5, "loso", "mlp")
+    assert study.training.augment == {"jitter": 0.1}
+    assert read_study("demo").seeds == 2
+    with pytest.raises(UserError, match="A change is NAME=VALUE"):
+        read_study("demo", "seeds")
+    with pytest.raises(UserError, match="name in name.first is a value, not a section"):
+        read_study("demo", "name.first=1")
+    with pytest.raises(UserError, match="Did you mean 'seeds'"):
+        read_study("demo", "seed=1")
+
+
+@pytest.mark.parametrize("name", ["opportunity", "wisdm", "sensors"])
+def test_the_published_studies_are_the_sources_grids_with_equal_budgets(name):
+    study = read_study(f"published-{name}")
+    assert study.published
+    assert study.split.protocol == "published"
+    assert len(study.attentions) == 60
+    assert len(study.search.grid["temperature"]) * len(study.search.grid["alpha"]) == 63
+    assert budget(study) == 63
+    assert budget(read_study(f"published-{name}", "search.tries=0")) == 3780

@@ -1,4 +1,4 @@
-"""Maps of unequal size brought to one size, by linear interpolation along each axis."""
+"""Maps and sequences of unequal size brought to one size: interpolated when longer, averaged when shorter."""
 
 from __future__ import annotations
 
@@ -17,6 +17,22 @@ def interpolation(source: int, target: int) -> NDArray[np.float32]:
     identity = np.eye(source)
     columns = [np.interp(places, np.arange(source), column) for column in identity]
     return np.stack(columns, axis=1).astype(np.float32)
+
+
+def averaging(source: int, target: int) -> NDArray[np.float32]:
+    """(target, source): each of fewer places is the mean of an equal stretch of the old ones."""
+    ends = np.linspace(0, source, target + 1)
+    low, high = np.maximum.outer(ends[:-1], np.arange(source)), np.minimum.outer(ends[1:], np.arange(1, source + 1))
+    return np.asarray(np.maximum(high - low, 0) * target / source, np.float32)
+
+
+def resized(x: Array, length: int) -> Array:
+    """``x`` (B, moments, features) with so many moments: means of stretches when fewer, interpolated when more."""
+    source = x.shape[1]
+    if source == length:
+        return x
+    weights = averaging(source, length) if length < source else interpolation(source, length)
+    return jnp.einsum("os,bsf->bof", jnp.asarray(weights), x)
 
 
 def aligned(x: Array, size: tuple[int, ...]) -> Array:

@@ -18,6 +18,12 @@ Terms = dict[str, Array]
 #: Shape of each tap without its batch axis.
 Shapes = Mapping[str, tuple[int, ...]]
 Extras = dict[str, NDArray[np.float32]]
+#: What a method looks at, made of a network's taps.
+View = Callable[[Taps], dict[str, Array]]
+
+
+class Unfit(UserError):
+    """Two networks that a method cannot bring together."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +53,14 @@ class Batch(NamedTuple):
 
     ``targets`` is (B, C), a distribution over the classes for each window (one-hot, unless windows were mixed);
     ``weights`` is (B,), one factor a window; ``offset`` is (C,), added to the student's logits in the cross-entropy
-    (logit adjustment), 0 otherwise.
+    (logit adjustment), 0 otherwise. ``done`` is the share of the run's steps that lie behind, for terms that begin
+    weakly.
     """
 
     targets: Array
     weights: Array
     offset: Array
+    done: Array = 1.0
 
 
 Objective = Callable[[Batch, Taps, Taps, Taps, Taps], Terms]
@@ -76,7 +84,9 @@ class Method:
         numbers: its numbers, by name.
         options: what can be chosen besides, by name: all choices, the one taken first.
         extras: draws what is trained beside the student, such as projectors; nothing without. It may raise
-            ``UserError`` for taps that do not go together.
+            ``Unfit`` for taps that do not go together.
+        view: applied to the taps of both networks before anything else, and before a teacher's answers are kept: stages
+            brought to a few moments and features, those left out that are not looked at. Names stay.
         trains_teacher: whether the teacher learns too, in the same step.
     """
 
@@ -90,6 +100,7 @@ class Method:
     numbers: Mapping[str, Number] = field(default_factory=dict)
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     extras: DrawExtras | None = None
+    view: View | None = None
     trains_teacher: bool = False
 
     def resolve(self, given: Mapping[str, float]) -> dict[str, float]:

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import UserError
 from . import rb_kd
 from .alignment import aligned
-from .method import Array, Batch, Extras, Method, Number, Shapes, Taps, Terms
+from .method import Batch, Extras, Method, Number, Shapes, Taps, Terms, Unfit
+from .projectors import projected, projector
 
 MAPS = ("channel", "spatial", "sensor")
 
@@ -48,27 +48,11 @@ def map_pairs(student: Mapping[str, object], teacher: Mapping[str, object]) -> I
     for kind in MAPS:
         mine, theirs = _of_kind(student, kind), _of_kind(teacher, kind)
         if len(mine) != len(theirs):
-            raise UserError(
+            raise Unfit(
                 f"The student has {len(mine)} maps of {kind} attention and the teacher {len(theirs)}: give both the "
                 f"same attention."
             )
         yield from ((kind, one, other) for one, other in zip(mine, theirs, strict=True))
-
-
-def projected(x: Array, extras: Taps, name: str) -> Array:
-    """``x`` (B, width) through the projector of that name, if there is one."""
-    if f"{name}/kernel" not in extras:
-        return x
-    return x @ extras[f"{name}/kernel"] + extras[f"{name}/bias"]
-
-
-def projector(name: str, inputs: int, outputs: int, rng: np.random.Generator) -> Extras:
-    """First values of a projector: Glorot's uniform draw and no bias."""
-    limit = np.sqrt(6 / (inputs + outputs))
-    return {
-        f"{name}/kernel": rng.uniform(-limit, limit, (inputs, outputs)).astype(np.float32),
-        f"{name}/bias": np.zeros(outputs, np.float32),
-    }
 
 
 def _extras(student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator) -> Extras:

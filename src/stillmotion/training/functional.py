@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from ..methods.method import View
 from ..networks.initial import initial_weights
 from ..networks.normaliser import Normaliser, normaliser, statistics_index
 from ..networks.taps import with_taps
@@ -32,17 +33,19 @@ class Functional:
     Args:
         model: any built ``keras.Model``; its own weights are read once and never changed.
         taps: outputs wanted.
+        view: what is made of them (see ``Method.view``); nothing by default.
     """
 
-    def __init__(self, model: keras.Model, taps: Sequence[str]) -> None:
+    def __init__(self, model: keras.Model, taps: Sequence[str], view: View | None = None) -> None:
         if keras.backend.backend() != "jax":
             raise UserError(
                 f"Training needs Keras on JAX, and Keras runs on {keras.backend.backend()}: set KERAS_BACKEND=jax "
                 f"before keras is imported."
             )
         self.model = model
-        self.taps = tuple(taps)
+        self.view = view
         self.tapped = with_taps(model, taps)
+        self.taps = tuple(taps) if view is None else tuple(self.tap_shapes)
         self.trainable = list(self.tapped.trainable_variables)
         self.state = list(self.tapped.non_trainable_variables)
         for variable in self.trainable:
@@ -58,8 +61,17 @@ class Functional:
 
     @property
     def tap_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of each tap without its batch axis."""
-        return {name: tuple(output.shape[1:]) for name, output in self.tapped.output.items()}
+        """Shape of each tap, as the view leaves it, without its batch axis."""
+        shapes = {name: tuple(output.shape[1:]) for name, output in self.tapped.output.items()}
+        if self.view is None:
+            return shapes
+        import jax
+
+        def seen() -> dict[str, Array]:
+            assert self.view is not None
+            return self.view({name: jax.numpy.zeros((2, *shape)) for name, shape in shapes.items()})
+
+        return {name: tuple(values.shape[1:]) for name, values in jax.eval_shape(seen).items()}
 
     @property
     def decays(self) -> Vector:
@@ -108,7 +120,8 @@ class Functional:
             vector[start:stop].reshape(shape)
             for start, stop, shape in zip(self.bounds[:-1], self.bounds[1:], self.shapes, strict=True)
         ]
-        return self.tapped.stateless_call(weights, list(state), x, training=training)  # type: ignore[no-any-return]
+        taps, after = self.tapped.stateless_call(weights, list(state), x, training=training)
+        return taps if self.view is None else self.view(taps), after
 
     def answers(self, vector: Vector, state: Sequence[Any], windows: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
         """All taps for windows (N, T, D), in inference mode; compiled once for all weights."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -149,10 +149,12 @@ def prepare(
     there = tap_names(model)
     if "student" in method.attention:
         find_taps(["*_attention_*"], there, method=method.name, network=model.name)
-    student = Functional(model, sorted(find_taps(("logits", *method.student_taps), there, **_who(method, model.name))))
+    wanted = find_taps(("logits", *method.student_taps), there, **_who(method, model.name))
+    student = Functional(model, sorted(wanted), method.view)
     student.require_fit(windows.shape[1:], classes)
     if not method.teacher_taps:
         return Lesson(method, student, tuple(teachers), None, {})
+    teachers = [_seen(teacher, method) for teacher in teachers]
     check_teachers(teachers, replicas, windows, classes, method=method.name)
     if live or method.trains_teacher:
         lesson = Lesson(method, student, tuple(teachers), _network(method, teachers), {})
@@ -165,7 +167,16 @@ def prepare(
 def teacher_network(model: keras.Model, method: Method) -> Functional:
     """A teacher's model as a function with the taps that a method wants."""
     found = find_taps(("logits", *method.teacher_taps), tap_names(model), **_who(method, model.name))
-    return Functional(model, sorted(found))
+    return Functional(model, sorted(found), method.view)
+
+
+def _seen(teacher: Teacher, method: Method) -> Teacher:
+    """The teacher with its taps as the method looks at them; outputs from elsewhere are taken to be so."""
+    network = teacher.network
+    if network is None or network.view is method.view:
+        return teacher
+    find_taps(method.teacher_taps, network.taps, **_who(method, teacher.name))
+    return replace(teacher, network=Functional(network.model, network.taps, method.view))
 
 
 def _network(method: Method, teachers: Sequence[Teacher]) -> Functional:

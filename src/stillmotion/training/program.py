@@ -190,7 +190,8 @@ def _step(
         x, targets = augment(key, x, targets, recipe.augment, numbers, places)
     weights = targets @ member.class_weights
     targets = targets * (1 - numbers["smoothing"]) + numbers["smoothing"] / classes
-    batch = Batch(targets, weights, member.offset)
+    done = (member.first_step + number) / member.total
+    batch = Batch(targets, weights, member.offset, done)
     fixed: dict[str, Array] = {name: taps[member.teacher, rows] for name, taps in shared.taps.items()}
     if lesson.teacher is not None and learning is None:
         own = [leaf[member.teacher] for leaf in shared.teacher_state]

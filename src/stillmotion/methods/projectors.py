@@ -1,0 +1,23 @@
+"""Projectors: linear maps that are trained beside the networks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .method import Array, Extras, Taps
+
+
+def projected(x: Array, extras: Taps, name: str) -> Array:
+    """``x`` (…, width) through the projector of that name, if there is one."""
+    if f"{name}/kernel" not in extras:
+        return x
+    return x @ extras[f"{name}/kernel"] + extras[f"{name}/bias"]
+
+
+def projector(name: str, inputs: int, outputs: int, rng: np.random.Generator) -> Extras:
+    """First values of a projector: Glorot's uniform draw and no bias."""
+    limit = np.sqrt(6 / (inputs + outputs))
+    return {
+        f"{name}/kernel": rng.uniform(-limit, limit, (inputs, outputs)).astype(np.float32),
+        f"{name}/bias": np.zeros(outputs, np.float32),
+    }

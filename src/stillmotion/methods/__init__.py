@@ -5,14 +5,34 @@ terms. It knows nothing of loops, data or files.
 """
 
 from ..errors import UnknownName
+from .at import AT
+from .crd import CRD
+from .dist import DIST
+from .dkd import DKD
+from .fitnet import FITNET
+from .kd import KD
 from .lm import LM
 from .lm_att import LM_ATT
-from .method import Batch, Method, Number, find_taps
+from .ls_kd import LS_KD
+from .method import Batch, Method, Number, Unfit, find_taps
+from .mlld import MLLD
+from .nkd import NKD
+from .ofa import OFA
+from .pkt import PKT
 from .rab_kd import RAB_KD
 from .rb_kd import RB_KD
 from .rb_kd_att import RB_KD_ATT
+from .reviewkd import REVIEWKD
+from .rkd import RKD
+from .sp import SP
+from .takd import TAKD
+from .vid import VID
 
-METHODS = {method.name: method for method in (LM, LM_ATT, RB_KD, RB_KD_ATT, RAB_KD)}
+_SOURCES = (LM, LM_ATT, RB_KD, RB_KD_ATT, RAB_KD)
+_LOGITS = (KD, LS_KD, DKD, NKD, DIST, MLLD, OFA, TAKD)
+_FEATURES = (FITNET, AT, SP, RKD, PKT, VID, CRD, REVIEWKD)
+
+METHODS = {method.name: method for method in (*_SOURCES, *_LOGITS, *_FEATURES)}
 
 
 def method(name: str | Method, **options: str) -> Method:
@@ -24,4 +44,4 @@ def method(name: str | Method, **options: str) -> Method:
     return name.choose(options)
 
 
-__all__ = ["METHODS", "Batch", "Method", "Number", "find_taps", "method"]
+__all__ = ["METHODS", "Batch", "Method", "Number", "Unfit", "find_taps", "method"]

@@ -1,0 +1,54 @@
+"""CRD: the student's view of a window is told from the teacher's views of windows of other classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .classes import NEVER, own_class
+from .embeddings import flat, unit
+from .losses import cross_entropy
+from .method import Batch, Extras, Method, Number, Shapes, Taps, Terms
+from .projectors import projected, projector
+
+#: Features in which embeddings are compared, as published.
+WIDTH = 128
+
+
+def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+    r"""L = L_stud + w · mean_i(−log e^{s_i·t_i/τ} / Σ_j e^{s_i·t_j/τ} − log e^{s_i·t_i/τ} / Σ_j e^{s_j·t_i/τ}).
+
+    s and t are the embeddings of student and teacher, each through a trained projector to 128 features and brought to
+    length 1; j runs over i itself and the windows of the batch that are of other classes. Published negatives come
+    from a memory of the whole data set; with few classes a batch holds enough of them.
+    """
+    mine = unit(projected(student["embedding"], extras, "student"))
+    theirs = unit(projected(teacher["embedding"], extras, "teacher"))
+    own = own_class(batch)
+    same = own @ own.T - jnp.eye(own.shape[0]) > 0.5
+    alike = jnp.where(same, NEVER, mine @ theirs.T / numbers["temperature"])
+    told = jnp.diagonal(jax.nn.log_softmax(alike, axis=1)) + jnp.diagonal(jax.nn.log_softmax(alike, axis=0))
+    return {"cross_entropy": cross_entropy(batch, student["logits"]), "contrast": -numbers["weight"] * jnp.mean(told)}
+
+
+def _extras(student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator) -> Extras:
+    return {
+        **projector("student", student["embedding"][0], WIDTH, rng),
+        **projector("teacher", teacher["embedding"][0], WIDTH, rng),
+    }
+
+
+CRD = Method(
+    name="crd",
+    title="contrast with windows of other classes",
+    source="Tian, Krishnan & Isola, Contrastive Representation Distillation, ICLR 2020",
+    objective=objective,
+    student_taps=("logits", "embedding"),
+    teacher_taps=("logits", "embedding"),
+    numbers={"temperature": Number(0.1, 0.05, 0.2, log=True), "weight": Number(0.8, 0.1, 3.0, log=True)},
+    extras=_extras,
+    view=flat,
+)

@@ -1,0 +1,48 @@
+"""DIST: the student's answers need only correlate with the teacher's, over classes and over the batch."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from .losses import cross_entropy
+from .method import Array, Batch, Method, Number, Taps, Terms
+
+#: Added to a sum of squares before its root is taken: an answer that is the same for all has no direction.
+LEAST = 1e-12
+
+
+def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+    r"""L = L_stud + τ² · (b · mean_windows(1 − ρ over classes) + g · mean_classes(1 − ρ over the batch)).
+
+    ρ is Pearson's correlation of the probabilities softened at τ. The second term wants batches of 64 and more, and
+    classes that are there.
+    """
+    tau = numbers["temperature"]
+    mine, theirs = (jax.nn.softmax(each["logits"] / tau) for each in (student, teacher))
+    return {
+        "cross_entropy": cross_entropy(batch, student["logits"]),
+        "between_classes": numbers["b"] * tau**2 * jnp.mean(1 - correlation(mine, theirs)),
+        "within_classes": numbers["g"] * tau**2 * jnp.mean(1 - correlation(mine.T, theirs.T)),
+    }
+
+
+def correlation(x: Array, y: Array) -> Array:
+    """Pearson's correlation along the last axis; 0 where one of the two does not vary."""
+    x, y = x - x.mean(-1, keepdims=True), y - y.mean(-1, keepdims=True)
+    norms = jnp.sqrt(jnp.sum(x**2, -1) + LEAST) * jnp.sqrt(jnp.sum(y**2, -1) + LEAST)
+    return jnp.sum(x * y, -1) / norms
+
+
+DIST = Method(
+    name="dist",
+    title="correlation instead of equality",
+    source="Huang et al., Knowledge Distillation from A Stronger Teacher, NeurIPS 2022",
+    objective=objective,
+    teacher_taps=("logits",),
+    numbers={
+        "temperature": Number(1.0, 1.0, 4.0, log=True),
+        "b": Number(1.0, 0.5, 4.0, log=True),
+        "g": Number(1.0, 0.5, 4.0, log=True),
+    },
+)

@@ -1,0 +1,47 @@
+"""DKD: KD taken apart into the class itself and the other classes, each with its own weight."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+
+from .classes import log_others, log_own_and_rest, own_class, warmed
+from .losses import cross_entropy
+from .method import Batch, Method, Number, Taps, Terms
+
+
+def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+    r"""L = L_stud + r · τ² · (a · TCKD + b · NCKD), softened at temperature τ.
+
+    TCKD = KL between (p_t, 1 − p_t) of teacher and student, t the window's class; NCKD = Σ_{i≠t} p̂ᵀ_i log(p̂ᵀ_i / p̂ˢ_i)
+    with p̂ the softmax over the classes other than t. r rises from 0 to 1 over the first ``warmup`` of the run. With
+    two classes NCKD is 0.
+    """
+    tau, own = numbers["temperature"], own_class(batch)
+    mine, theirs = student["logits"] / tau, teacher["logits"] / tau
+    two, two_taught = log_own_and_rest(mine, own), log_own_and_rest(theirs, own)
+    others, others_taught = log_others(mine, own), log_others(theirs, own)
+    target = jnp.mean(jnp.sum(jnp.exp(two_taught) * (two_taught - two), -1))
+    apart = jnp.where(own > 0, 0.0, others_taught - others)
+    rest = jnp.mean(jnp.sum(jnp.exp(others_taught) * apart, -1))
+    factor = warmed(batch, numbers["warmup"]) * tau**2
+    return {
+        "cross_entropy": cross_entropy(batch, student["logits"]),
+        "target_class": factor * numbers["a"] * target,
+        "other_classes": factor * numbers["b"] * rest,
+    }
+
+
+DKD = Method(
+    name="dkd",
+    title="decoupled distillation",
+    source="Zhao et al., Decoupled Knowledge Distillation, CVPR 2022",
+    objective=objective,
+    teacher_taps=("logits",),
+    # Published b is 1–8 for 100 and more classes; few classes leave less to say about the others.
+    numbers={
+        "temperature": Number(4.0, 1.0, 8.0, log=True),
+        "a": Number(1.0, 1.0, 1.0),
+        "b": Number(1.5, 0.5, 4.0, log=True),
+        "warmup": Number(0.15, 0.15, 0.15),
+    },
+)

@@ -1,0 +1,45 @@
+"""FitNet: one hidden stage of the student, projected, is to be that of the teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jax.numpy as jnp
+import numpy as np
+
+from .losses import cross_entropy
+from .method import Batch, Extras, Method, Number, Shapes, Taps, Terms
+from .projectors import projected, projector
+from .stages import middle, paired, stages_of
+
+
+def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+    r"""L = L_stud + w · ‖r(f_S) − f_T‖², f the middle stage of each, r a trained projector to the teacher's width.
+
+    The square is a mean over moments and features, so that w means the same for narrow and wide teachers; time is
+    averaged to the shorter of the two. Published training has a first phase for the hint alone; here both go together.
+    """
+    (mine,), (theirs,) = stages_of(student), stages_of(teacher)
+    ours, target = paired(projected(student[mine], extras, "hint"), teacher[theirs])
+    return {
+        "cross_entropy": cross_entropy(batch, student["logits"]),
+        "hint": numbers["weight"] * jnp.mean((ours - target) ** 2),
+    }
+
+
+def _extras(student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator) -> Extras:
+    (mine,), (theirs,) = stages_of(student), stages_of(teacher)
+    return projector("hint", student[mine][-1], teacher[theirs][-1], rng)
+
+
+FITNET = Method(
+    name="fitnet",
+    title="a hint from one hidden stage",
+    source="Romero et al., FitNets: Hints for Thin Deep Nets, ICLR 2015",
+    objective=objective,
+    student_taps=("logits", "stage*"),
+    teacher_taps=("logits", "stage*"),
+    numbers={"weight": Number(1.0, 0.01, 100.0, log=True)},
+    extras=_extras,
+    view=middle,
+)

@@ -1,0 +1,15 @@
+"""KD: the student learns the labels and the teacher's softened answers; RB-KD under its common name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .rb_kd import RB_KD
+
+#: L = α · L_stud + (1 − α) · T² · KL(q_T ‖ q_S): the objective of RB-KD.
+KD = replace(
+    RB_KD,
+    name="kd",
+    title="knowledge distillation",
+    source="Hinton, Vinyals & Dean, Distilling the Knowledge in a Neural Network, 2015",
+)

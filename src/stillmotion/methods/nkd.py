@@ -1,0 +1,42 @@
+"""NKD: the other classes normalised to sum to one, and the teacher's trust in the right one as a label."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from .classes import log_others, own_class
+from .losses import cross_entropy
+from .method import Batch, Method, Number, Taps, Terms
+
+
+def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+    r"""L = L_stud − w · T_t log S_t − γ · τ² · Σ_{i≠t} T̂_i log Ŝ_i.
+
+    t is the window's class, T and S the answers of teacher and student, T̂ and Ŝ those softened by τ and normalised over
+    the classes other than t. With two classes the last term is 0.
+    """
+    tau, own = numbers["temperature"], own_class(batch)
+    log_s, log_t = (jax.nn.log_softmax(each["logits"]) for each in (student, teacher))
+    target = -jnp.mean(jnp.sum(own * jnp.exp(log_t) * log_s, -1))
+    others, taught = (log_others(each["logits"] / tau, own) for each in (student, teacher))
+    rest = -jnp.mean(jnp.sum(jnp.exp(taught) * jnp.where(own > 0, 0.0, others), -1))
+    return {
+        "cross_entropy": cross_entropy(batch, student["logits"]),
+        "target_class": numbers["weight"] * target,
+        "other_classes": numbers["gamma"] * tau**2 * rest,
+    }
+
+
+NKD = Method(
+    name="nkd",
+    title="normalised distillation",
+    source="Yang et al., From Knowledge Distillation to Self-Knowledge Distillation, ICCV 2023",
+    objective=objective,
+    teacher_taps=("logits",),
+    numbers={
+        "temperature": Number(1.0, 1.0, 4.0, log=True),
+        "gamma": Number(1.5, 0.3, 3.0, log=True),
+        "weight": Number(1.0, 1.0, 1.0),
+    },
+)

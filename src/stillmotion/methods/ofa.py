@@ -1,0 +1,67 @@
+"""OFA: every stage of the student says the classes, whatever kinds of networks the two are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .losses import cross_entropy
+from .method import Array, Batch, Extras, Method, Number, Shapes, Taps, Terms
+from .projectors import projected, projector
+from .stages import condensed, stages_of
+
+
+def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+    r"""L = L_stud + w_k · OFA(z_S) + w · Σ_stages OFA(z_stage), OFA(z) = −Σ_c ((p_T + y)^ε − y) log softmax(z / τ)_c.
+
+    p_T is softened at τ; y is the window's label, so that ε above 1 raises the right class alone. A stage's logits are
+    its mean over time through a trained projector (published branches are deeper).
+    """
+    goal = _goal(batch, teacher["logits"], numbers)
+    stages = jnp.zeros(())
+    for name in stages_of(student):
+        logits = projected(student[name].mean(1), extras, name)
+        stages += _taught(goal, logits, numbers["temperature"])
+    return {
+        "cross_entropy": cross_entropy(batch, student["logits"]),
+        "distillation": numbers["logits_weight"] * _taught(goal, student["logits"], numbers["temperature"]),
+        "stages": numbers["weight"] * stages,
+    }
+
+
+def _goal(batch: Batch, teacher: Array, numbers: Taps) -> Array:
+    """(B, C) (p_T + y)^ε − y."""
+    p = jax.nn.softmax(teacher / numbers["temperature"])
+    return (p + batch.targets) ** numbers["epsilon"] - batch.targets
+
+
+def _taught(goal: Array, logits: Array, temperature: Array) -> Array:
+    return jnp.mean(-jnp.sum(goal * jax.nn.log_softmax(logits / temperature), -1))
+
+
+def _extras(student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator) -> Extras:
+    made: Extras = {}
+    for name in stages_of(student):
+        made |= projector(name, student[name][-1], student["logits"][0], rng)
+    return made
+
+
+OFA = Method(
+    name="ofa",
+    title="one for all: every stage answers",
+    source="Hao et al., One-for-All: Bridge the Gap Between Heterogeneous Architectures, NeurIPS 2023",
+    objective=objective,
+    student_taps=("logits", "stage*"),
+    teacher_taps=("logits",),
+    numbers={
+        "temperature": Number(1.0, 1.0, 4.0, log=True),
+        "epsilon": Number(1.2, 1.0, 1.5),
+        "logits_weight": Number(1.0, 1.0, 1.0),
+        "weight": Number(0.3, 0.03, 3.0, log=True),
+    },
+    extras=_extras,
+    view=condensed,
+)

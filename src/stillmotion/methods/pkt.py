@@ -1,0 +1,42 @@
+"""PKT: how likely a window takes another for its neighbour is to be as the teacher says."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+
+from .embeddings import flat, unit
+from .losses import cross_entropy
+from .method import Array, Batch, Method, Number, Taps, Terms
+
+#: Added to a probability before its logarithm is taken: opposite embeddings are never neighbours.
+TINY = 1e-7
+
+
+def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+    r"""L = L_stud + w · mean_i Σ_{j≠i} p_T(j|i) log(p_T(j|i) / p_S(j|i)), p(j|i) ∝ (cos(e_i, e_j) + 1) / 2.
+
+    e are embeddings. Published code lets a window be its own neighbour, and takes the mean over pairs: its weight of
+    30,000 is 470 here at batches of 64.
+    """
+    ours, target = _neighbours(student["embedding"]), _neighbours(teacher["embedding"])
+    apart = jnp.mean(jnp.sum(target * (jnp.log(target + TINY) - jnp.log(ours + TINY)), -1))
+    return {"cross_entropy": cross_entropy(batch, student["logits"]), "neighbours": numbers["weight"] * apart}
+
+
+def _neighbours(rows: Array) -> Array:
+    """(B, B) probabilities, each row's own place 0."""
+    rows = unit(rows)
+    likely = (rows @ rows.T + 1) / 2 * (1 - jnp.eye(rows.shape[0]))
+    return likely / (likely.sum(-1, keepdims=True) + TINY)
+
+
+PKT = Method(
+    name="pkt",
+    title="probabilities of being neighbours",
+    source="Passalis & Tefas, Learning Deep Representations with Probabilistic Knowledge Transfer, ECCV 2018",
+    objective=objective,
+    student_taps=("logits", "embedding"),
+    teacher_taps=("logits", "embedding"),
+    numbers={"weight": Number(100.0, 3.0, 3000.0, log=True)},
+    view=flat,
+)

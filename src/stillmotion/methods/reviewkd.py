@@ -1,0 +1,78 @@
+"""ReviewKD: each stage of the student, with what deeper ones add, is to be the teacher's, at several scales of time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .alignment import resized
+from .classes import warmed
+from .losses import cross_entropy
+from .method import Array, Batch, Extras, Method, Number, Shapes, Taps, Terms
+from .projectors import projected, projector
+from .stages import condensed, paired, stage_pairs
+
+#: Features in which stages are fused.
+WIDTH = 32
+#: Moments of the coarser scales, each weighing half of the one before.
+SCALES = (4, 2, 1)
+
+
+def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+    r"""L = L_stud + r · w · Σ_pairs HCL(out(u_i), f_T), u_i = a ⊙ in(f_i) + b ⊙ u_{i+1}, from the last pair back.
+
+    ``in`` and ``out`` are trained projectors; a, b (B, moments, 1) = sigmoid of a third one, of both together; u_{i+1}
+    is interpolated to the moments of stage i; of the last pair u is in(f) alone. HCL is the mean squared difference at
+    all moments, and at 4, 2 and 1 with weights ½, ¼, ⅛, over the sum of weights. r rises from 0 to 1 over the first
+    ``warmup`` of the run. Published convolutions of 3 and batch norms are left out.
+    """
+    reviewed, fused = jnp.zeros(()), None
+    for mine, theirs in reversed(stage_pairs(student, teacher)):
+        here = projected(student[mine], extras, f"{mine}/in")
+        if fused is not None:
+            deeper = resized(fused, here.shape[1])
+            shares = jax.nn.sigmoid(projected(jnp.concatenate([here, deeper], -1), extras, f"{mine}/shares"))
+            here = shares[..., :1] * here + shares[..., 1:] * deeper
+        fused = here
+        reviewed += _hierarchical(*paired(projected(fused, extras, f"{mine}/out"), teacher[theirs]))
+    return {
+        "cross_entropy": cross_entropy(batch, student["logits"]),
+        "review": warmed(batch, numbers["warmup"]) * numbers["weight"] * reviewed,
+    }
+
+
+def _hierarchical(ours: Array, target: Array) -> Array:
+    total, weights, weight = jnp.mean((ours - target) ** 2), 1.0, 1.0
+    for length in SCALES:
+        if length < ours.shape[1]:
+            weight /= 2
+            total += weight * jnp.mean((resized(ours, length) - resized(target, length)) ** 2)
+            weights += weight
+    return total / weights
+
+
+def _extras(student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator) -> Extras:
+    made: Extras = {}
+    pairs = stage_pairs(student, teacher)
+    for mine, theirs in pairs:
+        made |= projector(f"{mine}/in", student[mine][-1], WIDTH, rng)
+        made |= projector(f"{mine}/out", WIDTH, teacher[theirs][-1], rng)
+        if (mine, theirs) != pairs[-1]:
+            made |= projector(f"{mine}/shares", 2 * WIDTH, 2, rng)
+    return made
+
+
+REVIEWKD = Method(
+    name="reviewkd",
+    title="review of the stages, deeper ones fused in",
+    source="Chen et al., Distilling Knowledge via Knowledge Review, CVPR 2021",
+    objective=objective,
+    student_taps=("logits", "stage*"),
+    teacher_taps=("logits", "stage*"),
+    numbers={"weight": Number(0.7, 0.02, 20.0, log=True), "warmup": Number(0.15, 0.15, 0.15)},
+    extras=_extras,
+    view=condensed,
+)

@@ -1,0 +1,30 @@
+"""SP: windows that are alike for the teacher are to be alike for the student."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+
+from .embeddings import flat, unit
+from .losses import cross_entropy
+from .method import Batch, Method, Number, Taps, Terms
+
+
+def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+    r"""L = L_stud + w · ‖G_S − G_T‖²_F / B², G = E Eᵀ with its rows brought to length 1, E (B, F) the embeddings."""
+    ours, target = (unit(each["embedding"] @ each["embedding"].T) for each in (student, teacher))
+    return {
+        "cross_entropy": cross_entropy(batch, student["logits"]),
+        "similarity": numbers["weight"] * jnp.sum((ours - target) ** 2) / ours.shape[0] ** 2,
+    }
+
+
+SP = Method(
+    name="sp",
+    title="similarities between windows are kept",
+    source="Tung & Mori, Similarity-Preserving Knowledge Distillation, ICCV 2019",
+    objective=objective,
+    student_taps=("logits", "embedding"),
+    teacher_taps=("logits", "embedding"),
+    numbers={"weight": Number(300.0, 10.0, 10_000.0, log=True)},
+    view=flat,
+)

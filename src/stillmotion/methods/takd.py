@@ -1,0 +1,16 @@
+"""TAKD: KD twice, through an assistant between teacher and student in size."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .kd import KD
+
+#: L = α · L_stud + (1 − α) · T² · KL(q_A ‖ q_S), A the assistant, itself a student of the teacher by the same formula.
+#: One step of the chain is KD; who the assistant is, and that it is taught first, is the study's business.
+TAKD = replace(
+    KD,
+    name="takd",
+    title="distillation through an assistant",
+    source="Mirzadeh et al., Improved Knowledge Distillation via Teacher Assistant, AAAI 2020",
+)

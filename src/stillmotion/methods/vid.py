@@ -1,0 +1,58 @@
+"""VID: the student's stages are to tell as much about the teacher's as they can."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .losses import cross_entropy
+from .method import Batch, Extras, Method, Number, Shapes, Taps, Terms
+from .projectors import projected, projector
+from .stages import condensed, paired, stage_pairs
+
+#: Smallest variance: one that goes to 0 makes the loss as low as it likes.
+LEAST = 1e-3
+#: α at the start: a variance of 5 before the projector has learnt anything, as published.
+START = float(np.log(np.expm1(5.0 - LEAST)))
+
+
+def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+    r"""L = L_stud + w · Σ_pairs mean((μ(f_S) − f_T)² / 2σ² + log σ) over windows, moments and features.
+
+    The stages of a pair are brought to the same moments; μ is a trained projector, σ² = softplus(α) + 0.001 a trained
+    variance for each of the teacher's features.
+    """
+    information = jnp.zeros(())
+    for mine, theirs in stage_pairs(student, teacher):
+        mean, target = paired(projected(student[mine], extras, mine), teacher[theirs])
+        variance = jax.nn.softplus(extras[f"{mine}/alpha"]) + LEAST
+        information += jnp.mean((mean - target) ** 2 / (2 * variance) + jnp.log(variance) / 2)
+    return {
+        "cross_entropy": cross_entropy(batch, student["logits"]),
+        "information": numbers["weight"] * information,
+    }
+
+
+def _extras(student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator) -> Extras:
+    made: Extras = {}
+    for mine, theirs in stage_pairs(student, teacher):
+        width = teacher[theirs][-1]
+        made |= projector(mine, student[mine][-1], width, rng)
+        made[f"{mine}/alpha"] = np.full(width, START, np.float32)
+    return made
+
+
+VID = Method(
+    name="vid",
+    title="variational information",
+    source="Ahn et al., Variational Information Distillation for Knowledge Transfer, CVPR 2019",
+    objective=objective,
+    student_taps=("logits", "stage*"),
+    teacher_taps=("logits", "stage*"),
+    numbers={"weight": Number(1.0, 0.03, 10.0, log=True)},
+    extras=_extras,
+    view=condensed,
+)

@@ -1,0 +1,299 @@
+"""Methods on stages and embeddings equal loops over their formulas, in value and gradient."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stillmotion.methods import METHODS, Batch, Unfit, method
+from stillmotion.methods.alignment import averaging
+from stillmotion.methods.stages import MOMENTS, condensed, middle, stage_pairs
+
+from .by_hand import check, cross_entropy, drawn, kl, labels, linear, resized, stretches
+
+B, C = 5, 3
+STUDENT = {"stage1": (6, 2), "stage2": (4, 3)}
+TEACHER = {"stage1": (3, 4), "stage2": (8, 3), "stage3": (5, 6)}
+DENSE = {"stage1": (1, 5), "stage2": (1, 4)}
+
+
+def taps(seed, **shapes):
+    return drawn(seed, B, logits=(C,), **shapes)
+
+
+def rows(x, extras, name):
+    return np.stack([linear(row, extras, name) for row in x])
+
+
+def meet(x, y):
+    length = min(len(x), len(y))
+    return resized(x, length), resized(y, length)
+
+
+def fitnet(batch, student, teacher, numbers, extras):
+    (mine,), (theirs,) = (([tap for tap in each if tap.startswith("stage")]) for each in (student, teacher))
+    total = 0.0
+    for b in range(B):
+        ours, target = meet(rows(student[mine][b], extras, "hint"), teacher[theirs][b])
+        total += sum((o - t) ** 2 for o, t in zip(ours.ravel(), target.ravel(), strict=True)) / target.size
+    return {"cross_entropy": cross_entropy(batch, student["logits"]), "hint": numbers["weight"] * total / B}
+
+
+def at(batch, student, teacher, numbers, extras):
+    total = 0.0
+    for mine, theirs in (("stage1", "stage2"), ("stage2", "stage3")):
+        for b in range(B):
+            ours, target = meet(student[mine][b], teacher[theirs][b])
+            ours, target = (each[:, 0] / np.sqrt(sum(each[:, 0] ** 2)) for each in (ours, target))
+            squared = sum((ours - target) ** 2)
+            total += squared if numbers["square"] else np.sqrt(squared)
+    return {"cross_entropy": cross_entropy(batch, student["logits"]), "maps": numbers["weight"] * total / B}
+
+
+def sp(batch, student, teacher, numbers, extras):
+    grams = []
+    for each in (student, teacher):
+        e = each["embedding"]
+        gram = np.array([[sum(e[i] * e[j]) for j in range(B)] for i in range(B)])
+        grams.append(np.stack([row / np.sqrt(sum(row**2)) for row in gram]))
+    return {
+        "cross_entropy": cross_entropy(batch, student["logits"]),
+        "similarity": numbers["weight"] * ((grams[0] - grams[1]) ** 2).sum() / B**2,
+    }
+
+
+def huber(d):
+    return d * d / 2 if abs(d) < 1 else abs(d) - 0.5
+
+
+def rkd(batch, student, teacher, numbers, extras):
+    distances, cosines = [], []
+    for each in (student, teacher):
+        e = each["embedding"]
+        apart = np.array([[np.sqrt(sum((e[i] - e[j]) ** 2)) for j in range(B)] for i in range(B)])
+        distances.append(apart / apart[apart > 0].mean())
+        angles = np.zeros((B, B, B))
+        for i, j, k in np.ndindex(B, B, B):
+            if j not in (i, k):
+                angles[i, j, k] = sum((e[i] - e[j]) / apart[i, j] * (e[k] - e[j]) / apart[k, j])
+        cosines.append(angles)
+    d, a = (np.vectorize(huber)(mine - theirs).mean() for mine, theirs in (distances, cosines))
+    return {
+        "cross_entropy": cross_entropy(batch, student["logits"]),
+        "distances": numbers["weight"] * numbers["distance"] * d,
+        "angles": numbers["weight"] * numbers["angle"] * a,
+    }
+
+
+def pkt(batch, student, teacher, numbers, extras):
+    total = 0.0
+    for i in range(B):
+        likely = []
+        for each in (student, teacher):
+            e = each["embedding"]
+            others = [j for j in range(B) if j != i]
+            k = [(sum(e[i] * e[j]) / np.sqrt(sum(e[i] ** 2) * sum(e[j] ** 2)) + 1) / 2 for j in others]
+            likely.append(np.array(k) / sum(k))
+        total += kl(likely[1], likely[0])
+    return {"cross_entropy": cross_entropy(batch, student["logits"]), "neighbours": numbers["weight"] * total / B}
+
+
+def vid(batch, student, teacher, numbers, extras):
+    total = 0.0
+    for mine, theirs in (("stage1", "stage2"), ("stage2", "stage3")):
+        variance = np.log1p(np.exp(extras[f"{mine}/alpha"])) + 1e-3
+        for b in range(B):
+            mean, target = meet(rows(student[mine][b], extras, mine), teacher[theirs][b])
+            for t, c in np.ndindex(target.shape):
+                nll = (mean[t, c] - target[t, c]) ** 2 / (2 * variance[c]) + 0.5 * np.log(variance[c])
+                total += nll / target.size
+    return {"cross_entropy": cross_entropy(batch, student["logits"]), "information": numbers["weight"] * total / B}
+
+
+def crd(batch, student, teacher, numbers, extras):
+    sides = []
+    for who, each in (("student", student), ("teacher", teacher)):
+        through = rows(each["embedding"], extras, who)
+        sides.append(np.stack([row / np.sqrt(sum(row**2)) for row in through]))
+    own = batch.targets.argmax(1)
+    total = 0.0
+    for i in range(B):
+        among = [i, *(j for j in range(B) if own[j] != own[i])]
+        by_teacher = [np.exp(sum(sides[0][i] * sides[1][j]) / numbers["temperature"]) for j in among]
+        by_student = [np.exp(sum(sides[0][j] * sides[1][i]) / numbers["temperature"]) for j in among]
+        total -= np.log(by_teacher[0] / sum(by_teacher)) + np.log(by_student[0] / sum(by_student))
+    return {"cross_entropy": cross_entropy(batch, student["logits"]), "contrast": numbers["weight"] * total / B}
+
+
+def reviewkd(batch, student, teacher, numbers, extras):
+    total = 0.0
+    for b in range(B):
+        fused = None
+        for mine, theirs in (("stage2", "stage3"), ("stage1", "stage2")):
+            here = rows(student[mine][b], extras, f"{mine}/in")
+            if fused is not None:
+                deeper = resized(fused, len(here))
+                shares = 1 / (1 + np.exp(-rows(np.concatenate([here, deeper], 1), extras, f"{mine}/shares")))
+                here = shares[:, :1] * here + shares[:, 1:] * deeper
+            fused = here
+            ours, target = meet(rows(fused, extras, f"{mine}/out"), teacher[theirs][b])
+            value, weights = ((ours - target) ** 2).mean(), 1.0
+            for weight, length in zip((1 / 2, 1 / 4, 1 / 8), [n for n in (4, 2, 1) if n < len(ours)], strict=False):
+                value += weight * ((stretches(ours, length) - stretches(target, length)) ** 2).mean()
+                weights += weight
+            total += value / weights
+    factor = min(1.0, batch.done / numbers["warmup"]) * numbers["weight"]
+    return {"cross_entropy": cross_entropy(batch, student["logits"]), "review": factor * total / B}
+
+
+@pytest.mark.parametrize("theirs", [(7, 4), (3, 4), (1, 4)])
+@pytest.mark.parametrize("mine", [(6, 2), (1, 5)])
+def test_fitnet_is_its_formula(mine, theirs):
+    check("fitnet", fitnet, taps(1, stage2=mine), taps(2, stage1=theirs), batch=labels(B, C), numbers={"weight": 0.7})
+
+
+@pytest.mark.parametrize("square", [0.0, 1.0])
+def test_at_is_its_formula(square):
+    student = taps(1, stage1=(6, 1), stage2=(4, 1))
+    teacher = taps(2, stage1=(3, 1), stage2=(8, 1), stage3=(5, 1))
+    check("at", at, student, teacher, batch=labels(B, C), numbers={"weight": 1.7, "square": square})
+
+
+EMBEDDED = [("sp", sp, {"weight": 7.0}), ("rkd", rkd, {"weight": 0.6}), ("pkt", pkt, {"weight": 30.0})]
+
+
+@pytest.mark.parametrize(("name", "loops", "numbers"), EMBEDDED, ids=[case[0] for case in EMBEDDED])
+def test_a_method_on_embeddings_is_its_formula(name, loops, numbers):
+    check(name, loops, taps(1, embedding=(2,)), taps(2, embedding=(7,)), batch=labels(B, C), numbers=numbers)
+
+
+@pytest.mark.parametrize("mine", [STUDENT, DENSE], ids=["recurrent", "dense"])
+@pytest.mark.parametrize(("name", "loops"), [("vid", vid), ("reviewkd", reviewkd)])
+def test_a_method_on_stages_is_its_formula(name, loops, mine):
+    check(name, loops, taps(1, **mine), taps(2, **TEACHER), batch=labels(B, C, done=0.1), numbers={"weight": 1.3})
+
+
+def test_crd_is_its_formula():
+    numbers = {"weight": 0.7, "temperature": 0.3}
+    check("crd", crd, taps(1, embedding=(2,)), taps(2, embedding=(4,)), batch=labels(B, C), numbers=numbers)
+
+
+def added(name, student, teacher):
+    """What a method adds to the cross-entropy, and its slope in the student's embedding."""
+    way = METHODS[name]
+    batch = Batch(*(np.asarray(part, np.float32) for part in labels(len(student), C)))
+    logits = np.zeros((len(student), C), np.float32)
+
+    def terms(e):
+        mine, theirs = {"logits": logits, "embedding": e}, {"logits": logits, "embedding": np.float32(teacher)}
+        made = way.objective(batch, mine, theirs, way.resolve({}), {})
+        return sum(value for term, value in made.items() if term != "cross_entropy")
+
+    value, slope = jax.value_and_grad(terms)(np.float32(student))
+    return float(value), np.asarray(slope)
+
+
+def pair(seed):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(B, 4)), rng.normal(size=(B, 4)), np.linalg.qr(rng.normal(size=(4, 4)))[0]
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 2**31), name=st.sampled_from(["sp", "rkd", "pkt"]))
+def test_relations_ignore_rotation_and_scale_of_the_embedding(seed, name):
+    student, teacher, turn = pair(seed)
+    plain, _ = added(name, student, teacher)
+    assert added(name, 3 * student @ turn, teacher)[0] == pytest.approx(plain, rel=2e-3, abs=1e-4)
+    assert added(name, student, 0.4 * teacher @ turn)[0] == pytest.approx(plain, rel=2e-3, abs=1e-4)
+    assert added(name, 2 * teacher @ turn, teacher)[0] == pytest.approx(0, abs=1e-3)
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 2**31))
+def test_rkd_ignores_a_shift_and_pkt_the_scale_of_each_window(seed):
+    student, teacher, _ = pair(seed)
+    shifted = added("rkd", student + 7, teacher)[0]
+    assert shifted == pytest.approx(added("rkd", student, teacher)[0], rel=2e-3, abs=1e-4)
+    scales = np.random.default_rng(seed).uniform(0.3, 3, (B, 1))
+    assert added("pkt", scales * student, teacher)[0] == pytest.approx(added("pkt", student, teacher)[0], rel=2e-3)
+
+
+@pytest.mark.parametrize("name", ["sp", "rkd", "pkt"])
+def test_windows_that_are_one_point_have_finite_losses_and_slopes(name):
+    student, teacher, _ = pair(0)
+    for mine, theirs in (
+        (np.zeros((B, 4)), teacher),
+        (student, np.zeros((B, 4))),
+        (np.repeat(student[:1], B, axis=0), teacher),
+        (np.concatenate([student[:2], student[:2], -student[:1]]), teacher),
+        (student, student),
+    ):
+        value, slope = added(name, mine, theirs)
+        assert np.isfinite(value)
+        assert np.isfinite(slope).all()
+
+
+@pytest.mark.parametrize("name", ["at", "crd"])
+def test_silent_stages_and_embeddings_have_finite_slopes(name):
+    way = METHODS[name]
+    shape = {"logits": (C,), "stage1": (4, 1), "embedding": (4,)}
+    student = {tap: np.zeros((B, *size), np.float32) for tap, size in shape.items()}
+    extras = way.draw_extras(shape, shape, 0)
+    batch = Batch(*(np.asarray(part, np.float32) for part in labels(B, C)))
+
+    def loss(mine):
+        return sum(way.objective(batch, mine, student, way.resolve({}), extras).values())
+
+    for slope in jax.grad(loss)(student).values():
+        assert np.isfinite(slope).all()
+
+
+def test_stages_are_paired_evenly_the_last_with_the_last():
+    def named(count):
+        return {f"stage{number}": None for number in range(1, count + 1)}
+
+    assert stage_pairs(named(2), named(5)) == [("stage1", "stage3"), ("stage2", "stage5")]
+    assert stage_pairs(named(6), named(3)) == [("stage2", "stage1"), ("stage4", "stage2"), ("stage6", "stage3")]
+    assert stage_pairs(named(12), named(12))[9] == ("stage10", "stage10")
+
+
+def test_stages_are_seen_as_sequences_whatever_their_axes():
+    given = taps(0, stage1=(40, 3, 2), stage2=(9, 4), stage10=(7,), embedding=(2, 3))
+    seen = condensed(given)
+    assert {name: x.shape[1:] for name, x in seen.items() if name != "logits"} == {
+        "stage1": (MOMENTS, 2),
+        "stage2": (9, 4),
+        "stage10": (1, 7),
+        "embedding": (2, 3),
+    }
+    expected = np.stack([stretches(x.mean(1), MOMENTS) for x in given["stage1"]])
+    np.testing.assert_allclose(seen["stage1"], expected, atol=1e-5)
+    assert set(middle(given)) == {"logits", "embedding", "stage2"}
+    for name, x in condensed(seen).items():
+        np.testing.assert_allclose(x, seen[name])
+
+
+def test_at_sees_the_energy_of_a_stage_over_time():
+    given = taps(0, stage1=(5, 3, 2), stage2=(7,))
+    seen = method("at").view(given)
+    np.testing.assert_allclose(seen["stage1"][..., 0], (given["stage1"] ** 2).mean((2, 3)), rtol=1e-5)
+    assert seen["stage2"].shape == (B, 1, 1)
+
+
+@pytest.mark.parametrize(("source", "target"), [(7, 3), (6, 2), (5, 5), (9, 1)])
+def test_fewer_moments_are_means_of_stretches(source, target):
+    weights = averaging(source, target)
+    np.testing.assert_allclose(weights.sum(1), 1, rtol=1e-6)
+    x = np.random.default_rng(0).normal(size=(source, 2))
+    np.testing.assert_allclose(weights @ x, stretches(x, target), atol=1e-6)
+
+
+def test_at_refuses_a_network_without_a_course_in_time():
+    shapes = {"stage1": (1, 1), "stage2": (1, 1)}
+    with pytest.raises(Unfit, match="the student's paired stages have none"):
+        method("at").draw_extras(shapes, {"stage1": (16, 1)}, 0)
+    with pytest.raises(Unfit, match="the teacher's paired stages have none"):
+        method("at").draw_extras({"stage1": (16, 1)}, shapes, 0)

@@ -9,7 +9,9 @@ from .at import AT
 from .crd import CRD
 from .dist import DIST
 from .dkd import DKD
+from .dml import DML
 from .fitnet import FITNET
+from .hmkd import HMKD
 from .kd import KD
 from .lm import LM
 from .lm_att import LM_ATT
@@ -31,8 +33,9 @@ from .vid import VID
 _SOURCES = (LM, LM_ATT, RB_KD, RB_KD_ATT, RAB_KD)
 _LOGITS = (KD, LS_KD, DKD, NKD, DIST, MLLD, OFA, TAKD)
 _FEATURES = (FITNET, AT, SP, RKD, PKT, VID, CRD, REVIEWKD)
+_MUTUAL = (DML, HMKD)
 
-METHODS = {method.name: method for method in (*_SOURCES, *_LOGITS, *_FEATURES)}
+METHODS = {method.name: method for method in (*_SOURCES, *_LOGITS, *_FEATURES, *_MUTUAL)}
 
 
 def method(name: str | Method, **options: str) -> Method:

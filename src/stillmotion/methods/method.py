@@ -82,7 +82,8 @@ class Method:
         teacher_taps: outputs that it needs of the teacher; none: it needs no teacher.
         attention: networks that must have attention.
         numbers: its numbers, by name.
-        options: what can be chosen besides, by name: all choices, the one taken first.
+        options: what can be chosen besides, by name: all choices, the one taken first. Of methods that train the
+            teacher too, ``start`` ``scratch`` draws its weights anew for each replica.
         extras: draws what is trained beside the student, such as projectors; nothing without. It may raise
             ``Unfit`` for taps that do not go together.
         view: applied to the taps of both networks before anything else, and before a teacher's answers are kept: stages
@@ -128,6 +129,11 @@ class Method:
     def chosen(self) -> dict[str, str]:
         """What is chosen of each option."""
         return {name: choices[0] for name, choices in self.options.items()}
+
+    @property
+    def fresh_teacher(self) -> bool:
+        """Whether the teacher begins from scratch."""
+        return self.trains_teacher and self.chosen.get("start") == "scratch"
 
     def draw_extras(self, student: Shapes, teacher: Shapes, seed: int) -> Extras:
         """First values of what is trained beside the student; the same for the same seed."""

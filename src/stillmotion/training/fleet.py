@@ -32,6 +32,8 @@ from .teacher import Teacher
 
 #: Replicas that share one matrix product where there is an accelerator; on a processor each goes alone.
 TOGETHER_GPU = 64
+#: Between a replica's seed and that of a teacher from scratch: two networks of one kind must not begin alike.
+TEACHER_SEEDS = 1 << 31
 
 
 class Fleet:
@@ -274,7 +276,10 @@ class Fleet:
         if network is not None:
             teacher = self.lesson.teachers[replica.teacher]
             assert teacher.weights is not None
-            vector, teacher_state = np.concatenate([vector, teacher.weights]), list(teacher.state or [])
+            theirs, teacher_state = teacher.weights, list(teacher.state or [])
+            if self.method.fresh_teacher:
+                theirs, teacher_state = network.initial((replica.seed + TEACHER_SEEDS) % 2**32)
+            vector = np.concatenate([vector, theirs])
             if replica.mean is not None and replica.std is not None:
                 teacher_state = network.with_statistics(teacher_state, replica.mean, replica.std)
         vector = np.concatenate([vector, self.lesson.beside.flat(self.lesson.extras(replica.seed))])

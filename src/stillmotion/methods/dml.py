@@ -1,0 +1,47 @@
+"""DML: two networks of any kinds teach each other, step by step."""
+
+from __future__ import annotations
+
+import jax
+
+from .losses import cross_entropy, divergence
+from .method import Batch, Method, Number, Taps, Terms
+
+
+def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+    r"""L = L_stud + L_teach + s · τ² · KL(p_T ‖ p_S) + t · τ² · KL(p_S ‖ p_T), targets without gradient.
+
+    The first divergence moves the student, the second the teacher; published: s = t = 1 and τ = 1, both from scratch.
+    """
+    return {
+        "cross_entropy": cross_entropy(batch, student["logits"]),
+        "teacher_cross_entropy": cross_entropy(batch, teacher["logits"]),
+        **exchange(student, teacher, numbers),
+    }
+
+
+def exchange(student: Taps, teacher: Taps, numbers: Taps) -> Terms:
+    """What two networks tell each other by their answers."""
+    tau, mine, theirs = numbers["temperature"], student["logits"], teacher["logits"]
+    to_student = divergence(jax.lax.stop_gradient(theirs), mine, tau)
+    to_teacher = divergence(jax.lax.stop_gradient(mine), theirs, tau)
+    return {
+        "to_student": numbers["to_student"] * tau**2 * to_student,
+        "to_teacher": numbers["to_teacher"] * tau**2 * to_teacher,
+    }
+
+
+DML = Method(
+    name="dml",
+    title="deep mutual learning",
+    source="Zhang et al., Deep Mutual Learning, CVPR 2018",
+    objective=objective,
+    teacher_taps=("logits",),
+    numbers={
+        "temperature": Number(1.0, 1.0, 1.0),
+        "to_student": Number(1.0, 0.1, 10.0, log=True),
+        "to_teacher": Number(1.0, 0.0, 1.0),
+    },
+    options={"start": ("scratch", "pretrained")},
+    trains_teacher=True,
+)

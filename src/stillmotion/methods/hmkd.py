@@ -1,0 +1,182 @@
+"""HMKD: teacher and student of different kinds learn from each other, at intermediate layers and at the output.
+
+Known, from the abstract of Xiao et al. (TNNLS 36(9), 2025): distillation is mutual, between networks of unlike kinds;
+it acts on intermediate and output layers; a weighted ensemble feature merges the intermediate features of both.
+
+Our reconstruction, all else; the paper's full text was not at hand:
+
+- Every stage of both networks is averaged over time, projected to ``WIDTH`` features and standardised window by window,
+  so that no network weighs more because its features are larger. Each has an auxiliary classifier with cross-entropy.
+- The ensemble feature is a weighted mean of these, weights a softmax of trained numbers with a floor: ``floor`` of the
+  whole is dealt out evenly, since the weights otherwise collapse onto the teacher. A classifier says the classes from
+  it, with cross-entropy.
+- ``ensemble`` ``joint``: one feature from the stages of both networks. Each network's own feature, the weighted mean of
+  its stages alone, has a head; ensemble and heads learn from each other. ``per-network``: a feature for each network,
+  the classifier shared, and the two learn from each other.
+- Divergences are KL with targets that have no gradient, as large as the direction's weight (``to_student``,
+  ``to_teacher``), and rise from 0 over the first ``warmup`` of the run.
+- Joint or not, cross-entropy of an ensemble reaches both networks: ``to_teacher`` 0 stops what the student tells the
+  teacher, not that.
+
+Ablations: ``intermediate`` 0 leaves the output level alone, ``output`` 0 the intermediate one, ``weighting`` 0 takes
+plain means; ``start`` says whether the teacher begins from scratch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .classes import warmed
+from .dml import exchange
+from .losses import cross_entropy, divergence
+from .ls_kd import standardised
+from .method import Array, Batch, Extras, Method, Number, Shapes, Taps, Terms
+from .projectors import projected, projector
+from .stages import condensed, stages_of
+
+#: Features of an ensemble.
+WIDTH = 64
+SIDES = ("student", "teacher")
+
+
+def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+    r"""L = L_stud + L_teach + o · (s · KL(p_T ‖ p_S) + t · KL(p_S ‖ p_T)) + i · (x · L_aux + L_ens + L_feature).
+
+    s, t are ``to_student`` and ``to_teacher`` after the warm-up, o and i ``output`` and ``intermediate``, x
+    ``auxiliary``. L_aux is the mean cross-entropy of the stages' classifiers, summed over both networks, L_ens that of
+    the ensemble. L_feature, joint: s · KL(e ‖ h_S) + t · KL(e ‖ h_T) + r · (KL(h_S ‖ e) + KL(h_T ‖ e)), e and h what
+    ensemble and heads say, r the warm-up; per network: s · KL(e_T ‖ e_S) + t · KL(e_S ‖ e_T). All KL times τ².
+    """
+    rise = warmed(batch, numbers["warmup"])
+    told = {**numbers, "to_student": rise * numbers["to_student"], "to_teacher": rise * numbers["to_teacher"]}
+    terms = {
+        "cross_entropy": cross_entropy(batch, student["logits"]),
+        "teacher_cross_entropy": cross_entropy(batch, teacher["logits"]),
+        **{name: numbers["output"] * term for name, term in exchange(student, teacher, told).items()},
+    }
+    both = dict(zip(SIDES, (student, teacher), strict=True))
+    features = {side: _features(side, taps, extras) for side, taps in both.items()}
+    auxiliary = jnp.zeros(())
+    for side, rows in features.items():
+        said = [projected(row, extras, f"{side}/{name}/classifier") for name, row in rows.items()]
+        auxiliary += sum(cross_entropy(batch, logits) for logits in said) / len(said)
+    merged = _joint if "ensemble/weights" in extras else _per_network
+    parts = {"auxiliary": numbers["auxiliary"] * auxiliary, **merged(batch, features, told, rise, extras)}
+    return terms | {name: numbers["intermediate"] * term for name, term in parts.items()}
+
+
+def ensemble_weights(extras: Taps, numbers: Taps, student: Shapes, teacher: Shapes) -> dict[str, float]:
+    """What each stage weighs in the ensemble, by ``student/stage1`` …, for reports.
+
+    Args:
+        extras: what was trained beside the networks, by name.
+        numbers: of the method.
+        student, teacher: the taps of both, by name.
+    """
+    both = zip(SIDES, (student, teacher), strict=True)
+    names = {side: [f"{side}/{tap}" for tap in stages_of(taps)] for side, taps in both}
+    if "ensemble/weights" in extras:
+        groups = [("ensemble/weights", [*names["student"], *names["teacher"]])]
+    else:
+        groups = [(f"{side}/weights", names[side]) for side in SIDES]
+    return {
+        name: float(weight)
+        for key, members in groups
+        for name, weight in zip(members, np.asarray(_weights(jnp.asarray(extras[key]), numbers)), strict=True)
+    }
+
+
+def _joint(batch: Batch, features: Mapping[str, dict[str, Array]], numbers: Taps, rise: Array, extras: Taps) -> Terms:
+    weights = _weights(extras["ensemble/weights"], numbers)
+    rows = [row for side in SIDES for row in features[side].values()]
+    ensemble = projected(_mean(rows, weights), extras, "ensemble/classifier")
+    count = len(features["student"])
+    shares = dict(zip(SIDES, (weights[:count], weights[count:]), strict=True))
+    terms = {"ensemble": cross_entropy(batch, ensemble), "to_ensemble": jnp.zeros(())}
+    tau, still = numbers["temperature"], jax.lax.stop_gradient
+    for side in SIDES:
+        # The network's own feature keeps the ensemble's proportions, and does not shape them.
+        own = still(shares[side] / shares[side].sum())
+        head = projected(_mean(list(features[side].values()), own), extras, f"{side}/head")
+        terms[f"feature_to_{side}"] = numbers[f"to_{side}"] * tau**2 * divergence(still(ensemble), head, tau)
+        terms["to_ensemble"] += rise * tau**2 * divergence(still(head), ensemble, tau)
+    return terms
+
+
+def _per_network(
+    batch: Batch, features: Mapping[str, dict[str, Array]], numbers: Taps, rise: Array, extras: Taps
+) -> Terms:
+    said = {}
+    for side in SIDES:
+        weights = _weights(extras[f"{side}/weights"], numbers)
+        said[side] = {"logits": projected(_mean(list(features[side].values()), weights), extras, "ensemble/classifier")}
+    told = exchange(said["student"], said["teacher"], numbers)
+    return {
+        "ensemble": cross_entropy(batch, said["student"]["logits"]) + cross_entropy(batch, said["teacher"]["logits"]),
+        **{f"feature_{name}": term for name, term in told.items()},
+    }
+
+
+def _features(side: str, taps: Taps, extras: Taps) -> dict[str, Array]:
+    """(B, WIDTH) of each stage, front to back."""
+    return {
+        name: standardised(projected(taps[name].mean(1), extras, f"{side}/{name}/feature")) for name in stages_of(taps)
+    }
+
+
+def _weights(trained: Array, numbers: Taps) -> Array:
+    """Positive, summing to 1, none below floor / n; all alike without weighting."""
+    even = jnp.ones_like(trained) / trained.shape[0]
+    learnt = numbers["floor"] * even + (1 - numbers["floor"]) * jax.nn.softmax(trained)
+    return numbers["weighting"] * learnt + (1 - numbers["weighting"]) * even
+
+
+def _mean(rows: list[Array], weights: Array) -> Array:
+    return jnp.einsum("n,nbf->bf", weights, jnp.stack(rows))
+
+
+def _extras(student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator) -> Extras:
+    made: Extras = {}
+    classes, joint = student["logits"][0], options["ensemble"] == "joint"
+    for side, taps in zip(SIDES, (student, teacher), strict=True):
+        names = stages_of(taps)
+        for name in names:
+            made |= projector(f"{side}/{name}/feature", taps[name][-1], WIDTH, rng)
+            made |= projector(f"{side}/{name}/classifier", WIDTH, classes, rng)
+        if joint:
+            made |= projector(f"{side}/head", WIDTH, classes, rng)
+        else:
+            made[f"{side}/weights"] = np.zeros(len(names), np.float32)
+    made |= projector("ensemble/classifier", WIDTH, classes, rng)
+    if joint:
+        made["ensemble/weights"] = np.zeros(len(stages_of(student)) + len(stages_of(teacher)), np.float32)
+    return made
+
+
+HMKD = Method(
+    name="hmkd",
+    title="heterogeneous mutual distillation",
+    source="Xiao et al. (HMKD), TNNLS 36(9), 2025, as far as its abstract says; the rest is ours",
+    objective=objective,
+    student_taps=("logits", "stage*"),
+    teacher_taps=("logits", "stage*"),
+    numbers={
+        "to_student": Number(1.0, 0.1, 10.0, log=True),
+        "to_teacher": Number(0.3, 0.0, 1.0),
+        "temperature": Number(1.0, 1.0, 1.0),
+        "auxiliary": Number(0.3, 0.3, 0.3),
+        "floor": Number(0.2, 0.2, 0.2),
+        "warmup": Number(0.1, 0.1, 0.1),
+        "output": Number(1.0, 1.0, 1.0),
+        "intermediate": Number(1.0, 1.0, 1.0),
+        "weighting": Number(1.0, 1.0, 1.0),
+    },
+    options={"ensemble": ("joint", "per-network"), "start": ("scratch", "pretrained")},
+    extras=_extras,
+    view=condensed,
+    trains_teacher=True,
+)

@@ -1,0 +1,216 @@
+"""DML and HMKD equal loops over their formulas; what is told to one network does not move the other."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+import numpy as np
+import pytest
+
+from stillmotion.methods import Batch, method
+from stillmotion.methods.hmkd import WIDTH, ensemble_weights
+
+from .by_hand import check, cross_entropy, drawn, kl, labels, linear, softmax
+
+B, C = 4, 3
+STUDENT = {"logits": (C,), "stage1": (1, 3), "stage2": (5, 2)}
+TEACHER = {"logits": (C,), "stage1": (4, 2), "stage2": (1, 5), "stage3": (6, 4)}
+
+
+def apart(targets, answers, tau=1.0):
+    """τ² KL, summed over classes, as a mean over windows."""
+    rows = zip(targets, answers, strict=True)
+    return tau**2 * sum(kl(softmax(t / tau), softmax(a / tau)) for t, a in rows) / len(answers)
+
+
+def exchange(student, teacher, held_student, held_teacher, numbers, rise=1.0):
+    tau = numbers["temperature"]
+    return {
+        "to_student": rise * numbers["to_student"] * apart(held_teacher, student, tau),
+        "to_teacher": rise * numbers["to_teacher"] * apart(held_student, teacher, tau),
+    }
+
+
+def dml(batch, student, teacher, numbers, extras, held=None):
+    still = held or (student, teacher, extras)
+    return {
+        "cross_entropy": cross_entropy(batch, student["logits"]),
+        "teacher_cross_entropy": cross_entropy(batch, teacher["logits"]),
+        **exchange(student["logits"], teacher["logits"], still[0]["logits"], still[1]["logits"], numbers),
+    }
+
+
+def features(taps, extras, side):
+    """(windows, stages, WIDTH), standardised."""
+    names = sorted(name for name in taps if name.startswith("stage"))
+    made = np.zeros((B, len(names), WIDTH))
+    for b in range(B):
+        for n, name in enumerate(names):
+            row = linear(taps[name][b].mean(0), extras, f"{side}/{name}/feature")
+            made[b, n] = (row - row.mean()) / np.std(row, ddof=1)
+    return made
+
+
+def weights_of(trained, numbers):
+    n = len(trained)
+    learnt = [numbers["floor"] / n + (1 - numbers["floor"]) * share for share in softmax(trained)]
+    return np.array([numbers["weighting"] * w + (1 - numbers["weighting"]) / n for w in learnt])
+
+
+def said(rows, weights, extras, head):
+    """Logits of a head on the weighted mean of a network's stages."""
+    return np.stack([linear(sum(w * row for w, row in zip(weights, each, strict=True)), extras, head) for each in rows])
+
+
+def ensembles(student, teacher, extras, numbers):
+    """Logits of every head: joint and own, or one a network."""
+    mine, theirs = features(student, extras, "student"), features(teacher, extras, "teacher")
+    if "ensemble/weights" in extras:
+        w = weights_of(extras["ensemble/weights"], numbers)
+        return mine, theirs, w, said(np.concatenate([mine, theirs], 1), w, extras, "ensemble/classifier")
+    one, other = (
+        said(rows, weights_of(extras[f"{side}/weights"], numbers), extras, "ensemble/classifier")
+        for side, rows in (("student", mine), ("teacher", theirs))
+    )
+    return mine, theirs, one, other
+
+
+def hmkd(batch, student, teacher, numbers, extras, held=None):
+    still = held or (student, teacher, extras)
+    rise = min(1.0, batch.done / numbers["warmup"])
+    terms = {
+        "cross_entropy": cross_entropy(batch, student["logits"]),
+        "teacher_cross_entropy": cross_entropy(batch, teacher["logits"]),
+    }
+    told = exchange(student["logits"], teacher["logits"], still[0]["logits"], still[1]["logits"], numbers, rise)
+    terms |= {name: numbers["output"] * value for name, value in told.items()}
+    auxiliary = 0.0
+    for side, taps in (("student", student), ("teacher", teacher)):
+        rows = features(taps, extras, side)
+        names = sorted(name for name in taps if name.startswith("stage"))
+        for n, name in enumerate(names):
+            heads = np.stack([linear(row, extras, f"{side}/{name}/classifier") for row in rows[:, n]])
+            auxiliary += cross_entropy(batch, heads) / len(names)
+    parts = {"auxiliary": numbers["auxiliary"] * auxiliary}
+    tau = numbers["temperature"]
+    now, then = ensembles(student, teacher, extras, numbers), ensembles(*still, numbers)
+    if "ensemble/weights" in extras:
+        mine, theirs, _, e = now
+        old_mine, old_theirs, w, old_e = then
+        parts |= {"ensemble": cross_entropy(batch, e), "to_ensemble": 0.0}
+        split = mine.shape[1]
+        for side, rows, old, share in (
+            ("student", mine, old_mine, w[:split]),
+            ("teacher", theirs, old_theirs, w[split:]),
+        ):
+            head = said(rows, share / share.sum(), extras, f"{side}/head")
+            old_head = said(old, share / share.sum(), still[2], f"{side}/head")
+            parts[f"feature_to_{side}"] = rise * numbers[f"to_{side}"] * apart(old_e, head, tau)
+            parts["to_ensemble"] += rise * apart(old_head, e, tau)
+    else:
+        parts["ensemble"] = cross_entropy(batch, now[2]) + cross_entropy(batch, now[3])
+        found = exchange(now[2], now[3], then[2], then[3], numbers, rise)
+        parts |= {f"feature_{name}": value for name, value in found.items()}
+    return terms | {name: numbers["intermediate"] * value for name, value in parts.items()}
+
+
+def descended(loops, batch, trees, held, numbers):
+    return sum(loops(batch, trees[0], trees[1], numbers, trees[2], held).values())
+
+
+def test_dml_is_its_formula():
+    numbers = {"to_student": 0.7, "to_teacher": 1.9}
+    taps = [drawn(seed, 5, logits=(3,)) for seed in (1, 2)]
+    check("dml", dml, *taps, batch=labels(5, 3), numbers=numbers, mutual=partial(descended, dml))
+
+
+@pytest.mark.parametrize("ensemble", ["joint", "per-network"])
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"to_student": 2.0, "to_teacher": 0.6, "warmup": 0.4, "temperature": 1.5},
+        {"weighting": 0.0, "output": 0.5, "intermediate": 0.7, "auxiliary": 0.9},
+    ],
+    ids=["weighted", "even"],
+)
+def test_hmkd_is_its_formula(numbers, ensemble):
+    check(
+        "hmkd",
+        hmkd,
+        drawn(1, B, **STUDENT),
+        drawn(2, B, **TEACHER),
+        batch=labels(B, C, done=0.1),
+        numbers=numbers,
+        mutual=partial(descended, hmkd),
+        ensemble=ensemble,
+    )
+
+
+def slopes(name, numbers, terms, **options):
+    """Slopes of chosen terms in student, teacher and extras."""
+    way = method(name, **options)
+    batch = Batch(*(np.asarray(part, np.float32) for part in labels(B, C)))
+    single = partial(jax.tree.map, np.float32)
+    shapes = [dict(STUDENT), dict(TEACHER)]
+    extras = way.draw_extras(*shapes, 0) if way.extras else {}
+
+    def chosen(tree):
+        made = way.objective(batch, tree[0], tree[1], way.resolve(numbers), tree[2])
+        return sum(made[term] for term in terms)
+
+    return jax.grad(chosen)((single(drawn(1, B, **STUDENT)), single(drawn(2, B, **TEACHER)), extras))
+
+
+def moves(tree):
+    return any(np.abs(leaf).max() > 1e-9 for leaf in jax.tree.leaves(tree))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "to_student", "to_teacher"),
+    [
+        ("dml", {}, ["to_student"], ["to_teacher"]),
+        ("hmkd", {"ensemble": "joint"}, ["to_student", "feature_to_student"], ["to_teacher", "feature_to_teacher"]),
+        ("hmkd", {"ensemble": "per-network"}, ["feature_to_student"], ["feature_to_teacher"]),
+    ],
+)
+def test_what_is_told_to_one_network_does_not_move_the_other(name, options, to_student, to_teacher):
+    student, teacher, _ = slopes(name, {}, to_student, **options)
+    assert moves(student)
+    assert not moves(teacher)
+    student, teacher, _ = slopes(name, {}, to_teacher, **options)
+    assert moves(teacher)
+    assert not moves(student)
+
+
+def test_each_part_of_hmkd_can_be_left_out():
+    intermediate = ["auxiliary", "ensemble", "feature_to_student", "feature_to_teacher", "to_ensemble"]
+    assert not moves(slopes("hmkd", {"intermediate": 0.0}, intermediate))
+    assert not moves(slopes("hmkd", {"output": 0.0}, ["to_student", "to_teacher"]))
+    _, _, extras = slopes("hmkd", {"weighting": 0.0}, intermediate)
+    assert not moves(extras["ensemble/weights"])
+    _, _, extras = slopes("hmkd", {}, intermediate)
+    assert moves(extras["ensemble/weights"])
+    _, teacher, _ = slopes("hmkd", {"to_teacher": 0.0}, ["to_teacher", "feature_to_teacher"])
+    assert not moves(teacher)
+
+
+def test_the_weights_of_the_ensemble_have_a_floor_and_sum_to_one():
+    told = method("hmkd").resolve({})
+    found = ensemble_weights({"ensemble/weights": np.array([30.0, 0, 0, 0, 0])}, told, STUDENT, TEACHER)
+    assert list(found) == ["student/stage1", "student/stage2", "teacher/stage1", "teacher/stage2", "teacher/stage3"]
+    assert sum(found.values()) == pytest.approx(1, abs=1e-6)
+    assert min(found.values()) == pytest.approx(0.2 / 5, rel=1e-4)
+    apart = {"student/weights": np.zeros(2), "teacher/weights": np.array([0.0, 9, 0])}
+    each = ensemble_weights(apart, told, STUDENT, TEACHER)
+    assert each["student/stage1"] == pytest.approx(0.5)
+    assert each["teacher/stage2"] > 0.8
+
+
+def test_hmkd_counts_what_it_trains_beside_the_networks():
+    taps = [dict(STUDENT), dict(TEACHER)]
+    made = method("hmkd").draw_extras(*taps, 0)
+    widths = [3, 2, 2, 5, 4]
+    head = WIDTH * C + C
+    expected = sum(width * WIDTH + WIDTH + head for width in widths) + 3 * head + len(widths)
+    assert sum(values.size for values in made.values()) == expected

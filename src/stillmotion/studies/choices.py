@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from ..errors import UnknownName, UserError
 from ..training import PUBLISHED, Recipe
 
-Source = Literal["none", "plain", "attention", "self"]
+Source = Literal["none", "plain", "attention", "self", "assistant"]
 Targets = Literal["in-sample", "cross-fit"]
 SearchKind = Literal["none", "grid", "optuna"]
 

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..methods import method
+from ..methods import Unfit, method
 from ..networks import build, cost
 from ..training import Fleet, Recipe, Replica, Teacher
 from ..training.lesson import teacher_network
@@ -141,7 +141,7 @@ class Clock:
         network = teacher_network(
             build(one.network, self.planner.ground.windows.spec, seed=0, **one.options_of_network), method(run.method)
         )
-        if run.recipe["augment"]:
+        if run.recipe["augment"] or method(run.method).trains_teacher:
             weights, state = network.own()
             return [Teacher(network, weights, state)]
         shapes = network.tap_shapes
@@ -160,7 +160,15 @@ def plan_lines(planner: Planner) -> list[Line]:
     Tries that depend on earlier rounds are counted as if every round were like the first.
     """
     clock = Clock(planner)
-    return [clock.line(squad) for squad in plan_squads(planner)]
+    lines = []
+    for squad in plan_squads(planner):
+        try:
+            lines.append(clock.line(squad))
+        except Unfit:
+            run = squad.runs[0]
+            what = f"{run.method} of {run.network}, which do not go together"
+            lines.append(Line(squad.phase, what, len(squad.runs), squad.size, 0, 0.0))
+    return lines
 
 
 def plan_squads(planner: Planner) -> list[Squad]:
@@ -169,8 +177,9 @@ def plan_squads(planner: Planner) -> list[Squad]:
     rounds = -(-budget(planner.study) // max(1, len(next(iter(tried.values())))))
     planned = [(name, fold, each) for (name, fold), made in tried.items() for each in made]
     variants = planner.study.all_variants
+    masters = [run for name, fold, _ in planned for run in planner.masters(variants[name], fold)]
     teachers = [run for name, fold, each in planned for run in planner.teachers(variants[name], fold, each.attention)]
-    squads = planner.squads("teachers", teachers)
+    squads = planner.squads("teachers", [*masters, *teachers])
     if budget(planner.study) == 1:
         every = [planner.student(*each, seed) for each in planned for seed in range(planner.study.seeds)]
         return [*squads, *planner.squads("tries", every)]

@@ -62,7 +62,7 @@ def prepare(squad: Squad, planner: Planner, staff: Staff) -> Job:
     replicas, teachers = [], []
     names = []
     known = {run.id: run for run in planner.all_teachers()}
-    live = bool(squad.runs[0].recipe["augment"])
+    live = bool(squad.runs[0].recipe["augment"]) or method(squad.runs[0].method).trains_teacher
     for run in squad.runs:
         if run.teachers not in taught:
             taught[run.teachers] = len(taught)

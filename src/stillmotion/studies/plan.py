@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..methods import method
 from ..networks import build
 from ..training import Recipe
 from ..training.functional import Functional
@@ -26,6 +27,8 @@ TOGETHER = {"cpu": 16, "accelerator": 512}
 #: Bytes that a fleet may take: what is free at the moment must not decide the plan.
 ROOM = {"cpu": 4 << 30, "accelerator": 32 << 30}
 Rows = NDArray[np.int64]
+#: Taught by the study's plain teachers.
+PLAIN = Variant("kd", teacher="plain")
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class Planner:
 
     def teachers(self, variant: Variant, fold: int, attention: str) -> tuple[Run, ...]:
         """The runs whose mean teaches a variant in a fold; none where nobody does, or a file."""
+        if variant.teacher == "assistant":
+            return (self._assistant(variant, fold),)
         if variant.teacher == "none" or (self.scores and variant.teacher != "self"):
             return ()
         if variant.teacher == "self":
@@ -77,6 +82,10 @@ class Planner:
             for group in groups
         )
 
+    def masters(self, variant: Variant, fold: int) -> tuple[Run, ...]:
+        """The runs that teach a variant's assistant, which must be there before it."""
+        return self.teachers(PLAIN, fold, "") if variant.teacher == "assistant" else ()
+
     def all_teachers(self) -> list[Run]:
         """Every run that may teach in the study."""
         return [
@@ -84,7 +93,7 @@ class Planner:
             for variant in self.study.all_variants.values()
             for fold in range(len(self.ground.folds))
             for attention in (self.study.attentions if variant.attention else ("",))
-            for run in self.teachers(variant, fold, attention)
+            for run in (*self.masters(variant, fold), *self.teachers(variant, fold, attention))
         ]
 
     def student(self, name: str, fold: int, tried: Try, seed: int) -> Run:
@@ -92,7 +101,7 @@ class Planner:
         variant = self.study.all_variants[name]
         training = self.study.student_training
         taught = tuple(run.id for run in self.teachers(variant, fold, tried.attention))
-        if variant.teacher not in ("none", "self") and self.scores:
+        if variant.teacher not in ("none", "self", "assistant") and self.scores:
             taught = (f"file:{self.scores}",)
         network = variant.network or self.study.networks.student
         return Run(
@@ -152,6 +161,12 @@ class Planner:
             group=group,
         )
 
+    def _assistant(self, variant: Variant, fold: int) -> Run:
+        """The assistant of a variant: taught by KD at its defaults, trained as teachers are."""
+        alone = self._alone(variant.assistant, "", self.study.teacher_training, fold, 0, -1)
+        taught = tuple(run.id for run in self.masters(variant, fold)) or (f"file:{self.scores}",)
+        return replace(alone, method="kd", teachers=taught)
+
     def _recipe(self, training: Training) -> Recipe:
         return training.recipe(published=self.study.published)
 
@@ -162,16 +177,19 @@ class Planner:
         teaching = run.method == "lm" and run.network in self.study.networks.teacher
         training = self.study.teacher_training if teaching else self.study.student_training
         device = "accelerator" if self.accelerator else "cpu"
-        return training.replicas or max(1, min(TOGETHER[device], ROOM[device] // self._bytes(run)))
+        bytes_each = self._bytes(run.network, int(run.recipe["batch"]))
+        if method(run.method).trains_teacher:
+            bytes_each += max(self._bytes(each, int(run.recipe["batch"])) for each in self.study.networks.teacher)
+        return training.replicas or max(1, min(TOGETHER[device], ROOM[device] // bytes_each))
 
-    def _bytes(self, run: Run) -> int:
+    def _bytes(self, network: str, batch: int) -> int:
         """Memory that one replica takes; attention adds little, so that a network is built once for all of it."""
-        if (run.network, run.recurrence) not in self.sizes:
-            options = {"recurrence": run.recurrence} if run.recurrence else {}
-            model = build(run.network, self.ground.windows.spec, seed=0, **options)
-            batch = int(run.recipe["batch"])
-            self.sizes[run.network, run.recurrence] = replica_bytes([Functional(model, ["logits"])], batch)
-        return self.sizes[run.network, run.recurrence]
+        recurrence = self._recurrence(network)
+        if (network, recurrence) not in self.sizes:
+            options = {"recurrence": recurrence} if recurrence else {}
+            model = build(network, self.ground.windows.spec, seed=0, **options)
+            self.sizes[network, recurrence] = replica_bytes([Functional(model, ["logits"])], batch)
+        return self.sizes[network, recurrence]
 
 
 def missing(runs: Sequence[Run], done: Mapping[str, str]) -> list[Run]:

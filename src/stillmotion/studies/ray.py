@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
+from ..methods import Unfit
 from ..training import Outcome
 from ..training.progress import Progress
 from ..training.teacher import Unable
@@ -59,7 +60,7 @@ def _train(job: Job, values: Any, labels: Any) -> tuple[list[Outcome], float, st
     started = time.monotonic()
     try:
         outcomes = train(replace(job, values=values, labels=labels), progress=Progress(enabled=False))
-    except Unable as reason:
+    except (Unable, Unfit) as reason:
         return [], 0.0, str(reason)
     return outcomes, time.monotonic() - started, ""
 

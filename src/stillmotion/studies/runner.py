@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from ..evaluation import Predictions, write_predictions
+from ..methods import Unfit
 from ..networks import Bundle
 from ..training.memory import on_accelerator
 from ..training.progress import Progress
@@ -102,6 +103,7 @@ class Runner:
             if complete:
                 return tried
             planned = [(name, fold, each) for (name, fold), made in tried.items() for each in made]
+            self._train("teachers", [run for each in planned for run in self._masters_of(*each)])
             self._train("teachers", [run for each in planned for run in self._teachers_of(*each)])
             runs = [run_of(self.planner, *each) for each in planned]
             if budget(self.study) == 1:
@@ -172,7 +174,7 @@ class Runner:
         try:
             job = prepare(squad, self.planner, self.staff)
             outcomes = train(job, folder=checkpoints, progress=Progress(enabled=not self.quiet), every=self.every)
-        except Unable as reason:
+        except (Unable, Unfit) as reason:
             self._say(f"{squad.phase}: {reason}")
             self.store.fail(squad, str(reason), self.versions)
         else:
@@ -272,6 +274,9 @@ class Runner:
 
     def _teachers_of(self, name: str, fold: int, tried: Try) -> tuple[Run, ...]:
         return self.planner.teachers(self.study.all_variants[name], fold, tried.attention)
+
+    def _masters_of(self, name: str, fold: int, tried: Try) -> tuple[Run, ...]:
+        return self.planner.masters(self.study.all_variants[name], fold)
 
     @property
     def versions(self) -> dict[str, str]:

@@ -292,6 +292,7 @@ def teachers_by_fold(planner: Planner, choices: Mapping[Key, Choice | None]) -> 
         runs = planner.teachers(variant, fold, first if choice is None else choice.tried.attention)
         if runs:
             networks = " + ".join(dict.fromkeys(run.network for run in runs))
+            networks += " as assistant" if variant.teacher == "assistant" else ""
             found.setdefault(networks + (" with attention" if runs[0].attention else ""), {})[fold] = runs
     return found
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import get_args
 
-from ..errors import UnknownName
+from ..errors import UnknownName, UserError
 from ..methods import method
+from ..networks import network
 from .choices import Range, Source
 
 
@@ -19,7 +20,8 @@ class Variant:
         method: name of the method.
         attention: whether the student has attention.
         teacher: who teaches: nobody (``none``), the ``plain`` teacher, the one with the student's ``attention``, or the
-            student's own network trained alone (``self``).
+            student's own network trained alone (``self``), or an ``assistant`` that the plain teacher taught by KD.
+        assistant: its network.
         network: another student than the study's.
         numbers: numbers that are fixed, and not searched.
         search: ranges searched besides the method's own.
@@ -31,6 +33,7 @@ class Variant:
     attention: bool = False
     teacher: str = "none"
     network: str = ""
+    assistant: str = ""
     numbers: Mapping[str, float] = field(default_factory=dict)
     search: Mapping[str, Range] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
@@ -39,6 +42,10 @@ class Variant:
     def __post_init__(self) -> None:
         if self.teacher not in get_args(Source):
             raise UnknownName("teacher of a variant", self.teacher, list(get_args(Source)))
+        if (self.teacher == "assistant") != bool(self.assistant):
+            raise UserError("A variant names the network of its assistant exactly where its teacher is 'assistant'.")
+        if self.assistant:
+            network(self.assistant)
         method(self.method, **self.options)
 
 
@@ -62,6 +69,32 @@ VARIANTS: dict[str, Variant] = {
         title="student alone, labels smoothed",
     ),
     "self-distillation": Variant("rb-kd", teacher="self", title="the student's own answers from a first training"),
+    **{
+        name: Variant(name, teacher="plain", title=method(name).title)
+        for name in ("kd", "ls-kd", "dkd", "nkd", "dist", "mlld", "ofa")
+    },
+    **{
+        name: Variant(name, teacher="plain", title=method(name).title)
+        for name in ("fitnet", "at", "sp", "rkd", "pkt", "vid", "crd", "reviewkd")
+    },
+    # Between the two sizes of the sources; a study with other networks names its own.
+    "takd": Variant("takd", teacher="assistant", assistant="deepconvlstm-mm", title=method("takd").title),
+    "dml": Variant("dml", teacher="plain", title=method("dml").title),
+    "hmkd": Variant("hmkd", teacher="plain", title=method("hmkd").title),
+    "hmkd-output": Variant("hmkd", teacher="plain", numbers={"intermediate": 0.0}, title="HMKD, output level alone"),
+    "hmkd-intermediate": Variant(
+        "hmkd", teacher="plain", numbers={"output": 0.0}, title="HMKD, intermediate level alone"
+    ),
+    "hmkd-even": Variant("hmkd", teacher="plain", numbers={"weighting": 0.0}, title="HMKD, plain means of the stages"),
+    "hmkd-one-way": Variant(
+        "hmkd", teacher="plain", numbers={"to_teacher": 0.0}, title="HMKD, the teacher is told nothing"
+    ),
+    "hmkd-per-network": Variant(
+        "hmkd", teacher="plain", options={"ensemble": "per-network"}, title="HMKD, an ensemble for each network"
+    ),
+    "hmkd-pretrained": Variant(
+        "hmkd", teacher="plain", options={"start": "pretrained"}, title="HMKD, the teacher trained before"
+    ),
 }
 
 #: What any study adds: who gains from softer targets alone gains nothing from a teacher.

@@ -1,0 +1,64 @@
+"""Ways of teaching in studies: features, both networks at once, an assistant between, a pair that cannot work."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from stillmotion.errors import UserError
+from stillmotion.methods import METHODS
+from stillmotion.studies import VARIANTS, Study, Variant, read_study
+from stillmotion.studies.estimate import plan_squads
+from stillmotion.studies.search import ranges
+
+TAKD = replace(VARIANTS["takd"], assistant="mlp-small")
+
+
+def test_every_method_has_a_variant_and_the_study_of_all_names_them():
+    taught = {variant.method for variant in VARIANTS.values()}
+    assert taught == set(METHODS)
+    study = read_study("mutual-distillation")
+    methods = {variant.method for variant in study.all_variants.values()}
+    assert set(METHODS) - methods == {"lm-att", "rb-kd-att", "rab-kd"}
+    assert study.compare == ("hmkd", "lm")
+
+
+def test_an_ablation_is_not_searched_over_what_it_leaves_out():
+    study = Study(name="one", variants=("hmkd", "hmkd-one-way"), compare=())
+    assert set(ranges(study, VARIANTS["hmkd"])) == {"to_student", "to_teacher"}
+    assert set(ranges(study, VARIANTS["hmkd-one-way"])) == {"to_student"}
+
+
+@pytest.mark.parametrize("wrong", [{"assistant": ""}, {"teacher": "plain"}])
+def test_an_assistant_is_named_exactly_where_one_teaches(wrong):
+    with pytest.raises(UserError, match="names the network of its assistant"):
+        replace(TAKD, **wrong)
+    with pytest.raises(UserError, match="Unknown network 'mlp-smal'"):
+        Variant("takd", teacher="assistant", assistant="mlp-smal")
+
+
+def test_an_assistant_is_taught_by_the_teacher_and_teaches_the_student(runner):
+    made = runner(variants=("takd",), compare=(), variant={"takd": TAKD}, seeds=1)
+    (master,) = made.planner.masters(TAKD, 0)
+    (assistant,) = made.planner.teachers(TAKD, 0, "")
+    assert (master.network, master.method, master.teachers) == ("mlp", "lm", ())
+    assert (assistant.network, assistant.method, assistant.teachers) == ("mlp-small", "kd", (master.id,))
+    squads = plan_squads(made.planner)
+    trained = [run for squad in squads for run in squad.runs]
+    assert trained[:2] == [master, assistant]
+    assert trained[2].teachers == (assistant.id,)
+
+
+def test_a_study_trains_features_mutual_ones_and_chains_and_reports_what_cannot_work(runner):
+    made = runner(
+        variants=("fitnet", "takd", "hmkd", "at"), compare=("hmkd", "fitnet"), variant={"takd": TAKD}, seeds=1
+    )
+    rows = {row.variant: row for row in made.run().rows}
+    assert {"fitnet", "takd", "hmkd", "at", "mlp", "mlp-small as assistant"} <= set(rows)
+    for name in ("fitnet", "takd", "hmkd"):
+        assert rows[name].failed == 0
+        assert rows[name].validation > 0
+    assert rows["at"].verdict == "failed"
+    reasons = [ended.reason for ended in made.store.ended().values() if ended.status == "failed"]
+    assert reasons == ["at compares courses over time, and the student's paired stages have none: take another."]

@@ -56,6 +56,7 @@ AT = Method(
     name="at",
     title="attention transfer: where stages are active in time",
     source="Zagoruyko & Komodakis, Paying More Attention to Attention, ICLR 2017",
+    when="When both networks have stages over time; between kinds, comparisons on images saw it hurt.",
     objective=objective,
     student_taps=("logits", "stage*"),
     teacher_taps=("logits", "stage*"),

@@ -38,6 +38,7 @@ DIST = Method(
     name="dist",
     title="correlation instead of equality",
     source="Huang et al., Knowledge Distillation from A Stronger Teacher, NeurIPS 2022",
+    when="When the teacher is much stronger than the student, with batches of 64 and more.",
     objective=objective,
     teacher_taps=("logits",),
     numbers={

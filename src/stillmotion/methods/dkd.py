@@ -35,6 +35,7 @@ DKD = Method(
     name="dkd",
     title="decoupled distillation",
     source="Zhao et al., Decoupled Knowledge Distillation, CVPR 2022",
+    when="With any pair and six or more classes; with two classes its second half is nothing.",
     objective=objective,
     teacher_taps=("logits",),
     # Published b is 1–8 for 100 and more classes; few classes leave less to say about the others.

@@ -35,6 +35,7 @@ DML = Method(
     name="dml",
     title="deep mutual learning",
     source="Zhang et al., Deep Mutual Learning, CVPR 2018",
+    when="When there is no good teacher yet, or the teacher should learn too; every step costs both networks.",
     objective=objective,
     teacher_taps=("logits",),
     numbers={

@@ -36,6 +36,7 @@ FITNET = Method(
     name="fitnet",
     title="a hint from one hidden stage",
     source="Romero et al., FitNets: Hints for Thin Deep Nets, ICLR 2015",
+    when="When both networks are of one kind; between kinds, comparisons on images saw it hurt.",
     objective=objective,
     student_taps=("logits", "stage*"),
     teacher_taps=("logits", "stage*"),

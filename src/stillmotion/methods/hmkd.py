@@ -161,6 +161,8 @@ HMKD = Method(
     name="hmkd",
     title="heterogeneous mutual distillation",
     source="Xiao et al. (HMKD), TNNLS 36(9), 2025, as far as its abstract says; the rest is ours",
+    when="When the networks are of different kinds and every step may cost both; weigh it against DML at "
+    "equal budgets.",
     objective=objective,
     student_taps=("logits", "stage*"),
     teacher_taps=("logits", "stage*"),

@@ -12,4 +12,5 @@ KD = replace(
     name="kd",
     title="knowledge distillation",
     source="Hinton, Vinyals & Dean, Distilling the Knowledge in a Neural Network, 2015",
+    when="First, with any teacher, one in a file of scores included: it is cheap and rarely hurts.",
 )

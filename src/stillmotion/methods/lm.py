@@ -15,5 +15,6 @@ LM = Method(
     name="lm",
     title="plain training",
     source="Agac & Incel, attention-based knowledge distillation: L_stud",
+    when="Always, as the plain student of the same budget: what a teacher adds is measured against it.",
     objective=objective,
 )

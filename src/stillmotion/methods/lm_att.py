@@ -12,5 +12,6 @@ LM_ATT = replace(
     name="lm-att",
     title="plain training of a student with attention",
     source="Agac & Incel: LM-Att",
+    when="To tell what attention alone adds to a student, before a teacher with attention adds its maps.",
     attention=("student",),
 )

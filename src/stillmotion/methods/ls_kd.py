@@ -36,6 +36,7 @@ LS_KD = Method(
     name="ls-kd",
     title="KD on standardised logits",
     source="Sun et al., Logit Standardization in Knowledge Distillation, CVPR 2024",
+    when="When teacher and student differ much in how large their logits grow, and there are more than two classes.",
     objective=objective,
     teacher_taps=("logits",),
     numbers={"temperature": Number(1.0, 0.5, 1.0), "weight": Number(4.0, 2.0, 9.0)},

@@ -78,6 +78,7 @@ class Method:
         source: paper and equation.
         objective: (batch, student taps, teacher taps, numbers, extras) → named loss terms, each a mean over the batch;
             their sum is what training makes small. A pure function of ``jax.numpy`` arrays.
+        when: when to use it, in a sentence.
         student_taps: outputs that it needs of the student; a name with ``*`` stands for all that match, one at least.
         teacher_taps: outputs that it needs of the teacher; none: it needs no teacher.
         attention: networks that must have attention.
@@ -95,6 +96,7 @@ class Method:
     title: str
     source: str
     objective: Objective
+    when: str = ""
     student_taps: tuple[str, ...] = ("logits",)
     teacher_taps: tuple[str, ...] = ()
     attention: tuple[Literal["student", "teacher"], ...] = ()

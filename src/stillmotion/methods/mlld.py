@@ -40,6 +40,7 @@ MLLD = Method(
     name="mlld",
     title="multi-level logit distillation",
     source="Jin, Wang & Lin, Multi-Level Logit Distillation, CVPR 2023",
+    when="With any pair, when the batch's size is settled: the weights of its Gram terms hang on it.",
     objective=objective,
     teacher_taps=("logits",),
     numbers={

@@ -32,6 +32,7 @@ NKD = Method(
     name="nkd",
     title="normalised distillation",
     source="Yang et al., From Knowledge Distillation to Self-Knowledge Distillation, ICCV 2023",
+    when="With any pair; it has fewer numbers to search than DKD and no warm-up.",
     objective=objective,
     teacher_taps=("logits",),
     numbers={

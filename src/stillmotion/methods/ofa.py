@@ -53,6 +53,8 @@ OFA = Method(
     name="ofa",
     title="one for all: every stage answers",
     source="Hao et al., One-for-All: Bridge the Gap Between Heterogeneous Architectures, NeurIPS 2023",
+    when="When the two networks are of different kinds and the student has stages; the teacher may be a file "
+    "of scores.",
     objective=objective,
     student_taps=("logits", "stage*"),
     teacher_taps=("logits",),

@@ -34,6 +34,7 @@ PKT = Method(
     name="pkt",
     title="probabilities of being neighbours",
     source="Passalis & Tefas, Learning Deep Representations with Probabilistic Knowledge Transfer, ECCV 2018",
+    when="With any pair; it asks for directions of embeddings alone, so their widths and scales do not matter.",
     objective=objective,
     student_taps=("logits", "embedding"),
     teacher_taps=("logits", "embedding"),

@@ -78,6 +78,7 @@ RAB_KD = Method(
     name="rab-kd",
     title="response- and attention-based distillation",
     source="Agac & Incel: α L_stud + (1 − α) L_dist + β (L_CA + L_SA)",
+    when="When both networks have attention at the same places.",
     objective=objective,
     student_taps=("logits", "*_attention_*"),
     teacher_taps=("logits", "*_attention_*"),

@@ -25,6 +25,7 @@ RB_KD = Method(
     name="rb-kd",
     title="response-based distillation",
     source="Hinton, Vinyals & Dean 2015; Agac & Incel: α L_stud + (1 − α) L_dist",
+    when="First, with any teacher, one in a file of scores included: it is cheap and rarely hurts.",
     objective=objective,
     teacher_taps=("logits",),
     # The sources' grid: T in {1, 2, 4, 6, 8, 10, 15}, α in {0.1 … 0.9}.

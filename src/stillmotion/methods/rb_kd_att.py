@@ -12,5 +12,7 @@ RB_KD_ATT = replace(
     name="rb-kd-att",
     title="response-based distillation into a student with attention",
     source="Agac & Incel: RB-KD-Att",
+    when="To tell what the maps of an attention teacher add: this student has attention, its teacher's maps "
+    "are not used.",
     attention=("student",),
 )

@@ -69,6 +69,7 @@ REVIEWKD = Method(
     name="reviewkd",
     title="review of the stages, deeper ones fused in",
     source="Chen et al., Distilling Knowledge via Knowledge Review, CVPR 2021",
+    when="When both networks have several stages over time.",
     objective=objective,
     student_taps=("logits", "stage*"),
     teacher_taps=("logits", "stage*"),

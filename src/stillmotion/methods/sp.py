@@ -22,6 +22,7 @@ SP = Method(
     name="sp",
     title="similarities between windows are kept",
     source="Tung & Mori, Similarity-Preserving Knowledge Distillation, ICCV 2019",
+    when="With any pair, when the weight is searched over decades.",
     objective=objective,
     student_taps=("logits", "embedding"),
     teacher_taps=("logits", "embedding"),

@@ -13,4 +13,5 @@ TAKD = replace(
     name="takd",
     title="distillation through an assistant",
     source="Mirzadeh et al., Improved Knowledge Distillation via Teacher Assistant, AAAI 2020",
+    when="When the teacher is far larger than the student: one of a size between is taught first.",
 )

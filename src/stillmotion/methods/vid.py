@@ -49,6 +49,7 @@ VID = Method(
     name="vid",
     title="variational information",
     source="Ahn et al., Variational Information Distillation for Knowledge Transfer, CVPR 2019",
+    when="When the student's stages are narrow: features that it cannot tell cost little, their variance grows.",
     objective=objective,
     student_taps=("logits", "stage*"),
     teacher_taps=("logits", "stage*"),

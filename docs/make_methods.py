@@ -1,0 +1,124 @@
+"""Writes a page for every method into docs/methods: formula, source, when to use it, numbers, what it trains.
+
+Run it after a method was added or changed: ``python docs/make_methods.py [NAME …]``.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from importlib import import_module
+from inspect import cleandoc
+from pathlib import Path
+
+import stillmotion.training  # noqa: F401 - before any import of keras: it chooses the backend.
+from stillmotion.errors import UserError
+from stillmotion.methods import METHODS, Method, Number, method
+from stillmotion.networks import build
+from stillmotion.training.lesson import teacher_network
+
+FOLDER = Path(__file__).parent / "methods"
+#: Samples, channels and classes of HAPT, at which extras are counted.
+SHAPE = (128, 6, 12)
+PAIRS = (("resnet-lstman", "mlp"), ("deepconvlstm-om", "deepconvlstm-lm"), ("cnn-har", "tinierhar"))
+
+
+def main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    for way in [method(name) for name in sys.argv[1:]] or METHODS.values():
+        (FOLDER / f"{way.name}.md").write_text(page(way), encoding="utf-8")
+
+
+def page(way: Method) -> str:
+    """A method's page."""
+    file = import_module(f"stillmotion.methods.{way.name.replace('-', '_')}")
+    first, *rest = prose(file.__doc__).split("\n", 1)
+    formula, *explained = prose(way.objective.__doc__).split("\n", 1)
+    parts = [
+        f"# {way.name}",
+        f"{way.title[0].upper()}{way.title[1:]}. {first}",
+        *(part.strip() for part in rest),
+        "## Objective",
+        f"```text\n{formula}\n```",
+        *(part.strip() for part in explained),
+        f"Source: {way.source}.",
+        "## When to use it",
+        way.when,
+        "## What it needs",
+        needs(way),
+        *numbers(way),
+        *options(way),
+        *beside(way),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def prose(text: str | None) -> str:
+    """A docstring as text for a page."""
+    return re.sub(r"``(.+?)``", r"`\1`", cleandoc(text or ""))
+
+
+def needs(way: Method) -> str:
+    """Which networks and taps."""
+    taps = [f"of the student {listed(way.student_taps)}"]
+    if way.teacher_taps:
+        taps.append(f"of the teacher {listed(way.teacher_taps)}")
+    text = f"Taps: {', '.join(taps)}."
+    if way.attention:
+        text += f" Attention: of the {' and the '.join(way.attention)}."
+    if not way.teacher_taps:
+        return f"{text} It needs no teacher."
+    if way.trains_teacher:
+        return f"{text} Both networks learn in the same step, so the teacher must be a network."
+    logits = way.teacher_taps == ("logits",)
+    return f"{text} The teacher is fixed" + (
+        "; a file of its scores is enough." if logits else " and must be a network."
+    )
+
+
+def listed(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def numbers(way: Method) -> list[str]:
+    """The table of numbers."""
+    if not way.numbers:
+        return []
+    rows = ["| number | default | searched |", "|---|--:|---|"]
+    rows += [f"| `{name}` | {number.default:g} | {searched(number)} |" for name, number in way.numbers.items()]
+    return ["## Numbers", "\n".join(rows)]
+
+
+def searched(number: Number) -> str:
+    if number.low == number.high:
+        return "no"
+    return f"{number.low:g} to {number.high:g}{', by factors' if number.log else ''}"
+
+
+def options(way: Method) -> list[str]:
+    """The choices, the default first."""
+    if not way.options:
+        return []
+    rows = [f"- `{name}`: {', '.join(f'`{choice}`' for choice in choices)}" for name, choices in way.options.items()]
+    return ["## Options", "The first choice is the default.", "\n".join(rows)]
+
+
+def beside(way: Method) -> list[str]:
+    """How many numbers are trained beside the networks, for a few pairs."""
+    if way.extras is None or way.attention:
+        return []
+    rows = ["| teacher | student | trained beside them |", "|---|---|--:|"]
+    for teacher, student in PAIRS:
+        theirs, mine = (teacher_network(build(name, SHAPE), way).tap_shapes for name in (teacher, student))
+        try:
+            made = way.draw_extras(mine, theirs, 0)
+        except UserError as problem:
+            rows.append(f"| {teacher} | {student} | refused: {problem} |")
+            continue
+        rows.append(f"| {teacher} | {student} | {sum(values.size for values in made.values()):,} |")
+    text = f"At {SHAPE} (samples, channels, classes). What is trained beside the student stays behind at inference."
+    return ["## Trained beside", text, "\n".join(rows)]
+
+
+if __name__ == "__main__":
+    main()

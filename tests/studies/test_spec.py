@@ -50,7 +50,7 @@ def test_a_study_survives_its_written_form_whole_and_as_differences(tmp_path):
         ("[search.numbers.beta]\nlow = 5\nhigh = 1\n", "goes from 5 to 1: its ends are turned around"),
         ("[search.numbers.gamma]\nlow = 1\nhigh = 2\n", r"number in \[search.numbers\] 'gamma'.*beta"),
         ('[teaching]\ntargets = "cross"\n', "targets 'cross'. Did you mean 'cross-fit'"),
-        ('[variant.mine]\nmethod = "kd"\n', "method 'kd'.*rb-kd"),
+        ('[variant.mine]\nmethod = "hint"\n', "method 'hint'.*rb-kd"),
         ('[variant.mine]\nmethod = "lm"\nteacher = "om"\n', "teacher of a variant 'om'.*plain"),
         ('[training]\nselect = "f1"\n', "select 'f1'. Valid: macro-f1, accuracy"),
         ("[training]\nepochs = 1.5\n", "epochs in training .* must be a whole number, not 1.5"),

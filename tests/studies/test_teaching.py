@@ -9,6 +9,7 @@ import pytest
 from stillmotion.errors import UserError
 from stillmotion.methods import METHODS
 from stillmotion.studies import VARIANTS, Study, Variant, read_study
+from stillmotion.studies.choices import Networks, Teaching
 from stillmotion.studies.estimate import plan_squads
 from stillmotion.studies.search import ranges
 
@@ -28,6 +29,21 @@ def test_an_ablation_is_not_searched_over_what_it_leaves_out():
     study = Study(name="one", variants=("hmkd", "hmkd-one-way"), compare=())
     assert set(ranges(study, VARIANTS["hmkd"])) == {"to_student", "to_teacher"}
     assert set(ranges(study, VARIANTS["hmkd-one-way"])) == {"to_student"}
+
+
+@pytest.mark.parametrize(
+    "several",
+    [
+        {"teaching": Teaching(seeds=2)},
+        {"teaching": Teaching(targets="cross-fit")},
+        {"networks": Networks("mlp-small", ("mlp", "cnn-har"))},
+        {"networks": Networks("mlp-small", ("scores.parquet",))},
+    ],
+)
+def test_a_teacher_that_learns_too_is_one_network(several):
+    with pytest.raises(UserError, match="dml trains its teacher too, which must be one network"):
+        Study(name="one", variants=("dml",), compare=(), **several)
+    Study(name="one", variants=("kd",), compare=(), **several)
 
 
 @pytest.mark.parametrize("wrong", [{"assistant": ""}, {"teacher": "plain"}])

@@ -72,6 +72,7 @@ class Study:
             network(name)
         for text in self.attentions:
             parse_attention(text)
+        self._check_mutual()
         self._check_search()
         self.student_training.recipe(published=self.published)
         self.teacher_training.recipe(published=self.published)
@@ -113,6 +114,19 @@ class Study:
         import tomli_w
 
         return tomli_w.dumps(written.plain(self, changed=changed))
+
+    def _check_mutual(self) -> None:
+        """Where both networks learn, the teacher is one network."""
+        teaching = self.teaching
+        lone = len(self.networks.teacher) == 1 and self.scores is None
+        if lone and teaching.seeds == 1 and teaching.targets == "in-sample":
+            return
+        for name, variant in self.all_variants.items():
+            if method(variant.method).trains_teacher:
+                raise UserError(
+                    f"{name} trains its teacher too, which must be one network: name one teacher with one seed and "
+                    f"in-sample targets, or leave {name} out."
+                )
 
     def _check_search(self) -> None:
         from ..training.plan import OPTIMISER_NUMBERS

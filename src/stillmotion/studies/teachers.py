@@ -52,7 +52,7 @@ class Staff:
         if live:
             if len(runs) > 1:
                 raise UserError(
-                    "With augmentation the teacher answers the augmented windows at every step, which one network can "
+                    "With augmentation, or where both learn, the teacher answers at every step, which one network can "
                     "do, not the mean of several: leave augmentation out, or take one teacher and in-sample targets."
                 )
             network = self._network(runs[0], way)

@@ -21,7 +21,7 @@ class Variant:
         attention: whether the student has attention.
         teacher: who teaches: nobody (``none``), the ``plain`` teacher, the one with the student's ``attention``, or the
             student's own network trained alone (``self``), or an ``assistant`` that the plain teacher taught by KD.
-        assistant: its network.
+        assistant: its network; it hears all teachers together, and is one run a fold, without cross-fitting.
         network: another student than the study's.
         numbers: numbers that are fixed, and not searched.
         search: ranges searched besides the method's own.
@@ -49,6 +49,9 @@ class Variant:
         method(self.method, **self.options)
 
 
+LOGIT_METHODS = ("kd", "ls-kd", "dkd", "nkd", "dist", "mlld", "ofa")
+FEATURE_METHODS = ("fitnet", "at", "sp", "rkd", "pkt", "vid", "crd", "reviewkd")
+
 VARIANTS: dict[str, Variant] = {
     "lm": Variant("lm", title="student alone"),
     "lm-att": Variant("lm-att", attention=True, title="student with attention, alone"),
@@ -71,16 +74,10 @@ VARIANTS: dict[str, Variant] = {
     "self-distillation": Variant("rb-kd", teacher="self", title="the student's own answers from a first training"),
     **{
         name: Variant(name, teacher="plain", title=method(name).title)
-        for name in ("kd", "ls-kd", "dkd", "nkd", "dist", "mlld", "ofa")
-    },
-    **{
-        name: Variant(name, teacher="plain", title=method(name).title)
-        for name in ("fitnet", "at", "sp", "rkd", "pkt", "vid", "crd", "reviewkd")
+        for name in (*LOGIT_METHODS, *FEATURE_METHODS, "dml", "hmkd")
     },
     # Between the two sizes of the sources; a study with other networks names its own.
     "takd": Variant("takd", teacher="assistant", assistant="deepconvlstm-mm", title=method("takd").title),
-    "dml": Variant("dml", teacher="plain", title=method("dml").title),
-    "hmkd": Variant("hmkd", teacher="plain", title=method("hmkd").title),
     "hmkd-output": Variant("hmkd", teacher="plain", numbers={"intermediate": 0.0}, title="HMKD, output level alone"),
     "hmkd-intermediate": Variant(
         "hmkd", teacher="plain", numbers={"output": 0.0}, title="HMKD, intermediate level alone"

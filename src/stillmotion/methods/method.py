@@ -53,8 +53,8 @@ class Batch(NamedTuple):
 
     ``targets`` is (B, C), a distribution over the classes for each window (one-hot, unless windows were mixed);
     ``weights`` is (B,), one factor a window; ``offset`` is (C,), added to the student's logits in the cross-entropy
-    (logit adjustment), 0 otherwise. ``done`` is the share of the run's steps that lie behind, for terms that begin
-    weakly.
+    (logit adjustment), 0 otherwise. ``done`` is the share that lies behind of the steps that the recipe allows,
+    for terms that begin weakly.
     """
 
     targets: Array

@@ -1,4 +1,8 @@
-"""TAKD: KD twice, through an assistant between teacher and student in size."""
+"""TAKD: KD twice, through an assistant between teacher and student in size.
+
+One step of the chain is KD. Who the assistant is, and that the teacher teaches it first, is said by a study's variant:
+``teacher = "assistant"`` and ``assistant``, the name of its network; it is taught at KD's defaults.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,6 @@ from dataclasses import replace
 from .kd import KD
 
 #: L = α · L_stud + (1 − α) · T² · KL(q_A ‖ q_S), A the assistant, itself a student of the teacher by the same formula.
-#: One step of the chain is KD; who the assistant is, and that it is taught first, is the study's business.
 TAKD = replace(
     KD,
     name="takd",

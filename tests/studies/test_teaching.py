@@ -66,6 +66,23 @@ def test_an_assistant_is_taught_by_the_teacher_and_teaches_the_student(runner):
     assert trained[2].teachers == (assistant.id,)
 
 
+def test_methods_that_look_at_one_teacher_in_two_ways_hear_it_each_in_its_own(runner):
+    made = runner(variants=("fitnet", "vid", "hmkd"), compare=(), seeds=1)
+    (master,) = made.planner.teachers(VARIANTS["vid"], 0, "")
+    made._train("teachers", [master])
+    heard = {name: made.staff.teacher(name, [master]).outputs for name in ("fitnet", "vid", "rkd", "at")}
+    assert {name: set(taps) for name, taps in heard.items()} == {
+        "fitnet": {"logits", "stage2"},
+        "vid": {"logits", "stage1", "stage2", "stage3"},
+        "rkd": {"logits", "embedding"},
+        "at": {"logits", "stage1", "stage2", "stage3"},
+    }
+    assert heard["vid"]["stage1"].shape[1:] == (1, 500)
+    assert heard["at"]["stage1"].shape[1:] == (1, 1)
+    live = made.staff.teacher("hmkd", [master], live=True)
+    assert set(live.network.taps) == {"logits", "stage1", "stage2", "stage3"}
+
+
 def test_a_study_trains_features_mutual_ones_and_chains_and_reports_what_cannot_work(runner):
     made = runner(
         variants=("fitnet", "takd", "hmkd", "at"), compare=("hmkd", "fitnet"), variant={"takd": TAKD}, seeds=1

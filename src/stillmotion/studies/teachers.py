@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..methods import method
+from ..methods.method import View
 from ..networks import build
 from ..training import Teacher
 from ..training.functional import Functional
@@ -24,6 +25,8 @@ from .runs import Run
 from .store import Store
 
 Answers = dict[str, NDArray[np.float32]]
+#: Taps of a teacher, and what is made of them: methods that agree in both hear the same answers.
+Looks = tuple[tuple[str, ...], View | None]
 
 
 @dataclass
@@ -33,8 +36,8 @@ class Staff:
     planner: Planner
     store: Store
     scores: NDArray[np.float32] | None = None
-    _said: dict[tuple[str, tuple[str, ...]], Answers] = field(default_factory=dict, init=False)
-    _networks: dict[tuple[str, str, str, tuple[str, ...]], Functional] = field(default_factory=dict, init=False)
+    _said: dict[tuple[str, Looks], Answers] = field(default_factory=dict, init=False)
+    _networks: dict[tuple[str, str, str, Looks], Functional] = field(default_factory=dict, init=False)
 
     def teacher(self, way: str, runs: Sequence[Run], *, live: bool = False) -> Teacher:
         """The teacher that these runs are together; the file of scores where there are none.
@@ -92,7 +95,7 @@ class Staff:
         return np.asarray(np.einsum("tn...,tn->n...", values, heard), np.float32)
 
     def _answers(self, run: Run, way: str) -> Answers:
-        wanted = method(way).teacher_taps
+        wanted = _looks(way)
         if (run.id, wanted) not in self._said:
             weights, state = self.store.weights(run.id)
             values = self.planner.ground.values
@@ -101,10 +104,14 @@ class Staff:
         return said
 
     def _network(self, run: Run, way: str) -> Functional:
-        key = (run.network, run.attention, run.recurrence, method(way).teacher_taps)
+        key = (run.network, run.attention, run.recurrence, _looks(way))
         if key not in self._networks:
             self._networks[key] = teacher_network(model_of(run, self.planner.ground), method(way))
         return self._networks[key]
+
+
+def _looks(way: str) -> Looks:
+    return method(way).teacher_taps, method(way).view
 
 
 def model_of(run: Run, ground: Ground) -> keras.Model:

@@ -1,7 +1,7 @@
 """Put the current figures into README and docs, from the files in ``results/``.
 
-    python docs/write_figures.py          # writes what stands between <!-- figures: NAME --> and <!-- end -->
-    python docs/write_figures.py --check  # exit 1 when a page does not say what the files say
+python docs/write_figures.py          # writes what stands between <!-- figures: NAME --> and <!-- end -->
+python docs/write_figures.py --check  # exit 1 when a page does not say what the files say
 """
 
 from __future__ import annotations
@@ -78,7 +78,9 @@ def table(found: dict[str, Any]) -> str:
 def ends(given: dict[str, Any], sign: str) -> str:
     """A score in percent with its interval."""
     score = f"{100 * given['score']:{sign}.1f}"
-    return score if given["low"] is None else f"{score} [{100 * given['low']:{sign}.1f}, {100 * given['high']:{sign}.1f}]"
+    return (
+        score if given["low"] is None else f"{score} [{100 * given['low']:{sign}.1f}, {100 * given['high']:{sign}.1f}]"
+    )
 
 
 def lead(given: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UnknownName, UserError
-from ..methods import METHODS
+from ..methods import METHODS, method
 from ..networks import network, parse_attention
 from . import written
 from .choices import Material, Networks, Search, Split, Teaching, Training

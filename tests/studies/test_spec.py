@@ -48,7 +48,7 @@ def test_a_study_survives_its_written_form_whole_and_as_differences(tmp_path):
         ('[search]\nkind = "optuna"\n', "tries in .search. must be at least 1"),
         ('[search]\nkind = "grid"\n', "A grid search needs values"),
         ("[search.numbers.beta]\nlow = 5\nhigh = 1\n", "goes from 5 to 1: its ends are turned around"),
-        ("[search.numbers.gamma]\nlow = 1\nhigh = 2\n", r"number in \[search.numbers\] 'gamma'.*beta"),
+        ("[search.numbers.omega]\nlow = 1\nhigh = 2\n", r"number in \[search.numbers\] 'omega'.*beta"),
         ('[teaching]\ntargets = "cross"\n', "targets 'cross'. Did you mean 'cross-fit'"),
         ('[variant.mine]\nmethod = "hint"\n', "method 'hint'.*rb-kd"),
         ('[variant.mine]\nmethod = "lm"\nteacher = "om"\n', "teacher of a variant 'om'.*plain"),

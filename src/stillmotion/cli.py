@@ -122,6 +122,11 @@ def _parser() -> argparse.ArgumentParser:
     study.add_argument("--ray", metavar="ADDRESS", default="", help="train on this Ray cluster")
     _json(study)
 
+    report = command("report", _report, "Write a study as a page that opens anywhere, with figures and tables.")
+    report.add_argument("folder", metavar="DIR", type=Path, help="the study's folder, finished or not")
+    _folder(report)
+    report.add_argument("--published", action="store_true", help="show the sources' published figures beside it")
+
     bench = command("bench", _bench, "Measure against what one would otherwise run, side by side.")
     bench.add_argument("name", metavar="NAME", help="what to measure; an unknown name lists what there is")
     bench.add_argument("--quick", action="store_true", help="fewer repeats, for a first look")
@@ -320,6 +325,13 @@ def _study(options: argparse.Namespace) -> int:
         _print(results.to_dict())
     else:
         pages.show_results(results)
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from .reports.report import write_report
+
+    print(write_report(options.folder, data=options.data, published=options.published))
     return 0
 
 

@@ -1,10 +1,11 @@
-"""`still demo`: the five variants on people who do not exist, from recordings to a figure."""
+"""`still demo`: the five variants on people who do not exist, from recordings to a report."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from ..studies import Results, Runner, read_study
+from .report import write_report
 from .screen import console
 from .study import clock, show_results, write_results
 
@@ -32,10 +33,12 @@ def demo(out: Path) -> Results:
     show_results(results)
     written = write_results(results, out)
     figure = draw_scores(results, out / "scores.svg")
+    page = write_report(out)
     screen.print(f"Trained for {clock(results.seconds)}. Table: {written[1]}; figure: {figure} (and .png);")
     screen.print(
         f"models to use: {out / 'models'} (best: chosen on validation people); every run: {runner.store.path}."
     )
+    screen.print(f"The report, to be opened in a browser: {page}")
     return results
 
 

@@ -6,6 +6,7 @@ are chosen on validation people, every variant with the same number of tries; te
 
 from .material import Ground, gather
 from .plan import Planner
+from .record import Record, read_record
 from .runner import Runner
 from .search import Try, budget
 from .spec import Study, built_in, read_study
@@ -18,6 +19,7 @@ __all__ = [
     "Ground",
     "Lead",
     "Planner",
+    "Record",
     "Results",
     "Row",
     "Runner",
@@ -28,6 +30,7 @@ __all__ = [
     "built_in",
     "gather",
     "open_study",
+    "read_record",
     "read_study",
     "run_study",
 ]

@@ -176,6 +176,15 @@ class Store:
         row = self._file.execute("SELECT history FROM runs WHERE id = ?", (run,)).fetchone()
         return [] if row is None or row[0] is None else json.loads(row[0])
 
+    def versions(self) -> list[dict[str, str]]:
+        """Every set of versions that fleets were trained with, in the order in which they came to an end."""
+        rows = self._file.execute("SELECT versions FROM fleets WHERE versions IS NOT NULL ORDER BY finished")
+        found: list[dict[str, str]] = []
+        for (each,) in _json(rows):
+            if each not in found:
+                found.append(each)
+        return found
+
     def weights(self, run: str) -> tuple[NDArray[np.float32], list[NDArray[Any]]]:
         """A run's best weights and the state that goes with them."""
         ended = self.ended()[run]

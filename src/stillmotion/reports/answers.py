@@ -1,0 +1,177 @@
+"""The first screen: which student to take and how sure that is; then what was compared, and the table."""
+
+from __future__ import annotations
+
+from .advice import advise
+from .evidence import Evidence
+from .markup import Html, items, joined, table, tag
+from .study import clock
+from .wording import interval, listed, percent, several
+
+STATES = {"partly": "not finished", "not trained": "not trained yet", "failed": "failed", "not scored": "not scored"}
+SURE = {
+    "shown": ("good", "Shown, with the error rate of the tests (5 % over all comparisons)."),
+    "not shown": ("unsure", "How sure: it saves cost for certain; that others are no better is not proven."),
+    "unknown": ("unsure", "How sure: nothing can be said about that."),
+}
+
+
+def headline(evidence: Evidence) -> Html:
+    """What this is, and marks that nobody may miss."""
+    results = evidence.results
+    badges = []
+    if results.leaks:
+        badges.append(tag("span", "Leaky protocol", class_="badge bad"))
+    if not results.complete:
+        badges.append(tag("span", "Not finished", class_="badge unsure"))
+    if not evidence.tested:
+        badges.append(tag("span", "Test people not scored", class_="badge unsure"))
+    if any(not lead.shown for lead in results.leads):
+        badges.append(tag("span", "A teacher with nothing shown to teach", class_="badge unsure"))
+    if any(line.row.failed for line in evidence.lines):
+        badges.append(tag("span", "Runs failed", class_="badge bad"))
+    return joined(
+        tag("h1", f"{results.name}: distillation on {results.data}"),
+        tag("p", _in_a_line(evidence), class_="quiet"),
+        tag("p", *badges) if badges else "",
+    )
+
+
+def answer(evidence: Evidence) -> Html:
+    """Which student, how sure, why."""
+    advice = advise(evidence)
+    colour, sure = SURE[advice.sure]
+    score = ""
+    if advice.line is not None and advice.line.f1 is not None and advice.line.cost is not None:
+        line = advice.line
+        score = (
+            f"{line.name} reaches a macro-F1 of {interval(line.f1)} % on {evidence.people} with "
+            f"{line.row.params or line.cost.params:,} parameters and {line.cost.flops:,} FLOPs a window."
+        )
+        if line.f1.low is not None:
+            score += " In brackets the 95 % interval: where the score of other people and other runs would lie."
+    leaky = evidence.results.leaks
+    kind = " leaky" if leaky else " shown" if advice.sure == "shown" else ""
+    return tag(
+        "div",
+        tag("p", advice.take),
+        tag(
+            "p",
+            "Not to be trusted for new people: the protocol leaks." if leaky else sure,
+            class_=f"sure {'bad' if leaky else colour}",
+        ),
+        tag("p", score) if score else "",
+        items(advice.why),
+        class_=f"answer{kind}",
+        id="answer",
+        role="region",
+        aria_label="The answer",
+    )
+
+
+def compared(evidence: Evidence) -> Html:
+    """Protocol, people, seeds, tries, teachers."""
+    results, ground, study = evidence.results, evidence.record.ground, evidence.record.study
+    spec = ground.windows.spec
+    every = {
+        side: {person for fold in ground.folds for person in fold.people(side)}
+        for side in ("train", "validation", "test")
+    }
+    names = [line.name for line in evidence.lines if line.role in ("reference", "variant")]
+    controls = [line.name for line in evidence.lines if line.role == "control"]
+    if not results.leaks:
+        honest = "nobody is on two sides of a split (audited)"
+    else:
+        honest = "LEAKY: people, or parts of their recordings, are on both sides of a split"
+    signal = f"{several(len(spec.channels), 'channel')} ({', '.join(spec.groups)})"
+    told = f"{several(len(spec.classes), 'class', 'classes')}"
+    folds, most = ground.folds, max((line.row.tries for line in evidence.lines), default=1)
+    tests = several(len(every["test"]), "person tests", "people test")
+    others = f"{_each(folds, 'train')} train and {_each(folds, 'validation')} choose"
+    split = f"{results.protocol}, {several(len(folds), 'fold')}: {honest}"
+    budget = (
+        f"{several(study.seeds, 'student')} a fold and variant; {several(most, 'try', 'tries')} a fold for each alike"
+    )
+    looks = (
+        f"looked at {several(results.looks, 'time')}" if results.looks else "not scored: all is of validation people"
+    )
+    facts = [
+        ("Data", f"{results.data}: {len(ground.windows):,} windows of {spec.seconds:g} s at {spec.rate:g} Hz"),
+        ("Signal", f"{signal}, {told}"),
+        ("Protocol", tag("span", split, class_="bad" if results.leaks else None)),
+        ("People", f"{tests}; in each fold {others}"),
+        ("Variants", listed(names)),
+        *([("Controls", f"{listed(controls)}: no teacher, or a part left out")] if controls else []),
+        ("Networks", f"student {study.networks.student}; teacher {listed(study.networks.teacher)}"),
+        ("Seeds, tries", f"{budget}, chosen on validation people"),
+        ("Test people", looks),
+        ("Training", f"{clock(results.seconds)} in all"),
+    ]
+    listing = tag("dl", *(joined(tag("dt", name), tag("dd", value)) for name, value in facts))
+    leaks = Html("")
+    if results.leaks:
+        shown = list(ground.leaks[:5])
+        more = [f"… and {len(ground.leaks) - 5} more: still audit lists them"] if len(ground.leaks) > 5 else []
+        text = tag("p", tag("strong", "This protocol leaks", class_="bad"), ". Scores say little about new people:")
+        leaks = tag("div", text, items([*shown, *more]), class_="leaky-box")
+    leads = [
+        joined(
+            str(lead).replace("-", "−").removesuffix(": nothing shown to teach"),
+            joined(": ", tag("strong", "nothing shown to teach", class_="unsure")) if not lead.shown else "",
+        )
+        for lead in results.leads
+    ]
+    taught = tag("h3", "Have the teachers anything to teach?") if leads else ""
+    return joined(leaks, listing, taught, items(leads))
+
+
+def results_table(evidence: Evidence) -> Html:
+    """A row a variant and teacher, sortable."""
+    headings = ("variant", "what", "parameters", "FLOPs", "validation %", "macro-F1 %", "from", "to", "accuracy %")
+    headings += ("± seeds", "tries", "verdict")
+    rows, keys, names = [], [], []
+    for line in evidence.lines:
+        row, f1 = line.row, line.f1
+        low, high = (f1.low, f1.high) if f1 else (None, None)
+        verdict = line.comparison.verdict if line.comparison else line.role if line.role != "variant" else ""
+        shown = verdict if line.state == "done" else STATES[line.state] + (f", {verdict}" if verdict and f1 else "")
+        numbers = (
+            row.params,
+            row.flops,
+            row.validation,
+            f1.score if f1 else None,
+            low,
+            high,
+            line.accuracy,
+            row.seed_spread,
+        )
+        rows.append(
+            (
+                line.name,
+                row.title,
+                "–" if row.params is None else f"{row.params:,}",
+                "–" if row.flops is None else f"{row.flops:,}",
+                *(percent(each) for each in numbers[2:]),
+                "–" if line.role == "teacher" else row.tries,
+                shown,
+            )
+        )
+        keys.append((None, None, *numbers, None if line.role == "teacher" else row.tries, None))
+        names.append(line.name)
+    caption = f"Macro-F1 of {evidence.people}, pooled over people, mean over seeds, 95 % interval. Headings sort."
+    return table("Results", headings, rows, keys=keys, variants=names, caption=caption)
+
+
+def _in_a_line(evidence: Evidence) -> str:
+    results, study = evidence.results, evidence.record.study
+    variants = sum(line.role in ("reference", "variant") for line in evidence.lines)
+    return (
+        f"{several(variants, 'way', 'ways')} to train {study.networks.student} compared under the protocol "
+        f"{results.protocol}, {several(results.people, 'test person', 'test people')}, {several(study.seeds, 'seed')}, "
+        f"{several(max((line.row.tries for line in evidence.lines), default=1), 'try', 'tries')} each."
+    )
+
+
+def _each(folds: object, side: str) -> str:
+    counts = sorted({len(fold.people(side)) for fold in folds})  # type: ignore[attr-defined]
+    return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"

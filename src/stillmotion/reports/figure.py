@@ -1,0 +1,184 @@
+"""A figure: drawn once, kept as SVG and PNG with its numbers, and put into a page.
+
+In a page it takes the page's colours (light or dark), its marks carry their values (shown on hover), and those of a
+variant can be hidden; the file on disk is the same drawing on white.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .palette import COLOURS, INK, QUIET, RULE
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Sheet
+
+SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
+Value = str | int | float | None
+#: What Matplotlib draws with: text stays text, and names of parts come out the same every time.
+SETTINGS: Mapping[str, object] = {
+    "svg.fonttype": "none",
+    "font.size": 10,
+    "font.family": "sans-serif",
+    "axes.edgecolor": RULE,
+    "axes.labelcolor": INK,
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.axisbelow": True,
+    "xtick.color": QUIET,
+    "ytick.color": QUIET,
+    "xtick.labelcolor": QUIET,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "text.color": INK,
+    "grid.color": RULE,
+    "grid.linewidth": 0.7,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+}
+
+
+@dataclass
+class Marks:
+    """Which parts of a drawing stand for what."""
+
+    said: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def __call__(self, artist: Artist, variant: str, tip: str = "") -> None:
+        """Say whose an artist is, and what to show when it is pointed at."""
+        name = f"mark-{len(self.said)}"
+        artist.set_gid(name)
+        self.said[name] = (variant, tip)
+
+
+Draw = Callable[["Sheet", Marks], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Figure:
+    """A figure with its numbers and its words.
+
+    Args:
+        name: of its files, lower-case with hyphens.
+        title: what it shows, a line.
+        text: what one sees in it, for those who do not.
+        rows: its numbers, the same keys in each.
+        draw: draws it on an empty sheet.
+        size: in inches; about 5 wide, so that it can be read on a phone.
+        note: below it.
+    """
+
+    name: str
+    title: str
+    text: str
+    rows: Sequence[Mapping[str, Value]]
+    draw: Draw
+    size: tuple[float, float] = (5.0, 3.2)
+    note: str = ""
+
+    @property
+    def csv(self) -> str:
+        """Its numbers."""
+        out = io.StringIO()
+        headings = list(dict.fromkeys(key for row in self.rows for key in row))
+        writer = csv.DictWriter(out, headings, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        return out.getvalue()
+
+    def save(self, folder: Path) -> str:
+        """Write ``NAME.svg``, ``NAME.png`` and ``NAME.csv``; the drawing for a page is given back."""
+        import matplotlib as mpl
+        from matplotlib.figure import Figure as Sheet
+
+        folder.mkdir(parents=True, exist_ok=True)
+        marks, drawn = Marks(), io.StringIO()
+        # A salt for each figure: names of parts are unique in a page that holds several.
+        with mpl.rc_context({**SETTINGS, "svg.hashsalt": self.name}):
+            sheet = Sheet(figsize=self.size, layout="constrained")
+            self.draw(sheet, marks)
+            sheet.savefig(drawn, format="svg", metadata={"Date": None}, transparent=True)
+            sheet.savefig(folder / f"{self.name}.png", dpi=160, facecolor="white", metadata={"Software": None})
+        tree = _cleaned(drawn.getvalue(), marks, self)
+        (folder / f"{self.name}.svg").write_text(_alone(tree), encoding="utf-8")
+        (folder / f"{self.name}.csv").write_text(self.csv, encoding="utf-8")
+        return _in_page(tree)
+
+
+def bare(panel: Axes, *, grid: str = "y") -> Axes:
+    """A panel with light rules along one axis and no box."""
+    panel.grid(axis=grid)  # type: ignore[arg-type]
+    panel.tick_params(length=0)
+    return panel
+
+
+def _cleaned(text: str, marks: Marks, figure: Figure) -> ET.Element:
+    """The drawing without what Matplotlib adds; marks know whose they are."""
+    ET.register_namespace("", SVG)
+    root = ET.fromstring(text)
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag.rpartition("}")[2] in ("metadata", "style"):
+                parent.remove(child)
+    used = set(re.findall(r"#([\w-]+)", " ".join(value for node in root.iter() for value in node.attrib.values())))
+    for node in root.iter():
+        if f"{{{XLINK}}}href" in node.attrib:
+            node.set("href", node.attrib.pop(f"{{{XLINK}}}href"))
+        name = node.attrib.get("id", "")
+        if name in marks.said:
+            variant, tip = marks.said[name]
+            node.set("class", "mark")
+            if variant:
+                node.set("data-variant", variant)
+            if tip:
+                node.set("data-tip", tip)
+        if name and name not in used:
+            del node.attrib["id"]
+    for number, (tag, words) in enumerate((("title", figure.title), ("desc", figure.text))):
+        node = ET.Element(f"{{{SVG}}}{tag}", {"id": f"{figure.name}-{tag}"})
+        node.text = words
+        root.insert(number, node)
+    root.set("role", "img")
+    root.set("aria-labelledby", f"{figure.name}-title {figure.name}-desc")
+    return root
+
+
+def _alone(root: ET.Element) -> str:
+    """A file of its own, on white, whose tips are titles that any viewer shows."""
+    import copy
+
+    made = copy.deepcopy(root)
+    for node in list(made.iter()):
+        tip = node.attrib.pop("data-tip", "")
+        if tip:
+            title = ET.Element(f"{{{SVG}}}title")
+            title.text = tip
+            node.insert(0, title)
+    made.set("style", "background:#ffffff;stroke-linejoin:round;stroke-linecap:butt")
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(made, encoding="unicode") + "\n"
+
+
+def _in_page(root: ET.Element) -> str:
+    """The drawing for a page: sized by it, in its colours and its font."""
+    text = ET.tostring(root, encoding="unicode")
+    text = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", text)
+    text = re.sub(r'^<svg([^>]*?)\sheight="[^"]*"', r"<svg\1", text)
+    text = re.sub(r'^<svg([^>]*?)\swidth="[^"]*"', r"<svg\1", text)
+    text = re.sub(r"(font:[^;\"]*?\d(?:\.\d+)?px) [^;\"]*", r"\1 var(--sans)", text)
+    for name, (light, _) in COLOURS.items():
+        text = re.sub(f"{light}\\b", f"var(--{name})", text, flags=re.IGNORECASE)
+    return re.sub(r"\n\s*", "\n", text)

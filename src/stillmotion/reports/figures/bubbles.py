@@ -1,0 +1,95 @@
+"""Macro-F1 against FLOPs, each network a bubble as large as its parameters are many."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from ..evidence import Evidence
+from ..figure import Figure, Marks, Value, bare
+from ..palette import COLOURS, INK, colours
+from ..published import published_for
+from ..wording import amount
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Sheet
+
+Row = dict[str, Value]
+#: Of the published variants, where this study has none of the name.
+OTHERS = {"mm": COLOURS["teacher-1"][0], "om": COLOURS["teacher-0"][0]}
+
+
+def bubbles(evidence: Evidence) -> list[Figure]:
+    """One figure with a panel a data set; none where nothing has a score."""
+    ours: list[Row] = [
+        _row(evidence.results.data, "here", line.name, line.f1.score, line.cost.params, line.cost.flops_convolutions)
+        for line in evidence.scored
+        if line.cost and line.f1
+    ]
+    if not ours:
+        return []
+    panels = [(f"{evidence.results.data}, {evidence.results.protocol} (here)", ours)]
+    if evidence.published:
+        for one in published_for(evidence.results.data):
+            rows = [
+                _row(one.title, "published", row.variant, row.f1 / 100, row.params, round(1000 * row.kflops))
+                for row in one.rows
+            ]
+            panels.append((f"{one.title} (published, leaky)", rows))
+    shades = {**OTHERS, **colours(evidence.lines)}
+    rows = [row for _, each in panels for row in each]
+    # Where no convolution is counted (dense networks) a scale of factors has no place for it.
+    floor = min((float(row["flops_convolutions"] or 0) for row in rows if row["flops_convolutions"]), default=1.0)
+
+    def draw(sheet: Sheet, mark: Marks) -> None:
+        named: dict[str, object] = {}
+        for panel, (title, each) in zip(sheet.subplots(len(panels), 1, squeeze=False)[:, 0], panels, strict=True):
+            bare(panel, grid="both")
+            panel.set_title(title)
+            panel.set_xscale("log")
+            most = max(float(row["params"] or 1) for row in each)
+            # Large ones first, so that small ones stay in sight.
+            for row in sorted(each, key=lambda row: -float(row["params"] or 1)):
+                name = str(row["variant"])
+                size = 8 + 34 * math.sqrt(float(row["params"] or 1) / most)
+                x, y = max(floor, float(row["flops_convolutions"] or 0)), 100 * float(row["f1"] or 0)
+                colour = shades.get(name, INK)
+                (bubble,) = panel.plot(x, y, "o", color=colour, markersize=size, alpha=0.55, markeredgecolor=INK)
+                bubble.set_markeredgewidth(0.6)
+                tip = f"{name}: macro-F1 {y:.2f} %, {amount(x)}FLOPs, {amount(float(row['params'] or 0))} parameters"
+                mark(bubble, name if row["source"] == "here" else "", f"{tip} ({row['source']})")
+                named.setdefault(name, _dot(colour))
+            panel.margins(x=0.12, y=0.18)
+            panel.set_ylabel("macro-F1, percent")
+        panel.set_xlabel("FLOPs of convolutions a window")
+        sheet.legend(list(named.values()), list(named), loc="outside lower center", ncols=2)
+
+    said = "; ".join(f"{row['variant']} ({row['set']}) {100 * float(row['f1'] or 0):.1f} %" for row in rows)
+    return [
+        Figure(
+            "bubbles",
+            "Macro-F1 against FLOPs; the larger the bubble, the more parameters",
+            f"F1: {said}.",
+            rows,
+            draw,
+            (5.0, 0.6 + 2.6 * len(panels) + 0.11 * len({row["variant"] for row in rows})),
+            "Areas compare within a panel. Published FLOPs count convolutions alone, so these do too.",
+        )
+    ]
+
+
+def _row(where: str, source: str, name: str, f1: float, params: int, flops: int) -> Row:
+    return {
+        "set": where,
+        "source": source,
+        "variant": name,
+        "f1": f1,
+        "params": params,
+        "flops_convolutions": flops,
+    }
+
+
+def _dot(colour: str) -> object:
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], color=colour, marker="o", linestyle="", alpha=0.7, markersize=8)

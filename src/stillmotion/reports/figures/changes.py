@@ -1,0 +1,95 @@
+"""What each variant changes in recognition, in points against the reference."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..evidence import Evidence
+from ..figure import Figure, Marks, Value, bare
+from ..palette import COLOURS, INK, QUIET, RULE
+from ..published import PROTOCOL, published_for
+from ..wording import interval, percent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Sheet
+
+Row = dict[str, Value]
+F1, RIGHT = COLOURS["series-1"][0], COLOURS["series-3"][0]
+
+
+def changes(evidence: Evidence) -> list[Figure]:
+    """One figure, grouped by data set; none where there is nothing to compare."""
+    base = evidence.reference
+    ours: list[Row] = [
+        {
+            "set": evidence.results.data,
+            "source": "here",
+            "variant": line.name,
+            "f1_points": 100 * line.comparison.difference.score,
+            "f1_low": None if line.comparison.difference.low is None else 100 * line.comparison.difference.low,
+            "f1_high": None if line.comparison.difference.high is None else 100 * line.comparison.difference.high,
+            "accuracy_points": 100 * (line.accuracy - base.accuracy),
+        }
+        for line in evidence.students
+        if line.comparison and base and line.accuracy is not None and base.accuracy is not None
+    ]
+    if not ours or base is None:
+        return []
+    own = f"{base.name}: F1 {interval(base.f1)}, accuracy {percent(base.accuracy)}"
+    panels = [(f"{evidence.results.data}, {evidence.results.protocol} (here)", own, ours)]
+    if evidence.published:
+        for one in published_for(evidence.results.data):
+            rows: list[Row] = [
+                {"set": one.title, "source": "published", "variant": name, "f1_points": f1, "accuracy_points": right}
+                for name, (f1, right, _, _) in one.changes.items()
+            ]
+            said = f"lm: F1 {one.lm.f1}, accuracy {one.lm.accuracy}"
+            panels.append((f"{one.title} (published, leaky)", said, rows))
+
+    def draw(sheet: Sheet, mark: Marks) -> None:
+        heights = [len(rows) + 1.6 for *_, rows in panels]
+        drawn = sheet.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
+        for panel, (title, said, rows) in zip(drawn, panels, strict=True):
+            _panel(panel, title, said, rows, mark)
+        sheet.legend(*_legend(), loc="outside lower center", ncols=2)
+
+    rows = [row for *_, each in panels for row in each]
+    said = "; ".join(f"{row['variant']} ({row['set']}) {float(row['f1_points'] or 0):+.1f}" for row in rows)
+    return [
+        Figure(
+            "changes",
+            f"Change of macro-F1 and accuracy against {base.name}, in points",
+            f"Bars to the right are gains, with 95 % intervals of F1 where there are any. F1: {said}. {own}.",
+            rows,
+            draw,
+            (5.0, 0.6 + sum(0.36 * len(each) + 0.95 for *_, each in panels)),
+            f"Published: {PROTOCOL}." if evidence.published else "Lines: 95 % interval of the change of F1.",
+        )
+    ]
+
+
+def _panel(panel: Axes, title: str, said: str, rows: list[Row], mark: Marks) -> None:
+    bare(panel, grid="x")
+    panel.set_title(title)
+    panel.axvline(0, color=QUIET, linewidth=1)
+    for number, row in enumerate(rows):
+        name = str(row["variant"]) if row["source"] == "here" else ""
+        for shift, key, colour in ((-0.19, "f1_points", F1), (0.19, "accuracy_points", RIGHT)):
+            value = float(row[key] or 0)
+            (bar,) = panel.barh(number + shift, value, 0.36, color=colour, alpha=0.85)
+            mark(bar, name, f"{row['variant']}: {key.partition('_')[0]} {value:+.2f} points ({row['source']})")
+        low, high = row.get("f1_low"), row.get("f1_high")
+        if low is not None and high is not None:
+            (line,) = panel.plot([float(low), float(high)], [number - 0.19] * 2, color=INK, linewidth=1.1)
+            mark(line, name, f"{row['variant']}: 95 % interval {float(low):+.1f} to {float(high):+.1f} points")
+    panel.set_yticks(range(len(rows)), [str(row["variant"]) for row in rows])
+    panel.invert_yaxis()
+    panel.set_xlabel(said, fontsize=9, bbox={"boxstyle": "round,pad=0.35", "facecolor": "none", "edgecolor": RULE})
+
+
+def _legend() -> tuple[list[object], list[str]]:
+    from matplotlib.patches import Patch
+
+    handles: list[object] = [Patch(color=F1, alpha=0.85), Patch(color=RIGHT, alpha=0.85)]
+    return handles, ["macro-F1, points", "accuracy, points"]

@@ -1,0 +1,98 @@
+"""What is told apart and what is confused: F1 of each class, and the confusions of the reference."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...evaluation import rows_by_class
+from ..advice import advise
+from ..evidence import Evidence
+from ..figure import Figure, Marks, Value
+from ..heat import heat
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Sheet
+
+
+def classes(evidence: Evidence) -> list[Figure]:
+    """F1 of each class and variant; none where nobody has been scored."""
+    if evidence.tally is None:
+        return []
+    rows = rows_by_class(evidence.tally)
+    variants = list(dict.fromkeys(str(row["variant"]) for row in rows))
+    names = list(evidence.tally.classes)
+    scores = {(str(row["class"]), str(row["variant"])): float(row["f1"]) for row in rows}
+    table = np.array([[scores[name, variant] for variant in variants] for name in names])
+
+    def draw(sheet: Sheet, mark: Marks) -> None:
+        tips = [
+            [f"{name}, {variant}: F1 {100 * table[r, c]:.1f} %" for c, variant in enumerate(variants)]
+            for r, name in enumerate(names)
+        ]
+        heat(sheet.subplots(), table, names, variants, mark, tips=tips, variants=variants)
+
+    mean = table.mean(1)
+    return [
+        Figure(
+            "classes",
+            "F1 of each class, percent",
+            f"Rows are classes, columns variants. Lowest on average: {names[int(mean.argmin())]} "
+            f"({100 * mean.min():.0f} %); highest: {names[int(mean.argmax())]} ({100 * mean.max():.0f} %).",
+            rows,
+            draw,
+            (5.0, 1.5 + 0.29 * len(names)),
+            "Pooled over people, mean over seeds; a class that nobody has counts 0.",
+        )
+    ]
+
+
+def confusion(evidence: Evidence) -> list[Figure]:
+    """Where the windows of each class go with the student that the report names; none where nobody has been scored."""
+    advice = advise(evidence)
+    if evidence.tally is None or advice.line is None or advice.line.name not in evidence.tally.variants:
+        return []
+    tally, name = evidence.tally, advice.line.name
+    pooled = np.asarray(tally.counts[tally.number(name)].sum((0, 1)), np.float64)
+    total = pooled.sum(1, keepdims=True)
+    table = np.divide(pooled, total, out=np.full_like(pooled, np.nan), where=total > 0)
+    names = list(tally.classes)
+
+    def draw(sheet: Sheet, mark: Marks) -> None:
+        tips = [
+            [
+                f"{true} taken for {said}: {100 * table[r, c]:.1f} % ({pooled[r, c]:.0f} windows)"
+                for c, said in enumerate(names)
+            ]
+            for r, true in enumerate(names)
+        ]
+        panel = sheet.subplots()
+        heat(panel, table, names, names, mark, tips=tips, numbers=len(names) <= 12)
+        panel.set_ylabel("true")
+        panel.set_xlabel("said")
+
+    wrong = np.where(np.eye(len(names), dtype=bool), -1.0, np.nan_to_num(table))
+    r, c = np.unravel_index(int(wrong.argmax()), wrong.shape)
+    rows: list[dict[str, Value]] = [
+        {
+            "true": true,
+            "said": said,
+            "windows": int(pooled[i, j]),
+            "share": None if np.isnan(table[i, j]) else table[i, j],
+        }
+        for i, true in enumerate(names)
+        for j, said in enumerate(names)
+    ]
+    return [
+        Figure(
+            "confusion",
+            f"Confusions of {name}, percent of each true class",
+            f"Rows are true classes, columns what {name} said. Most confused: {names[int(r)]} taken for "
+            f"{names[int(c)]} ({100 * wrong.max():.0f} %).",
+            rows,
+            draw,
+            (5.0, 1.8 + 0.28 * len(names)),
+            "All people and seeds together.",
+        )
+    ]

@@ -1,0 +1,81 @@
+"""Differences against the reference with their intervals: what a gain rests on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..evidence import Evidence
+from ..figure import Figure, Marks, bare
+from ..palette import INK, MARKERS, QUIET, colours
+from ..wording import interval
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Sheet
+
+
+def differences(evidence: Evidence) -> list[Figure]:
+    """One figure; none where there is nothing to compare."""
+    lines = [line for line in evidence.students if line.comparison]
+    if not lines or evidence.compared is None:
+        return []
+    shades = colours(evidence.lines)
+    margin = 100 * (lines[0].comparison.margin if lines[0].comparison else 0)
+    reference = evidence.compared.against
+
+    def draw(sheet: Sheet, mark: Marks) -> None:
+        panel = bare(sheet.subplots(), grid="x")
+        panel.axvline(0, color=INK, linewidth=1)
+        panel.axvline(-margin, color=QUIET, linewidth=1, linestyle=":")
+        for number, line in enumerate(lines):
+            if line.comparison is None:
+                continue
+            found = line.comparison.difference
+            tip = f"{line.name} − {reference}: {interval(found, sign='+')} points, {line.comparison.verdict}"
+            if found.low is not None and found.high is not None:
+                (bar,) = panel.plot(
+                    [100 * found.low, 100 * found.high],
+                    [number] * 2,
+                    color=shades[line.name],
+                    linewidth=4,
+                    alpha=0.5,
+                    solid_capstyle="round",
+                )
+                mark(bar, line.name, tip)
+            (point,) = panel.plot(100 * found.score, number, MARKERS[line.role], color=shades[line.name], markersize=8)
+            mark(point, line.name, tip)
+        panel.set_yticks(range(len(lines)), [line.name for line in lines])
+        panel.set_ylim(len(lines) - 0.5, -0.5)
+        panel.set_xlabel(f"macro-F1 minus {reference}'s, points")
+
+    said = "; ".join(
+        f"{line.name} {interval(line.comparison.difference, sign='+')}, {line.comparison.verdict}"
+        for line in lines
+        if line.comparison
+    )
+    return [
+        Figure(
+            "differences",
+            f"Difference to {reference}, {evidence.people}",
+            f"Points with 95 % intervals over people and seeds: {said}.",
+            [
+                {
+                    "variant": line.name,
+                    "role": line.role,
+                    "difference": line.comparison.difference.score,
+                    "low": line.comparison.difference.low,
+                    "high": line.comparison.difference.high,
+                    "p": line.comparison.flips.p if line.comparison.flips else None,
+                    "p_holm": line.comparison.p_adjusted,
+                    "p_folds": line.comparison.folds_t.p if line.comparison.folds_t else None,
+                    "effect": line.comparison.effect,
+                    "people_gaining": line.comparison.gaining,
+                    "verdict": line.comparison.verdict,
+                }
+                for line in lines
+                if line.comparison
+            ],
+            draw,
+            (5.0, 1.1 + 0.36 * len(lines)),
+            f"An interval that crosses 0 shows no gain. Dotted: a loss of {margin:g} point would not matter.",
+        )
+    ]

@@ -1,0 +1,103 @@
+"""What each variant costs more than the reference, in percent of its parameters and FLOPs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..evidence import Evidence
+from ..figure import Figure, Marks, Value, bare
+from ..palette import COLOURS, QUIET, RULE
+from ..published import published_for
+from ..wording import amount
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Sheet
+
+Row = dict[str, Value]
+PARAMS, FLOPS = COLOURS["series-2"][0], COLOURS["series-4"][0]
+
+
+def overhead(evidence: Evidence) -> list[Figure]:
+    """One figure, grouped by data set; none where there is nothing to compare."""
+    base = evidence.reference
+    others = [line for line in evidence.students if line.role != "reference" and line.cost]
+    if base is None or base.cost is None or not others:
+        return []
+    ours: list[Row] = [
+        {
+            "set": evidence.results.data,
+            "source": "here",
+            "variant": line.name,
+            "params_percent": _more(line.cost.params, base.cost.params),
+            "flops_convolutions_percent": _more(line.cost.flops_convolutions, base.cost.flops_convolutions),
+            "flops_percent": _more(line.cost.flops, base.cost.flops),
+        }
+        for line in others
+        if line.cost
+    ]
+    own = f"{base.name}: {amount(base.cost.params)} parameters, {amount(base.cost.flops)}FLOPs"
+    panels = [(f"{evidence.results.data} (here)", own, ours)]
+    if evidence.published:
+        for one in published_for(evidence.results.data):
+            rows: list[Row] = [
+                {
+                    "set": one.title,
+                    "source": "published",
+                    "variant": name,
+                    "params_percent": params,
+                    "flops_convolutions_percent": flops,
+                }
+                for name, (_, _, params, flops) in one.changes.items()
+                if params is not None
+            ]
+            said = f"lm: {amount(one.lm.params)} parameters, {amount(1000 * one.lm.kflops)}FLOPs of convolutions"
+            panels.append((f"{one.title} (published)", said, rows))
+
+    def draw(sheet: Sheet, mark: Marks) -> None:
+        heights = [len(rows) + 1.6 for *_, rows in panels]
+        drawn = sheet.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
+        for panel, (title, said, rows) in zip(drawn, panels, strict=True):
+            bare(panel, grid="x")
+            panel.set_title(title)
+            panel.axvline(0, color=QUIET, linewidth=1)
+            for number, row in enumerate(rows):
+                name = str(row["variant"]) if row["source"] == "here" else ""
+                # Ours counts everything, the sources' figures convolutions alone: each is drawn as it is named.
+                second = "flops_percent" if row["source"] == "here" else "flops_convolutions_percent"
+                for shift, key, colour in ((-0.19, "params_percent", PARAMS), (0.19, second, FLOPS)):
+                    value = float(row[key] or 0)
+                    (bar,) = panel.barh(number + shift, value, 0.36, color=colour, alpha=0.85)
+                    what = key.removesuffix("_percent").replace("_", " of ")
+                    mark(bar, name, f"{row['variant']}: {what} {value:+.2f} % ({row['source']})")
+                    panel.text(value, number + shift, f" {value:+.1f}", va="center", fontsize=8)
+            panel.margins(x=0.12)
+            panel.set_yticks(range(len(rows)), [str(row["variant"]) for row in rows])
+            panel.invert_yaxis()
+            box = {"boxstyle": "round,pad=0.35", "facecolor": "none", "edgecolor": RULE}
+            panel.set_xlabel(said, fontsize=9, bbox=box)
+        sheet.legend(*_legend(), loc="outside lower center", ncols=2)
+
+    rows = [row for *_, each in panels for row in each]
+    said = "; ".join(f"{row['variant']} ({row['set']}) {float(row['params_percent'] or 0):+.1f} %" for row in rows)
+    return [
+        Figure(
+            "overhead",
+            f"Change of parameters and FLOPs against {base.name}, in percent",
+            f"Bars to the right cost more. Parameters: {said}. {own}.",
+            rows,
+            draw,
+            (5.0, 0.6 + sum(0.36 * len(each) + 0.95 for *_, each in panels)),
+            "FLOPs here count everything, published ones convolutions alone; the numbers below hold both countings.",
+        )
+    ]
+
+
+def _more(value: float, base: float) -> float:
+    return 100 * (value / base - 1) if base else 0.0
+
+
+def _legend() -> tuple[list[object], list[str]]:
+    from matplotlib.patches import Patch
+
+    handles: list[object] = [Patch(color=PARAMS, alpha=0.85), Patch(color=FLOPS, alpha=0.85)]
+    return handles, ["parameters, percent", "FLOPs, percent"]

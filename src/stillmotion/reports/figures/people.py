@@ -1,0 +1,54 @@
+"""For whom each variant works: macro-F1 of every person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...evaluation import rows_by_person
+from ..evidence import Evidence
+from ..figure import Figure, Marks
+from ..heat import heat
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Sheet
+
+
+def people(evidence: Evidence) -> list[Figure]:
+    """One figure, a row a person (who is worst off for the reference first); none where nobody has been scored."""
+    if evidence.tally is None:
+        return []
+    rows = rows_by_person(evidence.tally)
+    variants = list(dict.fromkeys(str(row["variant"]) for row in rows))
+    scores = {(str(row["subject"]), str(row["variant"])): float(row["macro_f1"]) for row in rows}
+    windows = {str(row["subject"]): int(row["windows"]) for row in rows}
+    base = evidence.results.reference if evidence.results.reference in variants else variants[0]
+    names = sorted(windows, key=lambda name: scores.get((name, base), 0.0))
+    table = np.array([[scores.get((name, variant), np.nan) for variant in variants] for name in names])
+
+    def draw(sheet: Sheet, mark: Marks) -> None:
+        tips = [
+            [
+                f"{name}, {variant}: {100 * table[r, c]:.1f} % of {windows[name]} windows"
+                for c, variant in enumerate(variants)
+            ]
+            for r, name in enumerate(names)
+        ]
+        low = float(np.floor(10 * np.nanmin(table)) / 10)
+        heat(sheet.subplots(), table, names, variants, mark, tips=tips, variants=variants, low=low)
+
+    worst, best = names[0], names[-1]
+    return [
+        Figure(
+            "people",
+            "Macro-F1 of each person, percent",
+            f"Rows are people, columns variants. With {base}: lowest {worst} "
+            f"({100 * scores.get((worst, base), 0):.0f} %), highest {best} "
+            f"({100 * scores.get((best, base), 0):.0f} %).",
+            rows,
+            draw,
+            (5.0, 1.5 + 0.27 * len(names)),
+            "Over the classes that the person has, mean over seeds; not comparable with pooled scores.",
+        )
+    ]

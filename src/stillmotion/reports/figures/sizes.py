@@ -1,0 +1,85 @@
+"""How large each network is: stored weights at float32 and at one byte, and the memory that a window takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..evidence import Evidence
+from ..figure import Figure, Marks, bare
+from ..palette import COLOURS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Sheet
+
+KINDS = (
+    ("weights, float32", "weight_bytes", COLOURS["series-1"][0]),
+    ("weights, int8", "weight_bytes_int8", COLOURS["series-3"][0]),
+    ("activations at most, float32", "activation_bytes", COLOURS["series-2"][0]),
+)
+
+
+def sizes(evidence: Evidence) -> list[Figure]:
+    """One figure; networks that are alike stand once."""
+    alike: dict[tuple[int, int, int, int], list[str]] = {}
+    for line in evidence.lines:
+        if line.cost:
+            key = (line.cost.params, line.cost.weight_bytes, line.cost.weight_bytes_int8, line.cost.activation_bytes)
+            alike.setdefault(key, []).append(line.name)
+    if not alike:
+        return []
+    names = [_few(each) for each in alike.values()]
+
+    def draw(sheet: Sheet, mark: Marks) -> None:
+        panel = bare(sheet.subplots(), grid="x")
+        for number, ((_, *values), name) in enumerate(zip(alike, names, strict=True)):
+            for shift, value, (what, _, colour) in zip((-0.26, 0, 0.26), values, KINDS, strict=True):
+                (bar,) = panel.barh(number + shift, value / 1024, 0.24, color=colour, alpha=0.85)
+                mark(bar, "", f"{name}: {what} {value / 1024:.1f} KiB")
+                panel.text(value / 1024, number + shift, f" {value / 1024:,.1f}", va="center", fontsize=8)
+        panel.set_xscale("log")
+        panel.margins(x=0.18)
+        panel.set_yticks(range(len(names)), names)
+        panel.invert_yaxis()
+        panel.set_xlabel("KiB, log scale")
+        sheet.legend(*_legend(), loc="outside lower center", ncols=2)
+
+    return [
+        Figure(
+            "sizes",
+            "Model sizes",
+            "Bars on a log scale: "
+            + "; ".join(
+                f"{name} {key[1] / 1024:.1f} KiB at float32, {key[2] / 1024:.1f} KiB at int8"
+                for key, name in zip(alike, names, strict=True)
+            )
+            + ".",
+            [
+                {
+                    "variant": line.name,
+                    "network": line.cost.network,
+                    "params": line.cost.params,
+                    "weight_bytes": line.cost.weight_bytes,
+                    "weight_bytes_int8": line.cost.weight_bytes_int8,
+                    "activation_bytes": line.cost.activation_bytes,
+                    "flops": line.cost.flops,
+                    "flops_convolutions": line.cost.flops_convolutions,
+                }
+                for line in evidence.lines
+                if line.cost
+            ],
+            draw,
+            (5.0, 1.5 + 0.62 * len(names)),
+            "Counted from the network, not measured on a device.",
+        )
+    ]
+
+
+def _few(names: list[str]) -> str:
+    shown = "\n".join(names[:2])
+    return shown + (f"\nand {len(names) - 2} more" if len(names) > 2 else "")
+
+
+def _legend() -> tuple[list[object], list[str]]:
+    from matplotlib.patches import Patch
+
+    return [Patch(color=colour, alpha=0.85) for *_, colour in KINDS], [what for what, *_ in KINDS]

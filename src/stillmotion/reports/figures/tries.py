@@ -1,0 +1,72 @@
+"""What the search bought: the best validation score to expect from so many tries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...evaluation import TriesCurve, best_of_tries
+from ..evidence import Evidence
+from ..figure import Figure, Marks, Value, bare
+from ..palette import colours
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Sheet
+
+
+def tries(evidence: Evidence) -> list[Figure]:
+    """One figure, a line a variant (mean over folds); none where each variant had a single try."""
+    found: dict[str, list[TriesCurve]] = {}
+    for (name, _), choice in sorted(evidence.record.choices.items()):
+        scores = [score for score in choice.scores if score is not None] if choice else []
+        if len(scores) > 1:
+            found.setdefault(name, []).append(best_of_tries(scores))
+    if not found:
+        return []
+    shades = colours(evidence.lines)
+    length = {name: min(len(curve.expected) for curve in each) for name, each in found.items()}
+    means = {
+        name: {
+            part: np.mean([getattr(curve, part)[: length[name]] for curve in each], axis=0)
+            for part in ("expected", "low", "high")
+        }
+        for name, each in found.items()
+    }
+
+    def draw(sheet: Sheet, mark: Marks) -> None:
+        panel = bare(sheet.subplots())
+        for name, mean in means.items():
+            numbers = np.arange(1, length[name] + 1)
+            band = panel.fill_between(
+                numbers, 100 * mean["low"], 100 * mean["high"], color=shades[name], alpha=0.1, linewidth=0
+            )
+            mark(band, name)
+            (line,) = panel.plot(numbers, 100 * mean["expected"], color=shades[name], label=name, marker=".")
+            mark(line, name, f"{name}: {100 * mean['expected'][-1]:.1f} % from {length[name]} tries")
+        panel.xaxis.get_major_locator().set_params(integer=True)
+        panel.set_xlabel("tries")
+        panel.set_ylabel("best validation score, percent")
+        sheet.legend(loc="outside lower center", ncols=2)
+
+    rows: list[dict[str, Value]] = [
+        {"variant": name, "tries": n + 1, **{part: float(values[n]) for part, values in mean.items()}}
+        for name, mean in means.items()
+        for n in range(length[name])
+    ]
+    ends = "; ".join(f"{name} {100 * mean['expected'][-1]:.1f} % from {length[name]}" for name, mean in means.items())
+    steered = evidence.record.study.search.sampler == "tpe"
+    note = "Shaded: 5 to 95 % of draws. Compare variants at the same number of tries."
+    if steered:
+        note += " The search learnt from earlier tries, for which these curves are too low at few tries."
+    return [
+        Figure(
+            "tries",
+            "Best validation score to expect, by number of tries",
+            f"Lines rise with the number of settings tried: {ends}.",
+            rows,
+            draw,
+            (5.0, 3.2 + 0.1 * len(found)),
+            note,
+        )
+    ]

@@ -1,0 +1,197 @@
+"""The page: one file that opens anywhere, without asking anything of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+
+from .advice import advise, front_words
+from .answers import answer, compared, headline, results_table
+from .evidence import Evidence
+from .figure import Figure
+from .markup import Html, items, joined, records, table, tag
+from .origins import failed, reproduce
+from .palette import COLOURS, colours, style_sheet
+from .published import PROTOCOL, published_for
+
+Drawn = Mapping[str, Sequence[tuple[Figure, str]]]
+#: Sections in the order of the questions a reader has.
+SECTIONS = (
+    ("compared", "What was compared, and how"),
+    ("choice", "Which student to take"),
+    ("sources", "The sources' four figures"),
+    ("sizes", "Model sizes"),
+    ("teaching", "Who teaches what"),
+    ("differences", "Differences, and how sure they are"),
+    ("people", "For whom, and for which activities"),
+    ("learning", "How training went"),
+    ("attention", "Where networks attend"),
+    ("failed", "What failed"),
+    ("reproduce", "How to make it again"),
+)
+
+
+def page(evidence: Evidence, drawn: Drawn) -> str:
+    """The whole page.
+
+    Args:
+        evidence: what it rests on.
+        drawn: figures of each section, with their drawings.
+    """
+    said = {
+        "compared": compared(evidence),
+        "choice": joined(items(front_words(evidence)), results_table(evidence)),
+        "sources": _published(evidence),
+        "differences": _differences(evidence),
+        "failed": failed(evidence),
+        "reproduce": reproduce(evidence),
+    }
+    empty = {
+        "sources": "Nothing has a score yet.",
+        "sizes": "Nothing has been trained yet.",
+        "teaching": "No variant has been trained yet.",
+        "differences": "There is no other variant to compare.",
+        "people": "Nobody has been scored yet.",
+        "learning": "Nothing has been trained yet.",
+        "attention": "No network of this study has attention.",
+    }
+    parts = []
+    for name, heading in SECTIONS:
+        figures = drawn.get(name, ())
+        body = [said.get(name, Html("")), _figures(figures) if figures else Html("")]
+        if name in empty and not figures:
+            body.append(tag("p", empty[name], class_="quiet"))
+        if name == "learning" and figures and not any(figure.name == "tries" for figure, _ in figures):
+            body.append(
+                tag("p", "Each variant had a single try a fold, so there is no curve over tries.", class_="quiet")
+            )
+        parts.append(
+            tag("section", tag("h2", heading, id=f"{name}-heading"), *body, id=name, aria_labelledby=f"{name}-heading")
+        )
+    title = f"{evidence.results.name}: {advise(evidence).take}"
+    assets = files(__package__) / "assets"
+    css, script = ((assets / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    body = joined(
+        tag("a", "To the answer", href="#answer", class_="skip"),
+        tag("header", headline(evidence)),
+        tag("main", answer(evidence), _navigation(), _chooser(evidence), *parts),
+        tag("div", id="tip", hidden=True, aria_hidden="true"),
+        Html(f"<script>{script}</script>"),
+    )
+    head = joined(
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("title", title),
+        # Nothing may be loaded: were a link to slip in, the browser would refuse it.
+        tag(
+            "meta",
+            http_equiv="Content-Security-Policy",
+            content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:",
+        ),
+        Html('<link rel="icon" href="data:,">'),
+        Html(f"<style>{style_sheet()}{css}</style>"),
+    )
+    return f"<!DOCTYPE html>\n{tag('html', tag('head', head), tag('body', body), lang='en')}\n"
+
+
+def _navigation() -> Html:
+    return tag("nav", *(tag("a", heading, href=f"#{name}") for name, heading in SECTIONS), aria_label="Sections")
+
+
+def _chooser(evidence: Evidence) -> Html:
+    """A box for each variant and teacher that has something to show."""
+    there = set(evidence.histories) | {line.name for line in evidence.scored}
+    shades = colours(evidence.lines)
+    names = {light: name for name, (light, _) in COLOURS.items()}
+    boxes = [
+        tag(
+            "label",
+            tag("input", type="checkbox", value=line.name, checked=True, autocomplete="off"),
+            tag("span", class_="swatch", style=f"background:var(--{names[shades[line.name]]})"),
+            line.name,
+        )
+        for line in evidence.lines
+        if line.name in there
+    ]
+    return tag("fieldset", tag("legend", "Show"), *boxes) if len(boxes) > 1 else Html("")
+
+
+def _figures(figures: Sequence[tuple[Figure, str]]) -> Html:
+    return tag("div", *(_figure(figure, drawing) for figure, drawing in figures), class_="figures")
+
+
+def _figure(figure: Figure, drawing: str) -> Html:
+    variant = figure.name.removeprefix("diagram-") if figure.name.startswith("diagram-") else None
+    many = len(figure.rows) > 400
+    numbers: object = tag("p", f"{len(figure.rows):,} rows: see figures/{figure.name}.csv.", class_="quiet")
+    if not many:
+        numbers = records(f"Numbers of: {figure.title}", figure.rows)
+    return tag(
+        "figure",
+        tag("h3", figure.title),
+        Html(drawing),
+        tag(
+            "figcaption",
+            tag("p", figure.note, class_="note") if figure.note else "",
+            tag("details", tag("summary", "In words"), tag("p", figure.text)),
+            tag("details", tag("summary", "Numbers"), numbers, class_="numbers"),
+        ),
+        id=f"figure-{figure.name}",
+        data_variant=variant,
+    )
+
+
+def _published(evidence: Evidence) -> Html:
+    if not evidence.published:
+        return tag("p", "The sources' own figures stand beside these with still report … --published.", class_="quiet")
+    shown = []
+    for one in published_for(evidence.results.data):
+        rows = [(row.variant, row.f1, row.accuracy, row.params, row.kflops) for row in one.rows]
+        text = f"{one.title}, as published (Agac & Incel)"
+        headings = ("variant", "macro-F1 %", "accuracy %", "parameters", "kFLOPs of convolutions")
+        cells = [
+            (name, f"{f1:.2f}", f"{right:.2f}", params, f"{kflops:,.2f}") for name, f1, right, params, kflops in rows
+        ]
+        keys = [(None, *rest) for _, *rest in rows]
+        shown.append(table(text, headings, cells, keys=keys, caption=text))
+    note = (
+        f"Published figures: {PROTOCOL}. Variants' parameters and FLOPs are worked out from the published changes in "
+        "percent. They answer another question than ours wherever the protocol differs, and do not compare."
+    )
+    return joined(tag("p", note), tag("details", tag("summary", "Published tables"), *shown))
+
+
+def _differences(evidence: Evidence) -> Html:
+    found = evidence.compared
+    if found is None or not found.comparisons:
+        return Html("")
+    smallest = max((one.flips.smallest for one in found.comparisons if one.flips), default=None)
+    said = [
+        f"Endpoint: {found.endpoint}, as a difference to {found.against}.",
+        f"Holm's adjustment covers {len(found.family)} comparisons: {', '.join(found.family)}.",
+    ]
+    if smallest is not None:
+        said.append(f"The smallest p that these people allow is {smallest:.2g}.")
+    notes = dict.fromkeys([*found.notes, *(note for one in found.comparisons for note in one.notes)])
+    rows, keys = [], []
+    for one in found.comparisons:
+        gap = one.difference
+        values = (one.flips.p if one.flips else None, one.p_adjusted, one.folds_t.p if one.folds_t else None)
+        points = [None if each is None else 100 * each for each in (gap.score, gap.low, gap.high)]
+        rows.append(
+            (
+                one.variant,
+                *("–" if each is None else f"{each:+.1f}".replace("-", "−") for each in points),
+                *("–" if each is None else f"{each:.2g}" for each in values),
+                "–" if one.effect is None else f"{one.effect:+.2f}".replace("-", "−"),
+                f"{100 * one.gaining:.0f}",
+                one.verdict,
+                "–" if one.not_inferior is None else "yes" if one.not_inferior else "not shown",
+            )
+        )
+        keys.append((None, *points, *values, one.effect, one.gaining, None, None))
+    margin = f"{100 * found.comparisons[0].margin:g}"
+    headings = ("variant", "points", "from", "to", "p people", "p Holm", "p folds", "effect", "people gaining %")
+    headings += ("verdict", f"not worse by {margin} point")
+    made = table("Differences", headings, rows, keys=keys, variants=[one.variant for one in found.comparisons])
+    return joined(items([*said, *notes]), made)

@@ -1,0 +1,96 @@
+"""The results as tables for papers: LaTeX and Markdown."""
+
+from __future__ import annotations
+
+from .evidence import Evidence, Line
+from .study import caption, markdown, title
+from .wording import interval, percent
+
+HEADINGS = ("variant", "params", "kFLOPs", "tries", "macro-F1", "accuracy", "difference", "p (Holm)", "verdict")
+#: What LaTeX reads as something else.
+SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "−": "--",
+    "–": "--",
+    "±": r"$\pm$",
+    "≥": r"$\ge$",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+}
+
+
+def latex(evidence: Evidence) -> str:
+    """A table with the packages booktabs and graphicx only; teachers below a rule."""
+    lines = [
+        "% \\usepackage{booktabs}, \\usepackage{graphicx}",
+        "\\begin{table}",
+        "\\centering",
+        f"\\caption{{{escape(f'{title(evidence.results)}. {caption(evidence.results)}')}}}",
+        f"\\label{{tab:{''.join(each for each in evidence.results.name if each.isalnum() or each == '-')}}}",
+        "\\resizebox{\\linewidth}{!}{%",
+        "\\begin{tabular}{lrrrrrrrl}",
+        "\\toprule",
+        " & ".join(escape(heading) for heading in HEADINGS) + " \\\\",
+        "\\midrule",
+    ]
+    role = ""
+    for line in evidence.lines:
+        if role and line.role != role and line.role in ("control", "teacher"):
+            lines.append("\\midrule")
+        role = line.role
+        lines.append(" & ".join(escape(cell) for cell in cells(line)) + " \\\\")
+    lines += ["\\bottomrule", "\\end{tabular}}", "\\end{table}", ""]
+    return "\n".join(lines)
+
+
+def for_markdown(evidence: Evidence) -> str:
+    """The study's table, and where the published figures are asked for, those below it with their protocol."""
+    text = markdown(evidence.results)
+    if not evidence.published:
+        return text
+    from .published import PROTOCOL, published_for
+
+    lines = [text, f"Published (Agac & Incel): {PROTOCOL}.", ""]
+    for one in published_for(evidence.results.data):
+        lines += [
+            f"### {one.title}, published",
+            "",
+            "| variant | macro-F1 | accuracy | params | kFLOPs |",
+            "|---|---|---|---|---|",
+        ]
+        lines += [
+            f"| {row.variant} | {row.f1:.2f} | {row.accuracy:.2f} | {row.params:,} | {row.kflops:,.2f} |"
+            for row in one.rows
+        ]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def cells(line: Line) -> tuple[str, ...]:
+    """A row of the table."""
+    found = line.comparison
+    return (
+        line.name,
+        "–" if line.cost is None else f"{line.cost.params:,}",
+        "–" if line.cost is None else f"{line.cost.flops / 1000:,.1f}",
+        "" if line.role == "teacher" else str(line.row.tries),
+        interval(line.f1),
+        percent(line.accuracy),
+        "" if found is None else interval(found.difference, sign="+"),
+        "" if found is None or found.p_adjusted is None else f"{found.p_adjusted:.2g}",
+        "" if found is None else found.verdict,
+    )
+
+
+def escape(text: str) -> str:
+    """Text for LaTeX."""
+    return "".join(SPECIAL.get(each, each) for each in text)

@@ -1,0 +1,126 @@
+"""What the sources published of their systems (Agac & Incel), to stand beside what was measured here.
+
+Their windows were split at random, so people are on both sides: their figures and ours answer different questions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PROTOCOL = (
+    "windows of 1 s without overlap, split at random (15 % test, 15 % of the rest validation): not by person, leaky; "
+    "macro-F1 and accuracy in percent, one seed; FLOPs of convolutions only"
+)
+
+
+@dataclass(frozen=True)
+class Published:
+    """One row of the published tables.
+
+    Args:
+        variant: its name here.
+        f1, accuracy: percent.
+        params, kflops: of its network; KFLOPs of the convolutions.
+    """
+
+    variant: str
+    f1: float
+    accuracy: float
+    params: int
+    kflops: float
+
+
+@dataclass(frozen=True)
+class PublishedSet:
+    """One data set of the published tables.
+
+    Args:
+        title: as the sources call it.
+        names: of the data set here.
+        baselines: LM, MM and OM.
+        changes: points of F1 and accuracy against LM, then parameters and convolution FLOPs in percent (None where
+            the sources give none).
+    """
+
+    title: str
+    names: tuple[str, ...]
+    baselines: tuple[Published, Published, Published]
+    changes: dict[str, tuple[float, float, float | None, float | None]]
+
+    @property
+    def lm(self) -> Published:
+        """The plain student."""
+        return self.baselines[0]
+
+    @property
+    def rows(self) -> tuple[Published, ...]:
+        """Baselines and variants, in scores instead of changes."""
+        base = self.lm
+        return (
+            *self.baselines,
+            *(
+                Published(
+                    name,
+                    round(base.f1 + f1, 2),
+                    round(base.accuracy + right, 2),
+                    round(base.params * (1 + (params or 0) / 100)),
+                    round(base.kflops * (1 + (flops or 0) / 100), 2),
+                )
+                for name, (f1, right, params, flops) in self.changes.items()
+            ),
+        )
+
+
+PUBLISHED = (
+    PublishedSet(
+        "Opportunity",
+        ("opportunity",),
+        (
+            Published("lm", 68.17, 74.49, 9_037, 450.00),
+            Published("mm", 72.16, 78.16, 23_657, 1_677.60),
+            Published("om", 80.51, 84.75, 816_337, 100_512.00),
+        ),
+        {
+            "rb-kd": (4.45, 4.04, None, None),
+            "lm-att": (5.02, 4.79, 1.55, 38.19),
+            "rb-kd-att": (6.27, 5.16, 0.22, 1.78),
+            "rab-kd": (6.31, 5.53, 0.66, 20.89),
+        },
+    ),
+    PublishedSet(
+        "WISDM v1.1",
+        ("wisdm",),
+        (
+            Published("lm", 82.02, 86.78, 1_770, 13.92),
+            Published("mm", 86.65, 89.66, 6_574, 50.88),
+            Published("om", 91.69, 92.98, 393_030, 2_987.52),
+        ),
+        {
+            "rb-kd": (1.42, 0.58, None, None),
+            "lm-att": (3.89, 1.80, 3.39, 20.33),
+            "rb-kd-att": (4.58, 2.53, 6.78, 37.14),
+            "rab-kd": (4.97, 3.03, 3.39, 40.30),
+        },
+    ),
+    PublishedSet(
+        "Sensors",
+        ("shoaib", "sensors"),
+        (
+            Published("lm", 96.90, 96.83, 7_987, 932.40),
+            Published("mm", 98.20, 98.02, 26_687, 3_506.40),
+            Published("om", 99.61, 99.60, 1_414_087, 211_910.40),
+        ),
+        {
+            "rb-kd": (-0.43, -0.40, None, None),
+            "lm-att": (0.47, 0.39, 0.00, 8.92),
+            "rb-kd-att": (1.63, 1.58, 1.50, 38.89),
+            "rab-kd": (2.00, 1.98, 0.25, 1.78),
+        },
+    ),
+)
+
+
+def published_for(data: str) -> tuple[PublishedSet, ...]:
+    """The published tables to show beside a data set: its own, or all where the sources did not use it."""
+    own = tuple(one for one in PUBLISHED if data in one.names)
+    return own or PUBLISHED

@@ -1,0 +1,68 @@
+"""A study's folder as a report: a page, figures, tables."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from ..errors import UserError
+from ..studies import read_record
+from .evidence import Evidence
+from .figure import Figure
+from .figures import DRAWN
+from .page import page
+from .papers import for_markdown, latex
+
+#: Bytes of a page that still opens on a phone.
+LARGEST = 4_000_000
+
+
+def write_report(folder: str | Path, *, data: str | Path | None = None, published: bool = False) -> Path:
+    """Write ``report.html``, ``figures/`` and ``tables/`` into a study's folder; nothing is trained.
+
+    Args:
+        folder: of the study, finished or not.
+        data: the folder that holds recordings.
+        published: show the sources' published figures beside the study's.
+
+    Returns:
+        The page.
+    """
+    folder = Path(folder)
+    record = read_record(folder, data=data)
+    try:
+        return _write(Evidence(record, published), folder)
+    except sqlite3.DatabaseError as problem:
+        raise UserError(f"{record.store.path} is damaged ({problem}); restore it from a copy.") from problem
+    except OSError as problem:
+        raise UserError(
+            f"The report cannot be written to {folder} ({problem.strerror}); make room for it."
+        ) from problem
+    finally:
+        record.store.close()
+
+
+def _write(evidence: Evidence, folder: Path) -> Path:
+    drawn: dict[str, list[tuple[Figure, str]]] = {}
+    for section, draw in DRAWN:
+        for figure in draw(evidence):
+            drawn.setdefault(section, []).append((figure, figure.save(folder / "figures")))
+    text = page(evidence, drawn)
+    if len(text.encode()) > LARGEST:
+        # A study with very many variants: the drawings stay whole in figures/, the page keeps its words and numbers.
+        drawn["teaching"] = []
+        text = page(evidence, drawn)
+    tables = folder / "tables"
+    tables.mkdir(exist_ok=True)
+    _whole(tables / "results.tex", latex(evidence))
+    _whole(tables / "results.md", for_markdown(evidence))
+    path = folder / "report.html"
+    _whole(path, text)
+    return path
+
+
+def _whole(path: Path, text: str) -> None:
+    """Write a file that is there whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

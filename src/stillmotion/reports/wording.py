@@ -1,0 +1,39 @@
+"""Numbers as a report writes them."""
+
+from __future__ import annotations
+
+from ..evaluation import Interval
+
+
+def percent(value: float | None) -> str:
+    """A share in percent."""
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
+def interval(value: Interval | None, *, sign: str = "") -> str:
+    """A score, or a difference with its sign, in percent or points, with its ends where it has any."""
+    if value is None:
+        return "–"
+    score = f"{100 * value.score:{sign}.1f}".replace("-", "−")
+    if value.low is None or value.high is None:
+        return score
+    ends = f"{100 * value.low:{sign}.1f} to {100 * value.high:{sign}.1f}".replace("-", "−")
+    return f"{score} ({ends})"
+
+
+def amount(value: float) -> str:
+    """A count in three digits: 105 k, 23.6 M."""
+    for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if value >= size:
+            return f"{value / size:.3g}{unit}"
+    return f"{value:.0f}"
+
+
+def several(number: int, what: str, many: str = "") -> str:
+    """A number with its noun: 1 person, 8 people."""
+    return f"{number} {what if number == 1 else many or what + 's'}"
+
+
+def listed(names: list[str] | tuple[str, ...]) -> str:
+    """Names in a sentence."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "none"

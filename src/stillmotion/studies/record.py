@@ -1,0 +1,125 @@
+"""A study's folder, opened to be read: nothing is trained and nothing is written."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ..errors import UserError
+from ..evaluation import Tally
+from ..training.memory import on_accelerator
+from .material import Ground, gather
+from .plan import Planner
+from .runs import Run
+from .scoring import Examiner
+from .selection import Choice, Key, choose, final_runs, tries_so_far
+from .spec import Study, read_study
+from .store import Ended, Store
+from .table import Results, results, tally_of, tally_of_teachers, teachers_by_fold
+from .teachers import read_scores
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """What a study's folder holds, as far as it has come.
+
+    Args:
+        folder: of the study.
+        planner: its runs, by name; holds the specification and the windows.
+        store: what became of them.
+        ended: every run that came to an end.
+        choices: the setting taken for each variant and fold, None where all tries failed or none has ended.
+        complete: whether nothing is missing.
+        results: the table.
+    """
+
+    folder: Path
+    planner: Planner
+    store: Store
+    ended: Mapping[str, Ended]
+    choices: Mapping[Key, Choice | None]
+    complete: bool
+    results: Results
+
+    @property
+    def study(self) -> Study:
+        """The specification."""
+        return self.planner.study
+
+    @property
+    def ground(self) -> Ground:
+        """The windows and folds."""
+        return self.planner.ground
+
+    @cached_property
+    def finals(self) -> dict[Key, list[Run]]:
+        """The runs that are reported and have succeeded, by variant and fold."""
+        found = {}
+        for key, runs in final_runs(self.planner, self.choices).items():
+            found[key] = [run for run in runs if run.id in self.ended and self.ended[run.id].status == "done"]
+        return found
+
+    @cached_property
+    def teachers(self) -> dict[str, dict[int, tuple[Run, ...]]]:
+        """The teachers whose students are reported, by name and fold, where they have been trained."""
+        found = {}
+        for name, members in teachers_by_fold(self.planner, self.choices).items():
+            runs = [run for each in members.values() for run in each]
+            if runs and all(run.id in self.ended and self.ended[run.id].status == "done" for run in runs):
+                found[name] = members
+        return found
+
+    @cached_property
+    def examiner(self) -> Examiner:
+        """Gives a run's network with its weights."""
+        return Examiner(self.planner, self.store)
+
+    def tally(self, side: str) -> Tally | None:
+        """Confusion counts of the reported runs on ``validation`` or ``test`` people."""
+        return tally_of(self.planner, self.store, final_runs(self.planner, self.choices), side)
+
+    def tally_of_teacher(self, name: str) -> Tally | None:
+        """Test counts of a teacher that is one run a fold; None of others, and before test people are scored."""
+        members = self.teachers[name]
+        lone = all(len(runs) == 1 for runs in members.values())
+        return tally_of_teachers(self.planner, self.store, members) if lone else None
+
+
+def read_record(folder: str | Path, *, data: str | Path | None = None) -> Record:
+    """Open a study's folder.
+
+    Args:
+        folder: of the study.
+        data: the folder that holds recordings.
+    """
+    folder = Path(folder)
+    if not (folder / "runs.sqlite").is_file():
+        raise UserError(f"{folder} holds no study: it lacks runs.sqlite.")
+    study = read_study(folder / "study.toml")
+    ground = gather(study, data=None if data is None else Path(data))
+    try:
+        store = Store(folder)
+        known = store.about().get("data", ground.fingerprint)
+        if known != ground.fingerprint:
+            raise UserError(
+                f"The recordings of {study.data.name} are not those that {folder} was made with (fingerprint "
+                f"{ground.fingerprint[:16]}, not {known[:16]}); name their folder with --data."
+            )
+        checksum = "" if study.scores is None else read_scores(study.scores, ground)[1]
+        planner = Planner(study, ground, checksum, on_accelerator())
+        ended = store.ended()
+        tried, complete = tries_so_far(planner, ended)
+        choices = choose(planner, tried, ended)
+        finals = [run for runs in final_runs(planner, choices).values() for run in runs]
+        able = [run for run in finals if run.id in ended and ended[run.id].status == "done"]
+        tested = store.counts("test")
+        complete = complete and all(run.id in ended for run in finals)
+        test = bool(able) and all(run.id in tested for run in able)
+        table = results(planner, store, choices, test=test, complete=complete)
+    except (sqlite3.DatabaseError, json.JSONDecodeError) as problem:
+        raise UserError(f"{folder / 'runs.sqlite'} is damaged ({problem}); restore it from a copy.") from problem
+    return Record(folder, planner, store, ended, choices, complete, table)

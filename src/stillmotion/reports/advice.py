@@ -75,7 +75,7 @@ def front_words(evidence: Evidence) -> list[str]:
         before = steps[number - 1] if number else None
         if before and before.cost and before.f1:
             more = line.cost.flops / before.cost.flops
-            factor = f"{more:.0f} times" if more >= 2 else f"{100 * (more - 1):.0f} % above"
+            factor = f"{more:.0f} times" if more >= 2 else f"{100 * (more - 1):.1f} % above"
             text += f"; {100 * (line.f1.score - before.f1.score):+.1f} points over {before.name} at {factor} its cost"
             if line.role != "teacher" and not (line.comparison and line.comparison.verdict.startswith("better")):
                 text += ", not shown to be a gain"
@@ -108,7 +108,9 @@ def _not_shown(evidence: Evidence, base: Line, students: list[Line]) -> Advice:
     line = min((each for each in students if not _worse(each)), key=_price, default=base)
     if _price(line) == _price(base):
         line = base
-    rivals = [each for each in students if each is not line and each.comparison and not _worse(each)]
+    able = [each for each in students if each is not line and each.comparison and not _worse(each)]
+    # Controls are not what is on trial, unless there is nothing else.
+    rivals = [each for each in able if each.role == "variant"] or able
     ends = [each.comparison.difference for each in rivals if each.comparison]
     high = max((each.high for each in ends if each.high is not None), default=None)
     low = min((each.low for each in ends if each.low is not None), default=None)
@@ -116,7 +118,9 @@ def _not_shown(evidence: Evidence, base: Line, students: list[Line]) -> Advice:
     take += "any other student."
     why = []
     if high is not None and low is not None:
-        text = f"Nor was it shown that there is none: the 95 % intervals of the differences reach from {100 * low:.0f} "
+        text = (
+            f"Nor was it shown that there is none: the 95 % intervals of the differences reach from {100 * low:+.0f} "
+        )
         why.append(f"{text}to {100 * high:+.0f} points, so the study is too small to tell.".replace("-", "−"))
     top = max(students, key=lambda each: each.f1.score if each.f1 else 0.0)
     if top is not line and top.comparison:

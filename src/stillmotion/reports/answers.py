@@ -10,8 +10,8 @@ from .wording import interval, listed, percent, several
 
 STATES = {"partly": "not finished", "not trained": "not trained yet", "failed": "failed", "not scored": "not scored"}
 SURE = {
-    "shown": ("good", "Shown, with the error rate of the tests (5 % over all comparisons)."),
-    "not shown": ("unsure", "How sure: it saves cost for certain; that others are no better is not proven."),
+    "shown": ("good", "How sure: shown, with the usual error rate (5 % over all comparisons together)."),
+    "not shown": ("unsure", "How sure: certain that nothing costs less; not certain that nothing is better."),
     "unknown": ("unsure", "How sure: nothing can be said about that."),
 }
 
@@ -41,9 +41,8 @@ def answer(evidence: Evidence) -> Html:
     """Which student, how sure, why."""
     advice = advise(evidence)
     colour, sure = SURE[advice.sure]
-    score = ""
-    if advice.line is not None and advice.line.f1 is not None and advice.line.cost is not None:
-        line = advice.line
+    score, line = "", advice.line
+    if line is not None and line.f1 is not None and line.cost is not None:
         score = (
             f"{line.name} reaches a macro-F1 of {interval(line.f1)} % on {evidence.people} with "
             f"{line.row.params or line.cost.params:,} parameters and {line.cost.flops:,} FLOPs a window."
@@ -116,7 +115,7 @@ def compared(evidence: Evidence) -> Html:
         leaks = tag("div", text, items([*shown, *more]), class_="leaky-box")
     leads = [
         joined(
-            str(lead).replace("-", "−").removesuffix(": nothing shown to teach"),
+            str(lead).removesuffix(": nothing shown to teach"),
             joined(": ", tag("strong", "nothing shown to teach", class_="unsure")) if not lead.shown else "",
         )
         for lead in results.leads
@@ -127,7 +126,17 @@ def compared(evidence: Evidence) -> Html:
 
 def results_table(evidence: Evidence) -> Html:
     """A row a variant and teacher, sortable."""
-    headings = ("variant", "what", "parameters", "FLOPs", "validation %", "macro-F1 %", "from", "to", "accuracy %")
+    headings: tuple[str, ...] = (
+        "variant",
+        "what",
+        "parameters",
+        "FLOPs",
+        "validation %",
+        "macro-F1 %",
+        "from",
+        "to",
+        "accuracy %",
+    )
     headings += ("± seeds", "tries", "verdict")
     rows, keys, names = [], [], []
     for line in evidence.lines:

@@ -13,7 +13,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .palette import COLOURS, INK, QUIET, RULE
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 Value = str | int | float | None
 #: What Matplotlib draws with: text stays text, and names of parts come out the same every time.
-SETTINGS: Mapping[str, object] = {
+SETTINGS: Mapping[Any, Any] = {
     "svg.fonttype": "none",
     "font.size": 10,
     "font.family": "sans-serif",
@@ -111,6 +111,7 @@ class Figure:
         with mpl.rc_context({**SETTINGS, "svg.hashsalt": self.name}):
             sheet = Sheet(figsize=self.size, layout="constrained")
             self.draw(sheet, marks)
+            sheet.set_layout_engine("constrained", h_pad=0.07)
             sheet.savefig(drawn, format="svg", metadata={"Date": None}, transparent=True)
             sheet.savefig(folder / f"{self.name}.png", dpi=160, facecolor="white", metadata={"Software": None})
         tree = _cleaned(drawn.getvalue(), marks, self)

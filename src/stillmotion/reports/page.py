@@ -40,7 +40,7 @@ def page(evidence: Evidence, drawn: Drawn) -> str:
     """
     said = {
         "compared": compared(evidence),
-        "choice": joined(items(front_words(evidence)), results_table(evidence)),
+        "choice": joined(_front(evidence), results_table(evidence)),
         "sources": _published(evidence),
         "differences": _differences(evidence),
         "failed": failed(evidence),
@@ -55,18 +55,20 @@ def page(evidence: Evidence, drawn: Drawn) -> str:
         "learning": "Nothing has been trained yet.",
         "attention": "No network of this study has attention.",
     }
-    parts = []
+    parts: list[Html] = []
     for name, heading in SECTIONS:
         figures = drawn.get(name, ())
-        body = [said.get(name, Html("")), _figures(figures) if figures else Html("")]
+        inside = [said.get(name, Html("")), _figures(figures) if figures else Html("")]
         if name in empty and not figures:
-            body.append(tag("p", empty[name], class_="quiet"))
+            inside.append(tag("p", empty[name], class_="quiet"))
         if name == "learning" and figures and not any(figure.name == "tries" for figure, _ in figures):
-            body.append(
+            inside.append(
                 tag("p", "Each variant had a single try a fold, so there is no curve over tries.", class_="quiet")
             )
         parts.append(
-            tag("section", tag("h2", heading, id=f"{name}-heading"), *body, id=name, aria_labelledby=f"{name}-heading")
+            tag(
+                "section", tag("h2", heading, id=f"{name}-heading"), *inside, id=name, aria_labelledby=f"{name}-heading"
+            )
         )
     title = f"{evidence.results.name}: {advise(evidence).take}"
     assets = files(__package__) / "assets"
@@ -92,6 +94,14 @@ def page(evidence: Evidence, drawn: Drawn) -> str:
         Html(f"<style>{style_sheet()}{css}</style>"),
     )
     return f"<!DOCTYPE html>\n{tag('html', tag('head', head), tag('body', body), lang='en')}\n"
+
+
+def _front(evidence: Evidence) -> Html:
+    steps = front_words(evidence)
+    if not steps:
+        return Html("")
+    text = "The Pareto front by score alone: nothing that costs as little scores higher. A step up may still be chance."
+    return joined(tag("p", text), items(steps))
 
 
 def _navigation() -> Html:
@@ -191,7 +201,17 @@ def _differences(evidence: Evidence) -> Html:
         )
         keys.append((None, *points, *values, one.effect, one.gaining, None, None))
     margin = f"{100 * found.comparisons[0].margin:g}"
-    headings = ("variant", "points", "from", "to", "p people", "p Holm", "p folds", "effect", "people gaining %")
+    headings: tuple[str, ...] = (
+        "variant",
+        "points",
+        "from",
+        "to",
+        "p people",
+        "p Holm",
+        "p folds",
+        "effect",
+        "people gaining %",
+    )
     headings += ("verdict", f"not worse by {margin} point")
     made = table("Differences", headings, rows, keys=keys, variants=[one.variant for one in found.comparisons])
     return joined(items([*said, *notes]), made)

@@ -51,22 +51,22 @@ def attention(evidence: Evidence) -> list[Figure]:
                 continue
             (line,) = top.plot(scaled[:, number], color=LINES[number % len(LINES)], linewidth=1, alpha=0.85)
             mark(line, "", f"{name}, {number + 1} of {len(channels)}")
-        top.set_title(f"the signal ({label}, person {person}), each channel on its own scale")
+        top.set_title(f"signal: {label}, person {person}")
         top.set_xlim(0, len(window) - 1)
         top.set_yticks([])
         top.set_xlabel("sample")
         for panel, (name, tap, values) in zip(others, panels, strict=True):
             where = tap.rpartition("_")[2]
             if values.ndim == 2:
-                shown, what = values.T, f"which sensor, when, after convolution {where}"
+                shown, what = values.T, f"where, after convolution {where}"
                 if len(channels) <= 12 and len(channels) == values.shape[1]:
                     panel.set_yticks(range(len(channels)), channels, fontsize=7)
                 else:
                     panel.set_yticks([])
             else:
-                shown, what = values[None], f"which filters, after convolution {where}"
+                shown, what = values[None], f"filters, after convolution {where}"
                 panel.set_yticks([])
-            panel.set_title(f"{name}: {what} ({values.min():.2f} to {values.max():.2f})", color=shades.get(name))
+            panel.set_title(f"{name}: {what}", color=shades.get(name), fontsize=8.5)
             low, high = float(values.min()), float(values.max())
             image = panel.imshow(shown, aspect="auto", cmap="cividis", vmin=low, vmax=max(high, low + 1e-6))
             image.set_interpolation("nearest")

@@ -11,6 +11,7 @@ from ..published import PROTOCOL, published_for
 from ..wording import amount
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Sheet
 
@@ -114,11 +115,11 @@ def _panel(panel: Axes, title: str, rows: list[Row], mark: Marks) -> None:
     panel.set_xlim(-0.6, len(rows) - 0.4)
 
 
-def _legend() -> tuple[list[object], list[str]]:
+def _legend() -> tuple[list[Artist], list[str]]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    handles: list[object] = [
+    handles: list[Artist] = [
         Patch(color=F1, alpha=0.85),
         Patch(color=RIGHT, alpha=0.85),
         Line2D([], [], color=PARAMS, marker="o"),

@@ -12,6 +12,7 @@ from ..published import published_for
 from ..wording import amount
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.figure import Figure as Sheet
 
 Row = dict[str, Value]
@@ -42,7 +43,7 @@ def bubbles(evidence: Evidence) -> list[Figure]:
     floor = min((float(row["flops_convolutions"] or 0) for row in rows if row["flops_convolutions"]), default=1.0)
 
     def draw(sheet: Sheet, mark: Marks) -> None:
-        named: dict[str, object] = {}
+        named: dict[str, Artist] = {}
         for panel, (title, each) in zip(sheet.subplots(len(panels), 1, squeeze=False)[:, 0], panels, strict=True):
             bare(panel, grid="both")
             panel.set_title(title)
@@ -62,7 +63,8 @@ def bubbles(evidence: Evidence) -> list[Figure]:
             panel.margins(x=0.12, y=0.18)
             panel.set_ylabel("macro-F1, percent")
         panel.set_xlabel("FLOPs of convolutions a window")
-        sheet.legend(list(named.values()), list(named), loc="outside lower center", ncols=2)
+        order = sorted(named, key=list(shades).index) if set(named) <= set(shades) else list(named)
+        sheet.legend([named[name] for name in order], order, loc="outside lower center", ncols=2)
 
     said = "; ".join(f"{row['variant']} ({row['set']}) {100 * float(row['f1'] or 0):.1f} %" for row in rows)
     return [
@@ -89,7 +91,7 @@ def _row(where: str, source: str, name: str, f1: float, params: int, flops: int)
     }
 
 
-def _dot(colour: str) -> object:
+def _dot(colour: str) -> Artist:
     from matplotlib.lines import Line2D
 
     return Line2D([], [], color=colour, marker="o", linestyle="", alpha=0.7, markersize=8)

@@ -11,6 +11,7 @@ from ..published import PROTOCOL, published_for
 from ..wording import interval, percent
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Sheet
 
@@ -32,7 +33,11 @@ def changes(evidence: Evidence) -> list[Figure]:
             "accuracy_points": 100 * (line.accuracy - base.accuracy),
         }
         for line in evidence.students
-        if line.comparison and base and line.accuracy is not None and base.accuracy is not None
+        if line.role == "variant"
+        and line.comparison
+        and base
+        and line.accuracy is not None
+        and base.accuracy is not None
     ]
     if not ours or base is None:
         return []
@@ -88,8 +93,8 @@ def _panel(panel: Axes, title: str, said: str, rows: list[Row], mark: Marks) -> 
     panel.set_xlabel(said, fontsize=9, bbox={"boxstyle": "round,pad=0.35", "facecolor": "none", "edgecolor": RULE})
 
 
-def _legend() -> tuple[list[object], list[str]]:
+def _legend() -> tuple[list[Artist], list[str]]:
     from matplotlib.patches import Patch
 
-    handles: list[object] = [Patch(color=F1, alpha=0.85), Patch(color=RIGHT, alpha=0.85)]
+    handles: list[Artist] = [Patch(color=F1, alpha=0.85), Patch(color=RIGHT, alpha=0.85)]
     return handles, ["macro-F1, points", "accuracy, points"]

@@ -40,7 +40,6 @@ def curves(evidence: Evidence) -> list[Figure]:
                 _lines(panel, name, values[name], scale, shades[name], mark)
         upper.set_ylabel("validation score, percent")
         lower.set_ylabel("training loss")
-        lower.set_yscale("log")
         lower.set_xlabel("epoch")
         handles, labels = upper.get_legend_handles_labels()
         sheet.legend(handles, labels, loc="outside lower center", ncols=2)

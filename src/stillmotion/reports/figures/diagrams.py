@@ -39,11 +39,11 @@ def _diagram(evidence: Evidence, name: str, variant: Variant) -> Figure:
     way = method(variant.method, **variant.options)
     student, mine = _stack(model_of(run, ground)), _attention(run.attention)
     members = planner.teachers(variant, run.fold, run.attention) if variant.teacher != "none" else ()
-    teacher, theirs, title = [], "", ""
+    teacher, title = [], ""
     if members:
         first = members[0]
-        teacher, theirs = _stack(model_of(first, ground)), _attention(first.attention)
-        title = "the student's own network, trained alone" if variant.teacher == "self" else first.network
+        teacher = _stack(model_of(first, ground))
+        title = "itself, trained before" if variant.teacher == "self" else first.network
         if len(members) > 1:
             title += f" (mean of {len(members)})"
     elif variant.teacher != "none":
@@ -65,7 +65,7 @@ def _diagram(evidence: Evidence, name: str, variant: Variant) -> Figure:
     def draw(sheet: Sheet, mark: Marks) -> None:
         panel = sheet.subplots()
         panel.set_axis_off()
-        _draw(panel, run.network, student, mine, title, teacher, theirs, lessons, _weight(run.numbers))
+        _draw(panel, run.network, student, title, teacher, lessons, _weight(run.numbers))
 
     return Figure(
         f"diagram-{name}",
@@ -120,47 +120,43 @@ def _draw(
     panel: Axes,
     network: str,
     student: list[str],
-    mine: str,
     title: str,
     teacher: list[str],
-    theirs: str,
     lessons: list[tuple[str, str, str]],
     weight: str,
 ) -> None:
     tallest = max(len(student), len(teacher))
     panel.set_xlim(0, 10)
     panel.set_ylim(tallest + 1.1, -0.9)
-    left = 6.6
-    panel.text(left + 1.6, -0.55, f"student: {network}", ha="center", fontsize=9, fontweight="bold", color=STUDENT)
-    heights = _boxes(panel, student, left, STUDENT, tallest)
-    taught = {tap for tap, *_ in lessons}
+    left = 6.6 if teacher else 3.3
+    heights = _boxes(panel, student, left, STUDENT, tallest, f"student: {network}")
     if teacher:
-        panel.text(1.7, -0.55, f"teacher: {title}", ha="center", fontsize=9, fontweight="bold", color=TEACHER)
-        own = _boxes(panel, teacher, 0.1, TEACHER, tallest)
+        own = _boxes(panel, teacher, 0.1, TEACHER, tallest, f"teacher: {title}")
         for tap, term, amount in lessons:
             # The teacher's map of the same kind; answers come from its last layer.
             kind = tap.rpartition("_")[0] or tap
             source = next((y for text, y in own if text.startswith(kind)), own[-1][1])
             target = next((y for text, y in heights if text.startswith(tap)), heights[-1][1])
             _arrow(panel, (3.35, source), (left - 0.02, target), f"{term}\n× {amount}", TEACHER)
-    bottom = heights[-1][1]
     panel.annotate(
         f"labels × {weight}",
-        (left + 1.6, bottom + 0.34),
+        (left + 1.6, heights[-1][1] + 0.34),
         (left + 1.6, tallest + 0.85),
         ha="center",
         fontsize=8.5,
         color=LABELS,
         arrowprops={"arrowstyle": "-|>", "color": LABELS, "linewidth": 1.3},
     )
-    if mine and not taught:
-        panel.text(left - 0.2, heights[0][1], "", fontsize=8)
 
 
-def _boxes(panel: Axes, texts: list[str], left: float, colour: str, tallest: int) -> list[tuple[str, float]]:
+def _boxes(
+    panel: Axes, texts: list[str], left: float, colour: str, tallest: int, title: str
+) -> list[tuple[str, float]]:
     from matplotlib.patches import FancyBboxPatch
 
     found = []
+    top = tallest - len(texts)
+    panel.text(left + 1.6, top - 0.55, title, ha="center", fontsize=9, fontweight="bold", color=colour)
     # Both end at the bottom, where answers are.
     for number, text in enumerate(texts):
         y = number + (tallest - len(texts))

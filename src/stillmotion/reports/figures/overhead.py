@@ -11,6 +11,7 @@ from ..published import published_for
 from ..wording import amount
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.figure import Figure as Sheet
 
 Row = dict[str, Value]
@@ -20,7 +21,7 @@ PARAMS, FLOPS = COLOURS["series-2"][0], COLOURS["series-4"][0]
 def overhead(evidence: Evidence) -> list[Figure]:
     """One figure, grouped by data set; none where there is nothing to compare."""
     base = evidence.reference
-    others = [line for line in evidence.students if line.role != "reference" and line.cost]
+    others = [line for line in evidence.students if line.role == "variant" and line.cost]
     if base is None or base.cost is None or not others:
         return []
     ours: list[Row] = [
@@ -96,8 +97,8 @@ def _more(value: float, base: float) -> float:
     return 100 * (value / base - 1) if base else 0.0
 
 
-def _legend() -> tuple[list[object], list[str]]:
+def _legend() -> tuple[list[Artist], list[str]]:
     from matplotlib.patches import Patch
 
-    handles: list[object] = [Patch(color=PARAMS, alpha=0.85), Patch(color=FLOPS, alpha=0.85)]
+    handles: list[Artist] = [Patch(color=PARAMS, alpha=0.85), Patch(color=FLOPS, alpha=0.85)]
     return handles, ["parameters, percent", "FLOPs, percent"]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..advice import front
-from ..evidence import Evidence
+from ..evidence import Evidence, Line
 from ..figure import Figure, Marks, bare
-from ..palette import MARKERS, QUIET, colours
+from ..palette import MARKERS, PAPER, colours
 from ..wording import amount, interval
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Sheet
 
 
@@ -22,31 +24,19 @@ def pareto(evidence: Evidence) -> list[Figure]:
     best = front(lines)
     shades = colours(evidence.lines)
 
+    students = [line for line in lines if line.role != "teacher"]
+    teachers = [line for line in lines if line.role == "teacher"]
+    groups = [each for each in (students, teachers) if each]
+
     def draw(sheet: Sheet, mark: Marks) -> None:
-        panel = bare(sheet.subplots(), grid="both")
-        steps = [(line.cost.flops, 100 * line.f1.score) for line in best if line.cost and line.f1]
-        if len(steps) > 1:
-            panel.step(*zip(*steps, strict=True), where="post", color=QUIET, linewidth=1, linestyle=":", zorder=1)
-        seen: dict[int, int] = {}
-        for line in lines:
-            if line.cost is None or line.f1 is None:
-                continue
-            # Those that cost the same stand beside each other, or their intervals would hide each other.
-            place = seen.get(line.cost.flops, 0)
-            seen[line.cost.flops] = place + 1
-            x, y = line.cost.flops * 1.12**place, 100 * line.f1.score
-            tip = f"{line.name}: macro-F1 {interval(line.f1)} %, {amount(line.cost.flops)}FLOPs"
-            if line.f1.low is not None and line.f1.high is not None:
-                ends = [100 * line.f1.low, 100 * line.f1.high]
-                (bar,) = panel.plot([x, x], ends, color=shades[line.name], linewidth=2, alpha=0.45, zorder=2)
-                mark(bar, line.name, tip)
-            (point,) = panel.plot(
-                x, y, MARKERS[line.role], color=shades[line.name], markersize=8, zorder=3, label=line.name
-            )
-            mark(point, line.name, tip)
-        panel.set_xscale("log")
-        panel.set_xlabel("FLOPs a window (equal costs are drawn side by side)")
-        panel.set_ylabel("macro-F1, percent")
+        widths = [3.0, 1.4][: len(groups)]
+        panels = sheet.subplots(1, len(groups), squeeze=False, sharey=True, width_ratios=widths)[0]
+        for panel, group in zip(panels, groups, strict=True):
+            bare(panel, grid="y")
+            panel.set_title("students" if group is students else "teachers")
+            _points(panel, group, best, shades, mark)
+        panels[0].set_ylabel("macro-F1, percent")
+        panels[0].set_xlabel("FLOPs a window (alike: side by side)")
         sheet.legend(loc="outside lower center", ncols=2, handletextpad=0.3, columnspacing=1.2)
 
     said = "; ".join(
@@ -73,6 +63,34 @@ def pareto(evidence: Evidence) -> list[Figure]:
             ],
             draw,
             (5.0, 3.6 + 0.1 * len(lines)),
-            "Dotted: the front; whoever lies below it is beaten by something that costs no more.",
+            "Filled: on the front, so nothing that costs as little scores higher. Whether a gap is more than chance is "
+            "told by the verdicts, not by this drawing.",
         )
     ]
+
+
+def _points(panel: Axes, group: list[Line], best: list[Line], shades: Mapping[str, str], mark: Marks) -> None:
+    """A column for each cost, cheapest first; within one, those that cost the same."""
+    costs = sorted({line.cost.flops for line in group if line.cost})
+    place, ticks = 0.0, []
+    for flops in costs:
+        own = [line for line in group if line.cost and line.cost.flops == flops]
+        ticks.append(place + (len(own) - 1) / 2)
+        for line in own:
+            if line.f1 is None:
+                continue
+            colour, tip = shades[line.name], f"{line.name}: macro-F1 {interval(line.f1)} %, {amount(flops)}FLOPs"
+            if line.f1.low is not None and line.f1.high is not None:
+                ends = [100 * line.f1.low, 100 * line.f1.high]
+                (bar,) = panel.plot([place, place], ends, color=colour, linewidth=2.5, alpha=0.45, zorder=2)
+                mark(bar, line.name, tip)
+            fill = colour if line in best else PAPER
+            (point,) = panel.plot(
+                place, 100 * line.f1.score, MARKERS[line.role], color=colour, label=line.name, zorder=3
+            )
+            point.set(markersize=8, markerfacecolor=fill, markeredgewidth=1.8)
+            mark(point, line.name, tip)
+            place += 1
+        place += 0.8
+    panel.set_xticks(ticks, [amount(flops) for flops in costs])
+    panel.set_xlim(-0.8, place - 1)

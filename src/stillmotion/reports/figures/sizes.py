@@ -9,6 +9,7 @@ from ..figure import Figure, Marks, bare
 from ..palette import COLOURS
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.figure import Figure as Sheet
 
 KINDS = (
@@ -46,7 +47,7 @@ def sizes(evidence: Evidence) -> list[Figure]:
     return [
         Figure(
             "sizes",
-            "Model sizes",
+            "Weights and working memory",
             "Bars on a log scale: "
             + "; ".join(
                 f"{name} {key[1] / 1024:.1f} KiB at float32, {key[2] / 1024:.1f} KiB at int8"
@@ -79,7 +80,7 @@ def _few(names: list[str]) -> str:
     return shown + (f"\nand {len(names) - 2} more" if len(names) > 2 else "")
 
 
-def _legend() -> tuple[list[object], list[str]]:
+def _legend() -> tuple[list[Artist], list[str]]:
     from matplotlib.patches import Patch
 
     return [Patch(color=colour, alpha=0.85) for *_, colour in KINDS], [what for what, *_ in KINDS]

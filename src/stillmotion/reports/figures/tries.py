@@ -35,6 +35,8 @@ def tries(evidence: Evidence) -> list[Figure]:
     }
 
     def draw(sheet: Sheet, mark: Marks) -> None:
+        from matplotlib.ticker import MaxNLocator
+
         panel = bare(sheet.subplots())
         for name, mean in means.items():
             numbers = np.arange(1, length[name] + 1)
@@ -44,7 +46,7 @@ def tries(evidence: Evidence) -> list[Figure]:
             mark(band, name)
             (line,) = panel.plot(numbers, 100 * mean["expected"], color=shades[name], label=name, marker=".")
             mark(line, name, f"{name}: {100 * mean['expected'][-1]:.1f} % from {length[name]} tries")
-        panel.xaxis.get_major_locator().set_params(integer=True)
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.set_xlabel("tries")
         panel.set_ylabel("best validation score, percent")
         sheet.legend(loc="outside lower center", ncols=2)

@@ -126,46 +126,19 @@ def compared(evidence: Evidence) -> Html:
 
 def results_table(evidence: Evidence) -> Html:
     """A row a variant and teacher, sortable."""
-    headings: tuple[str, ...] = (
-        "variant",
-        "what",
-        "parameters",
-        "FLOPs",
-        "validation %",
-        "macro-F1 %",
-        "from",
-        "to",
-        "accuracy %",
-    )
-    headings += ("± seeds", "tries", "verdict")
+    headings: tuple[str, ...] = ("variant", "macro-F1 %", "from", "to", "verdict", "parameters", "FLOPs")
+    headings += ("validation %", "accuracy %", "± seeds", "tries", "what")
     rows, keys, names = [], [], []
     for line in evidence.lines:
         row, f1 = line.row, line.f1
-        low, high = (f1.low, f1.high) if f1 else (None, None)
+        scores = (f1.score, f1.low, f1.high) if f1 else (None, None, None)
+        more = (row.validation, line.accuracy, row.seed_spread)
         verdict = line.comparison.verdict if line.comparison else line.role if line.role != "variant" else ""
         shown = verdict if line.state == "done" else STATES[line.state] + (f", {verdict}" if verdict and f1 else "")
-        numbers = (
-            row.params,
-            row.flops,
-            row.validation,
-            f1.score if f1 else None,
-            low,
-            high,
-            line.accuracy,
-            row.seed_spread,
-        )
-        rows.append(
-            (
-                line.name,
-                row.title,
-                "–" if row.params is None else f"{row.params:,}",
-                "–" if row.flops is None else f"{row.flops:,}",
-                *(percent(each) for each in numbers[2:]),
-                "–" if line.role == "teacher" else row.tries,
-                shown,
-            )
-        )
-        keys.append((None, None, *numbers, None if line.role == "teacher" else row.tries, None))
+        tries = None if line.role == "teacher" else row.tries
+        costs = ["–" if each is None else f"{each:,}" for each in (row.params, row.flops)]
+        rows.append((line.name, *map(percent, scores), shown, *costs, *map(percent, more), tries, row.title))
+        keys.append((None, *scores, None, row.params, row.flops, *more, tries, None))
         names.append(line.name)
     caption = f"Macro-F1 of {evidence.people}, pooled over people, mean over seeds, 95 % interval. Headings sort."
     return table("Results", headings, rows, keys=keys, variants=names, caption=caption)

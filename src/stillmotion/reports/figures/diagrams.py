@@ -108,7 +108,7 @@ def _lesson(tap: str, numbers: object) -> tuple[str, str]:
         heat = given.get("temperature")
         return f"answers at T = {heat:.3g}" if heat is not None else "answers", weight
     beta = given.get("beta")
-    return "maps, squared difference", f"{beta:.3g}" if beta is not None else "method's own"
+    return "maps, squared gap", f"{beta:.3g}" if beta is not None else "method's own"
 
 
 def _weight(numbers: object) -> str:
@@ -185,4 +185,4 @@ def _boxes(
 def _arrow(panel: Axes, start: tuple[float, float], end: tuple[float, float], text: str, colour: str) -> None:
     panel.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 1.3})
     middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2 - 0.07)
-    panel.text(*middle, text, ha="center", va="bottom", fontsize=7.5, color=colour, linespacing=1.1)
+    panel.text(*middle, text, ha="center", va="bottom", fontsize=8.5, color=colour, linespacing=1.1)

@@ -1,0 +1,78 @@
+"""A finished study with attention, small enough to train in seconds, and its report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import stillmotion.training  # Before any import of keras: it chooses the backend.
+from stillmotion.reports.report import write_report
+from stillmotion.signals.simulated.write import write_hapt
+from stillmotion.studies import Runner, Study
+from stillmotion.studies.choices import Material, Networks, Range, Search, Split, Teaching, Training
+
+#: Keras copies its variables in a way that NumPy 2 deprecates.
+COPIES = "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
+QUIET = (COPIES, "ignore:hapt. part of the set", "ignore::stillmotion.errors.DataWarning")
+#: Warnings of fixtures are those of the first test that asks for them.
+SMALL = Study(
+    name="small & <odd>",
+    variants=("lm", "rab-kd"),
+    compare=("rab-kd", "lm"),
+    seeds=2,
+    controls=False,
+    data=Material("hapt", rate=12.5, window=20, hop=20, classes=("WALKING", "SITTING", "STANDING", "LAYING")),
+    split=Split("subjects:3", folds=1),
+    networks=Networks("deepconvlstm-lm", ("deepconvlstm-lm",), ("channel:r=2,spatial:k=3,after=2",)),
+    training=Training(batch=16, epochs=4, patience=4, learning_rate=1e-2),
+    # A teacher that is no better than the commonest class is refused.
+    teaching=Teaching(training=Training(epochs=15, patience=15, learning_rate=1e-2)),
+    search=Search(kind="optuna", tries=2, numbers={"learning_rate": Range(1e-3, 1e-2, log=True, start=3e-3)}),
+)
+#: Dense networks compile in a second.
+DENSE = replace(SMALL, name="dense", variants=("lm", "rb-kd"), compare=("rb-kd", "lm"), search=Search())
+DENSE = replace(DENSE, networks=Networks("mlp-small", ("mlp-small",)))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            for each in QUIET:
+                item.add_marker(pytest.mark.filterwarnings(each))
+
+
+@pytest.fixture(scope="session")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds ``hapt/`` of six simulated people."""
+    assert stillmotion.training
+    root = tmp_path_factory.mktemp("recordings")
+    write_hapt(root / "hapt", people=6, minutes=2)
+    return root
+
+
+@pytest.fixture(scope="session")
+def finished(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a study with attention that was searched, trained and scored."""
+    folder = tmp_path_factory.mktemp("finished")
+    Runner(SMALL, folder, data=recordings, quiet=True).run(score_test=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def page(finished: Path, recordings: Path) -> Path:
+    """Its report, with the published figures."""
+    return write_report(finished, data=recordings, published=True)
+
+
+@pytest.fixture
+def dense(recordings: Path, tmp_path: Path) -> Callable[..., Runner]:
+    """Makes a runner of the dense study, changed, in a folder of the test's own."""
+
+    def make(folder: str = "study", **changes: Any) -> Runner:
+        return Runner(replace(DENSE, **changes), tmp_path / folder, data=recordings, quiet=True)
+
+    return make

@@ -1,0 +1,204 @@
+"""The page and its files, read without a browser."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import struct
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from stillmotion.cli import main
+from stillmotion.evaluation import compare, macro_f1, read_predictions, tally
+from stillmotion.studies import read_record
+
+ALWAYS = {"pareto", "baselines", "changes", "overhead", "bubbles", "sizes", "differences", "people", "classes"}
+ALWAYS |= {"confusion", "curves", "tries", "attention", "diagram-lm", "diagram-rab-kd", "diagram-rab-kd-no-maps"}
+VOID = {"meta", "input", "br", "hr", "link"}
+
+
+class Reader(HTMLParser):
+    """Checks that elements close in the order in which they opened; keeps what would be loaded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.loads: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        self.ids += [given["id"]] if "id" in given else []
+        if tag == "a":
+            self.links.append(given["href"])
+        elif tag != "use":
+            self.loads += [given[name] for name in ("src", "href", "srcset", "data", "action") if name in given]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_page_is_whole_small_and_loads_nothing(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert len(text.encode()) < 4_000_000
+    reader = Reader()
+    reader.feed(text)
+    reader.close()
+    assert reader.open == []
+    assert all(url.startswith(("#", "data:")) for url in reader.loads)
+    assert all(url.startswith("#") and url[1:] in reader.ids for url in reader.links)
+    assert len(reader.ids) == len(set(reader.ids))
+    assert not re.search(r"(?:https?:)?//[\w.-]+\.\w+", re.sub(r"<pre.*?</pre>", "", text, flags=re.S))
+    assert "@import" not in text
+    assert re.findall(r"url\(([^)]*)\)", text) == [url for url in re.findall(r"url\(([^)]*)\)", text) if url[0] == "#"]
+    assert "default-src 'none'" in text
+
+
+def test_names_are_text_and_never_markup(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert "small &amp; &lt;odd&gt;" in text
+    assert "<odd>" not in text
+
+
+def test_sections_answer_in_the_order_of_the_questions(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    places = [
+        text.index(f'<section id="{name}"') if f'<section id="{name}"' in text else text.index(f'id="{name}"')
+        for name in (
+            "answer",
+            "compared",
+            "choice",
+            "sources",
+            "sizes",
+            "teaching",
+            "differences",
+            "people",
+            "learning",
+            "attention",
+            "failed",
+            "reproduce",
+        )
+    ]
+    assert places == sorted(places)
+
+
+def test_every_figure_is_kept_in_three_forms_with_words(page: Path) -> None:
+    folder = page.parent / "figures"
+    assert {path.stem for path in folder.glob("*.csv")} == ALWAYS
+    for name in ALWAYS:
+        root = ET.parse(folder / f"{name}.svg").getroot()
+        title, words = root[0], root[1]
+        assert title.tag.endswith("title")
+        assert words.tag.endswith("desc")
+        assert len(str(words.text)) > 20
+        assert root.attrib["role"] == "img"
+        png = (folder / f"{name}.png").read_bytes()
+        assert png[:8] == b"\x89PNG\r\n\x1a\n"
+        width, height = struct.unpack(">II", png[16:24])
+        assert width >= 600
+        assert height >= 100
+        assert rows(folder / f"{name}.csv")
+
+
+def test_the_numbers_of_figures_are_those_of_the_predictions(page: Path) -> None:
+    folder = page.parent
+    counted = tally(read_predictions(folder / "predictions" / "lm.parquet", folder / "predictions" / "rab-kd.parquet"))
+    scores = {row["variant"]: row for row in rows(folder / "figures" / "pareto.csv")}
+    for number, name in enumerate(counted.variants):
+        pooled = macro_f1(counted.counts[number].sum(1)).mean()
+        assert float(scores[name]["f1"]) == pytest.approx(float(pooled))
+    (found,) = compare(counted, against="lm").comparisons
+    gaps = {row["variant"]: row for row in rows(folder / "figures" / "differences.csv")}
+    assert float(gaps["rab-kd"]["difference"]) == pytest.approx(found.difference.score)
+    assert float(gaps["rab-kd"]["low"]) == pytest.approx(found.difference.low)
+    shown = {row["variant"]: row for row in rows(folder / "figures" / "changes.csv") if row["source"] == "here"}
+    assert float(shown["rab-kd"]["f1_points"]) == pytest.approx(100 * found.difference.score)
+    confused = rows(folder / "figures" / "confusion.csv")
+    assert sum(float(row["windows"]) for row in confused) == counted.counts[0].sum()
+
+
+def test_the_page_shows_the_numbers_of_the_table(page: Path, recordings: Path) -> None:
+    record = read_record(page.parent, data=recordings)
+    text = page.read_text(encoding="utf-8")
+    table = text[text.index('aria-label="Results"') :]
+    for row in record.results.rows:
+        assert row.test is not None
+        assert f'data-key="{row.test.score}">{100 * row.test.score:.1f}<' in table
+        assert f'data-key="{row.params}">{row.params:,}<' in table
+    record.store.close()
+
+
+def test_attention_maps_are_of_the_size_of_the_taps(page: Path) -> None:
+    found = rows(page.parent / "figures" / "attention.csv")
+    spatial = [row for row in found if row["tap"] == "spatial_attention_2" and row["network"] == "rab-kd"]
+    assert len(spatial) == (20 - 2 * 4) * 6, "two convolutions of five samples leave 12 of 20, over 6 channels"
+    assert len([row for row in found if row["tap"] == "channel_attention_2" and row["network"] == "rab-kd"]) == 4
+    assert all(0 <= float(row["weight"]) <= 1 for row in found)
+    assert {row["network"] for row in found} == {"deepconvlstm-lm with attention", "rab-kd", "rab-kd-no-maps"}
+
+
+def test_diagrams_say_who_teaches_what_at_which_layer(page: Path) -> None:
+    lessons = [(row["to"], row["term"]) for row in rows(page.parent / "figures" / "diagram-rab-kd.csv")]
+    assert ("logits", "cross-entropy") in lessons
+    assert ("channel_attention_2", "maps, squared gap") in lessons
+    assert ("spatial_attention_2", "maps, squared gap") in lessons
+    assert any(to == "logits" and term.startswith("answers at T") for to, term in lessons)
+    without = [row["to"] for row in rows(page.parent / "figures" / "diagram-rab-kd-no-maps.csv")]
+    assert without == ["logits", "logits"]
+
+
+def test_tables_for_papers_hold_together(page: Path) -> None:
+    text = (page.parent / "tables" / "results.tex").read_text(encoding="utf-8")
+    opened = re.findall(r"\\begin\{(\w+)\}", text)
+    closed = re.findall(r"\\end\{(\w+)\}", text)
+    assert opened == closed[::-1] == ["table", "tabular"]
+    bare = text.replace("\\{", "").replace("\\}", "")
+    assert bare.count("{") == bare.count("}")
+    assert r"small \& \textless{}odd\textgreater{}" in text
+    body = text[text.index("\\midrule") : text.index("\\bottomrule")]
+    lines = [line for line in body.splitlines() if line.endswith("\\\\")]
+    assert [line.split(" & ")[0] for line in lines] == [
+        "lm",
+        "rab-kd",
+        "rab-kd-no-maps",
+        "deepconvlstm-lm with attention",
+    ]
+    columns = len(re.search(r"\\begin\{tabular\}\{(\w+)\}", text)[1])  # type: ignore[index]
+    assert {len(re.findall(r"(?<!\\)&", line)) + 1 for line in lines} == {columns}
+    assert not re.search(r"(?<!\\)[%#_$](?!\w*\$)", body)
+    markdown = (page.parent / "tables" / "results.md").read_text(encoding="utf-8")
+    assert "| rab-kd |" in markdown
+    assert "not by person, leaky" in markdown
+
+
+def test_the_command_writes_the_same_page_again(
+    page: Path, recordings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = page.read_text(encoding="utf-8")
+    assert main(["report", str(page.parent), "--data", str(recordings), "--published"]) == 0
+    assert capsys.readouterr().out.strip() == str(page)
+    assert page.read_text(encoding="utf-8") == before
+
+
+def test_without_asking_nothing_published_is_shown(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert "not by person, leaky" in text
+    assert json.dumps("Opportunity") not in text

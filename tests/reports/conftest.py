@@ -23,7 +23,7 @@ SMALL = Study(
     name="small & <odd>",
     variants=("lm", "rab-kd"),
     compare=("rab-kd", "lm"),
-    seeds=2,
+    seeds=1,
     controls=False,
     data=Material("hapt", rate=12.5, window=20, hop=20, classes=("WALKING", "SITTING", "STANDING", "LAYING")),
     split=Split("subjects:3", folds=1),
@@ -34,7 +34,7 @@ SMALL = Study(
     search=Search(kind="optuna", tries=2, numbers={"learning_rate": Range(1e-3, 1e-2, log=True, start=3e-3)}),
 )
 #: Dense networks compile in a second.
-DENSE = replace(SMALL, name="dense", variants=("lm", "rb-kd"), compare=("rb-kd", "lm"), search=Search())
+DENSE = replace(SMALL, name="dense", variants=("lm", "rb-kd"), compare=("rb-kd", "lm"), search=Search(), seeds=2)
 DENSE = replace(DENSE, networks=Networks("mlp-small", ("mlp-small",)))
 
 
@@ -68,11 +68,19 @@ def page(finished: Path, recordings: Path) -> Path:
     return write_report(finished, data=recordings, published=True)
 
 
-@pytest.fixture
-def dense(recordings: Path, tmp_path: Path) -> Callable[..., Runner]:
-    """Makes a runner of the dense study, changed, in a folder of the test's own."""
+@pytest.fixture(scope="session")
+def dense(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a study of dense networks, trained, its test people not scored."""
+    folder = tmp_path_factory.mktemp("dense") / "study"
+    Runner(DENSE, folder, data=recordings, quiet=True).run()
+    return folder
 
-    def make(folder: str = "study", **changes: Any) -> Runner:
-        return Runner(replace(DENSE, **changes), tmp_path / folder, data=recordings, quiet=True)
+
+@pytest.fixture
+def begun(recordings: Path, tmp_path: Path) -> Callable[..., Runner]:
+    """Makes a runner of the dense study, changed, in a folder of the test's own; nothing is trained."""
+
+    def make(**changes: Any) -> Runner:
+        return Runner(replace(DENSE, **changes), tmp_path / "study", data=recordings, quiet=True)
 
     return make

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def write_report(folder: str | Path, *, data: str | Path | None = None, publishe
     record = read_record(folder, data=data)
     try:
         return _write(Evidence(record, published), folder)
-    except sqlite3.DatabaseError as problem:
+    except (sqlite3.DatabaseError, json.JSONDecodeError) as problem:
         raise UserError(f"{record.store.path} is damaged ({problem}); restore it from a copy.") from problem
     except OSError as problem:
         raise UserError(

@@ -1,0 +1,95 @@
+"""What is advised follows from verdicts and costs, never from a score alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stillmotion.evaluation import Interval
+from stillmotion.reports.advice import advise, front
+from stillmotion.reports.evidence import Evidence, Line
+from stillmotion.studies import read_record
+
+
+@pytest.fixture
+def evidence(dense: Path, recordings: Path) -> Iterator[Evidence]:
+    record = read_record(dense, data=recordings)
+    yield Evidence(record)
+    record.store.close()
+
+
+def with_lines(evidence: Evidence, *lines: Line) -> Evidence:
+    made = Evidence(evidence.record)
+    made.__dict__["lines"] = lines
+    return made
+
+
+def changed(line: Line, name: str, *, f1: float, flops: int, role: str = "variant", **found: Any) -> Line:
+    assert line.cost
+    compared = None
+    if found:
+        assert line.comparison
+        gap = Interval(found.pop("gap"), found.pop("low"), found.pop("high"), 9, 0.95)
+        compared = replace(line.comparison, variant=name, difference=gap, **found)
+    row = replace(line.row, variant=name, role=role)
+    score = Interval(f1, f1 - 0.05, f1 + 0.05, 9, 0.95)
+    return replace(line, row=row, f1=score, cost=replace(line.cost, flops=flops), comparison=compared)
+
+
+def lines_of(evidence: Evidence) -> tuple[Line, Line]:
+    named = {line.name: line for line in evidence.lines}
+    return named["rb-kd"], changed(named["rb-kd"], "lm", f1=0.7, flops=100, role="reference")
+
+
+def test_a_gain_that_was_shown_is_taken(evidence: Evidence) -> None:
+    line, base = lines_of(evidence)
+    better = changed(line, "a", f1=0.8, flops=120, gap=0.1, low=0.05, high=0.15, verdict="better", p_adjusted=0.01)
+    higher = changed(
+        line, "b", f1=0.85, flops=90, gap=0.15, low=-0.2, high=0.5, verdict="not distinguishable", not_inferior=False
+    )
+    said = advise(with_lines(evidence, base, better, higher))
+    assert said.line is better
+    assert said.sure == "shown"
+    assert "+10.0 (+5.0 to +15.0) points of macro-F1 against lm, p = 0.01 after Holm" in said.why[0]
+
+
+def test_a_control_that_scores_as_high_is_named(evidence: Evidence) -> None:
+    line, base = lines_of(evidence)
+    better = changed(line, "a", f1=0.8, flops=120, gap=0.1, low=0.05, high=0.15, verdict="better")
+    control = changed(
+        line, "c", f1=0.81, flops=100, role="control", gap=0.11, low=-0.05, high=0.2, verdict="not distinguishable"
+    )
+    said = advise(with_lines(evidence, base, better, control))
+    assert any(each.startswith("c, a control, scores as high") for each in said.why)
+
+
+def test_without_a_shown_gain_the_cheapest_is_taken_and_equality_is_not_claimed(evidence: Evidence) -> None:
+    line, base = lines_of(evidence)
+    higher = changed(
+        line, "b", f1=0.75, flops=120, gap=0.05, low=-0.02, high=0.12, verdict="not distinguishable", not_inferior=False
+    )
+    said = advise(with_lines(evidence, base, higher))
+    assert said.line is base
+    assert said.sure == "not shown"
+    assert "reach from −2 to +12 points" in said.why[0]
+
+
+def test_what_is_cheaper_and_not_inferior_is_taken(evidence: Evidence) -> None:
+    line, base = lines_of(evidence)
+    small = changed(
+        line, "s", f1=0.7, flops=50, gap=0.0, low=-0.005, high=0.005, verdict="not distinguishable", not_inferior=True
+    )
+    said = advise(with_lines(evidence, base, small))
+    assert said.line is small
+    assert said.sure == "shown"
+
+
+def test_the_front_holds_what_nothing_beats_at_no_more_cost(evidence: Evidence) -> None:
+    line, base = lines_of(evidence)
+    dear = changed(line, "dear", f1=0.8, flops=300)
+    beaten = changed(line, "beaten", f1=0.79, flops=400)
+    assert front([beaten, dear, base]) == [base, dear]

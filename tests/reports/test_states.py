@@ -1,0 +1,135 @@
+"""Studies that are not as one wishes: begun, half done, failed, leaky, of one person, damaged."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from stillmotion.cli import main
+from stillmotion.reports.report import write_report
+from stillmotion.studies import Runner
+from stillmotion.studies.choices import Split
+
+
+def words(page: Path) -> str:
+    """What a reader sees, without marks."""
+    text = re.sub(r"<(style|script|svg).*?</\1>", " ", page.read_text(encoding="utf-8"), flags=re.S)
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", text)))
+
+
+@pytest.fixture
+def copied(dense: Path, tmp_path: Path) -> Path:
+    """A copy of the trained study."""
+    return Path(shutil.copytree(dense, tmp_path / "copy"))
+
+
+def change(folder: Path, order: str) -> None:
+    with closing(sqlite3.connect(folder / "runs.sqlite")) as file:
+        file.execute(order)
+        file.commit()
+
+
+def test_before_the_test_people_are_scored_it_is_said_on_whom_figures_are(copied: Path, recordings: Path) -> None:
+    said = words(write_report(copied, data=recordings))
+    assert "Test people not scored" in said
+    assert "Scores are of validation people" in said
+    assert "still report … --published" in said
+    assert "Opportunity" not in said
+    assert "Not finished" not in said
+
+
+def test_the_command_prints_the_page_and_writes_it_alike_twice(
+    copied: Path, recordings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order = ["report", str(copied), "--data", str(recordings)]
+    assert main(order) == 0
+    path = Path(capsys.readouterr().out.strip())
+    assert path == copied / "report.html"
+    before = path.read_text(encoding="utf-8")
+    assert main(order) == 0
+    assert path.read_text(encoding="utf-8") == before
+
+
+def test_a_study_that_has_only_begun_says_so(begun: Callable[..., Runner], recordings: Path) -> None:
+    said = words(write_report(begun().folder, data=recordings))
+    assert "Nothing can be said yet: no student has a score." in said
+    assert "Not finished" in said
+    assert "Not trained, or not all of it: lm, rb-kd." in said
+    assert "Nothing has been trained yet." in said
+
+
+def test_half_a_study_is_told_as_far_as_it_goes(copied: Path, recordings: Path) -> None:
+    change(copied, "DELETE FROM counts WHERE run IN (SELECT id FROM runs WHERE method = 'rb-kd')")
+    change(copied, "UPDATE runs SET status = 'planned' WHERE method = 'rb-kd'")
+    said = words(write_report(copied, data=recordings))
+    assert "lm is the only student that has a score." in said
+    assert "Not finished" in said
+    assert "Not trained, or not all of it: rb-kd." in said
+
+
+def test_what_failed_is_told_with_its_reason(copied: Path, recordings: Path) -> None:
+    change(copied, "UPDATE runs SET status = 'failed', validation = -1, reason = 'the sky fell' WHERE method = 'rb-kd'")
+    change(copied, "DELETE FROM counts WHERE run IN (SELECT id FROM runs WHERE method = 'rb-kd')")
+    said = words(write_report(copied, data=recordings))
+    assert "Runs failed" in said
+    assert "2 runs: the sky fell" in said
+
+
+def test_a_leaky_protocol_is_marked_in_red(begun: Callable[..., Runner], recordings: Path) -> None:
+    page = write_report(begun(split=Split("published")).folder, data=recordings)
+    assert '<span class="badge bad">Leaky protocol</span>' in page.read_text(encoding="utf-8")
+    said = words(page)
+    assert "This protocol leaks" in said
+    assert "Not to be trusted for new people: the protocol leaks." in said
+
+
+def test_one_variant_and_one_person_have_no_interval_and_it_is_said_why(
+    begun: Callable[..., Runner], recordings: Path
+) -> None:
+    runner = begun(variants=("lm",), compare=(), split=Split("loso", folds=1))
+    runner.run(score_test=True)
+    said = words(write_report(runner.folder, data=recordings))
+    assert "lm is the only student that has a score." in said
+    assert "One person was scored: how far others would differ is unknown, so there is no interval." in said
+    assert "There is no other variant to compare." in said
+    assert not (runner.folder / "figures" / "differences.svg").exists()
+
+
+@pytest.mark.parametrize("damage", ["garbage", "middle", "history"])
+def test_a_damaged_store_is_one_sentence(
+    copied: Path, recordings: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = copied / "runs.sqlite"
+    if damage == "history":
+        change(copied, "UPDATE runs SET history = '[{'")
+    else:
+        content = bytearray(path.read_bytes())
+        for number in range(0 if damage == "garbage" else 4096, len(content)):
+            content[number] = 7
+        path.write_bytes(content)
+        for rest in copied.glob("runs.sqlite-*"):
+            rest.unlink()
+    assert main(["report", str(copied), "--data", str(recordings)]) == 2
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said.startswith("still report: ")
+    assert "is damaged" in said
+    assert str(path) in said
+
+
+def test_a_folder_without_a_study_and_other_recordings_are_one_sentence(
+    copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from stillmotion.signals.simulated.write import write_hapt
+
+    assert main(["report", str(tmp_path)]) == 2
+    assert "holds no study: it lacks runs.sqlite" in capsys.readouterr().err
+    write_hapt(tmp_path / "others" / "hapt", people=6, minutes=1)
+    assert main(["report", str(copied), "--data", str(tmp_path / "others")]) == 2
+    assert "are not those that" in capsys.readouterr().err

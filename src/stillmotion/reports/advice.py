@@ -118,9 +118,7 @@ def _not_shown(evidence: Evidence, base: Line, students: list[Line]) -> Advice:
     take += "any other student."
     why = []
     if high is not None and low is not None:
-        text = (
-            f"Nor was it shown that there is none: the 95 % intervals of the differences reach from {100 * low:+.0f} "
-        )
+        text = f"That does not make them equal: the 95 % intervals of their differences reach from {100 * low:+.0f} "
         why.append(f"{text}to {100 * high:+.0f} points, so the study is too small to tell.".replace("-", "−"))
     top = max(students, key=lambda each: each.f1.score if each.f1 else 0.0)
     if top is not line and top.comparison:

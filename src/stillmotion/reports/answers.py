@@ -11,7 +11,10 @@ from .wording import interval, listed, percent, several
 STATES = {"partly": "not finished", "not trained": "not trained yet", "failed": "failed", "not scored": "not scored"}
 SURE = {
     "shown": ("good", "How sure: shown, with the usual error rate (5 % over all comparisons together)."),
-    "not shown": ("unsure", "How sure: certain that nothing costs less; not certain that nothing is better."),
+    "not shown": (
+        "unsure",
+        "How sure: certain that no other student here costs less; not certain that none is better.",
+    ),
     "unknown": ("unsure", "How sure: nothing can be said about that."),
 }
 
@@ -28,7 +31,7 @@ def headline(evidence: Evidence) -> Html:
         badges.append(tag("span", "Test people not scored", class_="badge unsure"))
     if any(not lead.shown for lead in results.leads):
         badges.append(tag("span", "A teacher with nothing shown to teach", class_="badge unsure"))
-    if any(line.row.failed for line in evidence.lines):
+    if any(each.status == "failed" for each in evidence.record.ended.values()):
         badges.append(tag("span", "Runs failed", class_="badge bad"))
     return joined(
         tag("h1", f"{results.name}: distillation on {results.data}"),

@@ -167,4 +167,4 @@ class Evidence:
             return "done"
         if there:
             return "partly"
-        return "failed" if row.failed else "not trained"
+        return "failed" if self.record.failures(row.variant) else "not trained"

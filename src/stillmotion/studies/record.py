@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,8 @@ from .material import Ground, gather
 from .plan import Planner
 from .runs import Run
 from .scoring import Examiner
-from .selection import Choice, Key, choose, final_runs, tries_so_far
+from .search import Try
+from .selection import Choice, Key, choose, final_runs, run_of, tries_so_far
 from .spec import Study, read_study
 from .store import Ended, Store
 from .table import Results, results, tally_of, tally_of_teachers, teachers_by_fold
@@ -32,6 +33,7 @@ class Record:
         planner: its runs, by name; holds the specification and the windows.
         store: what became of them.
         ended: every run that came to an end.
+        tries: the settings planned for each variant and fold.
         choices: the setting taken for each variant and fold, None where all tries failed or none has ended.
         complete: whether nothing is missing.
         results: the table.
@@ -41,6 +43,7 @@ class Record:
     planner: Planner
     store: Store
     ended: Mapping[str, Ended]
+    tries: Mapping[Key, Sequence[Try]]
     choices: Mapping[Key, Choice | None]
     complete: bool
     results: Results
@@ -62,6 +65,20 @@ class Record:
         for key, runs in final_runs(self.planner, self.choices).items():
             found[key] = [run for run in runs if run.id in self.ended and self.ended[run.id].status == "done"]
         return found
+
+    def failures(self, name: str) -> int:
+        """How many runs of a variant failed, tries and final ones."""
+        tried = [
+            run_of(self.planner, name, fold, each)
+            for (own, fold), made in self.tries.items()
+            for each in made
+            if own == name
+        ]
+        final = [
+            run for (own, _), runs in final_runs(self.planner, self.choices).items() if own == name for run in runs
+        ]
+        ids = {run.id for run in (*tried, *final)}
+        return sum(run in self.ended and self.ended[run].status == "failed" for run in ids)
 
     @cached_property
     def teachers(self) -> dict[str, dict[int, tuple[Run, ...]]]:
@@ -122,4 +139,4 @@ def read_record(folder: str | Path, *, data: str | Path | None = None) -> Record
         table = results(planner, store, choices, test=test, complete=complete)
     except (sqlite3.DatabaseError, json.JSONDecodeError) as problem:
         raise UserError(f"{folder / 'runs.sqlite'} is damaged ({problem}); restore it from a copy.") from problem
-    return Record(folder, planner, store, ended, choices, complete, table)
+    return Record(folder, planner, store, ended, tried, choices, complete, table)

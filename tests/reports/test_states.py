@@ -36,25 +36,19 @@ def change(folder: Path, order: str) -> None:
         file.commit()
 
 
-def test_before_the_test_people_are_scored_it_is_said_on_whom_figures_are(copied: Path, recordings: Path) -> None:
-    said = words(write_report(copied, data=recordings))
+def test_before_the_test_people_are_scored_it_is_said_and_the_command_writes_the_same(
+    copied: Path, recordings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = write_report(copied, data=recordings)
+    said, before = words(page), page.read_text(encoding="utf-8")
     assert "Test people not scored" in said
     assert "Scores are of validation people" in said
     assert "still report … --published" in said
     assert "Opportunity" not in said
     assert "Not finished" not in said
-
-
-def test_the_command_prints_the_page_and_writes_it_alike_twice(
-    copied: Path, recordings: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    order = ["report", str(copied), "--data", str(recordings)]
-    assert main(order) == 0
-    path = Path(capsys.readouterr().out.strip())
-    assert path == copied / "report.html"
-    before = path.read_text(encoding="utf-8")
-    assert main(order) == 0
-    assert path.read_text(encoding="utf-8") == before
+    assert main(["report", str(copied), "--data", str(recordings)]) == 0
+    assert Path(capsys.readouterr().out.strip()) == page == copied / "report.html"
+    assert page.read_text(encoding="utf-8") == before
 
 
 def test_a_study_that_has_only_begun_says_so(begun: Callable[..., Runner], recordings: Path) -> None:

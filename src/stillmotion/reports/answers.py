@@ -51,7 +51,7 @@ def answer(evidence: Evidence) -> Html:
             f"{line.row.params or line.cost.params:,} parameters and {line.cost.flops:,} FLOPs a window."
         )
         if line.f1.low is not None:
-            score += " In brackets the 95 % interval: where the score of other people and other runs would lie."
+            score += " In brackets the 95 % interval, over other people and other training runs."
     leaky = evidence.results.leaks
     kind = " leaky" if leaky else " shown" if advice.sure == "shown" else ""
     return tag(

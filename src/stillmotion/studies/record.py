@@ -118,25 +118,33 @@ def read_record(folder: str | Path, *, data: str | Path | None = None) -> Record
         raise UserError(f"{folder} holds no study: it lacks runs.sqlite.")
     study = read_study(folder / "study.toml")
     ground = gather(study, data=None if data is None else Path(data))
+    store = Store(folder)
     try:
-        store = Store(folder)
-        known = store.about().get("data", ground.fingerprint)
-        if known != ground.fingerprint:
-            raise UserError(
-                f"The recordings of {study.data.name} are not those that {folder} was made with (fingerprint "
-                f"{ground.fingerprint[:16]}, not {known[:16]}); name their folder with --data."
-            )
-        checksum = "" if study.scores is None else read_scores(study.scores, ground)[1]
-        planner = Planner(study, ground, checksum, on_accelerator())
-        ended = store.ended()
-        tried, complete = tries_so_far(planner, ended)
-        choices = choose(planner, tried, ended)
-        finals = [run for runs in final_runs(planner, choices).values() for run in runs]
-        able = [run for run in finals if run.id in ended and ended[run.id].status == "done"]
-        tested = store.counts("test")
-        complete = complete and all(run.id in ended for run in finals)
-        test = bool(able) and all(run.id in tested for run in able)
-        table = results(planner, store, choices, test=test, complete=complete)
+        return _read(folder, study, ground, store)
     except (sqlite3.DatabaseError, json.JSONDecodeError) as problem:
-        raise UserError(f"{folder / 'runs.sqlite'} is damaged ({problem}); restore it from a copy.") from problem
+        store.close()
+        raise UserError(f"{store.path} is damaged ({problem}); restore it from a copy.") from problem
+    except BaseException:
+        store.close()
+        raise
+
+
+def _read(folder: Path, study: Study, ground: Ground, store: Store) -> Record:
+    known = store.about().get("data", ground.fingerprint)
+    if known != ground.fingerprint:
+        raise UserError(
+            f"The recordings of {study.data.name} are not those that {folder} was made with (fingerprint "
+            f"{ground.fingerprint[:16]}, not {known[:16]}); name their folder with --data."
+        )
+    checksum = "" if study.scores is None else read_scores(study.scores, ground)[1]
+    planner = Planner(study, ground, checksum, on_accelerator())
+    ended = store.ended()
+    tried, complete = tries_so_far(planner, ended)
+    choices = choose(planner, tried, ended)
+    finals = [run for runs in final_runs(planner, choices).values() for run in runs]
+    able = [run for run in finals if run.id in ended and ended[run.id].status == "done"]
+    tested = store.counts("test")
+    complete = complete and all(run.id in ended for run in finals)
+    test = bool(able) and all(run.id in tested for run in able)
+    table = results(planner, store, choices, test=test, complete=complete)
     return Record(folder, planner, store, ended, tried, choices, complete, table)

@@ -69,6 +69,11 @@ def attention(evidence: Evidence) -> list[Figure]:
             panel.set_title(f"{name}: {what}", color=shades.get(name), fontsize=8.5)
             low, high = float(values.min()), float(values.max())
             image = panel.imshow(shown, aspect="auto", cmap="cividis", vmin=low, vmax=max(high, low + 1e-6))
+            if values.ndim == 2:
+                # Convolutions without padding lose as many samples at either end: steps stand under their samples.
+                lost = (len(window) - len(values)) / 2
+                image.set_extent((lost - 0.5, lost + len(values) - 0.5, values.shape[1] - 0.5, -0.5))
+                panel.set_xlim(0, len(window) - 1)
             image.set_interpolation("nearest")
             mark(image, name, f"{name}, {tap}: {low:.3f} to {high:.3f}")
             panel.tick_params(length=0, labelbottom=False)

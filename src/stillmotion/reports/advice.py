@@ -118,8 +118,9 @@ def _not_shown(evidence: Evidence, base: Line, students: list[Line]) -> Advice:
     take += "any other student."
     why = []
     if high is not None and low is not None:
+        small = ", so the study is too small to tell" if max(-low, high) > 0.01 else ""
         text = f"That does not make them equal: the 95 % intervals of their differences reach from {100 * low:+.0f} "
-        why.append(f"{text}to {100 * high:+.0f} points, so the study is too small to tell.".replace("-", "−"))
+        why.append(f"{text}to {100 * high:+.0f} points{small}.".replace("-", "−"))
     top = max(students, key=lambda each: each.f1.score if each.f1 else 0.0)
     if top is not line and top.comparison:
         gain = f"{interval(top.comparison.difference, sign='+')} points against {base.name}"

@@ -4,6 +4,7 @@
 are chosen on validation people, every variant with the same number of tries; test people are scored when asked.
 """
 
+from .leads import Lead
 from .material import Ground, gather
 from .plan import Planner
 from .record import Record, read_record
@@ -11,7 +12,7 @@ from .runner import Runner
 from .search import Try, budget
 from .spec import Study, built_in, read_study
 from .study import open_study, run_study
-from .table import Lead, Results, Row
+from .table import Results, Row
 from .variants import VARIANTS, Variant
 
 __all__ = [

@@ -12,6 +12,7 @@ from pathlib import Path
 from ..errors import UserError
 from ..evaluation import Tally
 from ..training.memory import on_accelerator
+from .leads import teachers_by_fold
 from .material import Ground, gather
 from .plan import Planner
 from .runs import Run
@@ -20,7 +21,7 @@ from .search import Try
 from .selection import Choice, Key, choose, final_runs, run_of, tries_so_far
 from .spec import Study, read_study
 from .store import Ended, Store
-from .table import Results, results, tally_of, tally_of_teachers, teachers_by_fold
+from .table import Results, results, tally_of, tally_of_teachers
 from .teachers import read_scores
 
 
@@ -138,6 +139,11 @@ def _read(folder: Path, study: Study, ground: Ground, store: Store) -> Record:
         )
     checksum = "" if study.scores is None else read_scores(study.scores, ground)[1]
     planner = Planner(study, ground, checksum, on_accelerator())
+    return as_it_stands(folder, planner, store)
+
+
+def as_it_stands(folder: Path, planner: Planner, store: Store) -> Record:
+    """What a study has come to, whether or not all of it is there."""
     ended = store.ended()
     tried, complete = tries_so_far(planner, ended)
     choices = choose(planner, tried, ended)
@@ -146,5 +152,5 @@ def _read(folder: Path, study: Study, ground: Ground, store: Store) -> Record:
     tested = store.counts("test")
     complete = complete and all(run.id in ended for run in finals)
     test = bool(able) and all(run.id in tested for run in able)
-    table = results(planner, store, choices, test=test, complete=complete)
+    table = results(planner, store, tried, choices, test=test, complete=complete)
     return Record(folder, planner, store, ended, tried, choices, complete, table)

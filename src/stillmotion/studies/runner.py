@@ -23,15 +23,17 @@ from ..training.progress import Progress
 from ..training.teacher import Unable
 from .feasible import require_feasible
 from .jobs import prepare, train
+from .leads import count_teachers, teachers_by_fold
 from .material import Ground, gather
 from .plan import Planner
+from .record import as_it_stands
 from .runs import Run, Squad
 from .scoring import Examiner
 from .search import Try, budget
 from .selection import Choice, Key, choose, final_runs, run_of, tries_so_far
 from .spec import Study
 from .store import Store
-from .table import Results, count_teachers, results, teachers_by_fold
+from .table import Results
 from .teachers import Staff, read_scores
 
 Rows = NDArray[np.int64]
@@ -85,15 +87,7 @@ class Runner:
 
     def results(self) -> Results:
         """The table of what there is, whether or not all of it is there."""
-        ended = self.store.ended()
-        tried, complete = tries_so_far(self.planner, ended)
-        choices = choose(self.planner, tried, ended)
-        finals = [run for runs in final_runs(self.planner, choices).values() for run in runs]
-        tested = self.store.counts("test")
-        able = [run for run in finals if ended.get(run.id) and ended[run.id].status == "done"]
-        complete = complete and all(run.id in ended for run in finals)
-        test = bool(able) and all(run.id in tested for run in able)
-        return results(self.planner, self.store, tried, choices, test=test, complete=complete)
+        return as_it_stands(self.folder, self.planner, self.store).results
 
     # Phases.
 

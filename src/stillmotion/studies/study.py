@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import UserError
+from .record import read_record
 from .runner import Runner
 from .spec import Study, read_study
 from .table import Results
@@ -36,8 +36,4 @@ def run_study(
 
 def open_study(folder: str | Path, *, data: str | Path | None = None) -> Results:
     """The table of a study's folder as it stands; nothing is trained."""
-    folder = Path(folder)
-    if not (folder / "runs.sqlite").is_file():
-        raise UserError(f"{folder} holds no study: it lacks runs.sqlite.")
-    made = read_study(folder / "study.toml")
-    return Runner(made, folder, data=None if data is None else Path(data), quiet=True).results()
+    return read_record(folder, data=data).results

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,13 +11,13 @@ import numpy as np
 from ..evaluation import Interval, Tally, compare, macro_f1
 from ..evaluation.compare import Compared
 from ..networks import cost
+from .leads import Lead, leads_of, teachers_by_fold
 from .plan import Planner
 from .runs import Run
-from .scoring import Counts, by_person
 from .search import Try, budget
 from .selection import Choice, Key, final_runs, run_of
 from .store import Ended, Store
-from .teachers import Staff, model_of
+from .teachers import model_of
 
 
 @dataclass(frozen=True)
@@ -60,27 +59,6 @@ class Row:
     epochs: int
     seconds: float
     failed: int
-
-
-@dataclass(frozen=True)
-class Lead:
-    """Teacher minus student on validation people: whether there is anything to teach."""
-
-    teacher: str
-    difference: Interval
-
-    @property
-    def shown(self) -> bool:
-        """Whether the interval lies above 0."""
-        return self.difference.low is not None and self.difference.low > 0
-
-    def __str__(self) -> str:
-        points = 100 * self.difference.score
-        if self.difference.low is None or self.difference.high is None:
-            return f"{self.teacher} − lm on validation people: {points:+.1f} points (one person: no interval)"
-        ends = f"[{100 * self.difference.low:+.1f}, {100 * self.difference.high:+.1f}]"
-        said = "" if self.shown else ": nothing shown to teach"
-        return f"{self.teacher} − lm on validation people: {points:+.1f} points {ends}{said}"
 
 
 @dataclass(frozen=True)
@@ -148,7 +126,7 @@ def results(
         protocol=study.split.protocol,
         leaks=bool(planner.ground.leaks),
         people=len({person for fold in planner.ground.folds for person in fold.test_people}),
-        leads=tuple(_leads(planner, store, choices, finals)),
+        leads=tuple(leads_of(planner, store, choices, finals)),
         rows=tuple(rows),
         compared=compared if test else None,
         looks=len(store.looks()),
@@ -280,23 +258,6 @@ def _teacher_rows(
     return found
 
 
-def teachers_by_fold(planner: Planner, choices: Mapping[Key, Choice | None]) -> dict[str, dict[int, tuple[Run, ...]]]:
-    """The teachers whose students are reported, by name and fold; the student's own network is left out."""
-    found: dict[str, dict[int, tuple[Run, ...]]] = {}
-    for (name, fold), choice in choices.items():
-        variant = planner.study.all_variants[name]
-        if variant.teacher in ("none", "self"):
-            continue
-        # Where all students failed, their teacher is what one wants to see.
-        first = planner.study.attentions[0] if variant.attention else ""
-        runs = planner.teachers(variant, fold, first if choice is None else choice.tried.attention)
-        if runs:
-            networks = " + ".join(dict.fromkeys(run.network for run in runs))
-            networks += " as assistant" if variant.teacher == "assistant" else ""
-            found.setdefault(networks + (" with attention" if runs[0].attention else ""), {})[fold] = runs
-    return found
-
-
 def tally_of_teachers(planner: Planner, store: Store, members: Mapping[int, tuple[Run, ...]]) -> Tally | None:
     """Test counts of a teacher alone."""
     counts, folds = store.counts("test"), planner.ground.folds
@@ -309,72 +270,6 @@ def tally_of_teachers(planner: Planner, store: Store, members: Mapping[int, tupl
         return None
     classes = planner.ground.windows.spec.classes
     return Tally(("teacher",), (0,), names, tuple(str(fold) for fold, _ in people), classes, table[None, None])
-
-
-def _leads(
-    planner: Planner, store: Store, choices: Mapping[Key, Choice | None], finals: Mapping[Key, Sequence[Run]]
-) -> list[Lead]:
-    """Every teacher against the plain student, on the validation people of the folds."""
-    study, ground = planner.study, planner.ground
-    if "lm" not in study.all_variants:
-        return []
-    counts = store.counts("validation")
-    taught = store.counts("teachers")
-    found = []
-    for name in _heard(planner, choices):
-        if name not in taught:
-            continue
-        people = [(fold, person) for fold, each in enumerate(ground.folds) for person in each.validation_people]
-        rows, folds = [], []
-        for fold, person in people:
-            own = finals.get(("lm", fold), ())
-            students = [counts[run.id][person] for run in own if person in counts.get(run.id, {})]
-            teacher = taught[name].get(f"{fold}/{person}")
-            if teacher is not None and students and len(students) == len(own):
-                rows.append((teacher, students))
-                folds.append(str(fold))
-        if not rows:
-            continue
-        seeds = len(rows[0][1])
-        table = np.stack(
-            [
-                np.stack([np.stack([teacher for teacher, _ in rows])] * seeds),
-                np.stack([np.stack([students[seed] for _, students in rows]) for seed in range(seeds)]),
-            ]
-        )
-        names = tuple(f"{number}" for number in range(len(rows)))
-        title = name.partition("#")[0]
-        tally = Tally((title, "lm"), tuple(range(seeds)), names, tuple(folds), ground.windows.spec.classes, table)
-        found.append(Lead(title, compare(tally, against="lm").comparisons[0].difference))
-    return found
-
-
-def count_teachers(
-    planner: Planner, store: Store, staff: Staff, choices: Mapping[Key, Choice | None], ended: Mapping[str, Ended]
-) -> None:
-    """Keep what each teacher says of the validation people, a file of scores included."""
-    ground = planner.ground
-    there = store.counts("teachers")
-    for name, members in _heard(planner, choices).items():
-        if name in there or not all(run.id in ended for runs in members.values() for run in runs):
-            continue
-        table: dict[str, Counts] = {}
-        for fold, runs in members.items():
-            rows = ground.folds[fold].validation
-            said = by_person(ground.labels, staff.logits(runs)[rows], rows, ground)
-            table |= {f"{fold}/{person}": counts for person, counts in said.items()}
-        store.add_counts("teachers", {name: table})
-
-
-def _heard(planner: Planner, choices: Mapping[Key, Choice | None]) -> dict[str, dict[int, tuple[Run, ...]]]:
-    """The teachers whose answers are counted, by name and a checksum of who they are."""
-    found = {}
-    for title, members in teachers_by_fold(planner, choices).items():
-        ids = [run.id for fold in sorted(members) for run in members[fold]]
-        found[f"{title}#{hashlib.sha256(repr(ids).encode()).hexdigest()[:12]}"] = members
-    if planner.scores:
-        found[f"{planner.study.scores}#{planner.scores}"] = dict.fromkeys(range(len(planner.ground.folds)), ())
-    return found
 
 
 def _pooled(

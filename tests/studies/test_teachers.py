@@ -127,7 +127,7 @@ def test_augmentation_with_several_teachers_is_refused_before_students_train(run
     made = runner(
         training=Training(batch=32, epochs=1, augment={"jitter": 0.1}), teaching=Teaching(seeds=2, training=TRAINING)
     )
-    with pytest.raises(UserError, match="With augmentation the teacher answers the augmented windows"):
+    with pytest.raises(UserError, match="With augmentation, or where both learn, the teacher answers at every step"):
         made.run()
 
 

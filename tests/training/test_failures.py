@@ -172,7 +172,7 @@ def test_plans_that_cannot_be_trained_are_refused():
         ([Replica(0, TRAIN + 100, VALIDATION)], {}, "names training windows outside 0 … 119"),
         ([Replica(-1, TRAIN, VALIDATION)], {}, "has seed -1"),
         ([good], {"teaching": "rb-kd"}, "rb-kd needs a teacher"),
-        ([good], {"teaching": "rk-bd"}, "Did you mean 'rb-kd'"),
+        ([good], {"teaching": "rb-kdd"}, "Did you mean 'rb-kd'"),
         ([good], {"recipe": Recipe(augment=("jiter",))}, "Did you mean 'jitter'"),
     ]
     for runs, options, said in cases:

@@ -22,7 +22,7 @@ def test_plain_lines_where_there_is_no_terminal(capsys):
     assert "\r" not in err
     assert len(lines) == 4  # Number 1 fails in the first epoch; number 3 then has its slot for three.
     assert lines[0].startswith("epoch 1: 3 training, 0 waiting, 1 done, 1 failed | cross_entropy ")
-    assert lines[-1].startswith("epoch 4: 0 training, 0 waiting, 4 done, 1 failed | cross_entropy ")
+    assert lines[-1].startswith("epoch 3: 0 training, 0 waiting, 4 done, 1 failed | cross_entropy ")
     assert "best validation 0." in lines[-1]
     assert "left" not in lines[0]
     assert "left" in lines[1]

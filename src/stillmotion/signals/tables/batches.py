@@ -109,6 +109,8 @@ def _text(
             str(path),
             read_options=csv.ReadOptions(
                 block_size=BLOCK,
+                # Only where blocks are parsed one after the other does Arrow know the row of an error.
+                use_threads=not careful,
                 encoding=dialect.encoding,
                 column_names=list(dialect.heading),
                 skip_rows=dialect.above,

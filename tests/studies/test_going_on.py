@@ -35,7 +35,7 @@ def whole(recordings, tmp_path_factory):
     return study, comparable(made.run(score_test=True))
 
 
-@pytest.mark.parametrize("fleet", [1, 3, 5])
+@pytest.mark.parametrize("fleet", [pytest.param(1, marks=pytest.mark.slow), 3, pytest.param(5, marks=pytest.mark.slow)])
 def test_what_ctrl_c_stops_goes_on_from_the_epoch_to_the_same_table(whole, recordings, tmp_path, monkeypatch, fleet):
     study, expected = whole
     seen = []

@@ -145,15 +145,15 @@ class Runner:
 
             train_all(self, squads)
             return
-        waiting = list(squads)
+        waiting = list(enumerate(squads, 1))
         while waiting:
             held = []
-            for squad in waiting:
+            for number, squad in waiting:
                 with self._claimed(squad) as mine:
                     if not mine:
-                        held.append(squad)
+                        held.append((number, squad))
                     elif not self.store.is_done(squad.id):
-                        self._train_here(squad, len(squads) - len(waiting) + 1, len(squads))
+                        self._train_here(squad, number, len(squads))
             waiting = held
             if waiting:
                 self._say(f"waiting for another process, which trains {len(waiting)} of the fleets", once=True)

@@ -16,6 +16,7 @@ from ..signals import SignalSpec
 from ..training import Fleet, Outcome, Recipe, Replica, Teacher
 from ..training.lesson import teacher_network
 from ..training.progress import Progress
+from ..windows import fit_statistics
 from ..windows.augment import Places
 from .plan import Planner
 from .runs import Run, Squad
@@ -79,8 +80,6 @@ def prepare(squad: Squad, planner: Planner, staff: Staff) -> Job:
         train, validation = planner.rows(run)
         statistics = ground.statistics[run.fold]
         if run.group >= 0:
-            from ..windows import fit_statistics
-
             statistics = fit_statistics(ground.windows, train)
         replicas.append(
             Replica(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -190,8 +190,3 @@ class Planner:
             model = build(network, self.ground.windows.spec, seed=0, **options)
             self.sizes[network, recurrence] = replica_bytes([Functional(model, ["logits"])], batch)
         return self.sizes[network, recurrence]
-
-
-def missing(runs: Sequence[Run], done: Mapping[str, str]) -> list[Run]:
-    """Those of the runs that have not come to an end, each once."""
-    return [run for run in dict.fromkeys(runs) if run.id not in done]

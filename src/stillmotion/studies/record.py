@@ -11,7 +11,6 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..evaluation import Tally
-from ..training.memory import on_accelerator
 from .leads import teachers_by_fold
 from .material import Ground, gather
 from .plan import Planner
@@ -22,7 +21,6 @@ from .selection import Choice, Key, choose, final_runs, run_of, tries_so_far
 from .spec import Study, read_study
 from .store import Ended, Store
 from .table import Results, results, tally_of, tally_of_teachers
-from .teachers import read_scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,9 +135,7 @@ def _read(folder: Path, study: Study, ground: Ground, store: Store) -> Record:
             f"The recordings of {study.data.name} are not those that {folder} was made with (fingerprint "
             f"{ground.fingerprint[:16]}, not {known[:16]}); name their folder with --data."
         )
-    checksum = "" if study.scores is None else read_scores(study.scores, ground)[1]
-    planner = Planner(study, ground, checksum, on_accelerator())
-    return as_it_stands(folder, planner, store)
+    return as_it_stands(folder, Planner.of(study, ground), store)
 
 
 def as_it_stands(folder: Path, planner: Planner, store: Store) -> Record:

@@ -187,12 +187,12 @@ class Store:
 
     def weights(self, run: str) -> tuple[NDArray[np.float32], list[NDArray[Any]]]:
         """A run's best weights and the state that goes with them."""
-        ended = self.ended()[run]
-        path = self.folder / "fleets" / f"{ended.fleet}.npz"
+        fleet, place = self._file.execute("SELECT fleet, place FROM runs WHERE id = ?", (run,)).fetchone()
+        path = self.folder / "fleets" / f"{fleet}.npz"
         try:
             with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-                names = sorted(name for name in file.files if name.startswith(f"{ended.place}/state/"))
-                return file[f"{ended.place}/weights"], [file[name] for name in names]
+                names = sorted(name for name in file.files if name.startswith(f"{place}/state/"))
+                return file[f"{place}/weights"], [file[name] for name in names]
         except (OSError, KeyError, ValueError, zipfile.BadZipFile) as problem:
             raise UserError(f"{path} is not whole ({problem}); move the study folder away and run it anew.") from None
 

@@ -181,6 +181,26 @@ def test_crd_is_its_formula():
     check("crd", crd, taps(1, embedding=(2,)), taps(2, embedding=(4,)), batch=labels(B, C), numbers=numbers)
 
 
+def simkd(batch, student, teacher, numbers, extras):
+    through = rows(student["embedding"], extras, "projector")
+    apart = [sum((o - t) ** 2) / len(t) for o, t in zip(through, teacher["embedding"], strict=True)]
+    return {"embedding": sum(apart) / B}
+
+
+def test_simkd_is_its_formula():
+    check("simkd", simkd, taps(1, embedding=(2,)), taps(2, embedding=(4,)), batch=labels(B, C))
+
+
+def test_simkd_s_classifier_is_the_teacher_s_on_the_projected_embedding():
+    rng = np.random.default_rng(0)
+    extras = {"projector/kernel": rng.normal(size=(2, 4)), "projector/bias": rng.normal(size=4)}
+    kernel, bias, e = rng.normal(size=(4, C)), rng.normal(size=C), rng.normal(size=(B, 2))
+    ours, offset = METHODS["simkd"].classifier(extras, (kernel, bias))
+    for row in e:
+        expected = linear(linear(row, extras, "projector"), {"last/kernel": kernel, "last/bias": bias}, "last")
+        np.testing.assert_allclose(row @ ours + offset, expected, rtol=1e-12)
+
+
 def added(name, student, teacher):
     """What a method adds to the cross-entropy, and its slope in the student's embedding."""
     way = METHODS[name]

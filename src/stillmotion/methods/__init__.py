@@ -26,13 +26,14 @@ from .rb_kd import RB_KD
 from .rb_kd_att import RB_KD_ATT
 from .reviewkd import REVIEWKD
 from .rkd import RKD
+from .simkd import SIMKD
 from .sp import SP
 from .takd import TAKD
 from .vid import VID
 
 _SOURCES = (LM, LM_ATT, RB_KD, RB_KD_ATT, RAB_KD)
 _LOGITS = (KD, LS_KD, DKD, NKD, DIST, MLLD, OFA, TAKD)
-_FEATURES = (FITNET, AT, SP, RKD, PKT, VID, CRD, REVIEWKD)
+_FEATURES = (FITNET, AT, SP, RKD, PKT, VID, CRD, REVIEWKD, SIMKD)
 _MUTUAL = (DML, HMKD)
 
 METHODS = {method.name: method for method in (*_SOURCES, *_LOGITS, *_FEATURES, *_MUTUAL)}

@@ -18,6 +18,8 @@ Terms = dict[str, Array]
 #: Shape of each tap without its batch axis.
 Shapes = Mapping[str, tuple[int, ...]]
 Extras = dict[str, NDArray[np.float32]]
+#: A dense layer from an embedding to logits: its kernel (F, C) and bias (C,).
+Classifier = tuple[Array, Array]
 #: What a method looks at, made of a network's taps.
 View = Callable[[Taps], dict[str, Array]]
 
@@ -87,6 +89,8 @@ class Method:
             teacher too, ``start`` ``scratch`` draws its weights anew for each replica.
         extras: draws what is trained beside the student, such as projectors; nothing without. It may raise
             ``Unfit`` for taps that do not go together.
+        classifier: (extras, the teacher's classifier) → the student's, written over its own after every step. Of both
+            networks the embedding must go to the logits through one dense layer.
         view: applied to the taps of both networks before anything else, and before a teacher's answers are kept: stages
             brought to a few moments and features, those left out that are not looked at. Names stay.
         trains_teacher: whether the teacher learns too, in the same step.
@@ -103,6 +107,7 @@ class Method:
     numbers: Mapping[str, Number] = field(default_factory=dict)
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     extras: DrawExtras | None = None
+    classifier: Callable[[Taps, Classifier], Classifier] | None = None
     view: View | None = None
     trains_teacher: bool = False
 

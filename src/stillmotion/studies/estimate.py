@@ -144,14 +144,10 @@ class Clock:
         if run.recipe["augment"] or method(run.method).trains_teacher:
             weights, state = network.own()
             return [Teacher(network, weights, state)]
-        shapes = network.tap_shapes
-        return [
-            Teacher(
-                outputs={
-                    name: random.uniform(size=(count, *shape)).astype(np.float32) for name, shape in shapes.items()
-                }
-            )
-        ]
+        drawn = {
+            name: random.uniform(size=(count, *shape)).astype(np.float32) for name, shape in network.tap_shapes.items()
+        }
+        return [Teacher(outputs=drawn, classifier=network.classifier_of(network.own()[0]))]
 
 
 def plan_lines(planner: Planner) -> list[Line]:

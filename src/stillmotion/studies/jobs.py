@@ -43,6 +43,7 @@ class Job:
         size: how many train at a time.
         replicas: what each run is.
         teachers: answers by tap for all windows, or networks that answer inside the step.
+        classifiers: of teachers that answered, where the method hands them on.
     """
 
     run: Run
@@ -50,6 +51,7 @@ class Job:
     replicas: tuple[Replica, ...]
     teachers: tuple[dict[str, NDArray[np.float32]] | Live, ...]
     teacher_names: tuple[str, ...]
+    classifiers: tuple[tuple[NDArray[np.float32], NDArray[np.float32]] | None, ...]
     spec: SignalSpec
     places: Places
     values: NDArray[np.float32] = field(repr=False)
@@ -61,7 +63,7 @@ def prepare(squad: Squad, planner: Planner, staff: Staff) -> Job:
     ground = planner.ground
     taught: dict[tuple[str, ...], int] = {}
     replicas, teachers = [], []
-    names = []
+    names, classifiers = [], []
     known = {run.id: run for run in planner.all_teachers()}
     live = bool(squad.runs[0].recipe["augment"]) or method(squad.runs[0].method).trains_teacher
     for run in squad.runs:
@@ -71,6 +73,7 @@ def prepare(squad: Squad, planner: Planner, staff: Staff) -> Job:
                 runs = [known[each] for each in run.teachers if not each.startswith("file:")]
                 made = staff.teacher(run.method, runs, live=live)
                 names.append(made.name)
+                classifiers.append(made.classifier)
                 if made.network is None:
                     teachers.append(made.outputs or {})
                 else:
@@ -99,6 +102,7 @@ def prepare(squad: Squad, planner: Planner, staff: Staff) -> Job:
         replicas=tuple(replicas),
         teachers=tuple(teachers),
         teacher_names=tuple(names),
+        classifiers=tuple(classifiers),
         spec=ground.windows.spec,
         places=ground.places,
         values=ground.values,
@@ -131,11 +135,11 @@ def train(
 
 def _teachers(job: Job) -> Sequence[Teacher]:
     made = []
-    for given, name in zip(job.teachers, job.teacher_names, strict=True):
+    for given, classifier, name in zip(job.teachers, job.classifiers, job.teacher_names, strict=True):
         if isinstance(given, Live):
             model = build(given.network, job.spec, seed=0, **given.options)
-            network = teacher_network(model, method(job.run.method))
+            network = teacher_network(model, method(job.run.method, **job.run.options))
             made.append(Teacher(network, given.weights, given.state, name=name))
         else:
-            made.append(Teacher(outputs=given, name=name))
+            made.append(Teacher(outputs=given, classifier=classifier, name=name))
     return made

@@ -244,6 +244,11 @@ class Store:
             arrays[f"{place}/weights"] = outcome.weights
             arrays[f"{place}/extras"] = outcome.extras
             arrays |= {f"{place}/state/{number:03d}": leaf for number, leaf in enumerate(outcome.state)}
+            if outcome.teacher_weights.size:
+                arrays[f"{place}/teacher/weights"] = outcome.teacher_weights
+                arrays |= {
+                    f"{place}/teacher/state/{number:03d}": leaf for number, leaf in enumerate(outcome.teacher_state)
+                }
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **arrays)
         path = self.folder / "fleets" / f"{fleet}.npz"

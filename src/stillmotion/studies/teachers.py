@@ -61,7 +61,10 @@ class Staff:
             network = self._network(runs[0], way)
             weights, state = self.store.weights(runs[0].id)
             return Teacher(network, weights, state, name=name)
-        return Teacher(outputs=self._together(way, runs), name=name)
+        classifier = None
+        if len(runs) == 1 and method(way).classifier is not None:
+            classifier = self._network(runs[0], way).classifier_of(self.store.weights(runs[0].id)[0])
+        return Teacher(outputs=self._together(way, runs), classifier=classifier, name=name)
 
     def logits(self, runs: Sequence[Run]) -> NDArray[np.float32]:
         """(N, C) what these runs say together, or the file of scores."""

@@ -50,7 +50,7 @@ class Variant:
 
 
 LOGIT_METHODS = ("kd", "ls-kd", "dkd", "nkd", "dist", "mlld", "ofa")
-FEATURE_METHODS = ("fitnet", "at", "sp", "rkd", "pkt", "vid", "crd", "reviewkd")
+FEATURE_METHODS = ("fitnet", "at", "sp", "rkd", "pkt", "vid", "crd", "reviewkd", "simkd")
 
 VARIANTS: dict[str, Variant] = {
     "lm": Variant("lm", title="student alone"),

@@ -307,7 +307,9 @@ class Fleet:
             states = [teacher.state or [] for teacher in teachers]
             state = [jnp.stack([jnp.asarray(leaf) for leaf in leaves]) for leaves in zip(*states, strict=True)]
         taps = {name: jnp.asarray(values) for name, values in self.lesson.cached.items()}
-        return Shared(jnp.asarray(self.windows), jnp.asarray(self.labels), taps, weights, state)
+        handed = self.lesson.classifiers
+        classifiers = None if handed is None else (jnp.asarray(handed[0]), jnp.asarray(handed[1]))
+        return Shared(jnp.asarray(self.windows), jnp.asarray(self.labels), taps, weights, state, classifiers)
 
     def _report(self, standing: Standing, terms: dict[str, float], seconds: float, first: float, done: int) -> Epoch:
         here = [slot for slot in standing.slots if slot is not None]

@@ -79,6 +79,26 @@ class Functional:
         parts = [np.full(int(np.prod(shape)), float(len(shape) >= 2), np.float32) for shape in self.shapes]
         return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
+    @cached_property
+    def classifier(self) -> tuple[slice, slice] | None:
+        """Where in the vector of weights kernel and bias of the dense layer ``logits`` lie, if there is one."""
+        layer = next((each for each in self.tapped.layers if each.name == "logits"), None)
+        if not isinstance(layer, keras.layers.Dense) or layer.bias is None:
+            return None
+        places = {
+            id(v): slice(*bounds) for v, *bounds in zip(self.trainable, self.bounds, self.bounds[1:], strict=False)
+        }
+        if id(layer.kernel) not in places or id(layer.bias) not in places:
+            return None
+        return places[id(layer.kernel)], places[id(layer.bias)]
+
+    def classifier_of(self, vector: Vector) -> tuple[Vector, Vector] | None:
+        """Kernel (F, C) and bias (C,) of that layer among these weights."""
+        if self.classifier is None:
+            return None
+        kernel, bias = (vector[place] for place in self.classifier)
+        return kernel.reshape(-1, len(bias)), bias
+
     def require_fit(self, window: tuple[int, ...], classes: int) -> None:
         """Raise ``UserError`` unless the model takes windows (T, D) of this shape and tells so many classes apart."""
         name, inputs, logits = self.model.name, self.tapped.inputs, self.tapped.output.get("logits")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..methods import Method, find_taps
+from ..methods import Method, Unfit, find_taps
 from ..methods.method import Extras, Shapes
 from ..networks.taps import tap_names
 from .functional import Functional, Vector
@@ -66,6 +66,7 @@ class Lesson:
         teachers: who teaches; a replica names its own by number.
         teacher: the network that runs inside the step, or None where answers were computed before.
         cached: by tap the answers of all teachers, (teachers, N, …); nothing where the teacher runs inside the step.
+        classifiers: of all teachers, (teachers, F, C) and (teachers, C), where the method hands them on.
     """
 
     method: Method
@@ -73,6 +74,7 @@ class Lesson:
     teachers: tuple[Teacher, ...]
     teacher: Functional | None
     cached: dict[str, NDArray[np.float32]]
+    classifiers: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
 
     @cached_property
     def teacher_shapes(self) -> Shapes:
@@ -161,7 +163,7 @@ def prepare(
     else:
         lesson = Lesson(method, student, tuple(teachers), None, _answered(method, teachers, windows))
     _ = lesson.beside  # taps that do not go together are found now
-    return lesson
+    return lesson if method.classifier is None else _handed_on(lesson)
 
 
 def teacher_network(model: keras.Model, method: Method) -> Functional:
@@ -211,6 +213,26 @@ def _answered(
         if len(shapes) > 1:
             raise UserError(f"Teachers of one fleet give {name} of unequal shapes {sorted(shapes)}.")
     return {name: np.stack([each[name] for each in given]) for name in wanted[0]}
+
+
+def _handed_on(lesson: Lesson) -> Lesson:
+    """The lesson with its teachers' classifiers; refused where a network has none, student or teacher."""
+    name, student = lesson.method.name, lesson.student
+    own = student.classifier_of(np.zeros(student.size, np.float32))
+    if own is None or len(own[0]) != np.prod(student.tap_shapes["embedding"]):
+        raise Unfit(
+            f"{name} writes over the student's classifier, and in {student.model.name} no dense layer leads from the "
+            f"embedding to the logits."
+        )
+    known = [teacher.handed_on for teacher in lesson.teachers]
+    for teacher, classifier in zip(lesson.teachers, known, strict=True):
+        if classifier is None or len(classifier[0]) != np.prod(lesson.teacher_shapes["embedding"]):
+            raise Unfit(
+                f"{name} reuses the teacher's classifier, and of {teacher.name} no dense layer is known that leads "
+                f"from the embedding to the logits (several teachers together have none)."
+            )
+    kernels, biases = zip(*(each for each in known if each is not None), strict=True)
+    return replace(lesson, classifiers=(np.stack(kernels), np.stack(biases)))
 
 
 def _offered(teacher: Teacher) -> list[str]:

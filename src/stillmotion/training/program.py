@@ -38,13 +38,17 @@ class Learner(NamedTuple):
 
 
 class Shared(NamedTuple):
-    """What all replicas read: windows and their classes, teachers' cached taps or their weights and state."""
+    """What all replicas read: windows and their classes, teachers' cached taps or their weights and state.
+
+    ``classifiers`` are kernels (teachers, F, C) and biases (teachers, C), where a method hands them on.
+    """
 
     windows: Array
     labels: Array
     taps: dict[str, Array]
     teacher_weights: Array
     teacher_state: list[Array]
+    classifiers: tuple[Array, Array] | None = None
 
 
 class Member(NamedTuple):
@@ -219,6 +223,8 @@ def _step(
         warmup=recipe.warmup,
     )
     vector, moments = adam(learner.weights, gradient, learner.moments, rate, numbers, jnp.asarray(lesson.decays))
+    if lesson.method.classifier is not None:
+        vector = _with_classifier(lesson, vector, [part[member.teacher] for part in shared.classifiers or ()])
     finite = jnp.append(jnp.isfinite(terms), jnp.isfinite(jnp.sum(gradient)))
     active = (number < member.steps) & (learner.broken == SOUND)
     fault = jnp.where(finite.all(), SOUND, jnp.argmin(finite)).astype(jnp.int32)
@@ -235,3 +241,14 @@ def _step(
     )
     broken = jnp.where(active, fault, learner.broken)
     return Learner(kept[0], kept[1], average, kept[2], kept[3], broken), jnp.where(active, terms, 0.0)
+
+
+def _with_classifier(lesson: Lesson, vector: Array, teacher: list[Array]) -> Array:
+    """All trained numbers, the student's classifier replaced by what the method makes of the teacher's."""
+    assert lesson.method.classifier is not None
+    assert lesson.student.classifier is not None
+    extras = lesson.beside.named(vector[vector.shape[0] - lesson.beside.size :])
+    kernel, bias = teacher
+    for place, values in zip(lesson.student.classifier, lesson.method.classifier(extras, (kernel, bias)), strict=True):
+        vector = vector.at[place].set(values.ravel())
+    return vector

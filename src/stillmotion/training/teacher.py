@@ -28,6 +28,8 @@ class Teacher:
         network: the model as a function, with the taps that the method wants; None for outputs from elsewhere.
         weights, state: of the network.
         outputs: tap name to (windows, …), for a teacher without a network (``logits`` at least).
+        classifier: kernel (F, C) and bias (C,) of the dense layer that made the logits in ``outputs`` of the embedding,
+            for methods that hand it on.
         name: what to call it in messages.
     """
 
@@ -35,7 +37,15 @@ class Teacher:
     weights: Vector | None = None
     state: State | None = None
     outputs: dict[str, NDArray[np.float32]] | None = None
+    classifier: tuple[Vector, Vector] | None = None
     name: str = "the teacher"
+
+    @property
+    def handed_on(self) -> tuple[Vector, Vector] | None:
+        """Kernel and bias of its classifier, where it has one."""
+        if self.network is None or self.weights is None:
+            return self.classifier
+        return self.network.classifier_of(self.weights)
 
 
 def check_teachers(

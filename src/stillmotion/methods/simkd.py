@@ -1,0 +1,51 @@
+"""SimKD: the student's embedding is to be the teacher's, whose classifier it then takes over as it is.
+
+The projector between them is linear, so projector and classifier are one matrix: after every step it is written over
+the student's own classifier. What is published keeps a deeper projector at inference, which costs more than a student
+for a watch does; here a device runs the student as it is, and its cost holds the projector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jax.numpy as jnp
+import numpy as np
+
+from .embeddings import flat
+from .method import Batch, Classifier, Extras, Method, Shapes, Taps, Terms
+from .projectors import projected, projector
+
+
+def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+    r"""L = ‖r(e_S) − e_T‖², e the embeddings and r a trained linear projector to the teacher's width.
+
+    The square is a mean over features. Nothing else is learnt from: labels act through the teacher's classifier alone.
+    """
+    ours = projected(student["embedding"], extras, "projector")
+    return {"embedding": jnp.mean((ours - teacher["embedding"]) ** 2)}
+
+
+def _classifier(extras: Taps, teacher: Classifier) -> Classifier:
+    """z = (e_S P + p) W_T + b_T as one dense layer on e_S."""
+    kernel, bias = teacher
+    return extras["projector/kernel"] @ kernel, extras["projector/bias"] @ kernel + bias
+
+
+def _extras(student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator) -> Extras:
+    return projector("projector", student["embedding"][0], teacher["embedding"][0], rng)
+
+
+SIMKD = Method(
+    name="simkd",
+    title="the teacher's classifier, reused",
+    source="Chen et al., Knowledge Distillation with the Reused Teacher Classifier, CVPR 2022",
+    when="When one teacher, a network that ends in a dense classifier, is far ahead of the student; its mistakes come "
+    "along.",
+    objective=objective,
+    student_taps=("logits", "embedding"),
+    teacher_taps=("logits", "embedding"),
+    extras=_extras,
+    classifier=_classifier,
+    view=flat,
+)

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from stillmotion.errors import UserError
-from stillmotion.methods import METHODS
+from stillmotion.methods import METHODS, method
+from stillmotion.networks import build
+from stillmotion.reports.study import markdown
 from stillmotion.studies import VARIANTS, Study, Variant, read_study
 from stillmotion.studies.choices import Networks, Teaching
 from stillmotion.studies.estimate import plan_squads
 from stillmotion.studies.search import ranges
+from stillmotion.studies.selection import choose, tries_so_far
+from stillmotion.training.lesson import teacher_network
 
 TAKD = replace(VARIANTS["takd"], assistant="mlp-small")
 
@@ -87,7 +93,8 @@ def test_a_study_trains_features_mutual_ones_and_chains_and_reports_what_cannot_
     made = runner(
         variants=("fitnet", "takd", "hmkd", "at"), compare=("hmkd", "fitnet"), variant={"takd": TAKD}, seeds=1
     )
-    rows = {row.variant: row for row in made.run().rows}
+    results = made.run()
+    rows = {row.variant: row for row in results.rows}
     assert {"fitnet", "takd", "hmkd", "at", "mlp", "mlp-small as assistant"} <= set(rows)
     for name in ("fitnet", "takd", "hmkd"):
         assert rows[name].failed == 0
@@ -95,3 +102,34 @@ def test_a_study_trains_features_mutual_ones_and_chains_and_reports_what_cannot_
     assert rows["at"].verdict == "failed"
     reasons = [ended.reason for ended in made.store.ended().values() if ended.status == "failed"]
     assert reasons == ["at compares courses over time, and the student's paired stages have none: take another."]
+    what_became_of_the_teacher(made, results)
+
+
+def what_became_of_the_teacher(made, results):
+    """What the table says of HMKD's teacher, by hand."""
+    (partner,) = results.partners
+    assert (partner.variant, partner.teacher) == ("hmkd", "mlp")
+    (run,) = (run for run in made._able(made_choices(made)) if run.method == "hmkd")
+    weights, state, _ = made.store.partner(run.id)
+    network = teacher_network(build("mlp", made.ground.windows.spec), method("hmkd"))
+    network.put(weights, state)
+    rows = made.ground.folds[0].validation
+    said = np.argmax(network.model.predict(made.ground.values[rows], verbose=0), axis=1)
+    classes = range(made.ground.classes)
+    expected = f1_score(made.ground.labels[rows], said, labels=classes, average="macro", zero_division=0)
+    assert partner.score.score == pytest.approx(expected)
+    (alone,) = (row for row in results.rows if row.variant == "mlp")
+    assert partner.alone.score == pytest.approx(alone.validation)
+    assert partner.change.score == pytest.approx(expected - alone.validation)
+    assert {name.partition("/")[0] for name in partner.learnt} == {"student", "teacher"}
+    assert len(partner.learnt) == 2 + 3
+    assert sum(mean for mean, _ in partner.learnt.values()) == pytest.approx(1)
+    assert f"hmkd: mlp beside its students {100 * expected:.1f}" in str(partner)
+    text = markdown(results)
+    assert "What became of teachers that learnt too" in text
+    assert "| hmkd | mlp |" in text
+
+
+def made_choices(made):
+    tried, _ = tries_so_far(made.planner, made.store.ended())
+    return choose(made.planner, tried, made.store.ended())

@@ -181,4 +181,5 @@ HMKD = Method(
     extras=_extras,
     view=condensed,
     trains_teacher=True,
+    learnt=ensemble_weights,
 )

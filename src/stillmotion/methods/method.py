@@ -94,6 +94,7 @@ class Method:
         view: applied to the taps of both networks before anything else, and before a teacher's answers are kept: stages
             brought to a few moments and features, those left out that are not looked at. Names stay.
         trains_teacher: whether the teacher learns too, in the same step.
+        learnt: (extras, numbers, student's shapes, teacher's) → what of the extras a reader wants to see, by name.
     """
 
     name: str
@@ -110,6 +111,7 @@ class Method:
     classifier: Callable[[Taps, Classifier], Classifier] | None = None
     view: View | None = None
     trains_teacher: bool = False
+    learnt: Callable[[Taps, Taps, Shapes, Shapes], dict[str, float]] | None = None
 
     def resolve(self, given: Mapping[str, float]) -> dict[str, float]:
         """All numbers of the method: those given, and the defaults of the rest."""

@@ -45,6 +45,8 @@ def show_results(results: Results) -> None:
         role = row.role
         table.add_row(*(escape(cell) for cell in _cells(row)))
     out.print(table)
+    for partner in results.partners:
+        out.print(escape(str(partner)), highlight=False)
     for row in results.rows:
         if row.failed:
             out.print(f"[red]{row.variant}[/red]: {row.failed} of its runs failed; runs.sqlite says why.")
@@ -126,7 +128,38 @@ def markdown(results: Results) -> str:
     lines = [f"## {title(results)}", "", *(f"- {lead}" for lead in results.leads)]
     lines += ["", f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
     lines += [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in _cells(row))} |" for row in results.rows]
-    return "\n".join([*lines, "", caption(results), ""])
+    return "\n".join([*lines, "", caption(results), *_partners(results), ""])
+
+
+def _partners(results: Results) -> list[str]:
+    """What became of teachers that learnt too, and what their ensembles weigh, for a page."""
+    if not results.partners:
+        return []
+    lines = [
+        "",
+        "### What became of teachers that learnt too",
+        "",
+        "| variant | teacher | beside its students | alone | change, points |",
+    ]
+    lines.append("|---|---|--:|--:|--:|")
+    for one in results.partners:
+        cells = (_interval(one.score), _interval(one.alone), _interval(one.change, sign="+"))
+        lines.append(f"| {one.variant} | {one.teacher} | {' | '.join(cells)} |")
+    taught = [one for one in results.partners if one.learnt]
+    if taught:
+        lines += [
+            "",
+            "### What stages weigh in the ensemble, in percent",
+            "",
+            "| variant | stage | weight | ± runs |",
+            "|---|---|--:|--:|",
+        ]
+    for one in taught:
+        lines += [
+            f"| {one.variant} | {name} | {100 * mean:.1f} | {100 * spread:.1f} |"
+            for name, (mean, spread) in one.learnt.items()
+        ]
+    return lines
 
 
 def show_plan(lines: Sequence[Line]) -> None:

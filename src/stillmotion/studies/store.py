@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS runs (
 CREATE TABLE IF NOT EXISTS counts (
     run TEXT NOT NULL, side TEXT NOT NULL, subject TEXT NOT NULL, counts TEXT NOT NULL,
     PRIMARY KEY (run, side, subject));
+CREATE TABLE IF NOT EXISTS learnt (run TEXT NOT NULL, name TEXT NOT NULL, value REAL NOT NULL, PRIMARY KEY (run, name));
 CREATE TABLE IF NOT EXISTS looks (at REAL NOT NULL, runs INTEGER NOT NULL, people INTEGER NOT NULL, why TEXT NOT NULL);
 """
 
@@ -187,12 +188,25 @@ class Store:
 
     def weights(self, run: str) -> tuple[NDArray[np.float32], list[NDArray[Any]]]:
         """A run's best weights and the state that goes with them."""
+        with self._arrays(run) as (file, place):
+            return file[f"{place}/weights"], _listed(file, f"{place}/state/")
+
+    def partner(self, run: str) -> tuple[NDArray[np.float32], list[NDArray[Any]], NDArray[np.float32]] | None:
+        """Weights and state of the teacher that learnt beside a run, and what was trained beside both."""
+        with self._arrays(run) as (file, place):
+            if f"{place}/teacher/weights" not in file.files:
+                return None
+            state = _listed(file, f"{place}/teacher/state/")
+            return file[f"{place}/teacher/weights"], state, file[f"{place}/extras"]
+
+    @contextmanager
+    def _arrays(self, run: str) -> Iterator[tuple[Any, int]]:
+        """The file that holds a run's weights, and its place there."""
         fleet, place = self._file.execute("SELECT fleet, place FROM runs WHERE id = ?", (run,)).fetchone()
         path = self.folder / "fleets" / f"{fleet}.npz"
         try:
             with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-                names = sorted(name for name in file.files if name.startswith(f"{place}/state/"))
-                return file[f"{place}/weights"], [file[name] for name in names]
+                yield file, place
         except (OSError, KeyError, ValueError, zipfile.BadZipFile) as problem:
             raise UserError(f"{path} is not whole ({problem}); move the study folder away and run it anew.") from None
 
@@ -217,6 +231,21 @@ class Store:
             "SELECT run, subject, counts FROM counts WHERE side = ? ORDER BY rowid", (side,)
         ):
             found.setdefault(run, {})[subject] = np.asarray(json.loads(counts), np.int64)
+        return found
+
+    def add_learnt(self, rows: Mapping[str, Mapping[str, float]]) -> None:
+        """Keep what was learnt beside the networks, by run and name."""
+        with self._transaction():
+            self._file.executemany(
+                "INSERT OR REPLACE INTO learnt VALUES (?, ?, ?)",
+                [(run, name, value) for run, values in rows.items() for name, value in values.items()],
+            )
+
+    def learnt(self) -> dict[str, dict[str, float]]:
+        """What was learnt beside the networks, by run and name."""
+        found: dict[str, dict[str, float]] = {}
+        for run, name, value in self._file.execute("SELECT run, name, value FROM learnt ORDER BY rowid"):
+            found.setdefault(run, {})[name] = value
         return found
 
     def look(self, runs: int, people: int, why: str) -> None:
@@ -296,6 +325,10 @@ def _row(run: Run, squad: Squad, place: int) -> tuple[Any, ...]:
     numbers, teachers = json.dumps(dict(run.numbers), sort_keys=True), json.dumps(run.teachers)
     about = (run.fold, run.network, run.attention, run.method, run.seed, numbers, teachers, whole)
     return (run.id, squad.id, place, squad.phase, *about)
+
+
+def _listed(file: Any, start: str) -> list[NDArray[Any]]:
+    return [file[name] for name in sorted(file.files) if name.startswith(start)]
 
 
 def _json(rows: Any) -> Iterator[tuple[Any]]:

@@ -12,6 +12,7 @@ from ..evaluation import Interval, Tally, compare, macro_f1
 from ..evaluation.compare import Compared
 from ..networks import cost
 from .leads import Lead, leads_of, teachers_by_fold
+from .partners import Partner, partners_of
 from .plan import Planner
 from .runs import Run
 from .search import Try, budget
@@ -71,6 +72,7 @@ class Results:
         protocol: and whether it ``leaks``.
         people: how many test people there are.
         leads: teachers against the plain student.
+        partners: teachers that learnt beside their students.
         rows: one a variant, the reference first.
         compared: the statistics behind them, None while test people have not been scored.
         looks: how many times test people were looked at.
@@ -85,6 +87,7 @@ class Results:
     leaks: bool
     people: int
     leads: tuple[Lead, ...]
+    partners: tuple[Partner, ...]
     rows: tuple[Row, ...]
     compared: Compared | None
     looks: int
@@ -127,6 +130,7 @@ def results(
         leaks=bool(planner.ground.leaks),
         people=len({person for fold in planner.ground.folds for person in fold.test_people}),
         leads=tuple(leads_of(planner, store, choices, finals)),
+        partners=tuple(partners_of(planner, store, choices, finals, side)),
         rows=tuple(rows),
         compared=compared if test else None,
         looks=len(store.looks()),

@@ -11,10 +11,14 @@ from sklearn.metrics import f1_score
 from stillmotion.errors import UserError
 from stillmotion.methods import METHODS, method
 from stillmotion.networks import build
+from stillmotion.reports.evidence import Evidence
+from stillmotion.reports.figures.ensembles import ensembles
+from stillmotion.reports.page import page
 from stillmotion.reports.study import markdown
 from stillmotion.studies import VARIANTS, Study, Variant, read_study
 from stillmotion.studies.choices import Networks, Teaching
 from stillmotion.studies.estimate import plan_squads
+from stillmotion.studies.record import as_it_stands
 from stillmotion.studies.search import ranges
 from stillmotion.studies.selection import choose, tries_so_far
 from stillmotion.training.lesson import teacher_network
@@ -89,7 +93,7 @@ def test_methods_that_look_at_one_teacher_in_two_ways_hear_it_each_in_its_own(ru
     assert set(live.network.taps) == {"logits", "stage1", "stage2", "stage3"}
 
 
-def test_a_study_trains_features_mutual_ones_and_chains_and_reports_what_cannot_work(runner):
+def test_a_study_trains_features_mutual_ones_and_chains_and_reports_what_cannot_work(runner, tmp_path):
     made = runner(
         variants=("fitnet", "takd", "hmkd", "at"), compare=("hmkd", "fitnet"), variant={"takd": TAKD}, seeds=1
     )
@@ -102,10 +106,10 @@ def test_a_study_trains_features_mutual_ones_and_chains_and_reports_what_cannot_
     assert rows["at"].verdict == "failed"
     reasons = [ended.reason for ended in made.store.ended().values() if ended.status == "failed"]
     assert reasons == ["at compares courses over time, and the student's paired stages have none: take another."]
-    what_became_of_the_teacher(made, results)
+    what_became_of_the_teacher(made, results, tmp_path)
 
 
-def what_became_of_the_teacher(made, results):
+def what_became_of_the_teacher(made, results, tmp_path):
     """What the table says of HMKD's teacher, by hand."""
     (partner,) = results.partners
     assert (partner.variant, partner.teacher) == ("hmkd", "mlp")
@@ -128,6 +132,15 @@ def what_became_of_the_teacher(made, results):
     text = markdown(results)
     assert "What became of teachers that learnt too" in text
     assert "| hmkd | mlp |" in text
+    evidence = Evidence(as_it_stands(made.folder, made.planner, made.store))
+    (figure,) = ensembles(evidence)
+    assert {row["stage"]: row["weight"] for row in figure.rows} == {
+        name: mean for name, (mean, _) in partner.learnt.items()
+    }
+    html = page(evidence, {"teaching": [(figure, figure.save(tmp_path))]})
+    assert "What became of the teacher" in html
+    assert f">{100 * expected:.1f}" in html
+    assert 'data-tip="hmkd, teacher/stage3:' in html
 
 
 def made_choices(made):

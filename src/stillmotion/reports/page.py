@@ -13,6 +13,7 @@ from .markup import Html, items, joined, records, table, tag
 from .origins import failed, reproduce
 from .palette import COLOURS, colours, style_sheet
 from .published import PROTOCOL, published_for
+from .wording import interval
 
 Drawn = Mapping[str, Sequence[tuple[Figure, str]]]
 #: Sections in the order of the questions a reader has.
@@ -42,6 +43,7 @@ def page(evidence: Evidence, drawn: Drawn) -> str:
         "compared": compared(evidence),
         "choice": joined(_front(evidence), results_table(evidence)),
         "sources": _published(evidence),
+        "teaching": _partners(evidence),
         "differences": _differences(evidence),
         "failed": failed(evidence),
         "reproduce": reproduce(evidence),
@@ -169,6 +171,31 @@ def _published(evidence: Evidence) -> Html:
         "percent. They answer another question than ours wherever the protocol differs, and do not compare."
     )
     return joined(tag("p", note), tag("details", tag("summary", "Published tables"), *shown))
+
+
+def _partners(evidence: Evidence) -> Html:
+    """What became of teachers that learnt beside their students."""
+    partners = evidence.results.partners
+    if not partners:
+        return Html("")
+    rows, keys = [], []
+    for one in partners:
+        rows.append(
+            (one.variant, one.teacher, interval(one.score), interval(one.alone), interval(one.change, sign="+"))
+        )
+        shown = (one.score, one.alone, one.change)
+        keys.append((None, None, *(None if each is None else 100 * each.score for each in shown)))
+    said = (
+        f"Macro-F1 in percent of teachers that learnt in the same steps as their students, on {evidence.people}, "
+        "beside the same network trained alone."
+    )
+    headings = ("variant", "teacher", "beside its students", "alone", "change, points")
+    names = [one.variant for one in partners]
+    return joined(
+        tag("h3", "What became of the teacher"),
+        tag("p", said),
+        table("Teachers that learnt", headings, rows, keys=keys, variants=names),
+    )
 
 
 def _differences(evidence: Evidence) -> Html:

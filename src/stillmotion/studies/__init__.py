@@ -6,6 +6,7 @@ are chosen on validation people, every variant with the same number of tries; te
 
 from .leads import Lead
 from .material import Ground, gather
+from .partners import Partner
 from .plan import Planner
 from .record import Record, read_record
 from .runner import Runner
@@ -19,6 +20,7 @@ __all__ = [
     "VARIANTS",
     "Ground",
     "Lead",
+    "Partner",
     "Planner",
     "Record",
     "Results",

@@ -15,6 +15,7 @@ from .classes import classes, confusion
 from .curves import curves
 from .diagrams import diagrams
 from .differences import differences
+from .ensembles import ensembles
 from .overhead import overhead
 from .pareto import pareto
 from .people import people
@@ -30,6 +31,7 @@ DRAWN: tuple[tuple[str, Callable[[Evidence], list[Figure]]], ...] = (
     ("sources", bubbles),
     ("sizes", sizes),
     ("teaching", diagrams),
+    ("teaching", ensembles),
     ("differences", differences),
     ("people", people),
     ("people", classes),

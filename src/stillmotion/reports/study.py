@@ -37,7 +37,10 @@ def show_results(results: Results) -> None:
         out.print(escape(str(lead)), style="" if lead.shown else "yellow", highlight=False)
     table = Table(title=escape(title(results)), caption=escape(caption(results)), caption_justify="left")
     for number, heading in enumerate(COLUMNS):
-        table.add_column(heading, justify="left" if number in (0, 1, 9) else "right", overflow="fold")
+        # A name that is cut in two is not found again.
+        table.add_column(
+            heading, justify="left" if number in (0, 1, 9) else "right", overflow="fold", no_wrap=not number
+        )
     role = ""
     for row in results.rows:
         if role and row.role in ("teacher", "control") and row.role != role:

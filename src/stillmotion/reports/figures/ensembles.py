@@ -48,7 +48,7 @@ def ensembles(evidence: Evidence) -> list[Figure]:
             rows,
             draw,
             (5.0, 1.1 + 0.24 * len(rows) + 0.35 * len(found)),
-            "Learnt weights of the ensemble feature. Stages of student and teacher share one whole where the ensemble is "
+            "Learnt weights of the ensemble feature. Stages of student and teacher share a whole where the ensemble is "
             "joint; where each network has its own, each side is a whole.",
         )
     ]

@@ -1,4 +1,4 @@
-"""Fixtures that every room's tests share: the real recordings, and a cache of the tests' own."""
+"""Fixtures that every room's tests share: recordings, simulated and real, and a cache of the tests' own."""
 
 from __future__ import annotations
 
@@ -22,6 +22,16 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("STILLMOTION_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("STILLMOTION_DATA", raising=False)
     return tmp_path / "cache"
+
+
+@pytest.fixture(scope="session")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds ``hapt/`` of six people who do not exist."""
+    from stillmotion.signals.simulated.write import write_hapt
+
+    root = tmp_path_factory.mktemp("recordings")
+    write_hapt(root / "hapt", people=6, minutes=2)
+    return root
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-import stillmotion.training  # Before any import of keras: it chooses the backend.
+import stillmotion.training  # noqa: F401  Before any import of keras: it chooses the backend.
 from stillmotion.reports.report import write_report
-from stillmotion.signals.simulated.write import write_hapt
 from stillmotion.studies import Runner, Study
 from stillmotion.studies.choices import Material, Networks, Range, Search, Split, Teaching, Training
 
@@ -43,15 +42,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if Path(__file__).parent in item.path.parents:
             for each in QUIET:
                 item.add_marker(pytest.mark.filterwarnings(each))
-
-
-@pytest.fixture(scope="session")
-def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that holds ``hapt/`` of six simulated people."""
-    assert stillmotion.training
-    root = tmp_path_factory.mktemp("recordings")
-    write_hapt(root / "hapt", people=6, minutes=2)
-    return root
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-import stillmotion.training  # Before any import of keras: it chooses the backend.
-from stillmotion.signals.simulated.write import write_hapt
+import stillmotion.training  # noqa: F401  Before any import of keras: it chooses the backend.
 from stillmotion.studies import Runner, Study
 from stillmotion.studies.choices import Material, Networks, Split, Teaching, Training
 
@@ -24,15 +23,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.filterwarnings(COPIES))
             item.add_marker(pytest.mark.filterwarnings("ignore:hapt. part of the set"))
             item.add_marker(pytest.mark.filterwarnings("ignore::stillmotion.errors.DataWarning"))
-
-
-@pytest.fixture(scope="session")
-def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that holds ``hapt/`` of six simulated people."""
-    assert stillmotion.training
-    root = tmp_path_factory.mktemp("recordings")
-    write_hapt(root / "hapt", people=6, minutes=2)
-    return root
 
 
 #: Dense networks compile in a second; the teacher is the larger of two.

@@ -96,13 +96,13 @@ class Record:
 
     def tally(self, side: str) -> Tally | None:
         """Confusion counts of the reported runs on ``validation`` or ``test`` people."""
-        return tally_of(self.planner, self.store, final_runs(self.planner, self.choices), side)
+        return tally_of(self.planner, self.store.counts(side), final_runs(self.planner, self.choices), side)
 
     def tally_of_teacher(self, name: str) -> Tally | None:
         """Test counts of a teacher that is one run a fold; None of others, and before test people are scored."""
         members = self.teachers[name]
         lone = all(len(runs) == 1 for runs in members.values())
-        return tally_of_teachers(self.planner, self.store, members) if lone else None
+        return tally_of_teachers(self.planner, self.store.counts("test"), members) if lone else None
 
 
 def read_record(folder: str | Path, *, data: str | Path | None = None) -> Record:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..evaluation import Interval, Tally, compare, macro_f1
 from ..evaluation.compare import Compared
@@ -19,6 +20,9 @@ from .search import Try, budget
 from .selection import Choice, Key, final_runs, run_of
 from .store import Ended, Store
 from .teachers import model_of
+
+#: Confusion counts by run and person, as the store gives them.
+Counted = Mapping[str, Mapping[str, NDArray[np.int64]]]
 
 
 @dataclass(frozen=True)
@@ -112,16 +116,17 @@ def results(
     study, ended = planner.study, store.ended()
     finals = final_runs(planner, choices)
     side = "test" if test else "validation"
-    tally = tally_of(planner, store, finals, side)
+    counts = {each: store.counts(each) for each in ("validation", "test")}
+    tally = tally_of(planner, counts[side], finals, side)
     reference = study.compare[1] if study.compare else next(iter(study.all_variants))
     compared = None
     if tally is not None:
         compared = compare(tally, against=reference if reference in tally.variants else None)
     rows = [
-        _row(planner, store, name, tried, choices, finals, ended, compared if test else None, reference)
+        _row(planner, counts, name, tried, choices, finals, ended, compared if test else None, reference)
         for name in study.all_variants
     ]
-    rows += _teacher_rows(planner, store, ended, choices, test=test)
+    rows += _teacher_rows(planner, counts, ended, choices, test=test)
     return Results(
         name=study.name,
         data=study.data.name,
@@ -139,9 +144,8 @@ def results(
     )
 
 
-def tally_of(planner: Planner, store: Store, finals: Mapping[Key, Sequence[Run]], side: str) -> Tally | None:
+def tally_of(planner: Planner, counts: Counted, finals: Mapping[Key, Sequence[Run]], side: str) -> Tally | None:
     """Confusion counts of the reported runs that have been counted, as the statistics want them."""
-    counts = store.counts(side)
     study, ground = planner.study, planner.ground
     there = {name: runs for (name, _), runs in finals.items() if any(run.id in counts for run in runs)}
     if not there:
@@ -168,7 +172,7 @@ def tally_of(planner: Planner, store: Store, finals: Mapping[Key, Sequence[Run]]
 
 def _row(
     planner: Planner,
-    store: Store,
+    counts: Mapping[str, Counted],
     name: str,
     tried: Mapping[Key, Sequence[Try]],
     choices: Mapping[Key, Choice | None],
@@ -185,13 +189,13 @@ def _row(
         run_of(planner, own, fold, each) for (own, fold), made in sorted(tried.items()) for each in made if own == name
     ]
     there = [ended[run.id] for run in dict.fromkeys([*tries, *runs]) if run.id in ended]
-    validation, spread = _pooled(store, finals, name, "validation", study.seeds)
+    validation, spread = _pooled(counts["validation"], finals, name, study.seeds)
     test, accuracy, gain, p, verdict = None, None, None, None, ""
     if compared is not None:
         standing = next((each for each in compared.standings if each.variant == name), None)
         if standing is not None:
             test, accuracy = standing.macro_f1, standing.accuracy
-            _, spread = _pooled(store, finals, name, "test", study.seeds)
+            _, spread = _pooled(counts["test"], finals, name, study.seeds)
         against = next((each for each in compared.comparisons if each.variant == name), None)
         if against is not None:
             gain, p, verdict = against.difference, against.p_adjusted, against.verdict
@@ -219,7 +223,12 @@ def _row(
 
 
 def _teacher_rows(
-    planner: Planner, store: Store, ended: Mapping[str, Ended], choices: Mapping[Key, Choice | None], *, test: bool
+    planner: Planner,
+    counts: Mapping[str, Counted],
+    ended: Mapping[str, Ended],
+    choices: Mapping[Key, Choice | None],
+    *,
+    test: bool,
 ) -> list[Row]:
     """Teachers as rows of their own: what a student could reach."""
     found: list[Row] = []
@@ -229,9 +238,9 @@ def _teacher_rows(
             continue
         lone = all(len(each) == 1 for each in members.values())
         finals = {(title, fold): each for fold, each in members.items()} if lone else {}
-        validation, _ = _pooled(store, finals, title, "validation", 1)
+        validation, _ = _pooled(counts["validation"], finals, title, 1)
         interval = accuracy = None
-        tally = tally_of_teachers(planner, store, members) if test and lone else None
+        tally = tally_of_teachers(planner, counts["test"], members) if test and lone else None
         if tally is not None:
             (standing,) = compare(tally).standings
             interval, accuracy = standing.macro_f1, standing.accuracy
@@ -262,9 +271,9 @@ def _teacher_rows(
     return found
 
 
-def tally_of_teachers(planner: Planner, store: Store, members: Mapping[int, tuple[Run, ...]]) -> Tally | None:
+def tally_of_teachers(planner: Planner, counts: Counted, members: Mapping[int, tuple[Run, ...]]) -> Tally | None:
     """Test counts of a teacher alone."""
-    counts, folds = store.counts("test"), planner.ground.folds
+    folds = planner.ground.folds
     people = [(fold, person) for fold in members for person in folds[fold].test_people]
     if not all(members[fold][0].id in counts for fold in members) or not people:
         return None
@@ -277,10 +286,9 @@ def tally_of_teachers(planner: Planner, store: Store, members: Mapping[int, tupl
 
 
 def _pooled(
-    store: Store, finals: Mapping[Key, Sequence[Run]], name: str, side: str, seeds: int
+    counts: Counted, finals: Mapping[Key, Sequence[Run]], name: str, seeds: int
 ) -> tuple[float | None, float | None]:
     """Macro-F1 from counts pooled over people and folds: mean and standard deviation over seeds."""
-    counts = store.counts(side)
     scores = []
     for seed in range(seeds):
         runs = [each[seed] for (own, _), each in finals.items() if own == name and seed < len(each)]

@@ -64,8 +64,8 @@ def table(found: dict[str, Any]) -> str:
         test, gain = row["test"], row["gain"]
         cells = (
             f"`{row['variant']}`" if row["role"] != "teacher" else f"teacher: {row['variant']}",
-            f"{row['params']:,}",
-            f"{row['flops'] / 1000:,.0f}",
+            "–" if row["params"] is None else f"{row['params']:,}",
+            "–" if row["flops"] is None else f"{row['flops'] / 1000:,.0f}",
             str(row["tries"]) if row["role"] != "teacher" else "",
             "–" if test is None else ends(test, ""),
             "" if gain is None else ends(gain, "+"),

@@ -140,6 +140,16 @@ def test_holm_covers_every_comparison_of_the_family():
     assert [one.p_adjusted for one in found.comparisons] == pytest.approx([min(3 * p[0], 1), min(3 * p[0], 1), 1])
 
 
+def test_what_stands_apart_is_a_family_of_its_own():
+    made = study(gain=0.9, people=10, seed=3)
+    counts = np.concatenate([made.counts, made.counts[[1]], made.counts[[0]]])
+    four = replace(made, variants=("lm", "a", "forest", "c"), counts=counts)
+    found = compare(four, apart=("forest", "regression"))
+    assert (found.family, found.apart) == (("a", "c"), ("forest",))
+    p = sign_flips(made.counts[1], made.counts[0]).p
+    assert [one.p_adjusted for one in found.comparisons] == pytest.approx([min(2 * p, 1), p, 1])
+
+
 def test_one_person_has_no_interval_and_one_variant_no_comparison():
     alone = compare(study(people=1, folds=1), against="plain").comparisons[0]
     assert (alone.difference.low, alone.flips, alone.p_adjusted, alone.effect) == (None, None, None, None)

@@ -24,6 +24,7 @@ SMALL = Study(
     compare=("rab-kd", "lm"),
     seeds=1,
     controls=False,
+    baselines=("random-forest", "majority"),
     data=Material("hapt", rate=12.5, window=20, hop=20, classes=("WALKING", "SITTING", "STANDING", "LAYING")),
     split=Split("subjects:3", folds=1),
     networks=Networks("deepconvlstm-lm", ("deepconvlstm-lm",), ("channel:r=2,spatial:k=3,after=2",)),
@@ -34,7 +35,7 @@ SMALL = Study(
 )
 #: Dense networks compile in a second.
 DENSE = replace(SMALL, name="dense", variants=("lm", "rb-kd"), compare=("rb-kd", "lm"), search=Search(), seeds=2)
-DENSE = replace(DENSE, networks=Networks("mlp-small", ("mlp-small",)))
+DENSE = replace(DENSE, baselines=(), networks=Networks("mlp-small", ("mlp-small",)))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -67,6 +67,17 @@ def test_a_control_that_scores_as_high_is_named(evidence: Evidence) -> None:
     assert any(each.startswith("c, a control, scores as high") for each in said.why)
 
 
+def test_a_baseline_that_scores_as_high_is_named_and_never_taken(evidence: Evidence) -> None:
+    line, base = lines_of(evidence)
+    better = changed(line, "a", f1=0.8, flops=120, gap=0.1, low=0.05, high=0.15, verdict="better")
+    forest = replace(changed(line, "forest", f1=0.9, flops=1, role="baseline"), cost=None)
+    worse = replace(changed(line, "majority", f1=0.1, flops=1, role="baseline"), cost=None)
+    said = advise(with_lines(evidence, base, better, forest, worse))
+    assert said.line is better
+    assert any("Without any network as high or higher: forest (90.0 %)." in each for each in said.why)
+    assert not any("majority" in each for each in said.why)
+
+
 def test_without_a_shown_gain_the_cheapest_is_taken_and_equality_is_not_claimed(evidence: Evidence) -> None:
     line, base = lines_of(evidence)
     higher = changed(

@@ -133,6 +133,24 @@ def test_the_numbers_of_figures_are_those_of_the_predictions(page: Path) -> None
     assert sum(float(row["windows"]) for row in confused) == counted.counts[0].sum()
 
 
+def test_baselines_stand_beside_the_students_and_never_on_their_front(page: Path, recordings: Path) -> None:
+    folder = page.parent / "figures"
+    for name in ("differences", "people", "classes"):
+        there = {row["variant"] for row in rows(folder / f"{name}.csv")}
+        assert {"random-forest", "majority"} <= there, name
+    for name in ("pareto", "bubbles", "sizes", "baselines", "curves", "changes", "overhead"):
+        assert not {"random-forest", "majority"} & {row["variant"] for row in rows(folder / f"{name}.csv")}, name
+    record = read_record(page.parent, data=recordings)
+    (forest,) = [row for row in record.results.rows if row.variant == "random-forest"]
+    nodes = [record.store.history(run.id)[0]["nodes"] for run in record.finals["random-forest", 0]]
+    assert forest.size.startswith(f"{sum(nodes) / len(nodes):,.0f} nodes, ")
+    record.store.close()
+    text = page.read_text(encoding="utf-8")
+    assert f"100 trees on features: {forest.size}" in text
+    assert "no network, no device code" in text
+    assert "Baselines are a family of their own: random-forest, majority." in text
+
+
 def test_the_page_shows_the_numbers_of_the_table(page: Path, recordings: Path) -> None:
     record = read_record(page.parent, data=recordings)
     text = page.read_text(encoding="utf-8")
@@ -140,7 +158,7 @@ def test_the_page_shows_the_numbers_of_the_table(page: Path, recordings: Path) -
     for row in record.results.rows:
         assert row.test is not None
         assert f'data-key="{row.test.score}">{100 * row.test.score:.1f}<' in table
-        assert f'data-key="{row.params}">{row.params:,}<' in table
+        assert row.params is None or f'data-key="{row.params}">{row.params:,}<' in table
     record.store.close()
 
 
@@ -177,6 +195,8 @@ def test_tables_for_papers_hold_together(page: Path) -> None:
         "lm",
         "rab-kd",
         "rab-kd-no-maps",
+        "random-forest",
+        "majority",
         "deepconvlstm-lm with attention",
     ]
     columns = len(re.search(r"\\begin\{tabular\}\{(\w+)\}", text)[1])  # type: ignore[index]

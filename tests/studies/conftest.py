@@ -32,6 +32,7 @@ SMALL = Study(
     compare=("rb-kd", "lm"),
     seeds=2,
     controls=False,
+    baselines=(),
     data=Material("hapt", rate=12.5, window=20, hop=20, classes=("WALKING", "SITTING", "STANDING", "LAYING")),
     split=Split("subjects:3", folds=1),
     networks=Networks("mlp-small", ("mlp",)),

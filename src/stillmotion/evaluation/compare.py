@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -81,7 +82,8 @@ class Comparison:
 class Compared:
     """Everything that ``compare`` found.
 
-    ``family`` names the comparisons that Holm's adjustment covers; ``ranks`` is empty for one variant.
+    ``family`` names the comparisons that Holm's adjustment covers, ``apart`` those that are a family of their own;
+    ``ranks`` is empty for one variant.
     """
 
     endpoint: str
@@ -91,6 +93,7 @@ class Compared:
     comparisons: tuple[Comparison, ...]
     ranks: tuple[Rank, ...]
     notes: tuple[str, ...] = ()
+    apart: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -107,6 +110,7 @@ def compare(
     flips: int = 10_000,
     seed: int = 0,
     absent: Absent = "zero",
+    apart: Sequence[str] = (),
 ) -> Compared:
     """Scores of every variant, and each of them against one.
 
@@ -129,6 +133,8 @@ def compare(
         flips: drawn patterns of the sign-flip test where there are too many to try all.
         seed: of resamples and patterns.
         absent: as in ``macro_f1``.
+        apart: variants that answer another question, such as baselines: Holm's adjustment covers them by themselves,
+            so that their number does not decide what the others can show.
     """
     require_level(level)
     if margin < 0:
@@ -155,17 +161,19 @@ def compare(
             everyone = ranks(shared, level=level, resamples=resamples, seed=seed, absent=absent)
         except UserError as reason:
             notes.append(f"No ranks: {reason}")
-        least = len(found) * min((one.flips.smallest for one in found if one.flips), default=0.0)
-        if len(found) > 1 and least > 1 - level:
-            notes.append(f"With {len(found)} comparisons Holm's p cannot fall below {min(least, 1):.3g}.")
+        count = sum(one.variant not in apart for one in found)
+        least = count * min((one.flips.smallest for one in found if one.flips), default=0.0)
+        if count > 1 and least > 1 - level:
+            notes.append(f"With {count} comparisons Holm's p cannot fall below {min(least, 1):.3g}.")
     return Compared(
         "macro-F1 from confusion counts pooled over test people, averaged over seeds",
         reference if len(tally.variants) > 1 else None,
-        tuple(one.variant for one in found),
+        tuple(one.variant for one in found if one.variant not in apart),
         tuple(standings),
-        _judged(found, level),
+        _judged(found, level, set(apart)),
         everyone,
         tuple(notes),
+        tuple(one.variant for one in found if one.variant in apart),
     )
 
 
@@ -264,12 +272,13 @@ def _limits(people: int, seeds: int, folds: int, test: SignFlips | None, level: 
     return tuple(said)
 
 
-def _judged(found: list[Comparison], level: float) -> tuple[Comparison, ...]:
-    """Holm over all comparisons that have a p, then the words."""
-    tested = [one for one in found if one.flips is not None]
-    adjusted = dict(
-        zip((one.variant for one in tested), holm([one.flips.p for one in tested if one.flips]), strict=True)
-    )
+def _judged(found: list[Comparison], level: float, apart: set[str]) -> tuple[Comparison, ...]:
+    """Holm over the comparisons of each family that have a p, then the words."""
+    adjusted: dict[str, float] = {}
+    for other in (False, True):
+        tested = [one for one in found if one.flips is not None and (one.variant in apart) is other]
+        names, values = [one.variant for one in tested], [one.flips.p for one in tested if one.flips]
+        adjusted |= dict(zip(names, holm(values), strict=True)) if tested else {}
     judged = []
     for one in found:
         p = adjusted.get(one.variant)

@@ -101,6 +101,7 @@ def _shown(evidence: Evidence, line: Line, base: Line, better: list[Line]) -> Ad
         )
     if line.role == "control":
         why.append(f"{line.name} is a control: what was gained did not come from the way of teaching under test.")
+    why += _without_network(evidence, line)
     return Advice(line, f"Take {line.name}: better than {base.name}, {sure}.", "shown", (*why, *_limits(evidence)))
 
 
@@ -125,6 +126,7 @@ def _not_shown(evidence: Evidence, base: Line, students: list[Line]) -> Advice:
     if top is not line and top.comparison:
         gain = f"{interval(top.comparison.difference, sign='+')} points against {base.name}"
         why.append(f"The highest score is {top.name}'s: {gain}, {top.comparison.verdict}.")
+    why += _without_network(evidence, line)
     return Advice(line, take, "not shown", (*why, *_limits(evidence)))
 
 
@@ -148,6 +150,18 @@ def _limits(evidence: Evidence) -> tuple[str, ...]:
     if evidence.record.study.seeds == 1:
         said.append("One seed: another training run may come out elsewhere.")
     return tuple(said)
+
+
+def _without_network(evidence: Evidence, line: Line) -> list[str]:
+    """Said where a classifier of window features scores as high as the student to take."""
+    as_high = [
+        f"{each.name} ({percent(each.f1.score)} %)"
+        for each in evidence.students
+        if each.role == "baseline" and each.f1 and line.f1 and each.f1.score >= line.f1.score
+    ]
+    if not as_high:
+        return []
+    return [f"Without any network as high or higher: {listed(as_high)}. No device code is made for baselines."]
 
 
 def _difference(line: Line, base: Line) -> str:

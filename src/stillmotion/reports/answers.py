@@ -81,6 +81,7 @@ def compared(evidence: Evidence) -> Html:
     }
     names = [line.name for line in evidence.lines if line.role in ("reference", "variant")]
     controls = [line.name for line in evidence.lines if line.role == "control"]
+    baselines = [line.name for line in evidence.lines if line.role == "baseline"]
     if not results.leaks:
         honest = "nobody is on two sides of a split (audited)"
     else:
@@ -104,6 +105,7 @@ def compared(evidence: Evidence) -> Html:
         ("People", f"{tests}; in each fold {others}"),
         ("Variants", listed(names)),
         *([("Controls", f"{listed(controls)}: no teacher, or a part left out")] if controls else []),
+        *([("Baselines", f"{listed(baselines)}: no network, no device code")] if baselines else []),
         ("Networks", f"student {study.networks.student}; teacher {listed(study.networks.teacher)}"),
         ("Seeds, tries", f"{budget}, chosen on validation people"),
         ("Test people", looks),
@@ -140,7 +142,17 @@ def results_table(evidence: Evidence) -> Html:
         shown = verdict if line.state == "done" else STATES[line.state] + (f", {verdict}" if verdict and f1 else "")
         tries = None if line.role == "teacher" else row.tries
         costs = ["–" if each is None else f"{each:,}" for each in (row.params, row.flops)]
-        rows.append((line.name, *map(percent, scores), shown, *costs, *map(percent, more), tries, row.title))
+        rows.append(
+            (
+                line.name,
+                *map(percent, scores),
+                shown,
+                *costs,
+                *map(percent, more),
+                tries,
+                f"{row.title}: {row.size}" if row.size else row.title,
+            )
+        )
         keys.append((None, *scores, None, row.params, row.flops, *more, tries, None))
         names.append(line.name)
     caption = f"Macro-F1 of {evidence.people}, pooled over people, mean over seeds, 95 % interval. Headings sort."

@@ -48,7 +48,13 @@ def draw_scores(results: Results, path: Path) -> Path:
     from matplotlib.figure import Figure
 
     rows = [row for row in results.rows if row.test is not None]
-    colours = {"reference": "#000000", "variant": "#0072b2", "control": "#999999", "teacher": "#d55e00"}
+    colours = {
+        "reference": "#000000",
+        "variant": "#0072b2",
+        "control": "#999999",
+        "baseline": "#009e73",
+        "teacher": "#d55e00",
+    }
     figure = Figure(figsize=(8, 0.42 * len(rows) + 1.3), layout="constrained")
     panel = figure.subplots()
     for number, row in enumerate(rows):
@@ -57,7 +63,9 @@ def draw_scores(results: Results, path: Path) -> Path:
         if low is not None and high is not None:
             panel.plot([100 * low, 100 * high], [number, number], color=colours[row.role], linewidth=2, alpha=0.5)
         panel.plot(100 * row.test.score, number, "o", color=colours[row.role], markersize=7)
-    panel.set_yticks(range(len(rows)), [f"{row.variant}  ({row.params:,} parameters)" for row in rows], fontsize=8)
+    sizes = [row.size or row.title if row.params is None else f"{row.params:,} parameters" for row in rows]
+    labels = [f"{row.variant}  ({size})" for row, size in zip(rows, sizes, strict=True)]
+    panel.set_yticks(range(len(rows)), labels, fontsize=8)
     panel.invert_yaxis()
     panel.set_xlabel(f"macro-F1 on {results.people} people never seen, percent, with 95 % interval", fontsize=8)
     panel.grid(axis="x", alpha=0.3)

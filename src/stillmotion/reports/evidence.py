@@ -24,7 +24,7 @@ class Line:
         f1: macro-F1 of test people, or of validation people while nobody has been tested; its interval where there is
             one.
         accuracy: of the same people.
-        cost: of its network, None where it was not trained.
+        cost: of its network, None where it was not trained or there is none (baselines).
         comparison: with the reference.
         state: ``done``, ``partly``, ``failed`` or ``not trained``.
     """
@@ -43,7 +43,7 @@ class Line:
 
     @property
     def role(self) -> str:
-        """``reference``, ``variant``, ``control`` or ``teacher``."""
+        """``reference``, ``variant``, ``control``, ``baseline`` or ``teacher``."""
         return self.row.role
 
 
@@ -85,7 +85,8 @@ class Evidence:
         if self.results.compared is not None or self.tally is None:
             return self.results.compared
         reference = self.results.reference
-        return compare(self.tally, against=reference if reference in self.tally.variants else None)
+        against = reference if reference in self.tally.variants else None
+        return compare(self.tally, against=against, apart=self.record.study.baselines)
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:
@@ -94,7 +95,7 @@ class Evidence:
 
     @property
     def students(self) -> tuple[Line, ...]:
-        """The variants that have a score."""
+        """The variants and baselines that have a score."""
         return tuple(line for line in self.lines if line.role != "teacher" and line.f1 is not None)
 
     @property
@@ -109,10 +110,10 @@ class Evidence:
 
     @cached_property
     def first_runs(self) -> Mapping[str, Run]:
-        """A run of each variant and teacher, of its first fold."""
+        """A run of each variant and teacher that is a network, of its first fold."""
         found: dict[str, Run] = {}
         for (name, _), runs in sorted(self.record.finals.items(), key=lambda item: item[0][1]):
-            if runs:
+            if runs and not runs[0].classical:
                 found.setdefault(name, runs[0])
         for name, members in self.record.teachers.items():
             found.setdefault(name, members[min(members)][0])
@@ -120,11 +121,11 @@ class Evidence:
 
     @cached_property
     def histories(self) -> Mapping[str, list[list[dict[str, float]]]]:
-        """Loss terms and validation scores by epoch, of every reported run of each variant and teacher."""
+        """Loss terms and validation scores by epoch, of every reported network of each variant and teacher."""
         store = self.record.store
         found: dict[str, list[list[dict[str, float]]]] = {}
         for (name, _), runs in self.record.finals.items():
-            found.setdefault(name, []).extend(store.history(run.id) for run in runs)
+            found.setdefault(name, []).extend(store.history(run.id) for run in runs if not run.classical)
         for name, members in self.record.teachers.items():
             every = dict.fromkeys(run for runs in members.values() for run in runs)
             found[name] = [store.history(run.id) for run in every]

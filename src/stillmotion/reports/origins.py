@@ -70,7 +70,7 @@ def reproduce(evidence: Evidence) -> Html:
         for line in evidence.lines
         for (name, fold), each in sorted(record.finals.items())
         if name == line.name
-        for run in each
+        for run in dict.fromkeys(each)
     ]
     looks = []
     for at, count, people, why in record.store.looks():

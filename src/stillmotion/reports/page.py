@@ -207,6 +207,8 @@ def _differences(evidence: Evidence) -> Html:
         f"Endpoint: {found.endpoint}, as a difference to {found.against}.",
         f"Holm's adjustment covers {len(found.family)} comparisons: {', '.join(found.family)}.",
     ]
+    if found.apart:
+        said.append(f"Baselines are a family of their own: {', '.join(found.apart)}.")
     if smallest is not None:
         said.append(f"The smallest p that these people allow is {smallest:.2g}.")
     notes = dict.fromkeys([*found.notes, *(note for one in found.comparisons for note in one.notes)])

@@ -22,11 +22,14 @@ COLOURS: Mapping[str, tuple[str, str]] = {
     "control-0": ("#6d7680", "#98a2ae"),
     "control-1": ("#838b95", "#838d99"),
     "control-2": ("#7b6d60", "#ab9c8d"),
+    "baseline-0": ("#0b6a77", "#4fc3d4"),
+    "baseline-1": ("#7a5c00", "#d8b04a"),
+    "baseline-2": ("#5e6b4f", "#a9b895"),
     "teacher-0": ("#5a3fa0", "#b39ef0"),
     "teacher-1": ("#8463c9", "#957fd6"),
 }
 INK, QUIET, RULE, PAPER = (COLOURS[name][0] for name in ("ink", "quiet", "rule", "paper"))
-MARKERS = {"reference": "o", "variant": "o", "control": "s", "teacher": "D"}
+MARKERS = {"reference": "o", "variant": "o", "control": "s", "baseline": "^", "teacher": "D"}
 
 
 def colours(lines: Sequence[Line]) -> dict[str, str]:

@@ -44,7 +44,7 @@ def latex(evidence: Evidence) -> str:
     ]
     role = ""
     for line in evidence.lines:
-        if role and line.role != role and line.role in ("control", "teacher"):
+        if role and line.role != role and line.role in ("control", "baseline", "teacher"):
             lines.append("\\midrule")
         role = line.role
         lines.append(" & ".join(escape(cell) for cell in cells(line)) + " \\\\")

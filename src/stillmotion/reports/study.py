@@ -43,7 +43,7 @@ def show_results(results: Results) -> None:
         )
     role = ""
     for row in results.rows:
-        if role and row.role in ("teacher", "control") and row.role != role:
+        if role and row.role in ("teacher", "control", "baseline") and row.role != role:
             table.add_section()
         role = row.role
         table.add_row(*(escape(cell) for cell in _cells(row)))
@@ -113,6 +113,7 @@ CSV = [
     "epochs",
     "seconds",
     "failed",
+    "size",
     "settings",
 ]
 
@@ -123,7 +124,16 @@ def _flat(row: Row) -> list[str | int | float | None]:
 
     start = (row.variant, row.role, row.tries, row.seeds, row.params, row.flops, row.validation)
     middle = (*ends(row.test), row.accuracy, row.seed_spread, *ends(row.gain), row.p)
-    return [*start, *middle, row.verdict, row.epochs, round(row.seconds, 1), row.failed, "; ".join(row.settings)]
+    return [
+        *start,
+        *middle,
+        row.verdict,
+        row.epochs,
+        round(row.seconds, 1),
+        row.failed,
+        row.size,
+        "; ".join(row.settings),
+    ]
 
 
 def markdown(results: Results) -> str:
@@ -195,9 +205,9 @@ def clock(seconds: float) -> str:
 def _cells(row: Row) -> tuple[str, ...]:
     return (
         row.variant,
-        row.title,
-        f"{row.params:,}",
-        f"{row.flops / 1000:,.0f}",
+        f"{row.title}: {row.size}" if row.size else row.title,
+        "–" if row.params is None else f"{row.params:,}",
+        "–" if row.flops is None else f"{row.flops / 1000:,.0f}",
         "" if row.role == "teacher" else str(row.tries),
         _percent(row.validation),
         _interval(row.test),

@@ -4,6 +4,7 @@
 are chosen on validation people, every variant with the same number of tries; test people are scored when asked.
 """
 
+from .baselines import BASELINES, Baseline
 from .leads import Lead
 from .material import Ground, gather
 from .partners import Partner
@@ -17,7 +18,9 @@ from .table import Results, Row
 from .variants import VARIANTS, Variant
 
 __all__ = [
+    "BASELINES",
     "VARIANTS",
+    "Baseline",
     "Ground",
     "Lead",
     "Partner",

@@ -13,6 +13,7 @@ from ..methods import Unfit, method
 from ..networks import build, cost
 from ..training import Fleet, Recipe, Replica, Teacher
 from ..training.lesson import teacher_network
+from .classical import seconds
 from .plan import Planner
 from .runs import Run, Squad
 from .search import budget
@@ -59,6 +60,7 @@ class Clock:
     planner: Planner
     _paces: dict[tuple[str, str, str], Pace] = field(default_factory=dict, init=False)
     _flops: dict[tuple[str, str, str], int] = field(default_factory=dict, init=False)
+    _fits: dict[str, float] = field(default_factory=dict, init=False)
 
     def line(self, squad: Squad) -> Line:
         """A fleet of the plan with its time."""
@@ -83,6 +85,12 @@ class Clock:
         if key not in self._paces:
             self._paces[key] = self._measure(run)
         return self._paces[key]
+
+    def fit(self, run: Run) -> float:
+        """Seconds of a baseline's fit, measured once for each baseline."""
+        if run.method not in self._fits:
+            self._fits[run.method] = seconds(run, self.planner.ground)
+        return self._fits[run.method]
 
     def flops(self, run: Run) -> int:
         """Of a network with its attention."""
@@ -153,17 +161,27 @@ class Clock:
 def plan_lines(planner: Planner) -> list[Line]:
     """The fleets of a study, in order, with their times; final seeds as if each variant took its first setting.
 
-    Tries that depend on earlier rounds are counted as if every round were like the first.
+    Tries that depend on earlier rounds are counted as if every round were like the first. Fits of a baseline, which
+    come one by one, are a line for each phase.
     """
     clock = Clock(planner)
-    lines = []
+    lines: list[Line] = []
+    fits: dict[tuple[str, str], list[Run]] = {}
     for squad in plan_squads(planner):
+        if squad.runs[0].classical:
+            fits.setdefault((squad.phase, squad.runs[0].method), []).extend(squad.runs)
+            continue
         try:
             lines.append(clock.line(squad))
         except Unfit:
             run = squad.runs[0]
             what = f"{run.method} of {run.network}, which do not go together"
             lines.append(Line(squad.phase, what, len(squad.runs), squad.size, 0, 0.0))
+    for (phase, name), runs in fits.items():
+        try:
+            lines.append(Line(phase, f"{name} on features", len(runs), 1, 0, sum(map(clock.fit, runs))))
+        except Unfit as reason:
+            lines.append(Line(phase, str(reason), len(runs), 1, 0, 0.0))
     return lines
 
 
@@ -173,8 +191,9 @@ def plan_squads(planner: Planner) -> list[Squad]:
     rounds = -(-budget(planner.study) // max(1, len(next(iter(tried.values())))))
     planned = [(name, fold, each) for (name, fold), made in tried.items() for each in made]
     variants = planner.study.all_variants
-    masters = [run for name, fold, _ in planned for run in planner.masters(variants[name], fold)]
-    teachers = [run for name, fold, each in planned for run in planner.teachers(variants[name], fold, each.attention)]
+    taught = [(variants[name], fold, each) for name, fold, each in planned if name in variants]
+    masters = [run for variant, fold, _ in taught for run in planner.masters(variant, fold)]
+    teachers = [run for variant, fold, each in taught for run in planner.teachers(variant, fold, each.attention)]
     squads = planner.squads("teachers", [*masters, *teachers])
     if budget(planner.study) == 1:
         every = [planner.student(*each, seed) for each in planned for seed in range(planner.study.seeds)]

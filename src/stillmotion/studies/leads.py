@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..evaluation import Interval, Tally, compare
+from .baselines import Baseline
 from .plan import Planner
 from .runs import Run
 from .scoring import Counts, by_person
@@ -108,8 +109,8 @@ def teachers_by_fold(planner: Planner, choices: Mapping[Key, Choice | None]) -> 
     """The teachers whose students are reported, by name and fold; the student's own network is left out."""
     found: dict[str, dict[int, tuple[Run, ...]]] = {}
     for (name, fold), choice in choices.items():
-        variant = planner.study.all_variants[name]
-        if variant.teacher in ("none", "self"):
+        variant = planner.study.systems[name]
+        if isinstance(variant, Baseline) or variant.teacher in ("none", "self"):
             continue
         # Where all students failed, their teacher is what one wants to see.
         first = planner.study.attentions[0] if variant.attention else ""

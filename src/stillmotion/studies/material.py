@@ -15,6 +15,7 @@ from ..errors import DataWarning, UserError
 from ..signals import load, resample, select_classes
 from ..windows import Fold, Splits, Statistics, Windows, audit, cut, fit_statistics, splits
 from ..windows.augment import Places, sensor_places
+from ..windows.features import features
 from .spec import Study
 
 
@@ -38,6 +39,11 @@ class Ground:
     def values(self) -> NDArray[np.float32]:
         """(N, T, D), copied out."""
         return np.ascontiguousarray(self.windows.values(), np.float32)
+
+    @cached_property
+    def features(self) -> NDArray[np.float32]:
+        """(N, F) standard features of each window, for baselines."""
+        return features(self.windows).values
 
     @property
     def labels(self) -> NDArray[np.int64]:

@@ -13,6 +13,7 @@ from ..networks import build
 from ..training import Recipe
 from ..training.functional import Functional
 from ..training.memory import on_accelerator, replica_bytes
+from .baselines import VERSION, Baseline
 from .choices import Training
 from .material import Ground
 from .runs import Run, Squad
@@ -97,9 +98,22 @@ class Planner:
         ]
 
     def student(self, name: str, fold: int, tried: Try, seed: int) -> Run:
-        """A variant's run in one setting."""
-        variant = self.study.all_variants[name]
+        """A variant's or a baseline's run in one setting."""
+        variant = self.study.systems[name]
         training = self.study.student_training
+        if isinstance(variant, Baseline):
+            recipe = self._recipe(training)
+            kept = {"select": recipe.select, "imbalance": recipe.imbalance, "classical": VERSION}
+            return Run(
+                data=self.data,
+                fold=fold,
+                network="",
+                attention="",
+                method=name,
+                seed=seed if variant.seeded else 0,
+                recipe=kept,
+                numbers=dict(tried.numbers),
+            )
         taught = tuple(run.id for run in self.teachers(variant, fold, tried.attention))
         if variant.teacher not in ("none", "self", "assistant") and self.scores:
             taught = (f"file:{self.scores}",)
@@ -125,6 +139,9 @@ class Planner:
             alike.setdefault(run.kind, []).append(run)
         made = []
         for group in alike.values():
+            if group[0].classical:
+                made += [Squad(phase, (run,), 1) for run in group]
+                continue
             most = self._together(group[0])
             for start in range(0, len(group), LARGEST):
                 part = tuple(group[start : start + LARGEST])

@@ -21,6 +21,8 @@ from ..networks import Bundle
 from ..training.memory import on_accelerator
 from ..training.progress import Progress
 from ..training.teacher import Unable
+from . import classical
+from .baselines import Baseline
 from .feasible import require_feasible
 from .jobs import prepare, train
 from .leads import count_teachers, teachers_by_fold
@@ -147,8 +149,8 @@ class Runner:
         if self.ray:
             from .ray import train_all
 
-            train_all(self, squads)
-            return
+            train_all(self, [squad for squad in squads if not squad.runs[0].classical])
+            squads = [squad for squad in squads if squad.runs[0].classical]
         waiting = list(enumerate(squads, 1))
         while waiting:
             held = []
@@ -166,12 +168,16 @@ class Runner:
     def _train_here(self, squad: Squad, number: int, total: int) -> None:
         run = squad.runs[0]
         attention = f" with {run.attention}" if run.attention else ""
-        self._say(f"{squad.phase} {number}/{total}: {len(squad.runs)} × {run.method} of {run.network}{attention}")
+        what = f"{run.method}, fold {run.fold}" if run.classical else f"{run.method} of {run.network}{attention}"
+        self._say(f"{squad.phase} {number}/{total}: {len(squad.runs)} × {what}")
         started = time.monotonic()
         checkpoints = self.folder / "fleets" / squad.id
         try:
-            job = prepare(squad, self.planner, self.staff)
-            outcomes = train(job, folder=checkpoints, progress=Progress(enabled=not self.quiet), every=self.every)
+            if run.classical:
+                outcomes = [classical.train(run, self.ground)]
+            else:
+                job = prepare(squad, self.planner, self.staff)
+                outcomes = train(job, folder=checkpoints, progress=Progress(enabled=not self.quiet), every=self.every)
         except (Unable, Unfit) as reason:
             self._say(f"{squad.phase}: {reason}")
             self.store.fail(squad, str(reason), self.versions)
@@ -200,7 +206,7 @@ class Runner:
         folder = self.folder / "predictions"
         folder.mkdir(exist_ok=True)
         finals, ended, ground = final_runs(self.planner, choices), self.store.ended(), self.ground
-        for name in self.study.all_variants:
+        for name in self.study.systems:
             parts = []
             for fold in range(len(ground.folds)):
                 rows = ground.folds[fold].test
@@ -216,7 +222,7 @@ class Runner:
         best: tuple[float, Run, str] | None = None
         for (name, fold), runs in final_runs(self.planner, choices).items():
             able = [run for run in runs if ended[run.id].status == "done"]
-            if fold or not able:
+            if fold or not able or able[0].classical:
                 continue
             run = max(able, key=lambda each: ended[each.id].validation)
             self._bundle(name, run, name)
@@ -271,15 +277,17 @@ class Runner:
         return [self.planner.student(name, fold, tried, seed) for seed in seeds]
 
     def _teachers_of(self, name: str, fold: int, tried: Try) -> tuple[Run, ...]:
-        return self.planner.teachers(self.study.all_variants[name], fold, tried.attention)
+        variant = self.study.systems[name]
+        return () if isinstance(variant, Baseline) else self.planner.teachers(variant, fold, tried.attention)
 
     def _masters_of(self, name: str, fold: int, tried: Try) -> tuple[Run, ...]:
-        return self.planner.masters(self.study.all_variants[name], fold)
+        variant = self.study.systems[name]
+        return () if isinstance(variant, Baseline) else self.planner.masters(variant, fold)
 
     @property
     def versions(self) -> dict[str, str]:
         """Of what computes."""
-        names = ("stillmotion", "keras", "jax", "numpy")
+        names = ("stillmotion", "keras", "jax", "numpy", "scikit-learn")
         return {"python": platform.python_version(), **{name: version(name) for name in names}}
 
     def _keep_specification(self) -> None:

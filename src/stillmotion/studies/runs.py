@@ -20,7 +20,7 @@ class Run:
     Args:
         data: fingerprint of windows and split.
         fold: of the protocol.
-        network: name.
+        network: name; nothing for a baseline, whose method is its name.
         attention: its blocks of attention, or nothing.
         method: name.
         seed: of weights, order and augmentation.
@@ -62,6 +62,11 @@ class Run:
         """What must agree for runs to train as one fleet."""
         alike = (self.network, self.attention, self.recurrence, self.method, dict(self.options), dict(self.recipe))
         return json.dumps(alike, sort_keys=True)
+
+    @property
+    def classical(self) -> bool:
+        """Whether it is a baseline: no network, fitted by itself."""
+        return not self.network
 
     @property
     def options_of_network(self) -> dict[str, str]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..evaluation import confusion
 from ..training.functional import Functional
+from .classical import answers
 from .material import Ground
 from .plan import Planner
 from .runs import Run
@@ -27,7 +28,9 @@ class Examiner:
         self._networks: dict[tuple[str, str, str], Functional] = {}
 
     def logits(self, run: Run, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """(n, C) answers of a run to these windows."""
+        """(n, C) answers of a run to these windows; of a baseline, windows that its fold chooses or tests on."""
+        if run.classical:
+            return answers(run, self.store, rows)
         key = (run.network, run.attention, run.recurrence)
         if key not in self._networks:
             self._networks[key] = Functional(model_of(run, self.planner.ground), ["logits"])

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..methods import method
+from .baselines import Baseline
 from .choices import Range
 from .spec import Study
 from .variants import Variant
@@ -38,8 +39,13 @@ def budget(study: Study) -> int:
     return study.search.tries
 
 
-def ranges(study: Study, variant: Variant) -> dict[str, Range]:
-    """What is searched for a variant: the study's ranges, the method's own, those of the variant; not what is fixed."""
+def ranges(study: Study, variant: Variant | Baseline) -> dict[str, Range]:
+    """What is searched for a variant: the study's ranges, the method's own, those of the variant; not what is fixed.
+
+    A baseline has ranges of its own.
+    """
+    if isinstance(variant, Baseline):
+        return dict(variant.search)
     own = {
         name: Range(number.low, number.high, number.log, number.default)
         for name, number in method(variant.method).numbers.items()
@@ -61,17 +67,20 @@ def next_tries(study: Study, name: str, fold: int, told: Sequence[tuple[Try, flo
         fold: number of the fold, for which a learning sampler learns by itself.
         told: earlier tries with their validation scores (None for one that failed).
     """
-    variant, total = study.all_variants[name], budget(study)
+    variant, total = study.systems[name], budget(study)
     if len(told) >= total:
         return []
-    if study.search.kind != "optuna":
-        points = _grid(study, variant) if study.search.kind == "grid" else [_first(study, variant)]
+    if study.search.kind == "none":
+        return _cycled([_first(study, variant)], total)
+    # A grid is of the methods' numbers: a baseline draws as many settings from its ranges instead.
+    if study.search.kind == "grid" and isinstance(variant, Variant):
+        points = _grid(study, variant)
         return _cycled(_chosen(points, total, study.search.seed), total)
     size = -(-total // study.search.rounds)
     return _drawn(study, name, variant, fold, list(told), min(size, total - len(told)))
 
 
-def _first(study: Study, variant: Variant) -> tuple[dict[str, float], str]:
+def _first(study: Study, variant: Variant | Baseline) -> tuple[dict[str, float], str]:
     """The setting that every variant starts from: defaults, and where a range says so its start."""
     started = {name: given.start for name, given in ranges(study, variant).items() if given.start is not None}
     return {**started, **variant.numbers}, study.attentions[0] if variant.attention else ""
@@ -112,7 +121,7 @@ def _cycled(points: list[tuple[dict[str, float], str]], total: int) -> list[Try]
 
 
 def _drawn(
-    study: Study, name: str, variant: Variant, fold: int, told: list[tuple[Try, float | None]], count: int
+    study: Study, name: str, variant: Variant | Baseline, fold: int, told: list[tuple[Try, float | None]], count: int
 ) -> list[Try]:
     import optuna
 

@@ -33,7 +33,7 @@ def tries_so_far(planner: Planner, ended: Mapping[str, Ended]) -> tuple[dict[Key
     """
     planned: dict[Key, list[Try]] = {}
     complete = True
-    for name in planner.study.all_variants:
+    for name in planner.study.systems:
         for fold in range(len(planner.ground.folds)):
             made: list[Try] = []
             while len(made) < budget(planner.study):

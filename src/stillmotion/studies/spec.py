@@ -15,6 +15,7 @@ from ..errors import UnknownName, UserError
 from ..methods import METHODS, method
 from ..networks import network, parse_attention
 from . import written
+from .baselines import BASELINES, Baseline
 from .choices import Material, Networks, Search, Split, Teaching, Training
 from .variants import COMPANIONS, CONTROLS, VARIANTS, Variant
 
@@ -37,6 +38,7 @@ class Study:
         seeds: students a fold and variant.
         published: the sources' recipe.
         controls: whether the controls join.
+        baselines: classifiers of window features that join, with as many tries as each variant (see ``BASELINES``).
         score_test: score test people without being asked (the demonstration does).
         data, split, networks, training, teaching, search: the sections.
         variant: variants of one's own, or built-in ones changed.
@@ -48,6 +50,7 @@ class Study:
     seeds: int = 3
     published: bool = False
     controls: bool = True
+    baselines: tuple[str, ...] = tuple(BASELINES)
     score_test: bool = False
     data: Material = field(default_factory=Material)
     split: Split = field(default_factory=Split)
@@ -66,6 +69,11 @@ class Study:
             raise UserError(f"compare names a variant and its reference, not {list(self.compare)}.")
         if not self.variants:
             raise UserError("variants names nothing to compare.")
+        for name in self.baselines:
+            if name not in BASELINES:
+                raise UnknownName("baseline", name, list(BASELINES))
+        for name in set(self.all_variants) & set(self.baselines):
+            raise UserError(f"{name} is a baseline; give the variant another name, or leave the baseline out.")
         if self.seeds < 1:
             raise UserError(f"seeds must be at least 1, not {self.seeds}.")
         for name in (self.networks.student, *(self.networks.teacher if self.scores is None else ())):
@@ -85,6 +93,11 @@ class Study:
         for name in (*self.variants, *self.compare, *(CONTROLS if self.controls else ())):
             wanted += [each for each in (name, *COMPANIONS.get(name, ())) if each not in wanted]
         return {name: known[name] for name in dict.fromkeys(wanted)}
+
+    @cached_property
+    def systems(self) -> dict[str, Variant | Baseline]:
+        """All that is tried, chosen, scored and compared: the variants, then the baselines."""
+        return {**self.all_variants, **{name: BASELINES[name] for name in self.baselines}}
 
     @cached_property
     def attentions(self) -> tuple[str, ...]:

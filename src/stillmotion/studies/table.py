@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from ..evaluation import Interval, Tally, compare, macro_f1
 from ..evaluation.compare import Compared
 from ..networks import cost
+from .baselines import Baseline
 from .leads import Lead, leads_of, teachers_by_fold
 from .partners import Partner, partners_of
 from .plan import Planner
 from .runs import Run
 from .search import Try, budget
 from .selection import Choice, Key, final_runs, run_of
+from .spec import Study
 from .store import Ended, Store
 from .teachers import model_of
 
@@ -30,10 +32,10 @@ class Row:
     """One variant's results.
 
     Args:
-        variant: its name, title and whether it is a control.
+        variant: its name, title and role: ``reference``, ``variant``, ``control``, ``baseline`` or ``teacher``.
         tries: settings tried in each fold, failed ones included.
         seeds: students a fold.
-        params, flops: of the student that a device runs.
+        params, flops: of the student that a device runs; None for a baseline, which none runs.
         validation: macro-F1 of the validation people, pooled over them, mean over seeds.
         test: the same of the test people with its interval, or None while they have not been scored.
         accuracy: of the test people.
@@ -44,6 +46,7 @@ class Row:
         settings: what was chosen, by fold.
         epochs, seconds: of all its runs together.
         failed: runs that failed.
+        size: what a baseline would have to store, a mean over its reported runs.
     """
 
     variant: str
@@ -51,8 +54,8 @@ class Row:
     role: str
     tries: int
     seeds: int
-    params: int
-    flops: int
+    params: int | None
+    flops: int | None
     validation: float | None
     test: Interval | None
     accuracy: float | None
@@ -64,6 +67,7 @@ class Row:
     epochs: int
     seconds: float
     failed: int
+    size: str = ""
 
 
 @dataclass(frozen=True)
@@ -121,11 +125,15 @@ def results(
     reference = study.compare[1] if study.compare else next(iter(study.all_variants))
     compared = None
     if tally is not None:
-        compared = compare(tally, against=reference if reference in tally.variants else None)
+        compared = compare(tally, against=reference if reference in tally.variants else None, apart=study.baselines)
     rows = [
         _row(planner, counts, name, tried, choices, finals, ended, compared if test else None, reference)
-        for name in study.all_variants
+        for name in study.systems
     ]
+    for number, row in enumerate(rows):
+        if row.role == "baseline":
+            runs = [run for (name, _), each in finals.items() if name == row.variant for run in dict.fromkeys(each)]
+            rows[number] = replace(row, size=_size([store.history(run.id) for run in runs]))
     rows += _teacher_rows(planner, counts, ended, choices, test=test)
     return Results(
         name=study.name,
@@ -150,7 +158,7 @@ def tally_of(planner: Planner, counts: Counted, finals: Mapping[Key, Sequence[Ru
     there = {name: runs for (name, _), runs in finals.items() if any(run.id in counts for run in runs)}
     if not there:
         return None
-    names = [name for name in study.all_variants if name in there]
+    names = [name for name in study.systems if name in there]
     # People may be in several folds' validation: each fold's person counts by itself then.
     people = [(fold, person) for fold, each in enumerate(ground.folds) for person in each.people(side)]
     plain = len({person for _, person in people}) == len(people)
@@ -182,7 +190,7 @@ def _row(
     reference: str,
 ) -> Row:
     study = planner.study
-    variant = study.all_variants[name]
+    variant = study.systems[name]
     mine = [choice for (own, _), choice in sorted(choices.items()) if own == name and choice is not None]
     runs = [run for (own, _), each in sorted(finals.items()) if own == name for run in each]
     tries = [
@@ -199,15 +207,16 @@ def _row(
         against = next((each for each in compared.comparisons if each.variant == name), None)
         if against is not None:
             gain, p, verdict = against.difference, against.p_adjusted, against.verdict
-    said = cost(model_of((runs or tries)[0], planner.ground))
+    baseline = isinstance(variant, Baseline)
+    said = None if baseline else cost(model_of((runs or tries)[0], planner.ground))
     return Row(
         variant=name,
         title=variant.title,
-        role="reference" if name == reference else "control" if _is_control(study, name) else "variant",
-        tries=budget(study),
+        role="reference" if name == reference else "baseline" if baseline else _role(study, name),
+        tries=len({run.id for run in tries}) // len(planner.ground.folds) if baseline else budget(study),
         seeds=study.seeds,
-        params=said.params,
-        flops=said.flops,
+        params=None if said is None else said.params,
+        flops=None if said is None else said.flops,
         validation=validation,
         test=test,
         accuracy=accuracy,
@@ -299,8 +308,18 @@ def _pooled(
     return float(np.mean(scores)), float(np.std(scores, ddof=1)) if len(scores) > 1 else None
 
 
-def _is_control(study: Any, name: str) -> bool:
-    return name not in study.variants
+def _role(study: Study, name: str) -> str:
+    return "variant" if name in study.variants else "control"
+
+
+def _size(histories: Sequence[Sequence[Mapping[str, float]]]) -> str:
+    """What a baseline would have to store: its parts, and bytes at 32 bits a number."""
+    rows = [history[0] for history in histories if history]
+    for part in ("nodes", "coefficients"):
+        if rows and part in rows[0]:
+            many, stored = (float(np.mean([row[name] for row in rows])) for name in (part, "stored"))
+            return f"{many:,.0f} {part}, {4 * stored / 1024:,.0f} KiB"
+    return ""
 
 
 def _setting(choice: Choice) -> str:

@@ -69,7 +69,7 @@ def member_tables(
     weights, offsets = [], []
     for replica in replicas:
         counts = np.bincount(labels[replica.train], minlength=classes).astype(np.float64)
-        weights.append(_class_weights(counts, recipe.imbalance))
+        weights.append(class_weights(counts, recipe.imbalance))
         prior = np.maximum(counts, 0.5) / counts.sum()
         offsets.append(np.log(prior) if recipe.imbalance == "logit-adjustment" else np.zeros(classes))
     longest = max(len(replica.validation) for replica in replicas)
@@ -87,7 +87,7 @@ def member_tables(
     )
 
 
-def _class_weights(counts: NDArray[np.float64], imbalance: str) -> NDArray[np.float64]:
+def class_weights(counts: NDArray[np.float64], imbalance: str) -> NDArray[np.float64]:
     """Factor of each class in the cross-entropy; their mean over the training windows is 1."""
     if imbalance not in ("weights", "sqrt-weights"):
         return np.ones_like(counts)

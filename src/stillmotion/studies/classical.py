@@ -1,0 +1,141 @@
+"""Baselines are fitted here: standard features of windows, and a classifier of scikit-learn on them."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..evaluation import accuracy, confusion, macro_f1
+from ..methods import Unfit
+from ..training import Outcome
+from ..training.members import class_weights
+from .material import Ground
+from .runs import Run
+from .store import Store
+
+Rows = NDArray[np.int64]
+Floats = NDArray[np.float32]
+TREES = 100
+#: Training windows of a fit that is measured for a plan.
+MEASURED = 1000
+
+
+def train(run: Run, ground: Ground) -> Outcome:
+    """Fit a baseline on its fold's training people.
+
+    What is kept is its answers to the fold's validation and test windows, not the model: the trees of a hard set take
+    tens of megabytes a run. Nothing is scored here but the validation windows.
+    """
+    fold = ground.folds[run.fold]
+    answer, size = _fitted(run, ground, fold.train)
+    rows = np.union1d(fold.validation, fold.test)
+    answers = answer(rows)
+    guess = answers[np.searchsorted(rows, fold.validation)].argmax(1)
+    table = confusion(ground.labels[fold.validation], guess, ground.classes)
+    score = float(macro_f1(table) if run.recipe["select"] == "macro-f1" else accuracy(table))
+    nothing = np.zeros(0, np.float32)
+    return Outcome(
+        replica=0,
+        status="done",
+        reason="",
+        best=score,
+        best_epoch=1,
+        epochs=1,
+        history=({"validation": score, **size},),
+        weights=nothing,
+        state=[rows, answers],
+        teacher_weights=nothing,
+        teacher_state=[],
+        extras=nothing,
+    )
+
+
+def answers(run: Run, store: Store, rows: Rows) -> Floats:
+    """(n, C) logarithms of the probabilities that a baseline gave to these windows of its fold."""
+    _, (there, said) = store.weights(run.id)
+    return np.asarray(said[np.searchsorted(there, rows)], np.float32)
+
+
+def seconds(run: Run, ground: Ground) -> float:
+    """How long a fit takes on all training windows, from one on some of them."""
+    rows = ground.folds[run.fold].train
+    some = np.random.default_rng(0).permutation(rows)[:MEASURED]
+    if run.method != "majority":
+        _ = ground.features  # Made once for the study, so no part of a fit.
+    started = time.monotonic()
+    _fitted(run, ground, some)
+    return (time.monotonic() - started) * len(rows) / len(some)
+
+
+def _fitted(run: Run, ground: Ground, train: Rows) -> tuple[Callable[[Rows], Floats], dict[str, float]]:
+    """What answers windows, and how large it is."""
+    labels = ground.labels[train]
+    counts = np.bincount(labels, minlength=ground.classes).astype(np.float64)
+    prior = _logarithm(counts / counts.sum())
+    if run.method == "majority":
+        return lambda rows: np.repeat(prior[None], len(rows), axis=0), {"stored": 1}
+    there = np.flatnonzero(counts)
+    if len(there) < 2:
+        only = ground.windows.spec.classes[int(there[0])]
+        raise Unfit(f"{run.method} needs two classes to tell apart; in fold {run.fold} people train on {only} alone.")
+    known = ground.features[train]
+    mean, std = known.mean(0, np.float64), known.std(0, np.float64)
+    std[std == 0] = 1.0
+
+    def scaled(rows: Rows) -> Floats:
+        return np.asarray((ground.features[rows] - mean) / std, np.float32)
+
+    weights = None
+    if run.recipe["imbalance"] in ("weights", "sqrt-weights"):
+        factors = class_weights(counts, str(run.recipe["imbalance"]))
+        weights = {int(each): float(factors[each]) for each in there}
+    model = _estimator(run, weights)
+    _calmly(model.fit, scaled(train), labels)
+
+    def answer(rows: Rows) -> Floats:
+        found = np.full((len(rows), ground.classes), _logarithm(np.zeros(1))[0], np.float32)
+        if len(rows):
+            found[:, model.classes_] = _logarithm(_calmly(model.predict_proba, scaled(rows)))
+        # In place of offsets in training, which no estimator has, the priors are taken off afterwards (Menon et al.).
+        return found - prior if run.recipe["imbalance"] == "logit-adjustment" else found
+
+    return answer, _size(model, ground.classes)
+
+
+def _estimator(run: Run, weights: dict[int, float] | None) -> Any:
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
+
+    given = dict(run.numbers)
+    if run.method == "random-forest":
+        return RandomForestClassifier(TREES, class_weight=weights, random_state=run.seed, **given)
+    return LogisticRegression(class_weight=weights, solver="newton-cg", max_iter=1000, **given)
+
+
+def _calmly(work: Callable[..., Any], *given: Any) -> Any:
+    """On one thread of the linear algebra: with two, on two busy cores, a fit of 0.4 s took 24 s."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # The last steps of a solver that has as good as arrived.
+        return work(*given)
+
+
+def _size(model: Any, classes: int) -> dict[str, float]:
+    """How many numbers would have to be stored to answer with it: those of its parts, a threshold or a share each."""
+    if hasattr(model, "coef_"):
+        coefficients = model.coef_.size + model.intercept_.size
+        return {"coefficients": coefficients, "stored": coefficients + 2 * model.n_features_in_}
+    trees = [each.tree_ for each in model.estimators_]
+    nodes, leaves = (int(sum(getattr(tree, name) for tree in trees)) for name in ("node_count", "n_leaves"))
+    # A node asks for a feature and its threshold and names two others; a leaf holds a share for each class.
+    return {"nodes": nodes, "stored": 4 * (nodes - leaves) + classes * leaves}
+
+
+def _logarithm(shares: NDArray[Any]) -> Floats:
+    return np.asarray(np.log(np.maximum(shares, 1e-12)), np.float32)

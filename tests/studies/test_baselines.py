@@ -1,0 +1,254 @@
+"""Baselines are scikit-learn's own on the same folds, searched and kept like every variant."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import confusion_matrix, f1_score
+
+from stillmotion.errors import UserError
+from stillmotion.methods import Unfit
+from stillmotion.studies import BASELINES, Planner, Runner, Study, classical, gather, open_study, read_study
+from stillmotion.studies.choices import Search, Split, Training
+from stillmotion.studies.estimate import plan_lines
+from stillmotion.studies.search import next_tries
+from stillmotion.studies.store import Store
+from stillmotion.windows.features import array_features
+
+from .conftest import SMALL
+
+NAMES = tuple(BASELINES)
+ALONE = replace(SMALL, variants=("lm",), compare=(), baselines=NAMES, training=Training(batch=32, epochs=1))
+SEARCHED = replace(ALONE, search=Search(kind="optuna", tries=2), split=Split("subjects:3", folds=2))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_trees():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(classical, "TREES", 20)
+        yield
+
+
+@pytest.fixture(scope="module")
+def finished(recordings, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("baselines")
+    made = Runner(SEARCHED, folder, data=recordings, quiet=True)
+    return made, made.run(score_test=True)
+
+
+@pytest.fixture(scope="module")
+def ground(recordings):
+    return gather(ALONE, data=recordings)
+
+
+def by_hand(ground, fold):
+    """Features scaled by the training people's statistics, and labels, worked out without the study's own code."""
+    spec = ground.windows.spec
+    values = array_features(ground.values, rate=spec.rate, groups=[channel.group for channel in spec.channels]).values
+    train = ground.folds[fold].train
+    std = values[train].std(0, dtype=np.float64)
+    return ((values - values[train].mean(0, dtype=np.float64)) / np.where(std > 0, std, 1)).astype(np.float32)
+
+
+def run_of(study, ground, name, **numbers):
+    tried = replace(next_tries(study, name, 0)[0], numbers=numbers or next_tries(study, name, 0)[0].numbers)
+    return Planner(study, ground).student(name, 0, tried, 0)
+
+
+def answers_of(run, ground):
+    rows, answers = classical.train(run, ground).state
+    return rows, np.exp(answers)
+
+
+def test_scores_of_test_people_are_those_of_scikit_learn(finished):
+    made, results = finished
+    labels = made.ground.labels
+    counts = {name: [0, 0] for name in NAMES}
+    for number, fold in enumerate(made.ground.folds):
+        scaled = by_hand(made.ground, number)
+        for name in NAMES:
+            choice = next(each for each in open_choices(made) if each.variant == name and each.fold == number)
+            for seed in (0, 1):
+                if name == "majority":
+                    guess = np.full(len(fold.test), np.bincount(labels[fold.train]).argmax())
+                else:
+                    numbers = choice.tried.numbers
+                    model = (
+                        RandomForestClassifier(20, random_state=seed, **numbers)
+                        if name == "random-forest"
+                        else LogisticRegression(max_iter=5000, tol=1e-6, **numbers)
+                    )
+                    guess = model.fit(scaled[fold.train], labels[fold.train]).predict(scaled[fold.test])
+                counts[name][seed] = counts[name][seed] + confusion_matrix(labels[fold.test], guess, labels=range(4))
+    rows = {row.variant: row for row in results.rows}
+    for name in NAMES:
+        f1 = [np.mean(2 * np.diag(c) / np.maximum(c.sum(0) + c.sum(1), 1)) for c in counts[name]]
+        # Two solvers may differ on a window that lies between two classes.
+        assert rows[name].test.score == pytest.approx(np.mean(f1), abs=5e-3 if name.startswith("log") else 1e-9)
+    assert rows["majority"].test.score < rows["random-forest"].test.score
+
+
+def open_choices(made):
+    from stillmotion.studies import read_record
+
+    record = read_record(made.folder, data=made.data)
+    record.store.close()
+    return [choice for choice in record.choices.values() if choice]
+
+
+def test_baselines_have_the_tries_and_seeds_of_every_variant_and_are_marked(finished):
+    made, results = finished
+    rows = {row.variant: row for row in results.rows}
+    assert list(rows) == ["lm", *NAMES]
+    assert {rows[name].role for name in NAMES} == {"baseline"}
+    assert [rows[name].tries for name in ("lm", *NAMES)] == [2, 2, 2, 1], "there is nothing to try for the majority"
+    assert {row.seeds for row in results.rows} == {2}
+    assert all(rows[name].params is None and rows[name].flops is None for name in NAMES)
+    assert rows["random-forest"].size.endswith("KiB")
+    assert results.compared.family == ()
+    assert results.compared.apart == NAMES
+    file = sqlite3.connect(made.store.path)
+    for name in NAMES:
+        tried = file.execute("SELECT fold, numbers, validation FROM runs WHERE method = ?", (name,)).fetchall()
+        for fold in (0, 1):
+            best = max((row for row in tried if row[0] == fold), key=lambda row: row[2])
+            (choice,) = [each for each in open_choices(made) if (each.variant, each.fold) == (name, fold)]
+            assert max(choice.scores) == best[2]
+    assert (made.folder / "predictions" / "random-forest.parquet").is_file()
+    assert not (made.folder / "models" / "random-forest").exists()
+
+
+def test_validation_scores_are_of_the_validation_people(finished):
+    made, _ = finished
+    scaled, labels, fold = by_hand(made.ground, 0), made.ground.labels, made.ground.folds[0]
+    (choice,) = [each for each in open_choices(made) if (each.variant, each.fold) == ("random-forest", 0)]
+    model = RandomForestClassifier(20, random_state=0, **choice.tried.numbers)
+    guess = model.fit(scaled[fold.train], labels[fold.train]).predict(scaled[fold.validation])
+    by_class = f1_score(labels[fold.validation], guess, labels=range(4), average=None, zero_division=0)
+    assert choice.scores[choice.tried.number] == pytest.approx(by_class.mean())
+
+
+def test_the_size_is_counted_in_the_trees(ground):
+    outcome = classical.train(run_of(ALONE, ground, "random-forest", max_features=0.1, min_samples_leaf=0.01), ground)
+    train = ground.folds[0].train
+    model = RandomForestClassifier(20, max_features=0.1, min_samples_leaf=0.01, random_state=0)
+    trees = [each.tree_ for each in model.fit(by_hand(ground, 0)[train], ground.labels[train]).estimators_]
+    inner = sum(int((tree.children_left >= 0).sum()) for tree in trees)
+    leaves = sum(int((tree.children_left < 0).sum()) for tree in trees)
+    assert outcome.history[0]["nodes"] == inner + leaves
+    assert outcome.history[0]["stored"] == 4 * inner + 4 * leaves
+
+
+@pytest.mark.parametrize("imbalance", ["none", "weights", "sqrt-weights", "logit-adjustment"])
+def test_imbalance_is_handled_as_the_recipe_says(ground, imbalance):
+    study = replace(ALONE, training=Training(epochs=1, imbalance=imbalance))
+    rows, answers = answers_of(run_of(study, ground, "logistic-regression", C=0.1), ground)
+    scaled, train = by_hand(ground, 0), ground.folds[0].train
+    counts = np.bincount(ground.labels[train], minlength=4)
+    root = counts**-0.5 * counts.sum() / (counts**0.5).sum()
+    weight = {"weights": "balanced", "sqrt-weights": dict(enumerate(root))}.get(imbalance)
+    model = LogisticRegression(C=0.1, class_weight=weight, max_iter=5000, tol=1e-6)
+    expected = model.fit(scaled[train], ground.labels[train]).predict_proba(scaled[rows])
+    if imbalance == "logit-adjustment":
+        expected = expected / (counts / counts.sum())
+    np.testing.assert_allclose(answers, expected, atol=0.02)
+
+
+def test_what_was_fitted_is_not_fitted_again_and_what_was_stopped_goes_on(recordings, tmp_path, monkeypatch):
+    study = replace(ALONE, search=Search(kind="optuna", tries=2))
+    finish, fitted = Store.finish, []
+
+    def stop(self, squad, *rest):
+        finish(self, squad, *rest)
+        if squad.runs[0].method == "random-forest":
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "finish", stop)
+        with pytest.raises(KeyboardInterrupt):
+            Runner(study, tmp_path / "study", data=recordings, quiet=True).run()
+    assert not open_study(tmp_path / "study", data=recordings).complete
+    train = classical.train
+    monkeypatch.setattr(classical, "train", lambda run, ground: fitted.append(run.id) or train(run, ground))
+    first = Runner(study, tmp_path / "study", data=recordings, quiet=True).run(score_test=True)
+    # Of 2 tries and a seed of the forest, 2 tries of the regression and 1 of the majority, one was there.
+    assert len(fitted) == len(set(fitted)) == 2 + 2 + 1
+    assert Runner(study, tmp_path / "study", data=recordings, quiet=True).run(score_test=True) == first
+    assert len(fitted) == 5
+
+
+def test_a_single_class_to_train_on_fails_those_that_need_two_in_a_sentence(ground):
+    one = int(ground.labels[ground.folds[0].train][0])
+    rows = ground.folds[0].train[ground.labels[ground.folds[0].train] == one]
+    lone = replace(ground, splits=replace(ground.splits, folds=(replace(ground.folds[0], train=rows),)))
+    for name in ("random-forest", "logistic-regression"):
+        with pytest.raises(
+            Unfit, match=f"{name} needs two classes to tell apart; in fold 0 people train on \\w+ alone"
+        ):
+            classical.train(run_of(ALONE, ground, name), lone)
+    _, answers = answers_of(run_of(ALONE, ground, "majority"), lone)
+    assert set(answers.argmax(1)) == {one}
+
+
+def test_a_baseline_that_cannot_be_fitted_fails_alone_and_says_why(recordings, tmp_path, monkeypatch):
+    def unfit(run, ground):
+        raise Unfit("needs two classes")
+
+    made = Runner(replace(ALONE, baselines=("majority",), seeds=1), tmp_path / "study", data=recordings, quiet=True)
+    monkeypatch.setattr(classical, "train", unfit)
+    results = made.run(score_test=True)
+    rows = {row.variant: row for row in results.rows}
+    assert (rows["majority"].verdict, rows["majority"].failed, rows["majority"].test) == ("failed", 1, None)
+    assert rows["lm"].test is not None
+    assert [each.reason for each in made.store.ended().values() if each.status == "failed"] == ["needs two classes"]
+
+
+def test_a_class_that_nobody_trains_on_is_never_said(ground):
+    train = ground.folds[0].train
+    rows = train[ground.labels[train] != 2]
+    fewer = replace(ground, splits=replace(ground.splits, folds=(replace(ground.folds[0], train=rows),)))
+    for name in NAMES:
+        _, answers = answers_of(run_of(ALONE, ground, name), fewer)
+        assert answers.shape[1] == 4
+        assert not (answers.argmax(1) == 2).any()
+
+
+def test_a_plan_counts_them(ground):
+    lines = plan_lines(Planner(replace(ALONE, search=Search(kind="optuna", tries=4), seeds=3), ground))
+    found = {(line.phase, line.what): line.runs for line in lines if line.what.endswith("on features")}
+    assert found == {
+        ("tries", "random-forest on features"): 4,
+        ("tries", "logistic-regression on features"): 4,
+        ("tries", "majority on features"): 1,
+        ("seeds", "random-forest on features"): 2,
+        ("seeds", "logistic-regression on features"): 1,
+        ("seeds", "majority on features"): 1,
+    }
+    assert all(line.seconds > 0 for line in lines)
+
+
+def test_a_grid_gives_them_as_many_settings_as_its_largest_variant():
+    grid = Search(kind="grid", grid={"temperature": (1.0, 2.0, 4.0)})
+    study = Study(name="one", variants=("rb-kd",), compare=(), search=grid)
+    tried = next_tries(study, "random-forest", 0)
+    assert len({tuple(each.numbers.values()) for each in tried}) == 3
+    assert dict(tried[0].numbers) == {"max_features": 0.1, "min_samples_leaf": 1e-4}
+    assert {each.seed for each in tried} == {0}
+
+
+def test_wrong_names_are_one_sentence(tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_text('name = "mine"\nbaselines = ["forest"]\n')
+    with pytest.raises(UserError, match="baseline 'forest'. Did you mean 'random-forest'"):
+        read_study(path)
+    path.write_text('name = "mine"\nvariants = ["lm", "majority"]\n[variant.majority]\nmethod = "lm"\n')
+    with pytest.raises(UserError, match="majority is a baseline; give the variant another name"):
+        read_study(path)
+    path.write_text('name = "mine"\nbaselines = []\n')
+    assert list(read_study(path).systems) == list(read_study(path).all_variants)
+    assert Study(name="one").baselines == NAMES

@@ -129,6 +129,7 @@ name = "quick"
 variants = ["lm", "rb-kd"]
 compare = ["rb-kd", "lm"]
 controls = false
+baselines = []
 seeds = 1
 
 [data]

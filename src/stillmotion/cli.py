@@ -126,6 +126,8 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("folder", metavar="DIR", type=Path, help="the study's folder, finished or not")
     _folder(report)
     report.add_argument("--published", action="store_true", help="show the sources' published figures beside it")
+    report.add_argument("--beside", metavar="OTHER", type=Path, help="folder of the same study under another protocol")
+    _json(report)
 
     bench = command("bench", _bench, "Measure against what one would otherwise run, side by side.")
     bench.add_argument("name", metavar="NAME", help="what to measure; an unknown name lists what there is")
@@ -330,8 +332,18 @@ def _study(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     from .reports.report import write_report
+    from .studies import read_beside
 
-    print(write_report(options.folder, data=options.data, published=options.published))
+    found = None if options.beside is None else read_beside(options.folder, options.beside, data=options.data)
+    path = write_report(options.folder, data=options.data, published=options.published, beside=found)
+    if options.json:
+        _print({"report": str(path)} | ({} if found is None else {"beside": found.to_dict()}))
+        return 0
+    if found is not None:
+        from .reports.protocols import show_beside
+
+        show_beside(found)
+    print(path)
     return 0
 
 

@@ -17,7 +17,14 @@ SETS = {
     "wisdm": (write_wisdm, "wisdm", (20, 3, 6), 1_770, 393_030),
     "sensors": (write_shoaib, "shoaib", (50, 45, 7), 7_987, 1_414_087),
 }
-REDUCED = ("search.tries=1", "training.epochs=1", "controls=false", "split.protocol=subjects:2", "split.folds=1")
+REDUCED = (
+    "search.tries=1",
+    "training.epochs=1",
+    "controls=false",
+    "baselines=[]",
+    "split.protocol=subjects:2",
+    "split.folds=1",
+)
 
 
 def reduced(tmp_path, name, *more):

@@ -11,6 +11,7 @@ import numpy as np
 from ..evaluation import Compared, Comparison, Interval, Tally, accuracy, compare
 from ..networks import Cost, cost
 from ..studies import Record, Results, Row
+from ..studies.beside import Beside
 from ..studies.runs import Run
 from ..studies.teachers import model_of
 
@@ -54,10 +55,12 @@ class Evidence:
     Args:
         record: the study's folder, opened.
         published: whether the sources' published figures are shown beside ours.
+        beside: the same study under another protocol, if one stands beside it.
     """
 
     record: Record
     published: bool = False
+    beside: Beside | None = None
 
     @property
     def results(self) -> Results:

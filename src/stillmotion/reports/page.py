@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
+from . import protocols
 from .advice import advise, front_words
 from .answers import answer, compared, headline, results_table
 from .evidence import Evidence
@@ -24,6 +25,7 @@ SECTIONS = (
     ("sizes", "Model sizes"),
     ("teaching", "Who teaches what"),
     ("differences", "Differences, and how sure they are"),
+    ("protocols", "Under another protocol"),
     ("people", "For whom, and for which activities"),
     ("learning", "How training went"),
     ("attention", "Where networks attend"),
@@ -45,6 +47,7 @@ def page(evidence: Evidence, drawn: Drawn) -> str:
         "sources": _published(evidence),
         "teaching": _partners(evidence),
         "differences": _differences(evidence),
+        "protocols": protocols.section(evidence),
         "failed": failed(evidence),
         "reproduce": reproduce(evidence),
     }

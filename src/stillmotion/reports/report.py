@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from ..errors import UserError
-from ..studies import read_record
+from ..studies import Beside, read_record
 from .evidence import Evidence
 from .figure import Figure
 from .figures import DRAWN
@@ -18,13 +18,20 @@ from .papers import for_markdown, latex
 LARGEST = 4_000_000
 
 
-def write_report(folder: str | Path, *, data: str | Path | None = None, published: bool = False) -> Path:
+def write_report(
+    folder: str | Path,
+    *,
+    data: str | Path | None = None,
+    published: bool = False,
+    beside: Beside | None = None,
+) -> Path:
     """Write ``report.html``, ``figures/`` and ``tables/`` into a study's folder; nothing is trained.
 
     Args:
         folder: of the study, finished or not.
         data: the folder that holds recordings.
         published: show the sources' published figures beside the study's.
+        beside: the same study under another protocol, to be shown beside it (``read_beside``).
 
     Returns:
         The page.
@@ -32,7 +39,7 @@ def write_report(folder: str | Path, *, data: str | Path | None = None, publishe
     folder = Path(folder)
     record = read_record(folder, data=data)
     try:
-        return _write(Evidence(record, published), folder)
+        return _write(Evidence(record, published, beside), folder)
     except (sqlite3.DatabaseError, json.JSONDecodeError) as problem:
         raise UserError(f"{record.store.path} is damaged ({problem}); restore it from a copy.") from problem
     except OSError as problem:

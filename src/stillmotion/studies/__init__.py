@@ -5,6 +5,7 @@ are chosen on validation people, every variant with the same number of tries; te
 """
 
 from .baselines import BASELINES, Baseline
+from .beside import Beside, beside, read_beside
 from .leads import Lead
 from .material import Ground, gather
 from .partners import Partner
@@ -21,6 +22,7 @@ __all__ = [
     "BASELINES",
     "VARIANTS",
     "Baseline",
+    "Beside",
     "Ground",
     "Lead",
     "Partner",
@@ -32,10 +34,12 @@ __all__ = [
     "Study",
     "Try",
     "Variant",
+    "beside",
     "budget",
     "built_in",
     "gather",
     "open_study",
+    "read_beside",
     "read_record",
     "read_study",
     "run_study",

@@ -19,6 +19,7 @@ from .ensembles import ensembles
 from .overhead import overhead
 from .pareto import pareto
 from .people import people
+from .protocols import protocols
 from .sizes import sizes
 from .tries import tries
 
@@ -33,6 +34,7 @@ DRAWN: tuple[tuple[str, Callable[[Evidence], list[Figure]]], ...] = (
     ("teaching", diagrams),
     ("teaching", ensembles),
     ("differences", differences),
+    ("protocols", protocols),
     ("people", people),
     ("people", classes),
     ("people", confusion),

@@ -1,0 +1,152 @@
+"""Two protocols side by side: scores of the same people, differences by hand, nothing else may differ."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from stillmotion.cli import main
+from stillmotion.errors import UserError
+from stillmotion.evaluation import read_predictions, tally
+from stillmotion.evaluation.resampling import draw, strata
+from stillmotion.studies import Runner, read_beside
+from stillmotion.studies.beside import differing
+from stillmotion.studies.choices import Split
+
+from .conftest import SMALL
+
+STUDY = replace(SMALL, variants=("lm",), compare=(), baselines=("logistic-regression", "majority"))
+STUDY = replace(STUDY, training=replace(SMALL.training, epochs=1), split=Split("subjects:3"))
+
+
+@pytest.fixture(scope="module")
+def folders(recordings, tmp_path_factory):
+    """The study by person, and under the random split of windows."""
+    root = tmp_path_factory.mktemp("protocols")
+    train = Runner._train_here
+
+    def baselines_only(self, squad, *rest):
+        # No network is needed to compare protocols, and compiling one takes longer than all of this.
+        if squad.runs[0].classical:
+            train(self, squad, *rest)
+        else:
+            self.store.fail(squad, "left out", self.versions)
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(Runner, "_train_here", baselines_only)
+    for name, protocol in (("people", "subjects:3"), ("leaky", "published")):
+        study = replace(STUDY, split=Split(protocol))
+        Runner(study, root / name, data=recordings, quiet=True).run(score_test=True)
+    patch.undo()
+    return root / "people", root / "leaky"
+
+
+@pytest.fixture(scope="module")
+def found(folders, recordings):
+    return read_beside(*folders, data=recordings)
+
+
+def f1(counts):
+    """Macro-F1 of (…, C, C), averaged over what comes before."""
+    hits = np.diagonal(counts, axis1=-2, axis2=-1)
+    size = counts.sum(-1) + counts.sum(-2)
+    return (2 * hits / np.maximum(size, 1)).mean(-1)
+
+
+def test_scores_are_those_of_the_predictions_and_the_difference_is_theirs(folders, found):
+    assert (found.protocol, found.other_protocol) == ("subjects:3", "published")
+    assert (found.leaks, found.other_leaks, found.people, found.seeds) == (False, True, 6, 2)
+    assert [row.variant for row in found.rows] == ["logistic-regression", "majority"]
+    assert found.left_out == ("lm",)
+    for row in found.rows:
+        own, other = (
+            tally(read_predictions(folder / "predictions" / f"{row.variant}.parquet")).counts[0] for folder in folders
+        )
+        assert row.score == pytest.approx(f1(own.sum(1)).mean())
+        assert row.other == pytest.approx(f1(other.sum(1)).mean())
+        assert row.difference.score == pytest.approx(row.other - row.score)
+        assert (found.windows, found.other_windows) == (own[0].sum(), other[0].sum())
+
+
+def test_the_interval_draws_people_with_both_of_their_tables(folders, found):
+    row = next(row for row in found.rows if row.variant == "logistic-regression")
+    own, other = (tally(read_predictions(folder / "predictions" / f"{row.variant}.parquet")) for folder in folders)
+    assert own.people == other.people
+    both = np.stack([own.counts[0, 0], other.counts[0, 0]])  # It does not depend on the seed.
+    weights = draw(strata(own.folds), 4000, np.random.default_rng(7))
+    pooled = np.einsum("rp,sp...->sr...", weights, both)
+    hits, true, said = np.diagonal(pooled, axis1=-2, axis2=-1), pooled.sum(-1), pooled.sum(-2)
+    by_class = np.where(true + said > 0, 2 * hits / np.maximum(true + said, 1e-9), 0)
+    scores = (by_class * (true > 0)).sum(-1) / (true > 0).sum(-1)  # A class that nobody drawn has is left out.
+    half = (row.difference.high - row.difference.low) / 2
+    # Three folds of two people leave three degrees of freedom.
+    assert half == pytest.approx(stats.t.ppf(0.975, 3) * (scores[1] - scores[0]).std(ddof=1), rel=0.1)
+
+
+def test_everything_else_that_differs_is_named_and_refused(folders, recordings, tmp_path):
+    people, leaky = folders
+    text = (leaky / "study.toml").read_text()
+    other = tmp_path / "other"
+    shutil.copytree(leaky, other)
+    (other / "study.toml").write_text(text.replace("epochs = 1", "epochs = 2").replace("seeds = 2", "seeds = 1", 1))
+    with pytest.raises(UserError, match=r"alone, but seeds is 2 and 1; training.epochs is 1 and 2\."):
+        read_beside(people, other, data=recordings)
+    with pytest.raises(UserError, match="have the same protocol, published"):
+        read_beside(leaky, leaky, data=recordings)
+    assert differing(STUDY, replace(STUDY, name="another", split=Split("loso"), score_test=True)) == {}
+
+
+def test_test_people_must_have_been_scored_on_both_sides(folders, recordings, tmp_path):
+    study = replace(STUDY, split=Split("loso"))
+    made = Runner(study, tmp_path / "study", data=recordings, quiet=True)
+    made.store.close()
+    with pytest.raises(UserError, match="has not scored its test people"):
+        read_beside(folders[0], tmp_path / "study", data=recordings)
+    with pytest.raises(UserError, match="holds no study"):
+        read_beside(folders[0], tmp_path, data=recordings)
+
+
+def test_only_people_whom_both_tested_count(folders, recordings, tmp_path):
+    """With one fold of three, two of six people are tested by person: the other side is cut down to them."""
+    sides = []
+    for folder, protocol in zip(folders, ("subjects:3", "published"), strict=True):
+        side = tmp_path / folder.name
+        shutil.copytree(folder, side)
+        study = replace(STUDY, split=Split(protocol, folds=1))
+        (side / "study.toml").write_text(study.to_toml())
+        sides.append(side)
+    found = read_beside(*sides, data=recordings)
+    assert found.people == 2
+    (own,) = read_predictions(sides[0] / "predictions" / "majority.parquet")
+    (other,) = read_predictions(sides[1] / "predictions" / "majority.parquet")
+    names = set(own.subject[own.fold == "0"])
+    assert len(names) == 2
+    assert found.other_windows == np.isin(other.subject, list(names)).sum() / 2
+
+
+def test_the_command_shows_both_and_the_page_keeps_them(folders, found, recordings, capsys):
+    people, leaky = folders
+    call = ["report", str(people), "--beside", str(leaky), "--data", str(recordings)]
+    assert main([*call, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert [row["variant"] for row in said["beside"]["rows"]] == ["logistic-regression", "majority"]
+    assert said["beside"]["rows"][0]["difference"]["score"] == found.rows[0].difference.score
+    assert "the windows differ, so no test is made" in said["beside"]["interval"]
+    assert said["report"] == str(people / "report.html")
+    assert main(call) == 0
+    shown = capsys.readouterr().out
+    assert "hapt: published beside subjects:3" in shown
+    assert f"{100 * found.rows[0].other:.1f}" in shown
+    assert "published leaks" in shown
+    assert 'id="figure-protocols"' in (people / "report.html").read_text()
+    with (people / "figures" / "protocols.csv").open(newline="") as file:
+        rows = {row["variant"]: row for row in csv.DictReader(file)}
+    assert float(rows["logistic-regression"]["low"]) == found.rows[0].difference.low
+    assert main(["report", str(people), "--beside", str(people), "--data", str(recordings)]) == 2
+    assert "have the same protocol" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..signals import SignalSpec
 from .advice import advise
 from .evidence import Evidence
 from .markup import Html, items, joined, table, tag
@@ -86,7 +87,7 @@ def compared(evidence: Evidence) -> Html:
         honest = "nobody is on two sides of a split (audited)"
     else:
         honest = "LEAKY: people, or parts of their recordings, are on both sides of a split"
-    signal = f"{several(len(spec.channels), 'channel')} ({', '.join(spec.groups)})"
+    seen = ground.teachers.windows.spec if ground.teachers else None
     told = f"{several(len(spec.classes), 'class', 'classes')}"
     folds, most = ground.folds, max((line.row.tries for line in evidence.lines), default=1)
     tests = several(len(every["test"]), "person tests", "people test")
@@ -100,7 +101,8 @@ def compared(evidence: Evidence) -> Html:
     )
     facts = [
         ("Data", f"{results.data}: {len(ground.windows):,} windows of {spec.seconds:g} s at {spec.rate:g} Hz"),
-        ("Signal", f"{signal}, {told}"),
+        ("Signal", f"{_signal(spec)}, {told}"),
+        *([("Teachers see", f"{_signal(seen)}, {seen.seconds:.3g} s at {seen.rate:g} Hz")] if seen else []),
         ("Protocol", tag("span", split, class_="bad" if results.leaks else None)),
         ("People", f"{tests}; in each fold {others}"),
         ("Variants", listed(names)),
@@ -167,6 +169,10 @@ def _in_a_line(evidence: Evidence) -> str:
         f"{results.protocol}, {several(results.people, 'test person', 'test people')}, {several(study.seeds, 'seed')}, "
         f"{several(max((line.row.tries for line in evidence.lines), default=1), 'try', 'tries')} each."
     )
+
+
+def _signal(spec: SignalSpec) -> str:
+    return f"{several(len(spec.channels), 'channel')} ({', '.join(spec.groups)})"
 
 
 def _each(folds: object, side: str) -> str:

@@ -53,6 +53,30 @@ class Material:
 
 
 @dataclass(frozen=True)
+class Privileged:
+    """``[privileged]``: what teachers see and students do not; what is not said is as students see it.
+
+    Args:
+        sensors: in place of the students', such as ``wrist,pocket``.
+        rate: in place of theirs, in Hz.
+        before, after: seconds before and after the student's window, such as the future of one that must not wait.
+    """
+
+    sensors: str = ""
+    rate: float = 0.0
+    before: float = 0.0
+    after: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("rate", "before", "after"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise UserError(f"{name} in [privileged] must be 0 or more, not {getattr(self, name)}.")
+
+    def __bool__(self) -> bool:
+        return self != Privileged()
+
+
+@dataclass(frozen=True)
 class Split:
     """``[split]``: protocol, seed, the share of training people who choose, and how many of the folds run (0: all)."""
 

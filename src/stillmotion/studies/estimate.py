@@ -58,8 +58,8 @@ class Clock:
     """Measures each kind of fleet once; attention configurations of a network go by their FLOPs."""
 
     planner: Planner
-    _paces: dict[tuple[str, str, str], Pace] = field(default_factory=dict, init=False)
-    _flops: dict[tuple[str, str, str], int] = field(default_factory=dict, init=False)
+    _paces: dict[tuple[str, str, str, bool], Pace] = field(default_factory=dict, init=False)
+    _flops: dict[tuple[str, str, str, bool], int] = field(default_factory=dict, init=False)
     _fits: dict[str, float] = field(default_factory=dict, init=False)
 
     def line(self, squad: Squad) -> Line:
@@ -81,7 +81,7 @@ class Clock:
 
     def pace(self, run: Run) -> Pace:
         """Measured once for a network, a method and whether there is attention."""
-        key = (run.network, run.method, "with attention" if run.attention else "")
+        key = (run.network, run.method, "with attention" if run.attention else "", run.privileged)
         if key not in self._paces:
             self._paces[key] = self._measure(run)
         return self._paces[key]
@@ -94,9 +94,9 @@ class Clock:
 
     def flops(self, run: Run) -> int:
         """Of a network with its attention."""
-        key = (run.network, run.attention, run.recurrence)
+        key = (run.network, run.attention, run.recurrence, run.privileged)
         if key not in self._flops:
-            spec = self.planner.ground.windows.spec
+            spec = self.planner.ground.of(run).windows.spec
             self._flops[key] = cost(build(run.network, spec, seed=0, **run.options_of_network)).flops
         return self._flops[key]
 
@@ -114,7 +114,7 @@ class Clock:
         return sum(self.pace(known[each]).window * windows for each in teachers if each in known)
 
     def _measure(self, run: Run) -> Pace:
-        spec, began = self.planner.ground.windows.spec, time.monotonic()
+        spec, began = self.planner.ground.of(run).windows.spec, time.monotonic()
         batch, way = int(run.recipe["batch"]), method(run.method, **run.options)
         random, count = np.random.default_rng(0), STEPS * int(run.recipe["batch"])
         shape = (spec.window, len(spec.channels))
@@ -147,7 +147,8 @@ class Clock:
             return [Teacher(outputs={"logits": random.normal(size=(count, classes)).astype(np.float32)})]
         one = self._teachers[run.teachers[0]]
         network = teacher_network(
-            build(one.network, self.planner.ground.windows.spec, seed=0, **one.options_of_network), method(run.method)
+            build(one.network, self.planner.ground.of(one).windows.spec, seed=0, **one.options_of_network),
+            method(run.method),
         )
         if run.recipe["augment"] or method(run.method).trains_teacher:
             weights, state = network.own()

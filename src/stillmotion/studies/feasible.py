@@ -14,7 +14,7 @@ from .search import next_tries
 
 def require_feasible(planner: Planner) -> None:
     """Raise ``UserError`` for a variant whose networks lack what its method needs."""
-    models: dict[tuple[str, str, str], keras.Model] = {}
+    models: dict[tuple[str, str, str, bool], keras.Model] = {}
     for name, variant in planner.study.all_variants.items():
         tried = next_tries(planner.study, name, 0)[0]
         way = method(variant.method, **variant.options)
@@ -34,7 +34,7 @@ def require_feasible(planner: Planner) -> None:
 
 def _require(
     planner: Planner,
-    models: dict[tuple[str, str, str], keras.Model],
+    models: dict[tuple[str, str, str, bool], keras.Model],
     name: str,
     way: Method,
     run: Run,
@@ -42,12 +42,12 @@ def _require(
     *,
     attended: bool,
 ) -> None:
-    key = (run.network, run.attention, run.recurrence)
+    key = (run.network, run.attention, run.recurrence, run.privileged)
     if run.attention and "attention" not in network(run.network).options:
         raise UserError(
             f"{name} needs attention, which {run.network} has no place for: leave {name} out, or take another network."
         )
     if key not in models:
-        models[key] = build(run.network, planner.ground.windows.spec, seed=0, **run.options_of_network)
+        models[key] = build(run.network, planner.ground.of(run).windows.spec, seed=0, **run.options_of_network)
     wanted = (*taps, *(("*_attention_*",) if attended else ()))
     find_taps(wanted, tap_names(models[key]), method=f"{name} ({way.name})", network=run.network)

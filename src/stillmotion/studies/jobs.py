@@ -60,7 +60,7 @@ class Job:
 
 def prepare(squad: Squad, planner: Planner, staff: Staff) -> Job:
     """The job of a fleet; its teachers must have been trained."""
-    ground = planner.ground
+    ground = planner.ground.of(squad.runs[0])
     taught: dict[tuple[str, ...], int] = {}
     replicas, teachers = [], []
     names, classifiers = [], []

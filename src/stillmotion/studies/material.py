@@ -16,6 +16,8 @@ from ..signals import load, resample, select_classes
 from ..windows import Fold, Splits, Statistics, Windows, audit, cut, fit_statistics, splits
 from ..windows.augment import Places, sensor_places
 from ..windows.features import features
+from .privileged import see
+from .runs import Run
 from .spec import Study
 
 
@@ -28,12 +30,18 @@ class Ground:
         splits: the folds that the study runs.
         statistics: of each fold's training people.
         leaks: what the audit found, a sentence each; nothing for an honest protocol.
+        teachers: the same as teachers see it, a window for each of these; None where they see what students see.
     """
 
     windows: Windows
     splits: Splits
     statistics: tuple[Statistics, ...]
     leaks: tuple[str, ...]
+    teachers: Ground | None = None
+
+    def of(self, run: Run) -> Ground:
+        """What a run sees."""
+        return self if self.teachers is None or not run.privileged else self.teachers
 
     @cached_property
     def values(self) -> NDArray[np.float32]:
@@ -91,13 +99,15 @@ def gather(study: Study, *, data: Path | None = None) -> Ground:
     if said.window or said.hop:
         window = said.window or spec.window
         spec = spec.with_window(window, said.hop) if said.hop else spec.with_window(window)
-    windows = cut(dataset, spec=spec, missing="drop")
+    windows, seen = cut(dataset, spec=spec, missing="drop"), None
+    if study.privileged:
+        windows, seen = see(windows, said, study.privileged, data=data)
     made = splits(windows, study.split.protocol, seed=study.split.seed, validation=study.split.validation)
     made = _first_folds(made, study.split.folds)
     for number, fold in enumerate(made.folds):
         if not len(fold.validation):
             raise UserError(f"Fold {number} has no validation windows: every choice is made on them; raise validation.")
-    statistics = tuple(fit_statistics(windows, fold.train) for fold in made.folds)
+    statistics = _statistics(windows, made)
     found = audit(windows, made, statistics=statistics)
     leaks = (
         ()
@@ -111,7 +121,12 @@ def gather(study: Study, *, data: Path | None = None) -> Ground:
             DataWarning,
             stacklevel=2,
         )
-    return Ground(windows, made, statistics, leaks)
+    teachers = None if seen is None else Ground(seen, made, _statistics(seen, made), leaks)
+    return Ground(windows, made, statistics, leaks, teachers)
+
+
+def _statistics(windows: Windows, made: Splits) -> tuple[Statistics, ...]:
+    return tuple(fit_statistics(windows, fold.train) for fold in made.folds)
 
 
 def _first_folds(made: Splits, count: int) -> Splits:

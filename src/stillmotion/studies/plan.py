@@ -16,7 +16,7 @@ from ..training.memory import on_accelerator, replica_bytes
 from .baselines import VERSION, Baseline
 from .choices import Training
 from .material import Ground
-from .runs import Run, Squad
+from .runs import PRIVILEGED, Run, Squad
 from .search import Try
 from .spec import Study
 from .variants import Variant
@@ -47,7 +47,7 @@ class Planner:
     ground: Ground
     scores: str = ""
     accelerator: bool = False
-    sizes: dict[tuple[str, str], int] = field(default_factory=dict, init=False, repr=False)
+    sizes: dict[tuple[str, str, bool], int] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(cls, study: Study, ground: Ground) -> Planner:
@@ -63,6 +63,12 @@ class Planner:
         split = self.study.split
         return f"{self.ground.fingerprint[:16]}/{split.protocol}/{split.seed}/{split.validation:g}"
 
+    @property
+    def data_of_teachers(self) -> str:
+        """The same of what teachers see."""
+        seen = self.ground.teachers
+        return self.data if seen is None else f"{self.data}{PRIVILEGED}{seen.fingerprint[:16]}"
+
     def teachers(self, variant: Variant, fold: int, attention: str) -> tuple[Run, ...]:
         """The runs whose mean teaches a variant in a fold; none where nobody does, or a file."""
         if variant.teacher == "assistant":
@@ -77,7 +83,7 @@ class Planner:
         attended = attention if variant.teacher == "attention" else ""
         groups = range(self.study.teaching.groups) if self.study.teaching.targets == "cross-fit" else (-1,)
         return tuple(
-            self._alone(network, attended, training, fold, seed, group)
+            replace(self._alone(network, attended, training, fold, seed, group), data=self.data_of_teachers)
             for network in self.study.networks.teacher
             for seed in range(self.study.teaching.seeds)
             for group in groups
@@ -194,16 +200,18 @@ class Planner:
         teaching = run.method == "lm" and run.network in self.study.networks.teacher
         training = self.study.teacher_training if teaching else self.study.student_training
         device = "accelerator" if self.accelerator else "cpu"
-        bytes_each = self._bytes(run.network, int(run.recipe["batch"]))
+        bytes_each = self._bytes(run.network, int(run.recipe["batch"]), self.ground.of(run))
         if method(run.method).trains_teacher:
-            bytes_each += max(self._bytes(each, int(run.recipe["batch"])) for each in self.study.networks.teacher)
+            batch, teachers = int(run.recipe["batch"]), self.study.networks.teacher
+            bytes_each += max(self._bytes(each, batch, self.ground) for each in teachers)
         return training.replicas or max(1, min(TOGETHER[device], ROOM[device] // bytes_each))
 
-    def _bytes(self, network: str, batch: int) -> int:
+    def _bytes(self, network: str, batch: int, ground: Ground) -> int:
         """Memory that one replica takes; attention adds little, so that a network is built once for all of it."""
         recurrence = self._recurrence(network)
-        if (network, recurrence) not in self.sizes:
+        key = (network, recurrence, ground is self.ground)
+        if key not in self.sizes:
             options = {"recurrence": recurrence} if recurrence else {}
-            model = build(network, self.ground.windows.spec, seed=0, **options)
-            self.sizes[network, recurrence] = replica_bytes([Functional(model, ["logits"])], batch)
-        return self.sizes[network, recurrence]
+            model = build(network, ground.windows.spec, seed=0, **options)
+            self.sizes[key] = replica_bytes([Functional(model, ["logits"])], batch)
+        return self.sizes[key]

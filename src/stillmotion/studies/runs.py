@@ -12,6 +12,9 @@ from typing import Any
 #: Raised when a change to a part changes what the same run comes to: earlier results then no longer count.
 PARTS = {"windows": 1, "networks": 1, "methods": 1, "training": 1}
 
+#: Marks, in a run's ``data``, that it sees what only teachers see; the fingerprint of that follows.
+PRIVILEGED = "/privileged:"
+
 
 @dataclass(frozen=True, eq=False)
 class Run:
@@ -60,8 +63,14 @@ class Run:
     @cached_property
     def kind(self) -> str:
         """What must agree for runs to train as one fleet."""
-        alike = (self.network, self.attention, self.recurrence, self.method, dict(self.options), dict(self.recipe))
+        alike: tuple[Any, ...] = (self.network, self.attention, self.recurrence, self.method)
+        alike += (dict(self.options), dict(self.recipe), *([PRIVILEGED] if self.privileged else []))
         return json.dumps(alike, sort_keys=True)
+
+    @property
+    def privileged(self) -> bool:
+        """Whether it sees what only teachers see."""
+        return PRIVILEGED in self.data
 
     @property
     def classical(self) -> bool:

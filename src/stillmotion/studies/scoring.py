@@ -25,17 +25,17 @@ class Examiner:
 
     def __init__(self, planner: Planner, store: Store) -> None:
         self.planner, self.store = planner, store
-        self._networks: dict[tuple[str, str, str], Functional] = {}
+        self._networks: dict[tuple[str, str, str, bool], Functional] = {}
 
     def logits(self, run: Run, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """(n, C) answers of a run to these windows; of a baseline, windows that its fold chooses or tests on."""
         if run.classical:
             return answers(run, self.store, rows)
-        key = (run.network, run.attention, run.recurrence)
+        key = (run.network, run.attention, run.recurrence, run.privileged)
         if key not in self._networks:
             self._networks[key] = Functional(model_of(run, self.planner.ground), ["logits"])
         weights, state = self.store.weights(run.id)
-        return self._networks[key].answers(weights, state, self.planner.ground.values[rows])["logits"]
+        return self._networks[key].answers(weights, state, self.planner.ground.of(run).values[rows])["logits"]
 
     def model(self, run: Run) -> keras.Model:
         """The network of a run with its best weights."""

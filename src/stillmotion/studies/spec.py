@@ -16,7 +16,7 @@ from ..methods import METHODS, method
 from ..networks import network, parse_attention
 from . import written
 from .baselines import BASELINES, Baseline
-from .choices import Material, Networks, Search, Split, Teaching, Training
+from .choices import Material, Networks, Privileged, Search, Split, Teaching, Training
 from .variants import COMPANIONS, CONTROLS, VARIANTS, Variant
 
 BUILT_IN = files(__package__) / "built_in"
@@ -40,7 +40,7 @@ class Study:
         controls: whether the controls join.
         baselines: classifiers of window features that join, with as many tries as each variant (see ``BASELINES``).
         score_test: score test people without being asked (the demonstration does).
-        data, split, networks, training, teaching, search: the sections.
+        data, privileged, split, networks, training, teaching, search: the sections.
         variant: variants of one's own, or built-in ones changed.
     """
 
@@ -53,6 +53,7 @@ class Study:
     baselines: tuple[str, ...] = tuple(BASELINES)
     score_test: bool = False
     data: Material = field(default_factory=Material)
+    privileged: Privileged = field(default_factory=Privileged)
     split: Split = field(default_factory=Split)
     networks: Networks = field(default_factory=Networks)
     training: Training = field(default_factory=Training)
@@ -81,6 +82,7 @@ class Study:
         for text in self.attentions:
             parse_attention(text)
         self._check_mutual()
+        self._check_privileged()
         self._check_search()
         self.student_training.recipe(published=self.published)
         self.teacher_training.recipe(published=self.published)
@@ -139,6 +141,22 @@ class Study:
                 raise UserError(
                     f"{name} trains its teacher too, which must be one network: name one teacher with one seed and "
                     f"in-sample targets, or leave {name} out."
+                )
+
+    def _check_privileged(self) -> None:
+        """A teacher with windows of its own answers before the training, not in its steps."""
+        if not self.privileged:
+            return
+        if self.training.augment:
+            raise UserError(
+                "[privileged] teachers see other windows than their students, which augmentation would tell apart: "
+                "leave one of the two out."
+            )
+        for name, variant in self.all_variants.items():
+            if method(variant.method).trains_teacher:
+                raise UserError(
+                    f"{name} runs both networks on the same windows, and [privileged] teachers see others: leave one "
+                    f"of the two out."
                 )
 
     def _check_search(self) -> None:

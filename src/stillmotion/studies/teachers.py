@@ -37,7 +37,7 @@ class Staff:
     store: Store
     scores: NDArray[np.float32] | None = None
     _said: dict[tuple[str, Looks], Answers] = field(default_factory=dict, init=False)
-    _networks: dict[tuple[str, str, str, Looks], Functional] = field(default_factory=dict, init=False)
+    _networks: dict[tuple[str, str, str, bool, Looks], Functional] = field(default_factory=dict, init=False)
 
     def teacher(self, way: str, runs: Sequence[Run], *, live: bool = False) -> Teacher:
         """The teacher that these runs are together; the file of scores where there are none.
@@ -101,13 +101,13 @@ class Staff:
         wanted = _looks(way)
         if (run.id, wanted) not in self._said:
             weights, state = self.store.weights(run.id)
-            values = self.planner.ground.values
+            values = self.planner.ground.of(run).values
             self._said[run.id, wanted] = self._network(run, way).answers(weights, state, values)
         said: Answers = self._said[run.id, wanted]
         return said
 
     def _network(self, run: Run, way: str) -> Functional:
-        key = (run.network, run.attention, run.recurrence, _looks(way))
+        key = (run.network, run.attention, run.recurrence, run.privileged, _looks(way))
         if key not in self._networks:
             self._networks[key] = teacher_network(model_of(run, self.planner.ground), method(way))
         return self._networks[key]
@@ -119,7 +119,7 @@ def _looks(way: str) -> Looks:
 
 def model_of(run: Run, ground: Ground) -> keras.Model:
     """The network of a run, with its first weights."""
-    return build(run.network, ground.windows.spec, seed=run.seed, **run.options_of_network)
+    return build(run.network, ground.of(run).windows.spec, seed=run.seed, **run.options_of_network)
 
 
 def read_scores(path: Path, ground: Ground) -> tuple[NDArray[np.float32], str]:

@@ -124,7 +124,8 @@ def _maps(evidence: Evidence, place: int) -> list[Maps]:
     from ...networks import tap_names, with_taps
 
     window = evidence.record.ground.values[place][None]
-    runs = {name: run for name, run in evidence.first_runs.items() if run.attention}
+    # A teacher that sees other moments or sensors has no place under this window.
+    runs = {name: run for name, run in evidence.first_runs.items() if run.attention and not run.privileged}
     order = [
         line.name
         for role in ("teacher", "reference", "variant", "control")

@@ -19,10 +19,10 @@ from stillmotion.training.progress import Progress
 
 from .small import CHANNELS, CLASSES, TIME, TRAIN, VALIDATION, dense, fleet, problem, replica, train
 
-#: Those with an objective of their own, and taps that any staged network has.
-TAUGHT = [
-    name for name, one in METHODS.items() if one.teacher_taps and not one.attention and name not in ("rb-kd", "takd")
-]
+#: Those that learn from a teacher through taps that any staged network has.
+FROM_A_TEACHER = [name for name, one in METHODS.items() if one.teacher_taps and not one.attention]
+#: Those of them with an objective of their own.
+TAUGHT = [name for name in FROM_A_TEACHER if name not in ("rb-kd", "takd")]
 RECIPE = Recipe(batch=8, epochs=6, patience=6)
 #: Little noise: what is left to learn after a first epoch is the method's.
 CLEAR = problem(noise=0.5)
@@ -92,40 +92,51 @@ def test_every_method_improves_a_student_of_another_kind(name, taught):
     assert bool(outcomes[0].teacher_weights.size) == method(name).trains_teacher
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("student", "teaching"),
-    [
-        ("mlp-small", "resnet-lstman"),
-        ("deepconvlstm-lm", "deepconvlstm-mm"),
-        ("tinierhar", "cnn-har"),
-        ("deepconvlstm-lm", "mlp-small"),
-    ],
-)
-@pytest.mark.parametrize("name", TAUGHT)
-def test_every_method_trains_four_unlike_pairs(name, student, teaching):
+#: Student and teacher: kinds, sizes and courses over time in which the two are unlike.
+PAIRS = [
+    ("mlp-small", "resnet-lstman"),
+    ("deepconvlstm-lm", "deepconvlstm-mm"),
+    ("tinierhar", "cnn-har"),
+    ("deepconvlstm-lm", "mlp-small"),
+]
+#: (samples, channels, classes) of waves, a frequency for each class.
+WAVES = (32, 2, 4)
+
+
+@pytest.fixture(scope="module", params=PAIRS, ids="-from-".join)
+def pair(request):
+    """A student's network, a teacher that was trained once for all methods, and what every fleet is given."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 4, 96)
     time = np.arange(32)[None, :, None] / 5
     windows = np.sin(time * (1 + labels[:, None, None]) + rng.normal(size=(96, 1, 2))) + 0.3 * rng.normal(
         size=(96, 32, 2)
     )
-    model, net = build(teaching, (32, 2, 4), seed=1), build(student, (32, 2, 4), seed=2)
-    replicas = [Replica(0, np.arange(64), np.arange(64, 96), {"learning_rate": 0.003})]
+    student, teaching = request.param
+    model, net = build(teaching, WAVES, seed=1), build(student, WAVES, seed=2)
+    given = ([Replica(0, np.arange(64), np.arange(64, 96), {"learning_rate": 0.003})], windows, labels)
     common = {"classes": 4, "recipe": Recipe(batch=16, epochs=4, patience=4)}
-    (learnt,) = Fleet(model, "lm", replicas, windows, labels, **common).train(Progress(enabled=False))
+    (learnt,) = Fleet(model, "lm", *given, **common).train(Progress(enabled=False))
     Functional(model, ["logits"]).put(learnt.weights, learnt.state)
 
-    def go():
-        made = Fleet(net, name, replicas, windows, labels, teachers=[teacher(model, name)], **common)
+    def go(name):
+        made = Fleet(net, name, *given, teachers=[teacher(model, name)], **common)
         return made.train(Progress(enabled=False))
 
-    if name == "at" and "mlp-small" in (student, teaching):
+    return request.param, go
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FROM_A_TEACHER)
+def test_every_method_trains_four_unlike_pairs(name, pair):
+    names, go = pair
+    if name == "at" and "mlp-small" in names:
         with pytest.raises(Unfit, match="courses over time"):
-            go()
+            go(name)
         return
-    (outcome,) = go()
+    (outcome,) = go(name)
     assert outcome.status == "done", outcome.reason
+    assert all(np.isfinite(list(row.values())).all() for row in outcome.history)
     assert objective(outcome.history[-1]) < objective(outcome.history[0])
 
 

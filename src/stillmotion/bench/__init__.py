@@ -17,6 +17,7 @@ MODULES = {
     "signals": "stillmotion.bench.signals",
     "networks": "stillmotion.bench.networks",
     "training": "stillmotion.bench.training",
+    "methods": "stillmotion.bench.methods",
     "statistics": "stillmotion.bench.statistics",
 }
 

@@ -9,15 +9,22 @@ from statistics import median
 
 
 def paired(ours: Callable[[], object], theirs: Callable[[], object], *, repeats: int) -> tuple[float, float, float]:
-    """Median milliseconds of both and the median of the pairwise ratios, theirs over ours.
+    """Median milliseconds of both and the median of the pairwise ratios, theirs over ours."""
+    pairs = in_pairs(ours, theirs, repeats=repeats)
+    ratio = median(second / first for first, second in pairs)
+    return median(first for first, _ in pairs), median(second for _, second in pairs), ratio
 
-    The two run in turns, so that a machine that slows down slows both; the ratio of each pair is taken first.
+
+def in_pairs(
+    ours: Callable[[], object], theirs: Callable[[], object], *, repeats: int
+) -> list[tuple[float, float]]:
+    """Milliseconds of both, turn by turn.
+
+    The two run in turns, so that a machine that slows down slows both: take the ratio of each pair first.
     A first, uncounted turn warms files and compilers.
     """
     ours(), theirs()
-    pairs = [(_milliseconds(ours), _milliseconds(theirs)) for _ in range(repeats)]
-    ratio = median(second / first for first, second in pairs)
-    return median(first for first, _ in pairs), median(second for _, second in pairs), ratio
+    return [(_milliseconds(ours), _milliseconds(theirs)) for _ in range(repeats)]
 
 
 def _milliseconds(work: Callable[[], object]) -> float:

@@ -31,6 +31,9 @@ def resized(x: Array, length: int) -> Array:
     source = x.shape[1]
     if source == length:
         return x
+    if source % length == 0:
+        # A product with the matrix, and its transpose in the gradient, took a tenth of tinierhar's step.
+        return x.reshape(x.shape[0], length, source // length, x.shape[2]).mean(2)
     weights = averaging(source, length) if length < source else interpolation(source, length)
     return jnp.einsum("os,bsf->bof", jnp.asarray(weights), x)
 

@@ -36,7 +36,7 @@ from .losses import cross_entropy, divergence
 from .ls_kd import standardised
 from .method import Array, Batch, Extras, Method, Number, Shapes, Taps, Terms
 from .projectors import projected, projector
-from .stages import condensed, stages_of
+from .stages import averaged, stages_of
 
 #: Features of an ensemble.
 WIDTH = 64
@@ -179,7 +179,7 @@ HMKD = Method(
     },
     options={"ensemble": ("joint", "per-network"), "start": ("scratch", "pretrained")},
     extras=_extras,
-    view=condensed,
+    view=averaged,
     trains_teacher=True,
     learnt=ensemble_weights,
 )

@@ -11,7 +11,7 @@ import numpy as np
 from .losses import cross_entropy
 from .method import Array, Batch, Extras, Method, Number, Shapes, Taps, Terms
 from .projectors import projected, projector
-from .stages import condensed, stages_of
+from .stages import averaged, stages_of
 
 
 def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
@@ -65,5 +65,5 @@ OFA = Method(
         "weight": Number(0.3, 0.03, 3.0, log=True),
     },
     extras=_extras,
-    view=condensed,
+    view=averaged,
 )

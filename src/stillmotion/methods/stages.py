@@ -41,6 +41,14 @@ def condensed(taps: Taps) -> dict[str, Array]:
     return {name: sequence(x) if is_stage(name) else x for name, x in taps.items()}
 
 
+def averaged(taps: Taps) -> dict[str, Array]:
+    """The view of methods that look at no course in time: every stage as one moment, its mean."""
+    return {
+        name: x.reshape(x.shape[0], -1, x.shape[-1]).mean(1, keepdims=True) if is_stage(name) else x
+        for name, x in taps.items()
+    }
+
+
 def middle(taps: Taps) -> dict[str, Array]:
     """The view of methods that look at one hidden layer: of the stages the middle one."""
     found = stages_of(taps)

@@ -29,7 +29,9 @@ def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras:
     for mine, theirs in stage_pairs(student, teacher):
         mean, target = paired(projected(student[mine], extras, mine), teacher[theirs])
         variance = jax.nn.softplus(extras[f"{mine}/alpha"]) + LEAST
-        information += jnp.mean((mean - target) ** 2 / (2 * variance) + jnp.log(variance) / 2)
+        # Windows and moments first: a division and a logarithm for every feature, not for every number.
+        squared = jnp.mean((mean - target) ** 2, axis=(0, 1))
+        information += jnp.mean(squared / (2 * variance) + jnp.log(variance) / 2)
     return {
         "cross_entropy": cross_entropy(batch, student["logits"]),
         "information": numbers["weight"] * information,

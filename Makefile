@@ -58,6 +58,7 @@ bench: $(READY)  ## print every performance claim as a ratio (HAPT below STILLMO
 	$(BIN)/still bench signals
 	$(BIN)/still bench networks
 	$(BIN)/still bench training
+	$(BIN)/still bench methods
 	$(BIN)/still bench statistics
 
 lock:  ## pin every dependency with its hashes (needs uv)

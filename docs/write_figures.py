@@ -49,6 +49,33 @@ def training() -> str:
     return "\n".join(lines)
 
 
+def methods() -> str:
+    """How many times as long as plain training each method's step takes, a column a pair."""
+    rows = json.loads((RESULTS / "bench" / "methods.json").read_text())["rows"]
+    pairs = list(dict.fromkeys((row["student"], row["teacher"]) for row in rows))
+    lines = [f"| method | {' | '.join(f'`{student}` from `{teacher}`' for student, teacher in pairs)} | goal |"]
+    lines.append(f"|---|{'--:|' * len(pairs)}---|")
+    for name in dict.fromkeys(row["method"] for row in rows):
+        here = {(row["student"], row["teacher"]): row for row in rows if row["method"] == name}
+        goal = next((row["goal"] for row in here.values() if "goal" in row), "–")
+        lines.append(f"| `{name}` | {' | '.join(cost(here.get(pair)) for pair in pairs)} | {goal} |")
+    plain = [next(row["plain"] for row in rows if (row["student"], row["teacher"]) == pair) for pair in pairs]
+    lines.append(f"| a step of `lm`, ms | {' | '.join(f'{each:.3g}' for each in plain)} | |")
+    missed = sum(row.get("met") == "no" for row in rows)
+    lines += ["", f"{sum('met' in row for row in rows) - missed} goals of {sum('met' in row for row in rows)} are met."]
+    return "\n".join(lines)
+
+
+def cost(row: dict[str, Any] | None) -> str:
+    """A ratio with its quartiles, bold where it misses its goal."""
+    if row is None:
+        return ""
+    if "note" in row:
+        return "refused"
+    middle = f"{row['ratio']:.2f}"
+    return f"{f'**{middle}**' if row.get('met') == 'no' else middle} [{row['low']:.2f}, {row['high']:.2f}]"
+
+
 def study(name: str) -> str:
     """A study's table."""
     found = json.loads((RESULTS / name / "results.json").read_text())
@@ -92,6 +119,7 @@ def lead(given: dict[str, Any]) -> str:
 
 MAKERS: dict[str, Callable[[], str]] = {
     "training": training,
+    "methods": methods,
     "hapt": lambda: study("attention-distillation-hapt"),
 }
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stillmotion.methods import METHODS, Batch, Unfit, method
 from stillmotion.methods.alignment import averaging
-from stillmotion.methods.stages import MOMENTS, condensed, middle, stage_pairs
+from stillmotion.methods.stages import MOMENTS, averaged, condensed, middle, stage_pairs
 
 from .by_hand import check, cross_entropy, drawn, kl, labels, linear, resized, stretches
 
@@ -294,6 +294,9 @@ def test_stages_are_seen_as_sequences_whatever_their_axes():
     assert set(middle(given)) == {"logits", "embedding", "stage2"}
     for name, x in condensed(seen).items():
         np.testing.assert_allclose(x, seen[name])
+    for name, x in averaged(given).items():
+        expected = seen[name] if name in ("logits", "embedding") else seen[name].mean(1, keepdims=True)
+        np.testing.assert_allclose(x, expected, atol=1e-5)
 
 
 def test_at_sees_the_energy_of_a_stage_over_time():

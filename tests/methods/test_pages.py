@@ -30,4 +30,9 @@ def test_a_method_has_its_file_its_advice_and_its_page(name):
 
 
 def test_there_is_no_page_without_a_method():
-    assert {page.stem for page in PAGES.glob("*.md")} == set(METHODS)
+    assert {page.stem for page in PAGES.glob("*.md")} == {*METHODS, "index"}
+
+
+def test_the_overview_leads_to_every_page():
+    text = (PAGES / "index.md").read_text(encoding="utf-8")
+    assert [name for name in METHODS if f"[`{name}`]({name}.md)" not in text] == []

@@ -15,9 +15,7 @@ def paired(ours: Callable[[], object], theirs: Callable[[], object], *, repeats:
     return median(first for first, _ in pairs), median(second for _, second in pairs), ratio
 
 
-def in_pairs(
-    ours: Callable[[], object], theirs: Callable[[], object], *, repeats: int
-) -> list[tuple[float, float]]:
+def in_pairs(ours: Callable[[], object], theirs: Callable[[], object], *, repeats: int) -> list[tuple[float, float]]:
     """Milliseconds of both, turn by turn.
 
     The two run in turns, so that a machine that slows down slows both: take the ratio of each pair first.

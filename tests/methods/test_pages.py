@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -36,3 +38,70 @@ def test_there_is_no_page_without_a_method():
 def test_the_overview_leads_to_every_page():
     text = (PAGES / "index.md").read_text(encoding="utf-8")
     assert [name for name in METHODS if f"[`{name}`]({name}.md)" not in text] == []
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    """docs/method_results.py on a study and a bench of a few rows."""
+    spec = spec_from_file_location("method_results", PAGES.parent / "method_results.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "RESULTS", tmp_path)
+    return module
+
+
+def interval(score, low, high):
+    return {"score": score, "low": low, "high": high}
+
+
+def written(folder):
+    row = {"role": "variant", "verdict": "not distinguishable", "failed": 0}
+    rows = [
+        {**row, "variant": "lm", "role": "reference", "test": interval(0.7, 0.6, 0.8), "gain": None, "verdict": ""},
+        {**row, "variant": "rb-kd-att", "test": interval(0.6, 0.5, 0.7), "gain": interval(-0.1, -0.2, 0.1)},
+        {**row, "variant": "hmkd", "test": interval(0.72, 0.62, 0.81), "gain": interval(0.02, -0.01, 0.05)},
+        {**row, "variant": "hmkd-even", "test": interval(0.71, 0.61, 0.8), "gain": interval(0.01, -0.02, 0.04)},
+        {**row, "variant": "at", "test": None, "gain": None, "verdict": "", "failed": 3},
+        {**row, "variant": "resnet-lstman", "role": "teacher", "test": interval(0.8, 0.7, 0.9), "gain": None},
+    ]
+    beside = {"variant": "hmkd", "teacher": "resnet-lstman", "score": interval(0.79, 0.7, 0.9)}
+    partners = [{**beside, "alone": interval(0.8, 0.7, 0.9), "change": interval(-0.01, -0.03, 0.02)}]
+    found = {"protocol": "official", "people": 9, "rows": rows, "partners": partners}
+    place = folder / "mutual-distillation-hapt-mlp"
+    place.mkdir()
+    (place / "results.json").write_text(json.dumps(found), encoding="utf-8")
+    (place / "study.toml").write_text('[networks]\nstudent = "mlp"\nteacher = ["resnet-lstman"]\n', encoding="utf-8")
+
+
+def test_a_page_says_what_came_of_a_method_and_of_its_teacher(results, tmp_path):
+    assert results.measured(METHODS["hmkd"]) == []
+    results.studies.cache_clear()
+    written(tmp_path)
+    text = "\n".join(results.measured(METHODS["hmkd"]))
+    assert "`mlp` from `resnet-lstman`, protocol `official`, 9 test people:" in text
+    assert "| `hmkd` | 72.0 [62.0, 81.0] | +2.0 [-1.0, +5.0] | not distinguishable |" in text
+    assert "| `hmkd-even` | 71.0 [61.0, 80.0] | +1.0 [-2.0, +4.0] |" in text
+    assert "79.0 [70.0, 90.0] %; trained alone 80.0 [70.0, 90.0] %, a change of -1.0 [-3.0, +2.0] points." in text
+    assert "rb-kd-att" not in "\n".join(results.measured(METHODS["rb-kd"]))
+    assert "| `at` | – | – | failed |" in "\n".join(results.measured(METHODS["at"]))
+    assert "| `mlp` from `resnet-lstman` |\n" in results.overview()
+    assert "| +2.0 [-1.0, +5.0] |\n" in f"{results.overview()}\n"
+
+
+def test_a_page_says_what_a_step_costs(results, tmp_path):
+    (tmp_path / "bench").mkdir()
+    pair = {"student": "mlp", "teacher": "resnet-lstman"}
+    times = {"milliseconds": 10.0, "plain": 8.0, "ratio": 1.25, "low": 1.2, "high": 1.3, "goal": "≤ 1.15×", "met": "no"}
+    rows = [
+        {**pair, "method": "lm", **times},
+        {**pair, "method": "kd", **times},
+        {**pair, "method": "at", "note": "no"},
+    ]
+    (tmp_path / "bench" / "methods.json").write_text(json.dumps({"rows": rows}), encoding="utf-8")
+    row = "| `mlp` | `resnet-lstman` | 10 | 8 | 1.25 [1.20, 1.30] | ≤ 1.15×: missed |"
+    assert row in results.cost(METHODS["kd"])[-1]
+    same = results.cost(METHODS["takd"])
+    assert same[1].endswith("The objective is that of `kd`, which was measured.")
+    assert row in same[2]
+    assert "refused" in results.cost(METHODS["at"])[-1]
+    assert results.cost(METHODS["lm"]) == results.cost(METHODS["vid"]) == []

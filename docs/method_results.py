@@ -81,7 +81,7 @@ def overview() -> str:
     lines.append("|---|---|---|" + "--:|" * len(found))
     for way in METHODS.values():
         ratios = [row["ratio"] for row in costs(way) if "ratio" in row]
-        span = f"{min(ratios):.2f} – {max(ratios):.2f}" if ratios else ""
+        span = " – ".join(dict.fromkeys(f"{end:.2f}" for end in (min(ratios), max(ratios)))) if ratios else ""
         both = " of both" if ratios and way.trains_teacher else ""
         cells = [f"[`{way.name}`]({way.name}.md)", way.title, span + both]
         for study, _ in found:

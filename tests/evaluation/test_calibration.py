@@ -7,7 +7,7 @@ import pytest
 from sklearn.calibration import calibration_curve
 
 from stillmotion.errors import UserError
-from stillmotion.evaluation import are_probabilities, reliability
+from stillmotion.evaluation import Reliability, are_probabilities, confidence_sums, reliability
 
 
 def drawn(samples=400, classes=4, seed=0):
@@ -68,3 +68,16 @@ def test_logits_are_told_from_probabilities():
 def test_what_cannot_be_calibrated_is_refused(labels, shares, bins, said):
     with pytest.raises(UserError, match=said):
         reliability(labels, shares, bins=bins)
+
+
+def test_sums_of_parts_add_up_to_the_reliability_of_the_whole():
+    random = np.random.default_rng(5)
+    shares = random.dirichlet(np.ones(4), 90)
+    labels = random.integers(0, 4, 90)
+    whole = reliability(labels, shares, bins=7)
+    parts = [confidence_sums(labels[part], shares[part], bins=7) for part in (slice(0, 20), slice(20, 90))]
+    added = Reliability.of(sum(parts))
+    assert added.ece == pytest.approx(whole.ece)
+    np.testing.assert_array_equal(added.count, whole.count)
+    np.testing.assert_allclose(added.accuracy, whole.accuracy)
+    np.testing.assert_allclose(added.confidence, whole.confidence)

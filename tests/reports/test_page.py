@@ -9,13 +9,24 @@ import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.special import softmax
 
 from stillmotion.evaluation import compare, macro_f1, read_predictions, tally
 from stillmotion.studies import read_record
 
 ALWAYS = {"pareto", "baselines", "changes", "overhead", "bubbles", "sizes", "differences", "people", "classes"}
-ALWAYS |= {"confusion", "curves", "tries", "attention", "diagram-lm", "diagram-rab-kd", "diagram-rab-kd-no-maps"}
+ALWAYS |= {
+    "confusion",
+    "reliability",
+    "curves",
+    "tries",
+    "attention",
+    "diagram-lm",
+    "diagram-rab-kd",
+    "diagram-rab-kd-no-maps",
+}
 VOID = {"meta", "input", "br", "hr", "link"}
 
 
@@ -133,6 +144,29 @@ def test_the_numbers_of_figures_are_those_of_the_predictions(page: Path) -> None
     assert sum(float(row["windows"]) for row in confused) == counted.counts[0].sum()
 
 
+def test_reliability_and_ece_are_those_of_the_predictions(page: Path, recordings: Path) -> None:
+    record = read_record(page.parent, data=recordings)
+    table = {row.variant: row for row in record.results.rows}
+    record.store.close()
+    bins = rows(page.parent / "figures" / "reliability.csv")
+    assert {row["variant"] for row in bins} == set(table)
+    for name in ("lm", "random-forest", "majority"):
+        (said,) = read_predictions(page.parent / "predictions" / f"{name}.parquet")
+        assert said.scores is not None
+        shares = softmax(said.scores.astype(np.float64), axis=1)
+        sure, right = shares.max(1), shares.argmax(1) == said.y
+        own, gap = [row for row in bins if row["variant"] == name], 0.0
+        assert sum(int(row["samples"]) for row in own) == len(sure)
+        for row in own:
+            inside = (sure > float(row["from"])) & (sure <= float(row["to"]))
+            assert int(row["samples"]) == inside.sum()
+            assert float(row["confidence"]) == pytest.approx(sure[inside].mean(), abs=1e-5)
+            assert float(row["accuracy"]) == pytest.approx(right[inside].mean())
+            gap += inside.mean() * abs(sure[inside].mean() - right[inside].mean())
+        assert table[name].ece == pytest.approx(gap, abs=1e-5)
+    assert f'data-key="{table["lm"].ece}">' in page.read_text(encoding="utf-8")
+
+
 def test_baselines_stand_beside_the_students_and_never_on_their_front(page: Path, recordings: Path) -> None:
     folder = page.parent / "figures"
     for name in ("differences", "people", "classes"):
@@ -140,6 +174,9 @@ def test_baselines_stand_beside_the_students_and_never_on_their_front(page: Path
         assert {"random-forest", "majority"} <= there, name
     for name in ("pareto", "bubbles", "sizes", "baselines", "curves", "changes", "overhead"):
         assert not {"random-forest", "majority"} & {row["variant"] for row in rows(folder / f"{name}.csv")}, name
+    tried = {row["variant"] for row in rows(folder / "tries.csv")}
+    assert "random-forest" in tried
+    assert "majority" not in tried, "there is nothing to try"
     record = read_record(page.parent, data=recordings)
     (forest,) = [row for row in record.results.rows if row.variant == "random-forest"]
     nodes = [record.store.history(run.id)[0]["nodes"] for run in record.finals["random-forest", 0]]

@@ -5,7 +5,7 @@ intervals follow from those, and ``compare`` says what one variant gains over an
 people and not windows are what a model has never seen.
 """
 
-from .calibration import Reliability, are_probabilities, calibration, reliability
+from .calibration import Reliability, are_probabilities, calibration, confidence_sums, reliability
 from .compare import Compared, Comparison, Standing, compare
 from .corrected_t import CorrectedT, corrected_t
 from .events import EventScores, event_scores
@@ -51,6 +51,7 @@ __all__ = [
     "calibration",
     "cohen_kappa",
     "compare",
+    "confidence_sums",
     "confusion",
     "corrected_t",
     "critical_difference",

@@ -33,6 +33,16 @@ class Reliability:
     accuracy: Floats
     ece: float
 
+    @staticmethod
+    def of(sums: ArrayLike) -> Reliability:
+        """From ``confidence_sums``, or from several of them added up."""
+        count, right, confidence = np.asarray(sums, np.float64)
+        means = [
+            np.divide(each, count, out=np.full_like(each, np.nan), where=count > 0) for each in (confidence, right)
+        ]
+        ece = float(np.abs(right - confidence).sum() / count.sum())
+        return Reliability(np.linspace(0, 1, len(count) + 1), count.astype(np.int64), means[0], means[1], ece)
+
     def rows(self) -> list[dict[str, float]]:
         """The bins that hold a sample, as rows of a table."""
         return [
@@ -55,6 +65,14 @@ def reliability(labels: ArrayLike, probabilities: ArrayLike, *, bins: int = 15) 
         probabilities: (n, C), rows that sum to 1.
         bins: how many of them; ECE grows a little with their number, so name it beside the figure.
     """
+    return Reliability.of(confidence_sums(labels, probabilities, bins=bins))
+
+
+def confidence_sums(labels: ArrayLike, probabilities: ArrayLike, *, bins: int = 15) -> Floats:
+    """(3, bins) sums over the samples of each bin: how many, how many right, their confidence.
+
+    What ``reliability`` works on; those of several people or runs add up. Arguments are the same.
+    """
     true, shares = np.asarray(labels, np.int64), np.asarray(probabilities, np.float64)
     if shares.ndim != 2 or true.shape != shares.shape[:1] or len(true) == 0:
         raise UserError(
@@ -65,13 +83,9 @@ def reliability(labels: ArrayLike, probabilities: ArrayLike, *, bins: int = 15) 
     if not are_probabilities(shares):
         raise UserError("Calibration needs probabilities: numbers of 0 to 1 that sum to 1 in each row.")
     confidence, right = shares.max(1), shares.argmax(1) == true
-    edges = np.linspace(0, 1, bins + 1)
-    place = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
-    count = np.bincount(place, minlength=bins)
-    sums = np.stack([np.bincount(place, weights=values, minlength=bins) for values in (confidence, right)])
-    mean = np.divide(sums, count, out=np.full_like(sums, np.nan), where=count > 0)
-    ece = float(np.abs(sums[1] - sums[0]).sum() / len(true))
-    return Reliability(edges, count, mean[0], mean[1], ece)
+    place = np.clip(np.searchsorted(np.linspace(0, 1, bins + 1), confidence, side="left") - 1, 0, bins - 1)
+    parts = (np.ones(len(true)), right, confidence)
+    return np.stack([np.bincount(place, weights=values, minlength=bins) for values in parts])
 
 
 def are_probabilities(scores: ArrayLike) -> bool:

@@ -134,12 +134,12 @@ def compared(evidence: Evidence) -> Html:
 def results_table(evidence: Evidence) -> Html:
     """A row a variant and teacher, sortable."""
     headings: tuple[str, ...] = ("variant", "macro-F1 %", "from", "to", "verdict", "parameters", "FLOPs")
-    headings += ("validation %", "accuracy %", "± seeds", "tries", "what")
+    headings += ("validation %", "accuracy %", "ECE %", "± seeds", "tries", "what")
     rows, keys, names = [], [], []
     for line in evidence.lines:
         row, f1 = line.row, line.f1
         scores = (f1.score, f1.low, f1.high) if f1 else (None, None, None)
-        more = (row.validation, line.accuracy, row.seed_spread)
+        more = (row.validation, line.accuracy, row.ece, row.seed_spread)
         verdict = line.comparison.verdict if line.comparison else line.role if line.role != "variant" else ""
         shown = verdict if line.state == "done" else STATES[line.state] + (f", {verdict}" if verdict and f1 else "")
         tries = None if line.role == "teacher" else row.tries

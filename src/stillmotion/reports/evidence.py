@@ -8,11 +8,12 @@ from functools import cached_property
 
 import numpy as np
 
-from ..evaluation import Compared, Comparison, Interval, Tally, accuracy, compare
+from ..evaluation import Compared, Comparison, Interval, Reliability, Tally, accuracy, compare
 from ..networks import Cost, cost
 from ..studies import Record, Results, Row
 from ..studies.beside import Beside
 from ..studies.runs import Run
+from ..studies.scoring import pooled_reliability
 from ..studies.teachers import model_of
 
 
@@ -133,6 +134,21 @@ class Evidence:
             every = dict.fromkeys(run for runs in members.values() for run in runs)
             found[name] = [store.history(run.id) for run in every]
         return {name: rows for name, each in found.items() if (rows := [row for row in each if row])}
+
+    @cached_property
+    def reliabilities(self) -> Mapping[str, Reliability]:
+        """How far the confidence of each variant and lone teacher held, its reported runs and all people together."""
+        counts = self.record.store.counts("test-confidence" if self.tested else "validation-confidence")
+        found: dict[str, list[Run]] = {}
+        for (name, _), runs in self.record.finals.items():
+            found.setdefault(name, []).extend(runs)
+        for name, members in self.record.teachers.items():
+            found[name] = [run for runs in members.values() for run in runs]
+        return {
+            name: pooled_reliability(table for run in runs for table in counts[run.id].values())
+            for name, runs in found.items()
+            if runs and all(run.id in counts for run in runs)
+        }
 
     def _line(self, row: Row) -> Line:
         compared = self.compared

@@ -27,6 +27,7 @@ SECTIONS = (
     ("differences", "Differences, and how sure they are"),
     ("protocols", "Under another protocol"),
     ("people", "For whom, and for which activities"),
+    ("confidence", "Whether confidence means what it says"),
     ("learning", "How training went"),
     ("attention", "Where networks attend"),
     ("failed", "What failed"),
@@ -57,6 +58,7 @@ def page(evidence: Evidence, drawn: Drawn) -> str:
         "teaching": "No variant has been trained yet.",
         "differences": "There is no other variant to compare.",
         "people": "Nobody has been scored yet.",
+        "confidence": "Nobody has been scored yet.",
         "learning": "Nothing has been trained yet.",
         "attention": "No network of this study has attention.",
     }

@@ -104,6 +104,7 @@ CSV = [
     "test_low",
     "test_high",
     "accuracy",
+    "ece",
     "seed_spread",
     "gain",
     "gain_low",
@@ -123,7 +124,7 @@ def _flat(row: Row) -> list[str | int | float | None]:
         return (None, None, None) if given is None else (given.score, given.low, given.high)
 
     start = (row.variant, row.role, row.tries, row.seeds, row.params, row.flops, row.validation)
-    middle = (*ends(row.test), row.accuracy, row.seed_spread, *ends(row.gain), row.p)
+    middle = (*ends(row.test), row.accuracy, row.ece, row.seed_spread, *ends(row.gain), row.p)
     return [
         *start,
         *middle,

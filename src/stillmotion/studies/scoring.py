@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ..evaluation import confusion
+from ..evaluation import Reliability, confidence_sums, confusion
 from ..training.functional import Functional
 from .classical import answers
 from .material import Ground
@@ -18,6 +18,8 @@ from .store import Store
 from .teachers import model_of
 
 Counts = NDArray[np.int64]
+#: What one of each row of kept ``confidence_sums`` is counted in.
+UNITS = np.array([[1.0], [1.0], [1e6]])
 
 
 class Examiner:
@@ -44,15 +46,23 @@ class Examiner:
         return network.model
 
     def count(self, runs: Iterable[Run], side: str) -> None:
-        """Keep confusion counts of the runs that lack them, on the people of ``validation`` or ``test``."""
+        """Keep confusion counts of the runs that lack them, on the people of ``validation`` or ``test``.
+
+        How far their confidence held goes with them, under ``validation-confidence`` or ``test-confidence``.
+        """
         there = self.store.counts(side)
         fresh: dict[str, dict[str, Counts]] = {}
+        sure: dict[str, dict[str, Counts]] = {}
         ground = self.planner.ground
         for run in dict.fromkeys(runs):
             if run.id not in there:
                 rows = ground.folds[run.fold].side(side)
-                fresh[run.id] = by_person(ground.labels, self.logits(run, rows), rows, ground)
+                logits = self.logits(run, rows)
+                fresh[run.id] = by_person(ground.labels, logits, rows, ground)
+                sure[run.id] = confidence_by_person(ground.labels, logits, rows, ground)
         if fresh:
+            # Counts come last: a run that has them is not looked at again.
+            self.store.add_counts(f"{side}-confidence", sure)
             self.store.add_counts(side, fresh)
 
 
@@ -70,3 +80,24 @@ def by_person(
         people[person]: confusion(labels[rows][subjects == person], guess[subjects == person], ground.classes)
         for person in np.unique(subjects)
     }
+
+
+def confidence_by_person(
+    labels: NDArray[np.int64], logits: NDArray[np.float32], rows: NDArray[np.int64], ground: Ground
+) -> dict[str, Counts]:
+    """(3, bins) ``confidence_sums`` of each person, the confidence in millionths: the store keeps whole numbers."""
+    finite = np.where(np.isfinite(logits), logits, -1e9).astype(np.float64)
+    powers = np.exp(finite - finite.max(1, keepdims=True))
+    shares = powers / powers.sum(1, keepdims=True)
+    subjects = ground.windows.subjects[rows]
+    return {
+        ground.windows.people[person]: np.rint(
+            confidence_sums(labels[rows][subjects == person], shares[subjects == person]) * UNITS
+        ).astype(np.int64)
+        for person in np.unique(subjects)
+    }
+
+
+def pooled_reliability(tables: Iterable[Counts]) -> Reliability:
+    """Of people and runs together, from what ``confidence_by_person`` keeps of them."""
+    return Reliability.of(np.sum(list(tables), axis=0) / UNITS)

@@ -17,6 +17,7 @@ from .leads import Lead, leads_of, teachers_by_fold
 from .partners import Partner, partners_of
 from .plan import Planner
 from .runs import Run
+from .scoring import pooled_reliability
 from .search import Try, budget
 from .selection import Choice, Key, final_runs, run_of
 from .spec import Study
@@ -39,6 +40,7 @@ class Row:
         validation: macro-F1 of the validation people, pooled over them, mean over seeds.
         test: the same of the test people with its interval, or None while they have not been scored.
         accuracy: of the test people.
+        ece: expected calibration error (15 bins) of the test people, of the validation people before; mean over seeds.
         seed_spread: standard deviation of the test score (the validation score before) over seeds.
         gain: test score minus the reference's, with its interval.
         p: of the sign-flip test, adjusted by Holm.
@@ -68,6 +70,7 @@ class Row:
     seconds: float
     failed: int
     size: str = ""
+    ece: float | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ def results(
     study, ended = planner.study, store.ended()
     finals = final_runs(planner, choices)
     side = "test" if test else "validation"
-    counts = {each: store.counts(each) for each in ("validation", "test")}
+    counts = {each: store.counts(each) for each in ("validation", "test", f"{side}-confidence")}
     tally = tally_of(planner, counts[side], finals, side)
     reference = study.compare[1] if study.compare else next(iter(study.all_variants))
     compared = None
@@ -135,6 +138,20 @@ def results(
             runs = [run for (name, _), each in finals.items() if name == row.variant for run in dict.fromkeys(each)]
             rows[number] = replace(row, size=_size([store.history(run.id) for run in runs]))
     rows += _teacher_rows(planner, counts, ended, choices, test=test)
+    sure = counts[f"{side}-confidence"]
+    heard = teachers_by_fold(planner, choices)
+    rows = [
+        replace(
+            row,
+            ece=_ece(
+                sure,
+                list(heard[row.variant].values())
+                if row.role == "teacher"
+                else [runs for (name, _), runs in finals.items() if name == row.variant],
+            ),
+        )
+        for row in rows
+    ]
     return Results(
         name=study.name,
         data=study.data.name,
@@ -306,6 +323,14 @@ def _pooled(
     if not scores:
         return None, None
     return float(np.mean(scores)), float(np.std(scores, ddof=1)) if len(scores) > 1 else None
+
+
+def _ece(sure: Counted, folds: Sequence[Sequence[Run]]) -> float | None:
+    """Of each seed, pooled over people and folds; the mean over seeds. None where a run was not counted."""
+    if not folds or any(run.id not in sure for runs in folds for run in runs) or len({len(runs) for runs in folds}) > 1:
+        return None
+    seeds = [[table for run in runs for table in sure[run.id].values()] for runs in zip(*folds, strict=True)]
+    return float(np.mean([pooled_reliability(tables).ece for tables in seeds])) if seeds else None
 
 
 def _role(study: Study, name: str) -> str:

@@ -20,6 +20,7 @@ from .overhead import overhead
 from .pareto import pareto
 from .people import people
 from .protocols import protocols
+from .reliability import reliability
 from .sizes import sizes
 from .tries import tries
 
@@ -38,6 +39,7 @@ DRAWN: tuple[tuple[str, Callable[[Evidence], list[Figure]]], ...] = (
     ("people", people),
     ("people", classes),
     ("people", confusion),
+    ("confidence", reliability),
     ("learning", curves),
     ("learning", tries),
     ("attention", attention),

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 
 def tries(evidence: Evidence) -> list[Figure]:
-    """One figure, a line a variant (mean over folds); none where each variant had a single try."""
+    """One figure, a line a variant (mean over folds); none where each had a single try."""
     found: dict[str, list[TriesCurve]] = {}
+    searched = {line.name for line in evidence.lines if line.row.tries > 1}
     for (name, _), choice in sorted(evidence.record.choices.items()):
-        scores = [score for score in choice.scores if score is not None] if choice else []
+        scores = [score for score in choice.scores if score is not None] if choice and name in searched else []
         if len(scores) > 1:
             found.setdefault(name, []).append(best_of_tries(scores))
     if not found:

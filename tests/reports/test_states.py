@@ -68,6 +68,27 @@ def test_half_a_study_is_told_as_far_as_it_goes(copied: Path, recordings: Path) 
     assert "Not trained, or not all of it: rb-kd." in said
 
 
+def test_figures_of_an_earlier_report_go_and_what_others_put_there_stays(copied: Path, recordings: Path) -> None:
+    write_report(copied, data=recordings)
+    figures, outside = copied / "figures", copied / "mine.svg"
+    made = {path.name for path in figures.iterdir()}
+    assert {"differences.svg", "diagram-rb-kd.csv"} <= made
+    for path in (figures / "mine.svg", figures / "diagram-mine.csv", outside):
+        path.write_text("mine")
+    with (figures / ".made").open("a") as listing:
+        listing.write("../mine\n")
+    change(copied, "DELETE FROM counts WHERE run IN (SELECT id FROM runs WHERE method = 'rb-kd')")
+    change(copied, "UPDATE runs SET status = 'planned' WHERE method = 'rb-kd'")
+    write_report(copied, data=recordings)
+    there = {path.name for path in figures.iterdir()}
+    assert {"mine.svg", "diagram-mine.csv"} <= there
+    assert outside.read_text() == "mine"
+    gone = made - there
+    assert {f"differences.{end}" for end in ("svg", "png", "csv")} <= gone
+    assert "diagram-rb-kd.csv" in gone
+    assert "pareto.svg" in there
+
+
 def test_what_failed_is_told_with_its_reason(copied: Path, recordings: Path) -> None:
     change(copied, "UPDATE runs SET status = 'failed', validation = -1, reason = 'the sky fell' WHERE method = 'rb-kd'")
     change(copied, "DELETE FROM counts WHERE run IN (SELECT id FROM runs WHERE method = 'rb-kd')")

@@ -16,6 +16,8 @@ from .papers import for_markdown, latex
 
 #: Bytes of a page that still opens on a phone.
 LARGEST = 4_000_000
+#: In ``figures/``: the figures that the last report made, a name a line.
+MADE = ".made"
 
 
 def write_report(
@@ -55,6 +57,7 @@ def _write(evidence: Evidence, folder: Path) -> Path:
     for section, draw in DRAWN:
         for figure in draw(evidence):
             drawn.setdefault(section, []).append((figure, figure.save(folder / "figures")))
+    _sweep(folder / "figures", [figure.name for figures in drawn.values() for figure, _ in figures])
     text = page(evidence, drawn)
     if len(text.encode()) > LARGEST:
         # A study with very many variants: the drawings stay whole in figures/, the page keeps its words and numbers.
@@ -67,6 +70,18 @@ def _write(evidence: Evidence, folder: Path) -> Path:
     path = folder / "report.html"
     _whole(path, text)
     return path
+
+
+def _sweep(folder: Path, names: list[str]) -> None:
+    """Remove figures that an earlier report made and this one did not; what others put there stays."""
+    folder.mkdir(exist_ok=True)
+    listing = folder / MADE
+    before = listing.read_text(encoding="utf-8").splitlines() if listing.is_file() else []
+    for name in set(before) - set(names):
+        if name and Path(name).name == name:
+            for end in ("svg", "png", "csv"):
+                (folder / f"{name}.{end}").unlink(missing_ok=True)
+    _whole(listing, "".join(f"{name}\n" for name in names))
 
 
 def _whole(path: Path, text: str) -> None:

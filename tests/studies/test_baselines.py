@@ -208,12 +208,14 @@ def test_a_baseline_that_cannot_be_fitted_fails_alone_and_says_why(recordings, t
     assert [each.reason for each in made.store.ended().values() if each.status == "failed"] == ["needs two classes"]
 
 
-def test_a_class_that_nobody_trains_on_is_never_said(ground):
+@pytest.mark.parametrize("imbalance", ["none", "weights", "logit-adjustment"])
+def test_a_class_that_nobody_trains_on_is_never_said(ground, imbalance):
+    study = replace(ALONE, training=Training(epochs=1, imbalance=imbalance))
     train = ground.folds[0].train
     rows = train[ground.labels[train] != 2]
     fewer = replace(ground, splits=replace(ground.splits, folds=(replace(ground.folds[0], train=rows),)))
     for name in NAMES:
-        _, answers = answers_of(run_of(ALONE, ground, name), fewer)
+        _, answers = answers_of(run_of(study, ground, name), fewer)
         assert answers.shape[1] == 4
         assert not (answers.argmax(1) == 2).any()
 

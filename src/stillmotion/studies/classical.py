@@ -34,8 +34,8 @@ def train(run: Run, ground: Ground) -> Outcome:
     fold = ground.folds[run.fold]
     answer, size = _fitted(run, ground, fold.train)
     rows = np.union1d(fold.validation, fold.test)
-    answers = answer(rows)
-    guess = answers[np.searchsorted(rows, fold.validation)].argmax(1)
+    said = answer(rows)
+    guess = said[np.searchsorted(rows, fold.validation)].argmax(1)
     table = confusion(ground.labels[fold.validation], guess, ground.classes)
     score = float(macro_f1(table) if run.recipe["select"] == "macro-f1" else accuracy(table))
     nothing = np.zeros(0, np.float32)
@@ -48,7 +48,7 @@ def train(run: Run, ground: Ground) -> Outcome:
         epochs=1,
         history=({"validation": score, **size},),
         weights=nothing,
-        state=[rows, answers],
+        state=[rows, said],
         teacher_weights=nothing,
         teacher_state=[],
         extras=nothing,
@@ -100,9 +100,11 @@ def _fitted(run: Run, ground: Ground, train: Rows) -> tuple[Callable[[Rows], Flo
     def answer(rows: Rows) -> Floats:
         found = np.full((len(rows), ground.classes), _logarithm(np.zeros(1))[0], np.float32)
         if len(rows):
-            found[:, model.classes_] = _logarithm(_calmly(model.predict_proba, scaled(rows)))
-        # In place of offsets in training, which no estimator has, the priors are taken off afterwards (Menon et al.).
-        return found - prior if run.recipe["imbalance"] == "logit-adjustment" else found
+            found[:, there] = _logarithm(_calmly(model.predict_proba, scaled(rows)))
+        if run.recipe["imbalance"] == "logit-adjustment":
+            # In place of offsets in training, which no estimator has, priors are taken off afterwards (Menon et al.).
+            found[:, there] -= prior[there]
+        return found
 
     return answer, _size(model, ground.classes)
 

@@ -8,7 +8,7 @@ TENSORFLOW_READY := $(TENSORFLOW)/.ready
 RAY_READY := $(VENV)/.ray
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check format docs bench lock results figures clean
+.PHONY: help demo test test-slow check format docs bench lock results protocols figures clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -70,10 +70,19 @@ lock:  ## pin every dependency with its hashes (needs uv)
 	  --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements-ray.lock
 
 RECORDINGS ?= $(STILLMOTION_DATA)
-results: $(READY)  ## the study of the sources' five variants on HAPT, into results/ (hours; RECORDINGS holds hapt/)
+results: $(READY) protocols  ## the study of the sources' five variants on HAPT, into results/ (hours; RECORDINGS holds hapt/)
 	$(BIN)/still study attention-distillation --data $(RECORDINGS) --out out/attention-distillation-hapt --score-test
 	mkdir -p results/attention-distillation-hapt
 	cp out/attention-distillation-hapt/study.toml out/attention-distillation-hapt/results.* results/attention-distillation-hapt
+
+SETS ?= hapt wisdm-2019
+protocols: $(READY)  ## how much the random split flatters, into results/ (minutes; RECORDINGS holds hapt/ and wisdm-2019/)
+	set -e; for name in $(SETS); do \
+	  spec=results/protocols-$$name/spec.toml; out=out/protocols-$$name; \
+	  $(BIN)/still study $$spec --data $(RECORDINGS) --out $$out --score-test; \
+	  $(BIN)/still study $$spec --set split.protocol=published --data $(RECORDINGS) --out $$out-published --score-test; \
+	  $(BIN)/still report $$out --beside $$out-published --data $(RECORDINGS) --json > results/protocols-$$name/beside.json; \
+	done
 
 figures: $(READY)  ## put the current figures into README and docs, from the files in results/
 	$(BIN)/python docs/write_figures.py

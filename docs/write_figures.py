@@ -117,10 +117,30 @@ def lead(given: dict[str, Any]) -> str:
     return f"- {given['teacher']} − `lm` on validation people: {ends(given['difference'], '+')} points{said}"
 
 
+def protocols(name: str) -> str:
+    """The same variants under two protocols, with what is gained under the second."""
+    found = json.loads((RESULTS / name / "beside.json").read_text())["beside"]
+    own, other = found["protocol"], found["other_protocol"]
+    lines = [f"| variant | `{own}`, macro-F1 % | `{other}`, macro-F1 % | difference, points |", "|---|---|---|---|"]
+    for row in found["rows"]:
+        cells = (
+            f"`{row['variant']}`",
+            f"{100 * row['score']:.1f}",
+            f"{100 * row['other']:.1f}",
+            ends(row["difference"], "+"),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    tested = f"{found['windows']:,} windows under `{own}`, {found['other_windows']:,} under `{other}`"
+    said = f"The same {found['people']} people, {tested}, {found['seeds']} seeds; {found['interval']}."
+    return "\n".join([*lines, "", said])
+
+
 MAKERS: dict[str, Callable[[], str]] = {
     "training": training,
     "methods": methods,
     "hapt": lambda: study("attention-distillation-hapt"),
+    "protocols-hapt": lambda: protocols("protocols-hapt"),
+    "protocols-wisdm-2019": lambda: protocols("protocols-wisdm-2019"),
 }
 
 

@@ -98,7 +98,7 @@ class Study:
 
     @cached_property
     def systems(self) -> dict[str, Variant | Baseline]:
-        """All that is tried, chosen, scored and compared: the variants, then the baselines."""
+        """The variants and then the baselines, which are tried and scored alike."""
         return {**self.all_variants, **{name: BASELINES[name] for name in self.baselines}}
 
     @cached_property

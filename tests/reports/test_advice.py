@@ -12,6 +12,7 @@ import pytest
 from stillmotion.evaluation import Interval
 from stillmotion.reports.advice import advise, front
 from stillmotion.reports.evidence import Evidence, Line
+from stillmotion.reports.figures.differences import differences
 from stillmotion.studies import read_record
 
 
@@ -104,3 +105,14 @@ def test_the_front_holds_what_nothing_beats_at_no_more_cost(evidence: Evidence) 
     dear = changed(line, "dear", f1=0.8, flops=300)
     beaten = changed(line, "beaten", f1=0.79, flops=400)
     assert front([beaten, dear, base]) == [base, dear]
+
+
+def test_a_baseline_far_off_is_told_and_does_not_squeeze_the_others(evidence: Evidence) -> None:
+    line, base = lines_of(evidence)
+    near = changed(line, "a", f1=0.72, flops=120, gap=0.02, low=-0.03, high=0.07, verdict="not distinguishable")
+    forest = changed(line, "forest", f1=0.85, flops=1, role="baseline", gap=0.15, low=0.1, high=0.2, verdict="better")
+    most = changed(line, "majority", f1=0.1, flops=1, role="baseline", gap=-0.6, low=-0.7, high=-0.5, verdict="worse")
+    (figure,) = differences(with_lines(evidence, base, near, forest, most))
+    assert [row["variant"] for row in figure.rows] == ["a", "forest", "majority"]
+    assert "Far off this scale: majority −60.0 (−70.0 to −50.0) points." in figure.note
+    assert "forest" not in figure.note

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..evidence import Evidence
+from ..evidence import Evidence, Line
 from ..figure import Figure, Marks, bare
 from ..palette import INK, MARKERS, QUIET, colours
 from ..wording import interval
@@ -21,12 +21,14 @@ def differences(evidence: Evidence) -> list[Figure]:
     shades = colours(evidence.lines)
     margin = 100 * (lines[0].comparison.margin if lines[0].comparison else 0)
     reference = evidence.compared.against
+    shown = _within(lines)
+    far = [line for line in lines if line not in shown]
 
     def draw(sheet: Sheet, mark: Marks) -> None:
         panel = bare(sheet.subplots(), grid="x")
         panel.axvline(0, color=INK, linewidth=1)
         panel.axvline(-margin, color=QUIET, linewidth=1, linestyle=":")
-        for number, line in enumerate(lines):
+        for number, line in enumerate(shown):
             if line.comparison is None:
                 continue
             found = line.comparison.difference
@@ -43,8 +45,8 @@ def differences(evidence: Evidence) -> list[Figure]:
                 mark(bar, line.name, tip)
             (point,) = panel.plot(100 * found.score, number, MARKERS[line.role], color=shades[line.name], markersize=8)
             mark(point, line.name, tip)
-        panel.set_yticks(range(len(lines)), [line.name for line in lines])
-        panel.set_ylim(len(lines) - 0.5, -0.5)
+        panel.set_yticks(range(len(shown)), [line.name for line in shown])
+        panel.set_ylim(len(shown) - 0.5, -0.5)
         panel.set_xlabel(f"macro-F1 minus {reference}'s, points")
 
     said = "; ".join(
@@ -75,7 +77,29 @@ def differences(evidence: Evidence) -> list[Figure]:
                 if line.comparison
             ],
             draw,
-            (5.0, 1.1 + 0.36 * len(lines)),
-            f"An interval that crosses 0 shows no gain. Dotted: a loss of {margin:g} point would not matter.",
+            (5.0, 1.1 + 0.36 * len(shown)),
+            f"An interval that crosses 0 shows no gain. Dotted: a loss of {margin:g} point would not matter."
+            + (f" Far off this scale: {', '.join(_far(line) for line in far)}." if far else ""),
         )
     ]
+
+
+def _within(lines: list[Line]) -> list[Line]:
+    """What shares a scale: a baseline that lies three times as far out as every variant would squeeze all others."""
+    ends = [
+        abs(end)
+        for line in lines
+        if line.comparison and line.role != "baseline"
+        for end in (line.comparison.difference.score, line.comparison.difference.low, line.comparison.difference.high)
+        if end is not None
+    ]
+    most = 3 * max(ends, default=1.0)
+    return [
+        line
+        for line in lines
+        if line.role != "baseline" or (line.comparison and abs(line.comparison.difference.score) <= most)
+    ]
+
+
+def _far(line: Line) -> str:
+    return f"{line.name} {interval(line.comparison.difference, sign='+')} points" if line.comparison else line.name

@@ -57,9 +57,17 @@ def draw_scores(results: Results, path: Path) -> Path:
     }
     figure = Figure(figsize=(8, 0.42 * len(rows) + 1.3), layout="constrained")
     panel = figure.subplots()
+    least = min(
+        (100 * (row.test.low or row.test.score) for row in rows if row.test and row.role != "baseline"), default=0
+    )
     for number, row in enumerate(rows):
         assert row.test is not None
         low, high = row.test.low, row.test.high
+        if row.role == "baseline" and 100 * row.test.score < least - 10:
+            # The commonest class, far to the left, would squeeze all that is of interest.
+            text = f"◂ {100 * row.test.score:.1f}, off the scale"
+            panel.text(least, number, text, color=colours[row.role], fontsize=8, va="center")
+            continue
         if low is not None and high is not None:
             panel.plot([100 * low, 100 * high], [number, number], color=colours[row.role], linewidth=2, alpha=0.5)
         panel.plot(100 * row.test.score, number, "o", color=colours[row.role], markersize=7)

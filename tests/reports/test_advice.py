@@ -77,6 +77,9 @@ def test_a_baseline_that_scores_as_high_is_named_and_never_taken(evidence: Evide
     assert said.line is better
     assert any("Without any network as high or higher: forest (90.0 %)." in each for each in said.why)
     assert not any("majority" in each for each in said.why)
+    alone = advise(with_lines(evidence, base, forest))
+    assert (alone.line, alone.sure) == (base, "unknown")
+    assert any(each.startswith("Without any network as high or higher: forest") for each in alone.why)
 
 
 def test_without_a_shown_gain_the_cheapest_is_taken_and_equality_is_not_claimed(evidence: Evidence) -> None:

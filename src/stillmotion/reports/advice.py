@@ -38,7 +38,8 @@ def advise(evidence: Evidence) -> Advice:
         take = (
             f"{line.name} is the only student that has a score." if only else f"Take {line.name}: it is the cheapest."
         )
-        return Advice(line, take, "unknown", ("There is nothing to compare it with.", *_limits(evidence)))
+        why = ("There is nothing to compare it with.", *_without_network(evidence, line), *_limits(evidence))
+        return Advice(line, take, "unknown", why)
     better = [line for line in students if line.comparison and line.comparison.verdict.startswith("better")]
     if better:
         line = max(better, key=lambda each: each.f1.score if each.f1 else 0.0)
@@ -50,7 +51,8 @@ def advise(evidence: Evidence) -> Advice:
         line = min(cheaper, key=_price)
         assert line.comparison is not None
         take = f"Take {line.name}: it costs less than {base.name} and is not worse by more than a point."
-        return Advice(line, take, "shown", (_difference(line, base), *_limits(evidence)))
+        why = (_difference(line, base), *_without_network(evidence, line), *_limits(evidence))
+        return Advice(line, take, "shown", why)
     return _not_shown(evidence, base, students)
 
 

@@ -14,7 +14,7 @@ from .markup import Html, items, joined, records, table, tag
 from .origins import failed, reproduce
 from .palette import COLOURS, colours, style_sheet
 from .published import PROTOCOL, published_for
-from .wording import interval
+from .wording import interval, several
 
 Drawn = Mapping[str, Sequence[tuple[Figure, str]]]
 #: Sections in the order of the questions a reader has.
@@ -208,10 +208,10 @@ def _differences(evidence: Evidence) -> Html:
     if found is None or not found.comparisons:
         return Html("")
     smallest = max((one.flips.smallest for one in found.comparisons if one.flips), default=None)
-    said = [
-        f"Endpoint: {found.endpoint}, as a difference to {found.against}.",
-        f"Holm's adjustment covers {len(found.family)} comparisons: {', '.join(found.family)}.",
-    ]
+    said = [f"Endpoint: {found.endpoint}, as a difference to {found.against}."]
+    if found.family:
+        count = several(len(found.family), "comparison")
+        said.append(f"Holm's adjustment covers {count}: {', '.join(found.family)}.")
     if found.apart:
         said.append(f"Baselines are a family of their own: {', '.join(found.apart)}.")
     if smallest is not None:

@@ -117,6 +117,18 @@ def lead(given: dict[str, Any]) -> str:
     return f"- {given['teacher']} − `lm` on validation people: {ends(given['difference'], '+')} points{said}"
 
 
+def baselines(name: str) -> str:
+    """A study's baselines alone."""
+    rows = json.loads((RESULTS / name / "results.json").read_text())["rows"]
+    lines = ["| baseline | to be stored | tries | macro-F1, % |", "|---|---|---|---|"]
+    lines += [
+        f"| `{row['variant']}` | {row['size'] or '–'} | {row['tries']} | {ends(row['test'], '')} |"
+        for row in rows
+        if row["role"] == "baseline"
+    ]
+    return "\n".join(lines)
+
+
 def protocols(name: str) -> str:
     """The same variants under two protocols, with what is gained under the second."""
     found = json.loads((RESULTS / name / "beside.json").read_text())["beside"]
@@ -139,6 +151,7 @@ MAKERS: dict[str, Callable[[], str]] = {
     "training": training,
     "methods": methods,
     "hapt": lambda: study("attention-distillation-hapt"),
+    "baselines-hapt": lambda: baselines("baselines-hapt"),
     "protocols-hapt": lambda: protocols("protocols-hapt"),
     "protocols-wisdm-2019": lambda: protocols("protocols-wisdm-2019"),
 }

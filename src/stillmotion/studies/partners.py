@@ -113,6 +113,8 @@ class Partners:
         fresh: dict[str, dict[str, Counts]] = {}
         learnt: dict[str, dict[str, float]] = {}
         for run in dict.fromkeys(runs):
+            if run.classical:
+                continue
             way = method(run.method, **run.options)
             kept = self.store.partner(run.id) if way.trains_teacher and run.id not in there else None
             if kept is None:

@@ -8,7 +8,7 @@ TENSORFLOW_READY := $(TENSORFLOW)/.ready
 RAY_READY := $(VENV)/.ray
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check format docs bench lock results protocols figures clean
+.PHONY: help demo test test-slow check format docs bench lock results mutual protocols figures clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -74,6 +74,13 @@ results: $(READY) protocols  ## the study of the sources' five variants on HAPT,
 	$(BIN)/still study attention-distillation --data $(RECORDINGS) --out out/attention-distillation-hapt --score-test
 	mkdir -p results/attention-distillation-hapt
 	cp out/attention-distillation-hapt/study.toml out/attention-distillation-hapt/results.* results/attention-distillation-hapt
+
+PAIRS ?= mutual-distillation-hapt mutual-distillation-hapt-small
+mutual: $(READY)  ## every method on two pairs of networks on HAPT, into results/ (hours; RECORDINGS holds hapt/)
+	set -e; for name in $(PAIRS); do \
+	  $(BIN)/still study results/$$name/study.toml --data $(RECORDINGS) --out out/$$name --score-test; \
+	  cp out/$$name/results.* results/$$name; \
+	done
 
 SETS ?= hapt wisdm-2019
 protocols: $(READY)  ## how much the random split flatters, into results/ (minutes; RECORDINGS holds hapt/ and wisdm-2019/)

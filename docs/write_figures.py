@@ -82,6 +82,21 @@ def study(name: str) -> str:
     return table(found) + f"\n\n*Trained in {found['seconds'] / 60:.0f} minutes on two cores; `results/{name}/`.*"
 
 
+def partners(name: str) -> str:
+    """What became of teachers that learnt too, and what stages weigh in the ensemble."""
+    found = json.loads((RESULTS / name / "results.json").read_text())["partners"]
+    lines = []
+    for one in found:
+        said = f"- `{one['teacher']}` beside the students of `{one['variant']}`: {ends(one['score'], '')}"
+        if one["change"] is not None:
+            said += f"; trained alone {ends(one['alone'], '')}, a change of {ends(one['change'], '+')} points"
+        lines.append(said)
+        if one["learnt"]:
+            weights = ", ".join(f"{stage} {100 * mean:.0f} %" for stage, (mean, _) in one["learnt"].items())
+            lines.append(f"- weights in the ensemble of `{one['variant']}`: {weights}")
+    return "\n".join(lines)
+
+
 def table(found: dict[str, Any]) -> str:
     """Variants with scores of test people, gains and verdicts."""
     lines = [lead(each) for each in found["leads"]]
@@ -152,6 +167,10 @@ MAKERS: dict[str, Callable[[], str]] = {
     "methods": methods,
     "hapt": lambda: study("attention-distillation-hapt"),
     "baselines-hapt": lambda: baselines("baselines-hapt"),
+    "mutual-hapt": lambda: study("mutual-distillation-hapt"),
+    "mutual-hapt-partners": lambda: partners("mutual-distillation-hapt"),
+    "mutual-hapt-small": lambda: study("mutual-distillation-hapt-small"),
+    "mutual-hapt-small-partners": lambda: partners("mutual-distillation-hapt-small"),
     "protocols-hapt": lambda: protocols("protocols-hapt"),
     "protocols-wisdm-2019": lambda: protocols("protocols-wisdm-2019"),
 }

@@ -13,8 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-KILLS = 20
-
 
 @pytest.fixture(scope="module")
 def victim(tmp_path_factory):
@@ -53,14 +51,15 @@ def end(victim):
     return epochs, int(line[1])
 
 
-def test_a_fleet_killed_20_times_ends_with_the_weights_of_one_left_alone(victim, tmp_path):
+@pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_fleet_killed_time_and_again_ends_with_the_weights_of_one_left_alone(victim, tmp_path, kills):
     left_alone, killed = tmp_path / "alone", tmp_path / "killed"
     start(victim, left_alone)
     whole, code = end(victim)
     assert (whole, code) == (200, 0)
     moments = random.Random(4)
     epochs = 0
-    for number in range(KILLS):
+    for number in range(kills):
         run = start(victim, killed)
         if number % 3 == 0:
             time.sleep(moments.uniform(0, 1))  # While it starts, reads what it finds, or compiles.
@@ -73,14 +72,14 @@ def test_a_fleet_killed_20_times_ends_with_the_weights_of_one_left_alone(victim,
         told, code = end(victim)
         epochs += told
         assert code == -signal.SIGKILL, "it must not have ended before it was killed"
-    assert epochs > 2 * KILLS
+    assert epochs > 2 * kills
     start(victim, killed)
     last, code = end(victim)
     assert code == 0
     assert 0 < last < whole
     # Little is done twice: of each kill, at most the epoch that was not saved yet.
-    assert whole <= epochs + last + KILLS
-    assert epochs + last <= whole + KILLS
+    assert whole <= epochs + last + kills
+    assert epochs + last <= whole + kills
     one, other = np.load(left_alone / "end.npz"), np.load(killed / "end.npz")
     assert sorted(one) == sorted(other)
     for name in one:

@@ -132,18 +132,6 @@ def lead(given: dict[str, Any]) -> str:
     return f"- {given['teacher']} − `lm` on validation people: {ends(given['difference'], '+')} points{said}"
 
 
-def baselines(name: str) -> str:
-    """A study's baselines alone."""
-    rows = json.loads((RESULTS / name / "results.json").read_text())["rows"]
-    lines = ["| baseline | to be stored | tries | macro-F1, % |", "|---|---|---|---|"]
-    lines += [
-        f"| `{row['variant']}` | {row['size'] or '–'} | {row['tries']} | {ends(row['test'], '')} |"
-        for row in rows
-        if row["role"] == "baseline"
-    ]
-    return "\n".join(lines)
-
-
 def protocols(name: str) -> str:
     """The same variants under two protocols, with what is gained under the second."""
     found = json.loads((RESULTS / name / "beside.json").read_text())["beside"]
@@ -166,7 +154,6 @@ MAKERS: dict[str, Callable[[], str]] = {
     "training": training,
     "methods": methods,
     "hapt": lambda: study("attention-distillation-hapt"),
-    "baselines-hapt": lambda: baselines("baselines-hapt"),
     "mutual-hapt": lambda: study("mutual-distillation-hapt"),
     "mutual-hapt-partners": lambda: partners("mutual-distillation-hapt"),
     "mutual-hapt-small": lambda: study("mutual-distillation-hapt-small"),

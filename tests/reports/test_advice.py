@@ -75,11 +75,18 @@ def test_a_baseline_that_scores_as_high_is_named_and_never_taken(evidence: Evide
     worse = replace(changed(line, "majority", f1=0.1, flops=1, role="baseline"), cost=None)
     said = advise(with_lines(evidence, base, better, forest, worse))
     assert said.line is better
-    assert any("Without any network as high or higher: forest (90.0 %)." in each for each in said.why)
-    assert not any("majority" in each for each in said.why)
+    assert said.without.startswith("Higher, without any network: forest 90.0 %. They classify")
+    assert "majority" not in said.without
     alone = advise(with_lines(evidence, base, forest))
     assert (alone.line, alone.sure) == (base, "unknown")
-    assert any(each.startswith("Without any network as high or higher: forest") for each in alone.why)
+    assert alone.without.startswith("Higher, without any network: forest 90.0 %.")
+    gap = {"gap": 0.2, "low": 0.1, "high": 0.3, "verdict": "better"}
+    tested = replace(changed(line, "forest", f1=0.9, flops=1, role="baseline", **gap), cost=None)
+    assert (
+        "forest 90.0 % (+20.0 (+10.0 to +30.0) points against lm: better)"
+        in advise(with_lines(evidence, base, better, tested)).without
+    )
+    assert advise(with_lines(evidence, base, better)).without == ""
 
 
 def test_without_a_shown_gain_the_cheapest_is_taken_and_equality_is_not_claimed(evidence: Evidence) -> None:
@@ -90,7 +97,7 @@ def test_without_a_shown_gain_the_cheapest_is_taken_and_equality_is_not_claimed(
     said = advise(with_lines(evidence, base, higher))
     assert said.line is base
     assert said.sure == "not shown"
-    assert "reach from −2 to +12 points" in said.why[0]
+    assert "their differences to it lie between −2 and +12 points" in said.why[0]
 
 
 def test_what_is_cheaper_and_not_inferior_is_taken(evidence: Evidence) -> None:

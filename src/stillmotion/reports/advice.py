@@ -18,12 +18,14 @@ class Advice:
         take: that in a sentence.
         sure: ``shown``, ``not shown`` or ``unknown``.
         why: what it rests on, a sentence each.
+        without: what scores as high without any network, in a sentence; nothing where nothing does.
     """
 
     line: Line | None
     take: str
     sure: str
     why: tuple[str, ...]
+    without: str = ""
 
 
 def advise(evidence: Evidence) -> Advice:
@@ -38,8 +40,8 @@ def advise(evidence: Evidence) -> Advice:
         take = (
             f"{line.name} is the only student that has a score." if only else f"Take {line.name}: it is the cheapest."
         )
-        why = ("There is nothing to compare it with.", *_without_network(evidence, line), *_limits(evidence))
-        return Advice(line, take, "unknown", why)
+        why = ("There is nothing to compare it with.", *_limits(evidence))
+        return Advice(line, take, "unknown", why, _without_network(evidence, line))
     better = [line for line in students if line.comparison and line.comparison.verdict.startswith("better")]
     if better:
         line = max(better, key=lambda each: each.f1.score if each.f1 else 0.0)
@@ -51,8 +53,8 @@ def advise(evidence: Evidence) -> Advice:
         line = min(cheaper, key=_price)
         assert line.comparison is not None
         take = f"Take {line.name}: it costs less than {base.name} and is not worse by more than a point."
-        why = (_difference(line, base), *_without_network(evidence, line), *_limits(evidence))
-        return Advice(line, take, "shown", why)
+        why = (_difference(line, base), *_limits(evidence))
+        return Advice(line, take, "shown", why, _without_network(evidence, line))
     return _not_shown(evidence, base, students)
 
 
@@ -103,8 +105,8 @@ def _shown(evidence: Evidence, line: Line, base: Line, better: list[Line]) -> Ad
         )
     if line.role == "control":
         why.append(f"{line.name} is a control: what was gained did not come from the way of teaching under test.")
-    why += _without_network(evidence, line)
-    return Advice(line, f"Take {line.name}: better than {base.name}, {sure}.", "shown", (*why, *_limits(evidence)))
+    take = f"Take {line.name}: better than {base.name}, {sure}."
+    return Advice(line, take, "shown", (*why, *_limits(evidence)), _without_network(evidence, line))
 
 
 def _not_shown(evidence: Evidence, base: Line, students: list[Line]) -> Advice:
@@ -122,14 +124,13 @@ def _not_shown(evidence: Evidence, base: Line, students: list[Line]) -> Advice:
     why = []
     if high is not None and low is not None:
         small = ", so the study is too small to tell" if max(-low, high) > 0.01 else ""
-        text = f"That does not make them equal: the 95 % intervals of their differences reach from {100 * low:+.0f} "
-        why.append(f"{text}to {100 * high:+.0f} points{small}.".replace("-", "−"))
+        text = f"Equal to {base.name} they are not shown to be: the 95 % intervals of their differences to it lie "
+        why.append(f"{text}between {100 * low:+.0f} and {100 * high:+.0f} points{small}.".replace("-", "−"))
     top = max(students, key=lambda each: each.f1.score if each.f1 else 0.0)
     if top is not line and top.comparison:
         gain = f"{interval(top.comparison.difference, sign='+')} points against {base.name}"
-        why.append(f"The highest score is {top.name}'s: {gain}, {top.comparison.verdict}.")
-    why += _without_network(evidence, line)
-    return Advice(line, take, "not shown", (*why, *_limits(evidence)))
+        why.append(f"The student with the highest score is {top.name}: {gain}, {top.comparison.verdict}.")
+    return Advice(line, take, "not shown", (*why, *_limits(evidence)), _without_network(evidence, line))
 
 
 def _limits(evidence: Evidence) -> tuple[str, ...]:
@@ -154,16 +155,24 @@ def _limits(evidence: Evidence) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _without_network(evidence: Evidence, line: Line) -> list[str]:
+def _without_network(evidence: Evidence, line: Line) -> str:
     """Said where a classifier of window features scores as high as the student to take."""
-    as_high = [
-        f"{each.name} ({percent(each.f1.score)} %)"
-        for each in evidence.students
-        if each.role == "baseline" and each.f1 and line.f1 and each.f1.score >= line.f1.score
-    ]
+    as_high = []
+    for each in evidence.students:
+        if each.role != "baseline" or not each.f1 or not line.f1 or each.f1.score < line.f1.score:
+            continue
+        words = f"{each.name} {percent(each.f1.score)} %"
+        base = evidence.reference
+        if each.comparison and base:
+            gap = f"{interval(each.comparison.difference, sign='+')} points against {base.name}"
+            words += f" ({gap}: {each.comparison.verdict})"
+        as_high.append(words)
     if not as_high:
-        return []
-    return [f"Without any network as high or higher: {listed(as_high)}. No device code is made for baselines."]
+        return ""
+    return (
+        f"Higher, without any network: {listed(as_high)}. They classify standard features of windows, had as many "
+        "tries, and are no students: no code for devices is made for them."
+    )
 
 
 def _difference(line: Line, base: Line) -> str:

@@ -14,7 +14,7 @@ SURE = {
     "shown": ("good", "How sure: shown, with the usual error rate (5 % over all comparisons together)."),
     "not shown": (
         "unsure",
-        "How sure: certain that no other student here costs less; not certain that none is better.",
+        "How sure: certain about the cost, since no other student costs less; not about the score, which another may beat.",
     ),
     "unknown": ("unsure", "How sure: nothing can be said about that."),
 }
@@ -37,6 +37,7 @@ def headline(evidence: Evidence) -> Html:
     return joined(
         tag("h1", f"{results.name}: distillation on {results.data}"),
         tag("p", _in_a_line(evidence), class_="quiet"),
+        tag("p", _terms(evidence), class_="quiet"),
         tag("p", *badges) if badges else "",
     )
 
@@ -49,7 +50,9 @@ def answer(evidence: Evidence) -> Html:
     if line is not None and line.f1 is not None and line.cost is not None:
         score = (
             f"{line.name} reaches a macro-F1 of {interval(line.f1)} % on {evidence.people} with "
-            f"{line.row.params or line.cost.params:,} parameters and {line.cost.flops:,} FLOPs a window."
+            f"{line.row.params or line.cost.params:,} parameters ({line.cost.weight_bytes / 1024:,.1f} KiB as float32, "
+            f"{line.cost.weight_bytes_int8 / 1024:,.1f} as int8) and {line.cost.flops:,} FLOPs a window of "
+            f"{evidence.record.ground.windows.spec.seconds:.3g} s."
         )
         if line.f1.low is not None:
             score += " In brackets the 95 % interval, over other people and other training runs."
@@ -63,7 +66,8 @@ def answer(evidence: Evidence) -> Html:
             "Not to be trusted for new people: the protocol leaks." if leaky else sure,
             class_=f"sure {'bad' if leaky else colour}",
         ),
-        tag("p", score) if score else "",
+        tag("p", advice.without, class_="sure unsure") if advice.without else "",
+        tag("p", score, _scale(evidence)) if score else "",
         items(advice.why),
         class_=f"answer{kind}",
         id="answer",
@@ -91,7 +95,8 @@ def compared(evidence: Evidence) -> Html:
     told = f"{several(len(spec.classes), 'class', 'classes')}"
     folds, most = ground.folds, max((line.row.tries for line in evidence.lines), default=1)
     tests = several(len(every["test"]), "person tests", "people test")
-    others = f"{_each(folds, 'train')} train and {_each(folds, 'validation')} choose"
+    others = f"{_each(folds, 'train')} train, and settings and epochs are chosen on {_each(folds, 'validation')}"
+    where = "" if len(folds) == 1 else "in each fold "
     split = f"{results.protocol}, {several(len(folds), 'fold')}: {honest}"
     budget = (
         f"{several(study.seeds, 'student')} a fold and variant; {several(most, 'try', 'tries')} a fold for each alike"
@@ -104,7 +109,7 @@ def compared(evidence: Evidence) -> Html:
         ("Signal", f"{_signal(spec)}, {told}"),
         *([("Teachers see", f"{_signal(seen)}, {seen.seconds:.3g} s at {seen.rate:g} Hz")] if seen else []),
         ("Protocol", tag("span", split, class_="bad" if results.leaks else None)),
-        ("People", f"{tests}; in each fold {others}"),
+        ("People", f"{tests}; {where}{others}"),
         ("Variants", listed(names)),
         *([("Controls", f"{listed(controls)}: no teacher, or a part left out")] if controls else []),
         *([("Baselines", f"{listed(baselines)}: no network, no device code")] if baselines else []),
@@ -169,6 +174,24 @@ def _in_a_line(evidence: Evidence) -> str:
         f"{results.protocol}, {several(results.people, 'test person', 'test people')}, {several(study.seeds, 'seed')}, "
         f"{several(max((line.row.tries for line in evidence.lines), default=1), 'try', 'tries')} each."
     )
+
+
+def _terms(evidence: Evidence) -> str:
+    """The words that all else hangs on."""
+    networks = evidence.record.study.networks
+    alone = "" if "lm" not in evidence.record.study.all_variants else "; lm is the student trained alone, on labels"
+    taught = f"teachers are larger ones that it learns from (here {listed(networks.teacher)})"
+    return f"The student is the small network for the device (here {networks.student}); {taught}{alone}."
+
+
+def _scale(evidence: Evidence) -> str:
+    """What is reached at the top and at the bottom."""
+    teachers = [line for line in evidence.scored if line.role == "teacher" and line.f1]
+    majority = next((line for line in evidence.scored if line.name == "majority" and line.f1), None)
+    best = max(teachers, key=lambda line: line.f1.score if line.f1 else 0.0, default=None)
+    said = [f"the teacher {best.name} reaches {percent(best.f1.score)} %"] if best and best.f1 else []
+    said += [f"always naming the commonest class {percent(majority.f1.score)} %"] if majority and majority.f1 else []
+    return f" For scale: {', '.join(said)}." if said else ""
 
 
 def _signal(spec: SignalSpec) -> str:

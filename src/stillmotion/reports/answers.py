@@ -14,7 +14,7 @@ SURE = {
     "shown": ("good", "How sure: shown, with the usual error rate (5 % over all comparisons together)."),
     "not shown": (
         "unsure",
-        "How sure: certain about the cost, since no other student costs less; not about the score, which another may beat.",
+        "How sure: certain about the cost, since no other student costs less; not about the score.",
     ),
     "unknown": ("unsure", "How sure: nothing can be said about that."),
 }

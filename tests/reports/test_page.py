@@ -199,6 +199,19 @@ def test_the_page_shows_the_numbers_of_the_table(page: Path, recordings: Path) -
     record.store.close()
 
 
+def test_places_are_those_of_the_scores_best_first(page: Path, recordings: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    table = text[text.index('aria-label="Places"') :].split("</table>")[0]
+    named = re.findall(r'<tr data-variant="([^"]+)"', table)
+    record = read_record(page.parent, data=recordings)
+    found = record.results.compared
+    record.store.close()
+    assert found is not None
+    scores = {one.variant: one.macro_f1.score for one in found.standings}
+    assert sorted(named) == sorted(scores)
+    assert [scores[name] for name in named] == sorted(scores.values(), reverse=True)
+
+
 def test_attention_maps_are_of_the_size_of_the_taps(page: Path) -> None:
     found = rows(page.parent / "figures" / "attention.csv")
     spatial = [row for row in found if row["tap"] == "spatial_attention_2" and row["network"] == "rab-kd"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
+from ..evaluation import Compared
 from . import protocols
 from .advice import advise, front_words
 from .answers import answer, compared, headline, results_table
@@ -248,4 +249,21 @@ def _differences(evidence: Evidence) -> Html:
     )
     headings += ("verdict", f"not worse by {margin} point")
     made = table("Differences", headings, rows, keys=keys, variants=[one.variant for one in found.comparisons])
-    return joined(items([*said, *notes]), made)
+    return joined(items([*said, *notes]), made, _places(found))
+
+
+def _places(found: Compared) -> Html:
+    """Who comes where, best first, and which places each may truly have."""
+    if len(found.ranks) < 2:
+        return Html("")
+    scores = {one.variant: one.macro_f1 for one in found.standings}
+    rows, keys = [], []
+    for rank in sorted(found.ranks, key=lambda rank: rank.rank):
+        sure = rank.low is not None and rank.high is not None
+        places = f"{rank.low} to {rank.high}" if sure else "–"
+        rows.append((rank.variant, f"{rank.rank:g}", places, interval(scores[rank.variant])))
+        keys.append((None, rank.rank, rank.low, 100 * scores[rank.variant].score))
+    text = "Places by score; between which places the true one lies, with 95 % sureness for each variant by itself."
+    names = [rank.variant for rank in sorted(found.ranks, key=lambda rank: rank.rank)]
+    headings = ("variant", "place", "places it may have", "macro-F1 %")
+    return joined(tag("h3", "Places"), table("Places", headings, rows, keys=keys, variants=names, caption=text))

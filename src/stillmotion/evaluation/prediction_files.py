@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import UserError
+from ..files import aside
 from .predictions import Predictions, RowFault, count_classes, numbers, said_by
 
 if TYPE_CHECKING:
@@ -68,12 +69,11 @@ def write_predictions(path: Path | str, *predictions: Predictions) -> None:
     table = pa.concat_tables(tables)
     about = {"classes": list(predictions[0].classes), "variant": predictions[0].variant}
     table = table.replace_schema_metadata({KEY: json.dumps(about).encode()})
-    partial = path.with_name(path.name + ".partial")
-    if path.suffix == ".parquet":
-        parquet.write_table(table, partial, compression="zstd")
-    else:
-        csv.write_csv(table, partial)
-    partial.replace(path)
+    with aside(path) as own:
+        if path.suffix == ".parquet":
+            parquet.write_table(table, own, compression="zstd")
+        else:
+            csv.write_csv(table, own)
 
 
 def _table(one: Predictions) -> pa.Table:

@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from ..errors import UserError
+from ..files import write_whole
 from ..studies import Beside, read_record
 from .evidence import Evidence
 from .figure import Figure
@@ -65,10 +66,10 @@ def _write(evidence: Evidence, folder: Path) -> Path:
         text = page(evidence, drawn)
     tables = folder / "tables"
     tables.mkdir(exist_ok=True)
-    _whole(tables / "results.tex", latex(evidence))
-    _whole(tables / "results.md", for_markdown(evidence))
+    write_whole(tables / "results.tex", latex(evidence))
+    write_whole(tables / "results.md", for_markdown(evidence))
     path = folder / "report.html"
-    _whole(path, text)
+    write_whole(path, text)
     return path
 
 
@@ -81,11 +82,4 @@ def _sweep(folder: Path, names: list[str]) -> None:
         if name and Path(name).name == name:
             for end in ("svg", "png", "csv"):
                 (folder / f"{name}.{end}").unlink(missing_ok=True)
-    _whole(listing, "".join(f"{name}\n" for name in names))
-
-
-def _whole(path: Path, text: str) -> None:
-    """Write a file that is there whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    write_whole(listing, "".join(f"{name}\n" for name in names))

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..evaluation import Interval
+from ..files import write_whole
 from ..studies import Results, Row
 from ..studies.estimate import Line, total
 from .screen import console
@@ -108,9 +109,7 @@ def write_results(results: Results, folder: Path) -> list[Path]:
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
-        partial = folder / f".{name}.partial"
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(folder / name)
+        write_whole(folder / name, text)
     return [folder / name for name in texts]
 
 

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from ..evaluation import Predictions, write_predictions
+from ..files import write_whole
 from ..methods import Unfit
 from ..networks import Bundle
 from ..training.memory import on_accelerator
@@ -296,9 +297,7 @@ class Runner:
         if known.get("data", self.ground.fingerprint) != self.ground.fingerprint:
             self._say("the data differ from those this folder was begun with: all runs are made anew")
         self.store.note(study=self.study.to_toml(), data=self.ground.fingerprint, leaks=list(self.ground.leaks))
-        partial = path.with_name(".study.toml.partial")
-        partial.write_text(self.study.to_toml(), encoding="utf-8")
-        partial.replace(path)
+        write_whole(path, self.study.to_toml())
 
     def _say(self, text: str, *, once: bool = False) -> None:
         if not self.quiet and not (once and text in self.said):

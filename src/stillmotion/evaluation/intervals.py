@@ -32,6 +32,13 @@ class Interval:
             return f"{self.score:.3f} (one person: no interval)"
         return f"{self.score:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
+    def in_percent(self, sign: str = "") -> str:
+        """Score and range times 100, with one digit; ``sign`` ``+`` is for differences."""
+        score = f"{100 * self.score:{sign}.1f}"
+        if self.low is None or self.high is None:
+            return score
+        return f"{score} [{100 * self.low:{sign}.1f}, {100 * self.high:{sign}.1f}]"
+
 
 @dataclass(frozen=True, eq=False)
 class Spread:

@@ -258,12 +258,13 @@ def _places(found: Compared) -> Html:
         return Html("")
     scores = {one.variant: one.macro_f1 for one in found.standings}
     rows, keys = [], []
-    for rank in sorted(found.ranks, key=lambda rank: rank.rank):
+    ordered = sorted(found.ranks, key=lambda rank: rank.rank)
+    for rank in ordered:
         sure = rank.low is not None and rank.high is not None
         places = f"{rank.low} to {rank.high}" if sure else "–"
         rows.append((rank.variant, f"{rank.rank:g}", places, interval(scores[rank.variant])))
         keys.append((None, rank.rank, rank.low, 100 * scores[rank.variant].score))
     text = "Places by score; between which places the true one lies, with 95 % sureness for each variant by itself."
-    names = [rank.variant for rank in sorted(found.ranks, key=lambda rank: rank.rank)]
+    names = [rank.variant for rank in ordered]
     headings = ("variant", "place", "places it may have", "macro-F1 %")
     return joined(tag("h3", "Places"), table("Places", headings, rows, keys=keys, variants=names, caption=text))

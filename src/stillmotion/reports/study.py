@@ -244,9 +244,4 @@ def _percent(score: float | None) -> str:
 
 
 def _interval(given: Interval | None, *, sign: str = "") -> str:
-    if given is None:
-        return ""
-    score = f"{100 * given.score:{sign}.1f}"
-    if given.low is None or given.high is None:
-        return score
-    return f"{score} [{100 * given.low:{sign}.1f}, {100 * given.high:{sign}.1f}]"
+    return "" if given is None else given.in_percent(sign)

@@ -70,7 +70,7 @@ def _standings(found: Compared, places: Mapping[str, Rank], calibration: Mapping
         table.add_row(
             escape(one.variant),
             _rank(places.get(one.variant)),
-            _interval(one.macro_f1, 100),
+            _interval(one.macro_f1),
             *(f"{100 * value:.1f}" for value in (one.weighted_f1, one.accuracy, one.balanced_accuracy)),
             f"{one.kappa:.3f}",
             "–" if error is None else f"{100 * error:.1f}",
@@ -90,7 +90,7 @@ def _differences(found: Compared) -> Table:
     for one in found.comparisons:
         table.add_row(
             escape(one.variant),
-            _interval(one.difference, 100, sign="+"),
+            _interval(one.difference, sign="+"),
             *_values(one),
             "–" if one.effect is None else f"{one.effect:+.2f}",
             f"{100 * one.gaining:.0f} %",
@@ -108,11 +108,8 @@ def _values(one: Comparison) -> tuple[str, str, str]:
     )
 
 
-def _interval(value: Interval, scale: float, sign: str = "") -> str:
-    score = f"{scale * value.score:{sign}.1f}"
-    if value.low is None or value.high is None:
-        return score
-    return f"{score} [{scale * value.low:{sign}.1f}, {scale * value.high:{sign}.1f}]".replace("[", r"\[")
+def _interval(value: Interval, sign: str = "") -> str:
+    return value.in_percent(sign).replace("[", r"\[")
 
 
 def _rank(place: Rank | None) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..evaluation import Interval, Tally, compare
 from .baselines import Baseline
+from .material import Ground
 from .plan import Planner
 from .runs import Run
 from .scoring import Counts, by_person
@@ -63,18 +64,24 @@ def leads_of(
                 folds.append(str(fold))
         if not rows:
             continue
-        seeds = len(rows[0][1])
-        table = np.stack(
-            [
-                np.stack([np.stack([teacher for teacher, _ in rows])] * seeds),
-                np.stack([np.stack([students[seed] for _, students in rows]) for seed in range(seeds)]),
-            ]
-        )
-        names = tuple(f"{number}" for number in range(len(rows)))
-        title = name.partition("#")[0]
-        tally = Tally((title, "lm"), tuple(range(seeds)), names, tuple(folds), ground.windows.spec.classes, table)
+        seeds, title = range(len(rows[0][1])), name.partition("#")[0]
+        sides = {
+            title: [[teacher for teacher, _ in rows] for _ in seeds],
+            "lm": [[students[seed] for _, students in rows] for seed in seeds],
+        }
+        tally = side_by_side(sides, folds, ground)
         found.append(Lead(title, compare(tally, against="lm").comparisons[0].difference))
     return found
+
+
+def side_by_side(sides: Mapping[str, Sequence[Sequence[Counts]]], folds: Sequence[str], ground: Ground) -> Tally:
+    """Counts of two sides, or of one, as the statistics want them: by seed and person, whose folds are given.
+
+    People go by number: one who is in several folds' validation counts in each.
+    """
+    table = np.array(list(sides.values()), np.int64)
+    names = tuple(str(number) for number in range(len(folds)))
+    return Tally(tuple(sides), tuple(range(table.shape[1])), names, tuple(folds), ground.windows.spec.classes, table)
 
 
 def count_teachers(

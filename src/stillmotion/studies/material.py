@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from ..errors import DataWarning, UserError
 from ..signals import load, resample, select_classes
+from ..signals.recording import Dataset
 from ..windows import Fold, Splits, Statistics, Windows, audit, cut, fit_statistics, splits
 from ..windows.augment import Places, sensor_places
 from ..windows.features import features
+from .choices import Material
 from .privileged import see
 from .runs import Run
 from .spec import Study
@@ -89,19 +91,16 @@ class Ground:
 
 def gather(study: Study, *, data: Path | None = None) -> Ground:
     """Load, resample, cut, split and audit what a study names."""
-    said = study.data
-    dataset = load(said.name, data=data, sensors=said.sensors or None)
-    if said.classes:
-        dataset = select_classes(dataset, said.classes)
-    if said.rate or dataset.times is not None:
-        dataset = resample(dataset, said.rate or dataset.spec.rate)
+    said, more = study.data, study.privileged
+    dataset = _recordings(said, data)
     spec = dataset.spec
     if said.window or said.hop:
         window = said.window or spec.window
         spec = spec.with_window(window, said.hop) if said.hop else spec.with_window(window)
     windows, seen = cut(dataset, spec=spec, missing="drop"), None
-    if study.privileged:
-        windows, seen = see(windows, said, study.privileged, data=data)
+    if more:
+        seen_by = replace(said, sensors=more.sensors or said.sensors, rate=more.rate or windows.spec.rate)
+        windows, seen = see(windows, _recordings(seen_by, data), more)
     made = splits(windows, study.split.protocol, seed=study.split.seed, validation=study.split.validation)
     made = _first_folds(made, study.split.folds)
     for number, fold in enumerate(made.folds):
@@ -125,6 +124,16 @@ def gather(study: Study, *, data: Path | None = None) -> Ground:
     return Ground(windows, made, statistics, leaks, teachers)
 
 
+def _recordings(said: Material, data: Path | None) -> Dataset:
+    """What is said of sensors, classes and rate, evenly timed."""
+    dataset = load(said.name, data=data, sensors=said.sensors or None)
+    if said.classes:
+        dataset = select_classes(dataset, said.classes)
+    if said.rate or dataset.times is not None:
+        dataset = resample(dataset, said.rate or dataset.spec.rate)
+    return dataset
+
+
 def _statistics(windows: Windows, made: Splits) -> tuple[Statistics, ...]:
     return tuple(fit_statistics(windows, fold.train) for fold in made.folds)
 
@@ -134,6 +143,4 @@ def _first_folds(made: Splits, count: int) -> Splits:
         return made
     if count > len(made.folds):
         raise UserError(f"folds in [split] asks for {count} of the {len(made.folds)} folds of {made.protocol}.")
-    from dataclasses import replace
-
     return replace(made, folds=made.folds[:count])

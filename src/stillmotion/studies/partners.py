@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..evaluation import Interval, Tally, compare
-from ..methods import Method, method
-from ..networks import build
-from ..training.functional import Functional
-from ..training.lesson import Beside, teacher_network
-from .leads import teachers_by_fold
+from ..evaluation import Interval, compare
+from ..methods import method
+from ..methods.method import Shapes
+from ..training.functional import Vector
+from ..training.lesson import Beside
+from .leads import side_by_side, teachers_by_fold
 from .plan import Planner
 from .runs import Run
 from .scoring import Counts, by_person
 from .selection import Choice, Key
 from .store import Store
-from .teachers import model_of
+from .teachers import Staff
 
 #: Marks the counts of a run's teacher: ``validation/teacher`` beside ``validation``.
 TEACHER = "/teacher"
@@ -45,10 +45,10 @@ class Partner:
     learnt: Mapping[str, tuple[float, float]]
 
     def __str__(self) -> str:
-        said = f"{self.variant}: {self.teacher} beside its students {_words(self.score)}"
+        said = f"{self.variant}: {self.teacher} beside its students {self.score.in_percent()}"
         if self.alone is None or self.change is None:
             return said
-        return f"{said}, trained alone {_words(self.alone)}: {_words(self.change, sign='+')} points"
+        return f"{said}, trained alone {self.alone.in_percent()}: {self.change.in_percent('+')} points"
 
 
 def partners_of(
@@ -69,25 +69,13 @@ def partners_of(
         own = {key: choice for key, choice in choices.items() if key[0] == name}
         ((network, members),) = teachers_by_fold(planner, own).items()
         people = [(fold, person) for fold in runs for person in planner.ground.folds[fold].people(side)]
-        beside = np.stack(
-            [
-                [after[run.id][person] for fold, person in people for run in [runs[fold][seed]]]
-                for seed in range(planner.study.seeds)
-            ]
-        )
+        seeds = range(planner.study.seeds)
+        beside = [[after[runs[fold][seed].id][person] for fold, person in people] for seed in seeds]
         sides = {"beside": beside}
         lone = all(len(each) == 1 and each[0].id in before for each in members.values())
         if lone:
-            alone = np.stack([before[members[fold][0].id][person] for fold, person in people])
-            sides["alone"] = np.stack([alone] * planner.study.seeds)
-        tally = Tally(
-            tuple(sides),
-            tuple(range(planner.study.seeds)),
-            tuple(str(number) for number in range(len(people))),
-            tuple(str(fold) for fold, _ in people),
-            planner.ground.windows.spec.classes,
-            np.stack(list(sides.values())),
-        )
+            sides["alone"] = [[before[members[fold][0].id][person] for fold, person in people] for _ in seeds]
+        tally = side_by_side(sides, [str(fold) for fold, _ in people], planner.ground)
         compared = compare(tally, against="alone" if lone else None)
         scores = {each.variant: each.macro_f1 for each in compared.standings}
         change = compared.comparisons[0].difference if lone else None
@@ -99,50 +87,36 @@ def partners_of(
     return found
 
 
-class Partners:
-    """Looks at the teachers that learnt beside their students."""
+def count_partners(planner: Planner, store: Store, staff: Staff, runs: Iterable[Run], side: str) -> None:
+    """Keep what such teachers say of the people of ``side``, and what was learnt beside, where it is lacking."""
+    there, ground = store.counts(side + TEACHER), planner.ground
+    mutual = [run for run in dict.fromkeys(runs) if not run.classical and method(run.method).trains_teacher]
+    known = {run.id: run for run in planner.all_teachers()} if mutual else {}
+    fresh: dict[str, dict[str, Counts]] = {}
+    learnt: dict[str, dict[str, float]] = {}
+    for run in mutual:
+        kept = None if run.id in there else store.partner(run.id)
+        if kept is None:
+            continue
+        weights, state, extras = kept
+        network = staff.network(known[run.teachers[0]], run.method)
+        rows = ground.folds[run.fold].side(side)
+        logits = network.answers(weights, state, ground.values[rows])["logits"]
+        fresh[run.id] = by_person(ground.labels, logits, rows, ground)
+        learnt[run.id] = _learnt(run, extras, staff.network(run, run.method).tap_shapes, network.tap_shapes)
+    if fresh:
+        # Counts come last: a run that has them is not looked at again.
+        store.add_learnt(learnt)
+        store.add_counts(side + TEACHER, fresh)
 
-    def __init__(self, planner: Planner, store: Store) -> None:
-        self.planner, self.store = planner, store
-        self._networks: dict[tuple[str, ...], Functional] = {}
-        self._teachers = {run.id: run for run in planner.all_teachers()}
 
-    def count(self, runs: Sequence[Run], side: str) -> None:
-        """Keep confusion counts of their teachers on people of ``side``, and what was learnt beside, where lacking."""
-        there, ground = self.store.counts(side + TEACHER), self.planner.ground
-        fresh: dict[str, dict[str, Counts]] = {}
-        learnt: dict[str, dict[str, float]] = {}
-        for run in dict.fromkeys(runs):
-            if run.classical:
-                continue
-            way = method(run.method, **run.options)
-            kept = self.store.partner(run.id) if way.trains_teacher and run.id not in there else None
-            if kept is None:
-                continue
-            weights, state, extras = kept
-            network = self._network(self._teachers[run.teachers[0]], way)
-            rows = ground.folds[run.fold].side(side)
-            logits = network.answers(weights, state, ground.values[rows])["logits"]
-            fresh[run.id] = by_person(ground.labels, logits, rows, ground)
-            if way.learnt is not None:
-                learnt[run.id] = self._learnt(run, way, network, extras)
-        if fresh:
-            self.store.add_counts(side + TEACHER, fresh)
-            self.store.add_learnt(learnt)
-
-    def _learnt(self, run: Run, way: Method, teacher: Functional, extras: np.ndarray) -> dict[str, float]:
-        assert way.learnt is not None
-        student = teacher_network(model_of(run, self.planner.ground), way).tap_shapes
-        beside = Beside(way.draw_extras(student, teacher.tap_shapes, 0))
-        numbers = {name: float(run.numbers.get(name, number.default)) for name, number in way.numbers.items()}
-        return way.learnt(beside.named(extras), numbers, student, teacher.tap_shapes)
-
-    def _network(self, run: Run, way: Method) -> Functional:
-        key = (run.network, run.attention, run.recurrence, way.name)
-        if key not in self._networks:
-            model = build(run.network, self.planner.ground.windows.spec, seed=0, **run.options_of_network)
-            self._networks[key] = teacher_network(model, way)
-        return self._networks[key]
+def _learnt(run: Run, extras: Vector, student: Shapes, teacher: Shapes) -> dict[str, float]:
+    way = method(run.method, **run.options)
+    if way.learnt is None:
+        return {}
+    beside = Beside(way.draw_extras(student, teacher, 0))
+    numbers = {name: float(run.numbers.get(name, number.default)) for name, number in way.numbers.items()}
+    return way.learnt(beside.named(extras), numbers, student, teacher)
 
 
 def _spread(learnt: Mapping[str, Mapping[str, float]], runs: Sequence[str]) -> dict[str, tuple[float, float]]:
@@ -153,10 +127,3 @@ def _spread(learnt: Mapping[str, Mapping[str, float]], runs: Sequence[str]) -> d
         name: (float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0)
         for name, values in columns.items()
     }
-
-
-def _words(given: Interval, *, sign: str = "") -> str:
-    said = f"{100 * given.score:{sign}.1f}"
-    if given.low is None or given.high is None:
-        return said
-    return f"{said} [{100 * given.low:{sign}.1f}, {100 * given.high:{sign}.1f}]"

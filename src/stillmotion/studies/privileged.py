@@ -8,35 +8,28 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from ..errors import DataWarning, UserError
-from ..signals import load, resample, select_classes
 from ..signals.recording import Dataset
 from ..windows import Windows
+from ..windows.cut import are_whole
 from ..windows.stretches import recording_stretches
-from .choices import Material, Privileged
+from .choices import Privileged
 
 
-def see(windows: Windows, said: Material, more: Privileged, *, data: Path | None) -> tuple[Windows, Windows]:
+def see(windows: Windows, dataset: Dataset, more: Privileged) -> tuple[Windows, Windows]:
     """The student's windows that teachers can see too, and the teachers' windows, one for each.
 
     Args:
         windows: of the student.
-        said: what these were made of.
-        more: what teachers see.
-        data: the folder of recordings.
+        dataset: the same recordings as teachers see them.
+        more: how much around each window they see.
 
     A window is left out, for everybody, where the teacher's would leave its recording or holds a value that is missing.
     """
-    dataset = load(said.name, data=data, sensors=more.sensors or said.sensors or None)
-    if said.classes:
-        dataset = select_classes(dataset, said.classes)
-    rate = more.rate or windows.spec.rate
-    if rate != dataset.spec.rate or dataset.times is not None:
-        dataset = resample(dataset, rate)
+    rate = dataset.spec.rate
     scale = rate / windows.spec.rate
     whole = recording_stretches(dataset.index, dataset.subjects)
     _require_same_recordings(windows, dataset)
@@ -50,19 +43,17 @@ def see(windows: Windows, said: Material, more: Privileged, *, data: Path | None
     late = starts + length - end
     starts = np.where((late > 0) & (late <= np.ceil(scale)) & (more.after == 0), end - length, starts)
     inside = (starts >= first[windows.recording]) & (starts + length <= end)
-    bad = np.concatenate([[0], np.cumsum(~np.isfinite(dataset.samples).all(axis=1))])
-    whole_ones = np.zeros(len(windows), bool)
-    whole_ones[inside] = bad[starts[inside] + length] == bad[starts[inside]]
-    kept = np.flatnonzero(whole_ones)
+    kept = np.flatnonzero(inside)
+    kept = kept[are_whole(dataset.samples, starts[kept], length)]
     if len(kept) == 0:
         raise UserError(
-            f"{said.name}: teachers could see none of {len(windows)} windows whole ({(~inside).sum()} lie too near to "
-            f"an end of a recording); ask for less under [privileged]."
+            f"{windows.dataset}: teachers could see none of {len(windows)} windows whole ({(~inside).sum()} lie too "
+            f"near to an end of a recording); ask for less under [privileged]."
         )
     if len(kept) < len(windows):
         warnings.warn(
-            f"{said.name}: {len(windows) - len(kept)} of {len(windows)} windows are left out, since teachers would not "
-            f"see them whole ({(~inside).sum()} lie too near to an end of a recording).",
+            f"{windows.dataset}: {len(windows) - len(kept)} of {len(windows)} windows are left out, since teachers "
+            f"would not see them whole ({(~inside).sum()} lie too near to an end of a recording).",
             DataWarning,
             stacklevel=3,
         )

@@ -28,7 +28,7 @@ from .feasible import require_feasible
 from .jobs import prepare, train
 from .leads import count_teachers, teachers_by_fold
 from .material import Ground, gather
-from .partners import Partners
+from .partners import count_partners
 from .plan import Planner
 from .record import as_it_stands
 from .runs import Run, Squad
@@ -76,7 +76,6 @@ class Runner:
         self.store = Store(self.folder)
         self.staff = Staff(self.planner, self.store, scores)
         self.examiner = Examiner(self.planner, self.store)
-        self.partners = Partners(self.planner, self.store)
         self._keep_specification()
 
     def run(self, *, score_test: bool = False) -> Results:
@@ -119,7 +118,7 @@ class Runner:
         self.examiner.count(self._able(choices), "validation")
         ended = self.store.ended()
         self.examiner.count(self._lone_teachers(choices), "validation")
-        self.partners.count(self._able(choices), "validation")
+        count_partners(self.planner, self.store, self.staff, self._able(choices), "validation")
         count_teachers(self.planner, self.store, self.staff, choices, ended)
 
     def _score(self, choices: dict[Key, Choice | None]) -> None:
@@ -132,7 +131,7 @@ class Runner:
             self._say(f"scoring {len(fresh)} runs on {len(people)} test people")
             self.store.look(len(fresh), len(people), "score-test")
             self.examiner.count(fresh, "test")
-            self.partners.count(finals, "test")
+            count_partners(self.planner, self.store, self.staff, finals, "test")
         self._write_predictions(choices)
         self._write_models(choices)
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from ..files import aside
 from ..training import Outcome
 from .runs import Run, Squad
 
@@ -281,17 +282,13 @@ class Store:
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **arrays)
         path = self.folder / "fleets" / f"{fleet}.npz"
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            with partial.open("wb") as file:
+            with aside(path) as own, own.open("wb") as file:
                 file.write(buffer.getbuffer())
                 file.flush()
                 os.fsync(file.fileno())
-            partial.replace(path)
         except OSError as problem:
             raise UserError(f"{path} cannot be written ({problem.strerror}); make room, then go on.") from problem
-        finally:
-            partial.unlink(missing_ok=True)
 
     def _check_version(self) -> None:
         with self._transaction():

@@ -58,12 +58,12 @@ class Staff:
                     "With augmentation, or where both learn, the teacher answers at every step, which one network can "
                     "do, not the mean of several: leave augmentation out, or take one teacher and in-sample targets."
                 )
-            network = self._network(runs[0], way)
+            network = self.network(runs[0], way)
             weights, state = self.store.weights(runs[0].id)
             return Teacher(network, weights, state, name=name)
         classifier = None
         if len(runs) == 1 and method(way).classifier is not None:
-            classifier = self._network(runs[0], way).classifier_of(self.store.weights(runs[0].id)[0])
+            classifier = self.network(runs[0], way).classifier_of(self.store.weights(runs[0].id)[0])
         return Teacher(outputs=self._together(way, runs), classifier=classifier, name=name)
 
     def logits(self, runs: Sequence[Run]) -> NDArray[np.float32]:
@@ -102,11 +102,12 @@ class Staff:
         if (run.id, wanted) not in self._said:
             weights, state = self.store.weights(run.id)
             values = self.planner.ground.of(run).values
-            self._said[run.id, wanted] = self._network(run, way).answers(weights, state, values)
+            self._said[run.id, wanted] = self.network(run, way).answers(weights, state, values)
         said: Answers = self._said[run.id, wanted]
         return said
 
-    def _network(self, run: Run, way: str) -> Functional:
+    def network(self, run: Run, way: str) -> Functional:
+        """A run's network with the taps that a method wants of a teacher."""
         key = (run.network, run.attention, run.recurrence, run.privileged, _looks(way))
         if key not in self._networks:
             self._networks[key] = teacher_network(model_of(run, self.planner.ground), method(way))

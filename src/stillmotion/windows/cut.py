@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import UnknownName, UserError
-from ..signals.recording import NULL, Dataset, Note
+from ..signals.recording import NULL, Dataset, Floats, Note
 from ..signals.spec import SignalSpec
 from .labels import window_labels
-from .stretches import Stretches, expand, recording_stretches
+from .stretches import Rows, Stretches, expand, recording_stretches
 from .timing import require_even
 from .views import Windows
 
@@ -64,9 +65,7 @@ def cut(
         starts, labels, recording = starts[keep], labels[keep], recording[keep]
     torn = 0
     if missing == "drop":
-        # How many bad samples come before each one: a window is whole when none is added within it.
-        before = np.concatenate([[0], np.cumsum(~np.isfinite(dataset.samples).all(axis=1))])
-        keep = np.flatnonzero(before[starts + spec.window] == before[starts])
+        keep = np.flatnonzero(are_whole(dataset.samples, starts, spec.window))
         torn = len(starts) - len(keep)
         if len(keep) == 0:
             raise UserError(f"{dataset.name}: all {torn} windows hold values that are not finite numbers.")
@@ -93,6 +92,13 @@ def cut(
         official_test=dataset.official_test,
         same_people_as=dataset.same_people_as,
     )
+
+
+def are_whole(samples: Floats, starts: Rows, length: int) -> NDArray[np.bool_]:
+    """(n,) whether the ``length`` samples (N, D) from each start on are all finite numbers."""
+    # How many bad samples come before each one: a window is whole when none is added within it.
+    before = np.concatenate([[0], np.cumsum(~np.isfinite(samples).all(axis=1))])
+    return np.asarray(before[starts + length] == before[starts])
 
 
 def _notes(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 import zlib
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError
+from ..files import aside
 from ..signals.recording import Note
 from .stretches import Rows
 from .views import Windows
@@ -88,13 +88,8 @@ class Splits:
             "notes": [asdict(note) for note in self.notes],
         }
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with partial.open("wb") as file:
-                np.savez_compressed(file, sides=self.sides(), about=np.array(json.dumps(about)))
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with aside(path) as own, own.open("wb") as file:
+            np.savez_compressed(file, sides=self.sides(), about=np.array(json.dumps(about)))
 
     @classmethod
     def load(cls, path: str | Path) -> Splits:

@@ -8,10 +8,10 @@ TENSORFLOW_READY := $(TENSORFLOW)/.ready
 RAY_READY := $(VENV)/.ray
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check format docs bench lock results mutual protocols figures clean
+.PHONY: help demo test test-shuffled test-slow check format docs bench lock results mutual protocols figures clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 $(READY): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is not installed; name another with PYTHON=…" >&2; exit 1; }
@@ -37,6 +37,11 @@ demo: $(READY)  ## the five variants on simulated people, trained and compared, 
 
 test: $(READY) $(TENSORFLOW_READY)  ## the tests (real recordings are read where they are found)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+SEED ?= $(shell date +%s)
+test-shuffled: $(READY) $(TENSORFLOW_READY)  ## the tests in a random order (SEED repeats one)
+	@echo "SEED=$(SEED)"
+	STILLMOTION_SHUFFLE=$(SEED) $(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-slow: $(READY) $(TENSORFLOW_READY) $(RAY_READY)  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow

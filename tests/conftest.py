@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from filelock import FileLock
@@ -14,6 +16,20 @@ from filelock import FileLock
 ROOT = Path(__file__).parents[1]
 #: Real recordings lie beside the project, with a script that writes one in its publisher's layout.
 RECORDINGS = Path(os.environ.get("STILLMOTION_REAL", ROOT.parent / "shared" / "data"))
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip a test whose tool or data this machine lacks; where ``CI=true`` nothing may be missing."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{reason} (CI=true: this test must run)")
+    pytest.skip(reason)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Shuffle the tests where ``STILLMOTION_SHUFFLE`` names a seed: no test may depend on another one's turn."""
+    if seed := os.environ.get("STILLMOTION_SHUFFLE"):
+        items.sort(key=lambda item: item.nodeid)
+        random.Random(seed).shuffle(items)
 
 
 @pytest.fixture(autouse=True)
@@ -39,9 +55,7 @@ def real() -> Callable[[str], Path]:
     """Folder that holds ``NAME/`` in its publisher's layout; skips without recordings, fails so in CI."""
     script, out = RECORDINGS / "unpack.py", ROOT / ".real"
     if not script.is_file():
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"the real recordings are not at {RECORDINGS}; set STILLMOTION_REAL")
-        pytest.skip(f"no real recordings at {RECORDINGS}")
+        unavailable(f"the real recordings are not at {RECORDINGS}; set STILLMOTION_REAL")
 
     def folder(name: str) -> Path:
         out.mkdir(exist_ok=True)
@@ -57,4 +71,6 @@ def real() -> Callable[[str], Path]:
 @pytest.fixture(scope="session")
 def recordings_folder() -> Path:
     """Where the real recordings' own columns lie, the source that loaders are compared with."""
+    if not RECORDINGS.is_dir():
+        unavailable(f"the real recordings are not at {RECORDINGS}; set STILLMOTION_REAL")
     return RECORDINGS

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from stillmotion.networks import build, loop_friendly, set_statistics, tap_names, with_taps
+from tests.conftest import unavailable
 
 from .conftest import SHAPE, VARIANTS
 
@@ -56,7 +57,7 @@ def test_every_network_predicts_the_same_with_keras_alone(backend, saved, studie
         own = Path(__file__).parents[2] / ".venv-tensorflow" / "bin" / "python"  # made by `make test`
         python = str(own) if own.exists() else sys.executable
         if not own.exists() and importlib.util.find_spec("tensorflow") is None:
-            pytest.skip("TensorFlow is not installed; the same is checked on Keras' NumPy backend")
+            unavailable("TensorFlow is not installed; the same is checked on Keras' NumPy backend")
     environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
     command = [python, "-c", ALONE, str(saved)]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

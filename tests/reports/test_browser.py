@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import unavailable
+
 from .chromium import Chromium
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -21,7 +23,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
     if program is None:
         if named:
             pytest.fail(f"STILLMOTION_CHROMIUM names {named}, which is no program.")
-        pytest.skip("Chromium is not installed.")
+        unavailable("Chromium is not installed")
     made = Chromium(program, tmp_path_factory.mktemp("profile"))
     yield made
     made.close()

@@ -11,7 +11,7 @@ from ..errors import UserError
 from ..signals.recording import Dataset
 from .crossings import copied, shared_copies, shared_rows
 from .duplicates import Copies, find_copies
-from .findings import Audit, Finding
+from .findings import UNSEEN, Audit, Finding
 from .folds import SIDES, Fold, Splits
 from .normalisers import check_statistics
 from .origin import source_of, trace
@@ -31,9 +31,10 @@ def audit(
     """Look for raw rows, people, copied stretches and normaliser statistics that cross a split.
 
     For every fold: no raw row of a source may lie under windows of two sides, no person may be on two sides, and
-    the given statistics must be those of the training windows. Across the data set, and against ``others``, rows
-    that are equal to the byte for 32 rows or more are a copy (``find_copies``): an error where its two places are
-    on two sides of a fold or in two data sets, a warning otherwise.
+    the given statistics must be those of the training windows. Across the data set, and against ``others``, stretches
+    of 32 rows or more that are equal are a copy (``find_copies``; also of one channel alone, or under another gain,
+    offset or sign): an error where its two places are on two sides of a fold or in two data sets, a warning otherwise.
+    Rows are those of the recordings as they came, whatever was resampled since.
     ``published`` is never clean: how much it shares is reported instead.
 
     Args:
@@ -71,7 +72,7 @@ def audit(
         "statistics": 0 if statistics is None else len(splits),
         "other data sets": len(others),
     }
-    return Audit(windows.dataset, splits.protocol, checked, tuple(found))
+    return Audit(windows.dataset, splits.protocol, checked, tuple(found), UNSEEN)
 
 
 def audit_extents(

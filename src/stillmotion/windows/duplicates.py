@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..signals.recording import Floats
-from .places import BLOCK, DIFFERENT, MARGIN, STRETCH, Hashes, Owners, Places, Source, join
+from .places import BLOCK, DIFFERENT, MARGIN, STRETCH, Hashes, Owners, Places, Source, join, rare
 from .scaled import Scaled, find_scaled
 from .stretches import Rows, expand
 
@@ -110,8 +110,7 @@ def _equal(places: Places) -> tuple[Rows, Rows, Rows]:
             for source, taken, a, b in zip(places.sources, columns, places.first[:-1], places.first[1:], strict=True)
         ]
     )
-    pairs = _equal_neighbours(row_hash, places.joined)
-    first, second = pairs
+    first, second = _equal_neighbours(row_hash, places)
     run, length = join(first, second - first, np.zeros_like(first))
     first, apart = first[run], (second - first)[run]
     moves = np.concatenate([[0], np.cumsum(row_hash[1:] != row_hash[:-1])])
@@ -148,7 +147,7 @@ def _hash_rows(source: Source, columns: Sequence[int]) -> Hashes:
     return result
 
 
-def _equal_neighbours(row_hash: Hashes, joined: NDArray[np.bool_]) -> tuple[Rows, Rows]:
+def _equal_neighbours(row_hash: Hashes, places: Places) -> tuple[Rows, Rows]:
     """Rows at which equal moving 32-row stretches begin, each with the next such row."""
     if len(row_hash) < STRETCH:
         return np.empty(0, np.int64), np.empty(0, np.int64)
@@ -156,12 +155,15 @@ def _equal_neighbours(row_hash: Hashes, joined: NDArray[np.bool_]) -> tuple[Rows
     while width < STRETCH:
         rolling = rolling[:-width] * np.uint64(factor) + rolling[width:]
         factor, width = factor * factor % (1 << 64), 2 * width
-    place = np.flatnonzero(_usable(row_hash, joined))
+    place = np.flatnonzero(_usable(row_hash, places.joined))
     rolling = rolling[place]
+    if len(place) == 0:
+        return place, place
     order = np.argsort(rolling)
     ranked = rolling[order]
     equal = np.concatenate([[False], ranked[1:] == ranked[:-1], [False]])
     members = order[equal[1:] | equal[:-1]]
+    members = members[rare(rolling[members], places.stretch[place[members]].astype(np.int64))]
     members = members[np.lexsort((members, rolling[members]))]
     same = rolling[members[1:]] == rolling[members[:-1]]
     return place[members[:-1][same]], place[members[1:][same]]

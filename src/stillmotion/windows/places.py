@@ -18,6 +18,7 @@ Owners = NDArray[np.int16]
 STRETCH = 32  #: rows that a copy must have to be found
 DIFFERENT = 8  #: rows among them that must differ from each other
 MARGIN = 20  #: bits of surprise beyond what chance reaches among so many rows
+OFTEN = 3  #: times that a pattern stands in one unbroken stretch: the signal repeats itself, and says no more by it
 BLOCK = 1 << 18  # rows looked at in one go; bounds memory
 
 
@@ -100,3 +101,14 @@ def join(first: Rows, apart: Rows, kind: Rows, *, gap: int = 1) -> tuple[Rows, R
     begin = np.flatnonzero(new)
     last = np.append(begin[1:], len(first)) - 1 if len(begin) else begin
     return order[begin], first[last] - first[begin] + STRETCH
+
+
+def rare(hashes: Hashes, stretch: Rows) -> NDArray[np.bool_]:
+    """Which patterns do not stand ``OFTEN`` times in one stretch: what oscillates or ramps is like itself anywhere."""
+    order = np.lexsort((stretch, hashes))
+    new = np.ones(len(order), np.bool_)
+    new[1:] = (np.diff(stretch[order]) != 0) | (hashes[order][1:] != hashes[order][:-1])
+    times = np.diff(np.append(np.flatnonzero(new), len(order)))
+    kept = np.empty(len(order), np.bool_)
+    kept[order] = np.repeat(times < OFTEN, times)
+    return kept

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .places import DIFFERENT, MARGIN, STRETCH, Hashes, Places, join
+from .places import DIFFERENT, MARGIN, STRETCH, Hashes, Places, join, rare
 from .stretches import Rows
-from .surprise import Pieces, Values, surprise
+from .surprise import CLOSE, Pieces, Values, surprise
 
 SPAN = 8  # steps whose sizes add up to the measure of a step
 LEVEL = 0.030902  # of that measure: steps are rounded to it; no simple fraction, lest coarse sensors lie on an edge
 FINE = 24  # bits of a key that order those of one hash
 KEYS = 1 << 23  # keys looked at, at most; of longer signals a share is taken, the same of a stretch and its copy
 NEAR = 1 << (FINE - 7)  # of two copies' fine parts
+ROUNDING = 2**-23  # of the largest value: numbers of 24 bits are off by half of it
 CHUNK = 1 << 16  # rows at a time: what is worked on stays in the processor's cache
 
 
@@ -48,14 +51,17 @@ def find_scaled(places: Places) -> Scaled:
     owner = np.array([s for s, _ in series], np.int64)
     length = np.diff(places.first)[owner] if len(series) else np.empty(0, np.int64)
     share = 1 + int(length.sum()) // KEYS
-    keys, at, of = [], [], []
+    # Room for all is reserved at once, so that nothing is held twice; what is not filled takes no memory.
+    keys = np.empty(min(int(length.sum()), 2 * KEYS), np.uint64)
+    at = np.empty(len(keys), np.int32 if len(places) < 1 << 31 else np.int64)
+    of = np.empty(len(keys), np.int16)
+    filled = 0
     for number, (s, c) in enumerate(series):
-        found, where = _keys(places, s, places.sources[s].columns[c], share)
-        keys.append(found)
-        at.append(where)
-        of.append(np.full(len(found), number, np.int16))
-    pairs = _neighbours(np.concatenate(keys), np.concatenate(at), np.concatenate(of), places)
-    first, second, mine, theirs = pairs
+        for found, where in _keys(places, s, places.sources[s].columns[c], share):
+            end = min(filled + len(found), len(keys))
+            keys[filled:end], at[filled:end], of[filled:end] = found[: end - filled], where[: end - filled], number
+            filled = end
+    first, second, mine, theirs = _neighbours(keys[:filled], at[:filled], of[:filled], places)
     kind = ((mine.astype(np.int64) * len(series) + theirs) * len(places) + places.stretch[first]) * (
         1 + int(places.stretch[-1])
     ) + places.stretch[second]
@@ -66,34 +72,45 @@ def find_scaled(places: Places) -> Scaled:
     here, there = (place[run][pieces.stretch] + pieces.skip for place in (first, second))
     mine, theirs = mine[run][pieces.stretch], theirs[run][pieces.stretch]
     bits, gain = np.zeros(len(here)), np.zeros(len(here))
+    begin, stop = np.zeros(len(here), np.int64), np.zeros(len(here), np.int64)
     for some in pieces.batches():
         size = int(pieces.size[some[0]])
         x = _gather(places, owner[mine[some]], columns[mine[some]], here[some], size)
         y = _gather(places, owner[theirs[some]], columns[theirs[some]], there[some], size)
-        bits[some], gain[some] = _match(x, y)
-    channel = np.array([c for _, c in series], np.int64)
-    return _together(
-        here, there, pieces.size, bits * pieces.weight, channel[mine], channel[theirs], gain, places, needed
-    )
+        bits[some], gain[some], begin[some], stop[some] = _match(x, y)
+    good = np.flatnonzero(bits > 0)
+    parts = _Parts(here + begin, there + begin, stop - begin, bits, pieces.weight, mine, theirs, gain).take(good)
+    return _together(parts, np.array([c for _, c in series], np.int64), places, needed)
 
 
-def _keys(places: Places, source: int, column: int, share: int) -> tuple[Hashes, Rows]:
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """Pieces that are the same but for gain and offset: where, how many rows, bits, share of them, series, gain."""
+
+    first: Rows
+    second: Rows
+    size: Rows
+    bits: Values
+    weight: Values
+    mine: Rows
+    theirs: Rows
+    gain: Values
+
+    def take(self, rows: Rows) -> _Parts:
+        return _Parts(*(getattr(self, each.name)[rows] for each in fields(self)))
+
+
+def _keys(places: Places, source: int, column: int, share: int) -> Iterator[tuple[Hashes, Rows]]:
     """Keys of one channel, and the places at which the stretches they stand for begin."""
-    keys, at = [], []
     begin, stop = int(places.first[source]), int(places.first[source + 1])
     for a in range(begin, stop - STRETCH + 1, CHUNK):
         b = min(stop, a + CHUNK + STRETCH - 1)
         key, usable = _key(places.values(source, column, a, b))
-        whole = places.stretch[a + STRETCH - 1 : b] == places.stretch[a : b - STRETCH + 1]
-        usable &= whole
+        usable &= places.stretch[a + STRETCH - 1 : b] == places.stretch[a : b - STRETCH + 1]
         if share > 1:
             usable &= (key >> np.uint64(FINE)) % np.uint64(share) == 0
         chosen = np.flatnonzero(usable)
-        keys.append(key[chosen])
-        at.append(a + chosen)
-    if not keys:
-        return np.empty(0, np.uint64), np.empty(0, np.int64)
-    return np.concatenate(keys), np.concatenate(at)
+        yield key[chosen], a + chosen
 
 
 def _key(values: NDArray[np.float32]) -> tuple[Hashes, NDArray[np.bool_]]:
@@ -129,20 +146,31 @@ def _key(values: NDArray[np.float32]) -> tuple[Hashes, NDArray[np.bool_]]:
     return key, often & (bad[STRETCH:] == bad[:-STRETCH])
 
 
-def _neighbours(keys: Hashes, at: Rows, of: NDArray[np.int16], places: Places) -> tuple[Rows, Rows, Rows, Rows]:
+def _neighbours(keys: Hashes, at: NDArray[Any], of: NDArray[np.int16], places: Places) -> tuple[Rows, Rows, Rows, Rows]:
     """Places with equal keys, each with the next: both places and both series, the earlier place first."""
-    order = np.argsort(keys)
+    # Sorting values is much quicker than sorting their places: only what occurs twice is worth the latter.
+    hashes = np.sort(keys >> np.uint64(FINE))
+    twice = hashes[1:][hashes[1:] == hashes[:-1]]
+    if len(twice) == 0:
+        empty = np.empty(0, np.int64)
+        return empty, empty, empty, empty
+    hashes = keys >> np.uint64(FINE)
+    some = np.flatnonzero(twice[np.minimum(np.searchsorted(twice, hashes), len(twice) - 1)] == hashes)
+    some = some[rare(hashes[some], of[some].astype(np.int64) * len(places) + places.stretch[at[some]])]
+    keys, at, of = keys[some], at[some], of[some]
+    order = np.lexsort((at, keys))
     ranked = keys[order]
     near = (ranked[1:] >> np.uint64(FINE) == ranked[:-1] >> np.uint64(FINE)) & (ranked[1:] - ranked[:-1] <= NEAR)
     left, right = order[:-1][near], order[1:][near]
     left, right = np.where(at[left] <= at[right], (left, right), (right, left))
-    first, second, mine, theirs = at[left], at[right], of[left], of[right]
+    first, second = at[left].astype(np.int64), at[right].astype(np.int64)
+    mine, theirs = of[left].astype(np.int64), of[right].astype(np.int64)
     # One row under two names, and a signal that goes on as it did a moment ago, are no copies; nor do copies inside
     # other data sets matter here.
     apart = np.abs(places.line[second] - places.line[first]) >= STRETCH
     apart |= places.owner[first] != places.owner[second]
     apart &= places.owner[first] == 0
-    return first[apart], second[apart], mine[apart].astype(np.int64), theirs[apart].astype(np.int64)
+    return first[apart], second[apart], mine[apart], theirs[apart]
 
 
 def _gather(places: Places, source: Rows, column: Rows, place: Rows, size: int) -> Values:
@@ -155,57 +183,71 @@ def _gather(places: Places, source: Rows, column: Rows, place: Rows, size: int) 
     return values
 
 
-def _match(x: Values, y: Values) -> tuple[Values, Values]:
-    """Bits of surprise that pieces are the same but for gain and offset, by the poorer side; and the gain."""
-    x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
+def _match(x: Values, y: Values) -> tuple[Values, Values, Rows, Rows]:
+    """How much it says that pieces are the same but for gain and offset.
+
+    Returns:
+        Bits of surprise, by the poorer side; the gain; and the first row that is the same and the end of them: the
+        line is fitted through the middle, since a row or two at the ends may only be alike.
+    """
+    edge, size = x.shape[1] // 8, x.shape[1]
+    middle = slice(edge, size - edge)
+    x, y = (side - side[:, middle].mean(axis=1, keepdims=True) for side in (x, y))
     with np.errstate(all="ignore"):
-        gain = (x * y).sum(axis=1) / (x * x).sum(axis=1)
-        left = y - gain[:, None] * x
-        error = np.sqrt((left * left).mean(axis=1))
-        bits = np.minimum(surprise(y, error), surprise(x, error / np.abs(gain)))
-    return np.nan_to_num(bits, nan=0.0, posinf=0.0), gain
+        gain = (x * y)[:, middle].sum(axis=1) / (x * x)[:, middle].sum(axis=1)
+        left = np.abs(y - gain[:, None] * x)
+        error = np.maximum(left[:, middle].max(axis=1), ROUNDING * np.abs(y).max(axis=1))
+        off = left > CLOSE * error[:, None]
+        whole = np.ones_like(off)
+        whole[:, :edge] = ~np.maximum.accumulate(off[:, :edge][:, ::-1], axis=1)[:, ::-1]
+        whole[:, size - edge :] = ~np.maximum.accumulate(off[:, size - edge :], axis=1)
+        begin, end = np.argmax(whole, axis=1), size - np.argmax(whole[:, ::-1], axis=1)
+        bits = np.minimum(surprise(y, error, whole), surprise(x, error / np.abs(gain), whole))
+    return np.nan_to_num(bits, nan=0.0, posinf=0.0), gain, begin, end
 
 
-def _together(
-    first: Rows,
-    second: Rows,
-    size: Rows,
-    bits: Values,
-    mine: Rows,
-    theirs: Rows,
-    gain: Values,
-    places: Places,
-    needed: float,
-) -> Scaled:
+def _together(parts: _Parts, channel: Rows, places: Places, needed: float) -> Scaled:
     """Pieces of all channels that lie at one distance and touch, where their bits add up to enough."""
-    good = np.flatnonzero(bits > 0)
-    order = good[np.lexsort((first[good], (second - first)[good]))]
-    first, second, size, bits = first[order], second[order], size[order], bits[order]
-    mine, theirs, gain = mine[order], theirs[order], gain[order]
+    parts = parts.take(np.lexsort((parts.first, parts.second - parts.first)))
+    first, second, stop = parts.first, parts.second, parts.first + parts.size
     if len(first) == 0:
-        return Scaled(first, second, size, ())
-    apart = second - first
+        return Scaled(first, second, stop, ())
     new = np.ones(len(first), np.bool_)
-    begin, stop = first, first + size
-    # Where a run begins, what was reached before does not count: distances are sorted, so shift each beyond the last.
-    shift = np.cumsum(np.concatenate([[0], np.diff(apart) != 0])) * (len(places) + 2 * STRETCH)
-    reach = np.maximum.accumulate(stop + shift)
-    new[1:] = begin[1:] + shift[1:] > reach[:-1]
-    new[1:] |= places.stretch[begin[1:]] != places.stretch[begin[:-1]]
-    new[1:] |= places.stretch[second[1:]] != places.stretch[second[:-1]]
-    group = np.cumsum(new) - 1
+    # Distances are sorted: each is shifted beyond the last, so that nothing reaches from one to the next.
+    shift = np.cumsum(np.concatenate([[0], np.diff(second - first) != 0])) * (len(places) + STRETCH)
+    new[1:] = (first + shift)[1:] > np.maximum.accumulate(stop + shift)[:-1]
+    new[1:] |= np.diff(places.stretch[first]) != 0
+    new[1:] |= np.diff(places.stretch[second]) != 0
     start = np.flatnonzero(new)
-    enough = np.add.reduceat(bits, start) >= needed
-    length = np.maximum.reduceat(stop, start) - begin[start]
-    channels = []
     bounds = np.append(start, len(first))
-    for number in np.flatnonzero(enough).tolist():
-        rows = range(int(bounds[number]), int(bounds[number + 1]))
-        longest: dict[tuple[int, int], int] = {}
-        for row in rows:
-            key = int(mine[row]), int(theirs[row])
-            if key not in longest or size[row] > size[longest[key]]:
-                longest[key] = row
-        channels.append(tuple((*key, float(gain[row])) for key, row in sorted(longest.items())))
-    del group
-    return Scaled(first[start][enough], second[start][enough], length[enough], tuple(channels))
+    length = np.maximum.reduceat(stop, start) - first[start]
+    worth = np.maximum.reduceat(parts.bits, start)
+    worth = np.maximum(worth, np.add.reduceat(parts.bits * parts.weight, start))
+    kept, channels = [], []
+    for group in np.flatnonzero((worth >= needed) & (length >= STRETCH)).tolist():
+        total, of = _channels(parts, slice(bounds[group], bounds[group + 1]))
+        if total >= needed:
+            kept.append(group)
+            channels.append(tuple((int(channel[mine]), int(channel[theirs]), gain) for mine, theirs, gain in of))
+    rows = start[kept]
+    return Scaled(first[rows], second[rows], length[kept], tuple(channels))
+
+
+def _channels(parts: _Parts, rows: slice) -> tuple[float, list[tuple[int, int, float]]]:
+    """Pairs of channels of a group, each channel once, the most telling first; and the bits of all of them."""
+    pair, number = np.unique(np.stack([parts.mine[rows], parts.theirs[rows]]), axis=1, return_inverse=True)
+    number = number.ravel()
+    bits = np.bincount(number, parts.bits[rows] * parts.weight[rows])
+    most = np.zeros_like(bits)
+    np.maximum.at(most, number, parts.bits[rows])
+    bits = np.maximum(bits, most)
+    total = 0.0
+    of: list[tuple[int, int, float]] = []
+    for best in np.argsort(-bits).tolist():
+        mine, theirs = int(pair[0, best]), int(pair[1, best])
+        if all(mine != known and theirs != other for known, other, _ in of):
+            own = np.flatnonzero(number == best)
+            longest = own[np.argmax(parts.size[rows][own])]
+            of.append((mine, theirs, float(parts.gain[rows][longest])))
+            total += float(bits[best])
+    return total, sorted(of)

@@ -14,6 +14,8 @@ Values = NDArray[np.float64]
 
 ORDER = 6  #: steps that the next one is predicted from: three oscillations at once are predicted
 LONGEST = 1 << 11  # rows of a piece
+EVENT = 8  #: rows whose surprise may come from one event
+UNEVEN = 0.1  #: of a sensor's resolution: by so much may a step be off a multiple of it
 CLOSE = 4.0  #: an error this many times below what cannot be predicted is none
 
 
@@ -61,28 +63,48 @@ class Pieces:
         return found
 
 
-def surprise(values: Values, error: Values) -> Values:
+def surprise(values: Values, error: Values, whole: NDArray[np.bool_]) -> Values:
     """Bits that pieces of a signal hold beyond what their own past predicts.
 
-    Each step is predicted from the six before it, by least squares; what is left is counted in the smallest step the
-    piece makes, or in twice the error if that is larger: log2(1 + |left| / unit). A sensor at rest, an even turn and
-    a clean oscillation leave nothing; the noise of a real one does.
+    Each step is predicted from the six before it, by least squares; what is left is counted in the sensor's
+    resolution, as far as the piece shows one, or in twice the error if that is larger: log2(1 + |left| / unit). A
+    sensor at rest, an even turn and a clean oscillation leave nothing; the noise of a real one does. The eight largest
+    do not count: one event, such as a sensor that comes loose, may make as many.
 
     Args:
         values: (m, n) pieces.
-        error: (m,) by how much each is known; one that is not four times below what is left makes it worthless.
+        error: (m,) the largest by which a row is off. Where it is neither four times below what is usually left nor
+            below the resolution, nothing is known: 0 bits.
+        whole: (m, n) rows that count, without a break.
     """
     step = np.diff(values, axis=1)
     past = np.stack([step[:, ORDER - lag : -lag] for lag in range(1, ORDER + 1)], axis=2)
+    known = (whole[:, : -ORDER - 1] & whole[:, ORDER + 1 :])[:, :, None]
+    past *= known
     scale = np.abs(step).max(axis=1)
     scale[scale == 0] = 1.0
     basis, _ = np.linalg.qr(past / scale[:, None, None])
-    ahead = step[:, ORDER:, None]
-    left = (ahead - basis @ (basis.transpose(0, 2, 1) @ ahead))[:, :, 0]
+    ahead = step[:, ORDER:, None] * known
+    left = np.abs(ahead - basis @ (basis.transpose(0, 2, 1) @ ahead))[:, :, 0]
     free = 1 - ORDER / left.shape[1]
-    size = np.abs(step)
-    size[size == 0] = np.inf
-    unit = np.maximum(size.min(axis=1), 2 * error)
-    bits = np.log2(1 + np.abs(left) / unit[:, None]).sum(axis=1) * free
-    spread = np.sqrt((left**2).mean(axis=1) / free)
-    return np.asarray(np.where(spread >= CLOSE * error, bits, 0.0))
+    tick = _resolution(np.abs(step))
+    usual = np.median(left, axis=1) / free
+    unit = np.maximum(tick, 2 * error)
+    unit[unit == 0] = 1.0
+    bits = np.log2(1 + left / unit[:, None])
+    bits.sort(axis=1)
+    sure = CLOSE * error <= np.maximum(usual, tick)
+    return np.asarray(np.where(sure, bits[:, :-EVENT].sum(axis=1) * free, 0.0))
+
+
+def _resolution(size: Values) -> Values:
+    """(m,) what all steps (m, n) are multiples of: the smallest of them, its half or its third; 0 where nothing is."""
+    moving = np.where(size == 0, np.inf, size)
+    smallest = moving.min(axis=1)
+    smallest[np.isinf(smallest)] = 1.0
+    resolution = np.zeros(len(size))
+    for part in (3, 2, 1):
+        ratio = size * (part / smallest[:, None])
+        even = np.abs(ratio - np.rint(ratio)).max(axis=1) <= UNEVEN
+        resolution[even] = smallest[even] / part
+    return resolution

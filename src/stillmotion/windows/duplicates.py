@@ -12,6 +12,7 @@ from ..signals.recording import Floats
 from .places import BLOCK, DIFFERENT, MARGIN, STRETCH, Hashes, Owners, Places, Source, join, rare
 from .scaled import Scaled, find_scaled
 from .stretches import Rows, expand
+from .surprise import ROUNDING, Pieces, Values, surprise
 
 #: Gains this close to each other are the same.
 ALIKE = 1e-3
@@ -124,7 +125,21 @@ def _equal(places: Places) -> tuple[Rows, Rows, Rows]:
         if len(some):
             surprising[some] = _judge(places, columns, row_hash, first[some], length[some], apart[some], needed)
     first, length, apart = first[surprising], length[surprising], apart[surprising]
-    return first, first + apart, length
+    surprising = _unforeseen(places, columns, first, length) >= MARGIN
+    return first[surprising], (first + apart)[surprising], length[surprising]
+
+
+def _unforeseen(places: Places, columns: Sequence[Sequence[int]], first: Rows, length: Rows) -> Values:
+    """Bits that stretches of all columns hold beyond what their own past predicts."""
+    pieces = Pieces.of(length)
+    bits = np.zeros(len(pieces.stretch))
+    for some in pieces.batches():
+        place = (first[pieces.stretch[some]] + pieces.skip[some])[:, None] + np.arange(pieces.size[some[0]])
+        values = _gather(places, columns, place.ravel()).reshape(*place.shape, -1).astype(np.float64)
+        for column in np.moveaxis(values, 2, 0):
+            error = ROUNDING * np.abs(column).max(axis=1)
+            bits[some] += surprise(column, error, np.ones(column.shape, np.bool_))
+    return np.bincount(pieces.stretch, bits * pieces.weight, len(first)).astype(np.float64)
 
 
 def _common(sources: Sequence[Source]) -> list[list[int]]:

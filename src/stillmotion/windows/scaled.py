@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from .places import DIFFERENT, MARGIN, STRETCH, Hashes, Places, join, rare
 from .stretches import Rows
-from .surprise import CLOSE, Pieces, Values, surprise
+from .surprise import CLOSE, ROUNDING, Pieces, Values, surprise
 
 SPAN = 8  # steps whose sizes add up to the measure of a step
 LEVEL = 0.030902  # of that measure: steps are rounded to it; no simple fraction, lest coarse sensors lie on an edge
 FINE = 24  # bits of a key that order those of one hash
 KEYS = 1 << 23  # keys looked at, at most; of longer signals a share is taken, the same of a stretch and its copy
 NEAR = 1 << (FINE - 7)  # of two copies' fine parts
-ROUNDING = 2**-23  # of the largest value: numbers of 24 bits are off by half of it
 CHUNK = 1 << 16  # rows at a time: what is worked on stays in the processor's cache
 
 

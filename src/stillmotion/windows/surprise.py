@@ -15,6 +15,7 @@ Values = NDArray[np.float64]
 ORDER = 6  #: steps that the next one is predicted from: three oscillations at once are predicted
 LONGEST = 1 << 11  # rows of a piece
 EVENT = 8  #: rows whose surprise may come from one event
+ROUNDING = 2**-23  # of the largest value: numbers of 24 bits are off by half of it
 UNEVEN = 0.1  #: of a sensor's resolution: by so much may a step be off a multiple of it
 CLOSE = 4.0  #: an error this many times below what cannot be predicted is none
 
@@ -68,8 +69,8 @@ def surprise(values: Values, error: Values, whole: NDArray[np.bool_]) -> Values:
 
     Each step is predicted from the six before it, by least squares; what is left is counted in the sensor's
     resolution, as far as the piece shows one, or in twice the error if that is larger: log2(1 + |left| / unit). A
-    sensor at rest, an even turn and a clean oscillation leave nothing; the noise of a real one does. The eight largest
-    do not count: one event, such as a sensor that comes loose, may make as many.
+    sensor at rest, an even turn and a clean oscillation leave nothing; the noise of a real one does. The eight steps
+    that are furthest off do not count: one event, such as a sensor that comes loose, may make as many.
 
     Args:
         values: (m, n) pieces.
@@ -79,22 +80,27 @@ def surprise(values: Values, error: Values, whole: NDArray[np.bool_]) -> Values:
     """
     step = np.diff(values, axis=1)
     past = np.stack([step[:, ORDER - lag : -lag] for lag in range(1, ORDER + 1)], axis=2)
-    known = (whole[:, : -ORDER - 1] & whole[:, ORDER + 1 :])[:, :, None]
-    past *= known
     scale = np.abs(step).max(axis=1)
     scale[scale == 0] = 1.0
-    basis, _ = np.linalg.qr(past / scale[:, None, None])
-    ahead = step[:, ORDER:, None] * known
-    left = np.abs(ahead - basis @ (basis.transpose(0, 2, 1) @ ahead))[:, :, 0]
-    free = 1 - ORDER / left.shape[1]
+    past /= scale[:, None, None]
+    known = whole[:, : -ORDER - 1] & whole[:, ORDER + 1 :]
+    left = _left(past, step[:, ORDER:], known)
+    np.put_along_axis(known, np.argpartition(left, -EVENT, axis=1)[:, -EVENT:], False, axis=1)
+    left = _left(past, step[:, ORDER:], known)
+    free = 1 - ORDER / (left.shape[1] - EVENT)
     tick = _resolution(np.abs(step))
     usual = np.median(left, axis=1) / free
     unit = np.maximum(tick, 2 * error)
     unit[unit == 0] = 1.0
-    bits = np.log2(1 + left / unit[:, None])
-    bits.sort(axis=1)
-    sure = CLOSE * error <= np.maximum(usual, tick)
-    return np.asarray(np.where(sure, bits[:, :-EVENT].sum(axis=1) * free, 0.0))
+    bits = np.log2(1 + left / unit[:, None]).sum(axis=1) * free
+    return np.asarray(np.where(CLOSE * error <= np.maximum(usual, tick), bits, 0.0))
+
+
+def _left(past: Values, ahead: Values, known: NDArray[np.bool_]) -> Values:
+    """(m, k) sizes of what steps (m, k) are off a line through their past (m, k, ORDER); 0 where not known."""
+    basis, _ = np.linalg.qr(past * known[:, :, None])
+    target = (ahead * known)[:, :, None]
+    return np.asarray(np.abs(target - basis @ (basis.transpose(0, 2, 1) @ target))[:, :, 0])
 
 
 def _resolution(size: Values) -> Values:

@@ -88,7 +88,9 @@ def test_even_turns_that_happen_twice_are_no_copy(people):
 def test_equal_hashes_of_unequal_rows_are_no_copy(people, monkeypatch):
     windows = cut(people([[200]] * 4))
     made = splits(windows, "loso")
-    monkeypatch.setattr(duplicates, "_hash_rows", lambda source, columns: np.arange(len(source.signal), dtype=np.uint64) % 50)
+    monkeypatch.setattr(
+        duplicates, "_hash_rows", lambda source, columns: np.arange(len(source.signal), dtype=np.uint64) % 50
+    )
     assert audit(windows, made).findings == ()
 
 

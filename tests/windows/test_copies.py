@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from stillmotion.errors import UserError
 from stillmotion.signals import resample
 from stillmotion.signals.recording import Dataset, Recording
 from stillmotion.signals.spec import Channel, SignalSpec
@@ -54,7 +55,9 @@ DONE = {
     "worn upside down": lambda rows: (rows * np.array([-1, -1, 1, -1, -1, 1])).astype(np.float32),
     "other order of axes": lambda rows: rows[:, [2, 0, 1, 4, 5, 3]],
     "sensors exchanged": lambda rows: rows[:, [3, 4, 5, 0, 1, 2]],
-    "gain, offset, sign and order": lambda rows: (-3.3 * rows[:, [5, 3, 1, 0, 2, 4]].astype(float) + 4).astype(np.float32),
+    "gain, offset, sign and order": lambda rows: (-3.3 * rows[:, [5, 3, 1, 0, 2, 4]].astype(float) + 4).astype(
+        np.float32
+    ),
     "six decimals": lambda rows: np.round(rows.astype(float) * 9.80665, 6).astype(np.float32),
     "one sensor alone": None,
     "one axis alone": None,
@@ -168,12 +171,16 @@ LOOKALIKES = {
     **{f"even turns, rounded to {step}": lambda rng, rows, s=step: turning(rng, rows, s) for step in (1e-4, 0.02, 0.1)},
     **{f"held, rounded to {step}": lambda rng, rows, s=step: held(rng, rows, s) for step in (0.001, 0.02, 0.1)},
     **{f"stuck, rounded to {step}": lambda rng, rows, s=step: stuck(rng, rows, s) for step in (0.001, 0.02, 0.1)},
-    **{f"motion, rounded to {step}": lambda rng, rows, s=step: motion(rng, rows, step=s) for step in (0.001, 0.02, 0.1)},
+    **{
+        f"motion, rounded to {step}": lambda rng, rows, s=step: motion(rng, rows, step=s) for step in (0.001, 0.02, 0.1)
+    },
     "a switch": lambda rng, rows: telegraph(rng, rows, 1.0),
     "spikes": lambda rng, rows: spikes(rng, rows, 1.0),
     "nothing but one number": lambda rng, rows: np.full((rows, 6), 9.81, np.float32),
     "two numbers in turn": lambda rng, rows: np.tile(np.array([0.0, 1.0], np.float32), (6, rows // 2)).T.copy(),
-    "motion over a common hum": lambda rng, rows: (motion(rng, rows) + periodic(rng, rows, 1, 0.0, 25)).astype(np.float32),
+    "motion over a common hum": lambda rng, rows: (motion(rng, rows) + periodic(rng, rows, 1, 0.0, 25)).astype(
+        np.float32
+    ),
 }
 
 
@@ -192,3 +199,92 @@ def test_a_periodic_coarse_or_stuck_signal_is_not_called_a_copy(name):
 @pytest.mark.parametrize("name", list(LOOKALIKES))
 def test_no_look_alike_is_called_a_copy(name, seed):
     assert_left_alone(name, seed)
+
+
+# Recordings as they came
+
+
+def jittered(parts, *, seed=0, copies=()):
+    """Recordings on uneven clocks; (from, to, rows): clocks are copied with the rows, as a pasted table's are."""
+    rng = np.random.default_rng(seed)
+    recordings = []
+    clocks = [np.cumsum(rng.uniform(0.012, 0.028, len(part))) for part in parts]
+    for (one, begin), (other, place), rows in copies:
+        parts[other][place : place + rows] = parts[one][begin : begin + rows]
+        steps = np.diff(clocks[other], prepend=0.0)
+        steps[place : place + rows] = np.diff(clocks[one], prepend=0.0)[begin : begin + rows]
+        clocks[other] = np.cumsum(steps)
+    for number, (part, clock) in enumerate(zip(parts, clocks, strict=True)):
+        label = np.zeros(len(part), np.int16)
+        recordings.append(Recording(str(number), "day", part, label, clock, source=f"p{number}", offset=7 * number))
+    return Dataset.of("own", SPEC, recordings)
+
+
+def test_an_exact_copy_is_found_though_the_clock_was_made_even():
+    rng = np.random.default_rng(5)
+    parts = [motion(rng, 5000) for _ in range(4)]
+    data = jittered(parts, copies=[((0, 333), (2, 700), 4000)])
+    even = resample(data, 50)
+    finding = next(f for f in found(even) if f.severity == "error" and f.fold == 2)
+    assert "rows 333–4332 of 'p0'" in finding.evidence
+    assert "rows 714–4713 of 'p2'" in finding.evidence
+    # All of it lies under windows but for what is left over at the end.
+    assert finding.count > 3900
+    assert found(resample(even, 20))
+    assert found(resample(even.having(["0", "2", "3"]), 40))
+
+
+def test_a_copy_in_another_data_set_is_found_though_only_one_was_resampled():
+    rng = np.random.default_rng(6)
+    own = jittered([motion(rng, 3000) for _ in range(4)])
+    other = dataset([motion(rng, 3000) for _ in range(3)], name="other")
+    other.samples[4000:4500] = own.samples[500:1000] * np.float32(9.80665)
+    windows = cut(resample(own, 25))
+    for beside in (other, resample(other, 25)):
+        result = audit(windows, splits(windows, "loso"), others=[beside])
+        (finding,) = [f for f in result.findings if f.kind == "duplicate"]
+        assert "rows 500–999 of 'p0' (person 0) and rows 1000–1499 of 'p1' (person 1)" in finding.evidence
+        assert "9.807" in finding.evidence
+
+
+def test_rows_are_counted_as_they_came_after_resampling_to_a_higher_rate():
+    """Two recordings of one source, one behind the other, do not overlap because there are more rows now."""
+    rng = np.random.default_rng(7)
+    first, second = motion(rng, 1000), motion(rng, 1000)
+    labels = np.zeros(1000, np.int16)
+    data = Dataset.of(
+        "own",
+        SPEC,
+        [
+            Recording("0", "a", first, labels, source="p0"),
+            Recording("1", "b", second, labels, source="p0", offset=1000),
+            Recording("2", "a", motion(rng, 1000), labels, source="p2"),
+        ],
+    )
+    for rate in (20, 50, 99):
+        windows = cut(resample(data, rate))
+        assert audit(windows, splits(windows, "loso")).clean
+
+
+def test_recordings_that_were_changed_otherwise_are_refused_in_a_sentence():
+    data = dataset([motion(np.random.default_rng(8), 600) for _ in range(3)])
+    strange = replace(data, raw=data.having(["0", "1"]))
+    windows = cut(strange)
+    with pytest.raises(UserError, match="'p2' of '2' is not among the recordings as they came"):
+        audit(windows, splits(windows, "loso"))
+
+
+def test_the_search_takes_a_share_of_a_long_signal_and_still_finds_the_copy(monkeypatch):
+    monkeypatch.setattr("stillmotion.windows.scaled.KEYS", 6_000)
+    rng = np.random.default_rng(9)
+    parts = [motion(rng, 3000) for _ in range(4)]
+    parts[3][500:1500] = -parts[1][1000:2000]
+    finding = next(f for f in found(dataset(parts)) if f.fold == 3 and f.severity == "error")
+    assert finding.count > 900
+
+
+def test_recordings_too_short_and_still_sensors_are_audited_without_an_error():
+    for rows, value in ((1, 0.0), (20, 1.0), (64, np.nan), (640, 0.0)):
+        parts = [np.full((rows, 6), value, np.float32) for _ in range(3)]
+        windows = cut(dataset(parts), spec=replace(SPEC, window=1, hop=1, label_policy="first"))
+        assert [f for f in audit(windows, splits(windows, "loso")).findings if f.kind == "duplicate"] == []

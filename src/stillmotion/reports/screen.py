@@ -157,6 +157,7 @@ def show_audit(audit: Audit) -> None:
         out.print("[green]Clean[/green]: no sample, no person and no statistic crosses a split.")
     else:
         out.print("[red]Not clean[/red]: scores under this split say little about people it has never seen.")
+    out.print(audit.unseen)
 
 
 def show_rows(title: str, rows: Sequence[Mapping[str, Any]]) -> None:

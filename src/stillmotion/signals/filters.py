@@ -80,4 +80,5 @@ def separate_gravity(dataset: Dataset, *, cutoff: float = 0.3, order: int = 3) -
         return [replace(dataset.spec.channels[number], sensor=sensor) for number in acc]
 
     channels = (*named("gravity"), *named("body-acc"), *(dataset.spec.channels[number] for number in rest))
-    return dataset.rebuilt(map(split, dataset.recordings), spec=replace(dataset.spec, channels=channels))
+    spec = replace(dataset.spec, channels=channels)
+    return dataset.rebuilt(map(split, dataset.recordings), spec=spec, raw=dataset.raw)

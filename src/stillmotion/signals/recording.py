@@ -71,7 +71,8 @@ class Dataset:
     """Recordings that share one signal contract.
 
     The samples of all recordings lie in one array, so that windows over everything are views and a cache
-    can be mapped instead of read. Build one with ``Dataset.of(recordings)``.
+    can be mapped instead of read. Build one with ``Dataset.of(recordings)``. ``raw`` are the recordings as they came,
+    where these were resampled: copies are searched there.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Dataset:
     official_test: tuple[str, ...] = ()
     same_people_as: tuple[str, ...] = ()
     fingerprint: str = field(default="", compare=False)
+    raw: Dataset | None = field(default=None, repr=False)
 
     @classmethod
     def of(
@@ -171,10 +173,16 @@ class Dataset:
         unknown = sorted(wanted - set(self.subjects), key=_natural)
         if unknown:
             raise UserError(f"{self.name} has no person {', '.join(unknown)}. It has {', '.join(self.subjects)}.")
-        return self.rebuilt([r for r in self.recordings if r.subject in wanted])
+        raw = None if self.raw is None else self.raw.having(wanted)
+        return self.rebuilt([r for r in self.recordings if r.subject in wanted], raw=raw)
 
     def rebuilt(
-        self, recordings: Iterable[Recording], *, spec: SignalSpec | None = None, notes: Sequence[Note] = ()
+        self,
+        recordings: Iterable[Recording],
+        *,
+        spec: SignalSpec | None = None,
+        notes: Sequence[Note] = (),
+        raw: Dataset | None = None,
     ) -> Dataset:
         """The same data set with other recordings (and signal); its fingerprint says it was changed."""
         new = Dataset.of(
@@ -185,7 +193,7 @@ class Dataset:
             official_test=self.official_test,
             same_people_as=self.same_people_as,
         )
-        return replace(new, fingerprint="")
+        return replace(new, fingerprint="", raw=raw)
 
 
 def _natural(name: str) -> tuple[int, int | str]:

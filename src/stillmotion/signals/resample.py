@@ -19,7 +19,8 @@ def resample(dataset: Dataset, rate: float) -> Dataset:
     Evenly spaced recordings pass a zero-phase polyphase filter (``scipy.signal.resample_poly``), which removes
     what the new rate cannot carry. Recordings with timestamps are first interpolated (modified Akima) onto a grid at a
     multiple of ``rate`` that is at least twice as fine as their clock, then filtered the same way. Labels are
-    those of the nearest sample. Recordings of fewer than two samples are left out and counted.
+    those of the nearest sample. Recordings of fewer than two samples are left out and counted. The recordings as they
+    came stay at hand as ``raw``.
     """
     if not rate > 0:
         raise UserError(f"A sampling rate must be above 0 Hz, not {rate}.")
@@ -41,7 +42,7 @@ def resample(dataset: Dataset, rate: float) -> Dataset:
         window=max(1, round(dataset.spec.window * scale)),
         hop=max(1, round(dataset.spec.hop * scale)),
     )
-    return dataset.rebuilt(recordings, spec=spec, notes=notes)
+    return dataset.rebuilt(recordings, spec=spec, notes=notes, raw=dataset if dataset.raw is None else dataset.raw)
 
 
 def _even(recording: Recording, rate: float) -> Recording:

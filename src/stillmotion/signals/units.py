@@ -42,4 +42,5 @@ def convert_units(dataset: Dataset, **wanted: str) -> Dataset:
     return dataset.rebuilt(
         [replace(recording, samples=recording.samples * scale) for recording in dataset.recordings],
         spec=replace(dataset.spec, channels=tuple(channels)),
+        raw=dataset.raw,
     )

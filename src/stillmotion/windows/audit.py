@@ -10,12 +10,14 @@ from numpy.typing import ArrayLike
 from ..errors import UserError
 from ..signals.recording import Dataset
 from .crossings import copied, shared_copies, shared_rows
-from .duplicates import STRETCH, Copies, Source, find_copies
-from .findings import Audit, Finding
+from .duplicates import Copies, find_copies
+from .findings import UNSEEN, Audit, Finding
 from .folds import SIDES, Fold, Splits
 from .normalisers import check_statistics
+from .origin import source_of, trace
+from .places import STRETCH, Source
 from .statistics import Statistics
-from .stretches import Rows, Stretches, codes, lay_out, recording_stretches
+from .stretches import Rows, Stretches, codes, lay_out
 from .views import Windows
 
 
@@ -29,9 +31,10 @@ def audit(
     """Look for raw rows, people, copied stretches and normaliser statistics that cross a split.
 
     For every fold: no raw row of a source may lie under windows of two sides, no person may be on two sides, and
-    the given statistics must be those of the training windows. Across the data set, and against ``others``, rows
-    that are equal to the byte for 32 rows or more are a copy (``find_copies``): an error where its two places are
-    on two sides of a fold or in two data sets, a warning otherwise.
+    the given statistics must be those of the training windows. Across the data set, and against ``others``, stretches
+    of 32 rows or more that are equal are a copy (``find_copies``; also of one channel alone, or under another gain,
+    offset or sign): an error where its two places are on two sides of a fold or in two data sets, a warning otherwise.
+    Rows are those of the recordings as they came, whatever was resampled since.
     ``published`` is never clean: how much it shares is reported instead.
 
     Args:
@@ -42,9 +45,10 @@ def audit(
     """
     splits.require_of(windows)
     found: list[Finding] = []
+    own, extents = trace(windows)
     sides = [[fold.side(name) for name in SIDES] for fold in splits.folds]
     for number, side in enumerate(sides):
-        shared, tally = shared_rows(windows.extents, side, number)
+        shared, tally = shared_rows(extents, side, number)
         if splits.protocol == "published":
             tested = len(side[2])
             text = (
@@ -56,20 +60,19 @@ def audit(
         found += shared
     if statistics is not None:
         found += check_statistics(windows, splits, statistics)
-    own = Source(windows.signal, windows.recordings, windows.recording_start, range(len(windows.spec.channels)))
-    found += _copies_inside(windows, find_copies([own]), sides)
+    found += _copies_inside(extents, own.recordings, find_copies([own]), sides)
     found += _same_people(windows, others)
     for other in others:
-        found += _copies_across(windows, other)
+        found += _copies_across(windows.dataset, own, other)
     checked = {
         "folds": len(splits),
         "windows": len(windows),
         "people": len(np.unique(windows.subjects)),
-        "samples": len(windows.signal),
+        "samples": len(own.signal),
         "statistics": 0 if statistics is None else len(splits),
         "other data sets": len(others),
     }
-    return Audit(windows.dataset, splits.protocol, checked, tuple(found))
+    return Audit(windows.dataset, splits.protocol, checked, tuple(found), UNSEEN)
 
 
 def audit_extents(
@@ -124,17 +127,19 @@ def _sides(fold: Fold | Sequence[ArrayLike], count: int, where: str) -> list[Row
     return sides
 
 
-def _copies_inside(windows: Windows, copies: Copies, sides: Sequence[Sequence[Rows]]) -> list[Finding]:
+def _copies_inside(
+    windows: Stretches, recordings: Stretches, copies: Copies, sides: Sequence[Sequence[Rows]]
+) -> list[Finding]:
     if len(copies) == 0:
         return []
     found: list[Finding] = []
     for number, side in enumerate(sides):
-        found += shared_copies(copies, windows.extents, windows.recordings, side, number)
+        found += shared_copies(copies, windows, recordings, side, number)
     if not found:
         rows = int(copies.length.sum())
         text = (
             f"{rows} raw rows in {len(copies)} stretches stand in two places, on one side of every fold, the longest "
-            f"{copied(copies, 0, windows.recordings, windows.recordings)}."
+            f"{copied(copies, 0, recordings, recordings)}."
         )
         found.append(Finding("duplicate", "warning", None, rows, text))
     return found
@@ -155,30 +160,15 @@ def _same_people(windows: Windows, others: Sequence[Dataset]) -> list[Finding]:
     return found
 
 
-def _copies_across(windows: Windows, other: Dataset) -> list[Finding]:
-    mine, theirs = windows.spec.channel_names, other.spec.channel_names
-    common = [name for name in mine if name in theirs]
-    if common:
-        columns, their_columns = [mine.index(name) for name in common], [theirs.index(name) for name in common]
-    elif len(mine) == len(theirs):
-        columns = their_columns = list(range(len(mine)))
-    else:
-        text = f"{other.name} has no channel of {windows.dataset}: its samples were not compared."
-        return [Finding("duplicate", "note", None, 0, text)]
-    begin = np.array([row["start"] for row in other.index], np.int64)
-    recordings = recording_stretches(other.index, other.subjects)
-    copies = find_copies(
-        [
-            Source(windows.signal, windows.recordings, windows.recording_start, columns),
-            Source(other.samples, recordings, begin, their_columns),
-        ]
-    )
+def _copies_across(name: str, own: Source, other: Dataset) -> list[Finding]:
+    source = source_of(other)
+    copies = find_copies([own, source])
     across = np.flatnonzero(copies.first_in != copies.second_in)
     if len(across) == 0:
         return []
     rows = int(copies.length[across].sum())
     text = (
-        f"{rows} raw rows in {len(across)} stretches of {STRETCH} or more stand in {windows.dataset} and in "
-        f"{other.name}, the longest {copied(copies, int(across[0]), windows.recordings, recordings)}."
+        f"{rows} raw rows in {len(across)} stretches of {STRETCH} or more stand in {name} and in {other.name}, the "
+        f"longest {copied(copies, int(across[0]), own.recordings, source.recordings)}."
     )
     return [Finding("duplicate", "error", None, rows, text)]

@@ -103,7 +103,8 @@ def copied(copies: Copies, number: int, first: Stretches, second: Stretches) -> 
     """One copy in words: both places."""
     length = int(copies.length[number])
     here = _where(first, int(copies.first[number]), length)
-    return f"{here} and {_where(second, int(copies.second[number]), length)}"
+    how = f" ({copies.how[number]})" if copies.how[number] else ""
+    return f"{here} and {_where(second, int(copies.second[number]), length)}{how}"
 
 
 def _where(recordings: Stretches, left: int, length: int) -> str:

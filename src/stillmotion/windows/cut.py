@@ -91,6 +91,7 @@ def cut(
         notes=_notes(dataset, spec, short=short, nulls=nulls, torn=torn, absent=[whole.people[i] for i in absent]),
         official_test=dataset.official_test,
         same_people_as=dataset.same_people_as,
+        raw=dataset.raw,
     )
 
 

@@ -9,47 +9,89 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..signals.recording import Floats
-from .stretches import Rows, Stretches, expand, first_seen
+from .places import BLOCK, DIFFERENT, MARGIN, STRETCH, Hashes, Owners, Places, Source, join, rare
+from .scaled import Scaled, find_scaled
+from .stretches import Rows, expand
+from .surprise import ROUNDING, Pieces, Values, surprise
 
-Hashes = NDArray[np.uint64]
-Owners = NDArray[np.int16]
-
-STRETCH = 32  #: rows that a copy must have to be found
-DIFFERENT = 8  #: rows among them that must differ from each other
-MARGIN = 20  #: bits of surprise beyond what chance reaches among so many rows
-BLOCK = 1 << 18  # rows looked at in one go; bounds memory
-
-
-@dataclass(frozen=True, eq=False)
-class Source:
-    """One data set's raw rows: its samples, its recordings, where they begin in the samples, which columns."""
-
-    signal: Floats
-    recordings: Stretches
-    start: Rows
-    columns: Sequence[int]
+#: Gains this close to each other are the same.
+ALIKE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
 class Copies:
-    """Pairs of equal stretches, longest first: number of the data set, row on its line, length in rows."""
+    """Pairs of equal stretches, longest first: number of the data set, row on its line, length in rows.
+
+    ``how`` says what is equal: empty where all channels are, to the byte.
+    """
 
     first_in: Owners
     first: Rows
     second_in: Owners
     second: Rows
     length: Rows
+    how: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.length)
 
 
 def find_copies(sources: Sequence[Source]) -> Copies:
-    """Every pair of places that hold the same bytes for at least 32 rows, at any offset.
+    """Every pair of places that hold the same for at least 32 rows, at any offset; of several sources, with the first.
+
+    First rows are compared to the byte, all common channels together; then each channel by itself, but for gain,
+    offset and sign (``find_scaled``). Of more than two copies, each is paired with the next. The same raw row seen
+    through two overlapping recordings is one place, not two.
+    """
+    places = Places.of(sources)
+    first, second, length = _equal(places)
+    scaled = find_scaled(places)
+    more = np.flatnonzero(~_covered(scaled.first, scaled.second, scaled.length, first, second, length))
+    how = [""] * len(first) + [_in_words(sources, places, scaled, number) for number in more.tolist()]
+    first = np.concatenate([first, scaled.first[more]])
+    second = np.concatenate([second, scaled.second[more]])
+    length = np.concatenate([length, scaled.length[more]])
+    order = np.argsort(-length, kind="stable")
+    first, second, length = first[order], second[order], length[order]
+    return Copies(
+        places.owner[first],
+        places.line[first],
+        places.owner[second],
+        places.line[second],
+        length,
+        tuple(how[number] for number in order.tolist()),
+    )
+
+
+def _covered(first: Rows, second: Rows, length: Rows, known: Rows, twin: Rows, rows: Rows) -> NDArray[np.bool_]:
+    """Which stretches overlap one that is known already, at the same distance."""
+    order = np.lexsort((known, twin - known))
+    known, apart, end = known[order], (twin - known)[order], (known + rows)[order]
+    found = np.zeros(len(first), np.bool_)
+    for number in range(len(first)):
+        a, b = np.searchsorted(apart, second[number] - first[number] + np.array([0, 1]))
+        at = a + int(np.searchsorted(known[a:b], first[number] + length[number])) - 1
+        found[number] = at >= a and end[at] > first[number]
+    return found
+
+
+def _in_words(sources: Sequence[Source], places: Places, scaled: Scaled, number: int) -> str:
+    """Which channels a stretch that is equal but for gain and offset is of."""
+    here = sources[int(places.owner[scaled.first[number]])].names
+    there = sources[int(places.owner[scaled.second[number]])].names
+    pairs = [(here[mine], there[theirs], gain) for mine, theirs, gain in scaled.channels[number]]
+    said = ", ".join(mine if mine == theirs else f"{mine} as {theirs}" for mine, theirs, _ in pairs)
+    gains = sorted(gain for _, _, gain in pairs)
+    if gains[-1] - gains[0] > ALIKE * abs(gains[0]):
+        return f"{said}, times {gains[0]:.4g} to {gains[-1]:.4g}"
+    return said if abs(gains[0] - 1) <= ALIKE else f"{said}, times {gains[0]:.4g}"
+
+
+def _equal(places: Places) -> tuple[Rows, Rows, Rows]:
+    """Places that hold the same bytes in all common channels: both places and how many rows.
 
     A rolling hash of 32 rows is taken at every row (by doubling, so in five passes), sorted, and equal neighbours
-    are joined to stretches and compared byte by byte. Of more than two copies, each is paired with the next.
-    The same raw row seen through two overlapping recordings is one place, not two.
+    are joined to stretches and compared byte by byte.
 
     What chance explains is left out: stuck sensors, and coarsely quantised ones at rest, repeat themselves. A copy
     needs 8 rows that differ and ``2 log2(rows) + 20`` bits of surprise. A value surprises by log2(1 + |second
@@ -59,45 +101,60 @@ def find_copies(sources: Sequence[Source]) -> Copies:
     are needed; of 20 planted copies of 32 rows all are found in full resolution, at 0.1 in six channels too, and
     in one channel at 0.1 from 256 rows on.)
     """
-    rows, line, owner = _places(sources)
-    row_hash = np.concatenate([_hash_rows(s)[rows[owner == number]] for number, s in enumerate(sources)])
-    joined = (line[1:] - line[:-1] == 1) & (owner[1:] == owner[:-1])  # holds only inside one unbroken stretch
-    pairs = _equal_neighbours(row_hash, joined)
-    first, length, apart = _join(*pairs)
+    columns = _common(places.sources)
+    if not columns[0] or len(places) < STRETCH:
+        nothing = np.empty(0, np.int64)
+        return nothing, nothing, nothing
+    row_hash = np.concatenate(
+        [
+            _hash_rows(source, taken)[places.row[a:b]]
+            for source, taken, a, b in zip(places.sources, columns, places.first[:-1], places.first[1:], strict=True)
+        ]
+    )
+    first, second = _equal_neighbours(row_hash, places)
+    run, length = join(first, second - first, np.zeros_like(first))
+    first, apart = first[run], (second - first)[run]
     moves = np.concatenate([[0], np.cumsum(row_hash[1:] != row_hash[:-1])])
     moving = moves[first + length - 1] - moves[first] >= DIFFERENT - 1
     first, length, apart = first[moving], length[moving], apart[moving]
     surprising = np.zeros(len(first), np.bool_)
-    needed = 2 * np.log2(max(len(line), 2)) + MARGIN
+    needed = 2 * np.log2(max(len(places), 2)) + MARGIN
     ends = np.cumsum(length)
     total = int(ends[-1]) if len(ends) else 0
     for some in np.split(np.arange(len(first)), np.searchsorted(ends, np.arange(BLOCK, total, BLOCK))):
         if len(some):
-            surprising[some] = _judge(sources, rows, owner, row_hash, first[some], length[some], apart[some], needed)
+            surprising[some] = _judge(places, columns, row_hash, first[some], length[some], apart[some], needed)
     first, length, apart = first[surprising], length[surprising], apart[surprising]
-    order = np.argsort(-length, kind="stable")
-    first, second, length = first[order], (first + apart)[order], length[order]
-    return Copies(owner[first], line[first], owner[second], line[second], length)
+    surprising = _unforeseen(places, columns, first, length) >= MARGIN
+    return first[surprising], (first + apart)[surprising], length[surprising]
 
 
-def _places(sources: Sequence[Source]) -> tuple[Rows, Rows, Owners]:
-    """Every raw row once: its row in the samples, its place on the data set's line, the data set's number."""
-    rows, line, owner = [], [], []
-    for number, source in enumerate(sources):
-        recordings = source.recordings
-        which, skip = first_seen(recordings.left, recordings.right)
-        length = recordings.right[which] - recordings.left[which] - skip
-        rows.append(expand(source.start[which] + skip, length)[1])
-        line.append(expand(recordings.left[which] + skip, length)[1])
-        owner.append(np.full(len(rows[-1]), number, np.int16))
-    return np.concatenate(rows), np.concatenate(line), np.concatenate(owner)
+def _unforeseen(places: Places, columns: Sequence[Sequence[int]], first: Rows, length: Rows) -> Values:
+    """Bits that stretches of all columns hold beyond what their own past predicts."""
+    pieces = Pieces.of(length)
+    bits = np.zeros(len(pieces.stretch))
+    for some in pieces.batches():
+        place = (first[pieces.stretch[some]] + pieces.skip[some])[:, None] + np.arange(pieces.size[some[0]])
+        values = _gather(places, columns, place.ravel()).reshape(*place.shape, -1).astype(np.float64)
+        for column in np.moveaxis(values, 2, 0):
+            error = ROUNDING * np.abs(column).max(axis=1)
+            bits[some] += surprise(column, error, np.ones(column.shape, np.bool_))
+    return np.bincount(pieces.stretch, bits * pieces.weight, len(first)).astype(np.float64)
 
 
-def _hash_rows(source: Source) -> Hashes:
+def _common(sources: Sequence[Source]) -> list[list[int]]:
+    """Columns of each source that go by the same names; all in order where no names and as many are the same."""
+    names = [name for name in sources[0].names if all(name in source.names for source in sources)]
+    if not names and len({len(source.names) for source in sources}) == 1:
+        return [list(source.columns) for source in sources]
+    return [[source.columns[source.names.index(name)] for name in names] for source in sources]
+
+
+def _hash_rows(source: Source, columns: Sequence[int]) -> Hashes:
     """A 64-bit hash of each row's bytes."""
-    odd = np.random.default_rng(7).integers(0, 1 << 63, len(source.columns), np.uint64) * np.uint64(2) + np.uint64(1)
+    odd = np.random.default_rng(7).integers(0, 1 << 63, len(columns), np.uint64) * np.uint64(2) + np.uint64(1)
     result = np.zeros(len(source.signal), np.uint64)
-    for weight, column in zip(odd, source.columns, strict=True):
+    for weight, column in zip(odd, columns, strict=True):
         result += np.ascontiguousarray(source.signal[:, column]).view(np.uint32) * weight
     result ^= result >> np.uint64(32)
     result *= np.uint64(0x9E3779B97F4A7C15)
@@ -105,7 +162,7 @@ def _hash_rows(source: Source) -> Hashes:
     return result
 
 
-def _equal_neighbours(row_hash: Hashes, joined: NDArray[np.bool_]) -> tuple[Rows, Rows]:
+def _equal_neighbours(row_hash: Hashes, places: Places) -> tuple[Rows, Rows]:
     """Rows at which equal moving 32-row stretches begin, each with the next such row."""
     if len(row_hash) < STRETCH:
         return np.empty(0, np.int64), np.empty(0, np.int64)
@@ -113,12 +170,15 @@ def _equal_neighbours(row_hash: Hashes, joined: NDArray[np.bool_]) -> tuple[Rows
     while width < STRETCH:
         rolling = rolling[:-width] * np.uint64(factor) + rolling[width:]
         factor, width = factor * factor % (1 << 64), 2 * width
-    place = np.flatnonzero(_usable(row_hash, joined))
+    place = np.flatnonzero(_usable(row_hash, places.joined))
     rolling = rolling[place]
+    if len(place) == 0:
+        return place, place
     order = np.argsort(rolling)
     ranked = rolling[order]
     equal = np.concatenate([[False], ranked[1:] == ranked[:-1], [False]])
     members = order[equal[1:] | equal[:-1]]
+    members = members[rare(rolling[members], places.stretch[place[members]].astype(np.int64))]
     members = members[np.lexsort((members, rolling[members]))]
     same = rolling[members[1:]] == rolling[members[:-1]]
     return place[members[:-1][same]], place[members[1:][same]]
@@ -133,22 +193,9 @@ def _usable(row_hash: Hashes, joined: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(whole & (moves[last:] - moves[:-last] >= 2))
 
 
-def _join(first: Rows, second: Rows) -> tuple[Rows, Rows, Rows]:
-    """Join pairs that follow each other at one distance: where they begin, how long, how far apart."""
-    apart = second - first
-    order = np.lexsort((first, apart))
-    first, apart = first[order], apart[order]
-    new = np.ones(len(first), np.bool_)
-    new[1:] = (np.diff(first) != 1) | (np.diff(apart) != 0)
-    begin = np.flatnonzero(new)
-    steps = np.diff(np.append(begin, len(first)))
-    return first[begin], steps + (STRETCH - 1), apart[begin]
-
-
 def _judge(
-    sources: Sequence[Source],
-    rows: Rows,
-    owner: Owners,
+    places: Places,
+    columns: Sequence[Sequence[int]],
     row_hash: Hashes,
     first: Rows,
     length: Rows,
@@ -158,9 +205,9 @@ def _judge(
     """Which stretches are equal to the byte and too surprising to be equal by chance."""
     stretch, place = expand(first, length)
     start = np.cumsum(length) - length
-    values = _gather(sources, rows, owner, place)
+    values = _gather(places, columns, place)
     equal = np.logical_and.reduceat(
-        (values.view(np.uint32) == _gather(sources, rows, owner, place + apart[stretch]).view(np.uint32)).all(axis=1),
+        (values.view(np.uint32) == _gather(places, columns, place + apart[stretch]).view(np.uint32)).all(axis=1),
         start,
     )
     order = np.lexsort((row_hash[place], stretch))
@@ -183,9 +230,9 @@ def _judge(
     return np.asarray(equal & (bits >= needed) & (different >= DIFFERENT))
 
 
-def _gather(sources: Sequence[Source], rows: Rows, owner: Owners, place: Rows) -> Floats:
-    values = np.empty((len(place), len(sources[0].columns)), np.float32)
-    for number, source in enumerate(sources):
-        mine = owner[place] == number
-        values[mine] = source.signal[rows[place[mine]]][:, source.columns]
+def _gather(places: Places, columns: Sequence[Sequence[int]], place: Rows) -> Floats:
+    values = np.empty((len(place), len(columns[0])), np.float32)
+    for number, source in enumerate(places.sources):
+        mine = places.owner[place] == number
+        values[mine] = source.signal[places.row[place[mine]]][:, columns[number]]
     return values

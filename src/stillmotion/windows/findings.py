@@ -7,6 +7,12 @@ from typing import Any, Literal
 
 Severity = Literal["error", "warning", "note"]
 
+#: Copies that no search for equal stretches can see.
+UNSEEN = (
+    "Not seen are copies that are shorter than 32 rows, resampled or stretched in time elsewhere, filtered, rotated, "
+    "mixed with noise or with another signal, or rounded more coarsely than the sensor trembles."
+)
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -33,13 +39,15 @@ class Finding:
 class Audit:
     """What was looked at and what was found.
 
-    ``checked`` counts what was looked at; ``str(audit)`` is a paragraph, ``to_dict`` is ready for JSON.
+    ``checked`` counts what was looked at, ``unseen`` says which copies would not be found; ``str(audit)`` is a
+    paragraph, ``to_dict`` is ready for JSON.
     """
 
     dataset: str
     protocol: str
     checked: dict[str, int]
     findings: tuple[Finding, ...]
+    unseen: str = ""
 
     @property
     def clean(self) -> bool:
@@ -54,6 +62,7 @@ class Audit:
             "clean": self.clean,
             "checked": dict(self.checked),
             "findings": [asdict(finding) for finding in self.findings],
+            "unseen": self.unseen,
         }
 
     def __str__(self) -> str:
@@ -69,4 +78,4 @@ class Audit:
                 more = f" (and {len(found) - 1} more of this kind)" if len(found) > 1 else ""
                 where = "" if found[0].fold is None else f", fold {found[0].fold}"
                 parts.append(f"{severity.capitalize()}, {kind}{where}: {found[0].evidence}{more}")
-        return " ".join(parts)
+        return " ".join([*parts, self.unseen]).rstrip()

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ..errors import UserError
-from ..signals.recording import Floats, Labels, Note
+from ..signals.recording import Dataset, Floats, Labels, Note
 from ..signals.spec import SignalSpec
 from .stretches import Codes, Rows, Stretches
 
@@ -38,6 +38,7 @@ class Windows:
         notes: what was left out, with counts.
         official_test: people that the publisher tests on.
         same_people_as: data sets recorded from the same people.
+        raw: the recordings as they came, where the signal was resampled.
     """
 
     dataset: str
@@ -54,6 +55,7 @@ class Windows:
     notes: tuple[Note, ...] = ()
     official_test: tuple[str, ...] = ()
     same_people_as: tuple[str, ...] = ()
+    raw: Dataset | None = None
 
     def __len__(self) -> int:
         return len(self.starts)

@@ -18,7 +18,6 @@ from stillmotion.evaluation import (
     compare,
     corrected_t,
     critical_difference,
-    holm,
     macro_f1,
     ranks,
     sign_flips,
@@ -120,12 +119,6 @@ def test_the_share_of_cross_validation_is_one_over_the_other_folds():
     assert corrected_t([0.0, 0.0], share=1).p == 1
     with pytest.raises(UserError, match="two or more differences"):
         corrected_t([0.1], share=1)
-
-
-def test_holm_steps_down_and_never_undoes_a_step():
-    np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
-    np.testing.assert_allclose(holm([0.9, 0.8]), [1, 1])
-    assert len(holm([])) == 0
 
 
 def test_the_best_of_n_tries_is_the_mean_over_all_choices_of_n():

@@ -55,7 +55,10 @@ def test_a_gain_that_was_shown_is_taken(evidence: Evidence) -> None:
     said = advise(with_lines(evidence, base, better, higher))
     assert said.line is better
     assert said.sure == "shown"
-    assert "+10.0 (+5.0 to +15.0) points of macro-F1 against lm, p = 0.01 after Holm" in said.why[0]
+    assert (
+        "+10.0 (+5.0 to +15.0) points of macro-F1 against lm, p = 0.01 after the max-statistic correction"
+        in said.why[0]
+    )
 
 
 def test_a_control_that_scores_as_high_is_named(evidence: Evidence) -> None:

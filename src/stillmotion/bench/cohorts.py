@@ -1,7 +1,8 @@
-"""Simulated studies, in which the difference between two variants is known."""
+"""Simulated studies, in which the differences between variants are known."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,7 @@ class World:
         run: how training runs of one fold differ.
         fold: how much the training people of a fold favour one variant, in every run.
         classes: of growing ease.
+        ease: logit of the hardest class.
     """
 
     gain: float = 0.3
@@ -34,27 +36,54 @@ class World:
     run: float = 0.15
     fold: float = 0.0
     classes: int = 5
+    ease: float = 0.4
 
 
-def simulate(world: World, *, people: int, folds: int, seeds: int, seed: int) -> Tally:
-    """Two variants, ``plain`` and ``taught``, on 10 to 59 windows a person and class; person i is tested in fold
-    i modulo ``folds``, and a wrong answer is the next class.
+def simulate(
+    world: World,
+    *,
+    people: int,
+    folds: int,
+    seeds: int,
+    seed: int,
+    gains: Sequence[float] | None = None,
+    shared: Sequence[float] | None = None,
+) -> Tally:
+    """Variants on 10 to 59 windows a person and class; person i is tested in fold i modulo ``folds``, and a wrong
+    answer is the next class.
+
+    Args:
+        world: how much varies.
+        people: how many there are.
+        folds: of one training run each and seed.
+        seeds: training runs of each fold.
+        seed: of the draws.
+        gains: what each variant has more than the reference, ``plain``, which stands first; one variant, ``taught``,
+            with ``world.gain`` by default.
+        shared: correlation of each variant's taste with the reference's, 0 by default: the more they share, the less
+            their difference spreads, while without a gain the two stay exchangeable.
     """
     rng = np.random.default_rng(seed)
+    own = np.array([0.0, *((world.gain,) if gains is None else gains)])
+    alike = np.zeros(len(own) - 1) if shared is None else np.asarray(shared, np.float64)
     fold = np.arange(people) % folds
     windows = rng.integers(10, 60, (people, world.classes))
-    logit = np.linspace(0.4, 2.0, world.classes) + _apart(rng, (people,), world.person, world.classes)
-    logit = logit + _apart(rng, (2, 1, people), world.taste, world.classes)
-    logit = logit + _apart(rng, (2, seeds, folds), world.run, world.classes)[:, :, fold]
-    logit = logit + world.fold * rng.normal(size=(2, 1, folds, world.classes))[:, :, fold]
-    logit[1] += world.gain
+    logit = np.linspace(world.ease, world.ease + 1.6, world.classes) + _apart(
+        rng, (people,), world.person, world.classes
+    )
+    taste = _apart(rng, (len(own), 1, people), world.taste, world.classes)
+    taste[1:] = np.einsum("v,vspc->vspc", np.sqrt(1 - alike**2), taste[1:]) + np.multiply.outer(alike, taste[0])
+    logit = logit + taste
+    logit = logit + _apart(rng, (len(own), seeds, folds), world.run, world.classes)[:, :, fold]
+    logit = logit + world.fold * rng.normal(size=(len(own), 1, folds, world.classes))[:, :, fold]
+    logit += own[:, None, None, None]
     hits = rng.binomial(windows, 1 / (1 + np.exp(-logit)))
     counts = np.zeros((*hits.shape, world.classes), np.int64)
     at = np.arange(world.classes)
     counts[..., at, at] = hits
     counts[..., at, (at + 1) % world.classes] = windows - hits
     return Tally(
-        ("plain", "taught"),
+        ("plain", *(("taught",) if gains is None else (f"taught-{number + 1}" for number in range(len(gains))))),
         tuple(range(seeds)),
         tuple(f"p{number}" for number in range(people)),
         tuple(str(number) for number in fold),

@@ -9,8 +9,8 @@ from .calibration import Reliability, are_probabilities, calibration, confidence
 from .compare import Compared, Comparison, Standing, compare
 from .corrected_t import CorrectedT, corrected_t
 from .events import EventScores, event_scores
-from .holm import holm
 from .intervals import Interval, people_interval
+from .max_statistic import max_statistic
 from .prediction_files import read_predictions, write_predictions
 from .predictions import Predictions
 from .ranks import CriticalDifference, Rank, critical_difference, ranks
@@ -57,8 +57,8 @@ __all__ = [
     "critical_difference",
     "event_scores",
     "f1_per_class",
-    "holm",
     "macro_f1",
+    "max_statistic",
     "people_interval",
     "precision_per_class",
     "ranks",

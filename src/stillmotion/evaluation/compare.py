@@ -10,12 +10,11 @@ import numpy as np
 
 from ..errors import UserError
 from .corrected_t import CorrectedT, corrected_t, fold_share
-from .holm import holm
-from .intervals import Interval, Weighted, interval, require_level, spread
+from .intervals import Interval, Spread, Weighted, interval, require_level, spread
 from .ranks import Rank, ranks
 from .resampling import PooledF1, drawn_units, jackknife_variance, leave_one_out, strata
 from .scores import Absent, Floats, accuracy, balanced_accuracy, cohen_kappa, macro_f1, weighted_f1
-from .sign_flips import SignFlips, sign_flips
+from .sign_flips import SignFlips, flip_families
 from .tally import Tally
 
 BETTER, WORSE, ALIKE, ALONE = "better", "worse", "not distinguishable", "one person: no verdict"
@@ -51,7 +50,7 @@ class Comparison:
         seeds: how many seeds both have.
         folds: how many folds the people were tested in.
         flips: sign-flip test over people; None for one person.
-        p_adjusted: its p after Holm, within the family.
+        p_adjusted: its p after the max-statistic correction, within the family.
         folds_t: corrected t over folds; None for fewer than two.
         effect: the difference in standard deviations between people (of jackknife pseudo-values); None for one
             person, or where nobody differs.
@@ -82,8 +81,8 @@ class Comparison:
 class Compared:
     """Everything that ``compare`` found.
 
-    ``family`` names the comparisons that Holm's adjustment covers, ``apart`` those that are a family of their own;
-    ``ranks`` is empty for one variant.
+    ``family`` names the comparisons that the max-statistic correction covers, ``apart`` those that are a family of
+    their own; ``ranks`` is empty for one variant.
     """
 
     endpoint: str
@@ -118,11 +117,12 @@ def compare(
     the reference on the people and seeds that both have. Its interval draws people within folds, crossed with seeds.
     One seed says nothing of others, so the interval then draws whole folds, each of which is a training run.
 
-    A variant is ``better`` or ``worse`` when the sign-flip test after Holm rejects *and* the interval excludes 0:
-    the first asks people, the second training runs too, without which an accident of one run that all people of a
-    fold share would be called a gain. Otherwise it is ``not distinguishable``, which is no claim of equality; that
-    is ``not_inferior``, from the lower end of the interval and a margin fixed beforehand. With one seed and one fold
-    nothing can be said of other runs, and the verdict says ``in one run``.
+    A variant is ``better`` or ``worse`` when the sign-flip test after the max-statistic correction rejects *and* the
+    interval excludes 0, also at the level that the number of comparisons of the family asks (Bonferroni): the first
+    asks people, the second training runs too, without which an accident of one run that all people of a fold share
+    would be called a gain. Otherwise it is ``not distinguishable``, which is no claim
+    of equality; that is ``not_inferior``, from the lower end of the interval and a margin fixed beforehand. With one
+    seed and one fold nothing can be said of other runs, and the verdict says ``in one run``.
 
     Args:
         tally: counts (``tally(read_predictions(…))``).
@@ -133,8 +133,8 @@ def compare(
         flips: drawn patterns of the sign-flip test where there are too many to try all.
         seed: of resamples and patterns.
         absent: as in ``macro_f1``.
-        apart: variants that answer another question, such as baselines: Holm's adjustment covers them by themselves,
-            so that their number does not decide what the others can show.
+        apart: variants that answer another question, such as baselines: they are a family of their own, so that
+            their number does not decide what the others can show.
     """
     require_level(level)
     if margin < 0:
@@ -146,14 +146,17 @@ def compare(
     )
     asked = _Asked(margin, level, resamples, flips, seed, absent)
     notes: list[str] = []
-    standings, found = [], []
+    standings: list[Standing] = []
+    measured: list[_Measured] = []
     for name in tally.variants:
         try:
             standings.append(_standing(tally, name, asked))
             if name != reference:
-                found.append(_against(tally, name, reference, asked))
+                pair, left_out = tally.basis(name, reference)
+                measured.append(_against(pair, left_out, asked))
         except UserError as reason:  # an unfinished study is told as far as it goes
             notes.append(f"Not compared: {reason}")
+    found = _judged(measured, set(apart), asked)
     everyone: tuple[Rank, ...] = ()
     if found:
         try:
@@ -161,16 +164,12 @@ def compare(
             everyone = ranks(shared, level=level, resamples=resamples, seed=seed, absent=absent)
         except UserError as reason:
             notes.append(f"No ranks: {reason}")
-        count = sum(one.variant not in apart for one in found)
-        least = count * min((one.flips.smallest for one in found if one.flips), default=0.0)
-        if count > 1 and least > 1 - level:
-            notes.append(f"With {count} comparisons Holm's p cannot fall below {min(least, 1):.3g}.")
     return Compared(
         "macro-F1 from confusion counts pooled over test people, averaged over seeds",
         reference if len(tally.variants) > 1 else None,
         tuple(one.variant for one in found if one.variant not in apart),
         tuple(standings),
-        _judged(found, level, set(apart)),
+        found,
         everyone,
         tuple(notes),
         tuple(one.variant for one in found if one.variant in apart),
@@ -185,6 +184,15 @@ class _Asked:
     flips: int
     seed: int
     absent: Absent
+
+
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """A comparison before the tests of its family, the counts that it rests on, and how far it moves."""
+
+    comparison: Comparison
+    pair: Tally
+    spread: Spread
 
 
 def _standing(tally: Tally, name: str, asked: _Asked) -> Standing:
@@ -207,8 +215,8 @@ def _standing(tally: Tally, name: str, asked: _Asked) -> Standing:
     )
 
 
-def _against(tally: Tally, name: str, reference: str, asked: _Asked) -> Comparison:
-    pair, notes = tally.basis(name, reference)
+def _against(pair: Tally, notes: tuple[str, ...], asked: _Asked) -> _Measured:
+    """All but the test, which is one of the whole family."""
     both = PooledF1.of(pair.counts, absent=asked.absent)
     people, seeds, folds = len(pair.people), len(pair.seeds), len(set(pair.folds))
 
@@ -222,14 +230,14 @@ def _against(tally: Tally, name: str, reference: str, asked: _Asked) -> Comparis
     sure = interval(value, found, people=people, level=asked.level)
     between = float(np.sqrt(people) * _people_error(difference, pair))
     own = macro_f1(pair.counts, absent="skip").mean(1)  # (2, P)
-    test = sign_flips(*pair.counts, flips=asked.flips, seed=asked.seed, absent=asked.absent) if people > 1 else None
-    return Comparison(
-        name,
+    variant, reference = pair.variants
+    comparison = Comparison(
+        variant,
         reference,
         sure,
         seeds,
         folds,
-        test,
+        None,
         None,
         _folds_t(pair),
         value / between if people > 1 and between > 0 else None,
@@ -237,8 +245,9 @@ def _against(tally: Tally, name: str, reference: str, asked: _Asked) -> Comparis
         asked.margin,
         None if sure.low is None else sure.low > -asked.margin,
         ALONE,
-        (*notes, *_limits(people, seeds, folds, test, asked.level)),
+        notes,
     )
+    return _Measured(comparison, pair, found)
 
 
 def _people_error(difference: Weighted, pair: Tally) -> float:
@@ -259,35 +268,47 @@ def _folds_t(pair: Tally) -> CorrectedT | None:
     return corrected_t(scores[0] - scores[1], share=fold_share(pair.folds))
 
 
-def _limits(people: int, seeds: int, folds: int, test: SignFlips | None, level: float) -> tuple[str, ...]:
-    said = []
-    if people == 1:
+def _limits(one: Comparison, level: float) -> tuple[str, ...]:
+    said, subjects = [], one.difference.people
+    if subjects == 1:
         said.append("One person: how far others would differ is unknown, so there is no interval and no test.")
-    if test is not None and test.smallest > 1 - level:
-        said.append(f"{people} people allow no p below {test.smallest:.3g}: nothing can be shown at {1 - level:.2g}.")
-    if seeds == folds == 1:
+    if one.flips is not None and one.flips.smallest > 1 - level:
+        said.append(
+            f"A difference cannot be shown with {subjects} subjects: no p below {one.flips.smallest:.3g} exists, and "
+            f"{1 - level:.2g} is asked."
+        )
+    if one.seeds == one.folds == 1:
         said.append("One training run each: the figures are about these models; another run may differ more.")
-    elif seeds == 1 and folds < people:
+    elif one.seeds == 1 and one.folds < subjects:
         said.append("One seed: whole folds are drawn, whose models stand for other runs; more seeds narrow it.")
     return tuple(said)
 
 
-def _judged(found: list[Comparison], level: float, apart: set[str]) -> tuple[Comparison, ...]:
-    """Holm over the comparisons of each family that have a p, then the words."""
-    adjusted: dict[str, float] = {}
-    for other in (False, True):
-        tested = [one for one in found if one.flips is not None and (one.variant in apart) is other]
-        names, values = [one.variant for one in tested], [one.flips.p for one in tested if one.flips]
-        adjusted |= dict(zip(names, holm(values), strict=True)) if tested else {}
-    judged = []
-    for one in found:
-        p = adjusted.get(one.variant)
-        if p is None or one.difference.low is None or one.difference.high is None:
-            judged.append(one)
-            continue
-        clear = p <= 1 - level + 1e-12 and not one.difference.low <= 0 <= one.difference.high
-        word = BETTER if one.difference.score > 0 else WORSE
-        if one.seeds == one.folds == 1:
-            word += ONE_RUN
-        judged.append(replace(one, p_adjusted=float(p), verdict=word if clear else ALIKE))
-    return tuple(judged)
+def _judged(measured: Sequence[_Measured], apart: set[str], asked: _Asked) -> tuple[Comparison, ...]:
+    """Flip the comparisons of more than one subject together, then find the words."""
+    judged = {each.comparison.variant: each.comparison for each in measured}
+    tested = [each for each in measured if each.comparison.difference.people > 1]
+    families = [
+        [at for at, each in enumerate(tested) if (each.comparison.variant in apart) is other] for other in (False, True)
+    ]
+    if tested:
+        tests, adjusted = flip_families(
+            [each.pair for each in tested], families, flips=asked.flips, seed=asked.seed, absent=asked.absent
+        )
+        for family in families:
+            for at in family:
+                one = replace(tested[at].comparison, flips=tests[at], p_adjusted=float(adjusted[at]))
+                judged[one.variant] = _worded(one, tested[at].spread, len(family), asked.level)
+    return tuple(replace(one, notes=(*one.notes, *_limits(one, asked.level))) for one in judged.values())
+
+
+def _worded(one: Comparison, moves: Spread, family: int, level: float) -> Comparison:
+    """The verdict. People are asked by the flips, training runs by the interval, both about the whole family."""
+    apart = abs(one.difference.score)
+    if one.p_adjusted is None or one.p_adjusted > 1 - level + 1e-12 or apart <= float(moves.reach(level).item()):
+        return replace(one, verdict=ALIKE)
+    if apart <= float(moves.reach(1 - (1 - level) / family).item()):
+        note = f"The interval alone excludes 0; with the {family} comparisons of the family it does not."
+        return replace(one, verdict=ALIKE, notes=(*one.notes, note))
+    word = BETTER if one.difference.score > 0 else WORSE
+    return replace(one, verdict=word + ONE_RUN if one.seeds == one.folds == 1 else word)

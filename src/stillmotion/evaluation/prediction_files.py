@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..files import aside
-from .predictions import Predictions, RowFault, count_classes, numbers, said_by
+from .predictions import MOST_CLASSES, Predictions, RowFault, count_classes, numbers, said_by
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,6 +26,14 @@ if TYPE_CHECKING:
 NEEDED = ("subject", "fold", "seed", "y")
 KINDS = {"seed": "whole", "y": "whole", "prediction": "whole", "time": "number"}
 SAID = {"whole": "a whole number", "number": "a number", "word": "a word"}
+#: So many different ones a file may hold. Everything is drawn by subject, and more are seldom subjects.
+MOST = {"subject": 5000, "fold": 5000, "seed": 5000, "variant": 200}
+#: Characters of a name; NumPy gives every row the room of the longest.
+LONGEST = 200
+#: Rows of a file: ten million windows fill one or two gigabytes, and a few kilobytes of Parquet can hold billions.
+MOST_ROWS = 10_000_000
+NAMES = (*NEEDED, "prediction", "recording", "time", "variant")
+SCORE = re.compile(r"score_[0-9]{1,6}")
 #: Key of the metadata that a Parquet file holds class names and the variant under.
 KEY = b"stillmotion"
 
@@ -97,29 +106,64 @@ def _read(path: Path) -> list[Predictions]:
     if not path.is_file():
         raise UserError(f"{path} is {'a folder' if path.is_dir() else 'not there'}; a file was expected.")
     table = _parquet(path) if path.suffix == ".parquet" else _csv(path)
-    _require_columns(path, table)
     if table.num_rows == 0:
         raise UserError(f"{path} has columns but no row.")
-    about = json.loads((table.schema.metadata or {}).get(KEY, b"{}"))
     scores = _scores(path, table)
-    columns = {name: _column(path, table, name) for name in (*NEEDED, "prediction", "recording", "time", "variant")}
+    columns = {name: _column(path, table, name) for name in NAMES}
     variant = columns.pop("variant")
     if columns["prediction"] is None:
         columns["prediction"] = said_by(scores)
     most = count_classes(columns["y"], columns["prediction"], scores)
+    name, classes = _about(path, table, None if scores is None else most)
     try:
         whole = Predictions(
-            **columns,
-            scores=scores,
-            variant=about.get("variant") or path.stem,
-            classes=tuple(about.get("classes") or numbers(most)),
+            **columns, scores=scores, variant=name or path.stem, classes=numbers(most) if classes is None else classes
         )
     except RowFault as fault:
         raise UserError(f"{_at(path, fault.row)}: {fault.text}") from None
-    _require_once(path, table)
+    _require_once(path, whole, variant)
     if variant is None:
         return [whole]
     return [replace(whole.take(variant == name), variant=name) for name in dict.fromkeys(variant.tolist())]
+
+
+def _about(path: Path, table: pa.Table, scored: int | None) -> tuple[str | None, tuple[str, ...] | None]:
+    """The variant and the class names that a Parquet file was written with, where it says so.
+
+    Args:
+        path: for messages.
+        table: with the file's metadata.
+        scored: how many score columns there are.
+    """
+    stored = (table.schema.metadata or {}).get(KEY)
+    if stored is None:
+        return None, None
+    try:
+        about = json.loads(stored)
+    except (ValueError, RecursionError):
+        about = None
+    if not isinstance(about, dict):
+        raise UserError(
+            f"{path}: its metadata {KEY.decode()!r} is no JSON object; write the predictions again, or take it out."
+        )
+    name, classes = about.get("variant"), about.get("classes")
+    if name is not None and not (isinstance(name, str) and 0 < len(name) <= LONGEST and "\0" not in name):
+        raise UserError(f"{path}: its metadata names the variant {str(name)[:40]!r}; expected 1 to {LONGEST} letters.")
+    if classes is None:
+        return name, None
+    if not (
+        isinstance(classes, list)
+        and 2 <= len(classes) <= MOST_CLASSES
+        and all(isinstance(each, str) and 0 < len(each) <= LONGEST for each in classes)
+        and len(set(classes)) == len(classes)
+    ):
+        raise UserError(
+            f"{path}: its metadata names the classes {str(classes)[:40]!r}; expected a list of 2 to {MOST_CLASSES} "
+            "different names."
+        )
+    if scored not in (None, len(classes)):
+        raise UserError(f"{path}: its metadata names {len(classes)} classes, its rows have scores of {scored}.")
+    return name, tuple(classes)
 
 
 def _joined(parts: Sequence[tuple[Path, Predictions]]) -> Predictions:
@@ -136,6 +180,13 @@ def _joined(parts: Sequence[tuple[Path, Predictions]]) -> Predictions:
                 )
         met |= dict.fromkeys(_runs(part), path)
     first = parts[0][1]
+    named = [(path, part) for path, part in parts if part.named]
+    for path, part in named:
+        if part.classes != named[0][1].classes:
+            raise UserError(
+                f"{named[0][0]} and {path} both hold variant {part.variant!r}, but the classes "
+                f"{', '.join(named[0][1].classes)} and {', '.join(part.classes)}; all its files need the same."
+            )
     optional = {name: [getattr(part, name) for _, part in parts] for name in ("scores", "recording", "time")}
     widths = {None if column is None else column.shape[1] for column in optional["scores"]}
     if len(widths) > 1:
@@ -144,7 +195,17 @@ def _joined(parts: Sequence[tuple[Path, Predictions]]) -> Predictions:
     columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for _, part in parts]) for name in always}
     for name, found in optional.items():
         columns[name] = None if any(column is None for column in found) else np.concatenate(found)
-    return replace(first, classes=max((part.classes for _, part in parts), key=len), **columns)
+    # A file without names has numbers, and may have met fewer classes than another.
+    classes = max((part for _, part in parts), key=lambda part: (part.named, len(part.classes))).classes
+    try:
+        return replace(first, classes=classes, **columns)
+    except RowFault as fault:
+        at = fault.row
+        for path, part in parts:
+            if at < len(part):
+                raise UserError(f"{_at(path, at)}: {fault.text}") from None
+            at -= len(part)
+        raise
 
 
 def _runs(part: Predictions) -> set[tuple[str, str, int]]:
@@ -157,13 +218,18 @@ def _runs(part: Predictions) -> set[tuple[str, str, int]]:
 
 
 def _parquet(path: Path) -> pa.Table:
+    """The columns that count; others may hold anything."""
     import pyarrow as pa
     from pyarrow import parquet
 
     try:
-        return parquet.read_table(path)
-    except (pa.ArrowInvalid, OSError) as reason:
-        raise UserError(f"{path} is no whole Parquet file ({str(reason).splitlines()[0]}).") from None
+        with parquet.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            _require_columns(path, names)
+            _require_rows(path, file.metadata.num_rows)
+            return file.read(columns=[name for name in names if name in NAMES or SCORE.fullmatch(name)])
+    except (pa.ArrowException, OSError, ValueError) as reason:
+        raise UserError(f"{path} is no whole Parquet file ({_first_line(reason)}).") from None
 
 
 def _csv(path: Path) -> pa.Table:
@@ -185,16 +251,27 @@ def _csv(path: Path) -> pa.Table:
     try:
         with csv.open_csv(path, read_options=options, parse_options=parse) as file:
             names = file.schema.names
+        _require_columns(path, names)
         convert = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
         table = csv.read_csv(path, read_options=options, parse_options=parse, convert_options=convert)
-    except (pa.ArrowInvalid, OSError) as reason:
-        raise UserError(f"{path} cannot be read as CSV ({str(reason).splitlines()[0]}).") from None
+    except (pa.ArrowException, OSError, ValueError) as reason:
+        raise UserError(f"{path} cannot be read as CSV ({_first_line(reason)}).") from None
     if wrong:
         raise UserError(
             f"{path}, line {wrong[0].number}: {wrong[0].actual_columns} cells where the heading has "
             f"{wrong[0].expected_columns}; the file may have been cut."
         )
+    _require_rows(path, table.num_rows)
     return table
+
+
+def _first_line(reason: Exception) -> str:
+    return (str(reason).splitlines() or [type(reason).__name__])[0]
+
+
+def _require_rows(path: Path, rows: int) -> None:
+    if rows > MOST_ROWS:
+        raise UserError(f"{path} says that it has {rows:,} rows; {MOST_ROWS:,} may be in one file.")
 
 
 def _require_suffix(path: Path) -> None:
@@ -202,72 +279,159 @@ def _require_suffix(path: Path) -> None:
         raise UserError(f"{path}: predictions are .parquet or .csv files.")
 
 
-def _require_columns(path: Path, table: pa.Table) -> None:
-    names = table.column_names
-    twice = [name for name in names if names.count(name) > 1]
+def _require_columns(path: Path, names: Sequence[str]) -> None:
+    times = Counter(names)
+    twice = [name for name in times if times[name] > 1 and (name in NAMES or SCORE.fullmatch(name))]
     if twice:
         raise UserError(f"{path} has the column {twice[0]!r} twice.")
     missing = [name for name in NEEDED if name not in names]
     if missing or ("score_0" not in names and "prediction" not in names):
         what = ", ".join(repr(name) for name in missing) or "'score_0' … or 'prediction'"
+        there = ", ".join(repr(name[:40]) for name in names[:8]) + (" …" if len(names) > 8 else "")
         raise UserError(
             f"{path} has no column {what}; needed are subject, fold, seed, y and score_0 … or prediction, "
-            f"there are {', '.join(names[:8])}{' …' if len(names) > 8 else ''}."
+            f"there are {there or 'none'}."
         )
 
 
-def _require_once(path: Path, table: pa.Table) -> None:
+def _require_once(path: Path, whole: Predictions, variant: Any) -> None:
     """No window twice, where windows can be told apart."""
-    keys = [name for name in ("variant", "subject", "fold", "seed", "recording", "time") if name in table.column_names]
-    if not {"recording", "time"} <= set(keys):
+    import pyarrow as pa
+
+    if whole.recording is None or whole.time is None:
         return
-    seen = set()
-    if table.group_by(keys).aggregate([]).num_rows == table.num_rows:
-        return
-    for at, row in enumerate(zip(*(table[key].to_pylist() for key in keys), strict=True)):
-        if row in seen:
-            raise UserError(f"{_at(path, at)}: this window stands twice ({', '.join(map(str, row))}).")
-        seen.add(row)
+    keys = [whole.subject, whole.fold, whole.seed, whole.recording, whole.time]
+    if variant is not None:
+        keys.insert(0, variant)
+    table = pa.table({str(at): pa.array(key) for at, key in enumerate(keys)})
+    if table.group_by(table.column_names).aggregate([]).num_rows == table.num_rows:
+        return  # by hashing, since sorting a million rows is slow
+    same = np.zeros(len(whole), np.int64)
+    for key in keys:
+        codes = np.unique(key, return_inverse=True)[1]
+        same = np.unique(same * (codes.max() + 1) + codes, return_inverse=True)[1]
+    order = np.argsort(same, kind="stable")
+    at = int(order[1:][np.diff(same[order]) == 0].min())
+    raise UserError(f"{_at(path, at)}: this window stands twice ({', '.join(str(key[at]) for key in keys)}).")
 
 
 def _scores(path: Path, table: pa.Table) -> np.ndarray[tuple[int, int], np.dtype[np.float32]] | None:
-    names = [name for name in table.column_names if re.fullmatch(r"score_\d+", name)]
+    names = [name for name in table.column_names if SCORE.fullmatch(name)]
     if not names:
         return None
     wanted = [f"score_{at}" for at in range(len(names))]
-    if sorted(names) != sorted(wanted) or len(names) < 2:
-        raise UserError(f"{path} has {', '.join(names)}; score columns are score_0, score_1 … without a gap.")
+    if set(names) != set(wanted) or not 2 <= len(names) <= MOST_CLASSES:
+        there = ", ".join(names[:8]) + (f" … ({len(names)})" if len(names) > 8 else "")
+        raise UserError(
+            f"{path} has {there}; score columns are score_0, score_1 … without a gap, 2 to {MOST_CLASSES} of them."
+        )
     scores = np.empty((table.num_rows, len(names)), np.float32)
-    for at, name in enumerate(wanted):
-        scores[:, at] = _column(path, table, name)
+    with np.errstate(over="ignore"):  # what is too large for 32 bits is infinite, and refused with its row
+        for at, name in enumerate(wanted):
+            scores[:, at] = _column(path, table, name)
     return scores
 
 
 def _column(path: Path, table: pa.Table, name: str) -> Any:
     """One column as an array of its kind; None where there is none."""
     import pyarrow as pa
+    from pyarrow import compute
 
     if name not in table.column_names:
         return None
     column = table[name]
+    kind = "number" if SCORE.fullmatch(name) else KINDS.get(name, "word")
+    wanted = {"whole": pa.int64(), "number": pa.float64(), "word": pa.large_string()}[kind]
+    if column.null_count or (kind == "word" and pa.types.is_floating(column.type)):
+        _require_full(path, name, compute.is_null(column, nan_is_null=pa.types.is_floating(column.type)), kind)
+    values = _cast(path, name, column, wanted, kind)
+    if kind == "word":
+        return _coded(path, name, values)
+    numbers_of = np.asarray(values.to_numpy())
+    if name in MOST and len(unique := np.unique(numbers_of, return_index=True)[1]) > MOST[name]:
+        raise _too_many(path, name, int(np.sort(unique)[MOST[name]]))
+    return numbers_of
+
+
+def _require_full(path: Path, name: str, empty: pa.ChunkedArray, kind: str) -> None:
+    blank = np.flatnonzero(empty.to_numpy())
+    if len(blank):
+        raise UserError(f"{_at(path, int(blank[0]))}: {name} is empty, not {SAID[kind]}.")
+
+
+def _cast(path: Path, name: str, column: pa.ChunkedArray, wanted: pa.DataType, kind: str) -> pa.ChunkedArray:
+    """The column as another type; where that fails, its first row that cannot be."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    if not _plain(column.type):
+        raise UserError(f"{_at(path, 0)}: {name} is {str(column.type)[:40]!r}, not {SAID[kind]}.")
+
+    def converted(part: pa.ChunkedArray) -> pa.ChunkedArray:
+        # Arrow trusts Parquet that words are text, and looks only at bytes that become words.
+        return (part.cast(pa.large_binary()) if _words(part.type) and kind == "word" else part).cast(wanted)
+
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    kind = "number" if name.startswith("score_") else KINDS.get(name, "word")
-    blank = column.null_count or (_words(column.type) and "" in column.unique().to_pylist())
-    if blank:
-        row = next(at for at, value in enumerate(column.to_pylist()) if value in (None, ""))
-        raise UserError(f"{_at(path, row)}: {name} is empty, not {SAID[kind]}.")
-    wanted = {"whole": pa.int64(), "number": pa.float64(), "word": pa.string()}[kind]
     try:
-        values = column.cast(wanted)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        for row, value in enumerate(column.to_pylist()):
+        return converted(column)
+    except pa.ArrowException:
+        if _words(column.type) and kind != "word":
+            _require_full(path, name, compute.equal(column, ""), kind)
+        for row in range(len(column)):
             try:
-                pa.array([value], column.type).cast(wanted)
-            except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-                raise UserError(f"{_at(path, row)}: {name} is {str(value)[:40]!r}, not {SAID[kind]}.") from None
+                converted(column.slice(row, 1))
+            except pa.ArrowException:
+                raise UserError(f"{_at(path, row)}: {name} is {_shown(column[row])}, not {SAID[kind]}.") from None
         raise
-    return np.asarray(values.to_pylist(), np.str_) if kind == "word" else values.to_numpy()
+
+
+def _plain(kind: pa.DataType) -> bool:
+    """Words or numbers, once or as categories. A time or a list that casts to a number is none."""
+    import pyarrow as pa
+
+    types = pa.types
+    if types.is_dictionary(kind):
+        return _plain(kind.value_type)
+    return bool(
+        _words(kind)
+        or types.is_integer(kind)
+        or types.is_floating(kind)
+        or types.is_decimal(kind)
+        or types.is_boolean(kind)
+        or types.is_binary(kind)
+        or types.is_large_binary(kind)
+    )
+
+
+def _shown(value: pa.Scalar) -> str:
+    try:
+        return repr(str(value.as_py())[:40])
+    except ValueError:  # bytes that are no text
+        return "unreadable"
+
+
+def _coded(path: Path, name: str, words: pa.ChunkedArray) -> Any:
+    """Words as an array, each different one looked at once: short, not empty, and without the NUL that NumPy drops."""
+    coded = words.combine_chunks().dictionary_encode()
+    names, place = coded.dictionary.to_pylist(), coded.indices.to_numpy()
+
+    def row(number: int) -> int:
+        return int(np.argmax(place == number))
+
+    if name in MOST and len(names) > MOST[name]:
+        raise _too_many(path, name, row(MOST[name]))
+    for number, word in enumerate(names):
+        if not word:
+            raise UserError(f"{_at(path, row(number))}: {name} is empty, not {SAID['word']}.")
+        if len(word) > LONGEST or "\0" in word:
+            what = f"{len(word):,} characters long; {LONGEST} may be" if len(word) > LONGEST else "a word with a NUL"
+            raise UserError(f"{_at(path, row(number))}: {name} is {what}.")
+    return np.asarray(names, np.str_)[place]
+
+
+def _too_many(path: Path, name: str, row: int) -> UserError:
+    return UserError(f"{_at(path, row)}: this is {name} number {MOST[name] + 1:,}; a file may hold {MOST[name]:,}.")
 
 
 def _words(kind: pa.DataType) -> bool:

@@ -9,6 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import UserError
 
+#: So many classes may be told apart: every subject has a confusion matrix of the square of it.
+MOST_CLASSES = 1000
+#: A window begins within so many seconds (30,000 years); sums of larger ones lose the hop.
+LATEST = 1e12
+
 Names = NDArray[np.str_]
 Integers = NDArray[np.int64]
 
@@ -143,10 +148,13 @@ def numbers(classes: int) -> tuple[str, ...]:
 
 
 def count_classes(y: Integers, prediction: Integers, scores: NDArray[np.float32] | None) -> int:
-    """How many classes there are: as many as scores, or up to the highest number met."""
+    """How many classes there are: as many as scores, or up to the highest number met, but no more than may be.
+
+    A row with a number beyond that is then named as one that cannot be.
+    """
     if scores is not None:
         return int(scores.shape[1])
-    return int(max(y.max(initial=0), prediction.max(initial=0), 1)) + 1
+    return min(int(max(y.max(initial=0), prediction.max(initial=0), 1)) + 1, MOST_CLASSES)
 
 
 def _first_fault(predictions: Predictions) -> tuple[int, str] | None:
@@ -164,7 +172,9 @@ def _first_fault(predictions: Predictions) -> tuple[int, str] | None:
             column_at = int(np.flatnonzero(~np.isfinite(predictions.scores[bad[0]]))[0])
             found.append((int(bad[0]), f"score_{column_at} is not a finite number."))
     if predictions.time is not None:
-        bad = np.flatnonzero(~np.isfinite(predictions.time))
+        bad = np.flatnonzero(~(np.abs(predictions.time) <= LATEST))
         if len(bad):
-            found.append((int(bad[0]), "time is not a finite number."))
+            value = predictions.time[bad[0]]
+            what = f"{value:g} s, beyond ±{LATEST:g} s" if np.isfinite(value) else "not a finite number"
+            found.append((int(bad[0]), f"time is {what}."))
     return min(found) if found else None

@@ -16,6 +16,8 @@ from .tally import Tally
 
 #: A critical-difference diagram of fewer says nothing: Friedman's test needs repetitions that share no person.
 LEAST_SETS = 5
+#: So many differences of resamples fill 1 GB.
+MOST_DIFFERENCES = 1 << 27
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ def ranks(
     if people == 1 or many == 1:
         return tuple(Rank(name, float(place[at]), None, None) for at, name in enumerate(tally.variants))
     group, unit = drawn_units(tally.folds, seeds)
+    if many**2 * max(resamples, people) > MOST_DIFFERENCES:
+        raise UserError(f"{many} variants make too many differences between {people:,} people; rank fewer.")
     found = spread(differences, group, seeds, resamples=resamples, seed=seed, unit=unit)
     reach = found.reach(1 - (1 - level) / (many - 1)).reshape(many, many)
     ahead = whole[:, None] - whole[None, :] > reach  # [a, b]: a is clearly better than b

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..errors import UserError
+from .max_statistic import max_statistic
 from .resampling import BLOCK, PooledF1
 from .scores import Absent, Floats
+from .tally import Tally
 
-#: Up to so many people every pattern of flips is tried: 32,768, since a pattern and its opposite give one size.
+#: Up to so many subjects every pattern of flips is tried: 32,768, since a pattern and its opposite give one size.
 EXACT_PEOPLE = 16
-#: Two statistics this close are the same one, summed in another order.
-TIE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -61,20 +61,58 @@ def sign_flips(
     pair = np.stack([np.asarray(variant, np.float64), np.asarray(reference, np.float64)])
     if pair.ndim != 5:
         raise UserError(f"Sign flips need (seeds, people, classes, classes) counts, not {pair.shape[1:]}.")
+    subjects = pair.shape[2]
+    differences = _differences([(PooledF1.of(pair, absent=absent), np.arange(subjects))], subjects, flips, seed)
+    return _tested(differences[:, 0], subjects, subjects, flips)
+
+
+def flip_families(
+    pairs: Sequence[Tally], families: Sequence[Sequence[int]], *, flips: int, seed: int, absent: Absent
+) -> tuple[tuple[SignFlips, ...], Floats]:
+    """Flip all comparisons together: each one's test, and its p after the max-statistic correction of its family.
+
+    A pattern says for every subject whether his tables are swapped, in all comparisons alike. The correction asks
+    for a little more than each test by itself: that all differences of a subject together could have come with the
+    other sign.
+
+    Args:
+        pairs: a variant and the reference each, on the subjects and seeds that both have; two subjects or more.
+        families: numbers of the pairs that share an error rate; each pair is in one.
+        flips: patterns to draw when there are more than ``EXACT_PEOPLE`` subjects in all pairs together.
+        seed: of the draws.
+        absent: as in ``macro_f1``.
+    """
+    names = sorted({name for pair in pairs for name in pair.people})
+    place = {name: at for at, name in enumerate(names)}
+    scores = [
+        (PooledF1.of(pair.counts, absent=absent), np.array([place[name] for name in pair.people])) for pair in pairs
+    ]
+    differences = _differences(scores, len(names), flips, seed)
+    adjusted = np.ones(len(pairs))
+    for family in families:
+        if family:
+            adjusted[list(family)] = max_statistic(differences[:, list(family)])
+    tests = [_tested(differences[:, at], len(pair.people), len(names), flips) for at, pair in enumerate(pairs)]
+    return tuple(tests), adjusted
+
+
+def _tested(differences: Floats, own: int, subjects: int, flips: int) -> SignFlips:
+    """One comparison's test from its differences; ``own`` of the subjects flipped are in it."""
+    exact, allowed = subjects <= EXACT_PEOPLE, 2.0 ** (1 - own)
+    total = len(differences) if exact else flips
+    p = float(max_statistic(differences[:, None])[0])
+    return SignFlips(float(differences[0]), p, exact, total, allowed if exact else max(allowed, 1 / (total + 1)))
+
+
+def _differences(scores: Sequence[tuple[PooledF1, NDArray[np.int64]]], subjects: int, flips: int, seed: int) -> Floats:
+    """(R, K): each pair of scores under each pattern for its own subjects, the first as observed."""
     if flips < 1:
         raise UserError(f"Sign flips need at least one pattern, not {flips}.")
-    score = PooledF1.of(pair, absent=absent)
-    people = pair.shape[2]
-    observed = _difference(score, np.zeros((1, people)))[0]
-    exact = people <= EXACT_PEOPLE
-    far = total = 0
-    for swapped in _every_pattern(people, score) if exact else _patterns(people, flips, seed, score):
-        found = _difference(score, swapped)
-        far += int(np.count_nonzero(np.abs(found) >= abs(observed) - TIE))
-        total += len(found)
-    allowed = 2.0 ** (1 - people)
-    p = far / total if exact else (far + 1) / (total + 1)
-    return SignFlips(float(observed), p, exact, total, allowed if exact else max(allowed, 1 / (total + 1)))
+    step = max(1, BLOCK // max(subjects, *(score.pieces[0, :, 0].size for score, _ in scores)))
+    blocks = _every_pattern(subjects, step) if subjects <= EXACT_PEOPLE else _patterns(subjects, flips, seed, step)
+    return np.concatenate(
+        [np.stack([_difference(score, swapped[:, own]) for score, own in scores], axis=1) for swapped in blocks]
+    )
 
 
 def _difference(score: PooledF1, swapped: Floats) -> Floats:
@@ -87,20 +125,18 @@ def _difference(score: PooledF1, swapped: Floats) -> Floats:
     return np.asarray((score.macro(first) - score.macro(second)).mean(-1))
 
 
-def _block(score: PooledF1) -> int:
-    return max(1, BLOCK // score.pieces[0, :, 0].size)
-
-
-def _every_pattern(people: int, score: PooledF1) -> Iterator[Floats]:
-    """All of them, the first person never swapped: the opposite patterns give the same sizes."""
-    count, step = 2 ** (people - 1), _block(score)
-    bits = np.arange(people)
+def _every_pattern(subjects: int, step: int) -> Iterator[Floats]:
+    """All of them, the first subject never swapped: the opposite patterns give the same sizes."""
+    count = 2 ** (subjects - 1)
+    bits = np.arange(subjects)
     for start in range(0, count, step):
         codes = np.arange(start, min(start + step, count))[:, None] << 1
         yield ((codes >> bits) & 1).astype(np.float64)
 
 
-def _patterns(people: int, flips: int, seed: int, score: PooledF1) -> Iterator[Floats]:
-    rng, step = np.random.default_rng(seed), _block(score)
+def _patterns(subjects: int, flips: int, seed: int, step: int) -> Iterator[Floats]:
+    """Nobody swapped, which is the 1 in (b + 1) / (flips + 1), then patterns drawn."""
+    rng = np.random.default_rng(seed)
+    yield np.zeros((1, subjects))
     for start in range(0, flips, step):
-        yield rng.integers(0, 2, (min(step, flips - start), people)).astype(np.float64)
+        yield rng.integers(0, 2, (min(step, flips - start), subjects)).astype(np.float64)

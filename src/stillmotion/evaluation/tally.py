@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +14,9 @@ from numpy.typing import NDArray
 from ..errors import UnknownName, UserError
 from .predictions import Predictions
 from .scores import Counts, Floats
+
+#: So many cells fill 1 GB.
+MOST_CELLS = 1 << 27
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +51,9 @@ class Tally:
         if len(self.folds) != len(self.people):
             raise UserError(f"{len(self.folds)} folds are named for {len(self.people)} people.")
         for what, names in (("variant", self.variants), ("seed", self.seeds), ("person", self.people)):
-            twice = [name for name in names if names.count(name) > 1]
-            if twice:
-                raise UserError(f"A tally names {what} {twice[0]!r} twice.")
+            if len(set(names)) < len(names):
+                twice = next(name for name, times in Counter(names).items() if times > 1)
+                raise UserError(f"A tally names {what} {twice!r} twice.")
         if np.min(self.counts) < 0:
             raise UserError("Confusion counts cannot be negative.")
 
@@ -119,6 +124,11 @@ def tally(predictions: Sequence[Predictions]) -> Tally:
     seeds, seed = np.unique(np.concatenate([one.seed for one in predictions]), return_inverse=True)
     variant = np.repeat(np.arange(len(variants)), [len(one) for one in predictions])
     shape = (len(variants), len(seeds), len(people), len(classes), len(classes))
+    if math.prod(shape) > MOST_CELLS:
+        raise UserError(
+            f"{len(variants)} variants with {len(seeds):,} seeds, {len(people):,} people and {len(classes):,} classes "
+            f"make {math.prod(shape):,} confusion counts, {MOST_CELLS:,} may be; compare fewer at a time."
+        )
     cell = np.ravel_multi_index(
         (
             variant,

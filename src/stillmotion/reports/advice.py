@@ -179,7 +179,7 @@ def _difference(line: Line, base: Line) -> str:
     found = line.comparison
     if found is None:
         return ""
-    p = "" if found.p_adjusted is None else f", p = {found.p_adjusted:.2g} after Holm"
+    p = "" if found.p_adjusted is None else f", p = {found.p_adjusted:.2g} after the max-statistic correction"
     people = several(found.difference.people, "person", "people")
     text = f"{interval(found.difference, sign='+')} points of macro-F1 against {base.name}{p}"
     return f"{text}, over {people} and {several(found.seeds, 'seed')}."

@@ -212,7 +212,7 @@ def _differences(evidence: Evidence) -> Html:
     said = [f"Endpoint: {found.endpoint}, as a difference to {found.against}."]
     if found.family:
         count = several(len(found.family), "comparison")
-        said.append(f"Holm's adjustment covers {count}: {', '.join(found.family)}.")
+        said.append(f"The max-statistic correction of p covers {count}: {', '.join(found.family)}.")
     if found.apart:
         said.append(f"Baselines are a family of their own: {', '.join(found.apart)}.")
     if smallest is not None:
@@ -242,7 +242,7 @@ def _differences(evidence: Evidence) -> Html:
         "from",
         "to",
         "p people",
-        "p Holm",
+        "p adjusted",
         "p folds",
         "effect",
         "people gaining %",

@@ -6,7 +6,17 @@ from .evidence import Evidence, Line
 from .study import caption, markdown, title
 from .wording import interval, percent
 
-HEADINGS = ("variant", "params", "kFLOPs", "tries", "macro-F1", "accuracy", "difference", "p (Holm)", "verdict")
+HEADINGS = (
+    "variant",
+    "params",
+    "kFLOPs",
+    "tries",
+    "macro-F1",
+    "accuracy",
+    "difference",
+    "p (max-statistic)",
+    "verdict",
+)
 #: What LaTeX reads as something else.
 SPECIAL = {
     "\\": r"\textbackslash{}",

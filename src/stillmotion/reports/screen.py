@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleRenderable, Group, RenderableType, RenderHook
+from rich.constrain import Constrain
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.rule import Rule
 from rich.table import Table
 
 from ..signals.card import Card
@@ -25,10 +31,90 @@ MARKS = {"error": "[red]error[/red]", "warning": "[yellow]warning[/yellow]", "no
 SHOWN = 5
 
 
+#: Characters a line where there is no window: more than any table needs.
+PIPED = 100_000
+#: Characters of a line that is drawn from edge to edge.
+RULE = 80
+
+
 def console() -> Console:
-    """The terminal; wide enough for a table when the output goes to a file."""
-    made = Console()
-    return made if made.is_terminal else Console(width=120)
+    """Where everything is printed: as wide as COLUMNS says or the window is, without a limit where there is neither.
+
+    A table that is wider comes in parts, each with the first column again, and no number is ever broken.
+    """
+    asked = os.environ.get("COLUMNS", "")
+    width = int(asked) if asked.isdecimal() and int(asked) else None if sys.stdout.isatty() else PIPED
+    made = Console(width=width)
+    made.push_render_hook(_Fitting(made))
+    return made
+
+
+class _Fitting(RenderHook):
+    """Tables in parts that fit, lines of the usual length."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        """What is printed in place of these."""
+        return [part for each in renderables for part in self._fitted(each)]
+
+    def _fitted(self, each: RenderableType) -> list[ConsoleRenderable]:
+        if isinstance(each, Group):
+            return [part for inner in each.renderables for part in self._fitted(inner)]
+        if isinstance(each, Table):
+            return list(parts(each, self.console))
+        if isinstance(each, Rule):
+            return [Constrain(each, min(self.console.width, RULE))]
+        return [each if isinstance(each, ConsoleRenderable) else self.console.render_str(str(each))]
+
+
+def parts(table: Table, console: Console) -> list[Table]:
+    """A table as several, each of some of its columns, where lines are too short for all of them.
+
+    The first column, of names, and those of numbers, which are aligned to the right, keep their cells whole; others
+    wrap between words. The title stands above the first part, the caption below the last.
+    """
+    columns, options = table.columns, console.options
+    sizes = []
+    for number, column in enumerate(columns):
+        cells = [Measurement.get(console, options, cell) for cell in (column.header, *column.cells)]
+        least, most = max(cell.minimum for cell in cells), max(cell.maximum for cell in cells)
+        sizes.append((most if number == 0 or column.no_wrap or column.justify == "right" else least, most))
+    # A cell has a space on either side and a line after it.
+    if table.box is None or sum(most + 3 for _, most in sizes) < console.width:
+        return [table]
+    groups: list[list[int]] = [[0]]
+    for number in range(1, len(columns)):
+        if len(groups[-1]) > 1 and sum(sizes[at][0] + 3 for at in (*groups[-1], number)) >= console.width:
+            groups.append([0])
+        groups[-1].append(number)
+    made = []
+    for group in groups:
+        part = copy(table)
+        widths = _widths([sizes[at] for at in group], console.width)
+        part.columns = [
+            replace(columns[at], _index=place, width=width, no_wrap=False, overflow="fold")
+            for place, (at, width) in enumerate(zip(group, widths, strict=True))
+        ]
+        part.title = table.title if group is groups[0] else None
+        part.caption = table.caption if group is groups[-1] else None
+        made.append(part)
+    return made
+
+
+def _widths(sizes: Sequence[tuple[int, int]], width: int) -> list[int]:
+    """What each column needs, and the rest of the line for those that would take more, shared evenly."""
+    widths = [least for least, _ in sizes]
+    room = width - 1 - sum(least + 3 for least in widths)
+    if room < 0:
+        return [max(1, widths[0] + room), *widths[1:]]
+    wanting = sorted(range(len(sizes)), key=lambda at: sizes[at][1] - sizes[at][0])
+    for left, at in enumerate(wanting):
+        more = min(sizes[at][1] - sizes[at][0], room // (len(wanting) - left))
+        widths[at] += more
+        room -= more
+    return widths
 
 
 def show_cards(cards: Mapping[str, Card], data: Path | None = None) -> None:

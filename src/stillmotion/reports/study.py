@@ -5,10 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from rich import box
 from rich.markup import escape
 from rich.table import Table
 
@@ -18,8 +17,6 @@ from ..studies import Results, Row
 from ..studies.estimate import Line, total
 from .screen import console
 
-#: Characters a line from which the screen also says what each variant is.
-WIDE = 160
 COLUMNS = (
     "variant",
     "what",
@@ -39,33 +36,15 @@ def show_results(results: Results) -> None:
     out = console()
     for lead in results.leads:
         out.print(escape(str(lead)), style="" if lead.shown else "yellow", highlight=False)
-    # Where lines are short, what a variant is gives way to its numbers.
-    wide = out.width >= WIDE
-    table = Table(
-        title=escape(title(results)),
-        caption=escape(caption(results)),
-        caption_justify="left",
-        box=box.HEAVY_HEAD if wide else box.SIMPLE_HEAD,
-        pad_edge=wide,
-    )
-    shown = [number for number in range(len(COLUMNS)) if wide or number != 1]
-    # A name or a verdict that is cut within a word is not read again.
-    least = {0: _longest(row.variant for row in results.rows), 9: _longest(row.verdict for row in results.rows)}
-    for number in shown:
-        table.add_column(
-            COLUMNS[number],
-            justify="left" if number in (0, 1, 9) else "right",
-            overflow="fold",
-            min_width=least.get(number),
-            no_wrap=number in (2, 3, 4, 5, 7),
-        )
+    table = Table(title=escape(title(results)), caption=escape(caption(results)), caption_justify="left")
+    for number, heading in enumerate(COLUMNS):
+        table.add_column(heading, justify="left" if number in (0, 1, 9) else "right", overflow="fold")
     role = ""
     for row in results.rows:
         if role and row.role in ("teacher", "control", "baseline") and row.role != role:
             table.add_section()
         role = row.role
-        cells = _cells(row)
-        table.add_row(*(escape(cells[number]) for number in shown))
+        table.add_row(*map(escape, _cells(row)))
     out.print(table)
     for partner in results.partners:
         out.print(escape(str(partner)), highlight=False)
@@ -74,10 +53,6 @@ def show_results(results: Results) -> None:
             out.print(f"[red]{row.variant}[/red]: {row.failed} of its runs failed; runs.sqlite says why.")
     if results.leaks:
         out.print("[red]Leaky protocol[/red]: people, or parts of their recordings, are on both sides of the split.")
-
-
-def _longest(texts: Iterable[str]) -> int:
-    return max((len(word) for text in texts for word in text.split()), default=0)
 
 
 def title(results: Results) -> str:

@@ -27,8 +27,9 @@ def show_compared(found: Compared, calibration: Mapping[str, float | None]) -> N
         out.print(_differences(found))
         points = f"{100 * found.comparisons[0].margin:g}"
         out.print(
-            f"Endpoint: {found.endpoint}. Family for Holm: {len(found.family)} against {escape(str(found.against))} "
-            f"({escape(', '.join(found.family))}). Margin of non-inferiority: {points} points.",
+            f"Endpoint: {found.endpoint}. Family of the max-statistic correction: {len(found.family)} against "
+            f"{escape(str(found.against))} ({escape(', '.join(found.family))}). Margin of non-inferiority: {points} "
+            "points.",
             highlight=False,
         )
         smallest = max((one.flips.smallest for one in found.comparisons if one.flips), default=None)
@@ -83,7 +84,7 @@ def _standings(found: Compared, places: Mapping[str, Rank], calibration: Mapping
 def _differences(found: Compared) -> Table:
     table = Table(title=f"Macro-F1 in points against {escape(str(found.against))}")
     table.add_column("variant")
-    for heading in ("difference", "p people", "Holm", "p folds", "effect", "gain"):
+    for heading in ("difference", "p people", "p adjusted", "p folds", "effect", "gain"):
         table.add_column(heading, justify="right")
     table.add_column("verdict", no_wrap=True)
     table.add_column("not inferior")

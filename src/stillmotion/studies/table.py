@@ -43,7 +43,7 @@ class Row:
         ece: expected calibration error (15 bins) of the test people, of the validation people before; mean over seeds.
         seed_spread: standard deviation of the test score (the validation score before) over seeds.
         gain: test score minus the reference's, with its interval.
-        p: of the sign-flip test, adjusted by Holm.
+        p: of the sign-flip test, after the max-statistic correction.
         verdict: in words.
         settings: what was chosen, by fold.
         epochs, seconds: of all its runs together.

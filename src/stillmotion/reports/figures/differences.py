@@ -67,7 +67,7 @@ def differences(evidence: Evidence) -> list[Figure]:
                     "low": line.comparison.difference.low,
                     "high": line.comparison.difference.high,
                     "p": line.comparison.flips.p if line.comparison.flips else None,
-                    "p_holm": line.comparison.p_adjusted,
+                    "p_adjusted": line.comparison.p_adjusted,
                     "p_folds": line.comparison.folds_t.p if line.comparison.folds_t else None,
                     "effect": line.comparison.effect,
                     "people_gaining": line.comparison.gaining,

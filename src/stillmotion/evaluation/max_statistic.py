@@ -1,0 +1,51 @@
+"""Several comparisons, one error rate: the distribution of the largest statistic under the same flips."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import UserError
+from .scores import Floats
+
+#: A root mean square below this is rounding: tables that mirror each other differ by 0, summed in another order.
+NOTHING = 1e-9
+#: Two statistics this close are the same one, summed in another order.
+TIE = 1e-6
+
+
+def max_statistic(differences: ArrayLike) -> Floats:
+    """Adjust two-sided p-values of a family by the step-down max-statistic (Westfall & Young 1993, algorithm 2.8).
+
+    A comparison's statistic is the size of its difference over the root mean square of that difference under all
+    flips. It is Student's t of the subjects' differences in other clothes: for a mean of n of them, t² =
+    (n - 1) · T² / (n - T²) under every flip. So a comparison whose differences spread widely does not decide what
+    the others can show, as it would if points were compared; and unlike the smallest p under each flip, T has as many
+    values as there are flips, so that few subjects do not make ties.
+
+    The comparison with the largest T is measured against the largest T of the whole family under each flip, the
+    next against the largest without it, and no p is smaller than one before it. What the subjects share between
+    comparisons (the reference above all) is kept, because a flip is applied to all of them at once.
+
+    Args:
+        differences: (R, K) of K comparisons; the first row as observed, each further one under a flip that was
+            applied to all comparisons alike: all that there are, or a sample.
+
+    Returns:
+        (K,) adjusted p: shares of the R rows, the observed one included, so none is 0. With one comparison it is the
+        p of the sign-flip test itself.
+
+    Raises:
+        UserError: the table has another shape, or a difference that is not finite.
+    """
+    values = np.asarray(differences, np.float64)
+    if values.ndim != 2 or 0 in values.shape or not np.isfinite(values).all():
+        raise UserError(f"A family needs finite differences of shape (flips, comparisons), not {values.shape}.")
+    scale = np.sqrt(np.square(values).mean(0))
+    sizes = np.abs(np.divide(values, scale, out=np.zeros_like(values), where=scale > NOTHING))
+    order = np.argsort(-sizes[0], kind="stable")
+    largest = np.maximum.accumulate(sizes[:, order[::-1]], axis=1)[:, ::-1]  # [r, j]: over order[j:]
+    stepped = np.maximum.accumulate((largest >= sizes[0, order] - TIE).mean(0))
+    adjusted = np.empty_like(stepped)
+    adjusted[order] = stepped
+    return adjusted

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stillmotion.files import aside, write_whole
+from stillmotion.files import atomic_path, atomic_write
 
 
 def test_many_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
@@ -16,7 +16,7 @@ def test_many_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
     def work(letter: str) -> None:
         try:
             for _ in range(50):
-                write_whole(path, letter * 10_000)
+                atomic_write(path, letter * 10_000)
         except OSError as fault:
             faults.append(fault)
 
@@ -32,10 +32,10 @@ def test_many_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
 
 def test_what_fails_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    write_whole(path, "before")
+    atomic_write(path, "before")
 
     def half() -> None:
-        with aside(path) as own:
+        with atomic_path(path) as own:
             own.write_text("half")
             raise RuntimeError
 

@@ -116,11 +116,12 @@ class Runner:
     def _try(self) -> dict[Key, list[Try]]:
         while True:
             tried, complete = tries_so_far(self.planner, self.store.ended())
-            if complete:
-                return tried
             planned = [(name, fold, each) for (name, fold), made in tried.items() for each in made]
             self._train("teachers", [run for each in planned for run in self._masters_of(*each)])
             self._train("teachers", [run for each in planned for run in self._teachers_of(*each)])
+            # Only now: a teacher whose weights were lost is trained anew, though all of its students are done.
+            if complete:
+                return tried
             runs = [run_of(self.planner, *each) for each in planned]
             if budget(self.study) == 1:
                 # Nothing is chosen, so the final seeds join the same fleets.

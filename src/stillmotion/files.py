@@ -23,7 +23,7 @@ if sys.platform != "win32":
     import fcntl
 
 #: How the name of a draft begins.
-DRAFT = ".draft-"
+DRAFT = ".stillmotion-draft-"
 #: What stands before the SHA-256 that a file carries of itself, and what stands there while it is taken.
 SEAL, BLANK = "stillmotion.sha256", "0" * 64
 _SEALED = re.compile(SEAL.encode() + rb".{2,4}?([0-9a-f]{64})", re.DOTALL)

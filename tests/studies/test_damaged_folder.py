@@ -16,6 +16,7 @@ import pytest
 import stillmotion.training  # noqa: F401  Before any import of keras: it chooses the backend.
 from stillmotion.cli import main
 from stillmotion.errors import DataWarning, UserError
+from stillmotion.files import DRAFT
 from stillmotion.studies import Runner
 from stillmotion.studies.record import read_record
 from stillmotion.studies.runs import Run, Squad
@@ -234,7 +235,7 @@ def test_a_specification_that_was_changed_in_the_folder_is_refused(copy: Path, r
 
 
 def test_leftovers_of_a_killed_study_are_swept_at_the_next_start(copy: Path, again: Callable[..., Runner]) -> None:
-    left = [copy / ".draft-0", *(copy / name / ".draft-1.x" for name in ("fleets", "predictions", "models"))]
+    left = [copy / f"{DRAFT}0", *(copy / name / f"{DRAFT}1.x" for name in ("fleets", "predictions", "models"))]
     for path in left:
         path.write_bytes(b"half")
     again()
@@ -254,7 +255,7 @@ def test_a_full_disk_stops_a_study_with_one_sentence_and_loses_nothing_that_is_k
     ):
         s.finish(Squad("seeds", (run(2),), 1), [big], 1.0, VERSIONS)
     assert all_of(tmp_path) == expected
-    assert not [name for name in listing(tmp_path) if ".draft" in name]
+    assert not [name for name in listing(tmp_path) if DRAFT in name]
     with closing(Store(tmp_path)) as store:
         store.finish(Squad("seeds", (run(2),), 1), [big], 1.0, VERSIONS)
         assert store.weights(run(2).id)[0].shape == (100_000,)

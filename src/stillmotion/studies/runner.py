@@ -208,15 +208,15 @@ class Runner:
     @contextmanager
     def _claimed(self, squad: Squad) -> Iterator[bool]:
         """Hold a fleet, or not when another process does; the system lets go of it when a process dies."""
-        lock = FileLock(self.folder / "fleets" / f"{squad.id}.lock")
-        try:
-            with name_write_errors(Path(lock.lock_file)):
+        place, held = self.folder / "fleets" / f"{squad.id}.lock", True
+        lock = FileLock(place)
+        with name_write_errors(place):
+            try:
                 lock.acquire(timeout=0)
-        except Timeout:
-            yield False
-            return
+            except Timeout:
+                held = False
         try:
-            yield True
+            yield held
         finally:
             lock.release()
 

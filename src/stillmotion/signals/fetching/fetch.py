@@ -82,6 +82,9 @@ def fetch(
         found, now = _verified(module, target, record, accept=accept, source=record.source if record else str(target))
         if record is None or accept:
             now.write(target)
+        elif _is_address(record.source):
+            # A process that was killed after it had put the files in place has left their archive.
+            shutil.rmtree(_downloaded(target.parent, record.source).parent, ignore_errors=True)
     else:
         with scratch_folder(target) as scratch:
             opened: dict[str, Sum] = {}
@@ -116,10 +119,8 @@ def _staged(
     card = module.CARD
     address = card.download if source is None else str(source)
     archive = None
-    if urlparse(address).scheme in ("http", "https"):
-        # Another address is another file, even under the same name.
-        mark = hashlib.sha256(address.encode()).hexdigest()[:8]
-        place = archive = root / ".downloads" / mark / Path(unquote(urlparse(address).path)).name
+    if _is_address(address):
+        place = archive = _downloaded(root, address)
         if not archive.exists():
             tell(f"downloading {address}")
             download(address, archive, progress=progress)
@@ -153,6 +154,16 @@ def _staged(
         else:
             shutil.copy2(path, goal)
     return staged, archive
+
+
+def _is_address(source: str) -> bool:
+    return urlparse(source).scheme in ("http", "https")
+
+
+def _downloaded(root: Path, address: str) -> Path:
+    """Where the archive of an address lies until it is unpacked; another address is another file of the same name."""
+    mark = hashlib.sha256(address.encode()).hexdigest()[:8]
+    return root / ".downloads" / mark / Path(unquote(urlparse(address).path)).name
 
 
 def _layout(module: Reader, place: Path) -> tuple[Path, list[Path]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import UserError
+from .files import atomic_write
 
 if TYPE_CHECKING:
     from .signals import Dataset, Proposal, TableMap
@@ -88,7 +89,7 @@ def save(proposal: Proposal | None, options: argparse.Namespace) -> None:
         raise UserError(f"{options.save} is there already; remove it, or save under another name.")
     if not options.save.parent.is_dir():
         raise UserError(f"{options.save.parent} is not there; make the folder first.")
-    options.save.write_text(proposal.to_toml(options.save.parent), encoding="utf-8")
+    atomic_write(options.save, proposal.to_toml(options.save.parent))
 
 
 def _mapping(options: argparse.Namespace) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ from stillmotion.cli import main
 from stillmotion.reports.report import write_report
 from stillmotion.studies import Runner
 from stillmotion.studies.choices import Split
+from stillmotion.studies.store import SEALED, Store
 
 
 def words(page: Path) -> str:
@@ -31,9 +32,9 @@ def copied(dense: Path, tmp_path: Path) -> Path:
 
 
 def change(folder: Path, order: str) -> None:
-    with closing(sqlite3.connect(folder / "runs.sqlite")) as file:
-        file.execute(order)
-        file.commit()
+    """Bring a study to another state, as the store itself would."""
+    with closing(Store(folder)) as store, store._transaction(*SEALED):
+        store._file.execute(order)
 
 
 def test_before_the_test_people_are_scored_it_is_said_and_the_command_writes_the_same(
@@ -123,7 +124,9 @@ def test_a_damaged_store_is_one_sentence(
 ) -> None:
     path = copied / "runs.sqlite"
     if damage == "history":
-        change(copied, "UPDATE runs SET history = '[{'")
+        with closing(sqlite3.connect(path)) as file:
+            file.execute("UPDATE runs SET history = '[{'")
+            file.commit()
     else:
         content = bytearray(path.read_bytes())
         for number in range(0 if damage == "garbage" else 4096, len(content)):

@@ -11,6 +11,7 @@ import pytest
 
 from stillmotion.signals import Note, cache
 
+from ..damage import flips, full_disk, listing
 from .people import dataset, recording
 
 
@@ -166,3 +167,29 @@ def test_killed_ten_times_during_conversion_it_never_serves_torn_data(files, own
     assert first[:2] == ["reading", "whole"]
     assert second == first[1:], "what is mapped equals what was read"
     assert [path.name[:7] for path in (own_cache / "recordings").iterdir()] == ["made-up"], "no rubbish is left"
+
+
+@pytest.mark.parametrize("count", [10, pytest.param(400, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["manifest.json", "samples.npy", "labels.npy", "contents.json"])
+def test_no_flipped_bit_of_the_cache_gives_other_recordings(files, own_cache, monkeypatch, name, count):
+    monkeypatch.setattr(cache, "SETTLED_SECONDS", -1.0)
+
+    def read():
+        return dataset(recording(seed=1), notes=[Note("gaps", 2, "2 gaps")], official_test=("1",))
+
+    def plain(data):
+        values = {key: value for key, value in data.__dict__.items() if key not in cache.COLUMNS}
+        return values, *(None if each is None else np.asarray(each).tobytes() for each in (data.samples, data.labels))
+
+    whole = plain(cache.cached("made-up", 1, files, read))
+    assert plain(cache.cached("made-up", 1, files, read)) == whole
+    (path,) = own_cache.rglob(name)
+    for bit in flips(path, count):
+        assert plain(cache.cached("made-up", 1, files, read)) == whole, bit
+
+
+def test_a_full_disk_leaves_nothing_half_written_in_the_cache(files, own_cache):
+    reader = Reader()
+    with full_disk(500):
+        assert len(cache.cached("made-up", 1, files, reader).samples) == 500
+    assert listing(own_cache) <= {"recordings", "contents.json"}

@@ -14,14 +14,18 @@ import pytest
 
 from stillmotion.cli import main
 from stillmotion.errors import UserError
+from stillmotion.files import DRAFT
 from stillmotion.signals import fetch, load
 from stillmotion.signals.catalog import reader
 from stillmotion.signals.fetching import checksums
 from stillmotion.signals.fetching.download import download
+from stillmotion.signals.fetching.fetch import _downloaded
 from stillmotion.signals.fetching.unpack import RAR
 from stillmotion.signals.sets import hapt, wisdm
 from stillmotion.signals.simulated.write import write_hapt
 from stillmotion.signals.simulated.write_opportunity import write_opportunity
+
+from ..damage import full_disk
 
 pytestmark = pytest.mark.filterwarnings("ignore::stillmotion.errors.DataWarning")
 
@@ -169,6 +173,42 @@ def test_what_was_recorded_must_hold(made, tmp_path):
         path.unlink()
     with pytest.raises(UserError, match=r"exp02_user01.txt is gone since it was fetched"):
         fetch("hapt", to=tmp_path)
+
+
+def test_what_killed_processes_left_is_swept_at_the_next_fetch(served, made, tmp_path):
+    folder, address = served
+    packed(made, folder / "hapt.zip")
+    to, source = tmp_path / "data", f"{address}/hapt.zip"
+    left = to / f"{DRAFT}0123456789ab" / "unpacked"
+    left.mkdir(parents=True)
+    (left / "labels.txt").write_text("half")
+    fetch("hapt", source=source, to=to, accept=True)
+    assert {path.name for path in to.iterdir()} == {".downloads", "hapt"}
+    left.mkdir(parents=True)
+    (archive := _downloaded(to, source)).parent.mkdir()
+    archive.write_bytes(b"killed after the files were in their place")
+    fetch("hapt", to=to)
+    assert {path.relative_to(to).parts[0] for path in to.rglob("*")} == {".downloads", "hapt"}
+    assert not list((to / ".downloads").iterdir())
+
+
+@pytest.mark.parametrize("content", ["[]", "{", "null", '{"source": 1, "files": [], "archives": {}, "accepted": {}}'])
+def test_a_damaged_record_is_named_and_not_made_anew(made, tmp_path, content):
+    fetch("hapt", source=made, to=tmp_path, accept=True)
+    record = tmp_path / "hapt" / checksums.RECORD
+    whole = record.read_text()
+    for changed in (content, whole.replace('"people": 1', '"people": 2'), whole.replace("people", "qeople")):
+        record.write_text(changed)
+        with pytest.raises(UserError, match=r"\.stillmotion\.json is damaged .*fetch it again"):
+            fetch("hapt", to=tmp_path)
+
+
+def test_a_full_disk_during_a_download_is_no_fault_of_the_network(served, tmp_path):
+    folder, address = served
+    (folder / "big").write_bytes(b"a" * 100_000)
+    with full_disk(30_000), pytest.raises(UserError, match=r"big\.part cannot be written .*make room"):
+        download(f"{address}/big", tmp_path / "big")
+    assert download(f"{address}/big", tmp_path / "big").read_bytes() == b"a" * 100_000
 
 
 def test_what_lay_there_before_is_recorded_at_first_sight(made, tmp_path):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import UserError
-from ..files import aside
+from ..files import BLANK, SEAL, atomic_write, is_sealed, seal
 from .predictions import MOST_CLASSES, Predictions, RowFault, count_classes, numbers, said_by
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ def read_predictions(*paths: Path | str) -> tuple[Predictions, ...]:
 def write_predictions(path: Path | str, *predictions: Predictions) -> None:
     """Write variants to one file, whole or not at all.
 
-    Parquet keeps class names; CSV has no place for them. Variants in one file all have scores or all have none.
+    Parquet keeps class names and the file's own SHA-256, which is compared when it is read; CSV has no place for them.
+    Variants in one file all have scores or all have none.
 
     Args:
         path: ends with ``.parquet`` or ``.csv``.
@@ -77,12 +78,14 @@ def write_predictions(path: Path | str, *predictions: Predictions) -> None:
         raise UserError(f"{path}: variants in one file must have the same columns; write a file for each.")
     table = pa.concat_tables(tables)
     about = {"classes": list(predictions[0].classes), "variant": predictions[0].variant}
-    table = table.replace_schema_metadata({KEY: json.dumps(about).encode()})
-    with aside(path) as own:
-        if path.suffix == ".parquet":
-            parquet.write_table(table, own, compression="zstd")
-        else:
-            csv.write_csv(table, own)
+    table = table.replace_schema_metadata({KEY: json.dumps(about).encode(), SEAL: BLANK})
+    out = pa.BufferOutputStream()
+    if path.suffix == ".parquet":
+        parquet.write_table(table, out, compression="zstd")
+        atomic_write(path, seal(out.getvalue().to_pybytes()))
+    else:
+        csv.write_csv(table, out)
+        atomic_write(path, out.getvalue().to_pybytes())
 
 
 def _table(one: Predictions) -> pa.Table:
@@ -223,13 +226,17 @@ def _parquet(path: Path) -> pa.Table:
     from pyarrow import parquet
 
     try:
-        with parquet.ParquetFile(path) as file:
+        content = path.read_bytes()
+        is_sealed(content)  # Files of other programs carry no checksum.
+        with parquet.ParquetFile(pa.BufferReader(content)) as file:
             names = file.schema_arrow.names
             _require_columns(path, names)
             _require_rows(path, file.metadata.num_rows)
             return file.read(columns=[name for name in names if name in NAMES or SCORE.fullmatch(name)])
-    except (pa.ArrowException, OSError, ValueError) as reason:
-        raise UserError(f"{path} is no whole Parquet file ({_first_line(reason)}).") from None
+    except (pa.ArrowException, ValueError, OSError) as reason:
+        raise UserError(
+            f"{path} is no whole Parquet file ({_first_line(reason)}); copy it anew, or write it again."
+        ) from None
 
 
 def _csv(path: Path) -> pa.Table:

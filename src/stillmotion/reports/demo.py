@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..files import atomic_path
 from ..studies import Results, Runner, read_study
 from .report import write_report
 from .screen import console
@@ -80,9 +81,9 @@ def draw_scores(results: Results, path: Path) -> Path:
     panel.tick_params(axis="x", labelsize=8)
     for side in ("top", "right", "left"):
         panel.spines[side].set_visible(False)
-    path.parent.mkdir(parents=True, exist_ok=True)
     # Fixed salt and no date: the same results give the same file.
-    with mpl.rc_context({"svg.hashsalt": "stillmotion"}):
-        figure.savefig(path, metadata={"Date": None})
-    figure.savefig(path.with_suffix(".png"), dpi=110)
+    with mpl.rc_context({"svg.hashsalt": "stillmotion"}), atomic_path(path) as own:
+        figure.savefig(own, format="svg", metadata={"Date": None})
+    with atomic_path(path.with_suffix(".png")) as own:
+        figure.savefig(own, format="png", dpi=110)
     return path

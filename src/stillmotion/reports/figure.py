@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..files import atomic_write
 from .palette import COLOURS, INK, QUIET, RULE
 
 if TYPE_CHECKING:
@@ -105,8 +106,7 @@ class Figure:
         import matplotlib as mpl
         from matplotlib.figure import Figure as Sheet
 
-        folder.mkdir(parents=True, exist_ok=True)
-        marks, drawn = Marks(), io.StringIO()
+        marks, drawn, pixels = Marks(), io.StringIO(), io.BytesIO()
         # A salt for each figure: names of parts are unique in a page that holds several.
         with mpl.rc_context({**SETTINGS, "svg.hashsalt": self.name}):
             sheet = Sheet(figsize=self.size, layout="constrained")
@@ -115,10 +115,10 @@ class Figure:
             sheet.savefig(drawn, format="svg", metadata={"Date": None}, transparent=True)
             # The layout of the first drawing holds for the second: it takes half of the time.
             sheet.set_layout_engine("none")
-            sheet.savefig(folder / f"{self.name}.png", dpi=160, facecolor="white", metadata={"Software": None})
+            sheet.savefig(pixels, format="png", dpi=160, facecolor="white", metadata={"Software": None})
         tree = _cleaned(drawn.getvalue(), marks, self)
-        (folder / f"{self.name}.svg").write_text(_alone(tree), encoding="utf-8")
-        (folder / f"{self.name}.csv").write_text(self.csv, encoding="utf-8")
+        for ending, content in (("svg", _alone(tree)), ("png", pixels.getvalue()), ("csv", self.csv)):
+            atomic_write(folder / f"{self.name}.{ending}", content)
         return _in_page(tree)
 
 

@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from ..errors import UserError
-from ..files import write_whole
+from ..files import atomic_write
 from ..studies import Beside, read_record
 from .evidence import Evidence
 from .figure import Figure
@@ -45,10 +45,6 @@ def write_report(
         return _write(Evidence(record, published, beside), folder)
     except (sqlite3.DatabaseError, json.JSONDecodeError) as problem:
         raise UserError(f"{record.store.path} is damaged ({problem}); restore it from a copy.") from problem
-    except OSError as problem:
-        raise UserError(
-            f"The report cannot be written to {folder} ({problem.strerror}); make room for it."
-        ) from problem
     finally:
         record.store.close()
 
@@ -65,21 +61,19 @@ def _write(evidence: Evidence, folder: Path) -> Path:
         drawn["teaching"] = []
         text = page(evidence, drawn)
     tables = folder / "tables"
-    tables.mkdir(exist_ok=True)
-    write_whole(tables / "results.tex", latex(evidence))
-    write_whole(tables / "results.md", for_markdown(evidence))
+    atomic_write(tables / "results.tex", latex(evidence))
+    atomic_write(tables / "results.md", for_markdown(evidence))
     path = folder / "report.html"
-    write_whole(path, text)
+    atomic_write(path, text)
     return path
 
 
 def _sweep(folder: Path, names: list[str]) -> None:
     """Remove figures that an earlier report made and this one did not; what others put there stays."""
-    folder.mkdir(exist_ok=True)
     listing = folder / MADE
     before = listing.read_text(encoding="utf-8").splitlines() if listing.is_file() else []
     for name in set(before) - set(names):
         if name and Path(name).name == name:
             for end in ("svg", "png", "csv"):
                 (folder / f"{name}.{end}").unlink(missing_ok=True)
-    write_whole(listing, "".join(f"{name}\n" for name in names))
+    atomic_write(listing, "".join(f"{name}\n" for name in names))

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..evaluation import Interval
-from ..files import write_whole
+from ..files import atomic_write
 from ..studies import Results, Row
 from ..studies.estimate import Line, total
 from .screen import console
@@ -82,9 +82,8 @@ def write_results(results: Results, folder: Path) -> list[Path]:
         "results.csv": rows.getvalue(),
         "results.md": markdown(results),
     }
-    folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
-        write_whole(folder / name, text)
+        atomic_write(folder / name, text)
     return [folder / name for name in texts]
 
 

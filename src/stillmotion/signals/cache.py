@@ -6,8 +6,6 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 import time
 import zlib
 from collections.abc import Callable, Sequence
@@ -18,11 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import UserError
+from ..files import BLANK, SEAL, atomic_folder, atomic_write, is_sealed, seal
 from .recording import Dataset, Note
 from .spec import SignalSpec
 
 #: Layout of a cache entry; another number makes every older entry unknown.
-FORMAT = 1
+FORMAT = 2
 #: A file changed this recently (s) may change again within one tick of its clock: its bytes are read again.
 SETTLED_SECONDS = 2.0
 
@@ -59,10 +59,8 @@ def cached(
     dataset = replace(read(), fingerprint=key)
     # A file that changed while it was read belongs to no key: hand the data on, keep nothing.
     if _key(name, version, files, root) == key:
-        try:
+        with contextlib.suppress(UserError):
             _write(entry, key, dataset)
-        except OSError:
-            return dataset
     return dataset
 
 
@@ -77,8 +75,8 @@ def _contents(files: Sequence[Path], root: Path) -> list[str]:
     """SHA-256 of every file; remembered by size, inode and times of change, so that it is read only once."""
     memory_file = root / "contents.json"
     try:
-        memory: dict[str, list[Any]] = json.loads(memory_file.read_text())
-    except (OSError, ValueError):
+        memory: dict[str, list[Any]] = _read_sealed(memory_file)["files"]
+    except (OSError, ValueError, KeyError, TypeError):
         memory = {}
     now = time.time()
     known: dict[Path, str] = {}
@@ -97,8 +95,8 @@ def _contents(files: Sequence[Path], root: Path) -> list[str]:
             changed = max(stamps[path][2:]) * 1e-9
             if now - changed > SETTLED_SECONDS:
                 memory[str(path.resolve())] = [known[path], *stamps[path]]
-        with contextlib.suppress(OSError):
-            _replace_file(memory_file, json.dumps(memory))
+        with contextlib.suppress(UserError):
+            atomic_write(memory_file, _sealed({"files": memory}))
     return [known[path] for path in files]
 
 
@@ -108,21 +106,14 @@ def _sha256(path: Path) -> str:
 
 
 def _write(entry: Path, key: str, dataset: Dataset) -> None:
-    """Write into a folder of another name, flush, then rename: an entry is whole or not there."""
-    entry.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(entry.parent)
-    partial = Path(tempfile.mkdtemp(prefix=f".partial-{os.getpid()}-", dir=entry.parent))
-    try:
+    # Another process may have been first (same key, same bytes), or an unusable entry is in the way.
+    with atomic_folder(entry, replace=True) as draft:
         sums = {}
         for column in COLUMNS:
             values = getattr(dataset, column)
-            if values is None:
-                continue
-            with (partial / f"{column}.npy").open("wb") as file:
-                np.save(file, values, allow_pickle=False)
-                file.flush()
-                os.fsync(file.fileno())
-            sums[column] = zlib.crc32(np.ascontiguousarray(values).data.cast("B"))
+            if values is not None:
+                np.save(draft / f"{column}.npy", values, allow_pickle=False)
+                sums[column] = _crc32(draft / f"{column}.npy")
         manifest = {
             "format": FORMAT,
             "key": key,
@@ -134,30 +125,20 @@ def _write(entry: Path, key: str, dataset: Dataset) -> None:
             "same_people_as": list(dataset.same_people_as),
             "crc32": sums,
         }
-        _write_flushed(partial / "manifest.json", json.dumps(manifest))
-        try:
-            partial.rename(entry)
-        except OSError:
-            # Another process was first (same key, same bytes), or an unusable entry is in the way.
-            if _open(entry, key) is None:
-                shutil.rmtree(entry, ignore_errors=True)
-                partial.rename(entry)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        (draft / "manifest.json").write_bytes(_sealed(manifest))
 
 
 def _open(entry: Path, key: str) -> Dataset | None:
     """Map an entry, or None when it is not there, of another key, or damaged."""
     try:
-        manifest = json.loads((entry / "manifest.json").read_text())
+        manifest = _read_sealed(entry / "manifest.json")
         if manifest["key"] != key or manifest["format"] != FORMAT:
             return None
         columns: dict[str, Any] = dict.fromkeys(COLUMNS)
         for column, expected in manifest["crc32"].items():
-            values = np.load(entry / f"{column}.npy", mmap_mode="r", allow_pickle=False)
-            if zlib.crc32(values.data.cast("B")) != expected:
+            if _crc32(entry / f"{column}.npy") != expected:
                 return None
-            columns[column] = values
+            columns[column] = np.load(entry / f"{column}.npy", mmap_mode="r", allow_pickle=False)
         return Dataset(
             name=manifest["name"],
             spec=SignalSpec.from_dict(manifest["spec"]),
@@ -172,30 +153,18 @@ def _open(entry: Path, key: str) -> Dataset | None:
         return None
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what a killed conversion left behind, once its process is gone."""
-    for partial in folder.glob(".partial-*"):
-        try:
-            os.kill(int(partial.name.split("-")[1]), 0)
-        except (ProcessLookupError, ValueError):
-            shutil.rmtree(partial, ignore_errors=True)
-        except PermissionError:
-            continue
+def _crc32(path: Path) -> int:
+    """Of a whole file; of what is read at every start, where SHA-256 would take twice the time."""
+    return zlib.crc32(np.memmap(path, np.uint8, "r").data)
 
 
-def _replace_file(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, partial = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    os.close(descriptor)
-    try:
-        _write_flushed(Path(partial), text)
-        Path(partial).replace(path)
-    finally:
-        Path(partial).unlink(missing_ok=True)
+def _sealed(values: dict[str, Any]) -> bytes:
+    return seal(json.dumps({**values, SEAL: BLANK}).encode())
 
 
-def _write_flushed(path: Path, text: str) -> None:
-    with path.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+def _read_sealed(path: Path) -> Any:
+    """Values of a file that carries its checksum; ``ValueError`` when it does not, or not its own."""
+    content = path.read_bytes()
+    if not is_sealed(content):
+        raise ValueError(f"{path} carries no checksum")
+    return json.loads(content)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -134,7 +134,7 @@ class SignalSpec:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> SignalSpec:
-        """The inverse of ``to_dict``; an unknown or missing key is an error that names it."""
+        """The inverse of ``to_dict``; an unknown or missing key, or a wrong value, is an error that names it."""
         known = set(cls.__dataclass_fields__)
         unknown = sorted(set(values) - known)
         if unknown:
@@ -144,5 +144,47 @@ class SignalSpec:
         missing = sorted({"rate", "channels", "classes", "window", "hop"} - set(values))
         if missing:
             raise UserError(f"A signal contract lacks {', '.join(missing)}.")
+        for key, value in values.items():
+            valid, wanted = _TYPES[key]
+            if not valid(value):
+                raise UserError(f"{key} in a signal contract must be {wanted}, not {_shown(value)}.")
         channels = tuple(Channel(**channel) for channel in values["channels"])
         return cls(**{**values, "channels": channels, "classes": tuple(values["classes"])})
+
+
+def _shown(value: Any) -> str:
+    return f"{value!r:.40}" if isinstance(value, (str, float, int)) else f"a {type(value).__name__}"
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value)
+
+
+def _is_channels(value: Any) -> bool:
+    keys, needed = {"sensor", "axis", "unit", "position"}, {"sensor", "axis"}
+    return isinstance(value, (list, tuple)) and all(
+        isinstance(each, Mapping)
+        and needed <= set(each) <= keys
+        and all(isinstance(text, str) for text in each.values())
+        for each in value
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e9
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and _is_number(value)
+
+
+#: Of each key of a contract: whether a value can be it, and what it must be, in words.
+_TYPES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "rate": (_is_number, "a number of Hz"),
+    "channels": (_is_channels, "a list of channels, each with sensor, axis, unit and position as text"),
+    "classes": (_is_texts, "a list of names"),
+    "window": (_is_whole, "a whole number of samples"),
+    "hop": (_is_whole, "a whole number of samples"),
+    "label_policy": (lambda value: isinstance(value, str), "text"),
+    "label_share": (_is_number, "a number"),
+}

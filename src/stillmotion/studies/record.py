@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import DataWarning, UserError
 from ..evaluation import Tally
 from .leads import teachers_by_fold
 from .material import Ground, gather
@@ -129,12 +130,21 @@ def read_record(folder: str | Path, *, data: str | Path | None = None) -> Record
 
 
 def _read(folder: Path, study: Study, ground: Ground, store: Store) -> Record:
-    known = store.about().get("data", ground.fingerprint)
+    about = store.about()
+    if about.get("study") != study.to_toml():
+        raise UserError(
+            f"{folder / 'study.toml'} is not the specification that {folder} was made with: it was changed or damaged; "
+            f"run the study again, which writes it anew."
+        )
+    known = about.get("data", ground.fingerprint)
     if known != ground.fingerprint:
         raise UserError(
             f"The recordings of {study.data.name} are not those that {folder} was made with (fingerprint "
             f"{ground.fingerprint[:16]}, not {known[:16]}); name their folder with --data."
         )
+    for damage in store.damaged():
+        # The table needs no weights; what does raises the same error.
+        warnings.warn(str(damage), DataWarning, stacklevel=3)
     return as_it_stands(folder, Planner.of(study, ground), store)
 
 

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from ..evaluation import Predictions, write_predictions
-from ..files import write_whole
+from ..files import atomic_write, name_write_errors, sweep_drafts
 from ..methods import Unfit
 from ..networks import Bundle
 from ..training.memory import on_accelerator
@@ -36,7 +36,7 @@ from .scoring import Examiner
 from .search import Try, budget
 from .selection import Choice, Key, choose, final_runs, run_of, tries_so_far
 from .spec import Study
-from .store import Store
+from .store import DamagedFleet, Store
 from .table import Results
 from .teachers import Staff, read_scores
 
@@ -66,6 +66,7 @@ class Runner:
     ray: str = ""
     every: float = 60.0
     said: set[str] = field(default_factory=set, init=False)
+    mended: set[str] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
         self.ground: Ground = gather(self.study, data=self.data)
@@ -74,13 +75,30 @@ class Runner:
             scores, checksum = read_scores(self.study.scores, self.ground)
         self.planner = Planner(self.study, self.ground, checksum, on_accelerator())
         self.store = Store(self.folder)
+        sweep_drafts(self.folder, *(self.folder / name for name in ("fleets", "predictions", "models")))
         self.staff = Staff(self.planner, self.store, scores)
         self.examiner = Examiner(self.planner, self.store)
         self._keep_specification()
 
     def run(self, *, score_test: bool = False) -> Results:
-        """Do what is missing, then the table."""
+        """Do what is missing, then the table; a fleet whose weights are damaged is trained anew."""
         require_feasible(self.planner)
+        for damage in self.store.damaged():
+            self._mend(damage)
+        while True:
+            try:
+                return self._run(score_test)
+            except DamagedFleet as damage:
+                self._mend(damage)
+
+    def _mend(self, damage: DamagedFleet) -> None:
+        if damage.fleet in self.mended:
+            raise damage
+        self.mended.add(damage.fleet)
+        self._say(f"{damage.path} {damage.why}: that fleet is trained anew")
+        self.store.forget(damage.fleet)
+
+    def _run(self, score_test: bool) -> Results:
         tried = self._try()
         choices = choose(self.planner, tried, self.store.ended())
         self._finish(choices)
@@ -98,11 +116,12 @@ class Runner:
     def _try(self) -> dict[Key, list[Try]]:
         while True:
             tried, complete = tries_so_far(self.planner, self.store.ended())
-            if complete:
-                return tried
             planned = [(name, fold, each) for (name, fold), made in tried.items() for each in made]
             self._train("teachers", [run for each in planned for run in self._masters_of(*each)])
             self._train("teachers", [run for each in planned for run in self._teachers_of(*each)])
+            # Only now: a teacher whose weights were lost is trained anew, though all of its students are done.
+            if complete:
+                return tried
             runs = [run_of(self.planner, *each) for each in planned]
             if budget(self.study) == 1:
                 # Nothing is chosen, so the final seeds join the same fleets.
@@ -127,6 +146,7 @@ class Runner:
         tested = self.store.counts("test")
         fresh = [run for run in dict.fromkeys([*finals, *self._lone_teachers(choices)]) if run.id not in tested]
         if fresh:
+            self.store.require_weights(run.id for run in fresh)
             people = {person for fold in self.ground.folds for person in fold.test_people}
             self._say(f"scoring {len(fresh)} runs on {len(people)} test people")
             self.store.look(len(fresh), len(people), "score-test")
@@ -188,14 +208,15 @@ class Runner:
     @contextmanager
     def _claimed(self, squad: Squad) -> Iterator[bool]:
         """Hold a fleet, or not when another process does; the system lets go of it when a process dies."""
-        lock = FileLock(self.folder / "fleets" / f"{squad.id}.lock")
+        place, held = self.folder / "fleets" / f"{squad.id}.lock", True
+        lock = FileLock(place)
+        with name_write_errors(place):
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                held = False
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            yield False
-            return
-        try:
-            yield True
+            yield held
         finally:
             lock.release()
 
@@ -204,7 +225,6 @@ class Runner:
     def _write_predictions(self, choices: dict[Key, Choice | None]) -> None:
         """One file a variant, with every fold and seed."""
         folder = self.folder / "predictions"
-        folder.mkdir(exist_ok=True)
         finals, ended, ground = final_runs(self.planner, choices), self.store.ended(), self.ground
         for name in self.study.systems:
             parts = []
@@ -258,7 +278,7 @@ class Runner:
             "chosen": "on validation people",
         }
         path = self.folder / "models" / name
-        Bundle.save(path, model, self.ground.windows.spec, scores=scores, provenance=story, replace=path.exists())
+        Bundle.save(path, model, self.ground.windows.spec, scores=scores, provenance=story, replace=True)
 
     def _able(self, choices: dict[Key, Choice | None]) -> list[Run]:
         ended = self.store.ended()
@@ -296,7 +316,7 @@ class Runner:
         if known.get("data", self.ground.fingerprint) != self.ground.fingerprint:
             self._say("the data differ from those this folder was begun with: all runs are made anew")
         self.store.note(study=self.study.to_toml(), data=self.ground.fingerprint, leaks=list(self.ground.leaks))
-        write_whole(path, self.study.to_toml())
+        atomic_write(path, self.study.to_toml())
 
     def _say(self, text: str, *, once: bool = False) -> None:
         if not self.quiet and not (once and text in self.said):

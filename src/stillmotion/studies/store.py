@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
-import os
 import sqlite3
 import time
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,16 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..files import aside
+from ..files import atomic_write, name_write_errors
 from ..training import Outcome
 from .runs import Run, Squad
 
-VERSION = 1
+VERSION = 2
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS fleets (
     id TEXT PRIMARY KEY, phase TEXT NOT NULL, size INTEGER NOT NULL, status TEXT NOT NULL DEFAULT 'planned',
-    seconds REAL, finished REAL, versions TEXT);
+    seconds REAL, finished REAL, versions TEXT, sha256 TEXT);
 CREATE TABLE IF NOT EXISTS runs (
     id TEXT PRIMARY KEY, fleet TEXT NOT NULL REFERENCES fleets, place INTEGER NOT NULL, phase TEXT NOT NULL,
     fold INTEGER NOT NULL, network TEXT NOT NULL, attention TEXT NOT NULL, method TEXT NOT NULL, seed INTEGER NOT NULL,
@@ -39,7 +39,28 @@ CREATE TABLE IF NOT EXISTS counts (
     PRIMARY KEY (run, side, subject));
 CREATE TABLE IF NOT EXISTS learnt (run TEXT NOT NULL, name TEXT NOT NULL, value REAL NOT NULL, PRIMARY KEY (run, name));
 CREATE TABLE IF NOT EXISTS looks (at REAL NOT NULL, runs INTEGER NOT NULL, people INTEGER NOT NULL, why TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS seals (name TEXT PRIMARY KEY, sha256 TEXT NOT NULL);
 """
+#: Tables whose content has its SHA-256 in ``seals``: SQLite does not know a changed bit in a value.
+SEALED = ("about", "fleets", "runs", "counts", "learnt", "looks")
+#: How SQLite's names of errors begin that are about the disk, not about what is in the file.
+UNWRITTEN = (
+    "SQLITE_FULL",
+    "SQLITE_IOERR",
+    "SQLITE_READONLY",
+    "SQLITE_CANTOPEN",
+    "SQLITE_BUSY",
+    "SQLITE_LOCKED",
+    "SQLITE_PERM",
+)
+
+
+class DamagedFleet(UserError):
+    """A file of weights that is missing or not the one that was written; ``fleet`` is whose it is."""
+
+    def __init__(self, path: Path, fleet: str, why: str) -> None:
+        super().__init__(f"{path} {why}; run the study again, which trains that fleet anew and keeps the others.")
+        self.path, self.fleet, self.why = path, fleet, why
 
 
 @dataclass(frozen=True)
@@ -63,23 +84,16 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / "runs.sqlite"
-        try:
+        self._whole: dict[str, tuple[int, int, int]] = {}
+        with name_write_errors(self.path):
             (folder / "fleets").mkdir(parents=True, exist_ok=True)
+        with self._faults():
             self._file = sqlite3.connect(self.path, timeout=60, isolation_level=None)
-            self._file.execute("PRAGMA journal_mode=WAL")
-            self._file.execute("PRAGMA synchronous=FULL")
-            self._file.executescript(SCHEMA)
-            self._check_version()
-        except OSError as problem:
-            raise UserError(f"The study folder {folder} cannot be written ({problem.strerror}).") from problem
-        except sqlite3.OperationalError as problem:
-            raise UserError(
-                f"{self.path} cannot be written ({problem}); make room or name another folder."
-            ) from problem
-        except sqlite3.DatabaseError as problem:
-            raise UserError(
-                f"{self.path} is damaged ({problem}); move it away: fleets that have checkpoints go on from them."
-            ) from problem
+            try:
+                self._open()
+            except BaseException:
+                self._file.close()
+                raise
 
     def about(self) -> dict[str, Any]:
         """What is known of the study itself."""
@@ -87,7 +101,7 @@ class Store:
 
     def note(self, **values: Any) -> None:
         """Keep values about the study."""
-        with self._transaction():
+        with self._transaction("about"):
             rows = [(name, json.dumps(value)) for name, value in values.items()]
             self._file.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", rows)
 
@@ -98,7 +112,7 @@ class Store:
 
         A fleet that was planned keeps its members, their order and its size, whoever goes on with it.
         """
-        with self._transaction():
+        with self._transaction("fleets", "runs"):
             planned = dict(self._file.execute("SELECT id, fleet FROM runs"))
             for squad in squads:
                 fresh = [run for run in squad.runs if run.id not in planned]
@@ -135,8 +149,8 @@ class Store:
 
     def finish(self, squad: Squad, outcomes: Sequence[Outcome], seconds: float, versions: Mapping[str, str]) -> None:
         """Keep what became of a fleet: weights in a file of their own first, then all its rows at once."""
-        self._write(squad.id, outcomes)
-        with self._transaction():
+        sha256 = self._write(squad.id, outcomes)
+        with self._transaction("fleets", "runs"):
             share = seconds / max(1, sum(outcome.epochs for outcome in outcomes))
             for run, outcome in zip(squad.runs, outcomes, strict=True):
                 self._file.execute(
@@ -153,17 +167,48 @@ class Store:
                         run.id,
                     ),
                 )
-            self._end(squad.id, seconds, versions)
+            self._end(squad.id, seconds, versions, sha256)
 
     def fail(self, squad: Squad, reason: str, versions: Mapping[str, str]) -> None:
         """Write down that a fleet cannot train, and why."""
-        with self._transaction():
+        with self._transaction("fleets", "runs"):
             self._file.execute(
                 "UPDATE runs SET status = 'failed', validation = -1, best_epoch = 0, epochs = 0, seconds = 0, "
                 "reason = ?, history = '[]' WHERE fleet = ?",
                 (reason, squad.id),
             )
-            self._end(squad.id, 0.0, versions)
+            self._end(squad.id, 0.0, versions, None)
+
+    def damaged(self) -> list[DamagedFleet]:
+        """Fleets that have come to an end and whose file of weights is missing or changed."""
+        found = []
+        for (fleet,) in self._file.execute("SELECT id FROM fleets WHERE sha256 IS NOT NULL ORDER BY rowid").fetchall():
+            try:
+                self._require_whole(fleet)
+            except DamagedFleet as damage:
+                found.append(damage)
+        return found
+
+    def forget(self, fleet: str) -> None:
+        """Plan a fleet anew whose weights are damaged: what came of its runs is forgotten, other fleets stay."""
+        with self._transaction("fleets", "runs", "counts", "learnt"):
+            try:
+                self._require_whole(fleet)
+            except DamagedFleet:
+                own = "IN (SELECT id FROM runs WHERE fleet = ?)"
+                # Teachers that are several runs are counted under a name of their own, and are counted again.
+                self._file.execute(f"DELETE FROM counts WHERE side = 'teachers' OR run {own}", (fleet,))
+                self._file.execute(f"DELETE FROM learnt WHERE run {own}", (fleet,))
+                self._file.execute(
+                    "UPDATE runs SET status = 'planned', validation = NULL, best_epoch = NULL, epochs = NULL, "
+                    "seconds = NULL, reason = '', history = NULL WHERE fleet = ?",
+                    (fleet,),
+                )
+                self._file.execute(
+                    "UPDATE fleets SET status = 'planned', seconds = NULL, finished = NULL, versions = NULL, "
+                    "sha256 = NULL WHERE id = ?",
+                    (fleet,),
+                )
 
     def ended(self) -> dict[str, Ended]:
         """Every run that came to an end, by its id."""
@@ -200,22 +245,52 @@ class Store:
             state = _listed(file, f"{place}/teacher/state/")
             return file[f"{place}/teacher/weights"], state, file[f"{place}/extras"]
 
+    def require_weights(self, runs: Iterable[str]) -> None:
+        """Raise ``DamagedFleet`` unless the weights of these runs are those that were written."""
+        for run in runs:
+            self._require_whole(self._place(run)[0])
+
     @contextmanager
     def _arrays(self, run: str) -> Iterator[tuple[Any, int]]:
         """The file that holds a run's weights, and its place there."""
-        fleet, place = self._file.execute("SELECT fleet, place FROM runs WHERE id = ?", (run,)).fetchone()
-        path = self.folder / "fleets" / f"{fleet}.npz"
+        fleet, place = self._place(run)
+        self._require_whole(fleet)
+        path = self._weights(fleet)
         try:
             with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 yield file, place
         except (OSError, KeyError, ValueError, zipfile.BadZipFile) as problem:
-            raise UserError(f"{path} is not whole ({problem}); move the study folder away and run it anew.") from None
+            raise DamagedFleet(path, fleet, f"is not whole ({problem})") from None
+
+    def _place(self, run: str) -> tuple[str, int]:
+        fleet, place = self._file.execute("SELECT fleet, place FROM runs WHERE id = ?", (run,)).fetchone()
+        return fleet, place
+
+    def _weights(self, fleet: str) -> Path:
+        return self.folder / "fleets" / f"{fleet}.npz"
+
+    def _require_whole(self, fleet: str) -> None:
+        """Raise ``DamagedFleet`` unless a file of weights is the one written; read once as long as it stays."""
+        path = self._weights(fleet)
+        (expected,) = self._file.execute("SELECT sha256 FROM fleets WHERE id = ?", (fleet,)).fetchone()
+        try:
+            stat = path.stat()
+            stamp = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+            if self._whole.get(fleet) == stamp:
+                return
+            with path.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as problem:
+            raise DamagedFleet(path, fleet, f"cannot be read ({problem.strerror})") from None
+        if found != expected:
+            raise DamagedFleet(path, fleet, "is damaged (its checksum differs)")
+        self._whole[fleet] = stamp
 
     # Scores.
 
     def add_counts(self, side: str, rows: Mapping[str, Mapping[str, NDArray[np.int64]]]) -> None:
         """Keep confusion counts by run and person."""
-        with self._transaction():
+        with self._transaction("counts"):
             self._file.executemany(
                 "INSERT OR REPLACE INTO counts VALUES (?, ?, ?, ?)",
                 [
@@ -236,7 +311,7 @@ class Store:
 
     def add_learnt(self, rows: Mapping[str, Mapping[str, float]]) -> None:
         """Keep what was learnt beside the networks, by run and name."""
-        with self._transaction():
+        with self._transaction("learnt"):
             self._file.executemany(
                 "INSERT OR REPLACE INTO learnt VALUES (?, ?, ?)",
                 [(run, name, value) for run, values in rows.items() for name, value in values.items()],
@@ -251,7 +326,7 @@ class Store:
 
     def look(self, runs: int, people: int, why: str) -> None:
         """Log that test people were looked at."""
-        with self._transaction():
+        with self._transaction("looks"):
             self._file.execute("INSERT INTO looks VALUES (?, ?, ?, ?)", (time.time(), runs, people, why))
 
     def looks(self) -> list[tuple[float, int, int, str]]:
@@ -262,13 +337,14 @@ class Store:
         """Close the file."""
         self._file.close()
 
-    def _end(self, fleet: str, seconds: float, versions: Mapping[str, str]) -> None:
+    def _end(self, fleet: str, seconds: float, versions: Mapping[str, str], sha256: str | None) -> None:
         self._file.execute(
-            "UPDATE fleets SET status = 'done', seconds = ?, finished = ?, versions = ? WHERE id = ?",
-            (seconds, time.time(), json.dumps(dict(versions)), fleet),
+            "UPDATE fleets SET status = 'done', seconds = ?, finished = ?, versions = ?, sha256 = ? WHERE id = ?",
+            (seconds, time.time(), json.dumps(dict(versions)), sha256, fleet),
         )
 
-    def _write(self, fleet: str, outcomes: Sequence[Outcome]) -> None:
+    def _write(self, fleet: str, outcomes: Sequence[Outcome]) -> str:
+        """Write the weights of a fleet; the file's SHA-256."""
         arrays: dict[str, Any] = {}
         for place, outcome in enumerate(outcomes):
             arrays[f"{place}/weights"] = outcome.weights
@@ -281,38 +357,87 @@ class Store:
                 }
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **arrays)
-        path = self.folder / "fleets" / f"{fleet}.npz"
-        try:
-            with aside(path) as own, own.open("wb") as file:
-                file.write(buffer.getbuffer())
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as problem:
-            raise UserError(f"{path} cannot be written ({problem.strerror}); make room, then go on.") from problem
+        atomic_write(self._weights(fleet), buffer.getvalue())
+        return hashlib.sha256(buffer.getbuffer()).hexdigest()
 
-    def _check_version(self) -> None:
-        with self._transaction():
-            found = self.about().get("schema")
-            if found is None:
-                self._file.execute("INSERT INTO about VALUES ('schema', ?)", (json.dumps(VERSION),))
-            elif found != VERSION:
+    def _open(self) -> None:
+        """Make the tables of a new store, or check those that are there, value by value."""
+        self._file.execute("PRAGMA journal_mode=WAL")
+        self._file.execute("PRAGMA synchronous=FULL")
+        if not self._file.execute("SELECT 1 FROM sqlite_master").fetchone():
+            with self._transaction(*SEALED):
+                for statement in SCHEMA.split(";"):
+                    self._file.execute(statement)
+                self._file.execute("INSERT OR IGNORE INTO about VALUES ('schema', ?)", (json.dumps(VERSION),))
+        # One look at all of it, whoever writes meanwhile.
+        self._file.execute("BEGIN")
+        try:
+            row = self._file.execute("SELECT value FROM about WHERE name = 'schema'").fetchone()
+            found = json.loads(str(row[0])) if row else None
+            if found != VERSION:
                 raise UserError(
                     f"{self.path} was made by another version (store {found}, this program writes {VERSION}); finish "
                     f"it with that version, or name another folder."
                 )
+            ((said,),) = self._file.execute("PRAGMA integrity_check(1)")
+            if said != "ok":
+                raise sqlite3.DatabaseError(said)
+            self._require_sealed(("schema", *SEALED))
+        finally:
+            self._file.execute("COMMIT")
+
+    def _require_sealed(self, tables: Iterable[str]) -> None:
+        kept = dict(self._file.execute("SELECT name, sha256 FROM seals"))
+        for table in tables:
+            if kept.get(table) != self._digest(table):
+                raise sqlite3.DatabaseError(f"the checksum of its table {table} differs")
+
+    def _digest(self, table: str) -> str:
+        """SHA-256 of every value of a table; of ``schema``, of what the tables are."""
+        what = "name, sql FROM sqlite_master ORDER BY name" if table == "schema" else f"* FROM {table} ORDER BY rowid"
+        digest = hashlib.sha256()
+        for row in self._file.execute(f"SELECT {what}"):
+            digest.update(repr(row).encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        try:
+    def _transaction(self, *tables: str) -> Iterator[None]:
+        """Change these tables, all or nothing; what was damaged before is found before it is sealed anew."""
+        with self._faults():
             self._file.execute("BEGIN IMMEDIATE")
             try:
+                new = not self._file.execute("SELECT 1 FROM sqlite_master").fetchone()
+                if not new:
+                    self._require_sealed(tables)
                 yield
+                sums = [(table, self._digest(table)) for table in (*tables, *(("schema",) if new else ()))]
+                self._file.executemany("INSERT OR REPLACE INTO seals VALUES (?, ?)", sums)
             except BaseException:
-                self._file.execute("ROLLBACK")
+                # SQLite may have given up the transaction by itself, as on a full disk.
+                if self._file.in_transaction:
+                    self._file.execute("ROLLBACK")
                 raise
             self._file.execute("COMMIT")
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        """Turn errors of SQLite into a ``UserError``: the file cannot be written, or it is damaged."""
+        try:
+            yield
         except sqlite3.OperationalError as problem:
-            raise UserError(f"{self.path} cannot be written ({problem}); make room, then go on.") from problem
+            if getattr(problem, "sqlite_errorname", "").startswith(UNWRITTEN):
+                raise UserError(
+                    f"{self.path} cannot be written ({problem}); make room or name another folder, then go on."
+                ) from problem
+            raise self._damaged(problem) from problem
+        except (sqlite3.DatabaseError, json.JSONDecodeError, UnicodeDecodeError) as problem:
+            raise self._damaged(problem) from problem
+
+    def _damaged(self, problem: Exception) -> UserError:
+        return UserError(
+            f"{self.path} is damaged ({problem}); restore it from a copy, or move it away: fleets that have "
+            f"checkpoints go on from them."
+        )
 
 
 def _row(run: Run, squad: Squad, place: int) -> tuple[Any, ...]:

@@ -17,13 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataWarning, UserError
+from ..files import atomic_path
 
 VERSION = 1
 Arrays = dict[str, NDArray[Any]]
 
 
 def save(path: Path, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write a checkpoint: into another file first, flushed, then renamed; the one before stays as ``*.before``.
+    """Write a checkpoint, whole or not at all; the one before stays as ``*.before``.
 
     Args:
         path: where.
@@ -34,26 +35,14 @@ def save(path: Path, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]
     text = np.frombuffer(json.dumps({"version": VERSION, **about}).encode(), np.uint8)
     np.savez(buffer, allow_pickle=False, **{"about.json": text}, **arrays)
     content = buffer.getbuffer()
-    # One name, so that what a killed run left half-written is overwritten by the next.
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
+    with atomic_path(path) as own:
+        with own.open("wb") as file:
             file.write(hashlib.sha256(content).digest())
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         if path.exists():
             path.replace(_before(path))
-        partial.replace(path)
-    except OSError as reason:
-        raise UserError(
-            f"The checkpoint {path} cannot be written ({reason.strerror}); training stopped after what is saved: make "
-            f"room or name another folder, then go on."
-        ) from reason
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
 
 
 def load(path: Path) -> tuple[dict[str, Any], Arrays] | None:

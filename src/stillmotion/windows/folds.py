@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError
-from ..files import aside
+from ..files import atomic_path
 from ..signals.recording import Note
 from .stretches import Rows
 from .views import Windows
@@ -87,8 +87,7 @@ class Splits:
             "people": [{name: fold.people(name) for name in SIDES} for fold in self.folds],
             "notes": [asdict(note) for note in self.notes],
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with aside(path) as own, own.open("wb") as file:
+        with atomic_path(path) as own, own.open("wb") as file:
             np.savez_compressed(file, sides=self.sides(), about=np.array(json.dumps(about)))
 
     @classmethod

@@ -12,6 +12,9 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 
+from ...errors import UserError
+from ...files import BLANK, SEAL, atomic_write, is_sealed, seal
+
 #: What a fetched folder was found to be, beside its files.
 RECORD = ".stillmotion.json"
 
@@ -35,21 +38,28 @@ class Record:
 
     @classmethod
     def of(cls, folder: Path) -> Record | None:
-        """The record of a folder, if it has one."""
+        """The record of a folder, if it has one; ``UserError`` when it is damaged."""
         try:
-            values = json.loads((folder / RECORD).read_text())
+            content = (folder / RECORD).read_bytes()
+        except OSError:
+            return None
+        try:
+            is_sealed(content)
+            values = json.loads(content)
             files, archives = (
                 {name: Sum(**each) for name, each in values[key].items()} for key in ("files", "archives")
             )
             return cls(values["source"], files, values["accepted"], archives)
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+            raise UserError(
+                f"{folder / RECORD} is damaged ({problem}), so nothing can be verified; remove {folder} and fetch it "
+                f"again, or remove this file to take what is there."
+            ) from problem
 
     def write(self, folder: Path) -> None:
         """Write it, whole or not at all."""
-        part = folder / f"{RECORD}.part"
-        part.write_text(json.dumps(asdict(self), indent=1) + "\n")
-        part.replace(folder / RECORD)
+        text = json.dumps({**asdict(self), SEAL: BLANK}, indent=1) + "\n"
+        atomic_write(folder / RECORD, seal(text.encode()))
 
 
 @cache

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...errors import UserError
+from ...files import atomic_write, name_write_errors
 
 BLOCK = 1 << 20
 SECONDS = 60.0
@@ -27,7 +28,8 @@ def download(url: str, to: Path, *, progress: Progress | None = None) -> Path:
         to: the file, which appears when it is whole.
         progress: told after every block.
     """
-    to.parent.mkdir(parents=True, exist_ok=True)
+    with name_write_errors(to):
+        to.parent.mkdir(parents=True, exist_ok=True)
     part, note = to.with_name(to.name + ".part"), to.with_name(to.name + ".part.json")
     idle = 0
     while True:
@@ -81,10 +83,16 @@ def _go_on(url: str, part: Path, note: Path, progress: Progress | None) -> bool:
         total = start + int(length) if length else 0
         found = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
         # A weak mark says "much the same", which is no ground to go on.
-        note.write_text(json.dumps({"url": url, "mark": "" if found.startswith("W/") else found}))
-        with part.open("ab" if goes_on else "wb") as file:
+        mark = "" if found.startswith("W/") else found
+        atomic_write(note, json.dumps({"url": url, "mark": mark}))
+        with name_write_errors(part):
+            file = part.open("ab" if goes_on else "wb", buffering=0)
+        with file:
             while block := answer.read(BLOCK):
-                file.write(block)
+                rest = memoryview(block)
+                with name_write_errors(part):
+                    while rest:
+                        rest = rest[file.write(rest) :]
                 start += len(block)
                 if progress is not None:
                     progress(start, total)
@@ -94,5 +102,5 @@ def _go_on(url: str, part: Path, note: Path, progress: Progress | None) -> bool:
 def _mark(note: Path) -> str:
     try:
         return str(json.loads(note.read_text())["mark"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return ""

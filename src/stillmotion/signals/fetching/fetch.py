@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,11 +14,12 @@ from typing import Any
 from urllib.parse import unquote, urlparse
 
 from ...errors import DataWarning, UserError
+from ...files import scratch_folder, sweep_drafts
 from ..catalog import EMBEDDED, Reader, load, read_folder, reader
 from ..recording import Dataset
 from .checksums import Record, Sum, known, sums
 from .download import Progress, download
-from .unpack import is_archive, unpack
+from .unpack import DamagedArchive, is_archive, unpack
 
 #: Folders that deep are looked into for a data set's layout.
 DEPTH = 4
@@ -77,22 +77,25 @@ def fetch(
         if source is not None:
             raise UserError(f"{target} is there already; remove it first, or fetch to another folder with --to.")
         tell(f"{target} is there already: verifying it")
+        sweep_drafts(target.parent)
         record = Record.of(target)
         found, now = _verified(module, target, record, accept=accept, source=record.source if record else str(target))
         if record is None or accept:
             now.write(target)
+        elif _is_address(record.source):
+            # A process that was killed after it had put the files in place has left their archive.
+            shutil.rmtree(_downloaded(target.parent, record.source).parent, ignore_errors=True)
     else:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch:
+        with scratch_folder(target) as scratch:
             opened: dict[str, Sum] = {}
-            staged, archive = _staged(module, target.parent, Path(scratch), source, opened, progress, tell)
+            staged, archive = _staged(module, target.parent, scratch, source, opened, progress, tell)
             tell("verifying")
             whence = str(source or card.download)
             found, now = _verified(module, staged, None, accept=accept, source=whence, opened=opened)
             now.write(staged)
             staged.rename(target)
         if archive is not None:
-            shutil.rmtree(archive.parent)
+            shutil.rmtree(archive.parent, ignore_errors=True)
     tell("converting")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)
@@ -116,10 +119,8 @@ def _staged(
     card = module.CARD
     address = card.download if source is None else str(source)
     archive = None
-    if urlparse(address).scheme in ("http", "https"):
-        # Another address is another file, even under the same name.
-        mark = hashlib.sha256(address.encode()).hexdigest()[:8]
-        place = archive = root / ".downloads" / mark / Path(unquote(urlparse(address).path)).name
+    if _is_address(address):
+        place = archive = _downloaded(root, address)
         if not archive.exists():
             tell(f"downloading {address}")
             download(address, archive, progress=progress)
@@ -132,8 +133,9 @@ def _staged(
     if place.is_file() and is_archive(place):
         tell(f"unpacking {place.name}")
         try:
-            unpack(place, scratch / "unpacked", opened)
-        except UserError:
+            size = sum(each.size for each in known(card.folder or card.name).values())
+            unpack(place, scratch / "unpacked", opened, known=size)
+        except DamagedArchive:
             if archive is not None:
                 archive.unlink()
             raise
@@ -152,6 +154,16 @@ def _staged(
         else:
             shutil.copy2(path, goal)
     return staged, archive
+
+
+def _is_address(source: str) -> bool:
+    return urlparse(source).scheme in ("http", "https")
+
+
+def _downloaded(root: Path, address: str) -> Path:
+    """Where the archive of an address lies until it is unpacked; another address is another file of the same name."""
+    mark = hashlib.sha256(address.encode()).hexdigest()[:8]
+    return root / ".downloads" / mark / Path(unquote(urlparse(address).path)).name
 
 
 def _layout(module: Reader, place: Path) -> tuple[Path, list[Path]]:

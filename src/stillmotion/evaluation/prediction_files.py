@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import UserError
+from ..escaping import escape_csv, unescape_csv
 from ..files import aside
+from ..names import require_name
 from .predictions import Predictions, RowFault, count_classes, numbers, said_by
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ def write_predictions(path: Path | str, *predictions: Predictions) -> None:
         if path.suffix == ".parquet":
             parquet.write_table(table, own, compression="zstd")
         else:
-            csv.write_csv(table, own)
+            csv.write_csv(pa.table({name: _unharmed(table[name]) for name in table.column_names}), own)
 
 
 def _table(one: Predictions) -> pa.Table:
@@ -89,6 +91,16 @@ def _table(one: Predictions) -> pa.Table:
         if np.array_equal(said_by(one.scores), one.prediction):
             del columns["prediction"]
     return pa.table(columns)
+
+
+def _unharmed(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The column with words that spreadsheets take for words too."""
+    import pyarrow as pa
+
+    if not _words(column.type):
+        return column
+    coded = column.combine_chunks().dictionary_encode()
+    return pa.array([escape_csv(word) for word in coded.dictionary.to_pylist()], pa.string()).take(coded.indices)
 
 
 def _read(path: Path) -> list[Predictions]:
@@ -267,7 +279,14 @@ def _column(path: Path, table: pa.Table, name: str) -> Any:
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
                 raise UserError(f"{_at(path, row)}: {name} is {str(value)[:40]!r}, not {SAID[kind]}.") from None
         raise
-    return np.asarray(values.to_pylist(), np.str_) if kind == "word" else values.to_numpy()
+    if kind != "word":
+        return values.to_numpy()
+    coded = values.combine_chunks().dictionary_encode()
+    words = coded.dictionary.to_pylist()
+    if path.suffix == ".csv":
+        words = [unescape_csv(word) for word in words]
+    names = [require_name(word, f"{name} in {path}") for word in words]
+    return np.array(names, np.str_)[coded.indices.to_numpy()]
 
 
 def _words(kind: pa.DataType) -> bool:

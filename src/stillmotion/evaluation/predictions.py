@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import UserError
+from ..names import require_name
 
 Names = NDArray[np.str_]
 Integers = NDArray[np.int64]
@@ -51,6 +52,9 @@ class Predictions:
     time: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
+        require_name(self.variant, "variant")
+        for name in self.classes:
+            require_name(name, "class")
         if (fault := _first_fault(self)) is not None:
             raise RowFault(self.variant, *fault)
 

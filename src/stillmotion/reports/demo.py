@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..studies import Results, Runner, read_study
 from .report import write_report
 from .screen import console
 from .study import clock, show_results, write_results
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Sheet
 
 
 def demo(out: Path) -> Results:
@@ -45,7 +49,18 @@ def demo(out: Path) -> Results:
 def draw_scores(results: Results, path: Path) -> Path:
     """Test score of every variant against its FLOPs, with intervals, as SVG and PNG."""
     import matplotlib as mpl
-    from matplotlib.figure import Figure
+
+    # Fixed salt and no date: the same results give the same file. Names are no formulas.
+    with mpl.rc_context({"svg.hashsalt": "stillmotion", "text.parse_math": False}):
+        figure = _draw_scores(results)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, metadata={"Date": None})
+        figure.savefig(path.with_suffix(".png"), dpi=110)
+    return path
+
+
+def _draw_scores(results: Results) -> Sheet:
+    from matplotlib.figure import Figure as Sheet
 
     rows = [row for row in results.rows if row.test is not None]
     colours = {
@@ -55,7 +70,7 @@ def draw_scores(results: Results, path: Path) -> Path:
         "baseline": "#009e73",
         "teacher": "#d55e00",
     }
-    figure = Figure(figsize=(8, 0.42 * len(rows) + 1.3), layout="constrained")
+    figure = Sheet(figsize=(8, 0.42 * len(rows) + 1.3), layout="constrained")
     panel = figure.subplots()
     least = min(
         (100 * (row.test.low or row.test.score) for row in rows if row.test and row.role != "baseline"), default=0
@@ -80,9 +95,4 @@ def draw_scores(results: Results, path: Path) -> Path:
     panel.tick_params(axis="x", labelsize=8)
     for side in ("top", "right", "left"):
         panel.spines[side].set_visible(False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Fixed salt and no date: the same results give the same file.
-    with mpl.rc_context({"svg.hashsalt": "stillmotion"}):
-        figure.savefig(path, metadata={"Date": None})
-    figure.savefig(path.with_suffix(".png"), dpi=110)
-    return path
+    return figure

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
+from ..escaping import escape_markdown, write_csv
 from ..evaluation import Interval
 from ..files import write_whole
 from ..studies import Results, Row
 from ..studies.estimate import Line, total
-from .screen import console
+from .screen import console, styled
 
 #: Characters a line from which the screen also says what each variant is.
 WIDE = 160
@@ -38,12 +36,12 @@ def show_results(results: Results) -> None:
     """First whether the teachers have something to teach, then a row a variant."""
     out = console()
     for lead in results.leads:
-        out.print(escape(str(lead)), style="" if lead.shown else "yellow", highlight=False)
+        out.print(str(lead), style="" if lead.shown else "yellow", highlight=False)
     # Where lines are short, what a variant is gives way to its numbers.
     wide = out.width >= WIDE
     table = Table(
-        title=escape(title(results)),
-        caption=escape(caption(results)),
+        title=title(results),
+        caption=caption(results),
         caption_justify="left",
         box=box.HEAVY_HEAD if wide else box.SIMPLE_HEAD,
         pad_edge=wide,
@@ -65,15 +63,16 @@ def show_results(results: Results) -> None:
             table.add_section()
         role = row.role
         cells = _cells(row)
-        table.add_row(*(escape(cells[number]) for number in shown))
+        table.add_row(*(cells[number] for number in shown))
     out.print(table)
     for partner in results.partners:
-        out.print(escape(str(partner)), highlight=False)
+        out.print(str(partner), highlight=False)
     for row in results.rows:
         if row.failed:
-            out.print(f"[red]{row.variant}[/red]: {row.failed} of its runs failed; runs.sqlite says why.")
+            out.print(styled("red", row.variant, f": {row.failed} of its runs failed; runs.sqlite says why."))
     if results.leaks:
-        out.print("[red]Leaky protocol[/red]: people, or parts of their recordings, are on both sides of the split.")
+        text = ": people, or parts of their recordings, are on both sides of the split."
+        out.print(styled("red", "Leaky protocol", text))
 
 
 def _longest(texts: Iterable[str]) -> int:
@@ -98,13 +97,9 @@ def caption(results: Results) -> str:
 
 def write_results(results: Results, folder: Path) -> list[Path]:
     """``results.json``, ``results.csv`` and ``results.md`` in ``folder``, each whole or not at all."""
-    rows = io.StringIO()
-    writer = csv.writer(rows, lineterminator="\n")
-    writer.writerow(CSV)
-    writer.writerows(_flat(row) for row in results.rows)
     texts = {
         "results.json": json.dumps(results.to_dict(), indent=1, ensure_ascii=False) + "\n",
-        "results.csv": rows.getvalue(),
+        "results.csv": write_csv(CSV, [_flat(row) for row in results.rows]),
         "results.md": markdown(results),
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -160,10 +155,14 @@ def _flat(row: Row) -> list[str | int | float | None]:
 
 def markdown(results: Results) -> str:
     """The table for a page."""
-    lines = [f"## {title(results)}", "", *(f"- {lead}" for lead in results.leads)]
+    leads = [escape_markdown(lead.teacher) + str(lead).removeprefix(lead.teacher) for lead in results.leads]
+    lines = [f"## {escape_markdown(title(results))}", "", *(f"- {lead}" for lead in leads)]
     lines += ["", f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
-    lines += [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in _cells(row))} |" for row in results.rows]
-    return "\n".join([*lines, "", caption(results), *_partners(results), ""])
+    for row in results.rows:
+        # Names and titles are users' own; the rest is numbers, whose brackets need no marks.
+        name, what, *numbers = _cells(row)
+        lines.append(f"| {' | '.join((escape_markdown(name), escape_markdown(what), *numbers))} |")
+    return "\n".join([*lines, "", escape_markdown(caption(results)), *_partners(results), ""])
 
 
 def _partners(results: Results) -> list[str]:
@@ -179,7 +178,7 @@ def _partners(results: Results) -> list[str]:
     lines.append("|---|---|--:|--:|--:|")
     for one in results.partners:
         cells = (_interval(one.score), _interval(one.alone), _interval(one.change, sign="+"))
-        lines.append(f"| {one.variant} | {one.teacher} | {' | '.join(cells)} |")
+        lines.append(f"| {escape_markdown(one.variant)} | {escape_markdown(one.teacher)} | {' | '.join(cells)} |")
     taught = [one for one in results.partners if one.learnt]
     if taught:
         lines += [
@@ -191,7 +190,7 @@ def _partners(results: Results) -> list[str]:
         ]
     for one in taught:
         lines += [
-            f"| {one.variant} | {name} | {100 * mean:.1f} | {100 * spread:.1f} |"
+            f"| {escape_markdown(one.variant)} | {name} | {100 * mean:.1f} | {100 * spread:.1f} |"
             for name, (mean, spread) in one.learnt.items()
         ]
     return lines
@@ -203,9 +202,7 @@ def show_plan(lines: Sequence[Line]) -> None:
     for heading in ("phase", "what", "runs", "together", "steps", "at most"):
         table.add_column(heading, justify="left" if heading in ("phase", "what") else "right")
     for line in lines:
-        table.add_row(
-            line.phase, escape(line.what), f"{line.runs:,}", str(line.size), f"{line.steps:,}", clock(line.seconds)
-        )
+        table.add_row(line.phase, line.what, f"{line.runs:,}", str(line.size), f"{line.steps:,}", clock(line.seconds))
     out = console()
     out.print(table)
     runs = sum(line.runs for line in lines)

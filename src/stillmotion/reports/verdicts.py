@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rich.markup import escape
 from rich.table import Table
 
 from ..evaluation import Compared, Comparison, Interval, Rank, Standing
-from .screen import console
+from .screen import console, styled
 
 COLOURS = {"better": "green", "worse": "red"}
 
@@ -27,8 +26,8 @@ def show_compared(found: Compared, calibration: Mapping[str, float | None]) -> N
         out.print(_differences(found))
         points = f"{100 * found.comparisons[0].margin:g}"
         out.print(
-            f"Endpoint: {found.endpoint}. Family for Holm: {len(found.family)} against {escape(str(found.against))} "
-            f"({escape(', '.join(found.family))}). Margin of non-inferiority: {points} points.",
+            f"Endpoint: {found.endpoint}. Family for Holm: {len(found.family)} against {found.against} "
+            f"({', '.join(found.family)}). Margin of non-inferiority: {points} points.",
             highlight=False,
         )
         smallest = max((one.flips.smallest for one in found.comparisons if one.flips), default=None)
@@ -37,7 +36,7 @@ def show_compared(found: Compared, calibration: Mapping[str, float | None]) -> N
     else:
         out.print("One variant: nothing to compare it with.")
     for name, note in _notes(found):
-        out.print(f"[yellow]{escape(name)}[/yellow] {escape(note)}", highlight=False)
+        out.print(styled("yellow", name, f" {note}"))
 
 
 def show_events(events: Mapping[str, Mapping[str, float | None]]) -> None:
@@ -56,7 +55,7 @@ def show_events(events: Mapping[str, Mapping[str, float | None]]) -> None:
             (scores["false_transitions_per_hour"], 1),
             (scores["hours"], 1),
         )
-        table.add_row(escape(name), *("–" if value is None else f"{scale * value:.1f}" for value, scale in values))
+        table.add_row(name, *("–" if value is None else f"{scale * value:.1f}" for value, scale in values))
     console().print(table)
 
 
@@ -68,7 +67,7 @@ def _standings(found: Compared, places: Mapping[str, Rank], calibration: Mapping
     for one in found.standings:
         error = calibration.get(one.variant)
         table.add_row(
-            escape(one.variant),
+            one.variant,
             _rank(places.get(one.variant)),
             _interval(one.macro_f1),
             *(f"{100 * value:.1f}" for value in (one.weighted_f1, one.accuracy, one.balanced_accuracy)),
@@ -81,7 +80,7 @@ def _standings(found: Compared, places: Mapping[str, Rank], calibration: Mapping
 
 
 def _differences(found: Compared) -> Table:
-    table = Table(title=f"Macro-F1 in points against {escape(str(found.against))}")
+    table = Table(title=f"Macro-F1 in points against {found.against}")
     table.add_column("variant")
     for heading in ("difference", "p people", "Holm", "p folds", "effect", "gain"):
         table.add_column(heading, justify="right")
@@ -89,12 +88,12 @@ def _differences(found: Compared) -> Table:
     table.add_column("not inferior")
     for one in found.comparisons:
         table.add_row(
-            escape(one.variant),
+            one.variant,
             _interval(one.difference, sign="+"),
             *_values(one),
             "–" if one.effect is None else f"{one.effect:+.2f}",
             f"{100 * one.gaining:.0f} %",
-            f"[{COLOURS.get(one.verdict.split()[0], 'yellow')}]{one.verdict}[/]",
+            styled(COLOURS.get(one.verdict.split()[0], "yellow"), one.verdict),
             "–" if one.not_inferior is None else "yes" if one.not_inferior else "not shown",
         )
     return table
@@ -109,7 +108,7 @@ def _values(one: Comparison) -> tuple[str, str, str]:
 
 
 def _interval(value: Interval, sign: str = "") -> str:
-    return value.in_percent(sign).replace("[", r"\[")
+    return value.in_percent(sign)
 
 
 def _rank(place: Rank | None) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import unquote, urlparse
 
 from ...errors import DataWarning, UserError
+from ...names import make_file_name
 from ..catalog import EMBEDDED, Reader, load, read_folder, reader
 from ..recording import Dataset
 from .checksums import Record, Sum, known, sums
@@ -119,7 +120,8 @@ def _staged(
     if urlparse(address).scheme in ("http", "https"):
         # Another address is another file, even under the same name.
         mark = hashlib.sha256(address.encode()).hexdigest()[:8]
-        place = archive = root / ".downloads" / mark / Path(unquote(urlparse(address).path)).name
+        name = make_file_name(Path(unquote(urlparse(address).path)).name, "archive")
+        place = archive = root / ".downloads" / mark / name
         if not archive.exists():
             tell(f"downloading {address}")
             download(address, archive, progress=progress)

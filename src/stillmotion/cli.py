@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _say(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
     label = "note" if issubclass(category, DataWarning) else category.__name__
-    print(make_visible(f"{label}: {message}"), file=sys.stderr)
+    print(make_visible(f"{label}: {message}", keep="\n"), file=sys.stderr)
 
 
 class Parser(argparse.ArgumentParser):

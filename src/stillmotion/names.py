@@ -34,7 +34,7 @@ def is_text(text: str) -> bool:
 
 
 def make_visible(text: str, *, keep: str = "") -> str:
-    r"""Write characters that never pass as escapes such as ``\u001b``, which JSON and TOML read too.
+    r"""Write characters that never pass as escapes such as ``\u001b``, which JSON reads too.
 
     Args:
         text: anything, such as a path or the reason of an error.
@@ -131,8 +131,10 @@ def _file_fault(name: str) -> str | None:
         return "is empty"
     if wrong := next((each for each in name if not _in_file(each)), ""):
         return f"holds {wrong!r}, where letters, digits and {' '.join(JOINERS)} are expected"
-    if not name[0].isalnum() or name[-1] == ".":
-        return "does not begin with a letter or a digit" if name[-1] != "." else "ends with a point"
+    if not name[0].isalnum():
+        return "does not begin with a letter or a digit"
+    if name[-1] == ".":
+        return "ends with a point"
     if len(name) > LONGEST_FILE or len(name.encode()) > BYTES:
         return f"has {len(name)} characters in {len(name.encode())} bytes, more than {LONGEST_FILE} in {BYTES}"
     if unicodedata.normalize("NFKC", name.partition(".")[0]).casefold() in RESERVED:

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ContractError, UserError
+from ..names import require_name
 from ..signals import SignalSpec
 from .card import card
 from .cost import cost
@@ -69,6 +70,7 @@ class Bundle:
             replace: take the place of a bundle that is there already.
         """
         path = Path(path)
+        require_name(path.name, "bundle's folder")
         if path.exists() and not (replace and (path / SIGNAL).is_file()):
             what = "is a bundle already; say replace" if (path / SIGNAL).is_file() else "exists and is no bundle"
             raise UserError(f"{path} {what}.")

@@ -67,7 +67,7 @@ class Marks:
         """Say whose an artist is, and what to show when it is pointed at."""
         name = f"mark-{len(self.said)}"
         artist.set_gid(name)
-        self.said[name] = (variant, tip)
+        self.said[name] = (make_visible(variant), make_visible(tip))
 
 
 Draw = Callable[["Sheet", Marks], None]
@@ -136,7 +136,7 @@ def _write_powers(sheet: Sheet) -> None:
             power = re.fullmatch(r"\$\\mathdefault\{(-?)(?:([\d.]+)\\times)?10\^\{(-?\d+)\}\}\$", formula)
             if power is None:
                 return formula
-            front = f"{power[2]} × " if power[2] else ""
+            front = f"{power[2]}×" if power[2] else ""
             return f"{power[1]}{front}10{power[3].translate(RAISED)}"
 
     for panel in sheet.axes:
@@ -177,7 +177,7 @@ def _cleaned(text: str, marks: Marks, figure: Figure) -> ET.Element:
             del node.attrib["id"]
     for number, (tag, words) in enumerate((("title", figure.title), ("desc", figure.text))):
         node = ET.Element(f"{{{SVG}}}{tag}", {"id": f"{figure.name}-{tag}"})
-        node.text = words
+        node.text = make_visible(words)
         root.insert(number, node)
     root.set("role", "img")
     root.set("aria-labelledby", f"{figure.name}-title {figure.name}-desc")

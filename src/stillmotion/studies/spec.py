@@ -141,9 +141,8 @@ class Study:
             named[part] = tuple(normalize("NFC", name) for name in getattr(self, part))
         for part, value in named.items():
             object.__setattr__(self, part, value)
-        networks = (*self.networks.teacher, *(variant.assistant for variant in own.values()))
         for name in own:
-            if name in networks:
+            if name in self.networks.teacher:
                 raise UserError(
                     f"{name} is the network of a teacher, which stands in the same table; rename the variant."
                 )

@@ -26,7 +26,7 @@ from .mapping import NO_LABEL, PLACES, Device, TableMap
 if TYPE_CHECKING:
     import pyarrow as pa
 
-VERSION = 1
+VERSION = 2
 #: More different labels than this are numbers, not classes.
 MOST_LABELS = 1000
 CHUNK = 1 << 20

@@ -9,10 +9,11 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import __version__
 from .errors import DataWarning, UserError
+from .names import make_visible
 from .table_flags import add_table_flags, load_named, proposed, save
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         if options.debug:
             raise
-        print(f"still {options.command}: {error}", file=sys.stderr)
+        print(make_visible(f"still {options.command}: {error}"), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"still {options.command}: stopped.", file=sys.stderr)
@@ -47,11 +48,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _say(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
     label = "note" if issubclass(category, DataWarning) else category.__name__
-    print(f"{label}: {message}", file=sys.stderr)
+    print(make_visible(f"{label}: {message}", keep="\n"), file=sys.stderr)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints show what was typed, and do not obey it."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and how the command is used; exit code 2."""
+        super().error(make_visible(message))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="still",
         description="Teach a watch-sized model what a large one knows about human motion.",
         epilog="Guides and reference: docs/ in the source tree. `still COMMAND --help` explains each command.",
@@ -154,7 +163,7 @@ def _json(command: argparse.ArgumentParser) -> None:
 
 
 def _print(values: Any) -> None:
-    print(json.dumps(values, indent=2, ensure_ascii=False))
+    print(make_visible(json.dumps(values, indent=2, ensure_ascii=False), keep="\n"))
 
 
 def _dataset(options: argparse.Namespace, mapping: TableMap | None = None) -> Dataset:
@@ -343,12 +352,12 @@ def _report(options: argparse.Namespace) -> int:
         from .reports.protocols import show_beside
 
         show_beside(found)
-    print(path)
+    print(make_visible(str(path)))
     return 0
 
 
 def _interrupted(command: str) -> int:
-    print(f"\nStopped; what was trained is kept. Go on with: {command}", file=sys.stderr)
+    print(f"\nStopped; what was trained is kept. Go on with: {make_visible(command)}", file=sys.stderr)
     return 130
 
 

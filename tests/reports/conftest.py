@@ -11,17 +11,20 @@ import pytest
 
 import stillmotion.training  # noqa: F401  Before any import of keras: it chooses the backend.
 from stillmotion.reports.report import write_report
-from stillmotion.studies import Runner, Study
+from stillmotion.studies import Runner, Study, Variant
 from stillmotion.studies.choices import Material, Networks, Range, Search, Split, Teaching, Training
 
 #: Keras copies its variables in a way that NumPy 2 deprecates.
 COPIES = "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
 QUIET = (COPIES, "ignore:hapt. part of the set", "ignore::stillmotion.errors.DataWarning")
+#: A title that no output may read as something else.
+ODD = "small & <odd> $x$ [bold] a|b"
 #: Warnings of fixtures are those of the first test that asks for them.
 SMALL = Study(
-    name="small & <odd>",
+    name="small",
     variants=("lm", "rab-kd"),
     compare=("rab-kd", "lm"),
+    variant={"lm": Variant("lm", title=ODD)},
     seeds=1,
     controls=False,
     baselines=("random-forest", "majority"),

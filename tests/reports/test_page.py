@@ -16,6 +16,8 @@ from scipy.special import softmax
 from stillmotion.evaluation import compare, macro_f1, read_predictions, tally
 from stillmotion.studies import read_record
 
+from .conftest import ODD
+
 ALWAYS = {"pareto", "baselines", "changes", "overhead", "bubbles", "sizes", "differences", "people", "classes"}
 ALWAYS |= {
     "confusion",
@@ -83,8 +85,12 @@ def test_the_page_is_whole_small_and_loads_nothing(page: Path) -> None:
 
 def test_names_are_text_and_never_markup(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    assert "small &amp; &lt;odd&gt;" in text
+    assert "small &amp; &lt;odd&gt; $x$ [bold] a|b" in text
     assert "<odd>" not in text
+    root = ET.parse(page.parent / "figures" / "diagram-lm.svg").getroot()
+    assert root[0].text == f"lm: {ODD}"
+    markdown = (page.parent / "tables" / "results.md").read_text(encoding="utf-8")
+    assert r"small & \<odd\> \$x\$ \[bold\] a\|b" in markdown
 
 
 def test_sections_answer_in_the_order_of_the_questions(page: Path) -> None:
@@ -238,7 +244,6 @@ def test_tables_for_papers_hold_together(page: Path) -> None:
     assert opened == closed[::-1] == ["table", "tabular"]
     bare = text.replace("\\{", "").replace("\\}", "")
     assert bare.count("{") == bare.count("}")
-    assert r"small \& \textless{}odd\textgreater{}" in text
     body = text[text.index("\\midrule") : text.index("\\bottomrule")]
     lines = [line for line in body.splitlines() if line.endswith("\\\\")]
     assert [line.split(" & ")[0] for line in lines] == [

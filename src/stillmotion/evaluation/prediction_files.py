@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import UserError
+from ..escaping import escape_csv, unescape_csv
 from ..files import BLANK, SEAL, atomic_write, is_sealed, seal
+from ..names import require_name
 from .predictions import MOST_CLASSES, Predictions, RowFault, count_classes, numbers, said_by
 
 if TYPE_CHECKING:
@@ -84,7 +86,7 @@ def write_predictions(path: Path | str, *predictions: Predictions) -> None:
         parquet.write_table(table, out, compression="zstd")
         atomic_write(path, seal(out.getvalue().to_pybytes()))
     else:
-        csv.write_csv(table, out)
+        csv.write_csv(pa.table({name: _unharmed(table[name]) for name in table.column_names}), out)
         atomic_write(path, out.getvalue().to_pybytes())
 
 
@@ -101,6 +103,16 @@ def _table(one: Predictions) -> pa.Table:
         if np.array_equal(said_by(one.scores), one.prediction):
             del columns["prediction"]
     return pa.table(columns)
+
+
+def _unharmed(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The column with words that spreadsheets take for words too."""
+    import pyarrow as pa
+
+    if not _words(column.type):
+        return column
+    coded = column.combine_chunks().dictionary_encode()
+    return pa.array([escape_csv(word) for word in coded.dictionary.to_pylist()], pa.string()).take(coded.indices)
 
 
 def _read(path: Path) -> list[Predictions]:
@@ -434,6 +446,9 @@ def _coded(path: Path, name: str, words: pa.ChunkedArray) -> Any:
         if len(word) > LONGEST or "\0" in word:
             what = f"{len(word):,} characters long; {LONGEST} may be" if len(word) > LONGEST else "a word with a NUL"
             raise UserError(f"{_at(path, row(number))}: {name} is {what}.")
+    if path.suffix == ".csv":
+        names = [unescape_csv(word) for word in names]
+    names = [require_name(word, f"{name} in {path}") for word in names]
     return np.asarray(names, np.str_)[place]
 
 

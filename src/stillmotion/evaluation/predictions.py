@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import UserError
+from ..names import require_name
 
 #: So many classes may be told apart: every subject has a confusion matrix of the square of it.
 MOST_CLASSES = 1000
@@ -56,6 +57,9 @@ class Predictions:
     time: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
+        require_name(self.variant, "variant")
+        for name in self.classes:
+            require_name(name, "class")
         if (fault := _first_fault(self)) is not None:
             raise RowFault(self.variant, *fault)
 

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ContractError, UserError
 from ..files import atomic_folder
+from ..names import require_name
 from ..signals import SignalSpec
 from .card import card
 from .cost import cost
@@ -72,6 +73,7 @@ class Bundle:
             replace: take the place of a bundle that is there already.
         """
         path = Path(path)
+        require_name(path.name, "bundle's folder")
         if path.exists() and not (replace and (path / SIGNAL).is_file()):
             what = "is a bundle already; say replace" if (path / SIGNAL).is_file() else "exists and is no bundle"
             raise UserError(f"{path} {what}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..escaping import escape_markdown
 from ..signals import SignalSpec
 from .cost import Cost
 
@@ -26,9 +27,9 @@ def card(cost: Cost, spec: SignalSpec, scores: Sequence[Mapping[str, Any]], prov
     """The card as Markdown."""
     return "\n".join(
         [
-            f"# {cost.network}",
+            f"# {escape_markdown(cost.network)}",
             "",
-            f"Tells apart {len(spec.classes)} activities: {', '.join(spec.classes)}.",
+            f"Tells apart {len(spec.classes)} activities: {', '.join(map(escape_markdown, spec.classes))}.",
             "",
             "## Signal",
             "",
@@ -49,7 +50,7 @@ def card(cost: Cost, spec: SignalSpec, scores: Sequence[Mapping[str, Any]], prov
             "",
             "## Provenance",
             "",
-            *(f"- {key}: {_plain(value)}" for key, value in provenance.items()),
+            *(f"- {escape_markdown(f'{key}: {_plain(value)}')}" for key, value in provenance.items()),
             "",
             "## Opening it",
             "",
@@ -71,7 +72,8 @@ def _scores(scores: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
-    return [f"| {' | '.join(row)} |" for row in (head, ("---",) * len(head), *rows)]
+    cells = [tuple(map(escape_markdown, row)) for row in (head, *rows)]
+    return [f"| {' | '.join(row)} |" for row in (cells[0], ("---",) * len(head), *cells[1:])]
 
 
 def _plain(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..names import make_visible
 from .cost import Cost
 
 if TYPE_CHECKING:
@@ -19,8 +20,10 @@ def cost_table(cost: Cost, *, title: str = "") -> RenderableType:
     """
     from rich.console import Group
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title or cost.network, title_justify="left")
+    # As texts, in which no console reads markup.
+    table = Table(title=Text(make_visible(title or cost.network)), title_justify="left")
     for heading in ("layer", "type", "output"):
         table.add_column(heading)
     for heading in ("params", "multiply-adds", "FLOPs", "FLOPs of convolutions"):
@@ -29,7 +32,7 @@ def cost_table(cost: Cost, *, title: str = "") -> RenderableType:
         if layer.params or layer.flops:
             shape = " × ".join(map(str, layer.shape))
             numbers = (layer.params, layer.multiply_adds, layer.flops, layer.flops_convolutions)
-            table.add_row(layer.name, layer.kind, shape, *(f"{number:,}" for number in numbers))
+            table.add_row(Text(make_visible(layer.name)), layer.kind, shape, *(f"{number:,}" for number in numbers))
     table.add_section()
     totals = (cost.params, cost.multiply_adds, cost.flops, cost.flops_convolutions)
     table.add_row("all", "", "", *(f"{number:,}" for number in totals), style="bold")

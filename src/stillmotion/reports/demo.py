@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..files import atomic_path
 from ..studies import Results, Runner, read_study
 from .report import write_report
 from .screen import console
 from .study import clock, show_results, write_results
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Sheet
 
 
 def demo(out: Path) -> Results:
@@ -46,7 +50,19 @@ def demo(out: Path) -> Results:
 def draw_scores(results: Results, path: Path) -> Path:
     """Test score of every variant against its FLOPs, with intervals, as SVG and PNG."""
     import matplotlib as mpl
-    from matplotlib.figure import Figure
+
+    # Fixed salt and no date: the same results give the same file. Names are no formulas.
+    with mpl.rc_context({"svg.hashsalt": "stillmotion", "text.parse_math": False}):
+        figure = _draw_scores(results)
+        with atomic_path(path) as own:
+            figure.savefig(own, format="svg", metadata={"Date": None})
+        with atomic_path(path.with_suffix(".png")) as own:
+            figure.savefig(own, format="png", dpi=110)
+    return path
+
+
+def _draw_scores(results: Results) -> Sheet:
+    from matplotlib.figure import Figure as Sheet
 
     rows = [row for row in results.rows if row.test is not None]
     colours = {
@@ -56,7 +72,7 @@ def draw_scores(results: Results, path: Path) -> Path:
         "baseline": "#009e73",
         "teacher": "#d55e00",
     }
-    figure = Figure(figsize=(8, 0.42 * len(rows) + 1.3), layout="constrained")
+    figure = Sheet(figsize=(8, 0.42 * len(rows) + 1.3), layout="constrained")
     panel = figure.subplots()
     least = min(
         (100 * (row.test.low or row.test.score) for row in rows if row.test and row.role != "baseline"), default=0
@@ -81,9 +97,4 @@ def draw_scores(results: Results, path: Path) -> Path:
     panel.tick_params(axis="x", labelsize=8)
     for side in ("top", "right", "left"):
         panel.spines[side].set_visible(False)
-    # Fixed salt and no date: the same results give the same file.
-    with mpl.rc_context({"svg.hashsalt": "stillmotion"}), atomic_path(path) as own:
-        figure.savefig(own, format="svg", metadata={"Date": None})
-    with atomic_path(path.with_suffix(".png")) as own:
-        figure.savefig(own, format="png", dpi=110)
-    return path
+    return figure

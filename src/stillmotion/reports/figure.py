@@ -6,16 +6,18 @@ variant can be hidden; the file on disk is the same drawing on white.
 
 from __future__ import annotations
 
-import csv
 import io
 import re
+import warnings
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..escaping import write_csv
 from ..files import atomic_write
+from ..names import make_visible
 from .palette import COLOURS, INK, QUIET, RULE
 
 if TYPE_CHECKING:
@@ -25,9 +27,12 @@ if TYPE_CHECKING:
 
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 Value = str | int | float | None
-#: What Matplotlib draws with: text stays text, and names of parts come out the same every time.
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+#: What Matplotlib draws with: text stays text (two dollars make no formula), and names of parts come out the same
+#: every time.
 SETTINGS: Mapping[Any, Any] = {
     "svg.fonttype": "none",
+    "text.parse_math": False,
     "font.size": 10,
     "font.family": "sans-serif",
     "axes.edgecolor": RULE,
@@ -63,7 +68,7 @@ class Marks:
         """Say whose an artist is, and what to show when it is pointed at."""
         name = f"mark-{len(self.said)}"
         artist.set_gid(name)
-        self.said[name] = (variant, tip)
+        self.said[name] = (make_visible(variant), make_visible(tip))
 
 
 Draw = Callable[["Sheet", Marks], None]
@@ -94,12 +99,8 @@ class Figure:
     @property
     def csv(self) -> str:
         """Its numbers."""
-        out = io.StringIO()
         headings = list(dict.fromkeys(key for row in self.rows for key in row))
-        writer = csv.DictWriter(out, headings, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows)
-        return out.getvalue()
+        return write_csv(headings, [[row.get(heading) for heading in headings] for row in self.rows])
 
     def save(self, folder: Path) -> str:
         """Write ``NAME.svg``, ``NAME.png`` and ``NAME.csv``; the drawing for a page is given back."""
@@ -108,18 +109,41 @@ class Figure:
 
         marks, drawn, pixels = Marks(), io.StringIO(), io.BytesIO()
         # A salt for each figure: names of parts are unique in a page that holds several.
-        with mpl.rc_context({**SETTINGS, "svg.hashsalt": self.name}):
+        with mpl.rc_context({**SETTINGS, "svg.hashsalt": self.name}), warnings.catch_warnings():
+            # A script or an emoji that the font lacks is a box in the PNG, and itself in the SVG.
+            warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from", UserWarning)
             sheet = Sheet(figsize=self.size, layout="constrained")
             self.draw(sheet, marks)
+            _write_powers(sheet)
             sheet.set_layout_engine("constrained", h_pad=0.07)
             sheet.savefig(drawn, format="svg", metadata={"Date": None}, transparent=True)
             # The layout of the first drawing holds for the second: it takes half of the time.
             sheet.set_layout_engine("none")
             sheet.savefig(pixels, format="png", dpi=160, facecolor="white", metadata={"Software": None})
-        tree = _cleaned(drawn.getvalue(), marks, self)
+        tree = _cleaned(make_visible(drawn.getvalue(), keep="\n\t"), marks, self)
         for ending, content in (("svg", _alone(tree)), ("png", pixels.getvalue()), ("csv", self.csv)):
             atomic_write(folder / f"{self.name}.{ending}", content)
         return _in_page(tree)
+
+
+def _write_powers(sheet: Sheet) -> None:
+    """Write the powers on logarithmic axes as plain text, since nothing in a drawing is a formula."""
+    from matplotlib.ticker import LogFormatterSciNotation
+
+    class Powers(LogFormatterSciNotation):
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            formula = str(super().__call__(x, pos))
+            power = re.fullmatch(r"\$\\mathdefault\{(-?)(?:([\d.]+)\\times)?10\^\{(-?\d+)\}\}\$", formula)
+            if power is None:
+                return formula
+            front = f"{power[2]}×" if power[2] else ""
+            return f"{power[1]}{front}10{power[3].translate(RAISED)}"
+
+    for panel in sheet.axes:
+        for axis, scale in ((panel.xaxis, panel.get_xscale()), (panel.yaxis, panel.get_yscale())):
+            if scale == "log":
+                axis.set_major_formatter(Powers())
+                axis.set_minor_formatter(Powers(labelOnlyBase=False))
 
 
 def bare(panel: Axes, *, grid: str = "y") -> Axes:
@@ -153,7 +177,7 @@ def _cleaned(text: str, marks: Marks, figure: Figure) -> ET.Element:
             del node.attrib["id"]
     for number, (tag, words) in enumerate((("title", figure.title), ("desc", figure.text))):
         node = ET.Element(f"{{{SVG}}}{tag}", {"id": f"{figure.name}-{tag}"})
-        node.text = words
+        node.text = make_visible(words)
         root.insert(number, node)
     root.set("role", "img")
     root.set("aria-labelledby", f"{figure.name}-title {figure.name}-desc")
@@ -177,11 +201,18 @@ def _alone(root: ET.Element) -> str:
 
 def _in_page(root: ET.Element) -> str:
     """The drawing for a page: sized by it, in its colours and its font."""
-    text = ET.tostring(root, encoding="unicode")
-    text = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", text)
-    text = re.sub(r'^<svg([^>]*?)\sheight="[^"]*"', r"<svg\1", text)
-    text = re.sub(r'^<svg([^>]*?)\swidth="[^"]*"', r"<svg\1", text)
-    text = re.sub(r"(font:[^;\"]*?\d(?:\.\d+)?px) [^;\"]*", r"\1 var(--sans)", text)
+    for part in ("height", "width"):
+        root.attrib.pop(part, None)
+    for node in root.iter():
+        node.tag = node.tag.rpartition("}")[2]
+        # Only how things look: a name may hold what looks like a colour.
+        for key in node.attrib.keys() & {"style", "fill", "stroke"}:
+            node.set(key, _in_its_colours(node.attrib[key]))
+    return re.sub(r"\n\s*", "\n", ET.tostring(root, encoding="unicode"))
+
+
+def _in_its_colours(style: str) -> str:
+    style = re.sub(r"(font:[^;]*?\d(?:\.\d+)?px) [^;]*", r"\1 var(--sans)", style)
     for name, (light, _) in COLOURS.items():
-        text = re.sub(f"{light}\\b", f"var(--{name})", text, flags=re.IGNORECASE)
-    return re.sub(r"\n\s*", "\n", text)
+        style = re.sub(f"{light}\\b", f"var(--{name})", style, flags=re.IGNORECASE)
+    return style

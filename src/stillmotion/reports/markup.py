@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
+
+from ..escaping import escape_html
 
 #: Elements without an end.
 VOID = ("meta", "input", "br", "hr")
@@ -22,7 +23,7 @@ def tag(name: str, /, *children: object, **attributes: str | bool | int | None) 
         if value is None or value is False:
             continue
         word = key.rstrip("_").replace("_", "-")
-        parts.append(word if value is True else f'{word}="{escape(str(value), quote=True)}"')
+        parts.append(word if value is True else f'{word}="{escape_html(str(value))}"')
     if name in VOID:
         return Html(f"<{' '.join(parts)}>")
     return Html(f"<{' '.join(parts)}>{joined(*children)}</{name}>")
@@ -30,7 +31,7 @@ def tag(name: str, /, *children: object, **attributes: str | bool | int | None) 
 
 def joined(*children: object) -> Html:
     """Several things one after the other."""
-    return Html("".join(str(each) if isinstance(each, Html) else escape(str(each)) for each in children if each))
+    return Html("".join(str(each) if isinstance(each, Html) else escape_html(str(each)) for each in children if each))
 
 
 def items(texts: Sequence[str | Html]) -> Html:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..escaping import escape_latex
 from .evidence import Evidence, Line
 from .study import caption, markdown, title
 from .wording import interval, percent
@@ -17,25 +18,6 @@ HEADINGS = (
     "p (max-statistic)",
     "verdict",
 )
-#: What LaTeX reads as something else.
-SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "−": "--",
-    "–": "--",
-    "±": r"$\pm$",
-    "≥": r"$\ge$",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-}
 
 
 def latex(evidence: Evidence) -> str:
@@ -44,12 +26,12 @@ def latex(evidence: Evidence) -> str:
         "% \\usepackage{booktabs}, \\usepackage{graphicx}",
         "\\begin{table}",
         "\\centering",
-        f"\\caption{{{escape(f'{title(evidence.results)}. {caption(evidence.results)}')}}}",
+        f"\\caption{{{escape_latex(f'{title(evidence.results)}. {caption(evidence.results)}')}}}",
         f"\\label{{tab:{''.join(each for each in evidence.results.name if each.isalnum() or each == '-')}}}",
         "\\resizebox{\\linewidth}{!}{%",
         "\\begin{tabular}{lrrrrrrrl}",
         "\\toprule",
-        " & ".join(escape(heading) for heading in HEADINGS) + " \\\\",
+        " & ".join(escape_latex(heading) for heading in HEADINGS) + " \\\\",
         "\\midrule",
     ]
     role = ""
@@ -57,7 +39,7 @@ def latex(evidence: Evidence) -> str:
         if role and line.role != role and line.role in ("control", "baseline", "teacher"):
             lines.append("\\midrule")
         role = line.role
-        lines.append(" & ".join(escape(cell) for cell in cells(line)) + " \\\\")
+        lines.append(" & ".join(escape_latex(cell) for cell in cells(line)) + " \\\\")
     lines += ["\\bottomrule", "\\end{tabular}}", "\\end{table}", ""]
     return "\n".join(lines)
 
@@ -99,8 +81,3 @@ def cells(line: Line) -> tuple[str, ...]:
         "" if found is None or found.p_adjusted is None else f"{found.p_adjusted:.2g}",
         "" if found is None else found.verdict,
     )
-
-
-def escape(text: str) -> str:
-    """Text for LaTeX."""
-    return "".join(SPECIAL.get(each, each) for each in text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rich.markup import escape
 from rich.table import Table
 
 from ..studies.beside import INTERVAL, Beside
@@ -15,12 +14,12 @@ from .wording import interval, percent
 def show_beside(found: Beside) -> None:
     """A row a variant, then what the intervals are of."""
     headings = ("variant", found.protocol, found.other_protocol, "difference, points")
-    made = Table(title=escape(title(found)))
+    made = Table(title=title(found))
     for number, heading in enumerate(headings):
-        made.add_column(escape(heading), justify="right" if number else "left")
+        made.add_column(heading, justify="right" if number else "left")
     for row in found.rows:
         gap = interval(row.difference, sign="+")
-        made.add_row(escape(row.variant), percent(row.score), percent(row.other), gap)
+        made.add_row(row.variant, percent(row.score), percent(row.other), gap)
     out = console()
     out.print(made)
     for text in notes(found):

@@ -1,4 +1,7 @@
-"""Tables for the terminal."""
+"""Tables for the terminal.
+
+What is printed is text: no markup is read, so that a name with ``[red]`` or ``:smile:`` in it stays what it is.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,13 @@ from typing import Any
 
 from rich.console import Console, ConsoleRenderable, Group, RenderableType, RenderHook
 from rich.constrain import Constrain
-from rich.markup import escape
 from rich.measure import Measurement
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.rule import Rule
 from rich.table import Table
+from rich.text import Text
 
+from ..names import make_visible
 from ..signals.card import Card
 from ..signals.fetching import Fetched
 from ..signals.quality import Quality
@@ -26,7 +30,8 @@ from ..signals.tables import Proposal
 from ..signals.tables.mapping import as_toml
 from ..windows.findings import Audit
 
-MARKS = {"error": "[red]error[/red]", "warning": "[yellow]warning[/yellow]", "note": "[dim]note[/dim]"}
+#: Colours of findings by severity, worst first.
+MARKS = {"error": "red", "warning": "yellow", "note": "dim"}
 #: So many findings of one kind are printed; the rest are counted.
 SHOWN = 5
 
@@ -37,16 +42,32 @@ PIPED = 100_000
 RULE = 80
 
 
-def console() -> Console:
+class Screen(Console):
+    """A console that reads no markup and on which control characters stand as escapes."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Text without markup; line breaks stay."""
+        return super().render_str(make_visible(text, keep="\n"), **options)
+
+
+def console() -> Screen:
     """Where everything is printed: as wide as COLUMNS says or the window is, without a limit where there is neither.
 
     A table that is wider comes in parts, each with the first column again, and no number is ever broken.
     """
     asked = os.environ.get("COLUMNS", "")
     width = int(asked) if asked.isdecimal() and int(asked) else None if sys.stdout.isatty() else PIPED
-    made = Console(width=width)
+    made = Screen(width=width)
     made.push_render_hook(_Fitting(made))
     return made
+
+
+def styled(style: str, text: object, rest: str = "") -> Text:
+    """A text in a style, and what stands behind it without."""
+    return Text.assemble((make_visible(str(text)), style), make_visible(rest))
 
 
 class _Fitting(RenderHook):
@@ -130,19 +151,19 @@ def show_cards(cards: Mapping[str, Card], data: Path | None = None) -> None:
         else:
             place = "not here" if root else "no --data"
         table.add_row(
-            f"[bold]{name}[/bold]",
+            styled("bold", name),
             str(card.people),
             f"{card.spec.rate:g}",
             str(len(card.spec.channels)),
             str(len(card.spec.classes)),
             card.placement,
             ", ".join(card.protocols),
-            escape(place),
+            place,
         )
     out.print(table)
     for name, card in cards.items():
         same = f" Same people as {', '.join(card.same_people_as)}." if card.same_people_as else ""
-        out.print(f"[bold]{name}[/bold]: {escape(card.citation)} Licence: {escape(card.licence)}. {card.url}{same}")
+        out.print(styled("bold", name, f": {card.citation} Licence: {card.licence}. {card.url}{same}"))
 
 
 class Told:
@@ -154,7 +175,7 @@ class Told:
 
     def step(self, text: str) -> None:
         """What is being done now."""
-        self.bar.update(self.task, description=text, completed=0, total=None)
+        self.bar.update(self.task, description=make_visible(text), completed=0, total=None)
 
     def bytes(self, done: int, total: int) -> None:
         """How many bytes of how many (0: not known)."""
@@ -164,8 +185,9 @@ class Told:
 @contextmanager
 def progress() -> Iterator[Told]:
     """A line of progress while the work goes on; nothing of it stays."""
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    errors = Console(stderr=True)
+    words = TextColumn("{task.description}", markup=False)
+    columns = (words, BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    errors = Screen(stderr=True)
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
         yield Told(bar)
 
@@ -173,24 +195,21 @@ def progress() -> Iterator[Told]:
 def show_fetched(found: Fetched) -> None:
     """Where it is, what it was compared with, what was counted."""
     out = console()
-    out.print(
-        f"[bold]{found.name}[/bold]: {found.files} files, {found.size / 1e6:,.1f} MB in {escape(str(found.folder))}"
-    )
+    out.print(styled("bold", found.name, f": {found.files} files, {found.size / 1e6:,.1f} MB in {found.folder}"))
     if found.verified:
         out.print(f"{found.verified} files are the same as the public copies that are known.")
-    out.print("Counted: " + ", ".join(f"{escape(what)} {count:,}" for what, count in found.counts.items()))
+    out.print("Counted: " + ", ".join(f"{what} {count:,}" for what, count in found.counts.items()))
     for remark in found.remarks:
-        out.print(f"{MARKS['note']} {escape(remark)}", highlight=False)
+        out.print(_marked("note", remark))
 
 
 def show_proposal(proposal: Proposal) -> None:
     """How a table could be read, and what is to be looked over."""
     out = console()
-    out.print(f"[bold]{escape(str(proposal.path))}[/bold] has no mapping. Proposed, to look over and keep (--save):")
-    out.print(escape(as_toml(proposal.values)), highlight=False)
+    out.print(styled("bold", proposal.path, " has no mapping. Proposed, to look over and keep (--save):"))
+    out.print(as_toml(proposal.values), highlight=False)
     for remark in proposal.remarks:
-        mark = "error" if remark in proposal.missing else "note"
-        out.print(f"{MARKS[mark]} {escape(remark)}", highlight=False)
+        out.print(_marked("error" if remark in proposal.missing else "note", remark))
 
 
 def show_quality(quality: Quality) -> None:
@@ -221,28 +240,28 @@ def show_quality(quality: Quality) -> None:
     for person in quality.people:
         for name, seconds in person.labelled.items():
             totals[name] = totals.get(name, 0.0) + seconds
-    out.print("Minutes: " + ", ".join(f"{escape(name)} {seconds / 60:.1f}" for name, seconds in totals.items()))
+    out.print("Minutes: " + ", ".join(f"{name} {seconds / 60:.1f}" for name, seconds in totals.items()))
     by_kind: dict[tuple[str, str], list[str]] = {}
     for finding in quality.findings:
         by_kind.setdefault((finding.severity, finding.kind), []).append(finding.text)
     _findings(out, by_kind)
-    out.print("Fit to train on." if quality.usable else "[red]Mend the errors before training.[/red]")
+    out.print("Fit to train on." if quality.usable else styled("red", "Mend the errors before training."))
 
 
 def show_audit(audit: Audit) -> None:
     """The verdict, what was looked at, and the evidence."""
     out = console()
     looked = ", ".join(f"{what} {count:,}" for what, count in audit.checked.items())
-    out.print(f"[bold]{audit.dataset}[/bold] under [bold]{audit.protocol}[/bold]. Looked at: {looked}.")
+    out.print(styled("bold", audit.dataset, " under ") + styled("bold", audit.protocol, f". Looked at: {looked}."))
     by_kind: dict[tuple[str, str], list[str]] = {}
     for finding in audit.findings:
         where = "" if finding.fold is None else f"fold {finding.fold}: "
         by_kind.setdefault((finding.severity, finding.kind), []).append(f"{finding.kind}: {where}{finding.evidence}")
     _findings(out, by_kind)
     if audit.clean:
-        out.print("[green]Clean[/green]: no sample, no person and no statistic crosses a split.")
+        out.print(styled("green", "Clean", ": no sample, no person and no statistic crosses a split."))
     else:
-        out.print("[red]Not clean[/red]: scores under this split say little about people it has never seen.")
+        out.print(styled("red", "Not clean", ": scores under this split say little about people it has never seen."))
     out.print(audit.unseen)
 
 
@@ -259,19 +278,21 @@ def show_rows(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _cell(value: Any) -> str:
-    return (
-        f"{value:,.3g}"
-        if isinstance(value, float) and abs(value) < 100
-        else (f"{value:,.0f}" if isinstance(value, float) else escape(str(value)))
-    )
+    if isinstance(value, float):
+        return f"{value:,.3g}" if abs(value) < 100 else f"{value:,.0f}"
+    return str(value)
 
 
 def _findings(out: Console, by_kind: Mapping[tuple[str, str], Sequence[str]]) -> None:
-    for severity, mark in MARKS.items():
+    for severity in MARKS:
         for (level, kind), texts in by_kind.items():
             if level != severity:
                 continue
             for text in texts[:SHOWN]:
-                out.print(f"{mark} {escape(text)}", highlight=False)
+                out.print(_marked(severity, text))
             if len(texts) > SHOWN:
-                out.print(f"{mark} {kind}: … and {len(texts) - SHOWN} more; --json lists all", highlight=False)
+                out.print(_marked(severity, f"{kind}: … and {len(texts) - SHOWN} more; --json lists all"))
+
+
+def _marked(severity: str, text: str) -> Text:
+    return styled(MARKS[severity], severity, f" {text}")

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.markup import escape
 from rich.table import Table
 
+from ..escaping import escape_markdown, write_csv
 from ..evaluation import Interval
 from ..files import atomic_write
 from ..studies import Results, Row
 from ..studies.estimate import Line, total
-from .screen import console
+from .screen import console, styled
 
 COLUMNS = (
     "variant",
@@ -35,8 +33,8 @@ def show_results(results: Results) -> None:
     """First whether the teachers have something to teach, then a row a variant."""
     out = console()
     for lead in results.leads:
-        out.print(escape(str(lead)), style="" if lead.shown else "yellow", highlight=False)
-    table = Table(title=escape(title(results)), caption=escape(caption(results)), caption_justify="left")
+        out.print(str(lead), style="" if lead.shown else "yellow", highlight=False)
+    table = Table(title=title(results), caption=caption(results), caption_justify="left")
     for number, heading in enumerate(COLUMNS):
         table.add_column(heading, justify="left" if number in (0, 1, 9) else "right", overflow="fold")
     role = ""
@@ -44,15 +42,16 @@ def show_results(results: Results) -> None:
         if role and row.role in ("teacher", "control", "baseline") and row.role != role:
             table.add_section()
         role = row.role
-        table.add_row(*map(escape, _cells(row)))
+        table.add_row(*_cells(row))
     out.print(table)
     for partner in results.partners:
-        out.print(escape(str(partner)), highlight=False)
+        out.print(str(partner), highlight=False)
     for row in results.rows:
         if row.failed:
-            out.print(f"[red]{row.variant}[/red]: {row.failed} of its runs failed; runs.sqlite says why.")
+            out.print(styled("red", row.variant, f": {row.failed} of its runs failed; runs.sqlite says why."))
     if results.leaks:
-        out.print("[red]Leaky protocol[/red]: people, or parts of their recordings, are on both sides of the split.")
+        text = ": people, or parts of their recordings, are on both sides of the split."
+        out.print(styled("red", "Leaky protocol", text))
 
 
 def title(results: Results) -> str:
@@ -73,13 +72,9 @@ def caption(results: Results) -> str:
 
 def write_results(results: Results, folder: Path) -> list[Path]:
     """``results.json``, ``results.csv`` and ``results.md`` in ``folder``, each whole or not at all."""
-    rows = io.StringIO()
-    writer = csv.writer(rows, lineterminator="\n")
-    writer.writerow(CSV)
-    writer.writerows(_flat(row) for row in results.rows)
     texts = {
         "results.json": json.dumps(results.to_dict(), indent=1, ensure_ascii=False) + "\n",
-        "results.csv": rows.getvalue(),
+        "results.csv": write_csv(CSV, [_flat(row) for row in results.rows]),
         "results.md": markdown(results),
     }
     for name, text in texts.items():
@@ -134,10 +129,14 @@ def _flat(row: Row) -> list[str | int | float | None]:
 
 def markdown(results: Results) -> str:
     """The table for a page."""
-    lines = [f"## {title(results)}", "", *(f"- {lead}" for lead in results.leads)]
+    leads = [escape_markdown(lead.teacher) + str(lead).removeprefix(lead.teacher) for lead in results.leads]
+    lines = [f"## {escape_markdown(title(results))}", "", *(f"- {lead}" for lead in leads)]
     lines += ["", f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
-    lines += [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in _cells(row))} |" for row in results.rows]
-    return "\n".join([*lines, "", caption(results), *_partners(results), ""])
+    for row in results.rows:
+        # Names and titles are users' own; the rest is numbers, whose brackets need no marks.
+        name, what, *numbers = _cells(row)
+        lines.append(f"| {' | '.join((escape_markdown(name), escape_markdown(what), *numbers))} |")
+    return "\n".join([*lines, "", escape_markdown(caption(results)), *_partners(results), ""])
 
 
 def _partners(results: Results) -> list[str]:
@@ -153,7 +152,7 @@ def _partners(results: Results) -> list[str]:
     lines.append("|---|---|--:|--:|--:|")
     for one in results.partners:
         cells = (_interval(one.score), _interval(one.alone), _interval(one.change, sign="+"))
-        lines.append(f"| {one.variant} | {one.teacher} | {' | '.join(cells)} |")
+        lines.append(f"| {escape_markdown(one.variant)} | {escape_markdown(one.teacher)} | {' | '.join(cells)} |")
     taught = [one for one in results.partners if one.learnt]
     if taught:
         lines += [
@@ -165,7 +164,7 @@ def _partners(results: Results) -> list[str]:
         ]
     for one in taught:
         lines += [
-            f"| {one.variant} | {name} | {100 * mean:.1f} | {100 * spread:.1f} |"
+            f"| {escape_markdown(one.variant)} | {name} | {100 * mean:.1f} | {100 * spread:.1f} |"
             for name, (mean, spread) in one.learnt.items()
         ]
     return lines
@@ -177,9 +176,7 @@ def show_plan(lines: Sequence[Line]) -> None:
     for heading in ("phase", "what", "runs", "together", "steps", "at most"):
         table.add_column(heading, justify="left" if heading in ("phase", "what") else "right")
     for line in lines:
-        table.add_row(
-            line.phase, escape(line.what), f"{line.runs:,}", str(line.size), f"{line.steps:,}", clock(line.seconds)
-        )
+        table.add_row(line.phase, line.what, f"{line.runs:,}", str(line.size), f"{line.steps:,}", clock(line.seconds))
     out = console()
     out.print(table)
     runs = sum(line.runs for line in lines)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rich.markup import escape
 from rich.table import Table
 
 from ..evaluation import Compared, Comparison, Interval, Rank, Standing
-from .screen import console
+from .screen import console, styled
 
 COLOURS = {"better": "green", "worse": "red"}
 
@@ -28,8 +27,7 @@ def show_compared(found: Compared, calibration: Mapping[str, float | None]) -> N
         points = f"{100 * found.comparisons[0].margin:g}"
         out.print(
             f"Endpoint: {found.endpoint}. Family of the max-statistic correction: {len(found.family)} against "
-            f"{escape(str(found.against))} ({escape(', '.join(found.family))}). Margin of non-inferiority: {points} "
-            "points.",
+            f"{found.against} ({', '.join(found.family)}). Margin of non-inferiority: {points} points.",
             highlight=False,
         )
         smallest = max((one.flips.smallest for one in found.comparisons if one.flips), default=None)
@@ -38,7 +36,7 @@ def show_compared(found: Compared, calibration: Mapping[str, float | None]) -> N
     else:
         out.print("One variant: nothing to compare it with.")
     for name, note in _notes(found):
-        out.print(f"[yellow]{escape(name)}[/yellow] {escape(note)}", highlight=False)
+        out.print(styled("yellow", name, f" {note}"))
 
 
 def show_events(events: Mapping[str, Mapping[str, float | None]]) -> None:
@@ -57,7 +55,7 @@ def show_events(events: Mapping[str, Mapping[str, float | None]]) -> None:
             (scores["false_transitions_per_hour"], 1),
             (scores["hours"], 1),
         )
-        table.add_row(escape(name), *("–" if value is None else f"{scale * value:.1f}" for value, scale in values))
+        table.add_row(name, *("–" if value is None else f"{scale * value:.1f}" for value, scale in values))
     console().print(table)
 
 
@@ -69,7 +67,7 @@ def _standings(found: Compared, places: Mapping[str, Rank], calibration: Mapping
     for one in found.standings:
         error = calibration.get(one.variant)
         table.add_row(
-            escape(one.variant),
+            one.variant,
             _rank(places.get(one.variant)),
             _interval(one.macro_f1),
             *(f"{100 * value:.1f}" for value in (one.weighted_f1, one.accuracy, one.balanced_accuracy)),
@@ -82,7 +80,7 @@ def _standings(found: Compared, places: Mapping[str, Rank], calibration: Mapping
 
 
 def _differences(found: Compared) -> Table:
-    table = Table(title=f"Macro-F1 in points against {escape(str(found.against))}")
+    table = Table(title=f"Macro-F1 in points against {found.against}")
     table.add_column("variant")
     for heading in ("difference", "p people", "p adjusted", "p folds", "effect", "gain"):
         table.add_column(heading, justify="right")
@@ -90,12 +88,12 @@ def _differences(found: Compared) -> Table:
     table.add_column("not inferior")
     for one in found.comparisons:
         table.add_row(
-            escape(one.variant),
+            one.variant,
             _interval(one.difference, sign="+"),
             *_values(one),
             "–" if one.effect is None else f"{one.effect:+.2f}",
             f"{100 * one.gaining:.0f} %",
-            f"[{COLOURS.get(one.verdict.split()[0], 'yellow')}]{one.verdict}[/]",
+            styled(COLOURS.get(one.verdict.split()[0], "yellow"), one.verdict),
             "–" if one.not_inferior is None else "yes" if one.not_inferior else "not shown",
         )
     return table
@@ -110,7 +108,7 @@ def _values(one: Comparison) -> tuple[str, str, str]:
 
 
 def _interval(value: Interval, sign: str = "") -> str:
-    return value.in_percent(sign).replace("[", r"\[")
+    return value.in_percent(sign)
 
 
 def _rank(place: Rank | None) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from ..names import require_name, require_text
 from .spec import SignalSpec
 
 Floats = NDArray[np.float32]
@@ -103,6 +104,11 @@ class Dataset:
         recordings = list(recordings)
         if not recordings:
             raise UserError(f"{name}: there are no recordings.")
+        require_name(name, "data set")
+        for subject in {recording.subject for recording in recordings}:
+            require_name(subject, "subject")
+        for part in {text for recording in recordings for text in (recording.session, recording.source)}:
+            require_text(part, "session")
         for recording in recordings:
             if recording.samples.shape[1] != len(spec.channels):
                 raise UserError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from unicodedata import normalize
 
 import numpy as np
 
@@ -72,6 +73,7 @@ def select_classes(dataset: Dataset, classes: Sequence[str] | None = None) -> Da
         present = np.unique(dataset.labels)
         kept = present[present != NULL].tolist()
     else:
+        classes = [normalize("NFC", name) for name in classes]
         for name in classes:
             if name not in names:
                 raise UnknownName("class", name, list(names))

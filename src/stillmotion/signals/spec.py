@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 from ..errors import ContractError, UserError
+from ..names import require_name, require_text
 
 LabelPolicy = Literal["majority", "first", "all-equal"]
 
@@ -77,9 +78,13 @@ class SignalSpec:
         if not 0 <= self.label_share <= 1:
             raise UserError(f"label_share is a share between 0 and 1, not {self.label_share}.")
         for what, names in (("channel", self.channel_names), ("class", self.classes)):
+            for name in names:
+                require_name(name, what)
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise UserError(f"A {what} name stands twice in the signal: {', '.join(twice)}.")
+        for channel in self.channels:
+            require_text(channel.unit, f"unit of {channel.name}")
 
     @property
     def channel_names(self) -> tuple[str, ...]:

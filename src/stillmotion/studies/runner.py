@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..evaluation import Predictions, write_predictions
 from ..files import atomic_write, name_write_errors, sweep_drafts
 from ..methods import Unfit
+from ..names import make_visible
 from ..networks import Bundle
 from ..training.memory import on_accelerator
 from ..training.progress import Progress
@@ -320,7 +321,7 @@ class Runner:
 
     def _say(self, text: str, *, once: bool = False) -> None:
         if not self.quiet and not (once and text in self.said):
-            print(text, file=sys.stderr, flush=True)
+            print(make_visible(text), file=sys.stderr, flush=True)
         self.said.add(text)
 
 

@@ -10,9 +10,11 @@ from importlib.resources import files
 from itertools import product
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 from ..errors import UnknownName, UserError
 from ..methods import METHODS, method
+from ..names import require_distinct, require_file_name
 from ..networks import network, parse_attention
 from . import written
 from .baselines import BASELINES, Baseline
@@ -62,6 +64,7 @@ class Study:
     variant: Mapping[str, Variant] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._check_names()
         known = {**VARIANTS, **self.variant}
         for name in (*self.variants, *self.compare):
             if name not in known:
@@ -129,6 +132,21 @@ class Study:
         import tomli_w
 
         return tomli_w.dumps(written.plain(self, changed=changed))
+
+    def _check_names(self) -> None:
+        """Names become files and folders: predictions, models, figures, the study's own folder."""
+        own = {require_file_name(name, "variant"): variant for name, variant in self.variant.items()}
+        named: dict[str, Any] = {"name": require_file_name(self.name, "study"), "variant": own}
+        for part in ("variants", "compare"):
+            named[part] = tuple(normalize("NFC", name) for name in getattr(self, part))
+        for part, value in named.items():
+            object.__setattr__(self, part, value)
+        for name in own:
+            if name in self.networks.teacher:
+                raise UserError(
+                    f"{name} is the network of a teacher, which stands in the same table; rename the variant."
+                )
+        require_distinct((*VARIANTS, *BASELINES, *own), "variant")
 
     def _check_mutual(self) -> None:
         """Where both networks learn, the teacher is one network."""

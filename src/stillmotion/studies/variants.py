@@ -8,6 +8,7 @@ from typing import get_args
 
 from ..errors import UnknownName, UserError
 from ..methods import method
+from ..names import require_text
 from ..networks import network
 from .choices import Range, Source
 
@@ -47,6 +48,7 @@ class Variant:
         if self.assistant:
             network(self.assistant)
         method(self.method, **self.options)
+        require_text(self.title, "title")
 
 
 LOGIT_METHODS = ("kd", "ls-kd", "dkd", "nkd", "dist", "mlld", "ofa")

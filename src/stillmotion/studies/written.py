@@ -10,6 +10,7 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ..errors import UnknownName, UserError
+from ..names import require_text
 
 Made = TypeVar("Made")
 
@@ -82,13 +83,16 @@ def _value(hint: Any, value: Any, place: str) -> Any:
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(value, Mapping):
             raise UserError(f"{place} must be a table, not {value!r}.")
-        return {name: _value(arguments[1], each, f"{name} of {place}") for name, each in value.items()}
+        return {
+            require_text(name, f"name in {place}"): _value(arguments[1], each, f"{name} of {place}")
+            for name, each in value.items()
+        }
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
         raise UserError(f"{place} must be {names[hint]}, not {value!r}.")
-    return value
+    return require_text(value, f"text of {place}") if hint is str else value
 
 
 def _required(part: Field[Any]) -> bool:

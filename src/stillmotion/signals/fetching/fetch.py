@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlparse
 
 from ...errors import DataWarning, UserError
 from ...files import scratch_folder, sweep_drafts
+from ...names import make_file_name
 from ..catalog import EMBEDDED, Reader, load, read_folder, reader
 from ..recording import Dataset
 from .checksums import Record, Sum, known, sums
@@ -163,7 +164,7 @@ def _is_address(source: str) -> bool:
 def _downloaded(root: Path, address: str) -> Path:
     """Where the archive of an address lies until it is unpacked; another address is another file of the same name."""
     mark = hashlib.sha256(address.encode()).hexdigest()[:8]
-    return root / ".downloads" / mark / Path(unquote(urlparse(address).path)).name
+    return root / ".downloads" / mark / make_file_name(Path(unquote(urlparse(address).path)).name, "archive")
 
 
 def _layout(module: Reader, place: Path) -> tuple[Path, list[Path]]:

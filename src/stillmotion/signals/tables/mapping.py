@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UnknownName, UserError
+from ...names import require_name, require_text
 from ..spec import UNITS, Channel
 
 #: Seconds in one of each unit of time; ``iso`` are dates such as 2026-03-01T10:00:00.020.
@@ -92,6 +93,7 @@ class TableMap:
     @classmethod
     def of(cls, values: Mapping[str, Any], folder: Path, *, said_in: str = "the mapping") -> TableMap:
         """Check values such as a TOML's and make a mapping of them; ``said_in`` names their place in errors."""
+        _require_texts({key: value for key, value in values.items() if key != "delimiter"}, said_in)
         _known(values, {*DEVICE_KEYS, *TABLE_KEYS}, said_in)
         text = {key: str(values[key]) for key in ("delimiter", "decimal", "encoding") if key in values}
         lead = {key: values[key] for key in DEVICE_KEYS if key in values}
@@ -111,8 +113,9 @@ class TableMap:
         window, overlap = _number(values, "window", 2.56, said_in), _number(values, "overlap", 0.5, said_in)
         if not window > 0 or not 0 <= overlap < 1:
             raise UserError(f"{said_in}: window is in seconds above 0 and overlap a share from 0 to below 1.")
+        name = values.get("name") or Path(devices[0].files).stem.replace("*", "").strip("{}_-") or folder.name
         return cls(
-            name=str(values.get("name") or Path(devices[0].files).stem.replace("*", "").strip("{}_-") or folder.name),
+            name=require_name(str(name), "name of a table"),
             folder=folder,
             devices=tuple(devices),
             rename={str(wrong): str(right) for wrong, right in values.get("rename", {}).items()},
@@ -236,6 +239,19 @@ def _known(values: Mapping[str, Any], valid: Sequence[str] | set[str], place: st
     unknown = sorted(set(values) - set(valid))
     if unknown:
         raise UserError(f"{place}: unknown key {', '.join(unknown)}. Valid: {', '.join(sorted(valid))}.")
+
+
+def _require_texts(value: Any, place: str) -> None:
+    """Raise unless every name in nested values (columns, sensors, labels, …) can be shown."""
+    if isinstance(value, Mapping):
+        for name, each in value.items():
+            _require_texts(name, place)
+            _require_texts(each, place)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            _require_texts(each, place)
+    elif isinstance(value, str):
+        require_text(value, f"name in {place}")
 
 
 def _number(values: Mapping[str, Any], key: str, default: float, place: str) -> float:

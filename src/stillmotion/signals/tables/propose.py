@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
+from ...names import is_text, make_visible, require_text
 from ..units import STANDARD_GRAVITY
 from .batches import NO_NUMBER, ROWS, open_parquet
 from .dialect import NAMES, look
@@ -84,7 +85,11 @@ def propose(path: str | Path, known: Mapping[str, Any] | None = None) -> Proposa
         known: values of a mapping that are given; they are kept as they are.
     """
     path, known = Path(path), dict(known or {})
+    require_text(path.name, "file")
     names, columns, remarks = _parquet(path) if path.suffix == ".parquet" else _text(path, known)
+    if hidden := [make_visible(name) for name in names if not is_text(name)]:
+        remarks.append(f"not used, since their names hold characters that are not shown: {', '.join(hidden)}")
+        names = tuple(name for name in names if is_text(name))
     values: dict[str, Any] = {"files": path.name}
     taken = {str(known[role]) for role in WORDS if known.get(role)}
     for role, words in WORDS.items():

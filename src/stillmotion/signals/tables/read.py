@@ -8,11 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
+from ...names import require_name
 from ..cache import cache_root
 from ..clocks import Stretch, join
 from ..recording import NULL, Dataset, Labels, Note, Recording
@@ -24,7 +26,7 @@ from .mapping import NO_LABEL, PLACES, Device, TableMap
 if TYPE_CHECKING:
     import pyarrow as pa
 
-VERSION = 1
+VERSION = 2
 #: More different labels than this are numbers, not classes.
 MOST_LABELS = 1000
 CHUNK = 1 << 20
@@ -42,7 +44,7 @@ def read_table(table: TableMap) -> Dataset:
     the data set is mapped from there. Devices beyond the first are brought onto its clock stretch by stretch.
     """
     counted: dict[str, int] = {}
-    people, sessions, words = _Names(), _Names(), _Names()
+    people, sessions, words = _Names("subject"), _Names("session"), _Names("label")
     parts = [_gathered(table, device, people, sessions, words, counted) for device in table.devices]
     lead = parts[0]
     if not lead.gathered.pieces:
@@ -71,8 +73,9 @@ def read_table(table: TableMap) -> Dataset:
 
 @dataclass
 class _Names:
-    """Words by number, in the order of their first appearance."""
+    """Words by number, in the order of their first appearance; composed alike, since one person is one word."""
 
+    what: str
     number: dict[str, int] = field(default_factory=dict)
 
     def __getitem__(self, number: int) -> str:
@@ -80,6 +83,8 @@ class _Names:
 
     def of(self, word: str) -> int:
         """The number of a word."""
+        # An empty cell is a label that is not there.
+        word = require_name(word, self.what) if word else word
         return self.number.setdefault(word, len(self.number))
 
     def column(self, words: pa.Array) -> NDArray[np.int64]:
@@ -217,10 +222,11 @@ def _classes(
     for a in range(0, len(labels), CHUNK):
         times += np.bincount(labels[a : a + CHUNK], minlength=len(times))
     nothing = {word.casefold() for word in (*NO_LABEL, *table.no_label)}
-    unused = set(table.rename) - set(words.number)
+    rename = {normalize("NFC", wrong): normalize("NFC", right) for wrong, right in table.rename.items()}
+    unused = set(rename) - set(words.number)
     if unused:
         raise UserError(f"{table.name} has no label {', '.join(sorted(unused))} to rename.")
-    plain = [" ".join(table.rename.get(word, word).split()) for word in words.number]
+    plain = [" ".join(rename.get(word, word).split()) for word in words.number]
     spellings: dict[str, dict[str, int]] = {}
     for word, count in zip(plain, times.tolist(), strict=True):
         if word.casefold() not in nothing and count:
@@ -232,7 +238,7 @@ def _classes(
         [names.index(right[word.casefold()]) if word.casefold() in right else NULL for word in plain], np.int16
     )
     for kind, other in (
-        ("labels renamed", [word in table.rename for word in words.number]),
+        ("labels renamed", [word in rename for word in words.number]),
         ("labels mended in case or blanks", [right.get(word.casefold(), word) != word for word in plain]),
     ):
         counted[kind] = int(times[np.array(other, np.bool_)].sum()) if other else 0

@@ -27,8 +27,8 @@ LEAST = 1e-12
 def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
     r"""L = L_stud + w · Σ_pairs ‖Q_S/‖Q_S‖ − Q_T/‖Q_T‖‖, Q(t) = mean over features and sensors of f(t)², a mean over B.
 
-    ``square`` 1 takes the mean over moments of the squared difference instead of the norm, as published code does. Pairs
-    with a single moment say nothing.
+    ``square`` 1 takes the mean over moments of the squared difference instead of the norm, as published code does.
+    Pairs with a single moment say nothing.
     """
     apart = jnp.zeros(())
     for mine, theirs in stage_pairs(student, teacher):

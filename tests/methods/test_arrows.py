@@ -78,7 +78,14 @@ CASES = {
     "reviewkd": (features.reviewkd, staged()),
     "simkd": (features.simkd, embedded()),
     "dml": (mutual.dml, answers(4)),
-    "hmkd": (mutual.hmkd, taps(mutual.B, student=mutual.STUDENT, teacher=mutual.TEACHER)),
+    "hmkd": (
+        mutual.hmkd,
+        taps(
+            4,
+            student={"logits": (3,), "stage1": (2, 3)},
+            teacher={"logits": (3,), "stage1": (3, 2), "stage2": (1, 4)},
+        ),
+    ),
 }
 
 

@@ -24,7 +24,7 @@ STUDENT, TEACHER, LABELS = (COLOURS[name][0] for name in ("series-1", "teacher-0
 #: Layers that are drawn, and what they are called.
 DRAWN = {"Conv2D": "conv", "Conv1D": "conv", "SeparableConv1D": "conv", "LSTM": "LSTM", "GRU": "GRU", "Dense": "dense"}
 #: Middles of the columns (the teacher's layers, loss terms, the student's layers) and half of a box's width.
-LEFT, MIDDLE, RIGHT, HALF = 1.65, 5.0, 8.35, 1.55
+LEFT, MIDDLE, RIGHT, HALF = 1.5, 5.0, 8.5, 1.4
 #: A term, what teaches by it, and the taps that are taught from just these.
 Bundle = tuple[TracedTerm, tuple[str, ...], tuple[str, ...]]
 
@@ -92,7 +92,7 @@ def _diagram(evidence: Evidence, name: str, variant: Variant) -> Figure:
     attention = run.attention.replace(",", ", ").replace(";", "; ")
     sentences = [
         f"Student {run.network}: {', then '.join(student.boxes)}{f'; attention: {attention}' if attention else ''}",
-        *([teacher.title.capitalize()] if teacher else []),
+        *([teacher.title] if teacher else []),
         *(_in_words(bundle) for bundle in bundles),
     ]
 
@@ -104,7 +104,7 @@ def _diagram(evidence: Evidence, name: str, variant: Variant) -> Figure:
     return Figure(
         f"diagram-{name}",
         f"{name}: {variant.title or way.title}",
-        f"{'. '.join(sentences)}.",
+        " ".join(f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences),
         rows,
         draw,
         (5.0, 1.1 + 0.42 * _tallest(student, teacher, bundles)),
@@ -147,7 +147,7 @@ def _in_words(bundle: Bundle) -> str:
     term, *ends = bundle
     sources, targets = (" and ".join(place.replace("/", "'s ") for place in places) for places in ends)
     values = f" ({_valued(term.hyperparameters)})" if term.hyperparameters else ""
-    return f"{term.kind.capitalize()}{', projected' if term.projected else ''}{values}: from {sources} to {targets}"
+    return f"{term.kind}{', projected' if term.projected else ''}{values}: from {sources} to {targets}"
 
 
 def _valued(hyperparameters: Mapping[str, float]) -> str:
@@ -155,19 +155,26 @@ def _valued(hyperparameters: Mapping[str, float]) -> str:
 
 
 def _tallest(student: Stack, teacher: Stack | None, bundles: Sequence[Bundle]) -> int:
-    """Boxes of the tallest column; labels stand below the teacher, and words of a term need more than a box."""
-    return max(len(student.boxes), 1 + (len(teacher.boxes) if teacher else 0), round(1.3 * len(bundles)))
+    """Rows that the tallest column takes; words of a term need more than one."""
+    return max(_rows(student, teacher), round(1.3 * len(bundles)))
+
+
+def _rows(student: Stack, teacher: Stack | None) -> int:
+    """Rows of boxes: labels stand below the teacher."""
+    return max(len(student.boxes), 1 + (len(teacher.boxes) if teacher else 0))
 
 
 def _draw(panel: Axes, student: Stack, teacher: Stack | None, bundles: Sequence[Bundle]) -> None:
-    tallest = _tallest(student, teacher, bundles)
+    tallest, rows = _tallest(student, teacher, bundles), _rows(student, teacher)
     panel.set_xlim(0, 10)
     panel.set_ylim(tallest - 0.4, -1.1)
-    # Networks end at the bottom, where logits are.
-    _box(panel, "labels", LEFT, tallest - 1, LABELS)
-    ends = {"labels": (LEFT + HALF, tallest - 1.0)}
-    columns = [("student", student, RIGHT, STUDENT, tallest)]
-    columns += [("teacher", teacher, LEFT, TEACHER, tallest - 1)] if teacher else []
+    # Networks end at the bottom, where logits are; all boxes together stand in the middle.
+    floor = (tallest + rows) / 2
+    if any("labels" in sources for _, sources, _ in bundles):
+        _box(panel, "labels", LEFT, floor - 1, LABELS)
+    ends = {"labels": (LEFT + HALF, floor - 1)}
+    columns = [("student", student, RIGHT, STUDENT, floor)]
+    columns += [("teacher", teacher, LEFT, TEACHER, floor - 1)] if teacher else []
     for side, stack, x, colour, bottom in columns:
         top = bottom - len(stack.boxes)
         panel.text(x, top - 0.55, stack.title, ha="center", fontsize=9, fontweight="bold", color=colour)
@@ -176,13 +183,18 @@ def _draw(panel: Axes, student: Stack, teacher: Stack | None, bundles: Sequence[
             if number:
                 panel.plot([x, x], [top + number - 0.68, top + number - 0.32], color=QUIET, linewidth=1)
         near = x + HALF if side == "teacher" else x - HALF
-        ends |= {f"{side}/{tap}": (near, float(top + place)) for tap, place in stack.places.items()}
-        ends[f"{side}/logits"] = (near, float(bottom - 1))
-    for number, (term, sources, targets) in enumerate(bundles):
+        ends |= {f"{side}/{tap}": (near, top + place) for tap, place in stack.places.items()}
+        ends[f"{side}/logits"] = (near, bottom - 1)
+
+    def height(bundle: Bundle) -> float:
+        _, sources, targets = bundle
+        return sum(ends[place][1] for place in (*sources, *targets)) / len((*sources, *targets))
+
+    for number, (term, sources, targets) in enumerate(sorted(bundles, key=height)):
         y = (number + 0.5) * tallest / len(bundles) - 0.5
         colour = LABELS if sources == ("labels",) else TEACHER
         words = wrap(f"{term.kind}{', projected' if term.projected else ''}", 26)
-        words += wrap(_valued(term.hyperparameters), 30)
+        words += wrap(_valued(term.hyperparameters), 28)
         panel.text(MIDDLE, y, "\n".join(words), ha="center", va="center", fontsize=7, color=colour, linespacing=1.0)
         for places, style in ((sources, "-"), (targets, "-|>")):
             for end in dict.fromkeys(ends[place] for place in places):

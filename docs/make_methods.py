@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 import sys
+from functools import cache
 from importlib import import_module
 from inspect import cleandoc
 from pathlib import Path
+from typing import Any
 
 import method_results
 
@@ -17,7 +19,7 @@ import stillmotion.training  # noqa: F401 - before any import of keras: it choos
 from stillmotion.errors import UserError
 from stillmotion.methods import METHODS, Method, Number, method
 from stillmotion.networks import build
-from stillmotion.training.lesson import teacher_network
+from stillmotion.training.lesson import student_network, teacher_network
 
 FOLDER = Path(__file__).parent / "methods"
 #: Samples, channels and classes of HAPT, at which extras are counted.
@@ -29,6 +31,8 @@ step is its time over that of plain training, with the teacher's answers at hand
 ([performance](../performance.md)).
 """
 PAIRS = (("resnet-lstman", "mlp"), ("deepconvlstm-om", "deepconvlstm-lm"), ("cnn-har", "tinierhar"))
+#: For methods that look for attention: the networks that can have it, and what they have.
+ATTENDED, ATTENTION = (("deepconvlstm-om", "deepconvlstm-lm"),), "channel:r=2,spatial:k=5,after=2"
 
 
 def main() -> None:
@@ -127,19 +131,32 @@ def options(way: Method) -> list[str]:
 
 def beside(way: Method) -> list[str]:
     """How many numbers are trained beside the networks, for a few pairs."""
-    if way.extras is None or way.attention:
-        return []
     rows = ["| teacher | student | trained beside them |", "|---|---|--:|"]
-    for teacher, student in PAIRS:
-        theirs, mine = (teacher_network(build(name, SHAPE), way).tap_shapes for name in (teacher, student))
+    sizes = []
+    for teacher, student in ATTENDED if way.attention else PAIRS:
         try:
-            made = way.draw_extras(mine, theirs, 0)
+            sizes.append(trained_beside(way, teacher, student))
+            rows.append(f"| {teacher} | {student} | {sizes[-1]:,} |")
         except UserError as problem:
             rows.append(f"| {teacher} | {student} | refused: {problem} |")
-            continue
-        rows.append(f"| {teacher} | {student} | {sum(values.size for values in made.values()):,} |")
-    text = f"At {SHAPE} (samples, channels, classes). What is trained beside the student stays behind at inference."
-    return ["## Trained beside", text, "\n".join(rows)]
+    text = "Nothing is trained beside the networks."
+    if any(sizes):
+        text = f"At {SHAPE} (samples, channels, classes). What is trained beside the student stays behind at inference."
+    table = "\n".join(rows) if any(sizes) or any("refused" in row for row in rows) else ""
+    return ["## Trained beside", text, table]
+
+
+def trained_beside(way: Method, teacher: str, student: str) -> int:
+    """Numbers that are trained beside a student and its teacher."""
+    mine = student_network(built(student, bool(way.attention)), way).tap_shapes
+    theirs = teacher_network(built(teacher, bool(way.attention)), way).tap_shapes if way.teacher_taps else {}
+    return sum(values.size for values in way.draw_extras(mine, theirs, 0).values())
+
+
+@cache
+def built(name: str, attended: bool) -> Any:
+    """A network, with attention or without."""
+    return build(name, SHAPE, **({"attention": ATTENTION} if attended else {}))
 
 
 if __name__ == "__main__":

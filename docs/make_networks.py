@@ -12,6 +12,7 @@ from inspect import cleandoc
 from pathlib import Path
 
 from stillmotion.networks import Network, build, cost, graph, inference, network, networks
+from stillmotion.networks import attention as cbam
 from stillmotion.networks.graph import Graph, Node
 
 FOLDER = Path(__file__).parent / "networks"
@@ -61,6 +62,7 @@ def page(entry: Network) -> str:
             "",
             f"Taps: {', '.join(f'`{tap}`' for tap in entry.taps)}. Options: {options}.",
             "",
+            *attention(entry),
             "## Diagram",
             "",
             f"At {DRAWN}; reshapes, dropout and auxiliary classifiers are left out. Shapes are those of the results.",
@@ -69,6 +71,13 @@ def page(entry: Network) -> str:
             "",
         ]
     )
+
+
+def attention(entry: Network) -> list[str]:
+    """What its attention is, and where that differs from published code."""
+    if "attention" not in entry.options:
+        return []
+    return ["## Attention", "", cleandoc(cbam.__doc__ or "").replace("``", "`"), ""]
 
 
 def builder_module(entry: Network) -> str:

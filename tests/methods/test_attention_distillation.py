@@ -209,9 +209,3 @@ def test_an_unknown_option_or_choice_is_named_with_the_valid_ones():
         method("rab-kd", project="both")
     assert method("rab-kd").chosen == {"project": "student"}
     assert method("rab-kd", project="teacher").chosen == {"project": "teacher"}
-
-
-def test_the_attention_students_have_the_objectives_of_the_plain_ones():
-    assert method("lm-att").objective is method("lm").objective
-    assert method("rb-kd-att").objective is method("rb-kd").objective
-    assert method("lm-att").attention == method("rb-kd-att").attention == ("student",)

@@ -49,7 +49,8 @@ def at(batch, student, teacher, numbers, extras):
             ours, target = meet(student[mine][b], teacher[theirs][b])
             ours, target = (each[:, 0] / np.sqrt(sum(each[:, 0] ** 2)) for each in (ours, target))
             squared = sum((ours - target) ** 2)
-            total += squared if numbers["square"] else np.sqrt(squared)
+            # Published code: the mean over positions of the squared difference; the paper: the norm.
+            total += squared / len(target) if numbers["square"] else np.sqrt(squared)
     return {"cross_entropy": cross_entropy(batch, student["logits"]), "maps": numbers["weight"] * total / B}
 
 
@@ -156,7 +157,7 @@ def test_fitnet_is_its_formula(mine, theirs):
 
 
 @pytest.mark.parametrize("square", [0.0, 1.0])
-def test_at_is_its_formula(square):
+def test_at_is_its_formula_and_squared_a_mean_over_positions_not_a_sum(square):
     student = taps(1, stage1=(6, 1), stage2=(4, 1))
     teacher = taps(2, stage1=(3, 1), stage2=(8, 1), stage3=(5, 1))
     check("at", at, student, teacher, batch=labels(B, C), numbers={"weight": 1.7, "square": square})
@@ -178,7 +179,10 @@ def test_a_method_on_stages_is_its_formula(name, loops, mine):
 
 def test_crd_is_its_formula():
     numbers = {"weight": 0.7, "temperature": 0.3}
-    check("crd", crd, taps(1, embedding=(2,)), taps(2, embedding=(4,)), batch=labels(B, C), numbers=numbers)
+    # Mixed labels: the class with the larger share decides who is a negative.
+    mixed = labels(B, C, hard=False)
+    assert len(set(mixed.targets.argmax(1))) > 1
+    check("crd", crd, taps(1, embedding=(2,)), taps(2, embedding=(4,)), batch=mixed, numbers=numbers)
 
 
 def simkd(batch, student, teacher, numbers, extras):

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from stillmotion.methods import METHODS
+from stillmotion.networks import networks
+
+from .test_arrows import CASES
 
 PAGES = Path(__file__).parents[2] / "docs" / "methods"
 
@@ -29,6 +32,45 @@ def test_a_method_has_its_file_its_advice_and_its_page(name):
         assert f"| `{number}` | {searched.default:g} |" in page
     for option, choices in way.options.items():
         assert f"- `{option}`: `{choices[0]}`" in page
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_page_says_where_the_method_differs_from_published_code(name):
+    page = (PAGES / f"{name}.md").read_text(encoding="utf-8")
+    _, _, differs = page.partition("Where this differs from the published code:")
+    assert differs.strip(), "write it into the file's docstring: 'nowhere' only where it was checked"
+
+
+def test_pages_of_networks_with_attention_say_where_it_differs_from_published_code():
+    attended = [entry.name for entry in networks() if "attention" in entry.options]
+    assert attended
+    for name in attended:
+        page = (PAGES.parent / "networks" / f"{name}.md").read_text(encoding="utf-8")
+        assert "Where this differs from the published code" in page
+        assert "batch norm" in page
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_no_page_says_that_nothing_is_trained_beside_a_method_that_trains_something(name):
+    shapes = [{tap: values.shape[1:] for tap, values in tree.items()} for tree in CASES[name][1]]
+    trained = METHODS[name].draw_extras(*shapes, 0)
+    page = (PAGES / f"{name}.md").read_text(encoding="utf-8")
+    assert "## Trained beside" in page
+    assert ("Nothing is trained beside the networks." in page) == (not trained)
+    assert ("| 0 |" in page) <= (not trained)
+
+
+def test_ofa_s_page_counts_a_classifier_for_every_stage_of_the_student():
+    page = (PAGES / "ofa.md").read_text(encoding="utf-8")
+    assert f"| resnet-lstman | mlp | {3 * (500 + 1) * 12:,} |" in page, "three stages of 500 features to 12 classes"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", METHODS)
+def test_a_page_is_what_the_method_is_now(name, monkeypatch):
+    monkeypatch.syspath_prepend(PAGES.parent)
+    made = import_module("make_methods").page(METHODS[name])
+    assert (PAGES / f"{name}.md").read_text(encoding="utf-8") == made
 
 
 def test_there_is_no_page_without_a_method():

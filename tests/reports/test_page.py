@@ -228,13 +228,17 @@ def test_attention_maps_are_of_the_size_of_the_taps(page: Path) -> None:
 
 
 def test_diagrams_say_who_teaches_what_at_which_layer(page: Path) -> None:
-    lessons = [(row["to"], row["term"]) for row in rows(page.parent / "figures" / "diagram-rab-kd.csv")]
-    assert ("logits", "cross-entropy") in lessons
-    assert ("channel_attention_2", "maps, squared gap") in lessons
-    assert ("spatial_attention_2", "maps, squared gap") in lessons
-    assert any(to == "logits" and term.startswith("answers at T") for to, term in lessons)
+    lessons = rows(page.parent / "figures" / "diagram-rab-kd.csv")
+    assert [(row["from"], row["to"], row["kind"]) for row in lessons] == [
+        ("labels", "student/logits", "cross-entropy"),
+        ("teacher/logits", "student/logits", "KL of softened probabilities"),
+        ("teacher/channel_attention_2", "student/channel_attention_2", "squared difference of maps"),
+        ("teacher/spatial_attention_2", "student/spatial_attention_2", "squared difference of maps"),
+    ]
+    assert "beta" in lessons[2]["hyperparameters"]
+    assert "beta" not in lessons[1]["hyperparameters"]
     without = [row["to"] for row in rows(page.parent / "figures" / "diagram-rab-kd-no-maps.csv")]
-    assert without == ["logits", "logits"]
+    assert without == ["student/logits", "student/logits"]
 
 
 def test_tables_for_papers_hold_together(page: Path) -> None:

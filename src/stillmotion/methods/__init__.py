@@ -5,6 +5,7 @@ terms. It knows nothing of loops, data or files.
 """
 
 from ..errors import UnknownName
+from .arrows import TracedTerm, trace_terms
 from .at import AT
 from .crd import CRD
 from .dist import DIST
@@ -48,4 +49,4 @@ def method(name: str | Method, **options: str) -> Method:
     return name.choose(options)
 
 
-__all__ = ["METHODS", "Batch", "Method", "Number", "Unfit", "find_taps", "method"]
+__all__ = ["METHODS", "Batch", "Method", "Number", "TracedTerm", "Unfit", "find_taps", "method", "trace_terms"]

@@ -1,4 +1,13 @@
-"""AT: where in time the stages of the student are active is to be where the teacher's are."""
+"""AT: where in time the stages of the student are active is to be where the teacher's are.
+
+Where this differs from the published code:
+
+- The default is the paper's norm; published code (the authors', mdistiller, RepDistiller) takes the mean over positions
+  of the squared difference instead, weighted by 1,000 in the latter two: ``square`` 1.
+- Positions are moments in time. Energies are averaged to the shorter network's moments, 16 at most; published code
+  averages features first, and squares them then.
+- All pairs of stages count; published code leaves out the stem.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +27,17 @@ LEAST = 1e-12
 def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
     r"""L = L_stud + w · Σ_pairs ‖Q_S/‖Q_S‖ − Q_T/‖Q_T‖‖, Q(t) = mean over features and sensors of f(t)², a mean over B.
 
-    ``square`` 1 takes the squared distance instead, as published code does. Pairs with a single moment say nothing.
+    ``square`` 1 takes the mean over moments of the squared difference instead of the norm, as published code does.
+    Pairs with a single moment say nothing.
     """
     apart = jnp.zeros(())
     for mine, theirs in stage_pairs(student, teacher):
         ours, target = paired(student[mine], teacher[theirs])
         if ours.shape[1] < 2:
             continue
-        squared = jnp.sum((_unit(ours[..., 0]) - _unit(target[..., 0])) ** 2, -1)
-        apart += jnp.mean(jnp.where(numbers["square"] > 0, squared, jnp.sqrt(squared + LEAST)))
+        squared = (_unit(ours[..., 0]) - _unit(target[..., 0])) ** 2
+        norm = jnp.sqrt(jnp.sum(squared, -1) + LEAST)
+        apart += jnp.mean(jnp.where(numbers["square"] > 0, jnp.mean(squared, -1), norm))
     return {"cross_entropy": cross_entropy(batch, student["logits"]), "maps": numbers["weight"] * apart}
 
 
@@ -60,6 +71,7 @@ AT = Method(
     objective=objective,
     student_taps=("logits", "stage*"),
     teacher_taps=("logits", "stage*"),
+    terms={"cross_entropy": "cross-entropy", "maps": "distance of normalised energies"},
     numbers={"weight": Number(1.0, 0.03, 30.0, log=True), "square": Number(0.0, 0.0, 0.0)},
     extras=_check,
     view=maps,

@@ -12,7 +12,7 @@ NEVER = -1e9
 
 
 def own_class(batch: Batch) -> Array:
-    """(B, C) 1 at each window's class; of windows that were mixed, at the class with the larger share."""
+    """(B, C) 1 at each window's class; of windows that were mixed, at the class with the larger share or the first."""
     return jax.nn.one_hot(jnp.argmax(batch.targets, -1), batch.targets.shape[-1])
 
 

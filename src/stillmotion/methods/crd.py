@@ -1,4 +1,16 @@
-"""CRD: the student's view of a window is told from the teacher's views of windows of other classes."""
+"""CRD: the student's view of a window is told from the teacher's views of windows of other classes.
+
+Where this differs from the published code:
+
+- Negatives are the batch's windows of other classes, as they are embedded now, with a gradient; published, 16,384 are
+  drawn from a memory of the whole data set, which moves half-way to new values and has no gradient.
+- The loss is the softmax over the window itself and its negatives (InfoNCE); published, each pair is told from noise by
+  itself (NCE), with a normaliser that is set in the first batch.
+- The temperature is 0.1, published 0.07, and searched.
+
+Of a window with a mixed label (mixup), its class is the one with the larger share, at equal shares the first; the
+published code knows no mixed labels.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +34,8 @@ def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras:
     r"""L = L_stud + w · mean_i(−log e^{s_i·t_i/τ} / Σ_j e^{s_i·t_j/τ} − log e^{s_i·t_i/τ} / Σ_j e^{s_j·t_i/τ}).
 
     s and t are the embeddings of student and teacher, each through a trained projector to 128 features and brought to
-    length 1; j runs over i itself and the windows of the batch that are of other classes. Published negatives come
-    from a memory of the whole data set; with few classes a batch holds enough of them.
+    length 1; j runs over i itself and the windows of the batch that are of other classes; with few classes a batch
+    holds enough of them.
     """
     mine = unit(projected(student["embedding"], extras, "student"))
     theirs = unit(projected(teacher["embedding"], extras, "teacher"))
@@ -50,6 +62,7 @@ CRD = Method(
     objective=objective,
     student_taps=("logits", "embedding"),
     teacher_taps=("logits", "embedding"),
+    terms={"cross_entropy": "cross-entropy", "contrast": "contrastive"},
     numbers={"temperature": Number(0.1, 0.05, 0.2, log=True), "weight": Number(0.8, 0.1, 3.0, log=True)},
     extras=_extras,
     view=flat,

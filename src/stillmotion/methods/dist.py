@@ -1,4 +1,10 @@
-"""DIST: the student's answers need only correlate with the teacher's, over classes and over the batch."""
+"""DIST: the student's answers need only correlate with the teacher's, over classes and over the batch.
+
+Where this differs from the published code:
+
+- A sum of squares is kept from 0 by 10⁻¹² below the root; the published code adds 10⁻⁸ to the product of the norms. An
+  answer that does not vary has a correlation of 0 in both.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +47,11 @@ DIST = Method(
     when="When the teacher is much stronger than the student, with batches of 64 and more.",
     objective=objective,
     teacher_taps=("logits",),
+    terms={
+        "cross_entropy": "cross-entropy",
+        "between_classes": "correlation over classes",
+        "within_classes": "correlation over windows",
+    },
     numbers={
         "temperature": Number(1.0, 1.0, 4.0, log=True),
         "b": Number(1.0, 0.5, 4.0, log=True),

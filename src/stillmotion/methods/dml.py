@@ -1,4 +1,10 @@
-"""DML: two networks of any kinds teach each other, step by step."""
+"""DML: two networks of any kinds teach each other, step by step.
+
+Where this differs from the published code:
+
+- Both networks learn in one step from one batch; published, they take turns, each with a batch of its own.
+- KL is exact; published code adds 10⁻⁸ inside the logarithm.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +44,12 @@ DML = Method(
     when="When there is no good teacher yet, or the teacher should learn too; every step costs both networks.",
     objective=objective,
     teacher_taps=("logits",),
+    terms={
+        "cross_entropy": "cross-entropy",
+        "teacher_cross_entropy": "cross-entropy",
+        "to_student": "KL of probabilities",
+        "to_teacher": "KL of probabilities",
+    },
     numbers={
         "temperature": Number(1.0, 1.0, 1.0),
         "to_student": Number(1.0, 0.1, 10.0, log=True),

@@ -1,4 +1,11 @@
-"""FitNet: one hidden stage of the student, projected, is to be that of the teacher."""
+"""FitNet: one hidden stage of the student, projected, is to be that of the teacher.
+
+Where this differs from the published code:
+
+- The projector is linear; published it is a convolution that also matches sizes, with batch norm and ReLU.
+- The weight is 1, published 100 for images (mdistiller, RepDistiller).
+- Both terms are learnt together, as in that code; in the paper a first phase learns the hint alone.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +24,7 @@ def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras:
     r"""L = L_stud + w · ‖r(f_S) − f_T‖², f the middle stage of each, r a trained projector to the teacher's width.
 
     The square is a mean over moments and features, so that w means the same for narrow and wide teachers; time is
-    averaged to the shorter of the two. Published training has a first phase for the hint alone; here both go together.
+    averaged to the shorter of the two.
     """
     (mine,), (theirs,) = stages_of(student), stages_of(teacher)
     ours, target = paired(projected(student[mine], extras, "hint"), teacher[theirs])
@@ -40,6 +47,7 @@ FITNET = Method(
     objective=objective,
     student_taps=("logits", "stage*"),
     teacher_taps=("logits", "stage*"),
+    terms={"cross_entropy": "cross-entropy", "hint": "squared difference"},
     numbers={"weight": Number(1.0, 0.01, 100.0, log=True)},
     extras=_extras,
     view=middle,

@@ -3,7 +3,8 @@
 Known, from the abstract of Xiao et al. (TNNLS 36(9), 2025): distillation is mutual, between networks of unlike kinds;
 it acts on intermediate and output layers; a weighted ensemble feature merges the intermediate features of both.
 
-Our reconstruction, all else; the paper's full text was not at hand:
+Where this differs from the published code: not known, no code is published. Our reconstruction is all else; the paper's
+full text was not at hand:
 
 - Every stage of both networks is averaged over time, projected to ``WIDTH`` features and standardised window by window,
   so that no network weighs more because its features are larger. Each has an auxiliary classifier with cross-entropy.
@@ -166,6 +167,17 @@ HMKD = Method(
     objective=objective,
     student_taps=("logits", "stage*"),
     teacher_taps=("logits", "stage*"),
+    terms={
+        "cross_entropy": "cross-entropy",
+        "teacher_cross_entropy": "cross-entropy",
+        "to_student": "KL of probabilities",
+        "to_teacher": "KL of probabilities",
+        "auxiliary": "cross-entropy of stages",
+        "ensemble": "cross-entropy of the ensemble",
+        "feature_to_student": "KL to the ensemble",
+        "feature_to_teacher": "KL to the ensemble",
+        "to_ensemble": "KL of the ensemble",
+    },
     numbers={
         "to_student": Number(1.0, 0.1, 10.0, log=True),
         "to_teacher": Number(0.3, 0.0, 1.0),

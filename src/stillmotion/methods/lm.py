@@ -1,4 +1,7 @@
-"""LM: the student learns from the labels alone."""
+"""LM: the student learns from the labels alone.
+
+Where this differs from the published code: nowhere; it is cross-entropy alone.
+"""
 
 from __future__ import annotations
 
@@ -17,4 +20,5 @@ LM = Method(
     source="Agac & Incel, attention-based knowledge distillation: L_stud",
     when="Always, as the plain student of the same budget: what a teacher adds is measured against it.",
     objective=objective,
+    terms={"cross_entropy": "cross-entropy"},
 )

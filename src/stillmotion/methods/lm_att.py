@@ -1,4 +1,8 @@
-"""LM-Att: a student with attention learns from the labels alone."""
+"""LM-Att: a student with attention learns from the labels alone.
+
+Where this differs from the published code: nowhere in the objective; of the
+attention see ``networks/attention.py``.
+"""
 
 from __future__ import annotations
 

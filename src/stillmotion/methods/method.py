@@ -83,6 +83,8 @@ class Method:
         when: when to use it, in a sentence.
         student_taps: outputs that it needs of the student; a name with ``*`` stands for all that match, one at least.
         teacher_taps: outputs that it needs of the teacher; none: it needs no teacher.
+        terms: what kind each of its loss terms is, in a few words for a diagram, by name; what a term teaches from what
+            is read off the objective (``trace_terms``).
         attention: networks that must have attention.
         numbers: its numbers, by name.
         options: what can be chosen besides, by name: all choices, the one taken first. Of methods that train the
@@ -104,6 +106,7 @@ class Method:
     when: str = ""
     student_taps: tuple[str, ...] = ("logits",)
     teacher_taps: tuple[str, ...] = ()
+    terms: Mapping[str, str] = field(default_factory=dict)
     attention: tuple[Literal["student", "teacher"], ...] = ()
     numbers: Mapping[str, Number] = field(default_factory=dict)
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -1,4 +1,16 @@
-"""MLLD: answers compared window by window, between windows and between classes, at several temperatures."""
+"""MLLD: answers compared window by window, between windows and between classes, at several temperatures.
+
+Where this differs from the published code:
+
+- Temperatures are 1, 2 and 4; published 2, 3, 4, 5 and 6.
+- Each level has a weight of its own; published, all share KD's (0.9 beside 0.1 for labels).
+- A window is seen once, and all windows and classes count. Published, it is seen weakly and strongly augmented: KL and
+  cross-entropy count in both views, Gram terms in the weak one. Windows of which the teacher is surer than of half of
+  the batch are meant to be left out there, and classes likewise; as what is multiplied is a sum already, the weak
+  view's terms all shrink to about one half.
+
+Labels, mixed or not, act in the cross-entropy alone.
+"""
 
 from __future__ import annotations
 
@@ -43,6 +55,12 @@ MLLD = Method(
     when="With any pair, when the batch's size is settled: the weights of its Gram terms hang on it.",
     objective=objective,
     teacher_taps=("logits",),
+    terms={
+        "cross_entropy": "cross-entropy",
+        "instances": "KL at three temperatures",
+        "batch": "squared difference of window similarities",
+        "classes": "squared difference of class similarities",
+    },
     numbers={
         "instance": Number(0.3, 0.03, 3.0, log=True),
         "batch": Number(0.03, 0.001, 1.0, log=True),

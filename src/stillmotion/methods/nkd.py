@@ -1,4 +1,13 @@
-"""NKD: the other classes normalised to sum to one, and the teacher's trust in the right one as a label."""
+"""NKD: the other classes normalised to sum to one, and the teacher's trust in the right one as a label.
+
+Where this differs from the published code:
+
+- The class itself is left out of the last term, as in the paper and in those versions of the published file that lower
+  its logit by 1,000. In another version the mask is built of ones, so that nothing is left out.
+
+Of a window with a mixed label (mixup), t is the class with the larger share, at equal shares the first, as in the
+published code.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +44,11 @@ NKD = Method(
     when="With any pair; it has fewer numbers to search than DKD and no warm-up.",
     objective=objective,
     teacher_taps=("logits",),
+    terms={
+        "cross_entropy": "cross-entropy",
+        "target_class": "cross-entropy at the teacher's certainty",
+        "other_classes": "cross-entropy among other classes",
+    },
     numbers={
         "temperature": Number(1.0, 1.0, 4.0, log=True),
         "gamma": Number(1.5, 0.3, 3.0, log=True),

@@ -1,4 +1,11 @@
-"""PKT: how likely a window takes another for its neighbour is to be as the teacher says."""
+"""PKT: how likely a window takes another for its neighbour is to be as the teacher says.
+
+Where this differs from the published code:
+
+- A window is not its own neighbour; published, it is.
+- The sum over neighbours is taken, and the mean over windows; published, the mean over pairs: its weight of 30,000 is
+  470 here at batches of 64.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +22,7 @@ TINY = 1e-7
 def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
     r"""L = L_stud + w · mean_i Σ_{j≠i} p_T(j|i) log(p_T(j|i) / p_S(j|i)), p(j|i) ∝ (cos(e_i, e_j) + 1) / 2.
 
-    e are embeddings. Published code lets a window be its own neighbour, and takes the mean over pairs: its weight of
-    30,000 is 470 here at batches of 64.
+    e are embeddings; a window is no neighbour of its own.
     """
     ours, target = _neighbours(student["embedding"]), _neighbours(teacher["embedding"])
     apart = jnp.mean(jnp.sum(target * (jnp.log(target + TINY) - jnp.log(ours + TINY)), -1))
@@ -38,6 +44,7 @@ PKT = Method(
     objective=objective,
     student_taps=("logits", "embedding"),
     teacher_taps=("logits", "embedding"),
+    terms={"cross_entropy": "cross-entropy", "neighbours": "KL of neighbour probabilities"},
     numbers={"weight": Number(100.0, 3.0, 3000.0, log=True)},
     view=flat,
 )

@@ -1,4 +1,11 @@
-"""RAB-KD: the student learns the labels, the teacher's softened answers, and where the teacher attends."""
+"""RAB-KD: the student learns the labels, the teacher's softened answers, and where the teacher attends.
+
+Where this differs from the published code:
+
+- The projector is trained; there it keeps its first values.
+- With both attentions on, both terms count; there only the spatial one was used.
+- Channel maps are projected from the student's to the teacher's width by default (``project``).
+"""
 
 from __future__ import annotations
 
@@ -25,9 +32,6 @@ def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras:
     Channel maps of unequal width go through a trained projector, by default the student's map to the teacher's width:
     the target stays what the teacher says. ``project`` ``teacher`` is the published direction, in which a trained
     projector may learn to say always the same. Spatial maps of unequal size are aligned by interpolating the student's.
-
-    Two things differ from the published code on purpose: there the projector was never trained, and with both
-    attentions on only the spatial term was used.
     """
     terms = rb_kd.objective(batch, student, teacher, numbers, extras)
     for kind, mine, theirs in map_pairs(student, teacher):
@@ -82,6 +86,7 @@ RAB_KD = Method(
     objective=objective,
     student_taps=("logits", "*_attention_*"),
     teacher_taps=("logits", "*_attention_*"),
+    terms={**rb_kd.RB_KD.terms, **{f"{kind}_attention": "squared difference of maps" for kind in MAPS}},
     attention=("student", "teacher"),
     # The sources set β to 1, the middle of what is searched (on a scale of factors).
     numbers={**rb_kd.RB_KD.numbers, "beta": Number(1.0, 0.01, 100.0, log=True)},

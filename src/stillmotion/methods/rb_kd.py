@@ -1,4 +1,9 @@
-"""RB-KD: the student learns the labels and the teacher's softened answers."""
+"""RB-KD: the student learns the labels and the teacher's softened answers.
+
+Where this differs from the published code: nowhere in the formula (checked against
+mdistiller and RepDistiller, KL summed over classes). They weigh labels 0.1 and the teacher 0.9, at T = 4; here α is
+0.5, and searched.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +33,7 @@ RB_KD = Method(
     when="First, with any teacher, one in a file of scores included: it is cheap and rarely hurts.",
     objective=objective,
     teacher_taps=("logits",),
+    terms={"cross_entropy": "cross-entropy", "distillation": "KL of softened probabilities"},
     # The sources' grid: T in {1, 2, 4, 6, 8, 10, 15}, α in {0.1 … 0.9}.
     numbers={
         "temperature": Number(4.0, 1.0, 15.0, log=True),

@@ -1,4 +1,8 @@
-"""RB-KD-Att: response-based distillation into a student with attention, from a plain teacher."""
+"""RB-KD-Att: response-based distillation into a student with attention, from a plain teacher.
+
+Where this differs from the published code: nowhere in the formula; of α see ``kd``, of
+the attention ``networks/attention.py``.
+"""
 
 from __future__ import annotations
 

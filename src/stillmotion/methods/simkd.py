@@ -3,6 +3,14 @@
 The projector between them is linear, so projector and classifier are one matrix: after every step it is written over
 the student's own classifier. What is published keeps a deeper projector at inference, which costs more than a student
 for a watch does; here a device runs the student as it is, and its cost holds the projector.
+
+Where this differs from the published code:
+
+- The projector is linear and acts on embeddings; published it acts on the maps before pooling: three convolutions with
+  batch norm and ReLU.
+- It becomes part of the student's classifier; published it stays in the network at inference.
+
+Labels, mixed or not, act nowhere.
 """
 
 from __future__ import annotations
@@ -45,6 +53,7 @@ SIMKD = Method(
     objective=objective,
     student_taps=("logits", "embedding"),
     teacher_taps=("logits", "embedding"),
+    terms={"embedding": "squared difference"},
     extras=_extras,
     classifier=_classifier,
     view=flat,

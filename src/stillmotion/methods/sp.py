@@ -1,4 +1,10 @@
-"""SP: windows that are alike for the teacher are to be alike for the student."""
+"""SP: windows that are alike for the teacher are to be alike for the student.
+
+Where this differs from the published code:
+
+- The rows are embeddings; published code takes the last map before pooling, flattened.
+- The weight is 300, published 3,000 (mdistiller, RepDistiller); the formula is the same.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +32,7 @@ SP = Method(
     objective=objective,
     student_taps=("logits", "embedding"),
     teacher_taps=("logits", "embedding"),
+    terms={"cross_entropy": "cross-entropy", "similarity": "squared difference of similarities"},
     numbers={"weight": Number(300.0, 10.0, 10_000.0, log=True)},
     view=flat,
 )

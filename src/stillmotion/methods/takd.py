@@ -2,6 +2,9 @@
 
 One step of the chain is KD. Who the assistant is, and that the teacher teaches it first, is said by a study's variant:
 ``teacher = "assistant"`` and ``assistant``, the name of its network; it is taught at KD's defaults.
+
+Where this differs from the published code: its KL is a mean over the elements, that
+is over classes too, and so C times smaller at the same weight; here it is the sum over classes, as for ``kd``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,13 @@
-"""VID: the student's stages are to tell as much about the teacher's as they can."""
+"""VID: the student's stages are to tell as much about the teacher's as they can.
+
+Where this differs from the published code:
+
+- μ is one linear map with a bias; published three convolutions of 1 with ReLU between them, without biases.
+- The smallest variance is 10⁻³, published 10⁻⁵. Variances are trained, as in RepDistiller and the paper; mdistiller's
+  are in no optimiser and stay at 5.
+- Stages are moments of 16 at most, brought to the shorter of the two after μ; published before it.
+- All pairs of stages count; published code leaves out the stem.
+"""
 
 from __future__ import annotations
 
@@ -55,6 +64,7 @@ VID = Method(
     objective=objective,
     student_taps=("logits", "stage*"),
     teacher_taps=("logits", "stage*"),
+    terms={"cross_entropy": "cross-entropy", "information": "Gaussian likelihood"},
     numbers={"weight": Number(1.0, 0.03, 10.0, log=True)},
     extras=_extras,
     view=condensed,

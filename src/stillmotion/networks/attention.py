@@ -3,6 +3,16 @@
 CBAM (Woo et al., ECCV 2018; attached to one convolution of a student by Agac & Incel): first *which filters*, then
 *where*. Its "channel" attention weighs the filters of the feature map, not the sensor's channels; those are an axis of
 the spatial map. Whoever wants a weight per sensor channel adds ``sensor_attention``.
+
+Where this differs from the published code (the authors' attention-module):
+
+- The spatial convolution is followed by its sigmoid alone, as in the paper's formula; published code has a batch norm
+  between them.
+- The two pooled maps enter that convolution as mean, then maximum, as in the paper; published the other way round. Its
+  weights are trained, so only weights that are carried over have to be turned.
+- The reduction is at most the number of filters, one hidden unit is kept; published code would keep none. Reduction and
+  kernel are the caller's; published defaults are 16 and 7.
+- A map over time alone (batch, time, filters) is pooled over time, and its spatial kernel runs over time.
 """
 
 from __future__ import annotations

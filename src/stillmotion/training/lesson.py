@@ -148,11 +148,9 @@ def prepare(
         classes: how many.
         live: the teacher answers inside the step.
     """
-    there = tap_names(model)
     if "student" in method.attention:
-        find_taps(["*_attention_*"], there, method=method.name, network=model.name)
-    wanted = find_taps(("logits", *method.student_taps), there, **_who(method, model.name))
-    student = Functional(model, sorted(wanted), method.view)
+        find_taps(["*_attention_*"], tap_names(model), method=method.name, network=model.name)
+    student = student_network(model, method)
     student.require_fit(windows.shape[1:], classes)
     if not method.teacher_taps:
         return Lesson(method, student, tuple(teachers), None, {})
@@ -164,6 +162,12 @@ def prepare(
         lesson = Lesson(method, student, tuple(teachers), None, _answered(method, teachers, windows))
     _ = lesson.beside  # taps that do not go together are found now
     return lesson if method.classifier is None else _handed_on(lesson)
+
+
+def student_network(model: keras.Model, method: Method) -> Functional:
+    """A student's model as a function with the taps that a method wants."""
+    wanted = find_taps(("logits", *method.student_taps), tap_names(model), **_who(method, model.name))
+    return Functional(model, sorted(wanted), method.view)
 
 
 def teacher_network(model: keras.Model, method: Method) -> Functional:

@@ -1,14 +1,17 @@
-"""Who teaches what, at which layer: a drawing of every variant."""
+"""Who teaches what, at which layer: a drawing of every variant, read off its method's objective."""
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from ...methods import method
-from ...networks import graph, tap_names
+from ...methods import TracedTerm, Unfit, method, trace_terms
+from ...networks import graph
 from ...studies import Variant
 from ...studies.teachers import model_of
+from ...training.lesson import student_network, teacher_network
 from ..evidence import Evidence
 from ..figure import Figure, Marks, Value
 from ..palette import COLOURS, INK, QUIET
@@ -20,169 +23,199 @@ if TYPE_CHECKING:
 STUDENT, TEACHER, LABELS = (COLOURS[name][0] for name in ("series-1", "teacher-0", "series-3"))
 #: Layers that are drawn, and what they are called.
 DRAWN = {"Conv2D": "conv", "Conv1D": "conv", "SeparableConv1D": "conv", "LSTM": "LSTM", "GRU": "GRU", "Dense": "dense"}
+#: Middles of the columns (the teacher's layers, loss terms, the student's layers) and half of a box's width.
+LEFT, MIDDLE, RIGHT, HALF = 1.5, 5.0, 8.5, 1.4
+#: A term, what teaches by it, and the taps that are taught from just these.
+Bundle = tuple[TracedTerm, tuple[str, ...], tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A network's layers from front to back, those alike together.
+
+    Args:
+        title: stands above it.
+        boxes: what stands in each box.
+        places: number of the box in which, or behind which, each layer is, by the layer's name.
+    """
+
+    title: str
+    boxes: tuple[str, ...]
+    places: Mapping[str, int]
 
 
 def diagrams(evidence: Evidence) -> list[Figure]:
     """A figure for each variant that has been trained."""
-    found = []
-    for line in evidence.lines:
-        if line.role == "teacher" or line.name not in evidence.first_runs:
-            continue
-        variant = evidence.record.study.all_variants[line.name]
-        found.append(_diagram(evidence, line.name, variant))
-    return found
+    variants = evidence.record.study.all_variants
+    trained = [line.name for line in evidence.lines if line.role != "teacher" and line.name in evidence.first_runs]
+    return [_diagram(evidence, name, variants[name]) for name in trained]
 
 
 def _diagram(evidence: Evidence, name: str, variant: Variant) -> Figure:
-    run = evidence.first_runs[name]
-    ground, planner = evidence.record.ground, evidence.record.planner
-    way = method(variant.method, **variant.options)
-    student, mine = _stack(model_of(run, ground)), _attention(run.attention)
-    members = planner.teachers(variant, run.fold, run.attention) if variant.teacher != "none" else ()
-    teacher, title = [], ""
-    if members:
-        first = members[0]
-        teacher = _stack(model_of(first, ground))
-        title = "itself, trained before" if variant.teacher == "self" else first.network
-        if len(members) > 1:
-            title += f" (mean of {len(members)})"
-    elif variant.teacher != "none":
-        teacher, title = ["scores from a file"], "a file of scores"
-    lessons: list[tuple[str, str, str]] = []
-    if way.teacher_taps:
-        taps = tap_names(model_of(run, ground))
-        for wanted in way.student_taps:
-            lessons += [(tap, *_lesson(tap, run.numbers)) for tap in taps if fnmatchcase(tap, wanted)]
-        lessons = [lesson for lesson in lessons if lesson[2] != "0"]
+    run, ground = evidence.first_runs[name], evidence.record.ground
+    way, model = method(variant.method, **variant.options), model_of(run, ground)
+    student, teacher = _stack(model, f"student: {run.network}"), None
+    shapes, taught = student_network(model, way).tap_shapes, {}
+    if variant.teacher != "none":
+        members = evidence.record.planner.teachers(variant, run.fold, run.attention)
+        if members:
+            title = "itself, trained before" if variant.teacher == "self" else members[0].network
+            several = f" (mean of {len(members)})" if len(members) > 1 else ""
+            model = model_of(members[0], ground)
+            teacher = _stack(model, f"teacher: {title}{several}")
+            taught = teacher_network(model, way).tap_shapes if way.teacher_taps else {}
+        else:
+            teacher = Stack("teacher: a file of scores", ("logits",), {})
+            taught = {"logits": shapes["logits"]}
+    given = {number: value for number, value in run.numbers.items() if number in way.numbers}
+    terms, note = [], ""
+    try:
+        terms = [term for term in trace_terms(way, shapes, taught, way.resolve(given)) if term.arrows]
+    except Unfit as problem:
+        note = str(problem)
+    if way.classifier is not None:
+        note = "After every step the student's classifier is made anew from the teacher's."
     rows: list[dict[str, Value]] = [
-        {"variant": name, "from": "labels", "to": "logits", "term": "cross-entropy", "weight": _weight(run.numbers)}
+        {
+            "variant": name,
+            "from": source,
+            "to": target,
+            "term": term.name,
+            "kind": term.kind,
+            "projected": "yes" if term.projected else "no",
+            "hyperparameters": _valued(term.hyperparameters),
+        }
+        for term in terms
+        for source, target in term.arrows
     ]
-    rows += [
-        {"variant": name, "from": title, "to": tap, "term": term, "weight": weight} for tap, term, weight in lessons
+    bundles = _bundles(terms)
+    attention = run.attention.replace(",", ", ").replace(";", "; ")
+    sentences = [
+        f"Student {run.network}: {', then '.join(student.boxes)}{f'; attention: {attention}' if attention else ''}",
+        *([teacher.title] if teacher else []),
+        *(_in_words(bundle) for bundle in bundles),
     ]
-    said = "; ".join(f"{row['from']} teach {row['to']} by {row['term']} (weight {row['weight']})" for row in rows)
 
     def draw(sheet: Sheet, mark: Marks) -> None:
         panel = sheet.subplots()
         panel.set_axis_off()
-        _draw(panel, run.network, student, title, teacher, lessons, _weight(run.numbers))
+        _draw(panel, student, teacher, bundles)
 
     return Figure(
         f"diagram-{name}",
         f"{name}: {variant.title or way.title}",
-        f"Student {run.network}: {', then '.join(student)}{'; attention: ' + mine if mine else ''}. {said}.",
+        " ".join(f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences),
         rows,
         draw,
-        (5.0, 0.6 + 0.42 * max(len(student), len(teacher)) + 0.5),
+        (5.0, 1.1 + 0.42 * _tallest(student, teacher, bundles)),
+        note,
     )
 
 
-def _stack(model: object) -> list[str]:
-    """The layers that hold weights, those alike together, and attention where it sits."""
-    found: list[str] = []
-    counted: list[tuple[str, str]] = []
+def _stack(model: object, title: str) -> Stack:
+    """The layers that hold weights, and attention where it sits."""
+    layers: list[tuple[str, int]] = []
+    places: dict[str, int] = {}
     for node in graph(model).nodes:
         if node.name.startswith(("channel_attention", "spatial_attention", "sensor_attention")):
-            counted.append((node.name, ""))
+            layers.append((node.name.replace("_", " "), 1))
         elif node.op in DRAWN and not node.name.startswith(("channel_", "spatial_", "sensor_")):
-            counted.append((DRAWN[node.op], f" {node.shape[-1]}"))
-    for what, size in counted:
-        last = found[-1] if found else ""
-        if last.partition(" × ")[2] == what + size:
-            found[-1] = f"{int(last.partition(' × ')[0]) + 1} × {what}{size}"
-        else:
-            found.append(f"1 × {what}{size}" if size else what)
-    found = [each.removeprefix("1 × ") for each in found]
-    return [*found[:-1], f"{found[-1]} = logits"] if found else ["logits"]
+            text = f"{DRAWN[node.op]} {node.shape[-1]}"
+            if layers and layers[-1][0] == text:
+                layers[-1] = (text, layers[-1][1] + 1)
+            else:
+                layers.append((text, 1))
+        places[node.name] = max(len(layers) - 1, 0)
+    boxes = [text if count == 1 else f"{count} × {text}" for text, count in layers]
+    return Stack(title, (*boxes[:-1], f"{boxes[-1]} = logits") if boxes else ("logits",), places)
 
 
-def _attention(text: str) -> str:
-    return text.replace(",", ", ").replace(";", "; ")
+def _bundles(terms: Sequence[TracedTerm]) -> list[Bundle]:
+    """Every term with its sources and targets, more than once where its taps are taught from different ones."""
+    bundles: list[Bundle] = []
+    for term in terms:
+        sources: dict[str, tuple[str, ...]] = {}
+        for source, target in term.arrows:
+            sources[target] = (*sources.get(target, ()), source)
+        for alike in dict.fromkeys(sources.values()):
+            targets = tuple(target for target, every in sources.items() if every == alike)
+            bundles.append((term, alike, targets))
+    return bundles
 
 
-def _lesson(tap: str, numbers: object) -> tuple[str, str]:
-    given = dict(numbers)  # type: ignore[call-overload]
-    if tap == "logits":
-        alpha = given.get("alpha")
-        weight = f"{1 - alpha:.2g}" if alpha is not None else "method's own"
-        heat = given.get("temperature")
-        return f"answers at T = {heat:.3g}" if heat is not None else "answers", weight
-    beta = given.get("beta")
-    return "maps, squared gap", f"{beta:.3g}" if beta is not None else "method's own"
+def _in_words(bundle: Bundle) -> str:
+    term, *ends = bundle
+    sources, targets = (" and ".join(place.replace("/", "'s ") for place in places) for places in ends)
+    values = f" ({_valued(term.hyperparameters)})" if term.hyperparameters else ""
+    return f"{term.kind}{', projected' if term.projected else ''}{values}: from {sources} to {targets}"
 
 
-def _weight(numbers: object) -> str:
-    alpha = dict(numbers).get("alpha")  # type: ignore[call-overload]
-    return f"{alpha:.2g}" if alpha is not None else "1"
+def _valued(hyperparameters: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.3g}" for name, value in hyperparameters.items())
 
 
-def _draw(
-    panel: Axes,
-    network: str,
-    student: list[str],
-    title: str,
-    teacher: list[str],
-    lessons: list[tuple[str, str, str]],
-    weight: str,
-) -> None:
-    tallest = max(len(student), len(teacher))
+def _tallest(student: Stack, teacher: Stack | None, bundles: Sequence[Bundle]) -> int:
+    """Rows that the tallest column takes; words of a term need more than one."""
+    return max(_rows(student, teacher), round(1.3 * len(bundles)))
+
+
+def _rows(student: Stack, teacher: Stack | None) -> int:
+    """Rows of boxes: labels stand below the teacher."""
+    return max(len(student.boxes), 1 + (len(teacher.boxes) if teacher else 0))
+
+
+def _draw(panel: Axes, student: Stack, teacher: Stack | None, bundles: Sequence[Bundle]) -> None:
+    tallest, rows = _tallest(student, teacher, bundles), _rows(student, teacher)
     panel.set_xlim(0, 10)
-    panel.set_ylim(tallest + 1.1, -0.9)
-    left = 6.6 if teacher else 3.3
-    heights = _boxes(panel, student, left, STUDENT, tallest, f"student: {network}")
-    if teacher:
-        own = _boxes(panel, teacher, 0.1, TEACHER, tallest, f"teacher: {title}")
-        for tap, term, amount in lessons:
-            # The teacher's map of the same kind; answers come from its last layer.
-            kind = tap.rpartition("_")[0] or tap
-            source = next((y for text, y in own if text.startswith(kind)), own[-1][1])
-            target = next((y for text, y in heights if text.startswith(tap)), heights[-1][1])
-            _arrow(panel, (3.35, source), (left - 0.02, target), f"{term}\n× {amount}", TEACHER)
-    panel.annotate(
-        f"labels × {weight}",
-        (left + 1.6, heights[-1][1] + 0.34),
-        (left + 1.6, tallest + 0.85),
-        ha="center",
-        fontsize=8.5,
-        color=LABELS,
-        arrowprops={"arrowstyle": "-|>", "color": LABELS, "linewidth": 1.3},
-    )
+    panel.set_ylim(tallest - 0.4, -1.1)
+    # Networks end at the bottom, where logits are; all boxes together stand in the middle.
+    floor = (tallest + rows) / 2
+    if any("labels" in sources for _, sources, _ in bundles):
+        _box(panel, "labels", LEFT, floor - 1, LABELS)
+    ends = {"labels": (LEFT + HALF, floor - 1)}
+    columns = [("student", student, RIGHT, STUDENT, floor)]
+    columns += [("teacher", teacher, LEFT, TEACHER, floor - 1)] if teacher else []
+    for side, stack, x, colour, bottom in columns:
+        top = bottom - len(stack.boxes)
+        panel.text(x, top - 0.55, stack.title, ha="center", fontsize=9, fontweight="bold", color=colour)
+        for number, text in enumerate(stack.boxes):
+            _box(panel, text, x, top + number, colour)
+            if number:
+                panel.plot([x, x], [top + number - 0.68, top + number - 0.32], color=QUIET, linewidth=1)
+        near = x + HALF if side == "teacher" else x - HALF
+        ends |= {f"{side}/{tap}": (near, top + place) for tap, place in stack.places.items()}
+        ends[f"{side}/logits"] = (near, bottom - 1)
+
+    def height(bundle: Bundle) -> float:
+        _, sources, targets = bundle
+        return sum(ends[place][1] for place in (*sources, *targets)) / len((*sources, *targets))
+
+    for number, (term, sources, targets) in enumerate(sorted(bundles, key=height)):
+        y = (number + 0.5) * tallest / len(bundles) - 0.5
+        colour = LABELS if sources == ("labels",) else TEACHER
+        words = wrap(f"{term.kind}{', projected' if term.projected else ''}", 26)
+        words += wrap(_valued(term.hyperparameters), 28)
+        panel.text(MIDDLE, y, "\n".join(words), ha="center", va="center", fontsize=7, color=colour, linespacing=1.0)
+        for places, style in ((sources, "-"), (targets, "-|>")):
+            for end in dict.fromkeys(ends[place] for place in places):
+                edge = (MIDDLE + (HALF if end[0] > MIDDLE else -HALF), y)
+                # An arrow's head is at what is taught.
+                panel.annotate("", end, edge, arrowprops={"arrowstyle": style, "color": colour, "linewidth": 1})
 
 
-def _boxes(
-    panel: Axes, texts: list[str], left: float, colour: str, tallest: int, title: str
-) -> list[tuple[str, float]]:
+def _box(panel: Axes, text: str, x: float, y: float, colour: str) -> None:
     from matplotlib.patches import FancyBboxPatch
 
-    found = []
-    top = tallest - len(texts)
-    panel.text(left + 1.6, top - 0.55, title, ha="center", fontsize=9, fontweight="bold", color=colour)
-    # Both end at the bottom, where answers are.
-    for number, text in enumerate(texts):
-        y = number + (tallest - len(texts))
-        style = "--" if "attention" in text else "-"
-        panel.add_patch(
-            FancyBboxPatch(
-                (left + 0.05, y - 0.3),
-                3.15,
-                0.6,
-                boxstyle="round,pad=0.02,rounding_size=0.12",
-                facecolor="none",
-                edgecolor=colour,
-                linewidth=1.2,
-                linestyle=style,
-            )
+    panel.add_patch(
+        FancyBboxPatch(
+            (x - HALF, y - 0.3),
+            2 * HALF,
+            0.6,
+            boxstyle="round,pad=0.02,rounding_size=0.12",
+            facecolor="none",
+            edgecolor=colour,
+            linewidth=1.2,
+            linestyle="--" if "attention" in text else "-",
         )
-        panel.text(left + 1.6, y, text.replace("_", " "), ha="center", va="center", fontsize=8.5, color=INK)
-        if number:
-            panel.annotate(
-                "", (left + 1.6, y - 0.32), (left + 1.6, y - 0.68), arrowprops={"arrowstyle": "-", "color": QUIET}
-            )
-        found.append((text, float(y)))
-    return found
-
-
-def _arrow(panel: Axes, start: tuple[float, float], end: tuple[float, float], text: str, colour: str) -> None:
-    panel.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 1.3})
-    middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2 - 0.07)
-    panel.text(*middle, text, ha="center", va="bottom", fontsize=8.5, color=colour, linespacing=1.1)
+    )
+    panel.text(x, y, text, ha="center", va="center", fontsize=8.5, color=INK)

@@ -301,3 +301,9 @@ def refused_or_right(where, junk):
 @pytest.mark.parametrize("at", range(len(JUNK)))
 def test_junk_in_any_place_is_refused_in_a_sentence_or_means_what_it_says(where, at):
     assert refused_or_right(where, JUNK[at])
+
+
+def test_names_with_digits_that_are_no_numbers_are_sorted_without_a_traceback():
+    X = arrays()[0]
+    data = sm.from_arrays(X, ["x²", "²"] * 6, ["²", "2", "10"] * 4, rate=50, channels=ACC)
+    assert (data.subjects, data.spec.classes) == (("2", "10", "²"), ("x²", "²"))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import UnknownName, UserError
-from .recording import NULL, Dataset, Floats, Labels, Note, natural_key
+from .recording import NULL, Dataset, Floats, Labels, Note, _natural
 from .spec import UNITS, Channel, SignalSpec
 from .stitch import Rows, find_hop, stitch
 from .tables.mapping import NO_LABEL
@@ -320,7 +320,7 @@ def _classes(y: Column, classes: Sequence[str] | None, name: str) -> tuple[Label
             raise UserError(f"{name}: classes is a list of names, such as ['sit', 'walk'], not {classes!r}.")
         known = list(classes)
     elif text:
-        known = sorted((value for value in values.tolist() if not _means_none(value)), key=natural_key)
+        known = sorted((value for value in values.tolist() if not _means_none(value)), key=_natural)
     else:
         known = [str(value) for value in values.tolist() if value >= 0]
     if len(known) > MOST_CLASSES:

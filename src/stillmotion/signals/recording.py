@@ -160,7 +160,7 @@ class Dataset:
     @property
     def subjects(self) -> tuple[str, ...]:
         """The people, sorted (numbers as numbers)."""
-        return tuple(sorted({row["subject"] for row in self.index}, key=natural_key))
+        return tuple(sorted({row["subject"] for row in self.index}, key=_natural))
 
     def __len__(self) -> int:
         return len(self.index)
@@ -168,7 +168,7 @@ class Dataset:
     def having(self, subjects: Iterable[str]) -> Dataset:
         """The recordings of some people only."""
         wanted = set(subjects)
-        unknown = sorted(wanted - set(self.subjects), key=natural_key)
+        unknown = sorted(wanted - set(self.subjects), key=_natural)
         if unknown:
             raise UserError(f"{self.name} has no person {', '.join(unknown)}. It has {', '.join(self.subjects)}.")
         return self.rebuilt([r for r in self.recordings if r.subject in wanted])
@@ -188,9 +188,8 @@ class Dataset:
         return replace(new, fingerprint="")
 
 
-def natural_key(name: str) -> tuple[int, int | str]:
-    """Sort key that takes numbers as numbers, before words."""
-    return (0, int(name)) if name.isdigit() else (1, name)
+def _natural(name: str) -> tuple[int, int | str]:
+    return (0, int(name)) if name.isdecimal() else (1, name)
 
 
 def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:

@@ -61,8 +61,24 @@ class Proposal:
     def mapping(self) -> TableMap:
         """The proposal as a mapping; what is missing is an error."""
         if self.missing:
-            raise UserError(f"{self.path}: {self.missing[0]}.")
+            raise UserError(
+                f"{self.path}: {self.missing[0]}; a mapping says it (mapping= in Python, or a TOML beside the table)."
+            )
         return TableMap.of(self.values, self.path.parent, said_in=f"the mapping proposed for {self.path}")
+
+    def describe(self) -> str:
+        """Say in a line which column is taken for what, and the remarks."""
+        device = self.mapping().devices[0]
+        taken = [f"{role} = {getattr(device, role)}" for role in WORDS if getattr(device, role)]
+        if device.time:
+            taken.append(f"unit_of_time = {device.unit_of_time}")
+        if device.rate:
+            taken.append(f"rate = {device.rate:g} Hz")
+        for group in dict.fromkeys(channel.group for channel in device.channels):
+            columns = [column for column, channel in device.sensors if channel.group == group]
+            units = {channel.unit for channel in device.channels if channel.group == group} - {""}
+            taken.append(f"{group} = {' '.join(columns)}" + "".join(f" in {unit}" for unit in units))
+        return "; ".join([", ".join(taken), *self.remarks])
 
     def to_toml(self, folder: Path | None = None) -> str:
         """The proposal as text to save beside the table, or in another folder; remarks are comments in it."""

@@ -46,6 +46,7 @@ class Cost:
 
     Args:
         network: its name.
+        input_shape, output_shape: of one window, without the batch axis: (T, D) and (C,) mostly.
         params: learnt numbers (statistics of batch normalisations and of the normaliser are none).
         flops: 2 per multiply-add and 1 per other operation, everything counted except the normaliser.
         flops_convolutions: as the sources count: convolutions with their biases, nothing else.
@@ -61,6 +62,8 @@ class Cost:
     """
 
     network: str
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
     params: int
     flops: int
     flops_convolutions: int
@@ -90,6 +93,8 @@ def cost(model: keras.Model) -> Cost:
     params, flops = sum(layer.params for layer in layers), sum(layer.flops for layer in layers)
     return Cost(
         network=model.name.replace("_", "-"),
+        input_shape=device[device.inputs[0]].shape,
+        output_shape=device[device.outputs[0].partition(":")[0]].shape,
         params=params,
         flops=flops,
         flops_convolutions=sum(layer.flops_convolutions for layer in layers),

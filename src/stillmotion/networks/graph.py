@@ -16,6 +16,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import UserError
 from .trace import Call, traced
 
 Size = tuple[int, ...]
@@ -100,6 +101,12 @@ class Graph:
 def graph(model: keras.Model) -> Graph:
     """The graph of a built model."""
     trace = traced(model)
+    for tensor in trace.inputs:
+        if None in tensor.shape[1:]:
+            raise UserError(
+                f"{model.name} takes windows of any size {tuple(tensor.shape)}; build it with a fixed one, such as "
+                f"keras.Input((100, 6))."
+            )
     names: dict[int, str] = {}
     seen: Counter[str] = Counter()
     nodes = []

@@ -83,7 +83,25 @@ class Cost:
 
 
 def cost(model: keras.Model) -> Cost:
-    """The cost of a built model for one window; a layer type without a formula is an error that names it."""
+    """Count what a built model costs for one window, layer by layer.
+
+    Args:
+        model: built; any ``keras.Model`` of layers and ``keras.ops`` that have a formula.
+
+    Returns:
+        Parameters, FLOPs in both countings, bytes.
+
+    Raises:
+        UserError: a layer's type has no formula; the error names it.
+
+    Example:
+        >>> import keras
+        >>> from stillmotion.networks import cost
+        >>> model = keras.Sequential([keras.Input((10, 3)), keras.layers.Flatten(), keras.layers.Dense(4)])
+        >>> counted = cost(model)
+        >>> counted.params, counted.multiply_adds, counted.flops
+        (124, 120, 244)
+    """
     device = graph(inference(model) if _has_auxiliaries(model) else model)
     layers = _layers(device)
     whole = _layers(graph(model)) if _has_auxiliaries(model) else layers
@@ -117,13 +135,24 @@ def network_cost(
     attention: str | Attention | Sequence[Attention] | None = None,
     recurrence: str | None = None,
 ) -> Cost:
-    """The cost of a network by name, as ``still cost`` asks for it.
+    """Count what a network costs by name, as ``still cost`` asks for it.
 
     Args:
         name: see ``networks()``.
         shape: a signal contract, or (samples, channels, classes).
         attention: such as ``channel:r=4,spatial:k=7,after=2``, see ``parse_attention``.
         recurrence: ``channels`` or ``time``.
+
+    Returns:
+        What one window costs.
+
+    Raises:
+        UserError: the name is unknown, or an option not one of the network's.
+
+    Example:
+        >>> from stillmotion.networks import network_cost
+        >>> network_cost("deepconvlstm-lm", (20, 3, 6)).params
+        1770
     """
     options: dict[str, Any] = {"attention": attention, "recurrence": recurrence}
     return cost(build(name, shape, **{key: value for key, value in options.items() if value}))

@@ -34,7 +34,7 @@ def saved_cost(path: str | Path) -> Cost:
         >>> build("mlp-small", (50, 3, 4)).save("model.keras")
         >>> counted = saved_cost("model.keras")
         >>> counted.input_shape, counted.output_shape, counted.params
-        ((50, 3), (4,), 4964)
+        ((50, 3), (4,), 6020)
     """
     path = Path(path)
     if not path.is_dir() and path.suffix != ".keras":

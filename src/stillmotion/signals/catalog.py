@@ -47,12 +47,36 @@ class Reader(Protocol):
 
 
 def card(name: str) -> Card:
-    """The card of a data set."""
+    """Return the card of a data set.
+
+    Args:
+        name: of a data set, also one that papers use (``sensors`` for ``shoaib``).
+
+    Returns:
+        What is known of it besides its samples.
+
+    Raises:
+        UnknownName: no data set has this name.
+
+    Example:
+        >>> from stillmotion.signals import card
+        >>> card("hapt").people, card("hapt").spec.rate
+        (30, 50.0)
+    """
     return reader(name).CARD
 
 
 def cards() -> dict[str, Card]:
-    """All cards by name, the embedded data set first."""
+    """Return all cards by name, the embedded data set first.
+
+    Returns:
+        Name to card.
+
+    Example:
+        >>> from stillmotion.signals import cards
+        >>> list(cards())[:3]
+        ['simulated', 'hapt', 'uci-har']
+    """
     return {name: card(name) for name in MODULES}
 
 
@@ -64,7 +88,7 @@ def load(
     cache: bool = True,
     mapping: TableMap | Proposal | Mapping[str, Any] | str | Path | None = None,
 ) -> Dataset:
-    """Recordings of a data set, as its publisher has them, or of a table of your own.
+    r"""Load the recordings of a data set, as its publisher has them, or of a table of your own.
 
     Args:
         name: a name of ``cards()`` (the simulated people need no files), or the path of a table, of a folder of tables
@@ -84,6 +108,16 @@ def load(
     Warns:
         ProposedMappingWarning: a table was read by a mapping that was proposed; with the mapping.
         DataWarning: the folder holds part of a set; with counts.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import stillmotion as sm
+        >>> rows = [f"{who},{n / 50},walk,{n % 7},{n % 5},{n % 3}" for who in ("ann", "bob") for n in range(100)]
+        >>> size = Path("walks.csv").write_text("\n".join(["person,t,activity,ax,ay,az", *rows]))
+        >>> known = {"files": "walks.csv", "subject": "person", "label": "activity", "time": "t"}
+        >>> data = sm.load("walks.csv", mapping=known | {"sensors": {"wrist.acc": ["ax", "ay", "az"]}})
+        >>> data.subjects, data.spec.rate, data.spec.classes
+        (('ann', 'bob'), 50.0, ('walk',))
     """
     name = ALIASES.get(name, name)
     if mapping is not None or (name not in MODULES and is_table(name, data)):

@@ -83,7 +83,21 @@ class Quality:
 
 
 def inspect(dataset: Dataset) -> Quality:
-    """Measure rate, jitter, gaps, missing and repeated samples, stuck and saturated sensors, units, balance."""
+    """Measure rate, jitter, gaps, missing and repeated samples, stuck and saturated sensors, units, balance.
+
+    Args:
+        dataset: any recordings.
+
+    Returns:
+        A row for every subject, and what is odd, errors among it.
+
+    Example:
+        >>> import stillmotion as sm
+        >>> from stillmotion.signals.simulated import generate
+        >>> quality = sm.inspect(generate(people=2, minutes=1))
+        >>> quality.usable, [row.subject for row in quality.people]
+        (True, ['1', '2'])
+    """
     findings: list[Finding] = [Finding("note", note.kind, note.text) for note in dataset.notes]
     people = []
     for subject in dataset.subjects:

@@ -93,11 +93,26 @@ class Proposal:
 
 
 def propose(path: str | Path, known: Mapping[str, Any] | None = None) -> Proposal:
-    """Look at the first rows of a table and propose how to read it.
+    r"""Propose how to read a table, from a look at its first rows.
 
     Args:
         path: a CSV or Parquet file.
         known: values of a mapping that are given; they are kept as they are.
+
+    Returns:
+        A mapping to look over, with what is missing in it and what was taken for what.
+
+    Raises:
+        UserError: the file is no table.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from stillmotion.signals import propose
+        >>> rows = [f"{who},{n / 50},walk,{n % 7},{n % 5},{n % 3}" for who in ("ann", "bob") for n in range(100)]
+        >>> size = Path("walks.csv").write_text("\n".join(["person,t,activity,ax,ay,az", *rows]))
+        >>> proposal = propose("walks.csv")
+        >>> proposal.values["subject"], proposal.values["unit_of_time"], proposal.values["sensors"]
+        ('person', 's', {'acc': {'columns': ['ax', 'ay', 'az']}})
     """
     path, known = Path(path), dict(known or {})
     names, columns, remarks = _parquet(path) if path.suffix == ".parquet" else _text(path, known)

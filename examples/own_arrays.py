@@ -11,15 +11,15 @@ from stillmotion.windows import features
 RATE, LENGTH, HOP = 25, 50, 25
 
 
-def arrays(subjects: int = 6) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A wrist in g: everybody walks and runs at a pace of their own and sits; windows that share half their samples."""
+def arrays(subjects: int = 9) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A wrist in g that sits, walks and runs at everybody's own pace; windows that share half their samples."""
     random = np.random.default_rng(0)
     X, y, who = [], [], []
     for subject in range(subjects):
-        for activity, pace, size in (("sit", 0.0, 0.02), ("walk", 1.8, 0.3), ("run", 2.6, 0.8)):
+        for activity, pace, size in (("sit", 0.0, 0.02), ("walk", 1.8, 0.4), ("run", 2.4, 0.7)):
             seconds = np.arange(60 * RATE) / RATE
-            swing = size * np.sin(2 * np.pi * (pace + random.normal(0, 0.1)) * seconds)
-            stream = np.stack([swing, 0.5 * swing, 1 + 0.3 * swing], axis=1) + random.normal(0, 0.05, (len(seconds), 3))
+            swing = size * random.lognormal(0, 0.4) * np.sin(2 * np.pi * (pace + random.normal(0, 0.3)) * seconds)
+            stream = np.stack([swing, 0.5 * swing, 1 + 0.3 * swing], axis=1) + random.normal(0, 0.1, (len(seconds), 3))
             starts = range(0, len(stream) - LENGTH + 1, HOP)
             X += [stream[start : start + LENGTH] for start in starts]
             y += [activity] * len(starts)

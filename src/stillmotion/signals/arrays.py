@@ -124,7 +124,7 @@ def _of_windows(
     return Dataset(
         name=name,
         spec=SignalSpec(rate, channels, known, window=length, hop=hop),
-        samples=pieces.samples,
+        samples=pieces.samples.copy() if len(pieces.first) == count else pieces.samples,
         labels=np.repeat(labels[pieces.first], pieces.stop - pieces.start),
         times=None,
         index=_index(name, who[pieces.first], when[pieces.first], pieces.source, pieces.offset, pieces.stop),
@@ -195,7 +195,7 @@ def _channels(channels: Sequence[str | Channel], name: str) -> tuple[Channel, ..
 
 
 def _samples(values: Any, place: str) -> Floats:
-    """A copy as float32."""
+    """As float32; not a copy where it is that already."""
     try:
         array = np.asarray(values)
     except ValueError:
@@ -203,7 +203,7 @@ def _samples(values: Any, place: str) -> Floats:
     if array.dtype.kind not in "fiu":
         raise UserError(f"{place} must hold numbers, not {array.dtype}.")
     with np.errstate(over="ignore"):  # too large for float32: infinite, and refused as such
-        return np.array(array, np.float32, order="C")
+        return np.asarray(array, np.float32, order="C")
 
 
 def _require_signal(samples: Floats, channels: tuple[Channel, ...], name: str, length: Any) -> None:

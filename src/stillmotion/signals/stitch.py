@@ -70,7 +70,8 @@ def stitch(windows: Floats, labels: NDArray[np.integer], owners: NDArray[np.inte
         samples = windows.reshape(-1, width)
     else:
         last = np.append(begins[1:], True)
-        samples = windows[last[:, None] | (np.arange(length) < hop)]
+        kept = np.flatnonzero(last[:, None] | (np.arange(length) < hop))
+        samples = windows.reshape(-1, width).take(kept, axis=0)
     stop = np.cumsum(rows)
     return Pieces(samples, first, source, (first - source) * hop, stop - rows, stop)
 

@@ -38,11 +38,11 @@ assert np.array_equal(windows.values(), X.astype(np.float32))
 table = features(windows).values
 for protocol in ("published", "subjects:3"):
     split = sm.splits(windows, protocol)
-    found = sm.audit(windows, split)
+    report = sm.audit(windows, split)
     scores = []
     for fold in split.folds:
         forest = RandomForestClassifier(100, random_state=0).fit(table[fold.train], windows.labels[fold.train])
         counts = confusion(windows.labels[fold.test], forest.predict(table[fold.test]), len(data.spec.classes))
         scores.append(float(macro_f1(counts)))
-    verdict = "nothing crosses" if found.clean else found.findings[0].evidence
+    verdict = "nothing crosses" if report.clean else report.findings[0].evidence
     print(f"{protocol}: macro-F1 {100 * np.mean(scores):.1f} %; {verdict}")

@@ -36,9 +36,9 @@ WITHOUT_EXAMPLE = {
 def public_objects():
     """Functions and classes by name, those of the package's own list under their room's name."""
     rooms = {room: importlib.import_module(f"stillmotion.{room}") for room in ROOMS}
-    found = {f"{room}.{name}": getattr(module, name) for room, module in rooms.items() for name in module.__all__}
+    objects = {f"{room}.{name}": getattr(module, name) for room, module in rooms.items() for name in module.__all__}
     short = {name: getattr(stillmotion, name) for name in stillmotion.__all__ if name not in rooms}
-    return found | {name: value for name, value in short.items() if not any(value is each for each in found.values())}
+    return objects | {name: value for name, value in short.items() if value not in objects.values()}
 
 
 PUBLIC = {name: value for name, value in public_objects().items() if callable(value)}
@@ -47,8 +47,8 @@ FUNCTIONS = {name: value for name, value in PUBLIC.items() if inspect.isfunction
 
 def examples_of(name):
     """The docstrings with examples of a function, or of a class and its methods."""
-    found = doctest.DocTestFinder().find(PUBLIC[name], name, globs={})
-    return [each for each in found if each.examples]
+    docstrings = doctest.DocTestFinder().find(PUBLIC[name], name, globs={})
+    return [each for each in docstrings if each.examples]
 
 
 EXAMPLES = {name: examples for name in PUBLIC if (examples := examples_of(name))}
@@ -58,12 +58,12 @@ EXAMPLES = {name: examples for name in PUBLIC if (examples := examples_of(name))
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_example_of(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    said = io.StringIO()
+    output = io.StringIO()
     with drawn_by_numpy():  # Keras compiles every draw of weights
         for example in EXAMPLES[name]:
-            doctest.DocTestRunner(optionflags=OPTIONS).run(example, out=said.write)
-    if said.getvalue():
-        pytest.fail(said.getvalue(), pytrace=False)
+            doctest.DocTestRunner(optionflags=OPTIONS).run(example, out=output.write)
+    if output.getvalue():
+        pytest.fail(output.getvalue(), pytrace=False)
 
 
 def test_public_functions_without_an_example_only_become_fewer():

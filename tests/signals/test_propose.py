@@ -110,11 +110,11 @@ def test_a_table_without_a_mapping_is_read_by_the_proposed_one_which_is_named(tm
     path = table(tmp_path / "walks.csv", "person,t,activity,ax,ay,az,gx,gy,gz", **USUAL)
     with pytest.warns(ProposedMappingWarning, match="walks.csv has no mapping") as caught:
         data = load(path)
-    said = str(caught[0].message)
+    message = str(caught[0].message)
     for part in ("subject = person", "label = activity", "time = t", "unit_of_time = s", "acc = ax ay az in g"):
-        assert part in said
-    assert "the unit of gyr is not known" in said
-    assert "still inspect" in said
+        assert part in message
+    assert "the unit of gyr is not known" in message
+    assert "still inspect" in message
     assert "subject = person" in next(note.text for note in data.notes if note.kind == "proposed mapping")
     given = load(path, mapping=propose(path).mapping())
     np.testing.assert_array_equal(data.samples, given.samples)

@@ -148,8 +148,8 @@ def calibration(predictions: Predictions, *, bins: int = 15) -> Reliability | No
 
     Example:
         >>> from stillmotion.evaluation import Predictions, calibration
-        >>> made = Predictions.of("lm", subject="ann", fold=0, seed=0, y=[0, 1], scores=[[0.9, 0.1], [0.8, 0.2]])
-        >>> round(calibration(made).ece, 3)
+        >>> predictions = Predictions.of("lm", subject="ann", fold=0, seed=0, y=[0, 1], scores=[[0.9, 0.1], [0.8, 0.2]])
+        >>> round(calibration(predictions).ece, 3)
         0.45
     """
     if predictions.scores is None or len(predictions) == 0 or not are_probabilities(predictions.scores):

@@ -92,9 +92,9 @@ def event_scores(
 
     Example:
         >>> from stillmotion.evaluation import Predictions, event_scores
-        >>> when = {"recording": "a", "time": [0, 1, 2, 3]}
-        >>> made = Predictions.of("lm", subject="ann", fold=0, seed=0, y=[0, 0, 1, 1], prediction=[0, 0, 0, 1], **when)
-        >>> event_scores(made).onset_delay
+        >>> columns = {"y": [0, 0, 1, 1], "prediction": [0, 0, 0, 1], "recording": "a", "time": [0, 1, 2, 3]}
+        >>> predictions = Predictions.of("lm", subject="ann", fold=0, seed=0, **columns)
+        >>> event_scores(predictions).onset_delay
         1.0
     """
     if predictions.recording is None or predictions.time is None:

@@ -46,10 +46,10 @@ def read_predictions(*paths: Path | str) -> tuple[Predictions, ...]:
 
     Example:
         >>> from stillmotion.evaluation import Predictions, read_predictions, write_predictions
-        >>> made = Predictions.of(
+        >>> predictions = Predictions.of(
         ...     "lm", subject=["ann", "ann", "bob", "bob"], fold=0, seed=0, y=[0, 1, 0, 1], prediction=[0, 1, 1, 1]
         ... )
-        >>> write_predictions("lm.parquet", made)
+        >>> write_predictions("lm.parquet", predictions)
         >>> read_predictions("lm.parquet")[0].prediction
         array([0, 1, 1, 1])
     """
@@ -76,10 +76,10 @@ def write_predictions(path: Path | str, *predictions: Predictions) -> None:
 
     Example:
         >>> from stillmotion.evaluation import Predictions, read_predictions, write_predictions
-        >>> made = Predictions.of(
+        >>> predictions = Predictions.of(
         ...     "lm", subject=["ann", "ann", "bob", "bob"], fold=0, seed=0, y=[0, 1, 0, 1], prediction=[0, 1, 1, 1]
         ... )
-        >>> write_predictions("lm.csv", made)
+        >>> write_predictions("lm.csv", predictions)
         >>> read_predictions("lm.csv")[0].variant
         'lm'
     """

@@ -127,8 +127,8 @@ def critical_difference(
     Example:
         >>> from stillmotion.evaluation import critical_difference
         >>> scores = [[0.7, 0.8], [0.6, 0.9], [0.8, 0.9], [0.5, 0.6], [0.7, 0.9]]
-        >>> found = critical_difference(scores, variants=["lm", "rb-kd"], datasets=["a", "b", "c", "d", "e"])
-        >>> found.variants, found.mean_ranks, round(found.distance, 3)
+        >>> difference = critical_difference(scores, variants=["lm", "rb-kd"], datasets=["a", "b", "c", "d", "e"])
+        >>> difference.variants, difference.mean_ranks, round(difference.distance, 3)
         (('rb-kd', 'lm'), (1.0, 2.0), 0.877)
     """
     from scipy.special import chdtrc

@@ -34,10 +34,10 @@ def rows_by_person(tally: Tally) -> list[Row]:
 
     Example:
         >>> from stillmotion.evaluation import Predictions, rows_by_person, tally
-        >>> made = Predictions.of(
+        >>> predictions = Predictions.of(
         ...     "lm", subject=["ann", "ann", "bob", "bob"], fold=0, seed=0, y=[0, 1, 0, 1], prediction=[0, 1, 1, 1]
         ... )
-        >>> [(row["subject"], row["accuracy"]) for row in rows_by_person(tally([made]))]
+        >>> [(row["subject"], row["accuracy"]) for row in rows_by_person(tally([predictions]))]
         [('ann', 1.0), ('bob', 0.5)]
     """
     rows: list[Row] = []
@@ -74,10 +74,10 @@ def rows_by_class(tally: Tally) -> list[Row]:
 
     Example:
         >>> from stillmotion.evaluation import Predictions, rows_by_class, tally
-        >>> made = Predictions.of(
+        >>> predictions = Predictions.of(
         ...     "lm", subject=["ann", "ann", "bob", "bob"], fold=0, seed=0, y=[0, 1, 0, 1], prediction=[0, 1, 1, 1]
         ... )
-        >>> [(row["class"], row["recall"]) for row in rows_by_class(tally([made]))]
+        >>> [(row["class"], row["recall"]) for row in rows_by_class(tally([predictions]))]
         [('0', 0.5), ('1', 1.0)]
     """
     rows: list[Row] = []

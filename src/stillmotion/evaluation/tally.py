@@ -121,10 +121,10 @@ def tally(predictions: Sequence[Predictions]) -> Tally:
 
     Example:
         >>> from stillmotion.evaluation import Predictions, tally
-        >>> made = Predictions.of(
+        >>> predictions = Predictions.of(
         ...     "lm", subject=["ann", "ann", "bob", "bob"], fold=0, seed=0, y=[0, 1, 0, 1], prediction=[0, 1, 1, 1]
         ... )
-        >>> counted = tally([made])
+        >>> counted = tally([predictions])
         >>> counted.people, counted.counts[0, 0, 1]
         (('ann', 'bob'), array([[0, 1],
                [0, 1]]))

@@ -116,8 +116,8 @@ def audit_extents(
 
     Example:
         >>> from stillmotion.windows import audit_extents
-        >>> found = audit_extents(["ann", "ann", "bob"], [0, 50, 0], [100, 150, 100], [([0, 2], [1])])
-        >>> [(finding.kind, finding.count) for finding in found.findings]
+        >>> crossings = audit_extents(["ann", "ann", "bob"], [0, 50, 0], [100, 150, 100], [([0, 2], [1])])
+        >>> [(finding.kind, finding.count) for finding in crossings.findings]
         [('samples', 1), ('people', 1)]
     """
     person = np.asarray(subject).astype(str)

@@ -18,7 +18,7 @@ if "keras" not in _sys.modules:
 
 if TYPE_CHECKING:
     from . import evaluation, methods, networks, signals, studies, training, windows
-    from .signals import inspect, load, resample
+    from .signals import from_arrays, inspect, load, resample
     from .studies import run_study
     from .training import fit
     from .windows import audit, cut, fit_statistics, splits
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _ROOMS = ("signals", "windows", "networks", "evaluation", "methods", "training", "studies")
 _SHORT = {
     "load": "signals",
+    "from_arrays": "signals",
     "inspect": "signals",
     "resample": "signals",
     "cut": "windows",
@@ -42,6 +43,7 @@ __all__ = [
     "evaluation",
     "fit",
     "fit_statistics",
+    "from_arrays",
     "inspect",
     "load",
     "methods",

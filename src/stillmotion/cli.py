@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from .windows import Windows
 
 
+#: What a network's name leaves open.
+SHAPE = {"window": "samples of a window", "channels": "of the signal", "classes": "to tell apart"}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 when all is well, 1 when an audit finds a leak, 2 for an error a user can mend."""
     parser = _parser()
@@ -104,13 +108,13 @@ def _parser() -> argparse.ArgumentParser:
     _json(audit)
 
     cost = command("cost", _cost, "Parameters, FLOPs in both countings, and memory of a network, layer by layer.")
-    cost.add_argument("network", metavar="NETWORK", help="such as deepconvlstm-lm; an unknown name lists all")
-    for option, text in (
-        ("window", "samples of a window"),
-        ("channels", "of the signal"),
-        ("classes", "to tell apart"),
-    ):
-        cost.add_argument(f"--{option}", type=int, required=True, help=text)
+    cost.add_argument(
+        "network",
+        metavar="NETWORK|BUNDLE|FILE.keras",
+        help="such as deepconvlstm-lm (an unknown name lists all), or a saved model, whose shape is read from it",
+    )
+    for option, text in SHAPE.items():
+        cost.add_argument(f"--{option}", type=int, help=text)
     cost.add_argument("--attention", metavar="BLOCKS", help="such as channel:r=4,spatial:k=7,after=2")
     cost.add_argument("--recurrence", help="deepconvlstm: over channels (published) or time")
     _json(cost)
@@ -269,20 +273,28 @@ def _audit(options: argparse.Namespace) -> int:
 
 
 def _cost(options: argparse.Namespace) -> int:
-    from .networks import cost_table, network_cost
+    from .networks import cost_table, network_cost, networks, saved_cost
 
-    found = network_cost(
-        options.network,
-        (options.window, options.channels, options.classes),
-        attention=options.attention,
-        recurrence=options.recurrence,
-    )
+    path = Path(options.network)
+    named = options.network in [network.name for network in networks()]
+    shape = [getattr(options, option) for option in SHAPE]
+    if not named and (path.suffix == ".keras" or len(path.parts) > 1 or path.exists()):
+        given = [option for option in (*SHAPE, "attention", "recurrence") if getattr(options, option) is not None]
+        if given:
+            raise UserError(f"{path} is a saved model, whose shape is read from it; leave out --{given[0]}.")
+        found = saved_cost(path)
+    else:
+        missing = [f"--{option}" for option, value in zip(SHAPE, shape, strict=True) if value is None]
+        if named and missing:
+            raise UserError(f"{options.network} is a network of any shape; say {', '.join(missing)}.")
+        found = network_cost(options.network, tuple(shape), attention=options.attention, recurrence=options.recurrence)
     if options.json:
         _print(found.to_dict())
     else:
         from .reports.screen import console
 
-        console().print(cost_table(found))
+        sizes = " → ".join(" × ".join(map(str, size)) for size in (found.input_shape, found.output_shape))
+        console().print(cost_table(found, title=f"{found.network}: {sizes}"))
     return 0
 
 

@@ -22,3 +22,7 @@ class UnknownName(UserError):
 
 class DataWarning(UserWarning):
     """Something odd in the data that does not stop the work; the message holds counts."""
+
+
+class ProposedMappingWarning(DataWarning):
+    """A table was read by a mapping that was proposed and not given; the message says which."""

@@ -61,22 +61,18 @@ def load_named(options: argparse.Namespace, mapping: TableMap | None = None) -> 
     """The data set, or the table, that a command names; flags say how to read it unless ``mapping`` does."""
     from .signals import load
 
-    how = _mapping(options) if mapping is None else mapping
+    how = mapping or proposed(options) or _mapping(options)
     return load(options.name, data=options.data, sensors=options.sensors, mapping=how)
 
 
 def proposed(options: argparse.Namespace) -> Proposal | None:
     """A proposal for a table that has no mapping yet."""
-    from .signals import propose
     from .signals.catalog import ALIASES, MODULES
-    from .signals.tables import is_table
-    from .signals.tables.find import placed
+    from .signals.tables import proposal_for
 
-    path = placed(Path(options.name), options.data)
-    named = options.name in MODULES or options.name in ALIASES or not is_table(path)
-    if named or options.mapping or path.suffix == ".toml" or path.is_dir() or path.with_suffix(".toml").is_file():
+    if options.mapping or options.name in MODULES or options.name in ALIASES:
         return None
-    return propose(path, table_values(options))
+    return proposal_for(options.name, table_values(options), data=options.data)
 
 
 def save(proposal: Proposal | None, options: argparse.Namespace) -> None:

@@ -182,9 +182,7 @@ def test_a_mappings_file_with_a_mistake_is_named(good):
         load(good)
 
 
-def test_without_a_mapping_nothing_is_guessed(good, tmp_path):
-    with pytest.raises(UserError, match=r"own.csv needs a mapping .* `still inspect .*own.csv --save .*own.toml`"):
-        load(good)
+def test_a_folder_without_a_mapping_says_where_one_belongs(good, tmp_path):
     with pytest.raises(UserError, match="mapping.toml"):
         load(tmp_path)
     with pytest.raises(UserError, match="none.csv is not there"):

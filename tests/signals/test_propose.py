@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stillmotion.cli import main
-from stillmotion.errors import UserError
+from stillmotion.errors import ProposedMappingWarning, UserError
 from stillmotion.signals import TableMap, load, propose
 
 from .test_tables import lines, signal, write
@@ -106,6 +106,43 @@ def test_the_text_of_a_proposal_is_a_mapping_also_from_another_folder(tmp_path):
     assert len(load(tmp_path / "own.toml").samples) == 100
 
 
+def test_a_table_without_a_mapping_is_read_by_the_proposed_one_which_is_named(tmp_path):
+    path = table(tmp_path / "walks.csv", "person,t,activity,ax,ay,az,gx,gy,gz", **USUAL)
+    with pytest.warns(ProposedMappingWarning, match="walks.csv has no mapping") as caught:
+        data = load(path)
+    message = str(caught[0].message)
+    for part in ("subject = person", "label = activity", "time = t", "unit_of_time = s", "acc = ax ay az in g"):
+        assert part in message
+    assert "the unit of gyr is not known" in message
+    assert "still inspect" in message
+    assert "subject = person" in next(note.text for note in data.notes if note.kind == "proposed mapping")
+    given = load(path, mapping=propose(path).mapping())
+    np.testing.assert_array_equal(data.samples, given.samples)
+    assert (data.spec, data.index, given.notes) == (given.spec, given.index, ())
+
+
+def test_a_given_mapping_is_never_replaced_by_a_proposed_one(tmp_path):
+    path = table(tmp_path / "walks.csv", "person,t,activity,ax,ay,az", **USUAL)
+    (tmp_path / "other.toml").write_text(
+        'files = "walks.csv"\nrate = 25\n[sensors.acc]\ncolumns = ["ax", "ay", "az"]\nunit = "m/s2"\n'
+    )
+    for mapping in (tmp_path / "other.toml", str(tmp_path / "other.toml"), TableMap.from_toml(tmp_path / "other.toml")):
+        data = load(path, mapping=mapping)
+        assert (data.spec.rate, data.subjects, data.spec.channels[0].unit) == (25, ("1",), "m/s2")
+    (tmp_path / "other.toml").rename(tmp_path / "walks.toml")
+    assert load(path).spec.rate == 25
+    assert load("walks.csv", data=tmp_path).spec.rate == 25
+
+
+def test_what_a_proposal_lacks_is_named_in_the_words_of_a_mapping(tmp_path):
+    path = table(tmp_path / "walks.csv", "ax,ay,az")
+    with pytest.raises(UserError, match=r"walks.csv: no column looks like a time: .*rate = 50.*mapping=") as caught:
+        load(path)
+    assert "--" not in str(caught.value)
+    with pytest.warns(ProposedMappingWarning, match="rate = 50 Hz"):
+        assert load(path, mapping=propose(path, {"rate": 50})).spec.rate == 50
+
+
 def still(capsys, *arguments):
     code = main([str(argument) for argument in arguments])
     captured = capsys.readouterr()
@@ -143,6 +180,17 @@ def test_inspect_of_a_table_that_cannot_be_read_yet_says_what_is_missing(tmp_pat
     assert code == 0
     assert quality["channels"] == ["wrist.acc.x", "wrist.acc.y", "wrist.acc.z"]
     assert quality["proposal"]["mapping"]["rate"] == 50
+
+
+def test_audit_of_a_table_proposes_what_flags_leave_open_and_says_so(tmp_path, capsys):
+    path = write(tmp_path / "own.csv", [line for who in "abcd" for line in lines(who, *signal(400, seed=ord(who)))])
+    code, out, err = still(
+        capsys, "audit", path, "--subject", "who", "--label", "what", "--protocol", "loso", "--window", "50"
+    )
+    assert code == 0
+    assert "Clean" in out
+    assert "note: " in err
+    assert "subject = who, label = what, time = t" in err
 
 
 @pytest.mark.parametrize(

@@ -58,20 +58,49 @@ class Reliability:
 
 
 def reliability(labels: ArrayLike, probabilities: ArrayLike, *, bins: int = 15) -> Reliability:
-    """Bins of equal width over the confidence, which is the probability of the class that has most (Guo et al. 2017).
+    """Bin samples by their confidence, which is the probability of the class that has most (Guo et al. 2017).
 
     Args:
         labels: (n,) true classes.
         probabilities: (n, C), rows that sum to 1.
         bins: how many of them; ECE grows a little with their number, so name it beside the figure.
+
+    Returns:
+        Confidence against accuracy in bins of equal width, and the expected calibration error.
+
+    Raises:
+        UserError: the shapes do not fit, or the rows are no probabilities.
+
+    Example:
+        >>> from stillmotion.evaluation import reliability
+        >>> round(reliability([0, 1], [[0.9, 0.1], [0.8, 0.2]], bins=10).ece, 3)
+        0.45
     """
     return Reliability.of(confidence_sums(labels, probabilities, bins=bins))
 
 
 def confidence_sums(labels: ArrayLike, probabilities: ArrayLike, *, bins: int = 15) -> Floats:
-    """(3, bins) sums over the samples of each bin: how many, how many right, their confidence.
+    """Sum over the samples of each bin: how many, how many right, their confidence.
 
-    What ``reliability`` works on; those of several people or runs add up. Arguments are the same.
+    What ``reliability`` works on; those of several people or runs add up.
+
+    Args:
+        labels: (n,) true classes.
+        probabilities: (n, C), rows that sum to 1.
+        bins: how many of equal width.
+
+    Returns:
+        (3, bins).
+
+    Raises:
+        UserError: the shapes do not fit, or the rows are no probabilities.
+
+    Example:
+        >>> from stillmotion.evaluation import confidence_sums
+        >>> confidence_sums([0, 1], [[0.9, 0.1], [0.8, 0.2]], bins=2)
+        array([[0. , 2. ],
+               [0. , 1. ],
+               [0. , 1.7]])
     """
     true, shares = np.asarray(labels, np.int64), np.asarray(probabilities, np.float64)
     if shares.ndim != 2 or true.shape != shares.shape[:1] or len(true) == 0:
@@ -89,14 +118,40 @@ def confidence_sums(labels: ArrayLike, probabilities: ArrayLike, *, bins: int = 
 
 
 def are_probabilities(scores: ArrayLike) -> bool:
-    """Whether every row holds numbers of 0 to 1 that sum to 1."""
+    """Tell whether every row holds numbers of 0 to 1 that sum to 1.
+
+    Args:
+        scores: (…, C).
+
+    Returns:
+        True for probabilities; logits are none.
+
+    Example:
+        >>> from stillmotion.evaluation import are_probabilities
+        >>> are_probabilities([[0.25, 0.75]]), are_probabilities([[2.0, -1.0]])
+        (True, False)
+    """
     shares = np.asarray(scores)
     near = np.abs(shares.sum(-1, dtype=np.float64) - 1) <= ROUNDING
     return bool(np.all(near) and np.all((shares >= 0) & (shares <= 1 + ROUNDING)))
 
 
 def calibration(predictions: Predictions, *, bins: int = 15) -> Reliability | None:
-    """Reliability of a variant over all its rows; None where it gave no probabilities (logits are none)."""
+    """Measure the reliability of a variant over all its rows.
+
+    Args:
+        predictions: of one variant.
+        bins: how many of equal width.
+
+    Returns:
+        Confidence against accuracy; None where the variant gave no probabilities (logits are none).
+
+    Example:
+        >>> from stillmotion.evaluation import Predictions, calibration
+        >>> predictions = Predictions.of("lm", subject="ann", fold=0, seed=0, y=[0, 1], scores=[[0.9, 0.1], [0.8, 0.2]])
+        >>> round(calibration(predictions).ece, 3)
+        0.45
+    """
     if predictions.scores is None or len(predictions) == 0 or not are_probabilities(predictions.scores):
         return None
     return reliability(predictions.y, predictions.scores, bins=bins)

@@ -22,7 +22,7 @@ class CorrectedT:
 
 
 def corrected_t(differences: ArrayLike, *, share: float) -> CorrectedT:
-    """The corrected resampled t-test (Nadeau & Bengio 2003).
+    """Test the mean difference over folds by the corrected resampled t-test (Nadeau & Bengio 2003).
 
     t = mean / √((1/J + share) · variance) with J - 1 degrees of freedom. Folds share most of their training people,
     so that their differences vary less than independent ones would; ``share`` makes up for it.
@@ -30,6 +30,18 @@ def corrected_t(differences: ArrayLike, *, share: float) -> CorrectedT:
     Args:
         differences: (J,) one a fold, each averaged over seeds.
         share: test people over training people; 1 / (J - 1) in cross-validation.
+
+    Returns:
+        The mean difference, t and the two-sided p-value.
+
+    Raises:
+        UserError: there are fewer than two differences.
+
+    Example:
+        >>> from stillmotion.evaluation import corrected_t
+        >>> test = corrected_t([0.02, 0.03, 0.01, 0.02, 0.04], share=0.25)
+        >>> round(test.t, 2), round(test.p, 3)
+        (3.14, 0.035)
     """
     from scipy.special import stdtr
 

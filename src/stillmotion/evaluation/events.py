@@ -71,7 +71,7 @@ class _Events:
 def event_scores(
     predictions: Predictions, *, overlap: float = 0.5, hop: float | None = None, tolerance: float | None = None
 ) -> EventScores:
-    """Event scores of one variant; its rows need a recording and a time.
+    """Score one variant by events; its rows need a recording and a time.
 
     A predicted event matches a true one of its class when intersection over union of their times reaches
     ``overlap``; each matches once, best overlap first (Lea et al. 2017, F1@k). A predicted change into a class is
@@ -83,6 +83,19 @@ def event_scores(
         overlap: above 0, at most 1.
         hop: seconds between two windows; by default the most frequent distance.
         tolerance: seconds that a change may come early; a hop by default.
+
+    Returns:
+        F1 of events, delays of onsets, false transitions per hour.
+
+    Raises:
+        UserError: a recording or a time is missing, or a setting lies outside.
+
+    Example:
+        >>> from stillmotion.evaluation import Predictions, event_scores
+        >>> columns = {"y": [0, 0, 1, 1], "prediction": [0, 0, 0, 1], "recording": "a", "time": [0, 1, 2, 3]}
+        >>> predictions = Predictions.of("lm", subject="ann", fold=0, seed=0, **columns)
+        >>> event_scores(predictions).onset_delay
+        1.0
     """
     if predictions.recording is None or predictions.time is None:
         raise UserError(f"{predictions.variant}: event scores need the columns recording and time.")

@@ -64,7 +64,7 @@ def people_interval(
     folds: Sequence[object] | None = None,
     bounds: tuple[float, float] = (0.0, 1.0),
 ) -> Interval:
-    """A pooled score and its interval over resampled people.
+    """Score pooled counts, with an interval over resampled people.
 
     Windows of one person stand and fall together, so whole people are drawn with replacement, their confusion counts
     pooled, and the score computed from the pool. The interval is the score ± Student's t times the standard
@@ -80,6 +80,19 @@ def people_interval(
         seed: of the draws.
         folds: the fold of each person, who is then drawn among those of his fold only; all are one by default.
         bounds: lowest and highest value that the score can take.
+
+    Returns:
+        The score and its interval; none for one person.
+
+    Raises:
+        UserError: the counts have another shape, or the level is no share.
+
+    Example:
+        >>> from stillmotion.evaluation import accuracy, people_interval
+        >>> counts = [[[8, 2], [3, 7]], [[9, 1], [1, 9]], [[6, 4], [2, 8]]]
+        >>> interval = people_interval(counts, score=accuracy)
+        >>> interval.low < interval.score == 47 / 60 < interval.high
+        True
     """
     tables = np.asarray(counts, np.float64)
     if tables.ndim != 3 or tables.shape[1] != tables.shape[2] or len(tables) == 0:

@@ -41,13 +41,28 @@ KEY = b"stillmotion"
 
 
 def read_predictions(*paths: Path | str) -> tuple[Predictions, ...]:
-    """All variants in these files, in the order met.
+    """Read all variants in these files, in the order met.
 
     A variant's name is that in its row's ``variant`` column, else the one the file was written with, else the file's
     own. A variant may be spread over files (a file a run), but no person, fold and seed may come twice.
 
     Args:
         paths: Parquet (``.parquet``) or CSV (``.csv``) files.
+
+    Returns:
+        One value a variant.
+
+    Raises:
+        UserError: a file is missing, damaged, or holds a row that cannot be; the error names file and row.
+
+    Example:
+        >>> from stillmotion.evaluation import Predictions, read_predictions, write_predictions
+        >>> predictions = Predictions.of(
+        ...     "lm", subject=["ann", "ann", "bob", "bob"], fold=0, seed=0, y=[0, 1, 0, 1], prediction=[0, 1, 1, 1]
+        ... )
+        >>> write_predictions("lm.parquet", predictions)
+        >>> read_predictions("lm.parquet")[0].prediction
+        array([0, 1, 1, 1])
     """
     if not paths:
         raise UserError("Name at least one file of predictions.")
@@ -67,6 +82,18 @@ def write_predictions(path: Path | str, *predictions: Predictions) -> None:
     Args:
         path: ends with ``.parquet`` or ``.csv``.
         predictions: at least one; several are told apart by the column ``variant``.
+
+    Raises:
+        UserError: the path has another ending, or the variants have not the same columns.
+
+    Example:
+        >>> from stillmotion.evaluation import Predictions, read_predictions, write_predictions
+        >>> predictions = Predictions.of(
+        ...     "lm", subject=["ann", "ann", "bob", "bob"], fold=0, seed=0, y=[0, 1, 0, 1], prediction=[0, 1, 1, 1]
+        ... )
+        >>> write_predictions("lm.csv", predictions)
+        >>> read_predictions("lm.csv")[0].variant
+        'lm'
     """
     import pyarrow as pa
     from pyarrow import csv, parquet

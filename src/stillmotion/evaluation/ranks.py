@@ -33,7 +33,7 @@ class Rank:
 def ranks(
     tally: Tally, *, level: float = 0.95, resamples: int = 2000, seed: int = 0, absent: Absent = "zero"
 ) -> tuple[Rank, ...]:
-    """Places by pooled macro-F1 averaged over seeds, with ranges.
+    """Rank variants by pooled macro-F1 averaged over seeds, with ranges.
 
     A variant's best place is one behind all those that are clearly better than it, its worst place one before all
     that are clearly worse: whose difference has an interval, at a level adjusted for its other V - 1 differences
@@ -46,6 +46,20 @@ def ranks(
         resamples: how many times people (or folds) and seeds are drawn, crossed.
         seed: of the draws.
         absent: as in ``macro_f1``.
+
+    Returns:
+        A place for every variant, in the order of the counts.
+
+    Raises:
+        UserError: the level is no share.
+
+    Example:
+        >>> from stillmotion.evaluation import Predictions, ranks, tally
+        >>> y, who = [0, 1] * 4, ["ann"] * 4 + ["bob"] * 4
+        >>> right = Predictions.of("rb-kd", subject=who, fold=0, seed=0, y=y, prediction=y)
+        >>> wrong = Predictions.of("lm", subject=who, fold=0, seed=0, y=y, prediction=[0] * 8)
+        >>> [(place.variant, place.rank) for place in ranks(tally([wrong, right]))]
+        [('lm', 2.0), ('rb-kd', 1.0)]
     """
     require_level(level)
     score = PooledF1.of(tally.counts, absent=absent)
@@ -98,7 +112,7 @@ def critical_difference(
     same_people: Sequence[Sequence[str]] = (),
     level: float = 0.95,
 ) -> CriticalDifference:
-    """Friedman's test and Nemenyi's distance over data sets (Demšar 2006). At least five independent data sets.
+    """Compare variants over data sets by Friedman's test and Nemenyi's distance (Demšar 2006).
 
     Args:
         scores: (data sets, variants), higher is better.
@@ -107,6 +121,19 @@ def critical_difference(
         same_people: data sets recorded from the same people (``same_people_as`` on their cards), which never
             confirm each other: they enter as one, with the mean of their ranks.
         level: 1 - the error rate of the whole set of pairs.
+
+    Returns:
+        Mean ranks, best first, and the groups that are not distinguishable.
+
+    Raises:
+        UserError: there are fewer than five independent data sets or two variants, or scores are missing.
+
+    Example:
+        >>> from stillmotion.evaluation import critical_difference
+        >>> scores = [[0.7, 0.8], [0.6, 0.9], [0.8, 0.9], [0.5, 0.6], [0.7, 0.9]]
+        >>> difference = critical_difference(scores, variants=["lm", "rb-kd"], datasets=["a", "b", "c", "d", "e"])
+        >>> difference.variants, difference.mean_ranks, round(difference.distance, 3)
+        (('rb-kd', 'lm'), (1.0, 2.0), 0.877)
     """
     from scipy.special import chdtrc
     from scipy.stats import studentized_range

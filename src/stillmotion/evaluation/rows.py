@@ -21,10 +21,24 @@ Row = dict[str, str | int | float]
 
 
 def rows_by_person(tally: Tally) -> list[Row]:
-    """Scores of each variant on each person, averaged over the seeds that tested him.
+    """Score each variant on each person, averaged over the seeds that tested them.
 
     A person may lack classes: his macro-F1 is over those that he has (``absent="skip"``), so it is not comparable
     with a pooled one, and with one window of a class it is mostly luck.
+
+    Args:
+        tally: counts.
+
+    Returns:
+        A row for every variant and person.
+
+    Example:
+        >>> from stillmotion.evaluation import Predictions, rows_by_person, tally
+        >>> predictions = Predictions.of(
+        ...     "lm", subject=["ann", "ann", "bob", "bob"], fold=0, seed=0, y=[0, 1, 0, 1], prediction=[0, 1, 1, 1]
+        ... )
+        >>> [(row["subject"], row["accuracy"]) for row in rows_by_person(tally([predictions]))]
+        [('ann', 1.0), ('bob', 0.5)]
     """
     rows: list[Row] = []
     tested = tally.tested
@@ -48,9 +62,23 @@ def rows_by_person(tally: Tally) -> list[Row]:
 
 
 def rows_by_class(tally: Tally) -> list[Row]:
-    """Precision, recall and F1 of each variant and class, pooled over people, averaged over seeds.
+    """Score each variant on each class, pooled over people, averaged over seeds: precision, recall and F1.
 
     A class that nobody has stands with 0 windows and scores of 0.
+
+    Args:
+        tally: counts.
+
+    Returns:
+        A row for every variant and class.
+
+    Example:
+        >>> from stillmotion.evaluation import Predictions, rows_by_class, tally
+        >>> predictions = Predictions.of(
+        ...     "lm", subject=["ann", "ann", "bob", "bob"], fold=0, seed=0, y=[0, 1, 0, 1], prediction=[0, 1, 1, 1]
+        ... )
+        >>> [(row["class"], row["recall"]) for row in rows_by_class(tally([predictions]))]
+        [('0', 0.5), ('1', 1.0)]
     """
     rows: list[Row] = []
     for variant in tally.variants:

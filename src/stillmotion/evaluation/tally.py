@@ -110,10 +110,29 @@ class Tally:
 
 
 def tally(predictions: Sequence[Predictions]) -> Tally:
-    """Count predictions.
+    """Count predictions into confusion counts of every variant, seed and person.
 
     People keep their natural order (2 before 10). One who was tested in several folds (as under ``published``) has
     all of his counts pooled, and is drawn among those who were tested in the same ones.
+
+    Args:
+        predictions: one value a variant.
+
+    Returns:
+        The counts, with the names of their axes.
+
+    Raises:
+        UserError: there are none, or variants tell other classes apart.
+
+    Example:
+        >>> from stillmotion.evaluation import Predictions, tally
+        >>> predictions = Predictions.of(
+        ...     "lm", subject=["ann", "ann", "bob", "bob"], fold=0, seed=0, y=[0, 1, 0, 1], prediction=[0, 1, 1, 1]
+        ... )
+        >>> counted = tally([predictions])
+        >>> counted.people, counted.counts[0, 0, 1]
+        (('ann', 'bob'), array([[0, 1],
+               [0, 1]]))
     """
     if not predictions:
         raise UserError("There are no predictions to count.")

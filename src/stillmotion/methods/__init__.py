@@ -41,7 +41,23 @@ METHODS = {method.name: method for method in (*_SOURCES, *_LOGITS, *_FEATURES, *
 
 
 def method(name: str | Method, **options: str) -> Method:
-    """A method by name (or as it is), with options such as ``project="teacher"``."""
+    """Look a method up by name.
+
+    Args:
+        name: one of ``METHODS``; a method is taken as it is.
+        options: such as ``project="teacher"``.
+
+    Returns:
+        The method with these options.
+
+    Raises:
+        UnknownName: there is no such method.
+
+    Example:
+        >>> from stillmotion.methods import method
+        >>> method("kd").name
+        'kd'
+    """
     if not isinstance(name, Method):
         if name not in METHODS:
             raise UnknownName("method", name, list(METHODS))

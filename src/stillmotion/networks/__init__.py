@@ -15,6 +15,7 @@ from .layers import loop_friendly
 from .normaliser import set_statistics, statistics_index
 from .placement import Attention, parse_attention
 from .registry import build, network, networks
+from .saved import open_model, saved_cost
 from .shape import Shape
 from .taps import inference, tap_names, with_taps
 
@@ -37,7 +38,9 @@ __all__ = [
     "network",
     "network_cost",
     "networks",
+    "open_model",
     "parse_attention",
+    "saved_cost",
     "sensor_attention",
     "set_statistics",
     "statistics_index",

@@ -32,7 +32,7 @@ Tensor = Any
 def cbam(
     x: Tensor, *, channel: int | None = None, spatial: int | None = None, name: str = "1", use_bias: bool = True
 ) -> Tensor:
-    """Attention over filters, then over positions: ``F' = M_c ⊗ F``, ``F'' = M_s ⊗ F'``.
+    """Add attention over filters, then over positions: ``F' = M_c ⊗ F``, ``F'' = M_s ⊗ F'``.
 
     ``M_c = σ(MLP(mean) + MLP(max))``, pooled over all positions, with one shared two-layer MLP;
     ``M_s = σ(convolution k×k of [mean; max over filters])``, no bias. Plain layers and ``keras.ops`` in a functional
@@ -45,6 +45,20 @@ def cbam(
         spatial: side of the spatial kernel, odd; None leaves it out.
         name: what the maps' names end in, usually the number of the convolution.
         use_bias: whether the MLP has biases (it does in the authors' code).
+
+    Returns:
+        The weighed feature map, of the same shape.
+
+    Raises:
+        UserError: a reduction below 1, or a kernel that is not odd.
+
+    Example:
+        >>> import keras
+        >>> from stillmotion.networks import cbam
+        >>> x = keras.layers.Conv1D(8, 5)(inputs := keras.Input((50, 3)))
+        >>> model = keras.Model(inputs, cbam(x, channel=4, spatial=7))
+        >>> model.get_layer("channel_attention_1").output.shape, model.output_shape
+        ((None, 8), (None, 46, 8))
     """
     if channel is not None:
         x = _scale(x, _channel_map(x, channel, name, use_bias), name=f"channel_weighted_{name}")
@@ -54,7 +68,7 @@ def cbam(
 
 
 def sensor_attention(x: Tensor, *, reduction: int = 2, name: str = "1", use_bias: bool = True) -> Tensor:
-    """A weight per sensor channel: CBAM's channel attention with sensors in the place of filters.
+    """Add a weight per sensor channel: CBAM's channel attention with sensors in the place of filters.
 
     Pooled over time and filters; the map is the output of ``sensor_attention_<name>`` (batch, sensors).
 
@@ -63,6 +77,20 @@ def sensor_attention(x: Tensor, *, reduction: int = 2, name: str = "1", use_bias
         reduction: of the MLP, whose hidden units are ``max(1, sensors // reduction)``.
         name: what the map's name ends in.
         use_bias: whether the MLP has biases.
+
+    Returns:
+        The weighed feature map, of the same shape.
+
+    Raises:
+        UserError: the map has no axis of sensors.
+
+    Example:
+        >>> import keras
+        >>> from stillmotion.networks import sensor_attention
+        >>> inputs = keras.Input((50, 6, 1))
+        >>> model = keras.Model(inputs, sensor_attention(keras.layers.Conv2D(8, (5, 1))(inputs)))
+        >>> model.get_layer("sensor_attention_1").output.shape, model.output_shape
+        ((None, 6), (None, 46, 6, 8))
     """
     if len(x.shape) != 4:
         raise UserError(f"sensor_attention needs a map (batch, time, sensors, filters), not {_shape(x)}.")

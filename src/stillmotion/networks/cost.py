@@ -46,6 +46,7 @@ class Cost:
 
     Args:
         network: its name.
+        input_shape, output_shape: of one window, without the batch axis: (T, D) and (C,) mostly.
         params: learnt numbers (statistics of batch normalisations and of the normaliser are none).
         flops: 2 per multiply-add and 1 per other operation, everything counted except the normaliser.
         flops_convolutions: as the sources count: convolutions with their biases, nothing else.
@@ -61,6 +62,8 @@ class Cost:
     """
 
     network: str
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
     params: int
     flops: int
     flops_convolutions: int
@@ -80,7 +83,25 @@ class Cost:
 
 
 def cost(model: keras.Model) -> Cost:
-    """The cost of a built model for one window; a layer type without a formula is an error that names it."""
+    """Count what a built model costs for one window, layer by layer.
+
+    Args:
+        model: built; any ``keras.Model`` of layers and ``keras.ops`` that have a formula.
+
+    Returns:
+        Parameters, FLOPs in both countings, bytes.
+
+    Raises:
+        UserError: a layer's type has no formula; the error names it.
+
+    Example:
+        >>> import keras
+        >>> from stillmotion.networks import cost
+        >>> model = keras.Sequential([keras.Input((10, 3)), keras.layers.Flatten(), keras.layers.Dense(4)])
+        >>> counted = cost(model)
+        >>> counted.params, counted.multiply_adds, counted.flops
+        (124, 120, 244)
+    """
     device = graph(inference(model) if _has_auxiliaries(model) else model)
     layers = _layers(device)
     whole = _layers(graph(model)) if _has_auxiliaries(model) else layers
@@ -90,6 +111,8 @@ def cost(model: keras.Model) -> Cost:
     params, flops = sum(layer.params for layer in layers), sum(layer.flops for layer in layers)
     return Cost(
         network=model.name.replace("_", "-"),
+        input_shape=device[device.inputs[0]].shape,
+        output_shape=device[device.outputs[0].partition(":")[0]].shape,
         params=params,
         flops=flops,
         flops_convolutions=sum(layer.flops_convolutions for layer in layers),
@@ -112,13 +135,24 @@ def network_cost(
     attention: str | Attention | Sequence[Attention] | None = None,
     recurrence: str | None = None,
 ) -> Cost:
-    """The cost of a network by name, as ``still cost`` asks for it.
+    """Count what a network costs by name, as ``still cost`` asks for it.
 
     Args:
         name: see ``networks()``.
         shape: a signal contract, or (samples, channels, classes).
         attention: such as ``channel:r=4,spatial:k=7,after=2``, see ``parse_attention``.
         recurrence: ``channels`` or ``time``.
+
+    Returns:
+        What one window costs.
+
+    Raises:
+        UserError: the name is unknown, or an option not one of the network's.
+
+    Example:
+        >>> from stillmotion.networks import network_cost
+        >>> network_cost("deepconvlstm-lm", (20, 3, 6)).params
+        1770
     """
     options: dict[str, Any] = {"attention": attention, "recurrence": recurrence}
     return cost(build(name, shape, **{key: value for key, value in options.items() if value}))

@@ -12,11 +12,22 @@ if TYPE_CHECKING:
 
 
 def cost_table(cost: Cost, *, title: str = "") -> RenderableType:
-    """A Rich table of the layers that hold weights or do work, with the totals below it.
+    """Lay a cost out as a table of the layers that hold weights or do work, with the totals below it.
 
     Args:
         cost: see ``cost``.
         title: above the table; the network's name by default.
+
+    Returns:
+        A Rich table.
+
+    Example:
+        >>> from rich.console import Console
+        >>> from stillmotion.networks import cost_table, network_cost
+        >>> with (console := Console(width=100)).capture() as capture:
+        ...     console.print(cost_table(network_cost("mlp-small", (50, 3, 4))))
+        >>> "multiply-adds" in capture.get()
+        True
     """
     from rich.console import Group
     from rich.table import Table

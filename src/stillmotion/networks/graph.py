@@ -16,6 +16,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import UserError
 from .trace import Call, traced
 
 Size = tuple[int, ...]
@@ -98,8 +99,32 @@ class Graph:
 
 
 def graph(model: keras.Model) -> Graph:
-    """The graph of a built model."""
+    """Take a small graph from a built model: operations, shapes, attributes, weights.
+
+    Args:
+        model: built; nested models are opened up.
+
+    Returns:
+        Its nodes in an order in which they can run.
+
+    Raises:
+        UserError: a window has no fixed size, or the model's ``call`` does more than layers and ``keras.ops``.
+
+    Example:
+        >>> import keras
+        >>> from stillmotion.networks import graph
+        >>> model = keras.Sequential([keras.Input((10,)), keras.layers.Dense(4, name="logits")])
+        >>> node = graph(model)["logits"]
+        >>> node.op, node.input_shapes, node.shape, [weight.name for weight in node.weights]
+        ('Dense', ((10,),), (4,), ['kernel', 'bias'])
+    """
     trace = traced(model)
+    for tensor in trace.inputs:
+        if None in tensor.shape[1:]:
+            raise UserError(
+                f"{model.name} takes windows of any size {tuple(tensor.shape)}; build it with a fixed one, such as "
+                f"keras.Input((100, 6))."
+            )
     names: dict[int, str] = {}
     seen: Counter[str] = Counter()
     nodes = []

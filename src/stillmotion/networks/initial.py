@@ -22,18 +22,46 @@ from .draws import draw
 
 
 def initialise(model: keras.Model, seed: int) -> None:
-    """Give every weight of ``model`` the value it has under ``seed`` (statistics of the data are left alone)."""
+    """Give every weight of ``model`` the value it has under ``seed`` (statistics of the data are left alone).
+
+    Args:
+        model: any built ``keras.Model``.
+        seed: any whole number.
+
+    Raises:
+        UserError: a layer's weight keeps no initialiser; the error names it.
+
+    Example:
+        >>> import numpy as np
+        >>> from stillmotion.networks import build, initialise
+        >>> model, other = build("mlp-small", (50, 3, 4), seed=0), build("mlp-small", (50, 3, 4), seed=1)
+        >>> initialise(model, seed=1)
+        >>> all(np.array_equal(mine, theirs) for mine, theirs in zip(model.get_weights(), other.get_weights()))
+        True
+    """
     for variable, value in zip(model.variables, initial_weights(model, seed), strict=True):
         variable.assign(value)
 
 
 def initial_weights(model: keras.Model, seed: int) -> list[NDArray[Any]]:
-    """The initial value of each of ``model.variables`` under ``seed``; the model itself is not changed.
+    """Draw the initial value of each of ``model.variables`` under ``seed``; the model itself is not changed.
 
     Args:
         model: any built ``keras.Model``. A layer with weights of its own making must keep their initialiser in an
             attribute named after the weight, as Keras' layers do (``kernel_initializer`` for ``kernel``).
         seed: any whole number.
+
+    Returns:
+        The values, in the order of the variables.
+
+    Raises:
+        UserError: a layer's weight keeps no initialiser; the error names it.
+
+    Example:
+        >>> from stillmotion.networks import build, initial_weights
+        >>> model = build("mlp-small", (50, 3, 4))
+        >>> len(initial_weights(model, seed=3)) == len(model.variables)
+        True
     """
     values = {id(variable): value for layer, name in _named(model) for variable, value in _draw(layer, name, seed)}
     return [values.get(id(variable), np.asarray(variable)) for variable in model.variables]

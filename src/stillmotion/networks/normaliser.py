@@ -40,6 +40,18 @@ def set_statistics(model: keras.Model, mean: ArrayLike, std: ArrayLike) -> None:
         model: a network whose first layer is a normaliser (fresh networks have mean 0, deviation 1).
         mean: (channels,) in the signal's own units.
         std: (channels,), each above 0.
+
+    Raises:
+        UserError: the model has no normaliser, or the statistics do not fit it.
+
+    Example:
+        >>> import numpy as np
+        >>> from stillmotion.networks import build, set_statistics
+        >>> model = build("mlp-small", (50, 3, 4))
+        >>> set_statistics(model, mean=[0, 0, 1], std=[1, 1, 2])
+        >>> normalised = model.layers[1](np.full((1, 50, 3), 5.0))
+        >>> np.asarray(normalised)[0, 0]
+        array([5., 5., 2.], dtype=float32)
     """
     layer = normaliser(model)
     mean, std = np.asarray(mean, np.float32), np.asarray(std, np.float32)
@@ -58,9 +70,23 @@ def set_statistics(model: keras.Model, mean: ArrayLike, std: ArrayLike) -> None:
 
 
 def statistics_index(model: keras.Model) -> tuple[int, int]:
-    """Positions of the normaliser's mean and variance in ``model.non_trainable_variables``.
+    """Find the positions of the normaliser's mean and variance in ``model.non_trainable_variables``.
 
     A fleet that gives each replica the statistics of its own fold puts ``mean`` and ``std**2`` there.
+
+    Args:
+        model: a network whose first layer is a normaliser.
+
+    Returns:
+        The position of the mean and that of the variance.
+
+    Raises:
+        UserError: the model has no normaliser.
+
+    Example:
+        >>> from stillmotion.networks import build, statistics_index
+        >>> statistics_index(build("mlp-small", (50, 3, 4)))
+        (0, 1)
     """
     layer = normaliser(model)
     ids = [id(variable) for variable in model.non_trainable_variables]

@@ -48,10 +48,24 @@ class Attention:
 
 
 def parse_attention(text: str | Attention | Sequence[Attention] | None) -> tuple[Attention, ...]:
-    """Blocks of attention from text such as ``channel:r=4,spatial:k=7,after=2``.
+    """Read blocks of attention from text such as ``channel:r=4,spatial:k=7,after=2``.
 
     Parts of a block are separated by commas: ``channel`` (reduction ``r``, default 4), ``spatial`` (kernel ``k``,
     default 7), ``sensor`` (reduction ``r``, default 2) and ``after`` (convolutions, joined by ``+``); blocks by ``;``.
+
+    Args:
+        text: the text; blocks are given back as they are, and nothing is no block.
+
+    Returns:
+        The blocks.
+
+    Raises:
+        UserError: the text cannot be read; the error shows one that can.
+
+    Example:
+        >>> from stillmotion.networks import parse_attention
+        >>> parse_attention("channel,after=1+3")
+        (Attention(after=(1, 3), channel=4, spatial=None, sensor=None),)
     """
     if text is None or text == "" or text == "none":
         return ()

@@ -16,12 +16,36 @@ from .shape import Shape
 
 
 def networks() -> tuple[Network, ...]:
-    """Every network, in the order of the documentation."""
+    """List every network, in the order of the documentation.
+
+    Returns:
+        What each is: name, source, options, taps.
+
+    Example:
+        >>> from stillmotion.networks import networks
+        >>> [network.name for network in networks()][:2]
+        ['deepconvlstm-lm', 'deepconvlstm-mm']
+    """
     return tuple(_by_name().values())
 
 
 def network(name: str | Network) -> Network:
-    """A network by name (or as it is)."""
+    """Look a network up by name.
+
+    Args:
+        name: see ``networks()``; a network is given back as it is.
+
+    Returns:
+        What it is.
+
+    Raises:
+        UnknownName: no network has this name.
+
+    Example:
+        >>> from stillmotion.networks import network
+        >>> network("mlp-small").taps
+        ('logits', 'embedding', 'stage1', 'stage2')
+    """
     if isinstance(name, Network):
         return name
     if name not in _by_name():
@@ -39,6 +63,18 @@ def build(
         shape: a signal contract, or (samples, channels, classes).
         seed: any whole number; the same seed gives the same weights.
         options: those the network takes (``attention``, ``recurrence``); any other is an error.
+
+    Returns:
+        A ``keras.Model`` from windows (T, D) to logits (C,), whose first layer is the normaliser.
+
+    Raises:
+        UserError: the name is unknown, the window too short, or an option not one of the network's.
+
+    Example:
+        >>> from stillmotion.networks import build
+        >>> model = build("deepconvlstm-lm", (50, 3, 4), seed=1, attention="channel:r=4,after=2")
+        >>> model.input_shape, model.output_shape
+        ((None, 50, 3), (None, 4))
     """
     entry = network(name)
     for option in options:

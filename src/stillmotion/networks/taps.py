@@ -22,7 +22,7 @@ CONVENTION = re.compile(r"(aux_logits|stage|(channel|spatial|sensor)_attention)_
 
 
 def with_taps(model: keras.Model, names: Iterable[str]) -> keras.Model:
-    """A model over the same layers and weights whose output is a dictionary of the taps ``names``.
+    """Make a model over the same layers and weights whose output is a dictionary of the taps ``names``.
 
     It can be trained in the model's place: what it learns, the model has learnt. Its variables are those that the
     chosen taps depend on.
@@ -30,6 +30,18 @@ def with_taps(model: keras.Model, names: Iterable[str]) -> keras.Model:
     Args:
         model: functional, or a class whose ``call`` uses layers and ``keras.ops``, built.
         names: layer names; ``logits`` also means the output of a model that has no layer of that name.
+
+    Returns:
+        The model.
+
+    Raises:
+        UnknownName: the network has no such tap.
+
+    Example:
+        >>> from stillmotion.networks import build, with_taps
+        >>> model = with_taps(build("mlp-small", (50, 3, 4)), ["embedding", "logits"])
+        >>> {name: output.shape for name, output in model.output.items()}
+        {'embedding': (None, 32), 'logits': (None, 4)}
     """
     graph = traced(model)
     found = layer_outputs(graph)
@@ -43,7 +55,19 @@ def with_taps(model: keras.Model, names: Iterable[str]) -> keras.Model:
 
 
 def tap_names(model: keras.Model) -> list[str]:
-    """The taps of a network by convention, front to back; of a model that follows none, all its layers' names."""
+    """List the taps of a network by convention, front to back; of a model that follows none, all its layers' names.
+
+    Args:
+        model: built.
+
+    Returns:
+        The names.
+
+    Example:
+        >>> from stillmotion.networks import build, tap_names
+        >>> tap_names(build("mlp-small", (50, 3, 4)))
+        ['stage1', 'stage2', 'embedding', 'logits']
+    """
     graph = traced(model)
     every = list(layer_outputs(graph))
     named = [name for name in every if CONVENTION.fullmatch(name)]
@@ -53,7 +77,23 @@ def tap_names(model: keras.Model) -> list[str]:
 
 
 def inference(model: keras.Model) -> keras.Model:
-    """The part of a network that a device runs: from the signal to the logits, auxiliary classifiers left out."""
+    """Take the part of a network that a device runs: from the signal to the logits, auxiliary classifiers left out.
+
+    Args:
+        model: built.
+
+    Returns:
+        The part; the model itself where it has one output.
+
+    Raises:
+        UnknownName: the model has several outputs and none is called ``logits``.
+
+    Example:
+        >>> from stillmotion.networks import build, inference
+        >>> model = build("resnet-lstman", (50, 3, 4))
+        >>> len(model.outputs) > 1, inference(model).output_shape
+        (True, (None, 4))
+    """
     if isinstance(model.outputs, list) and len(model.outputs) == 1:
         return model
     graph = traced(model)

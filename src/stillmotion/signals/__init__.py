@@ -4,6 +4,7 @@ A data set is recordings of people under one contract; everything later starts f
 publishers' own files, say what is odd about them, and never guess a unit, a rate or a label.
 """
 
+from .arrays import from_arrays
 from .card import Card
 from .catalog import card, cards, load
 from .fetching import Fetched, fetch
@@ -32,6 +33,7 @@ __all__ = [
     "cards",
     "convert_units",
     "fetch",
+    "from_arrays",
     "inspect",
     "load",
     "propose",

@@ -6,17 +6,18 @@ import hashlib
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from ..errors import DataWarning, UnknownName, UserError
+from ..errors import DataWarning, ProposedMappingWarning, UnknownName, UserError
 from .cache import cached
 from .card import Card
-from .recording import Dataset
+from .recording import Dataset, Note
 from .select import select_sensors
 from .tables import VERSION as TABLE_VERSION
-from .tables import TableMap, is_table, mapping_for, read_table, table_files
+from .tables import Proposal, TableMap, is_table, mapping_for, proposal_for, read_table, table_files
 from .tables.dialect import require_file
 
 #: Name to the module that reads it, one file a data set.
@@ -46,12 +47,36 @@ class Reader(Protocol):
 
 
 def card(name: str) -> Card:
-    """The card of a data set."""
+    """Return the card of a data set.
+
+    Args:
+        name: of a data set, also one that papers use (``sensors`` for ``shoaib``).
+
+    Returns:
+        What is known of it besides its samples.
+
+    Raises:
+        UnknownName: no data set has this name.
+
+    Example:
+        >>> from stillmotion.signals import card
+        >>> card("hapt").people, card("hapt").spec.rate
+        (30, 50.0)
+    """
     return reader(name).CARD
 
 
 def cards() -> dict[str, Card]:
-    """All cards by name, the embedded data set first."""
+    """Return all cards by name, the embedded data set first.
+
+    Returns:
+        Name to card.
+
+    Example:
+        >>> from stillmotion.signals import cards
+        >>> list(cards())[:3]
+        ['simulated', 'hapt', 'uci-har']
+    """
     return {name: card(name) for name in MODULES}
 
 
@@ -61,9 +86,9 @@ def load(
     data: str | Path | None = None,
     sensors: str | Sequence[str] | None = None,
     cache: bool = True,
-    mapping: TableMap | Mapping[str, Any] | str | Path | None = None,
+    mapping: TableMap | Proposal | Mapping[str, Any] | str | Path | None = None,
 ) -> Dataset:
-    """Recordings of a data set, as its publisher has them, or of a table of your own.
+    r"""Load the recordings of a data set, as its publisher has them, or of a table of your own.
 
     Args:
         name: a name of ``cards()`` (the simulated people need no files), or the path of a table, of a folder of tables
@@ -71,13 +96,36 @@ def load(
         data: the folder that holds ``NAME/`` laid out as published; ``STILLMOTION_DATA`` by default.
         sensors: sensors to keep, such as ``wrist.acc,wrist.gyr``.
         cache: keep the converted recordings for next time.
-        mapping: how a table is to be read; by default the TOML of the same name beside it.
+        mapping: how a table is to be read: a mapping, its values or the path of its TOML; by default the TOML of the
+            same name beside the table, or what ``propose`` proposes.
 
-    A folder that holds part of a set gives a ``DataWarning`` with counts.
+    Returns:
+        The recordings. Where a mapping was proposed, ``notes`` say which.
+
+    Raises:
+        UserError: the name is unknown, files are missing, or a table cannot be read.
+
+    Warns:
+        ProposedMappingWarning: a table was read by a mapping that was proposed; with the mapping.
+        DataWarning: the folder holds part of a set; with counts.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import stillmotion as sm
+        >>> rows = [f"{who},{n / 50},walk,{n % 7},{n % 5},{n % 3}" for who in ("ann", "bob") for n in range(100)]
+        >>> size = Path("walks.csv").write_text("\n".join(["person,t,activity,ax,ay,az", *rows]))
+        >>> known = {"files": "walks.csv", "subject": "person", "label": "activity", "time": "t"}
+        >>> data = sm.load("walks.csv", mapping=known | {"sensors": {"wrist.acc": ["ax", "ay", "az"]}})
+        >>> data.subjects, data.spec.rate, data.spec.classes
+        (('ann', 'bob'), 50.0, ('walk',))
     """
     name = ALIASES.get(name, name)
     if mapping is not None or (name not in MODULES and is_table(name, data)):
-        dataset = _table(mapping_for(name, mapping, data=data), cache)
+        given = proposal_for(name, data=data) if mapping is None else mapping
+        if isinstance(given, Proposal):
+            dataset = _proposed(given, cache)
+        else:
+            dataset = _table(mapping_for(name, given, data=data), cache)
         return dataset if sensors is None else select_sensors(dataset, sensors)
     module = reader(name)
     if name == EMBEDDED:
@@ -98,6 +146,15 @@ def read_folder(module: Reader, folder: Path, device: str = "") -> Dataset:
     """What a data set's module reads in a folder, from the cache when the same bytes were read before."""
     key = f"{module.CARD.name}-{device}" if device else module.CARD.name
     return cached(key, module.VERSION, module.files(folder, device), lambda: module.read(folder, device))
+
+
+def _proposed(proposal: Proposal, cache: bool) -> Dataset:
+    dataset = _table(proposal.mapping(), cache)
+    text = f"{proposal.path} has no mapping and was read by one that was proposed: {proposal.describe()}"
+    beside = proposal.path.with_suffix(".toml")
+    keep = f"`still inspect {proposal.path} --save {beside}` keeps it to be mended."
+    warnings.warn(f"{text}. {keep}", ProposedMappingWarning, stacklevel=3)
+    return replace(dataset, notes=(*dataset.notes, Note("proposed mapping", 1, text)))
 
 
 def _table(table: TableMap, cache: bool) -> Dataset:

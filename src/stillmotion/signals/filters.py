@@ -15,7 +15,7 @@ Values = NDArray[np.float64]
 
 
 def uci_har_signals(acc: Values, gyro: Values, *, rate: float = 50.0) -> tuple[Values, Values, Values]:
-    """UCI HAR's signals from one raw recording: total_acc, body_acc (both g) and body_gyro (rad/s).
+    """Compute UCI HAR's signals from one raw recording: total_acc, body_acc (both g) and body_gyro (rad/s).
 
     Each axis passes a median of three samples and a Butterworth low-pass (order 10, 20 Hz); body_acc is less
     its own low-pass (order 3, 0.3 Hz), body_gyro less its own (order 2, 0.1 Hz). Every filter runs forward
@@ -25,6 +25,18 @@ def uci_har_signals(acc: Values, gyro: Values, *, rate: float = 50.0) -> tuple[V
     Args:
         acc: (T, 3) acceleration in g, a whole recording from its first sample.
         gyro: (T, 3) angular velocity in rad/s.
+        rate: in Hz.
+
+    Returns:
+        total_acc, body_acc and body_gyro, (T, 3) each.
+
+    Example:
+        >>> import numpy as np
+        >>> from stillmotion.signals import uci_har_signals
+        >>> still = np.tile([0.0, 0.0, 1.0], (500, 1))
+        >>> total_acc, body_acc, body_gyro = uci_har_signals(still, 0 * still)
+        >>> np.round(total_acc[-1], 3), bool(np.abs(body_acc[-1]).max() < 1e-3)
+        (array([0., 0., 1.]), True)
     """
     total_acc, smooth_gyro = _denoise(acc, rate), _denoise(gyro, rate)
     body_acc = total_acc - low_pass(total_acc, 0.3, rate=rate, order=3)
@@ -62,6 +74,24 @@ def separate_gravity(dataset: Dataset, *, cutoff: float = 0.3, order: int = 3) -
     """Split every accelerometer into ``gravity`` (low-pass) and ``body-acc`` (the rest), in place of ``acc``.
 
     The filter starts settled, at the first sample of each recording. Samples must be evenly spaced.
+
+    Args:
+        dataset: evenly timed recordings with an accelerometer.
+        cutoff: corner of the low-pass in Hz.
+        order: of the Butterworth filter.
+
+    Returns:
+        The recordings with gravity and body acceleration first.
+
+    Raises:
+        UserError: timestamps are uneven, or there is no accelerometer.
+
+    Example:
+        >>> from stillmotion.signals import select_sensors, separate_gravity
+        >>> from stillmotion.signals.simulated import generate
+        >>> data = select_sensors(generate(people=1, minutes=1), "wrist.acc")
+        >>> separate_gravity(data).spec.groups
+        ('wrist.gravity', 'wrist.body-acc')
     """
     if dataset.times is not None:
         raise UserError(f"{dataset.name} has uneven timestamps; resample it before gravity is separated.")

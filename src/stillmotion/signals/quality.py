@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from difflib import SequenceMatcher
 from typing import Any, Literal
@@ -83,7 +82,21 @@ class Quality:
 
 
 def inspect(dataset: Dataset) -> Quality:
-    """Measure rate, jitter, gaps, missing and repeated samples, stuck and saturated sensors, units, balance."""
+    """Measure rate, jitter, gaps, missing and repeated samples, stuck and saturated sensors, units, balance.
+
+    Args:
+        dataset: any recordings.
+
+    Returns:
+        A row for every subject, and what is odd, errors among it.
+
+    Example:
+        >>> import stillmotion as sm
+        >>> from stillmotion.signals.simulated import generate
+        >>> quality = sm.inspect(generate(people=2, minutes=1))
+        >>> quality.usable, [row.subject for row in quality.people]
+        (True, ['1', '2'])
+    """
     findings: list[Finding] = [Finding("note", note.kind, note.text) for note in dataset.notes]
     people = []
     for subject in dataset.subjects:
@@ -121,6 +134,7 @@ def _person(dataset: Dataset, subject: str, recordings: list[Recording]) -> tupl
     if missing:
         where = ", ".join(name for name, column in zip(spec.channel_names, bad.T, strict=True) if column.any())
         found("error", "missing", f"{missing:,} of {len(samples):,} samples have no number in {where}")
+    ends = np.cumsum([len(recording) for recording in recordings]) - 1
     repeated = sum(_repeats(recording) for recording in recordings)
     for group in spec.groups:
         columns = [number for number, channel in enumerate(spec.channels) if channel.group == group]
@@ -128,7 +142,7 @@ def _person(dataset: Dataset, subject: str, recordings: list[Recording]) -> tupl
         channel = spec.channels[columns[0]]
         # A pulse may well repeat itself and a switch has ends: only what moves with a body always trembles.
         of_motion = channel.sensor.rsplit("-", 1)[-1] in UNITS
-        if of_motion and (stuck := _stuck(recordings, columns, spec.rate)):
+        if of_motion and (stuck := _stuck(values, ends, spec.rate)):
             found(
                 "warning",
                 "stuck",
@@ -187,15 +201,22 @@ def _repeats(recording: Recording) -> int:
     return 0 if recording.times is None else int((np.diff(recording.times) <= 0).sum())
 
 
-def _stuck(recordings: Iterable[Recording], columns: list[int], rate: float) -> float:
-    """Seconds in runs of one and the same value on every axis, counting runs of a second or more."""
-    total = 0
-    for recording in recordings:
-        values = recording.samples[:, columns]
-        changes = np.flatnonzero((values[1:] != values[:-1]).any(axis=1))
-        runs = np.diff(np.concatenate([[-1], changes, [len(values) - 1]]))
-        total += int(runs[runs >= STUCK_SECONDS * rate].sum())
-    return total / rate
+def _stuck(
+    values: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
+    ends: np.ndarray[tuple[int, ...], np.dtype[np.int64]],
+    rate: float,
+) -> float:
+    """Seconds in runs of one and the same value on every axis, counting runs of a second or more.
+
+    Args:
+        values: (n, axes), recordings behind one another.
+        ends: last row of each recording; a run ends there.
+        rate: in Hz.
+    """
+    run_ends = (values[1:] != values[:-1]).any(axis=1)
+    run_ends[ends[:-1]] = True
+    runs = np.diff(np.concatenate([[-1], np.flatnonzero(run_ends), [len(values) - 1]]))
+    return float(runs[runs >= STUCK_SECONDS * rate].sum() / rate)
 
 
 def _saturated(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> float:

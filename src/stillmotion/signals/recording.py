@@ -203,7 +203,7 @@ class Dataset:
 
 
 def _natural(name: str) -> tuple[int, int | str]:
-    return (0, int(name)) if name.isdigit() else (1, name)
+    return (0, int(name)) if name.isdecimal() else (1, name)
 
 
 def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:

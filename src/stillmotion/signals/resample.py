@@ -21,6 +21,24 @@ def resample(dataset: Dataset, rate: float) -> Dataset:
     multiple of ``rate`` that is at least twice as fine as their clock, then filtered the same way. Labels are
     those of the nearest sample. Recordings of fewer than two samples are left out and counted. The recordings as they
     came stay at hand as ``raw``.
+
+    Args:
+        dataset: recordings, evenly timed or not.
+        rate: wanted, in Hz.
+
+    Returns:
+        The same recordings without timestamps; window and hop keep their seconds.
+
+    Raises:
+        UserError: no recording is long enough.
+
+    Example:
+        >>> import stillmotion as sm
+        >>> from stillmotion.signals.simulated import generate
+        >>> data = generate(people=1, minutes=1)
+        >>> slower = sm.resample(data, 25)
+        >>> data.samples.shape, slower.samples.shape, slower.spec.window
+        ((3000, 18), (1500, 18), 64)
     """
     if not rate > 0:
         raise UserError(f"A sampling rate must be above 0 Hz, not {rate}.")

@@ -19,9 +19,22 @@ def select_sensors(dataset: Dataset, sensors: str | Sequence[str]) -> Dataset:
     """Keep some sensors only, in the order asked for.
 
     Args:
+        dataset: recordings.
         sensors: names separated by commas, or a sequence of them. A name may be a channel (``wrist.acc.x``),
             a sensor unit (``wrist.acc``), a position (``wrist``) or a sensor everywhere (``acc``). Where a
             position has sides (``left-wrist``), its name without one stands for both.
+
+    Returns:
+        The same recordings with fewer channels.
+
+    Raises:
+        UnknownName: no channel has such a name.
+
+    Example:
+        >>> from stillmotion.signals import select_sensors
+        >>> from stillmotion.signals.simulated import generate
+        >>> select_sensors(generate(people=1, minutes=1), "wrist.gyr,waist.acc.z").spec.channel_names
+        ('wrist.gyr.x', 'wrist.gyr.y', 'wrist.gyr.z', 'waist.acc.z')
     """
     columns = sensor_columns(dataset.spec, sensors)
     spec = replace(dataset.spec, channels=tuple(dataset.spec.channels[column] for column in columns))
@@ -65,8 +78,22 @@ def select_classes(dataset: Dataset, classes: Sequence[str] | None = None) -> Da
     """Keep some classes only; samples of the others have no class any more.
 
     Args:
+        dataset: recordings.
         classes: names to keep, in their new order; the classes that occur, when none are named (for a folder
             that holds part of a set).
+
+    Returns:
+        The same recordings with other labels.
+
+    Raises:
+        UnknownName: there is no such class.
+
+    Example:
+        >>> from stillmotion.signals import select_classes
+        >>> from stillmotion.signals.simulated import generate
+        >>> data = select_classes(generate(people=3, minutes=2), ["sitting", "standing"])
+        >>> data.spec.classes, set(data.labels.tolist()) <= {-1, 0, 1}
+        (('sitting', 'standing'), True)
     """
     names = dataset.spec.classes
     if classes is None:

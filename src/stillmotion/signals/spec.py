@@ -41,6 +41,29 @@ class Channel:
         """Name of the sensor unit that this axis belongs to, such as ``wrist.acc``."""
         return ".".join(part for part in (self.position, self.sensor) if part)
 
+    @classmethod
+    def of(cls, name: str) -> Channel:
+        """Read a dotted name; its unit is not known.
+
+        Args:
+            name: ``wrist.acc.x`` (position, sensor, axis), ``acc.x`` or, for a sensor without axes, ``chest.pulse`` or
+                ``pulse``. Of two parts the last is an axis where it is one letter or a number.
+
+        Raises:
+            UserError: a part is empty.
+
+        Example:
+            >>> from stillmotion.signals import Channel
+            >>> Channel.of("wrist.acc.x")
+            Channel(sensor='acc', axis='x', unit='', position='wrist')
+        """
+        parts = name.split(".")
+        if not all(parts):
+            raise UserError(f"{name!r} is no channel; one looks like wrist.acc.x, acc.x or pulse.")
+        has_axis = len(parts) > 2 or (len(parts) == 2 and (len(parts[1]) == 1 or parts[1].isdigit()))
+        axis = parts.pop() if has_axis else ""
+        return cls(sensor=parts.pop(), axis=axis, position=".".join(parts))
+
 
 @dataclass(frozen=True)
 class SignalSpec:

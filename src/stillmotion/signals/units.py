@@ -19,10 +19,30 @@ SIZE = {"g": 1.0, "m/s2": 1 / STANDARD_GRAVITY, "rad/s": 1.0, "deg/s": pi / 180,
 
 
 def convert_units(dataset: Dataset, **wanted: str) -> Dataset:
-    """Convert sensors to units, such as ``convert_units(data, acc="g", gyr="deg/s")``.
+    """Convert sensors to other units, such as ``convert_units(data, acc="g", gyr="deg/s")``.
 
     A derived sensor (``body-acc``) follows the sensor that its name ends with. A channel whose unit is not
     known is refused.
+
+    Args:
+        dataset: recordings whose units are known.
+        wanted: sensor to unit.
+
+    Returns:
+        The same recordings in these units.
+
+    Raises:
+        UserError: the unit of a channel is not known, or cannot be converted to.
+
+    Example:
+        >>> from stillmotion.signals import convert_units
+        >>> from stillmotion.signals.simulated import generate
+        >>> data = generate(people=1, minutes=1)
+        >>> converted = convert_units(data, acc="m/s2")
+        >>> converted.spec.channels[0].unit
+        'm/s2'
+        >>> round(float(converted.samples[0, 2] / data.samples[0, 2]), 4)
+        9.8067
     """
     for sensor, unit in wanted.items():
         if sensor not in UNITS:

@@ -28,7 +28,7 @@ def audit(
     statistics: Statistics | Sequence[Statistics] | None = None,
     others: Sequence[Dataset] = (),
 ) -> Audit:
-    """Look for raw rows, people, copied stretches and normaliser statistics that cross a split.
+    """Search a split for what crosses it: raw rows, people, copied stretches and normaliser statistics.
 
     For every fold: no raw row of a source may lie under windows of two sides, no person may be on two sides, and
     the given statistics must be those of the training windows. Across the data set, and against ``others``, stretches
@@ -42,6 +42,24 @@ def audit(
         splits: what ``splits`` gave for them.
         statistics: what the networks are normalised with, one for each fold (one alone: used in all folds).
         others: data sets that are used beside this one, to train on or to confirm it.
+
+    Returns:
+        What was found; ``clean`` says whether nothing crosses.
+
+    Raises:
+        UserError: the splits are of other windows.
+
+    Example:
+        >>> import numpy as np
+        >>> import stillmotion as sm
+        >>> X = np.random.default_rng(0).normal(size=(40, 50, 3))
+        >>> subjects = np.arange(40) // 10
+        >>> data = sm.from_arrays(X, np.arange(40) % 2, subjects, rate=25, channels=["acc.x", "acc.y", "acc.z"])
+        >>> windows = sm.cut(data)
+        >>> sm.audit(windows, sm.splits(windows, "loso")).clean
+        True
+        >>> sm.audit(windows, sm.splits(windows, "published")).clean
+        False
     """
     splits.require_of(windows)
     found: list[Finding] = []
@@ -84,7 +102,7 @@ def audit_extents(
     *,
     name: str = "own windows",
 ) -> Audit:
-    """Look for raw rows and people that cross a split of windows that were made elsewhere.
+    """Search a split of windows that were made elsewhere for raw rows and people that cross it.
 
     Args:
         subject: (n,) whose each window is.
@@ -92,6 +110,18 @@ def audit_extents(
         folds: for each fold the numbers of its windows (or masks): (train, test) or (train, validation, test).
         source: (n,) the array that ``start`` counts rows of; by default every person has one.
         name: what to call them.
+
+    Returns:
+        What was found; ``clean`` says whether nothing crosses.
+
+    Raises:
+        UserError: the columns do not fit each other, or a fold names windows that are not there.
+
+    Example:
+        >>> from stillmotion.windows import audit_extents
+        >>> crossings = audit_extents(["ann", "ann", "bob"], [0, 50, 0], [100, 150, 100], [([0, 2], [1])])
+        >>> [(finding.kind, finding.count) for finding in crossings.findings]
+        [('samples', 1), ('people', 1)]
     """
     person = np.asarray(subject).astype(str)
     begin, stop = np.asarray(start).astype(np.int64), np.asarray(end).astype(np.int64)

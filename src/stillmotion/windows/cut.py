@@ -34,6 +34,20 @@ def cut(
         null: whether windows without a class are dropped or kept with label -1.
         missing: whether windows with a value that is not a finite number are dropped or kept (no network trains on
             them).
+
+    Returns:
+        The windows, as places in the recordings' samples; ``values()`` copies them out.
+
+    Raises:
+        UserError: no recording is as long as a window, no window is left, or samples are not evenly timed.
+
+    Example:
+        >>> import stillmotion as sm
+        >>> from stillmotion.signals.simulated import generate
+        >>> data = generate(people=2, minutes=1)
+        >>> windows = sm.cut(data, spec=data.spec.with_window(100, 50), null="keep")
+        >>> len(windows), windows.values().shape
+        (116, (116, 100, 18))
     """
     if spec is None:
         spec = dataset.spec

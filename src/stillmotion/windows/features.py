@@ -29,7 +29,30 @@ class Features:
 
 
 def features(windows: Windows, index: ArrayLike | None = None) -> Features:
-    """Features of the windows that ``index`` selects (``fold.train``), all by default."""
+    """Compute the features of the windows that ``index`` selects (``fold.train``), all by default.
+
+    Args:
+        windows: what ``cut`` gave.
+        index: numbers of windows, or a mask.
+
+    Returns:
+        One row a window, with the name of each column.
+
+    Raises:
+        UserError: a window holds a number that is not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> import stillmotion as sm
+        >>> X = np.random.default_rng(0).normal(size=(40, 50, 3))
+        >>> subjects = np.arange(40) // 10
+        >>> data = sm.from_arrays(X, np.arange(40) % 2, subjects, rate=25, channels=["acc.x", "acc.y", "acc.z"])
+        >>> windows = sm.cut(data)
+        >>> from stillmotion.windows import features
+        >>> table = features(windows, [0, 1])
+        >>> table.values.shape, table.names[:2]
+        ((2, 67), ('acc.x.mean', 'acc.y.mean'))
+    """
     chosen, spec = windows.numbers(index), windows.spec
     groups = [channel.group for channel in spec.channels]
     step = max(1, BLOCK // (spec.window * len(spec.channels)))
@@ -45,7 +68,7 @@ def features(windows: Windows, index: ArrayLike | None = None) -> Features:
 def array_features(
     values: ArrayLike, *, rate: float, groups: Sequence[str] | None = None, names: Sequence[str] | None = None
 ) -> Features:
-    """Features of any windows.
+    """Compute the features of any windows.
 
     Of every channel, and of the length of every sensor's vector (``norm``): mean, std, min, max, median, iqr, energy
     (mean square), zero crossings of the centred signal per second, frequency in Hz of the spectrum's peak with its
@@ -57,6 +80,20 @@ def array_features(
         rate: in Hz.
         groups: the sensor that each channel belongs to; by default all are one sensor's.
         names: of the channels, ``0`` … by default.
+
+    Returns:
+        One row a window, with the name of each column.
+
+    Raises:
+        UserError: the shapes do not fit, or a window holds a number that is not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> from stillmotion.windows import array_features
+        >>> wave = np.sin(2 * np.pi * 3 * np.arange(100) / 50)[None, :, None]
+        >>> table = array_features(wave, rate=50, names=["acc.x"])
+        >>> float(table.values[0, table.names.index("acc.x.peak_hz")])
+        3.0
     """
     signal = np.asarray(values)
     if signal.ndim != 3 or signal.shape[1] < 2 or signal.shape[2] < 1:

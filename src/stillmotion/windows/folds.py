@@ -134,7 +134,25 @@ class Splits:
 
 
 def differences(mine: Splits, theirs: Splits) -> tuple[str, ...]:
-    """What differs between two splits, a sentence each; empty when they are the same."""
+    """Name what differs between two splits, a sentence each; nothing when they are the same.
+
+    Args:
+        mine, theirs: of the same data set or not.
+
+    Returns:
+        The sentences.
+
+    Example:
+        >>> import numpy as np
+        >>> import stillmotion as sm
+        >>> X = np.random.default_rng(0).normal(size=(40, 50, 3))
+        >>> subjects = np.arange(40) // 10
+        >>> data = sm.from_arrays(X, np.arange(40) % 2, subjects, rate=25, channels=["acc.x", "acc.y", "acc.z"])
+        >>> windows = sm.cut(data)
+        >>> from stillmotion.windows import differences
+        >>> differences(sm.splits(windows, "loso"), sm.splits(windows, "loso", seed=1))[0]
+        'seed: 0 against 1.'
+    """
     said = [
         f"{what}: {left} against {right}."
         for what, left, right in (

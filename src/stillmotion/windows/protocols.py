@@ -27,7 +27,7 @@ def splits(
     validation: float = 0.2,
     official_test: Sequence[str] = (),
 ) -> Splits:
-    """Split windows by a protocol.
+    """Split windows by a protocol into training, validation and test windows.
 
     ``published``: one random split of the windows, stratified by class, 15 % test and 15 % of the rest
     validation, as the published systems do. It leaks: every person is on every side.
@@ -44,6 +44,23 @@ def splits(
 
     Warns:
         DataWarning: a class lives in one person, or a fold's training people lack a class; with counts.
+
+    Returns:
+        The folds, each with its windows and subjects.
+
+    Raises:
+        UserError: the data set has no such protocol, or too few subjects for it.
+
+    Example:
+        >>> import numpy as np
+        >>> import stillmotion as sm
+        >>> X = np.random.default_rng(0).normal(size=(40, 50, 3))
+        >>> subjects = np.arange(40) // 10
+        >>> data = sm.from_arrays(X, np.arange(40) % 2, subjects, rate=25, channels=["acc.x", "acc.y", "acc.z"])
+        >>> windows = sm.cut(data)
+        >>> folds = sm.splits(windows, "loso").folds
+        >>> len(folds), folds[0].test_people, len(folds[0].test), len(folds[0].train)
+        (4, ('0',), 10, 20)
     """
     tested = tuple(official_test) or windows.official_test
     count = _read(windows, protocol, has_official=bool(tested))

@@ -32,7 +32,7 @@ class Statistics:
 
 
 def fit_statistics(windows: Windows, index: ArrayLike | None = None) -> Statistics:
-    """Statistics of the raw rows that the windows hold, every row counted once.
+    """Fit means and standard deviations to the raw rows that the windows hold, every row counted once.
 
     Overlapping windows do not count a row twice, nor do overlapping recordings of one source, so the numbers
     are those of the recordings and do not depend on the hop, but for rows that no window holds.
@@ -40,6 +40,23 @@ def fit_statistics(windows: Windows, index: ArrayLike | None = None) -> Statisti
     Args:
         windows: what ``cut`` gave.
         index: the wanted windows (``fold.train``), all by default.
+
+    Returns:
+        Mean and standard deviation of each channel.
+
+    Raises:
+        UserError: there are no windows, or a value is not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> import stillmotion as sm
+        >>> X = np.random.default_rng(0).normal(size=(40, 50, 3))
+        >>> subjects = np.arange(40) // 10
+        >>> data = sm.from_arrays(X, np.arange(40) % 2, subjects, rate=25, channels=["acc.x", "acc.y", "acc.z"])
+        >>> windows = sm.cut(data)
+        >>> statistics = sm.fit_statistics(windows, sm.splits(windows, "loso").folds[0].train)
+        >>> statistics.rows, statistics.mean.shape
+        (1000, (3,))
     """
     chosen = windows.numbers(index)
     if len(chosen) == 0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from ...errors import UserError
 from ..card import Card
 from ..recording import Dataset, Note, Recording
 from ..spec import Channel, SignalSpec
+from ..stitch import stitch
 from ..text import read_integers, read_matrix
 from .hapt import CLASSES as HAPT_CLASSES
 
@@ -139,29 +139,16 @@ def _windows(paths: list[Path]) -> tuple[NDArray[np.float32], NDArray[np.int64],
 def _stitch(
     windows: NDArray[np.float32], labels: NDArray[np.int64], subjects: NDArray[np.int64], part: str
 ) -> list[Recording]:
-    """Join window i+1 to window i where its first half is window i's second half, sample for sample.
-
-    A stretch goes on through a change of activity (it is one ``source``), a recording ends there: so every
-    recording cut at 128 and 64 gives exactly its published windows.
-    """
-    goes_on = (windows[1:, :HOP] == windows[:-1, HOP:]).all(axis=(1, 2)) & (subjects[1:] == subjects[:-1])
-    same_label = labels[1:] == labels[:-1]
-    stretch = np.concatenate([[0], np.cumsum(~goes_on)])
-    piece = np.concatenate([[0], np.cumsum(~(goes_on & same_label))])
-    first_of_stretch = np.flatnonzero(np.diff(stretch, prepend=-1))
-    bounds = [*np.flatnonzero(np.diff(piece, prepend=-1)).tolist(), len(windows)]
-    recordings = []
-    for first, stop in itertools.pairwise(bounds):
-        begin = int(first_of_stretch[stretch[first]])
-        samples = np.concatenate([windows[first:stop, :HOP].reshape(-1, windows.shape[2]), windows[stop - 1, HOP:]])
-        recordings.append(
-            Recording(
-                subject=str(subjects[first]),
-                session="1",
-                samples=samples,
-                labels=np.full(len(samples), labels[first], np.int16),
-                source=f"{part}:{begin}",
-                offset=(first - begin) * HOP,
-            )
+    """Join windows that go on: every recording cut at 128 and 64 gives exactly its published windows."""
+    pieces = stitch(windows, labels, subjects, HOP)
+    return [
+        Recording(
+            subject=str(subjects[first]),
+            session="1",
+            samples=pieces.samples[start:stop],
+            labels=np.full(stop - start, labels[first], np.int16),
+            source=f"{part}:{source}",
+            offset=offset,
         )
-    return recordings
+        for first, source, offset, start, stop in pieces.rows()
+    ]

@@ -8,6 +8,7 @@ from typing import Any
 
 from ...errors import UserError
 from .mapping import TableMap, read_toml
+from .propose import Proposal, propose
 
 #: Endings of files that are tables, or say how to read one.
 TABLES = (".csv", ".tsv", ".txt", ".dat", ".gz", ".bz2", ".parquet", ".toml")
@@ -32,7 +33,8 @@ def mapping_for(
             ``mapping.toml`` in a folder.
         data: folder to look in when the path is not there as it is.
 
-    Nothing is guessed: a table without a mapping is an error that says how to get one.
+    Raises:
+        UserError: there is no mapping; see ``proposal_for``.
     """
     path = placed(Path(name), data)
     if isinstance(given, TableMap):
@@ -48,8 +50,8 @@ def mapping_for(
         beside = path / FOLDER_MAPPING if path.is_dir() else path.with_suffix(".toml")
         if not beside.is_file():
             raise UserError(
-                f"{path} needs a mapping that says which column is what: `still inspect {path} --save {beside}` "
-                f"proposes one, or give it by flags (--subject, --label, --time, --channel …)."
+                f"{path} needs a mapping that says which column is what, in {beside} or mapping=; `still inspect` of "
+                f"one of its tables proposes the columns."
             )
         said_in, given = str(beside), read_toml(beside)
     if path.suffix == ".toml":
@@ -60,6 +62,22 @@ def mapping_for(
     several = any(mark in str(given.get("files", "")) for mark in "{*")
     values = given if several else {**given, "files": path.name}
     return TableMap.of(values, path.parent, said_in=said_in)
+
+
+def proposal_for(
+    name: str | Path, known: Mapping[str, Any] | None = None, *, data: str | Path | None = None
+) -> Proposal | None:
+    """Propose how to read a table that has no mapping; None for anything else.
+
+    Args:
+        name: a table.
+        known: values of a mapping that are given.
+        data: folder to look in when the path is not there as it is.
+    """
+    path = placed(Path(name), data)
+    if path.suffix == ".toml" or not path.is_file() or path.with_suffix(".toml").is_file():
+        return None
+    return propose(path, known)
 
 
 def placed(path: Path, data: str | Path | None) -> Path:

@@ -62,8 +62,24 @@ class Proposal:
     def mapping(self) -> TableMap:
         """The proposal as a mapping; what is missing is an error."""
         if self.missing:
-            raise UserError(f"{self.path}: {self.missing[0]}.")
+            raise UserError(
+                f"{self.path}: {self.missing[0]}; a mapping says it (mapping= in Python, or a TOML beside the table)."
+            )
         return TableMap.of(self.values, self.path.parent, said_in=f"the mapping proposed for {self.path}")
+
+    def describe(self) -> str:
+        """Say in a line which column is taken for what, and the remarks."""
+        device = self.mapping().devices[0]
+        taken = [f"{role} = {getattr(device, role)}" for role in WORDS if getattr(device, role)]
+        if device.time:
+            taken.append(f"unit_of_time = {device.unit_of_time}")
+        if device.rate:
+            taken.append(f"rate = {device.rate:g} Hz")
+        for group in dict.fromkeys(channel.group for channel in device.channels):
+            columns = [column for column, channel in device.sensors if channel.group == group]
+            units = {channel.unit for channel in device.channels if channel.group == group} - {""}
+            taken.append(f"{group} = {' '.join(columns)}" + "".join(f" in {unit}" for unit in units))
+        return "; ".join([", ".join(taken), *self.remarks])
 
     def to_toml(self, folder: Path | None = None) -> str:
         """The proposal as text to save beside the table, or in another folder; remarks are comments in it."""
@@ -78,11 +94,26 @@ class Proposal:
 
 
 def propose(path: str | Path, known: Mapping[str, Any] | None = None) -> Proposal:
-    """Look at the first rows of a table and propose how to read it.
+    r"""Propose how to read a table, from a look at its first rows.
 
     Args:
         path: a CSV or Parquet file.
         known: values of a mapping that are given; they are kept as they are.
+
+    Returns:
+        A mapping to look over, with what is missing in it and what was taken for what.
+
+    Raises:
+        UserError: the file is no table.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from stillmotion.signals import propose
+        >>> rows = [f"{who},{n / 50},walk,{n % 7},{n % 5},{n % 3}" for who in ("ann", "bob") for n in range(100)]
+        >>> size = Path("walks.csv").write_text("\n".join(["person,t,activity,ax,ay,az", *rows]))
+        >>> proposal = propose("walks.csv")
+        >>> proposal.values["subject"], proposal.values["unit_of_time"], proposal.values["sensors"]
+        ('person', 's', {'acc': {'columns': ['ax', 'ay', 'az']}})
     """
     path, known = Path(path), dict(known or {})
     require_text(path.name, "file")

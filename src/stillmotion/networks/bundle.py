@@ -26,6 +26,7 @@ from ..signals import SignalSpec
 from .card import card
 from .cost import cost
 from .draws import drawn_by_numpy
+from .heads import gives_logits, refuse_probabilities
 from .taps import inference
 
 MODEL, SIGNAL, SCORES, PROVENANCE, CARD = "model.keras", "signal.json", "scores.json", "provenance.json", "README.md"
@@ -62,7 +63,8 @@ class Bundle:
 
         Args:
             path: folder to make.
-            model: its auxiliary classifiers are left out; input and logits must have the contract's shape.
+            model: its auxiliary classifiers are left out, and a softmax at its end; input and logits must have the
+                contract's shape.
             spec: the contract of the windows it was trained on.
             scores: one row per person, each with ``subject``.
             provenance: plain values; the versions used are added.
@@ -76,6 +78,7 @@ class Bundle:
             raise UserError("Every row of a bundle's scores needs a 'subject'.")
         device = inference(model)
         _require_shape(device, spec)
+        _require_logits(device)
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
         try:
@@ -112,7 +115,7 @@ class Bundle:
     def model(self) -> keras.Model:
         """The network, from the signal in its own units to logits."""
         with drawn_by_numpy():
-            return keras.models.load_model(self.path / MODEL, compile=False)
+            return inference(keras.models.load_model(self.path / MODEL, compile=False))
 
     def logits(self, windows: ArrayLike, spec: SignalSpec) -> NDArray[np.float32]:
         """Logits (window, class) of ``windows`` (window, time, channel); ``spec`` must fit the bundle's contract."""
@@ -140,6 +143,13 @@ def _require_shape(model: keras.Model, spec: SignalSpec) -> None:
             f"The network maps {found[0]} to {found[1]} but its signal has windows of {wanted[0]} and {wanted[1][0]} "
             "classes."
         )
+
+
+def _require_logits(model: keras.Model) -> None:
+    """Refuse a model whose answers to a few drawn windows are probabilities, where its last layer leaves that open."""
+    if not gives_logits(model.outputs[0]):
+        drawn = np.random.default_rng(0).normal(size=(4, *model.input_shape[1:])).astype(np.float32)
+        refuse_probabilities(model.predict(drawn, verbose=0), network=model.name)
 
 
 def _move_into_place(draft: Path, path: Path) -> None:

@@ -105,7 +105,9 @@ def _evaluate(jaxpr: Jaxpr, consts: Sequence[Array], keep: bool, *arguments: Arr
 
 def _bound(eqn: Any, params: dict[str, Any], inputs: list[Array]) -> list[Array]:
     """The equation as it is, with these parameters."""
-    functions, params = eqn.primitive.get_bind_params(params)
+    bound = eqn.primitive.get_bind_params(params)
+    # JAX 0.10.0 gives functions and parameters, later ones parameters alone.
+    functions, params = bound if isinstance(bound, tuple) else ((), bound)
     outputs = eqn.primitive.bind(*functions, *inputs, **params)
     return list(outputs) if eqn.primitive.multiple_results else [outputs]
 

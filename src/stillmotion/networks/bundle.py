@@ -27,6 +27,7 @@ from ..signals import SignalSpec
 from .card import card
 from .cost import cost
 from .draws import drawn_by_numpy
+from .heads import gives_logits, refuse_probabilities
 from .taps import inference
 
 MODEL, SIGNAL, SCORES, PROVENANCE, CARD = "model.keras", "signal.json", "scores.json", "provenance.json", "README.md"
@@ -66,7 +67,8 @@ class Bundle:
 
         Args:
             path: folder to make.
-            model: its auxiliary classifiers are left out; input and logits must have the contract's shape.
+            model: its auxiliary classifiers are left out, and a softmax at its end; input and logits must have the
+                contract's shape.
             spec: the contract of the windows it was trained on.
             scores: one row per person, each with ``subject``.
             provenance: plain values; the versions used are added.
@@ -81,6 +83,7 @@ class Bundle:
             raise UserError("Every row of a bundle's scores needs a 'subject'.")
         device = inference(model)
         _require_shape(device, spec)
+        _require_logits(device)
         story = {
             **(provenance or {}),
             "network": model.name.replace("_", "-"),
@@ -140,7 +143,7 @@ class Bundle:
         self._require_same_model()
         try:
             with drawn_by_numpy():
-                model = keras.models.load_model(place, compile=False)
+                model = inference(keras.models.load_model(place, compile=False))
         except Exception as problem:  # Keras raises anything where a file is not what it wrote.
             said = str(problem).strip().partition("\n")[0]
             raise UserError(f"{place} cannot be loaded by Keras ({said}); copy the bundle anew.") from problem
@@ -179,6 +182,13 @@ def _require_shape(model: keras.Model, spec: SignalSpec) -> None:
             f"The network maps {found[0]} to {found[1]} but its signal has windows of {wanted[0]} and {wanted[1][0]} "
             "classes."
         )
+
+
+def _require_logits(model: keras.Model) -> None:
+    """Refuse a model whose answers to a few drawn windows are probabilities, where its last layer leaves that open."""
+    if not gives_logits(model.outputs[0]):
+        drawn = np.random.default_rng(0).normal(size=(4, *model.input_shape[1:])).astype(np.float32)
+        refuse_probabilities(model.predict(drawn, verbose=0), network=model.name)
 
 
 def _hold(path: Path) -> int:

@@ -47,8 +47,9 @@ def initial_weights(model: keras.Model, seed: int) -> list[NDArray[Any]]:
     """Draw the initial value of each of ``model.variables`` under ``seed``; the model itself is not changed.
 
     Args:
-        model: any built ``keras.Model``. A layer with weights of its own making must keep their initialiser in an
-            attribute named after the weight, as Keras' layers do (``kernel_initializer`` for ``kernel``).
+        model: any built ``keras.Model``; frozen layers keep what they have. A layer with weights of its own making must
+            keep their initialiser in an attribute named after the weight, as Keras' layers do (``kernel_initializer``
+            for ``kernel``).
         seed: any whole number.
 
     Returns:
@@ -90,7 +91,8 @@ def _named(model: keras.Model) -> Iterator[tuple[Any, str]]:
 
 def _draw(layer: Any, path: str, seed: int) -> Iterator[tuple[Any, NDArray[Any]]]:
     """New values for the variables that ``layer`` itself holds."""
-    for variable in (*layer._trainable_variables, *layer._non_trainable_variables):
+    variables = (*layer._trainable_variables, *layer._non_trainable_variables) if layer.trainable else ()
+    for variable in variables:
         initialiser = _initialiser(layer, variable.name)
         if initialiser is None:
             if variable.trainable:

@@ -15,10 +15,12 @@ from typing import Any
 
 import keras
 
-from ..errors import UnknownName
+from ..errors import UnknownName, UserError
+from .heads import take_logits
 from .trace import layer_outputs, traced
 
 CONVENTION = re.compile(r"(aux_logits|stage|(channel|spatial|sensor)_attention)_?\d+|logits|embedding")
+LOGITS = re.compile(r"logits|aux_logits_\d+")
 
 
 def with_taps(model: keras.Model, names: Iterable[str]) -> keras.Model:
@@ -29,7 +31,8 @@ def with_taps(model: keras.Model, names: Iterable[str]) -> keras.Model:
 
     Args:
         model: functional, or a class whose ``call`` uses layers and ``keras.ops``, built.
-        names: layer names; ``logits`` also means the output of a model that has no layer of that name.
+        names: layer names; ``logits`` also means the output of a model that has no layer of that name. Logits are
+            taken before the softmax where the model ends in one.
 
     Returns:
         The model.
@@ -49,8 +52,14 @@ def with_taps(model: keras.Model, names: Iterable[str]) -> keras.Model:
         found["logits"] = graph.outputs[0]
     names = list(names)
     for name in names:
+        if name == "logits" and name not in found:
+            raise UserError(
+                f"{model.name} has {len(graph.outputs)} outputs: name the layer that gives its logits 'logits'."
+            )
         if name not in found:
             raise UnknownName(f"tap of {model.name}", name, tap_names(model))
+        if LOGITS.fullmatch(name):
+            found[name] = take_logits(found[name], network=model.name)
     return keras.Model(_structure(graph.inputs), {name: found[name] for name in names}, name=f"{model.name}_taps")
 
 
@@ -76,6 +85,14 @@ def tap_names(model: keras.Model) -> list[str]:
     return named if "logits" in named else every
 
 
+def count_classes(model: keras.Model) -> int:
+    """How many classes a network tells apart: the width of its logits."""
+    classes = int(with_taps(model, ["logits"]).output["logits"].shape[-1])
+    if classes < 2:
+        raise UserError(f"{model.name} gives {classes} output: a network gives one for each class, of two at least.")
+    return classes
+
+
 def inference(model: keras.Model) -> keras.Model:
     """Take the part of a network that a device runs: from the signal to the logits, auxiliary classifiers left out.
 
@@ -83,7 +100,7 @@ def inference(model: keras.Model) -> keras.Model:
         model: built.
 
     Returns:
-        The part; the model itself where it has one output.
+        The part; the model itself where that is all it is; without its softmax where it ends in one.
 
     Raises:
         UnknownName: the model has several outputs and none is called ``logits``.
@@ -94,13 +111,14 @@ def inference(model: keras.Model) -> keras.Model:
         >>> len(model.outputs) > 1, inference(model).output_shape
         (True, (None, 4))
     """
-    if isinstance(model.outputs, list) and len(model.outputs) == 1:
-        return model
     graph = traced(model)
     outputs = layer_outputs(graph)
-    if "logits" not in outputs:
+    single = len(graph.outputs) == 1
+    if not single and "logits" not in outputs:
         raise UnknownName(f"tap of {model.name}", "logits", list(outputs))
-    return keras.Model(_structure(graph.inputs), outputs["logits"], name=model.name)
+    output = graph.outputs[0] if single else outputs["logits"]
+    logits = take_logits(output, network=model.name)
+    return model if single and logits is output else keras.Model(_structure(graph.inputs), logits, name=model.name)
 
 
 def _structure(inputs: list[Any]) -> Any:

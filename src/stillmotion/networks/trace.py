@@ -137,7 +137,8 @@ def _symbolic_inputs(model: keras.Model) -> list[Tensor]:
     if shape is None:
         raise UserError(f"Call {model.name!r} once on a window before it is used, so that its input's shape is known.")
     shapes = shape if isinstance(shape[0], (list, tuple)) else [shape]
-    return [keras.Input(batch_shape=tuple(each)) for each in shapes]
+    # A class was built with the batch of its first call, which is not the batch of every other.
+    return [keras.Input(batch_shape=(None, *each[1:])) for each in shapes]
 
 
 def _is_model(operation: Any) -> bool:

@@ -16,6 +16,7 @@ from ..errors import UserError
 from ..methods import method
 from ..methods.method import View
 from ..networks import build
+from ..networks.heads import as_logits
 from ..training import Teacher
 from ..training.functional import Functional
 from ..training.lesson import teacher_network
@@ -159,8 +160,7 @@ def read_scores(path: Path, ground: Ground) -> tuple[NDArray[np.float32], str]:
     if not np.isfinite(values).all():
         bad = int(np.flatnonzero(~np.isfinite(values).all(1))[0])
         raise UserError(f"{path}: row {bad + 1} holds a score that is not a finite number.")
-    if (values >= 0).all() and np.allclose(values.sum(1), 1, atol=1e-3):
-        values = np.log(np.maximum(values, 1e-12))
+    values = as_logits(values)
     found = np.full((len(ground.windows), len(classes)), np.nan)
     found[rows] = values
     without = int(np.isnan(found).any(1).sum())

@@ -13,14 +13,13 @@ from ..errors import UserError
 from ..methods import Method
 from ..methods import method as find_method
 from ..networks.normaliser import normaliser, set_statistics
+from ..networks.taps import count_classes
+from .arrays import check_labels, check_scores, check_windows, hold_out_subjects
 from .fleet import Fleet
 from .lesson import teacher_network
 from .plan import Recipe, Replica
 from .progress import Progress
 from .teacher import Teacher
-
-#: Share of the windows that choose the best epoch when no validation is given: the last ones.
-HELD_BACK = 0.15
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,7 @@ def fit(
     labels: ArrayLike,
     *,
     validation: tuple[ArrayLike, ArrayLike] | None = None,
+    subjects: ArrayLike | None = None,
     teacher: keras.Model | ArrayLike | None = None,
     method: str | Method | None = None,
     numbers: Mapping[str, float] | None = None,
@@ -48,33 +48,45 @@ def fit(
 ) -> Fitted:
     """Train ``model`` in place, from the weights it has, and leave it with those of its best epoch.
 
+    The best epoch is chosen on subjects that are not trained on: give either ``validation`` or ``subjects``.
+
     Args:
-        model: any built ``keras.Model`` from windows (T, D) to logits.
+        model: any ``keras.Model`` from windows (T, D) to logits. Where it ends in softmax, its logits are trained, and
+            it gives probabilities as before.
         windows: (n, T, D) training windows.
         labels: (n,) their classes, from 0.
-        validation: windows and labels of *other people*; without them the last 15 % of the windows are held back.
-        teacher: a trained ``keras.Model``, or its logits for the training windows and then the validation windows
-            (enough for methods that want nothing else).
+        validation: windows and labels of *other subjects*.
+        subjects: (n,) whose windows these are: about 20 % of the subjects, drawn by ``seed``, are held out whole.
+        teacher: a trained ``keras.Model``, or its logits or probabilities for ``windows`` and then the validation
+            windows (enough for methods that want nothing else).
         method: ``lm`` without a teacher, ``rb-kd`` with one, by default.
         numbers: numbers of the method and the optimiser (``learning_rate``, ``temperature`` …).
         recipe: batch, epochs, patience, …
-        seed: of the order of windows, augmentation and dropout.
+        seed: of the subjects held out, the order of windows, augmentation and dropout.
         progress: show how it goes.
+
+    Raises:
+        UserError: arrays, model or teacher do not fit each other, or nothing says which subjects choose the epoch.
     """
-    x, y = np.asarray(windows, np.float32), np.asarray(labels, np.int64)
-    if validation is None:
-        held = max(1, round(HELD_BACK * len(x)))
-        train, chosen = np.arange(len(x) - held), np.arange(len(x) - held, len(x))
-    else:
-        others, truths = np.asarray(validation[0], np.float32), np.asarray(validation[1], np.int64)
-        train, chosen = np.arange(len(x)), np.arange(len(x), len(x) + len(others))
-        if others.shape[1:] != x.shape[1:]:
-            raise UserError(f"Validation windows are {others.shape[1:]}, training windows {x.shape[1:]}.")
-        x, y = np.concatenate([x, others]), np.concatenate([y, truths])
-    classes = int(model.output_shape[-1])
-    if len(train) == 0:
+    x, y = check_windows(windows), check_labels(labels)
+    if len(x) == 0:
         raise UserError("There is no training window.")
-    if y.min() < 0 or y.max() >= classes:
+    _build(model, x)
+    classes = count_classes(model)
+    if (validation is None) == (subjects is None):
+        given = "neither was" if validation is None else "both were"
+        raise UserError(
+            "The best epoch is chosen on subjects that are not trained on: give either validation=(windows, labels) "
+            f"of others or subjects=, one for each window, to hold some out; {given} given."
+        )
+    if validation is not None:
+        others, truths = _check_validation(validation, x)
+        train, chosen = np.arange(len(x)), np.arange(len(x), len(x) + len(others))
+        x, y = np.concatenate([x, others]), np.concatenate([y, truths])
+    else:
+        assert subjects is not None
+        train, chosen = hold_out_subjects(subjects, len(x), seed)
+    if len(y) and not 0 <= y.min() <= y.max() < classes:
         raise UserError(f"Labels run from {y.min()} to {y.max()}; {model.name} has classes 0 … {classes - 1}.")
     way = find_method(method or ("lm" if teacher is None else "rb-kd"))
     teachers = [] if teacher is None else [_teacher(teacher, way)]
@@ -97,6 +109,32 @@ def fit(
     return Fitted(outcome.best, outcome.best_epoch, outcome.epochs, outcome.history)
 
 
+def _build(model: keras.Model, windows: NDArray[np.float32]) -> None:
+    """Build a model that has not seen a window yet, as Keras' own ``fit`` does."""
+    if not isinstance(model, keras.Model):
+        raise UserError(f"fit trains a keras.Model, not {type(model).__name__}.")
+    if model.built:
+        return
+    try:
+        model(windows[:1])
+    except Exception as problem:
+        reason = str(problem).splitlines()[0]
+        raise UserError(f"{model.name} cannot be called on windows {windows.shape[1:]}: {reason}") from problem
+
+
+def _check_validation(
+    given: tuple[ArrayLike, ArrayLike], windows: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    if not isinstance(given, tuple | list) or len(given) != 2:
+        raise UserError(f"validation must be (windows, labels), not {type(given).__name__}.")
+    others, truths = check_windows(given[0], "Validation windows"), check_labels(given[1], "Validation labels")
+    if others.shape[1:] != windows.shape[1:]:
+        raise UserError(f"Validation windows are {others.shape[1:]}, training windows {windows.shape[1:]}.")
+    if len(others) != len(truths):
+        raise UserError(f"There are {len(others)} validation windows and {len(truths)} labels of them.")
+    return others, truths
+
+
 def _adapt(model: keras.Model, windows: NDArray[np.float32]) -> None:
     """Give a normaliser that has no statistics yet those of the training windows."""
     try:
@@ -113,4 +151,4 @@ def _teacher(given: keras.Model | ArrayLike, method: Method) -> Teacher:
         network = teacher_network(given, method)
         weights, state = network.own()
         return Teacher(network, weights, state, name=given.name)
-    return Teacher(outputs={"logits": np.asarray(given, np.float32)}, name="the given logits")
+    return Teacher(outputs={"logits": check_scores(given, "A teacher that is no keras.Model")}, name="the given logits")

@@ -17,6 +17,7 @@ from ..evaluation import accuracy, macro_f1
 from ..methods import Method, method
 from ..windows.augment import Places, check_kinds
 from . import checkpoint
+from .arrays import check_labels, check_windows
 from .fingerprint import fingerprint, structure
 from .functional import State, Vector
 from .lesson import prepare
@@ -83,8 +84,8 @@ class Fleet:
         self.method = method(teaching)
         self.recipe = Recipe() if recipe is None else recipe
         check_kinds(self.recipe.augment)
-        self.windows = np.ascontiguousarray(windows, np.float32)
-        self.labels = np.asarray(labels, np.int32)
+        self.windows = check_windows(windows)
+        self.labels = check_labels(labels).astype(np.int32)
         self.classes, self.places, self.own_weights, self.every = classes, places, own_weights, every
         self.replicas = list(replicas)
         check_replicas(self.replicas, self.windows, self.labels, classes)
@@ -104,6 +105,11 @@ class Fleet:
     def train(self, progress: Progress | None = None) -> list[Outcome]:
         """Train all replicas, from the checkpoint if there is one; outcomes in the order of the replicas."""
         show = Progress() if progress is None else progress
+        if self.lesson.kept_convolutions:
+            show.say(
+                f"Steps run one by one: inside a compiled loop the convolutions of "
+                f"{', '.join(self.lesson.kept_convolutions)} would be slow."
+            )
         standing = self._resume()
         if standing is None:
             standing = self._begin()

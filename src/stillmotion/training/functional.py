@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import keras
@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..methods.method import View
+from ..networks.heads import gives_logits, refuse_probabilities
 from ..networks.initial import initial_weights
 from ..networks.normaliser import Normaliser, normaliser, statistics_index
+from ..networks.rewrite import kept_convolutions, rewrite
 from ..networks.taps import with_taps
 
 Array = Any
@@ -21,6 +23,11 @@ Vector = NDArray[np.float32]
 State = list[NDArray[Any]]
 #: Windows that a network answers at a time.
 CHUNK = 256
+#: Windows that are asked whether a network gives probabilities.
+PROBES = 8
+ANY_LENGTH = 256
+#: The term of a network's own losses: regularisers, ``add_loss``.
+OWN_LOSSES = "regularisation"
 
 
 class Functional:
@@ -80,9 +87,19 @@ class Functional:
         return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
     @cached_property
+    def kept_convolutions(self) -> tuple[str, ...]:
+        """Layers whose convolutions XLA computes best itself, so that training goes step by step, not in a loop."""
+        return kept_convolutions(self._traced[0])
+
+    @cached_property
+    def has_losses(self) -> bool:
+        """Whether the network has losses of its own: regularisers, ``add_loss``."""
+        return OWN_LOSSES in self._traced[1][0]
+
+    @cached_property
     def classifier(self) -> tuple[slice, slice] | None:
-        """Where in the vector of weights kernel and bias of the dense layer ``logits`` lie, if there is one."""
-        layer = next((each for each in self.tapped.layers if each.name == "logits"), None)
+        """Where in the vector of weights kernel and bias of the dense layer of the logits lie, if there is one."""
+        layer = self.tapped.output["logits"]._keras_history.operation if "logits" in self.tapped.output else None
         if not isinstance(layer, keras.layers.Dense) or layer.bias is None:
             return None
         places = {
@@ -102,11 +119,18 @@ class Functional:
     def require_fit(self, window: tuple[int, ...], classes: int) -> None:
         """Raise ``UserError`` unless the model takes windows (T, D) of this shape and tells so many classes apart."""
         name, inputs, logits = self.model.name, self.tapped.inputs, self.tapped.output.get("logits")
-        takes = tuple(inputs[0].shape[1:]) if len(inputs) == 1 else ()
+        if len(inputs) != 1:
+            raise UserError(f"{name} takes {len(inputs)} inputs; a network here takes one, windows {window}.")
+        takes = tuple(inputs[0].shape[1:])
         if len(takes) != len(window) or any(mine not in (None, size) for mine, size in zip(takes, window, strict=True)):
             raise UserError(f"{name} takes windows {takes}, and these are {window} (time, channel).")
         if logits is not None and tuple(logits.shape[1:]) != (classes,):
             raise UserError(f"{name} gives outputs {tuple(logits.shape[1:])}, and there are {classes} classes.")
+
+    def require_logits(self, vector: Vector, state: Sequence[Any], windows: NDArray[Any]) -> None:
+        """Raise ``UserError`` where the network gives probabilities, which only its answers to windows can tell."""
+        if "logits" in self.taps and not gives_logits(self.tapped.output["logits"]):
+            refuse_probabilities(self.answers(vector, state, windows[:PROBES])["logits"], network=self.model.name)
 
     def own(self, seed: int | None = None) -> tuple[Vector, State]:
         """The weights and state that the model has now; the random numbers of its dropout those of ``seed``."""
@@ -135,13 +159,10 @@ class Functional:
         return changed
 
     def apply(self, vector: Array, state: Sequence[Array], x: Array, *, training: bool) -> tuple[dict[str, Array], Any]:
-        """Taps of windows ``x`` (B, T, D), and the state after them."""
-        weights = [
-            vector[start:stop].reshape(shape)
-            for start, stop, shape in zip(self.bounds[:-1], self.bounds[1:], self.shapes, strict=True)
-        ]
-        taps, after = self.tapped.stateless_call(weights, list(state), x, training=training)
-        return taps if self.view is None else self.view(taps), after
+        """Taps of windows ``x`` (B, T, D), and the state after them; in training also the network's own losses."""
+        keep = bool(self.kept_convolutions)
+        taps, after = rewrite(partial(self._call, training=training), vector, list(state), x, keep=keep)
+        return taps, after
 
     def answers(self, vector: Vector, state: Sequence[Any], windows: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
         """All taps for windows (N, T, D), in inference mode; compiled once for all weights."""
@@ -165,6 +186,30 @@ class Functional:
             variable.assign(np.asarray(vector[start:stop]).reshape(variable.shape))
         for variable, value in zip(self.state, state, strict=True):
             variable.assign(value)
+
+    def _call(self, vector: Array, state: list[Array], x: Array, *, training: bool) -> tuple[dict[str, Array], Any]:
+        weights = [
+            vector[start:stop].reshape(shape)
+            for start, stop, shape in zip(self.bounds[:-1], self.bounds[1:], self.shapes, strict=True)
+        ]
+        taps, after, losses = self.tapped.stateless_call(weights, state, x, training=training, return_losses=True)
+        # Networks of mixed precision give halves, of which no loss is taken.
+        taps = {name: value.astype("float32") for name, value in taps.items()}
+        taps = taps if self.view is None else self.view(taps)
+        return ({**taps, OWN_LOSSES: sum(losses)} if training and losses else taps), after
+
+    @cached_property
+    def _traced(self) -> tuple[Any, Any]:
+        """The program of a step in training, and the shapes of what it gives."""
+        import jax
+
+        (windows,) = self.tapped.inputs
+        # A network for windows of any length is looked at with some.
+        sizes = [length or ANY_LENGTH for length in windows.shape[1:]]
+        shaped: Any = jax.ShapeDtypeStruct
+        vector, x = shaped((self.size,), "float32"), shaped((2, *sizes), "float32")
+        state = [shaped(tuple(each.shape), str(each.dtype)) for each in self.state]
+        return jax.make_jaxpr(partial(self._call, training=True), return_shape=True)(vector, state, x)
 
     @cached_property
     def _answer(self) -> Any:

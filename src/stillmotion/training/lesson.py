@@ -99,6 +99,11 @@ class Lesson:
         return self.teacher if self.method.trains_teacher else None
 
     @property
+    def kept_convolutions(self) -> tuple[str, ...]:
+        """Layers of these networks whose convolutions stay outside of a compiled loop, as ``network: layer``."""
+        return tuple(f"{each.model.name}: {layer}" for each in self.networks for layer in each.kept_convolutions)
+
+    @property
     def decays(self) -> Vector:
         """1 for each trained number that weight decay is for: student, teacher where it learns, what is beside."""
         teacher = self.trained_teacher
@@ -152,6 +157,9 @@ def prepare(
         find_taps(["*_attention_*"], tap_names(model), method=method.name, network=model.name)
     student = student_network(model, method)
     student.require_fit(windows.shape[1:], classes)
+    student.require_logits(*student.own(), windows)
+    if not student.size:
+        raise UserError(f"{model.name} has no weight to train: all its layers are frozen.")
     if not method.teacher_taps:
         return Lesson(method, student, tuple(teachers), None, {})
     teachers = [_seen(teacher, method) for teacher in teachers]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
 
 from ..errors import UserError
 from .functional import Functional
@@ -15,6 +16,8 @@ CPU_REPLICAS = 16
 GPU_REPLICAS = 512
 #: Arrays of one step beside the activations themselves: their gradients and what a layer needs on its way.
 STEP_FACTOR = 4
+#: Bytes taken to be free on a machine that says nothing about its memory.
+UNKNOWN = 8 << 30
 
 
 def replica_bytes(networks: Sequence[Functional], batch: int, *, beside: int = 0) -> int:
@@ -68,18 +71,64 @@ def on_accelerator() -> bool:
     return bool(jax.default_backend() != "cpu")
 
 
-def free_bytes() -> int:
-    """Memory that is free on the device that trains."""
+def free_bytes(root: Path = Path("/")) -> int:
+    """Memory that is free on the device that trains, within the limit of the control group that this process is in.
+
+    Args:
+        root: where the kernel's files begin.
+    """
     if on_accelerator():
         import jax
 
         stats = jax.devices()[0].memory_stats() or {}
         if "bytes_limit" in stats:
             return int(stats["bytes_limit"]) - int(stats.get("bytes_in_use", 0))
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    return 8 << 30
+    return max(0, min([_machine_bytes(root), *_group_bytes(root)]))
+
+
+def _machine_bytes(root: Path) -> int:
+    """What the machine has free; where it does not say, half of what it has, or ``UNKNOWN``."""
+    available = _numbers(root / "proc/meminfo").get("MemAvailable:")
+    if available is not None:
+        return available * 1024
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    except (AttributeError, ValueError, OSError):
+        return UNKNOWN
+
+
+def _group_bytes(root: Path) -> Iterator[int]:
+    """What the control groups (versions 2 and 1) of this process leave it, pages that they may drop included.
+
+    Inside a container the group's path may be the host's, of which only the end, or nothing but the top, is there.
+    """
+    for line in _lines(root / "proc/self/cgroup"):
+        _, controllers, path = (line.split(":", 2) + ["", ""])[:3]
+        if controllers == "":
+            top, names = root / "sys/fs/cgroup", ("memory.max", "memory.current", "inactive_file")
+        elif "memory" in controllers.split(","):
+            top = root / "sys/fs/cgroup/memory"
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        else:
+            continue
+        own = PurePosixPath(path.strip("/"))
+        for group in (top / own, *(top / parent for parent in own.parents)):
+            limit, used = (next(iter(_lines(group / name)), "") for name in names[:2])
+            if limit.isdigit() and used.isdigit():
+                yield int(limit) - int(used) + _numbers(group / "memory.stat").get(names[2], 0)
+
+
+def _numbers(path: Path) -> dict[str, int]:
+    """The first number of each line, by the word before it; nothing where there is no such file."""
+    words = [line.split() for line in _lines(path)]
+    return {each[0]: int(each[1]) for each in words if len(each) > 1 and each[1].isdigit()}
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines()
+    except (OSError, ValueError):
+        return []
 
 
 def _activations(network: Functional) -> int:

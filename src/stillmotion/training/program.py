@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from ..methods import Batch
 from ..methods.method import Shapes
 from ..windows.augment import Places, augment
+from .functional import OWN_LOSSES
 from .lesson import Lesson
 from .optimiser import Moments, adam, scheduled
 from .plan import Recipe
@@ -71,7 +72,7 @@ class Member(NamedTuple):
 
 @dataclass(frozen=True)
 class Program:
-    """Compiled functions over replicas.
+    """Functions over replicas: each one compiled program, or a loop over compiled steps (see ``compile_program``).
 
     Args:
         epoch: (learners, members, shared, slots, alive) → (learners, sums of loss terms over the epoch's steps).
@@ -87,6 +88,9 @@ class Program:
 
 def compile_program(lesson: Lesson, recipe: Recipe, *, classes: int, places: Places = (), together: int = 1) -> Program:
     """Build the programs for one lesson and recipe.
+
+    An epoch of all replicas is one program, unless a network holds convolutions that XLA computes well only outside of
+    a compiled loop (``Lesson.kept_convolutions``): then each step of each replica is one.
 
     Args:
         lesson: method, student and teachers.
@@ -106,24 +110,66 @@ def compile_program(lesson: Lesson, recipe: Recipe, *, classes: int, places: Pla
         learner, terms = jax.lax.scan(body, learner, (jnp.arange(member.order.shape[0]), member.order))
         return learner, terms.sum(0)
 
-    def counts_of(learner: Learner, order: Array, shared: Shared) -> Array:
+    def counted(counts: Array, learner: Learner, row: Array, shared: Shared) -> Array:
         weights = learner.average if learner.average.size else learner.weights
+        x = shared.windows[jnp.maximum(row, 0)]
+        taps, _ = student.apply(weights[: student.size], learner.state, x, training=False)
+        guess = jnp.argmax(taps["logits"], axis=-1)
+        true = shared.labels[jnp.maximum(row, 0)]
+        answered = (row >= 0) & jnp.isfinite(taps["logits"]).all(-1)
+        return counts.at[true, guess].add(answered.astype(jnp.int32))
 
+    def counts_of(learner: Learner, order: Array, shared: Shared) -> Array:
         def body(counts: Array, row: Array) -> tuple[Array, None]:
-            x = shared.windows[jnp.maximum(row, 0)]
-            taps, _ = student.apply(weights[: student.size], learner.state, x, training=False)
-            guess = jnp.argmax(taps["logits"], axis=-1)
-            true = shared.labels[jnp.maximum(row, 0)]
-            answered = (row >= 0) & jnp.isfinite(taps["logits"]).all(-1)
-            return counts.at[true, guess].add(answered.astype(jnp.int32)), None
+            return counted(counts, learner, row, shared), None
 
         return jax.lax.scan(body, jnp.zeros((classes, classes), jnp.int32), order)[0]
 
+    terms = term_names(lesson, classes)
+    if lesson.kept_convolutions:
+        return Program(*_step_by_step(step, counted, len(terms), classes), terms=terms)
     return Program(
         epoch=jax.jit(_over_groups(epoch_of, together)),
         evaluate=jax.jit(_over_groups(counts_of, together)),
-        terms=term_names(lesson, classes),
+        terms=terms,
     )
+
+
+def _step_by_step(
+    step: Callable[..., tuple[Learner, Array]], counted: Callable[..., Array], terms: int, classes: int
+) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """An epoch and an evaluation as loops over compiled steps, one replica after the other."""
+
+    @jax.jit
+    def one_step(learner: Learner, sums: Array, number: Array, member: Member, shared: Shared) -> tuple[Learner, Array]:
+        learner, values = step(learner, number, member.order[number], member, shared)
+        return learner, sums + values
+
+    one_batch = jax.jit(lambda counts, learner, order, at, shared: counted(counts, learner, order[at], shared))
+    taken = jax.jit(lambda tree, at: jax.tree.map(lambda leaf: leaf[at], tree))
+    put = jax.jit(lambda tree, at, one: jax.tree.map(lambda leaves, leaf: leaves.at[at].set(leaf), tree, one))
+
+    def epoch(learners: Learner, members: Member, shared: Shared, slots: Array, alive: Array) -> tuple[Learner, Array]:
+        sums = jnp.zeros((learners.weights.shape[0], terms))
+        for at in slots[: int(alive)]:
+            learner, member = taken((learners, members), at)
+            total = jnp.zeros(terms)
+            for number in range(int(member.steps)):
+                learner, total = one_step(learner, total, number, member, shared)
+            learners, sums = put((learners, sums), at, (learner, total))
+        return learners, sums
+
+    def evaluate(learners: Learner, orders: Array, shared: Shared, slots: Array, alive: Array) -> Array:
+        counts = jnp.zeros((learners.weights.shape[0], classes, classes), jnp.int32)
+        for at in slots[: int(alive)]:
+            learner, order = taken((learners, orders), at)
+            own = jnp.zeros((classes, classes), jnp.int32)
+            for number in range(order.shape[0]):
+                own = one_batch(own, learner, order, number, shared)
+            counts = put(counts, at, own)
+        return counts
+
+    return epoch, evaluate
 
 
 def _over_groups(work: Callable[..., Any], together: int) -> Callable[..., Any]:
@@ -169,7 +215,9 @@ def term_names(lesson: Lesson, classes: int) -> tuple[str, ...]:
         student, teacher = taps(lesson.student.tap_shapes), taps(lesson.teacher_shapes)
         return lesson.method.objective(batch, student, teacher, numbers, extras)
 
-    return tuple(sorted(jax.eval_shape(trace)))
+    networks = (lesson.student, lesson.trained_teacher)
+    own = {OWN_LOSSES for network in networks if network is not None and network.has_losses}
+    return tuple(sorted({*jax.eval_shape(trace), *own}))
 
 
 def _step(
@@ -206,11 +254,14 @@ def _step(
 
     def loss(vector: Array) -> tuple[Array, tuple[Array, Any, Any]]:
         taps, state = student.apply(vector[:after_student], learner.state, x, training=True)
+        losses = [taps.pop(OWN_LOSSES)] if student.has_losses else []
         answers, teacher_state = fixed, learner.teacher_state
         if learning is not None:
             own = vector[after_student:after_teacher]
             answers, teacher_state = learning.apply(own, learner.teacher_state, x, training=True)
+            losses += [answers.pop(OWN_LOSSES)] if learning.has_losses else []
         named = lesson.method.objective(batch, taps, answers, numbers, lesson.beside.named(vector[after_teacher:]))
+        named = {**named, OWN_LOSSES: sum(losses)} if losses else named
         terms = jnp.stack([named[name] for name in sorted(named)])
         return terms.sum(), (terms, state, teacher_state)
 

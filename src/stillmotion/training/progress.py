@@ -37,6 +37,11 @@ class Progress:
     _last: float = field(default=0.0, init=False)
     _width: int = field(default=0, init=False)
 
+    def say(self, text: str) -> None:
+        """Print a line by itself."""
+        if self.enabled:
+            print(text, file=sys.stderr, flush=True)
+
     def __call__(self, epoch: Epoch, *, last: bool = False) -> None:
         """Show an epoch; the last one is always shown."""
         terminal = sys.stderr.isatty()

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import UserError
+from ..networks.heads import as_logits
+from ..networks.taps import LOGITS
 from .functional import Functional, State, Vector
 from .plan import Replica
 
@@ -27,7 +29,8 @@ class Teacher:
     Args:
         network: the model as a function, with the taps that the method wants; None for outputs from elsewhere.
         weights, state: of the network.
-        outputs: tap name to (windows, …), for a teacher without a network (``logits`` at least).
+        outputs: tap name to (windows, …), for a teacher without a network (``logits`` at least; where their rows are
+            probabilities, their logarithm is taken).
         classifier: kernel (F, C) and bias (C,) of the dense layer that made the logits in ``outputs`` of the embedding,
             for methods that hand it on.
         name: what to call it in messages.
@@ -62,7 +65,9 @@ def check_teachers(
     for teacher in teachers:
         logits = (teacher.outputs or {}).get("logits")
         if teacher.network is not None:
+            assert teacher.weights is not None
             teacher.network.require_fit(windows.shape[1:], classes)
+            teacher.network.require_logits(teacher.weights, teacher.state or [], windows)
         elif logits is not None and logits.shape[1:] != (classes,):
             raise UserError(f"{teacher.name} gives outputs {logits.shape[1:]}, and there are {classes} classes.")
 
@@ -80,7 +85,11 @@ def answers(teacher: Teacher, windows: Array, taps: Sequence[str]) -> dict[str, 
         assert teacher.state is not None
         given = teacher.network.answers(teacher.weights, teacher.state, windows)
     else:
-        given = teacher.outputs or {}
+        # Scores from elsewhere may be probabilities; a network's logits are taken before its softmax.
+        given = {
+            tap: as_logits(values) if LOGITS.fullmatch(tap) else values
+            for tap, values in (teacher.outputs or {}).items()
+        }
     for tap in taps:
         if tap not in given:
             raise UserError(f"{teacher.name} has no {tap!r}; it gives {', '.join(given) or 'nothing'}.")

@@ -1,0 +1,173 @@
+"""Anybody's network made fit for a compiled loop: XLA's convolutions in its program replaced by ``loop_forms``.
+
+What is rewritten is the program that JAX traces, so it does not matter whether a convolution came from a Keras layer,
+a layer of the user's own, or ``keras.ops``, and weights stay where they are. Everything but convolutions is as fast
+inside a compiled loop as outside.
+
+Measured: a step of training (batch 64, windows 100 × 6, one pair of layers and a classifier) on two cores shared with
+other work, milliseconds, least of eight rounds in turns: Keras' ``fit``, and this package's step inside a compiled loop
+and outside, with convolutions as XLA's own and rewritten.
+
+=============================  =====  ==========  ============  ===========  =============
+layers                         Keras  loop, XLA   loop, rewr.   step, XLA    step, rewr.
+=============================  =====  ==========  ============  ===========  =============
+Conv1D(64, 3) twice             12.3         360          12.8         11.5           13.0
+Conv1D(64, 5) twice             20.0         660          22.2         21.4           24.9
+Conv1D(128, 7) twice            97.5           –         127.7         85.1          173.6
+Conv1D(16, 9) twice              4.0           –           6.2          5.2            8.6
+Conv1D(8, 5) twice               2.2           –           1.4          1.6            1.5
+DepthwiseConv1D, Separable       141           –          55.4          137           63.5
+MaxPooling1D, AveragePooling1D   3.2         1.9             –          1.9              –
+LSTM(32)                        14.7         7.7             –          9.7              –
+GRU(32)                          9.6         8.3             –          8.3              –
+BatchNormalization               1.1         0.9             –          1.0              –
+LayerNormalization               5.5         3.6             –          3.8              –
+Dense(64)                        1.4         0.4             –          0.6              –
+=============================  =====  ==========  ============  ===========  =============
+
+So grouped convolutions are always rewritten, others where all kernels of a network are small; a network with a large
+one keeps XLA's and is trained step by step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, jaxprs_in_params
+from jax.extend.core.primitives import conv_general_dilated_p, jit_p, remat_p
+
+from .loop_forms import convolve, depthwise
+
+Array = Any
+Function = Callable[..., Any]
+
+#: Numbers of the largest kernel with which slices and a product inside a loop are as fast as XLA's convolution outside.
+SMALL_KERNEL = 1024
+#: Programs within a program that run once, in their place.
+INLINED = (jit_p, remat_p)
+
+
+def kept_convolutions(program: ClosedJaxpr) -> tuple[str, ...]:
+    """Name the layers whose convolutions should stay XLA's own, for a program that runs outside of a compiled loop.
+
+    Args:
+        program: as ``jax.make_jaxpr`` traces it.
+    """
+    if jax.default_backend() != "cpu":
+        return ()
+    plain = [
+        (name, eqn)
+        for name, eqn, nested in _convolutions(program.jaxpr)
+        if not nested and not (_grouped(eqn) and _convertible(eqn))
+    ]
+    kept = any(not _convertible(eqn) or eqn.invars[1].aval.size > SMALL_KERNEL for _, eqn in plain)
+    return tuple(dict.fromkeys(name for name, _ in plain)) if kept else ()
+
+
+def rewrite(function: Function, *arguments: Any, keep: bool) -> Any:
+    """Return what ``function`` gives for ``arguments``, computed without XLA's convolutions.
+
+    Args:
+        function: of arrays.
+        arguments: arrays, also while something around is traced.
+        keep: leave convolutions that are not grouped; inside a loop of the function's own (a recurrent convolution)
+            they are replaced all the same.
+    """
+    if jax.default_backend() != "cpu":
+        return function(*arguments)
+    closed, shapes = jax.make_jaxpr(function, return_shape=True)(*arguments)
+    outputs = _evaluate(closed.jaxpr, closed.consts, keep, *jax.tree.leaves(arguments))
+    return jax.tree.unflatten(jax.tree.structure(shapes), outputs)
+
+
+def _evaluate(jaxpr: Jaxpr, consts: Sequence[Array], keep: bool, *arguments: Array) -> list[Array]:
+    values: dict[Any, Array] = dict(zip(jaxpr.constvars, consts, strict=True))
+    values.update(zip(jaxpr.invars, arguments, strict=True))
+    for eqn in jaxpr.eqns:
+        inputs = [each.val if isinstance(each, Literal) else values[each] for each in eqn.invars]
+        if eqn.primitive is conv_general_dilated_p and _convertible(eqn) and (_grouped(eqn) or not keep):
+            outputs = [_convolve(inputs[0], inputs[1], eqn.params)]
+        elif not any(_convolutions_within(eqn)):
+            outputs = _bound(eqn, eqn.params, inputs)
+        elif eqn.primitive in INLINED:
+            inner = eqn.params["jaxpr"]
+            inner = inner if isinstance(inner, ClosedJaxpr) else ClosedJaxpr(inner, ())
+            outputs = _evaluate(inner.jaxpr, inner.consts, keep, *inputs)
+        else:
+            outputs = _bound(eqn, {name: _without(value) for name, value in eqn.params.items()}, inputs)
+        values.update(zip(eqn.outvars, outputs, strict=True))
+    return [each.val if isinstance(each, Literal) else values[each] for each in jaxpr.outvars]
+
+
+def _bound(eqn: Any, params: dict[str, Any], inputs: list[Array]) -> list[Array]:
+    """The equation as it is, with these parameters."""
+    bound = eqn.primitive.get_bind_params(params)
+    # JAX 0.10.0 gives functions and parameters, later ones parameters alone.
+    functions, params = bound if isinstance(bound, tuple) else ((), bound)
+    outputs = eqn.primitive.bind(*functions, *inputs, **params)
+    return list(outputs) if eqn.primitive.multiple_results else [outputs]
+
+
+def _without(parameter: Any) -> Any:
+    """A loop's or branch's program without convolutions; any other parameter as it is."""
+    if isinstance(parameter, tuple):
+        return tuple(map(_without, parameter))
+    if not isinstance(parameter, ClosedJaxpr):
+        return parameter
+    return jax.make_jaxpr(partial(_evaluate, parameter.jaxpr, parameter.consts, False))(*parameter.in_avals)
+
+
+def _convolutions(jaxpr: Jaxpr, *, nested: bool = False, within: str = "") -> Iterator[tuple[str, Any, bool]]:
+    """Layer, equation, and whether it stands in a loop of the program's own, for each convolution."""
+    for eqn in jaxpr.eqns:
+        name = str(eqn.source_info.name_stack) or within
+        if eqn.primitive is conv_general_dilated_p:
+            yield name or "an operation", eqn, nested
+        inside = nested or eqn.primitive not in INLINED
+        for inner in jaxprs_in_params(eqn.params):
+            yield from _convolutions(inner, nested=inside, within=name)
+
+
+def _convolutions_within(eqn: Any) -> Iterator[Any]:
+    for inner in jaxprs_in_params(eqn.params):
+        yield from _convolutions(inner)
+
+
+def _grouped(eqn: Any) -> bool:
+    return bool(eqn.params["feature_group_count"] > 1)
+
+
+def _convertible(eqn: Any) -> bool:
+    return eqn.params["batch_group_count"] == 1 and eqn.invars[0].aval.ndim in (3, 4)
+
+
+def _convolve(x: Array, kernel: Array, params: dict[str, Any]) -> Array:
+    """A convolution by its parameters in XLA, in the layout of ``loop_forms`` and back."""
+    layout, groups = params["dimension_numbers"], params["feature_group_count"]
+    first, second, *spatial = layout.lhs_spec
+    x = jnp.transpose(x, (first, *spatial, second))
+    outwards, inwards, *along = layout.rhs_spec
+    kernel = jnp.transpose(kernel, (*along, inwards, outwards))
+    # Zeros between samples make a transposed convolution of a plain one; margins may also be negative.
+    margins = [(*margin, gap - 1) for margin, gap in zip(params["padding"], params["lhs_dilation"], strict=True)]
+    x = jax.lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *margins, (0, 0, 0)])
+    geometry = {"strides": params["window_strides"], "padding": "valid", "dilation": params["rhs_dilation"]}
+    if groups == 1:
+        y = convolve(x, kernel, **geometry)
+    elif kernel.shape[-2] == 1:
+        y = depthwise(x, kernel.reshape(*kernel.shape[:-2], groups, -1), **geometry)
+    else:
+        parts = zip(jnp.split(x, groups, axis=-1), jnp.split(kernel, groups, axis=-1), strict=True)
+        y = jnp.concatenate([convolve(part, own, **geometry) for part, own in parts], axis=-1)
+    if params["preferred_element_type"] is not None:
+        y = y.astype(params["preferred_element_type"])
+    first, second, *spatial = layout.out_spec
+    places = [0] * y.ndim
+    places[first], places[second] = 0, y.ndim - 1
+    for axis, place in enumerate(spatial, start=1):
+        places[place] = axis
+    return jnp.transpose(y, places)

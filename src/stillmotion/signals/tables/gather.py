@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
+from ...files import name_write_errors
 from ..clocks import GAP_PERIODS, STRAGGLER_SECONDS, highest_before
 from ..losses import bridge, runs
 from ..recording import Floats, Labels, Times
@@ -86,8 +87,9 @@ class Gatherer:
         return self
 
     def __exit__(self, *reason: object) -> None:
-        # What was mapped stays mapped.
-        self.files.close()
+        # What was mapped stays mapped; what a full disk did not take is known already.
+        with suppress(OSError):
+            self.files.close()
 
     def begin(self, file: int) -> tuple[int, int, int, dict[str, int]]:
         """A new file begins: nothing goes on from the one before. Returns a mark to go back to."""
@@ -286,7 +288,8 @@ class _Store:
         """Add rows; where they lie now."""
         for name, column in (("values", values), ("labels", labels), ("times", times)):
             if name in self.open:
-                self.open[name].write(np.ascontiguousarray(column).data.cast("B"))
+                with name_write_errors(self.folder / name):
+                    self.open[name].write(np.ascontiguousarray(column).data.cast("B"))
         start, self.count = self.count, self.count + len(values)
         return start, self.count
 
@@ -300,8 +303,9 @@ class _Store:
 
     def mapped(self) -> tuple[Floats, Labels, Times | None]:
         """The columns as arrays on their files."""
-        for file in self.open.values():
-            file.flush()
+        for name, file in self.open.items():
+            with name_write_errors(self.folder / name):
+                file.flush()
         if self.count == 0:
             empty = np.empty((0, self.width), np.float32), np.empty(0, np.int16)
             return (*empty, np.empty(0) if self.timed else None)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...errors import UserError
 from ..units import STANDARD_GRAVITY
-from .batches import NO_NUMBER, ROWS, open_parquet
+from .batches import NO_NUMBER, open_parquet, parquet_batches, parquet_names
 from .dialect import NAMES, look
 from .mapping import TIME_UNITS, TableMap, as_toml
 
@@ -136,11 +136,11 @@ def _text(path: Path, known: Mapping[str, Any]) -> tuple[tuple[str, ...], Cells,
 
 def _parquet(path: Path) -> tuple[tuple[str, ...], Cells, list[str]]:
     file = open_parquet(path)
-    batch = next(file.iter_batches(batch_size=ROWS), None)
-    names = tuple(file.schema_arrow.names)
-    if batch is None:
+    names = parquet_names(path, file)
+    first = next(parquet_batches(path, file), None)
+    if first is None:
         return names, {}, []
-    head = batch.slice(0, 200)
+    head = first[1].slice(0, 200)
     return names, {name: [str(value) for value in head[name].to_pylist()] for name in names}, []
 
 

@@ -161,8 +161,8 @@ def _heading(path: Path, cells: list[str]) -> tuple[str, ...]:
             places = [str(number) for number, other in enumerate(names, 1) if other == name]
             places = places if len(places) <= MOST else [*places[: MOST - 2], "…", places[-1]]
             raise UserError(
-                f"{path}, row 1: {shown(name)!r} is the name of columns {' and '.join(places)}; give each a name of its "
-                f"own."
+                f"{path}, row 1: {shown(name)!r} is the name of columns {' and '.join(places)}; give each a name of "
+                f"its own."
             )
     return names
 

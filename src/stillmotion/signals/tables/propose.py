@@ -275,7 +275,8 @@ def _weighed(group: str, axes: Mapping[str, str], columns: Cells) -> str:
     if group.rsplit(".", 1)[-1] != "acc" or len(axes) != 3:
         return ""
     numbers = [_numbers(columns[name]) for name in axes.values()]
-    size = float(np.nanmedian(np.sqrt(sum(n**2 for n in numbers if n is not None))))
+    with np.errstate(over="ignore"):
+        size = float(np.nanmedian(np.sqrt(sum(n**2 for n in numbers if n is not None))))
     for unit, one in (("g", 1.0), ("m/s2", STANDARD_GRAVITY)):
         if abs(size / one - 1) < NEAR:
             return unit

@@ -261,16 +261,12 @@ def _files(table: TableMap, device: Device) -> list[tuple[Path, dict[str, Any]]]
             f"{where}: name files below the folder, on one line, such as 'recordings.csv' or '{{subject}}.csv'."
         )
     if "**" in pattern:
-        raise UserError(
-            f"{where}: * stands for a part of one name, ** for nothing; write * or {{subject}} for a folder."
-        )
+        raise UserError(f"{where}: ** is not understood; * stands for a part of one name, or for one folder.")
     if not places and "*" not in pattern:
         return [(table.folder / pattern, {})]
     # All but places and * is meant as it stands, brackets and question marks too.
-    parts = [part for part in re.split(r"(\{\w+\}|\*)", pattern) if part]
-    loose = [part == "*" or (part[0] == "{" and part[-1] == "}") for part in parts]
-    wild = "".join("*" if open_ else escape(part) for part, open_ in zip(parts, loose, strict=True))
-    found = sorted(table.folder.glob(re.sub(r"\*+", "*", wild)), key=_by_number)
+    parts = re.split(r"(?:\{\w+\}|\*)+", pattern)
+    found = sorted(table.folder.glob("*".join(escape(part) for part in parts)), key=_by_number)
     form = re.escape(pattern).replace(r"\*", "[^/]*")
     for place in PLACES:
         form = form.replace(rf"\{{{place}\}}", f"(?P<{place}>[^/]+?)", 1)

@@ -8,8 +8,9 @@ from difflib import SequenceMatcher
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .recording import NULL, Dataset, Recording
+from .recording import NULL, Dataset, Floats, Recording
 from .spec import UNITS, Channel
 from .units import SIZE
 
@@ -151,7 +152,7 @@ def _person(dataset: Dataset, subject: str, recordings: list[Recording]) -> tupl
         # Clipping is looked for on raw sensors only: what a filter has been over has no fixed range.
         if channel.sensor in UNITS and (share := _saturated(values)) > SATURATED_SHARE:
             found("warning", "saturated", f"{100 * share:.1f} % of {group} lie at the end of its range")
-        size = float(np.median(np.linalg.norm(values[~bad.any(axis=1)], axis=1))) if missing < len(samples) else np.nan
+        size = float(np.median(_norm(values[~bad.any(axis=1)]))) if missing < len(samples) else np.nan
         if channel.sensor == "acc" and len(columns) == 3:
             gravity[group] = size
         if (text := _impossible(channel, size, len(columns))) and np.isfinite(size):
@@ -192,8 +193,13 @@ def _clock(recordings: list[Recording], nominal: float) -> tuple[float, float, i
     return (
         float(len(steps) / steps.sum()),
         float(steps.std() / middle),
-        int((steps > 5 * middle).sum()) + breaks,
+        int((steps > 5 * middle).sum() + breaks),
     )
+
+
+def _norm(values: Floats) -> NDArray[np.float64]:
+    """Sizes of vectors (n, axes), however large."""
+    return np.asarray(np.linalg.norm(values.astype(np.float64), axis=1))
 
 
 def _repeats(recording: Recording) -> int:
@@ -271,7 +277,7 @@ def _mixed_units(dataset: Dataset) -> list[Finding]:
         sizes: dict[str, float] = {}
         for recording in dataset.recordings:
             every = max(1, len(recording) // 1000)
-            size = float(np.median(np.linalg.norm(recording.samples[::every, columns], axis=1)))
+            size = float(np.median(_norm(recording.samples[::every, columns])))
             if np.isfinite(size):
                 sizes.setdefault(recording.source, size)
         light, heavy = min(sizes.values(), default=1.0), max(sizes.values(), default=1.0)

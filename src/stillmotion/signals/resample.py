@@ -12,6 +12,9 @@ from ..errors import UserError
 from .interpolate import between
 from .recording import Dataset, Floats, Note, Recording
 
+#: So much faster or slower at most.
+MOST = 1000
+
 
 def resample(dataset: Dataset, rate: float) -> Dataset:
     """Bring every recording to ``rate`` (Hz), evenly spaced.
@@ -40,8 +43,11 @@ def resample(dataset: Dataset, rate: float) -> Dataset:
         >>> data.samples.shape, slower.samples.shape, slower.spec.window
         ((3000, 18), (1500, 18), 64)
     """
-    if not rate > 0:
-        raise UserError(f"A sampling rate must be above 0 Hz, not {rate}.")
+    if not dataset.spec.rate / MOST <= rate <= dataset.spec.rate * MOST:
+        raise UserError(
+            f"{dataset.name}: a sampling rate must be above 0 Hz and within {MOST:,} times that of the recordings, "
+            f"{dataset.spec.rate:g} Hz, not {rate:g}."
+        )
     if dataset.times is None and rate == dataset.spec.rate:
         return dataset
     recordings, short = [], 0

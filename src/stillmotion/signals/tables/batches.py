@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,7 @@ import numpy as np
 
 from ...errors import UnknownName, UserError
 from ..recording import Floats, Times
-from .dialect import NUMBER, Dialect, look, require_file, wrong_encoding
+from .dialect import MOST, NUMBER, Dialect, look, require_file, shown, wrong_encoding
 from .mapping import TIME_UNITS, Device, TableMap
 
 if TYPE_CHECKING:
@@ -64,12 +66,16 @@ def batches(
     packed = path.suffix == ".parquet"
     raw = _parquet(path, device) if packed else _text(path, device, table, counted, careful=careful)
     for row, columns in raw:
-        columns = _chosen(columns, device)
+        columns = _chosen(path, row, columns, device)
         count = columns.num_rows
         values = np.empty((count, len(device.sensors)), np.float32)
         for number, (column, _) in enumerate(device.sensors):
-            values[:, number] = _floats(path, row, columns, column)
-        words = {name: _words(columns, name) for name in (device.subject, device.session, device.label) if name}
+            with np.errstate(over="ignore"):
+                # What 32 bits do not hold counts as a loss, as every infinite value does.
+                values[:, number] = _floats(path, row, columns, column)
+        words = {
+            name: _words(path, row, columns, name) for name in (device.subject, device.session, device.label) if name
+        }
         yield Batch(row, words, _seconds(path, row, columns, device), values)
 
 
@@ -77,8 +83,7 @@ def columns_of(path: Path, table: TableMap) -> tuple[str, ...]:
     """Names of a file's columns."""
     if path.suffix != ".parquet":
         return _dialect(path, table).heading
-    names: tuple[str, ...] = tuple(open_parquet(path).schema_arrow.names)
-    return names
+    return parquet_names(path, open_parquet(path))
 
 
 def _dialect(path: Path, table: TableMap) -> Dialect:
@@ -88,7 +93,10 @@ def _dialect(path: Path, table: TableMap) -> Dialect:
 def _require(path: Path, device: Device, names: Sequence[str]) -> None:
     for wanted in device.columns:
         if wanted not in names:
-            raise UnknownName(f"column in {path}:", wanted, list(names))
+            there = [shown(name) for name in names]
+            raise UnknownName(
+                f"column in {path}:", shown(wanted), there if len(there) <= MOST else [*there[:MOST], "…"]
+            )
 
 
 def _text(
@@ -200,39 +208,53 @@ def open_parquet(path: Path) -> Any:
     require_file(path)
     try:
         return parquet.ParquetFile(path)
-    except (pa.ArrowInvalid, OSError) as reason:
+    except (pa.ArrowException, OSError) as reason:
         raise UserError(f"{path} is no Parquet file, or it has been cut short; write it again.") from reason
 
 
-def _parquet(path: Path, device: Device) -> Iterator[tuple[int, pa.RecordBatch]]:
+def parquet_names(path: Path, file: Any) -> tuple[str, ...]:
+    """Names of an open Parquet file's columns, each its own."""
+    names: tuple[str, ...] = tuple(file.schema_arrow.names)
+    if twice := sorted(name for name, count in Counter(names).items() if count > 1):
+        several = ", ".join(shown(name) for name in twice[:MOST])
+        raise UserError(f"{path}: {several} is the name of several columns; give each a name of its own.")
+    return names
+
+
+def parquet_batches(
+    path: Path, file: Any, columns: Sequence[str] | None = None
+) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Batches of an open Parquet file, each with the number of its first row."""
     import pyarrow as pa
 
-    file = open_parquet(path)
-    names = file.schema_arrow.names
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise UserError(f"{path}: {', '.join(twice)} is the name of several columns; give each a name of its own.")
-    _require(path, device, names)
-    if file.metadata.num_rows == 0:
-        raise UserError(f"{path} has a heading and no rows.")
     row = 1
     try:
-        for batch in file.iter_batches(batch_size=ROWS, columns=list(device.columns)):
+        for batch in file.iter_batches(batch_size=ROWS, columns=columns):
             yield row, batch
             row += batch.num_rows
-    except (pa.ArrowInvalid, OSError) as reason:
+    except (pa.ArrowException, OSError) as reason:
         raise UserError(f"{path}, from row {row} on: it cannot be read to its end; write it again.") from reason
 
 
-def _chosen(columns: pa.RecordBatch, device: Device) -> pa.RecordBatch:
+def _parquet(path: Path, device: Device) -> Iterator[tuple[int, pa.RecordBatch]]:
+
+    file = open_parquet(path)
+    _require(path, device, parquet_names(path, file))
+    if file.metadata.num_rows == 0:
+        raise UserError(f"{path} has a heading and no rows.")
+    yield from parquet_batches(path, file, list(device.columns))
+
+
+def _chosen(path: Path, row: int, columns: pa.RecordBatch, device: Device) -> pa.RecordBatch:
     """The rows of this device."""
     import pyarrow.compute as pc
 
     for column, value in device.where:
-        columns = columns.filter(pc.equal(_words(columns, column), value))
+        columns = columns.filter(pc.equal(_words(path, row, columns, column), value))
     return columns
 
 
-def _words(columns: pa.RecordBatch, name: str) -> pa.Array:
+def _words(path: Path, row: int, columns: pa.RecordBatch, name: str) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -240,9 +262,13 @@ def _words(columns: pa.RecordBatch, name: str) -> pa.Array:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if pa.types.is_floating(column.type):
-        whole = column.cast(pa.int64(), safe=False)
-        column = whole if pc.all(pc.equal(whole.cast(column.type), column)).as_py() else column
-    return pc.fill_null(pc.utf8_trim_whitespace(column.cast(pa.string())), "")
+        # 3.0 is person 3; what is no whole number stays as it is.
+        with contextlib.suppress(pa.ArrowInvalid):
+            column = column.cast(pa.int64())
+    try:
+        return pc.fill_null(pc.utf8_trim_whitespace(column.cast(pa.string())), "")
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise UserError(f"{path}, from row {row} on: {shown(name)} holds {column.type}, not words.") from None
 
 
 def _floats(path: Path, row: int, columns: pa.RecordBatch, name: str) -> Times:
@@ -252,7 +278,7 @@ def _floats(path: Path, row: int, columns: pa.RecordBatch, name: str) -> Times:
     try:
         numbers: Times = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        raise UserError(f"{path}, from row {row} on: {name} holds {column.type}, not numbers.") from None
+        raise UserError(f"{path}, from row {row} on: {shown(name)} holds {column.type}, not numbers.") from None
     return numbers
 
 
@@ -263,7 +289,7 @@ def _seconds(path: Path, row: int, columns: pa.RecordBatch, device: Device) -> T
 
     if not device.time:
         return None
-    column = columns[device.time]
+    column, scale = columns[device.time], TIME_UNITS[device.unit_of_time]
     if device.unit_of_time == "iso":
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
             words = pc.utf8_trim_whitespace(column)
@@ -282,11 +308,16 @@ def _seconds(path: Path, row: int, columns: pa.RecordBatch, device: Device) -> T
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.timestamp("ns", column.type.tz), safe=False).cast(pa.int64())
         scale = 1e-9
-    else:
-        scale = TIME_UNITS[device.unit_of_time]
+    elif pa.types.is_duration(column.type) or pa.types.is_time(column.type):
+        whole = pa.duration("ns") if pa.types.is_duration(column.type) else pa.time64("ns")
+        column, scale = column.cast(whole).cast(pa.int64()), 1e-9
     # Nanoseconds since 1970 keep a quarter of a microsecond.
-    seconds = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) * scale + device.offset
-    absent = np.flatnonzero(np.isnan(seconds))
+    try:
+        numbers = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise UserError(f"{path}, from row {row} on: {device.time} holds {column.type}, not times.") from None
+    seconds = numbers * scale + device.offset
+    absent = np.flatnonzero(~np.isfinite(seconds))
     if len(absent):
         raise UserError(f"{path}, row {row + int(absent[0])}: no time in {device.time}; fill it or take the row out.")
     timed: Times = seconds

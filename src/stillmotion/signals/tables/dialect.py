@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import UserError
 
+#: Letters of a name that are shown, and names of a list.
+LONGEST, MOST = 80, 40
 #: So much of a file is looked at (bytes).
 SAMPLE = 1 << 18
 DELIMITERS = (",", ";", "\t", "|", " ")
@@ -31,15 +36,29 @@ class Dialect:
 
 def require_file(path: Path) -> None:
     """Raise unless ``path`` is a file with something in it."""
-    if path.is_dir():
+    try:
+        kind = path.stat()
+    except FileNotFoundError:
+        raise UserError(f"{path} is not there.") from None
+    except (OSError, ValueError) as reason:
+        raise UserError(f"{shown(path)} cannot be read: {getattr(reason, 'strerror', reason)}.") from reason
+    if stat.S_ISDIR(kind.st_mode):
         raise UserError(
             f"{path} is a folder; name the files in it, with --files '{{subject}}.csv' or files = '{{subject}}.csv' in "
             f"a mapping."
         )
-    if not path.is_file():
-        raise UserError(f"{path} is not there.")
-    if path.stat().st_size == 0:
+    if not stat.S_ISREG(kind.st_mode):
+        raise UserError(f"{path} is no file but a pipe or a device; write what comes out of it to a file.")
+    if not os.access(path, os.R_OK):
+        raise UserError(f"{path} may not be read; change its permissions.")
+    if kind.st_size == 0:
         raise UserError(f"{path} is empty.")
+
+
+def shown(name: object) -> str:
+    """A name as it may stand in a sentence: not longer than that, and on one line."""
+    text = "".join(letter if letter.isprintable() else "�" for letter in str(name))
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def look(
@@ -97,7 +116,7 @@ def _decoded(path: Path, encoding: str) -> tuple[str, str]:
             return raw.decode(encoding, errors="ignore"), encoding
         row = raw.count(b"\n", 0, reason.start) + 1
         raise UserError(wrong_encoding(path, row, encoding, raw[reason.start])) from reason
-    except LookupError:
+    except (LookupError, UnicodeError):
         raise UserError(f"Unknown encoding {encoding!r}; latin-1, cp1252 and utf-16 are usual ones.") from None
 
 
@@ -137,10 +156,14 @@ def _heading(path: Path, cells: list[str]) -> tuple[str, ...]:
             f"heading = ['t', 'ax', …] in a mapping."
         )
     names = tuple(cell or f"column {number}" for number, cell in enumerate(cells, 1))
-    for name in names:
-        if names.count(name) > 1:
-            places = " and ".join(str(number) for number, other in enumerate(names, 1) if other == name)
-            raise UserError(f"{path}, row 1: {name!r} is the name of columns {places}; give each a name of its own.")
+    for name, count in Counter(names).items():
+        if count > 1:
+            places = [str(number) for number, other in enumerate(names, 1) if other == name]
+            places = places if len(places) <= MOST else [*places[: MOST - 2], "…", places[-1]]
+            raise UserError(
+                f"{path}, row 1: {shown(name)!r} is the name of columns {' and '.join(places)}; give each a name of "
+                f"its own."
+            )
     return names
 
 

@@ -242,8 +242,9 @@ def _merged(ordered: Sequence[Piece]) -> list[Piece]:
 
 def _sound(values: Floats, units: Sequence[slice], counted: dict[str, int]) -> list[tuple[int, int]]:
     """(start, stop) of the parts without losses, short ones bridged; found chunk by chunk when there are none."""
-    if all(np.isfinite(values[a : a + CHUNK].sum()) for a in range(0, len(values), CHUNK)):
-        return [(0, len(values))]
+    with np.errstate(over="ignore", invalid="ignore"):
+        if all(np.isfinite(values[a : a + CHUNK].sum()) for a in range(0, len(values), CHUNK)):
+            return [(0, len(values))]
     infinite = np.isinf(values)
     if infinite.any():
         values[infinite] = np.nan

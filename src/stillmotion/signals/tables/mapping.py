@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ from typing import Any
 from ...errors import UnknownName, UserError
 from ...names import require_name, require_text
 from ..spec import UNITS, Channel
+from .dialect import require_file
 
 #: Seconds in one of each unit of time; ``iso`` are dates such as 2026-03-01T10:00:00.020.
 TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "iso": 1.0}
@@ -20,6 +22,8 @@ NO_LABEL = ("", "none", "null", "nan", "na")
 #: What a file's name may say in place of a column.
 PLACES = ("subject", "session", "label")
 AXES = ("x", "y", "z")
+#: Rates that a recording may have, Hz.
+RATES = (0.001, 1e6)
 
 
 @dataclass(frozen=True)
@@ -95,13 +99,20 @@ class TableMap:
         """Check values such as a TOML's and make a mapping of them; ``said_in`` names their place in errors."""
         _require_texts({key: value for key, value in values.items() if key != "delimiter"}, said_in)
         _known(values, {*DEVICE_KEYS, *TABLE_KEYS}, said_in)
+        _require_kinds(values, said_in)
         text = {key: str(values[key]) for key in ("delimiter", "decimal", "encoding") if key in values}
+        for key in ("delimiter", "decimal"):
+            if len(text.get(key, "")) > 1 or text.get(key) in ("\n", "\r"):
+                raise UserError(f"{said_in}: {key} is one character, not {text[key]!r}.")
         lead = {key: values[key] for key in DEVICE_KEYS if key in values}
         if not lead.get("files"):
             raise UserError(f"{said_in} names no files; say files = 'recordings.csv' or '{{subject}}.csv'.")
         devices = [_device(str(values.get("device", "first")), lead, said_in)]
         for name, more in values.get("devices", {}).items():
+            if not isinstance(more, Mapping):
+                raise UserError(f"{said_in}: a device is a table of its own, such as [devices.{name}], not {more!r}.")
             _known(more, DEVICE_KEYS, f"{said_in}, devices.{name}")
+            _require_kinds(more, f"{said_in}, devices.{name}")
             # Who, when and how the clock counts are the same as the first device's unless said otherwise.
             own = {key: lead[key] for key in INHERITED if key in lead} | dict(more)
             devices.append(_device(name, own, said_in))
@@ -146,6 +157,9 @@ DEVICE_KEYS = (
     "files", "sensors", "subject", "session", "label", "time", "unit_of_time", "rate", "where", "offset",
 )  # fmt: skip
 INHERITED = ("files", "subject", "session", "time", "unit_of_time")
+NESTED = ("sensors", "where", "devices", "rename")
+LISTS = ("no_label", "heading")
+NUMBERS = ("rate", "offset", "window", "overlap")
 TABLE_KEYS = (
     "name", "device", "devices", "rename", "no_label", "window", "overlap",
     "delimiter", "decimal", "encoding", "heading",
@@ -154,6 +168,7 @@ TABLE_KEYS = (
 
 def read_toml(path: Path) -> dict[str, Any]:
     """Values of a mapping's file."""
+    require_file(path)
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as reason:
@@ -195,7 +210,9 @@ def _device(name: str, values: Mapping[str, Any], said_in: str) -> Device:
     if unit not in TIME_UNITS:
         raise UnknownName("unit of time", unit, list(TIME_UNITS))
     rate = _number(values, "rate", 0.0, said_in)
-    if rate < 0 or (not values.get("time") and not rate > 0):
+    if rate and not RATES[0] <= rate <= RATES[1]:
+        raise UserError(f"{said_in}: a rate is {RATES[0]:g} to {RATES[1]:,.0f} Hz, not {rate:g}.")
+    if not values.get("time") and not rate > 0:
         raise UserError(
             f"{said_in} names neither a time column nor a rate; say time = 't' (and unit_of_time) or rate = 50 (Hz)."
         )
@@ -222,6 +239,9 @@ def _channels(sensor: str, what: Any, said_in: str) -> list[tuple[str, Channel]]
     columns = what["columns"]
     if isinstance(columns, str):
         columns = [columns]
+    listed = list(columns.values()) if isinstance(columns, Mapping) else columns
+    if not isinstance(listed, list | tuple) or not all(isinstance(column, str | int) for column in listed):
+        raise UserError(f"{place}: columns are names, such as ['ax', 'ay', 'az'], not {columns!r}.")
     if isinstance(columns, Mapping):
         pairs = [(str(axis), str(column)) for axis, column in columns.items()]
     else:
@@ -254,11 +274,30 @@ def _require_texts(value: Any, place: str) -> None:
         require_text(value, f"name in {place}")
 
 
+def _require_kinds(values: Mapping[str, Any], place: str) -> None:
+    """Raise where a value is of another kind than its key's."""
+    for key, value in values.items():
+        if key in LISTS:
+            right = isinstance(value, list | tuple) and all(isinstance(each, str | int | float) for each in value)
+            wanted = "a list, such as ['a', 'b']"
+        elif key in NESTED:
+            right, wanted = isinstance(value, Mapping), f"a table of its own, such as [{key}.…]"
+        elif key in NUMBERS:
+            continue
+        else:
+            right, wanted = isinstance(value, str | int) and not isinstance(value, bool), "a text"
+        if not right:
+            raise UserError(f"{place}: {key} is {wanted}, not {value!r}.")
+
+
 def _number(values: Mapping[str, Any], key: str, default: float, place: str) -> float:
     try:
-        return float(values.get(key, default))
-    except (TypeError, ValueError):
-        raise UserError(f"{place}: {key} must be a number, not {values[key]!r}.") from None
+        number = float(values.get(key, default))
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise UserError(f"{place}: {key} must be a number, not {values[key]!r}.")
+    return number
 
 
 def _write(values: Mapping[str, Any], path: tuple[str, ...], lines: list[str]) -> None:

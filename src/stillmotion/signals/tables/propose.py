@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ...names import is_text, make_visible, require_text
 from ..units import STANDARD_GRAVITY
-from .batches import NO_NUMBER, ROWS, open_parquet
+from .batches import NO_NUMBER, open_parquet, parquet_batches, parquet_names
 from .dialect import NAMES, look
 from .mapping import TIME_UNITS, TableMap, as_toml
 
@@ -172,11 +172,11 @@ def _text(path: Path, known: Mapping[str, Any]) -> tuple[tuple[str, ...], Cells,
 
 def _parquet(path: Path) -> tuple[tuple[str, ...], Cells, list[str]]:
     file = open_parquet(path)
-    batch = next(file.iter_batches(batch_size=ROWS), None)
-    names = tuple(file.schema_arrow.names)
-    if batch is None:
+    names = parquet_names(path, file)
+    first = next(parquet_batches(path, file), None)
+    if first is None:
         return names, {}, []
-    head = batch.slice(0, 200)
+    head = first[1].slice(0, 200)
     return names, {name: [str(value) for value in head[name].to_pylist()] for name in names}, []
 
 
@@ -311,7 +311,8 @@ def _weighed(group: str, axes: Mapping[str, str], columns: Cells) -> str:
     if group.rsplit(".", 1)[-1] != "acc" or len(axes) != 3:
         return ""
     numbers = [_numbers(columns[name]) for name in axes.values()]
-    size = float(np.nanmedian(np.sqrt(sum(n**2 for n in numbers if n is not None))))
+    with np.errstate(over="ignore"):
+        size = float(np.nanmedian(np.sqrt(sum(n**2 for n in numbers if n is not None))))
     for unit, one in (("g", 1.0), ("m/s2", STANDARD_GRAVITY)):
         if abs(size / one - 1) < NEAR:
             return unit

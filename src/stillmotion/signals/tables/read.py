@@ -6,6 +6,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
@@ -20,6 +21,7 @@ from ..clocks import Stretch, join
 from ..recording import NULL, Dataset, Labels, Note, Recording
 from ..spec import SignalSpec
 from .batches import Batch, Unreadable, batches
+from .dialect import shown
 from .gather import Gathered, Gatherer, Piece
 from .mapping import NO_LABEL, PLACES, Device, TableMap
 
@@ -151,7 +153,8 @@ def _add(
     who = np.stack(columns[:2], axis=1)
     if len(words.number) > MOST_LABELS:
         raise UserError(
-            f"{device.label} holds more than {MOST_LABELS:,} different labels; is it a number, not a class?"
+            f"{device.files}: {device.label} holds more than {MOST_LABELS:,} different labels; is it a number, not a "
+            f"class?"
         )
     gatherer.add(who, batch.row, batch.seconds, batch.values, columns[2].astype(np.int16))
 
@@ -253,19 +256,30 @@ def _in_order(name: str) -> tuple[int, float, str]:
 def _files(table: TableMap, device: Device) -> list[tuple[Path, dict[str, Any]]]:
     """A device's files in order of their names, and what the names say."""
     pattern = device.files
+    where = f"{table.folder}: files = {shown(pattern)!r}"
     places = re.findall(r"\{(\w+)\}", pattern)
     if wrong := [place for place in places if place not in PLACES]:
-        raise UserError(f"files = {pattern!r}: {{{wrong[0]}}} is not one of {{{'}, {'.join(PLACES)}}}.")
+        raise UserError(f"{where}: {{{wrong[0]}}} is not one of {{{'}, {'.join(PLACES)}}}.")
+    if twice := [place for place in PLACES if places.count(place) > 1]:
+        raise UserError(f"{where}: {{{twice[0]}}} stands twice.")
+    if Path(pattern).is_absolute() or not pattern.isprintable():
+        raise UserError(
+            f"{where}: name files below the folder, on one line, such as 'recordings.csv' or '{{subject}}.csv'."
+        )
+    if "**" in pattern:
+        raise UserError(f"{where}: ** is not understood; * stands for a part of one name, or for one folder.")
     if not places and "*" not in pattern:
         return [(table.folder / pattern, {})]
-    found = sorted(table.folder.glob(re.sub(r"\{\w+\}", "*", pattern)), key=_by_number)
+    # All but places and * is meant as it stands, brackets and question marks too.
+    parts = re.split(r"(?:\{\w+\}|\*)+", pattern)
+    found = sorted(table.folder.glob("*".join(escape(part) for part in parts)), key=_by_number)
     form = re.escape(pattern).replace(r"\*", "[^/]*")
     for place in PLACES:
         form = form.replace(rf"\{{{place}\}}", f"(?P<{place}>[^/]+?)", 1)
     matches = [(path, re.fullmatch(form, path.relative_to(table.folder).as_posix())) for path in found]
     listed = [(path, match.groupdict()) for path, match in matches if match and path.is_file()]
     if not listed:
-        raise UserError(f"{table.folder} holds no file like {pattern}.")
+        raise UserError(f"{table.folder} holds no file like {shown(pattern)}.")
     if not device.subject and "subject" not in places and len(listed) > 1:
         raise UserError(
             f"{len(listed)} files like {pattern} and nothing that says whose they are; name the person's column with "

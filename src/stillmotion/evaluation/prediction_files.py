@@ -7,7 +7,6 @@ and ``time`` where there are any. Other columns are ignored.
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,25 +16,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import UserError
-from ..escaping import escape_csv, unescape_csv
+from ..escaping import escape_csv
 from ..files import BLANK, SEAL, atomic_write, is_sealed, seal
-from ..names import require_name
+from .prediction_columns import LONGEST, NAMES, NEEDED, SCORE, at_row, read_column, read_scores
 from .predictions import MOST_CLASSES, Predictions, RowFault, count_classes, numbers, said_by
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-NEEDED = ("subject", "fold", "seed", "y")
-KINDS = {"seed": "whole", "y": "whole", "prediction": "whole", "time": "number"}
-SAID = {"whole": "a whole number", "number": "a number", "word": "a word"}
-#: So many different ones a file may hold. Everything is drawn by subject, and more are seldom subjects.
-MOST = {"subject": 5000, "fold": 5000, "seed": 5000, "variant": 200}
-#: Characters of a name; NumPy gives every row the room of the longest.
-LONGEST = 200
 #: Rows of a file: ten million windows fill one or two gigabytes, and a few kilobytes of Parquet can hold billions.
 MOST_ROWS = 10_000_000
-NAMES = (*NEEDED, "prediction", "recording", "time", "variant")
-SCORE = re.compile(r"score_[0-9]{1,6}")
+#: And so many cells of the columns that count.
+MOST_CELLS = 1 << 28
 #: Key of the metadata that a Parquet file holds class names and the variant under.
 KEY = b"stillmotion"
 
@@ -136,7 +128,7 @@ def _unharmed(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """The column with words that spreadsheets take for words too."""
     import pyarrow as pa
 
-    if not _words(column.type):
+    if not pa.types.is_string(column.type):
         return column
     coded = column.combine_chunks().dictionary_encode()
     return pa.array([escape_csv(word) for word in coded.dictionary.to_pylist()], pa.string()).take(coded.indices)
@@ -150,8 +142,8 @@ def _read(path: Path) -> list[Predictions]:
     table = _parquet(path) if path.suffix == ".parquet" else _csv(path)
     if table.num_rows == 0:
         raise UserError(f"{path} has columns but no row.")
-    scores = _scores(path, table)
-    columns = {name: _column(path, table, name) for name in NAMES}
+    scores = read_scores(path, table)
+    columns = {name: read_column(path, table, name) for name in NAMES}
     variant = columns.pop("variant")
     if columns["prediction"] is None:
         columns["prediction"] = said_by(scores)
@@ -162,7 +154,7 @@ def _read(path: Path) -> list[Predictions]:
             **columns, scores=scores, variant=name or path.stem, classes=numbers(most) if classes is None else classes
         )
     except RowFault as fault:
-        raise UserError(f"{_at(path, fault.row)}: {fault.text}") from None
+        raise UserError(f"{at_row(path, fault.row)}: {fault.text}") from None
     _require_once(path, whole, variant)
     if variant is None:
         return [whole]
@@ -245,7 +237,7 @@ def _joined(parts: Sequence[tuple[Path, Predictions]]) -> Predictions:
         at = fault.row
         for path, part in parts:
             if at < len(part):
-                raise UserError(f"{_at(path, at)}: {fault.text}") from None
+                raise UserError(f"{at_row(path, at)}: {fault.text}") from None
             at -= len(part)
         raise
 
@@ -270,8 +262,9 @@ def _parquet(path: Path) -> pa.Table:
         with parquet.ParquetFile(pa.BufferReader(content)) as file:
             names = file.schema_arrow.names
             _require_columns(path, names)
-            _require_rows(path, file.metadata.num_rows)
-            return file.read(columns=[name for name in names if name in NAMES or SCORE.fullmatch(name)])
+            read = [name for name in names if name in NAMES or SCORE.fullmatch(name)]
+            _require_rows(path, file.metadata.num_rows, len(read))
+            return file.read(columns=read)
     except (pa.ArrowException, ValueError, OSError) as reason:
         raise UserError(
             f"{path} is no whole Parquet file ({_first_line(reason)}); copy it anew, or write it again."
@@ -307,7 +300,7 @@ def _csv(path: Path) -> pa.Table:
             f"{path}, line {wrong[0].number}: {wrong[0].actual_columns} cells where the heading has "
             f"{wrong[0].expected_columns}; the file may have been cut."
         )
-    _require_rows(path, table.num_rows)
+    _require_rows(path, table.num_rows, table.num_columns)
     return table
 
 
@@ -315,9 +308,12 @@ def _first_line(reason: Exception) -> str:
     return (str(reason).splitlines() or [type(reason).__name__])[0]
 
 
-def _require_rows(path: Path, rows: int) -> None:
-    if rows > MOST_ROWS:
-        raise UserError(f"{path} says that it has {rows:,} rows; {MOST_ROWS:,} may be in one file.")
+def _require_rows(path: Path, rows: int, columns: int) -> None:
+    if rows > MOST_ROWS or rows * columns > MOST_CELLS:
+        raise UserError(
+            f"{path} has {rows:,} rows of {columns} columns; a file may hold {min(MOST_ROWS, MOST_CELLS // columns):,} "
+            "of them: spread its runs over several."
+        )
 
 
 def _require_suffix(path: Path) -> None:
@@ -358,137 +354,4 @@ def _require_once(path: Path, whole: Predictions, variant: Any) -> None:
         same = np.unique(same * (codes.max() + 1) + codes, return_inverse=True)[1]
     order = np.argsort(same, kind="stable")
     at = int(order[1:][np.diff(same[order]) == 0].min())
-    raise UserError(f"{_at(path, at)}: this window stands twice ({', '.join(str(key[at]) for key in keys)}).")
-
-
-def _scores(path: Path, table: pa.Table) -> np.ndarray[tuple[int, int], np.dtype[np.float32]] | None:
-    names = [name for name in table.column_names if SCORE.fullmatch(name)]
-    if not names:
-        return None
-    wanted = [f"score_{at}" for at in range(len(names))]
-    if set(names) != set(wanted) or not 2 <= len(names) <= MOST_CLASSES:
-        there = ", ".join(names[:8]) + (f" … ({len(names)})" if len(names) > 8 else "")
-        raise UserError(
-            f"{path} has {there}; score columns are score_0, score_1 … without a gap, 2 to {MOST_CLASSES} of them."
-        )
-    scores = np.empty((table.num_rows, len(names)), np.float32)
-    with np.errstate(over="ignore"):  # what is too large for 32 bits is infinite, and refused with its row
-        for at, name in enumerate(wanted):
-            scores[:, at] = _column(path, table, name)
-    return scores
-
-
-def _column(path: Path, table: pa.Table, name: str) -> Any:
-    """One column as an array of its kind; None where there is none."""
-    import pyarrow as pa
-    from pyarrow import compute
-
-    if name not in table.column_names:
-        return None
-    column = table[name]
-    kind = "number" if SCORE.fullmatch(name) else KINDS.get(name, "word")
-    wanted = {"whole": pa.int64(), "number": pa.float64(), "word": pa.large_string()}[kind]
-    if column.null_count or (kind == "word" and pa.types.is_floating(column.type)):
-        _require_full(path, name, compute.is_null(column, nan_is_null=pa.types.is_floating(column.type)), kind)
-    values = _cast(path, name, column, wanted, kind)
-    if kind == "word":
-        return _coded(path, name, values)
-    numbers_of = np.asarray(values.to_numpy())
-    if name in MOST and len(unique := np.unique(numbers_of, return_index=True)[1]) > MOST[name]:
-        raise _too_many(path, name, int(np.sort(unique)[MOST[name]]))
-    return numbers_of
-
-
-def _require_full(path: Path, name: str, empty: pa.ChunkedArray, kind: str) -> None:
-    blank = np.flatnonzero(empty.to_numpy())
-    if len(blank):
-        raise UserError(f"{_at(path, int(blank[0]))}: {name} is empty, not {SAID[kind]}.")
-
-
-def _cast(path: Path, name: str, column: pa.ChunkedArray, wanted: pa.DataType, kind: str) -> pa.ChunkedArray:
-    """The column as another type; where that fails, its first row that cannot be."""
-    import pyarrow as pa
-    from pyarrow import compute
-
-    if not _plain(column.type):
-        raise UserError(f"{_at(path, 0)}: {name} is {str(column.type)[:40]!r}, not {SAID[kind]}.")
-
-    def converted(part: pa.ChunkedArray) -> pa.ChunkedArray:
-        # Arrow trusts Parquet that words are text, and looks only at bytes that become words.
-        return (part.cast(pa.large_binary()) if _words(part.type) and kind == "word" else part).cast(wanted)
-
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    try:
-        return converted(column)
-    except pa.ArrowException:
-        if _words(column.type) and kind != "word":
-            _require_full(path, name, compute.equal(column, ""), kind)
-        for row in range(len(column)):
-            try:
-                converted(column.slice(row, 1))
-            except pa.ArrowException:
-                raise UserError(f"{_at(path, row)}: {name} is {_shown(column[row])}, not {SAID[kind]}.") from None
-        raise
-
-
-def _plain(kind: pa.DataType) -> bool:
-    """Words or numbers, once or as categories. A time or a list that casts to a number is none."""
-    import pyarrow as pa
-
-    types = pa.types
-    if types.is_dictionary(kind):
-        return _plain(kind.value_type)
-    return bool(
-        _words(kind)
-        or types.is_integer(kind)
-        or types.is_floating(kind)
-        or types.is_decimal(kind)
-        or types.is_boolean(kind)
-        or types.is_binary(kind)
-        or types.is_large_binary(kind)
-    )
-
-
-def _shown(value: pa.Scalar) -> str:
-    try:
-        return repr(str(value.as_py())[:40])
-    except ValueError:  # bytes that are no text
-        return "unreadable"
-
-
-def _coded(path: Path, name: str, words: pa.ChunkedArray) -> Any:
-    """Words as an array, each different one looked at once: short, not empty, and without the NUL that NumPy drops."""
-    coded = words.combine_chunks().dictionary_encode()
-    names, place = coded.dictionary.to_pylist(), coded.indices.to_numpy()
-
-    def row(number: int) -> int:
-        return int(np.argmax(place == number))
-
-    if name in MOST and len(names) > MOST[name]:
-        raise _too_many(path, name, row(MOST[name]))
-    for number, word in enumerate(names):
-        if not word:
-            raise UserError(f"{_at(path, row(number))}: {name} is empty, not {SAID['word']}.")
-        if len(word) > LONGEST or "\0" in word:
-            what = f"{len(word):,} characters long; {LONGEST} may be" if len(word) > LONGEST else "a word with a NUL"
-            raise UserError(f"{_at(path, row(number))}: {name} is {what}.")
-    if path.suffix == ".csv":
-        names = [unescape_csv(word) for word in names]
-    names = [require_name(word, f"{name} in {path}") for word in names]
-    return np.asarray(names, np.str_)[place]
-
-
-def _too_many(path: Path, name: str, row: int) -> UserError:
-    return UserError(f"{_at(path, row)}: this is {name} number {MOST[name] + 1:,}; a file may hold {MOST[name]:,}.")
-
-
-def _words(kind: pa.DataType) -> bool:
-    import pyarrow as pa
-
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def _at(path: Path, row: int) -> str:
-    """A row's place; a CSV file's lines count its heading."""
-    return f"{path}, line {row + 2}" if path.suffix == ".csv" else f"{path}, row {row + 1}"
+    raise UserError(f"{at_row(path, at)}: this window stands twice ({', '.join(str(key[at]) for key in keys)}).")

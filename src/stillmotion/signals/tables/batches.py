@@ -237,7 +237,6 @@ def parquet_batches(
 
 
 def _parquet(path: Path, device: Device) -> Iterator[tuple[int, pa.RecordBatch]]:
-
     file = open_parquet(path)
     _require(path, device, parquet_names(path, file))
     if file.metadata.num_rows == 0:

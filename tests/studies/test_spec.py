@@ -39,7 +39,7 @@ def test_a_study_survives_its_written_form_whole_and_as_differences(tmp_path):
         ("[dta]\n", r"key in .*study.toml 'dta'. Did you mean 'data'"),
         ("[data]\nwidth = 3\n", r"key in data in .* 'width'.*Valid: name, sensors"),
         ('[data]\nwindow = "long"\n', r"window in data in .* must be a whole number, not 'long'"),
-        ("seeds = 0\n", "seeds must be at least 1, not 0"),
+        ("seeds = 0\n", "seeds in .* must be at least 1 .*, not 0"),
         ('variants = ["lm", "rbkd"]\n', "variant 'rbkd'. Did you mean 'rb-kd'"),
         ("variants = 3\n", "variants in .* must be a list, not 3"),
         ('compare = ["lm"]\n', "compare names a variant and its reference"),

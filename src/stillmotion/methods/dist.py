@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from ..limits import TEMPERATURE
 from .losses import cross_entropy
 from .method import Array, Batch, Method, Number, Taps, Terms
 
@@ -42,7 +43,7 @@ DIST = Method(
     objective=objective,
     teacher_taps=("logits",),
     numbers={
-        "temperature": Number(1.0, 1.0, 4.0, log=True),
+        "temperature": Number(1.0, 1.0, 4.0, log=True, limits=TEMPERATURE),
         "b": Number(1.0, 0.5, 4.0, log=True),
         "g": Number(1.0, 0.5, 4.0, log=True),
     },

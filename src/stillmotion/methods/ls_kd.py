@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
+from ..limits import TEMPERATURE
 from .losses import cross_entropy, divergence
 from .method import Array, Batch, Method, Number, Taps, Terms
 
@@ -39,5 +40,5 @@ LS_KD = Method(
     when="When teacher and student differ much in how large their logits grow, and there are more than two classes.",
     objective=objective,
     teacher_taps=("logits",),
-    numbers={"temperature": Number(1.0, 0.5, 1.0), "weight": Number(4.0, 2.0, 9.0)},
+    numbers={"temperature": Number(1.0, 0.5, 1.0, limits=TEMPERATURE), "weight": Number(4.0, 2.0, 9.0)},
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from ..limits import TEMPERATURE
 from .classes import log_others, own_class
 from .losses import cross_entropy
 from .method import Batch, Method, Number, Taps, Terms
@@ -36,7 +37,7 @@ NKD = Method(
     objective=objective,
     teacher_taps=("logits",),
     numbers={
-        "temperature": Number(1.0, 1.0, 4.0, log=True),
+        "temperature": Number(1.0, 1.0, 4.0, log=True, limits=TEMPERATURE),
         "gamma": Number(1.5, 0.3, 3.0, log=True),
         "weight": Number(1.0, 1.0, 1.0),
     },

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..limits import TEMPERATURE
 from .losses import cross_entropy
 from .method import Array, Batch, Extras, Method, Number, Shapes, Taps, Terms
 from .projectors import projected, projector
@@ -59,7 +60,7 @@ OFA = Method(
     student_taps=("logits", "stage*"),
     teacher_taps=("logits",),
     numbers={
-        "temperature": Number(1.0, 1.0, 4.0, log=True),
+        "temperature": Number(1.0, 1.0, 4.0, log=True, limits=TEMPERATURE),
         "epsilon": Number(1.2, 1.0, 1.5),
         "logits_weight": Number(1.0, 1.0, 1.0),
         "weight": Number(0.3, 0.03, 3.0, log=True),

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import UserError
 from ..evaluation import accuracy, macro_f1
+from ..interrupts import SAVING, saved_when_stopped
 from ..methods import Method, method
 from ..windows.augment import Places, check_kinds
 from . import checkpoint
@@ -104,15 +105,15 @@ class Fleet:
     def train(self, progress: Progress | None = None) -> list[Outcome]:
         """Train all replicas, from the checkpoint if there is one; outcomes in the order of the replicas."""
         show = Progress() if progress is None else progress
-        standing = self._resume()
-        if standing is None:
-            standing = self._begin()
-            if self.path is not None:
-                # A folder that cannot be written is known before the first step, not minutes later.
-                self._save(standing)
+        resumed = self._resume()
+        standing = self._begin() if resumed is None else resumed
+        if resumed is None:
+            # A folder that cannot be written is known before the first step, not minutes later.
+            self._save(standing)
         started = saved = time.monotonic()
         done, first = 0, 0.0
-        try:
+        # An epoch works on a copy: the standing is that of the last whole one.
+        with saved_when_stopped(lambda: self._save(standing)):
             while standing.alive:
                 after = standing.copy()
                 terms = self._epoch(after)
@@ -123,14 +124,9 @@ class Fleet:
                 seconds = time.monotonic() - started
                 first = seconds if done == 1 else first
                 show(self._report(standing, terms, seconds, first, done), last=not standing.alive)
-                if self.path is not None and (time.monotonic() - saved >= self.every or not standing.alive):
+                if time.monotonic() - saved >= self.every or not standing.alive:
                     self._save(standing)
                     saved = time.monotonic()
-        except KeyboardInterrupt:
-            # An epoch works on a copy: the standing is that of the last whole one.
-            if self.path is not None:
-                self._save(standing)
-            raise
         return [standing.outcomes[number] for number in range(len(self.replicas))]
 
     def measured(self, epochs: int) -> list[tuple[float, float]]:
@@ -352,9 +348,11 @@ class Fleet:
         return fingerprint(plain, [self.windows, self.labels, *rows, vector, *state, *shared])
 
     def _save(self, standing: Standing) -> None:
-        assert self.path is not None
+        if self.path is None:
+            return
         about, arrays = standing.stored()
-        checkpoint.save(self.path, {"fingerprint": self._fingerprint, **about}, arrays)
+        with SAVING:
+            checkpoint.save(self.path, {"fingerprint": self._fingerprint, **about}, arrays)
 
     def _resume(self) -> Standing | None:
         found = None if self.path is None else checkpoint.load(self.path)

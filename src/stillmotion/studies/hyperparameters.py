@@ -1,0 +1,73 @@
+"""Hyperparameters that a specification names: each must be one of its variant's, with a value that it can take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from math import prod
+from typing import TYPE_CHECKING
+
+from ..errors import UnknownName, UserError
+from ..limits import PART, Limits
+from ..methods import METHODS, Method, method
+from ..training.plan import OPTIMISER_NUMBERS
+from .choices import STRENGTH, Range, Training
+from .written import limits_of
+
+if TYPE_CHECKING:
+    from .spec import Study
+    from .variants import Variant
+
+#: Trials of a variant and fold, at most.
+MOST_TRIALS = 100_000
+
+
+def check_hyperparameters(study: Study, variants: Mapping[str, Variant]) -> None:
+    """Raise for a hyperparameter of a variant or of ``[search]`` that is not known, or whose value makes no sense.
+
+    Args:
+        study: the specification.
+        variants: those that it compares, and those that it only defines.
+    """
+    shared = shared_limits(study.training)
+    for name, variant in variants.items():
+        way = method(variant.method)
+        valid = {**shared, **_own(way)}
+        fixed = {key: (value,) for key, value in variant.numbers.items()}
+        for key, values in (*fixed.items(), *_ends(variant.search)):
+            if key not in valid:
+                raise UnknownName(f"hyperparameter of [variant.{name}], taught by {way.name},", key, sorted(valid))
+            for value in values:
+                valid[key].check(value, f"{key} of [variant.{name}]")
+    compared = [method(variant.method) for variant in variants.values()]
+    for section, given in (
+        ("[search.numbers]", _ends(study.search.numbers)),
+        ("[search.grid]", study.search.grid.items()),
+    ):
+        for key, values in given:
+            known = [_own(way)[key] for way in (*compared, *METHODS.values()) if key in way.numbers]
+            if key not in shared and not known:
+                names = {*shared, *(number for way in METHODS.values() for number in way.numbers)}
+                raise UnknownName(f"number in {section}", key, sorted(names))
+            for value in values:
+                (shared.get(key) or known[0]).check(value, f"{key} in {section}")
+    trials = prod(len(values) for values in study.search.grid.values()) * len(study.attentions)
+    if study.search.kind == "grid" and not study.search.tries and trials > MOST_TRIALS:
+        raise UserError(
+            f"[search.grid] has {trials:,} combinations, at most {MOST_TRIALS:,} can be tried: say fewer values, or "
+            f"tries in [search]."
+        )
+
+
+def shared_limits(training: Training) -> dict[str, Limits]:
+    """Limits of the hyperparameters that every variant has: the optimiser's, and those of its augmentation."""
+    sections = limits_of(Training)
+    optimiser = {name: sections.get(name, PART) for name in OPTIMISER_NUMBERS}
+    return {**optimiser, **dict.fromkeys(training.augment or {}, STRENGTH)}
+
+
+def _own(way: Method) -> dict[str, Limits]:
+    return {name: number.limits for name, number in way.numbers.items()}
+
+
+def _ends(ranges: Mapping[str, Range]) -> Iterable[tuple[str, tuple[float, ...]]]:
+    return ((name, (given.low, given.high)) for name, given in ranges.items())

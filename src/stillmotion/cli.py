@@ -137,6 +137,12 @@ def _parser() -> argparse.ArgumentParser:
     _folder(study)
     study.add_argument("--score-test", action="store_true", help="score the test people after selection; logged")
     study.add_argument("--plan", action="store_true", help="list the fleets and the time they take, train nothing")
+    study.add_argument(
+        "--continue",
+        dest="more",
+        action="store_true",
+        help="add seeds, variants, folds or trials to the folder's study",
+    )
     study.add_argument("--ray", metavar="ADDRESS", default="", help="train on this Ray cluster")
     _json(study)
 
@@ -320,20 +326,22 @@ def _study(options: argparse.Namespace) -> int:
     from .studies import Planner, Runner, gather, read_study
 
     study = read_study(options.spec, *options.set)
+    folder = options.out or Path("studies") / study.name
     if options.plan:
         from dataclasses import asdict
 
         from .studies.estimate import plan_lines
+        from .studies.folder import require_folder
 
+        require_folder(folder, study, more=options.more)
         lines = plan_lines(Planner.of(study, gather(study, data=options.data)))
         if options.json:
             _print([asdict(line) for line in lines])
         else:
             pages.show_plan(lines)
         return 0
-    folder = options.out or Path("studies") / study.name
-    runner = Runner(study, folder, data=options.data, ray=options.ray)
-    results = runner.run(score_test=options.score_test)
+    with Runner(study, folder, data=options.data, ray=options.ray, more=options.more) as runner:
+        results = runner.run(score_test=options.score_test)
     pages.write_results(results, folder)
     if options.json:
         _print(results.to_dict())

@@ -6,6 +6,7 @@ terms. It knows nothing of loops, data or files.
 
 from ..errors import UnknownName
 from .at import AT
+from .code import method_code
 from .crd import CRD
 from .dist import DIST
 from .dkd import DKD
@@ -48,4 +49,4 @@ def method(name: str | Method, **options: str) -> Method:
     return name.choose(options)
 
 
-__all__ = ["METHODS", "Batch", "Method", "Number", "Unfit", "find_taps", "method"]
+__all__ = ["METHODS", "Batch", "Method", "Number", "Unfit", "find_taps", "method", "method_code"]

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import UserError
 from ..evaluation import Interval, Tally, compare
 from ..evaluation.scores import macro_f1
-from . import written
+from .folder import differences
 from .record import Record, read_record
 from .spec import Study
 
@@ -140,9 +140,7 @@ def read_beside(folder: str | Path, other: str | Path, *, data: str | Path | Non
 
 def differing(own: Study, other: Study) -> dict[str, tuple[Any, Any]]:
     """Keys of two specifications that differ, with both values; what may differ is left out."""
-    mine, its = (written.flat(written.plain(each)) for each in (own, other))
-    keys = [key for key in dict.fromkeys([*mine, *its]) if key not in FREE]
-    return {key: (mine.get(key), its.get(key)) for key in keys if mine.get(key) != its.get(key)}
+    return {key: values for key, values in differences(own, other).items() if key not in FREE}
 
 
 def _require_alike(own: Record, other: Record) -> None:

@@ -196,11 +196,11 @@ def read_study(source: str | Path, *changes: str) -> Study:
     text = str(source)
     if text in built_in():
         values = tomllib.loads((BUILT_IN / f"{text}.toml").read_text())
-        return _made(_changed(values, changes), text)
+        return study_of(_changed(values, changes), text)
     path = Path(source)
     if path.suffix != ".toml" and not path.exists():
         raise UserError(f"There is no study {text!r}; built in are {', '.join(built_in())}, or name a file NAME.toml.")
-    return _made(_changed(written.parse(path), changes), str(path))
+    return study_of(_changed(written.parse(path), changes), str(path))
 
 
 def _changed(values: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
@@ -237,7 +237,8 @@ def published_attentions() -> tuple[str, ...]:
     return (*channel, *spatial, *both)
 
 
-def _made(values: dict[str, Any], place: str) -> Study:
+def study_of(values: Mapping[str, Any], place: str) -> Study:
+    """A study from the tables of its TOML form, which messages call ``place``."""
     # A variant of one's own may start from a built-in one: what is said changes it.
     tables = dict(values)
     own = tables.get("variant", {})

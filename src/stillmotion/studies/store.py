@@ -66,10 +66,14 @@ class Store:
         try:
             (folder / "fleets").mkdir(parents=True, exist_ok=True)
             self._file = sqlite3.connect(self.path, timeout=60, isolation_level=None)
-            self._file.execute("PRAGMA journal_mode=WAL")
-            self._file.execute("PRAGMA synchronous=FULL")
-            self._file.executescript(SCHEMA)
-            self._check_version()
+            try:
+                self._file.execute("PRAGMA journal_mode=WAL")
+                self._file.execute("PRAGMA synchronous=FULL")
+                self._file.executescript(SCHEMA)
+                self._check_version()
+            except BaseException:
+                self._file.close()
+                raise
         except OSError as problem:
             raise UserError(f"The study folder {folder} cannot be written ({problem.strerror}).") from problem
         except sqlite3.OperationalError as problem:
@@ -88,8 +92,36 @@ class Store:
     def note(self, **values: Any) -> None:
         """Keep values about the study."""
         with self._transaction():
-            rows = [(name, json.dumps(value)) for name, value in values.items()]
-            self._file.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", rows)
+            self._note(values)
+
+    def _note(self, values: Mapping[str, Any]) -> None:
+        rows = [(name, json.dumps(value)) for name, value in values.items()]
+        self._file.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", rows)
+
+    def claim(
+        self, study: str, data: str, leaks: Sequence[str], *, over: tuple[str, str] | None = None
+    ) -> tuple[str, str]:
+        """Write down whose folder this is, unless somebody has; of several who ask at once, one is first.
+
+        Args:
+            study: the specification, as TOML.
+            data: fingerprint of the windows.
+            leaks: what the audit found.
+            over: specification and fingerprint that give way; they stay under ``former``.
+
+        Returns:
+            Specification and fingerprint that stand there now.
+        """
+        with self._transaction():
+            known = self.about()
+            kept = (known.get("study", ""), known.get("data", ""))
+            if kept[0] and kept != over:
+                return kept
+            values: dict[str, Any] = {"study": study, "data": data, "leaks": list(leaks)}
+            if kept[0]:
+                values["former"] = [*known.get("former", []), [time.time(), *kept]]
+            self._note(values)
+            return study, data
 
     # Plans.
 
@@ -122,8 +154,19 @@ class Store:
         rows = self._file.execute("SELECT id, phase, size FROM fleets WHERE status != 'done' ORDER BY rowid").fetchall()
         for fleet, phase, size in rows:
             whole = self._file.execute("SELECT whole FROM runs WHERE fleet = ? ORDER BY place", (fleet,))
-            runs = tuple(Run(**{**kept, "teachers": tuple(kept["teachers"])}) for (kept,) in _json(whole))
-            found.append(Squad(phase, runs, size))
+            squad = Squad(phase, tuple(_run(kept) for (kept,) in _json(whole)), size)
+            # A fleet that was planned with other code is another fleet now, and planned anew.
+            if squad.id == fleet:
+                found.append(squad)
+        return found
+
+    def outdated(self) -> dict[str, int]:
+        """How many runs that came to an end were trained with other code than there is now, by method."""
+        found: dict[str, int] = {}
+        for run, whole in self._file.execute("SELECT id, whole FROM runs WHERE status != 'planned'"):
+            made = _run(json.loads(whole))
+            if made.id != run:
+                found[made.method] = found.get(made.method, 0) + 1
         return found
 
     def is_done(self, fleet: str) -> bool:
@@ -304,13 +347,15 @@ class Store:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         try:
-            self._file.execute("BEGIN IMMEDIATE")
             try:
+                self._file.execute("BEGIN IMMEDIATE")
                 yield
+                self._file.execute("COMMIT")
             except BaseException:
-                self._file.execute("ROLLBACK")
+                # Ctrl-C may come between any two of these.
+                if self._file.in_transaction:
+                    self._file.execute("ROLLBACK")
                 raise
-            self._file.execute("COMMIT")
         except sqlite3.OperationalError as problem:
             raise UserError(f"{self.path} cannot be written ({problem}); make room, then go on.") from problem
 
@@ -322,6 +367,10 @@ def _row(run: Run, squad: Squad, place: int) -> tuple[Any, ...]:
     numbers, teachers = json.dumps(dict(run.numbers), sort_keys=True), json.dumps(run.teachers)
     about = (run.fold, run.network, run.attention, run.method, run.seed, numbers, teachers, whole)
     return (run.id, squad.id, place, squad.phase, *about)
+
+
+def _run(kept: Mapping[str, Any]) -> Run:
+    return Run(**{**kept, "teachers": tuple(kept["teachers"])})
 
 
 def _listed(file: Any, start: str) -> list[NDArray[Any]]:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from ..errors import UserError
 from ..evaluation import accuracy, macro_f1
 from ..interrupts import SAVING, saved_when_stopped
-from ..methods import Method, method
+from ..methods import Method, method, method_code
 from ..windows.augment import Places, check_kinds
 from . import checkpoint
 from .fingerprint import fingerprint, structure
@@ -331,7 +331,7 @@ class Fleet:
     def _fingerprint(self) -> str:
         """Of everything that decides the outcome."""
         plain = {
-            "method": [self.method.name, self.method.chosen],
+            "method": [self.method.name, self.method.chosen, method_code(self.method)],
             "recipe": self.recipe.to_dict(),
             "student": structure(self.student.model),
             "teacher": None if self.lesson.teacher is None else structure(self.lesson.teacher.model),

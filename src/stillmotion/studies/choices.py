@@ -20,6 +20,7 @@ SearchKind = Literal["none", "grid", "optuna"]
 RATE = Limits(0.1, 100_000, zero=True)
 #: In samples; 0 stands for the data set's own.
 SAMPLES = Limits(0, 1_000_000)
+SECONDS = Limits(0, 1e6)
 #: Networks that are trained alike but for their seeds, folds or groups.
 REPEATS = Limits(1, 10_000)
 #: Strength of an augmentation, which 1 makes as large as the signal.
@@ -38,11 +39,11 @@ class Range:
     def __post_init__(self) -> None:
         written.check(self, "a range")
         if not self.low <= self.high:
-            raise UserError(f"A range goes from {self.low:g} to {self.high:g}: its ends are turned around.")
+            raise UserError(f"A range goes from low {self.low:g} to high {self.high:g}: its ends are turned around.")
         if self.log and self.low <= 0:
-            raise UserError(f"A range by factors starts above 0, not at {self.low:g}.")
+            raise UserError(f"A range by factors (log) starts above 0, not at low {self.low:g}.")
         if self.start is not None and not self.low <= self.start <= self.high:
-            raise UserError(f"start {self.start:g} lies outside {self.low:g} … {self.high:g}.")
+            raise UserError(f"start {self.start:g} lies outside of low {self.low:g} and high {self.high:g}.")
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,8 @@ class Privileged:
 
     sensors: str = ""
     rate: Annotated[float, RATE] = 0.0
-    before: Annotated[float, Limits(0, 3600)] = 0.0
-    after: Annotated[float, Limits(0, 3600)] = 0.0
+    before: Annotated[float, SECONDS] = 0.0
+    after: Annotated[float, SECONDS] = 0.0
 
     def __post_init__(self) -> None:
         written.check(self, "[privileged]")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -32,24 +32,19 @@ def check_hyperparameters(study: Study, variants: Mapping[str, Variant]) -> None
     for name, variant in variants.items():
         way = method(variant.method)
         valid = {**shared, **_own(way)}
-        fixed = {key: (value,) for key, value in variant.numbers.items()}
-        for key, values in (*fixed.items(), *_ends(variant.search)):
+        fixed = [("numbers", key, "", value) for key, value in variant.numbers.items()]
+        for section, key, end, value in (*fixed, *_ends("search", variant.search)):
             if key not in valid:
-                raise UnknownName(f"hyperparameter of [variant.{name}], taught by {way.name},", key, sorted(valid))
-            for value in values:
-                valid[key].check(value, f"{key} of [variant.{name}]")
+                raise UnknownName(f"hyperparameter in {section} of [variant.{name}] ({way.name})", key, sorted(valid))
+            valid[key].check(value, f"{end}{key} in {section} of [variant.{name}]")
     compared = [method(variant.method) for variant in variants.values()]
-    for section, given in (
-        ("[search.numbers]", _ends(study.search.numbers)),
-        ("[search.grid]", study.search.grid.items()),
-    ):
-        for key, values in given:
-            known = [_own(way)[key] for way in (*compared, *METHODS.values()) if key in way.numbers]
-            if key not in shared and not known:
-                names = {*shared, *(number for way in METHODS.values() for number in way.numbers)}
-                raise UnknownName(f"number in {section}", key, sorted(names))
-            for value in values:
-                (shared.get(key) or known[0]).check(value, f"{key} in {section}")
+    grid = [("[search.grid]", key, "", value) for key, values in study.search.grid.items() for value in values]
+    for section, key, end, value in (*_ends("[search.numbers]", study.search.numbers), *grid):
+        known = [_own(way)[key] for way in (*compared, *METHODS.values()) if key in way.numbers]
+        if key not in shared and not known:
+            names = {*shared, *(number for way in METHODS.values() for number in way.numbers)}
+            raise UnknownName(f"number in {section}", key, sorted(names))
+        (shared.get(key) or known[0]).check(value, f"{end}{key} in {section}")
     trials = prod(len(values) for values in study.search.grid.values()) * len(study.attentions)
     if study.search.kind == "grid" and not study.search.tries and trials > MOST_TRIALS:
         raise UserError(
@@ -69,5 +64,8 @@ def _own(way: Method) -> dict[str, Limits]:
     return {name: number.limits for name, number in way.numbers.items()}
 
 
-def _ends(ranges: Mapping[str, Range]) -> Iterable[tuple[str, tuple[float, ...]]]:
-    return ((name, (given.low, given.high)) for name, given in ranges.items())
+def _ends(section: str, ranges: Mapping[str, Range]) -> Iterator[tuple[str, str, str, float]]:
+    """Section, name, what of it, and value of the ends of ranges."""
+    for name, given in ranges.items():
+        yield section, name, "low of ", given.low
+        yield section, name, "high of ", given.high

@@ -67,16 +67,18 @@ class Study:
     def __post_init__(self) -> None:
         written.check(self)
         known = {**VARIANTS, **self.variant}
-        for name in (*self.variants, *self.compare):
-            if name not in known:
-                raise UnknownName("variant", name, list(known))
+        for key, kind, names, valid in (
+            ("variants", "variant", self.variants, known),
+            ("compare", "variant", self.compare, known),
+            ("baselines", "baseline", self.baselines, BASELINES),
+        ):
+            for name in names:
+                if name not in valid:
+                    raise UnknownName(f"{kind} in {key}", name, list(valid))
         if len(self.compare) not in (0, 2):
             raise UserError(f"compare names a variant and its reference, not {list(self.compare)}.")
         if not self.variants:
             raise UserError("variants names nothing to compare.")
-        for name in self.baselines:
-            if name not in BASELINES:
-                raise UnknownName("baseline", name, list(BASELINES))
         for name in set(self.all_variants) & set(self.baselines):
             raise UserError(f"{name} is a baseline; give the variant another name, or leave the baseline out.")
         with written.named("protocol in [split]"):

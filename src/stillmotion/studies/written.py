@@ -54,7 +54,8 @@ def read(kind: type[Made], values: Mapping[str, Any], place: str) -> Made:
     for name, part in known.items():
         if name not in given and _required(part):
             raise UserError(f"{place} does not say {name.replace('_', '-')}.")
-    return kind(**given)
+    with named(place):
+        return kind(**given)
 
 
 def check(section: Any, place: str = "") -> None:

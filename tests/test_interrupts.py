@@ -156,10 +156,10 @@ sys.argv = ["still", *{arguments!r}]
 cli._study = cli._demo = cli._datasets = lambda options: (press(), time.sleep(60))
 sys.exit(cli.main())
 """
-    code, out, said = child(code)
+    code, out, errors = child(code)
     assert (code, out) == (130, "")
-    assert sentence in said
-    assert "Traceback" not in said
+    assert sentence in errors
+    assert "Traceback" not in errors
 
 
 STUDY = """
@@ -171,7 +171,7 @@ sys.argv = ["still", *sys.argv[1:]]
 """
 #: Ctrl-C while the first fleet's second epoch is told of, in a callback that loses it.
 LOST = """
-def told(self, epoch, *, last=False):
+def show(self, epoch, *, last=False):
     if epoch.number == 2 and not seen:
         seen.append(1)
         def callback(phase, info):
@@ -181,7 +181,7 @@ def told(self, epoch, *, last=False):
         gc.collect()
     print(epoch.number, epoch.alive, flush=True)
 seen = []
-Progress.__call__ = told
+Progress.__call__ = show
 """
 
 
@@ -210,19 +210,19 @@ def study(recordings, tmp_path_factory):
 def test_ctrl_c_in_a_callback_of_jax_keeps_the_last_whole_epoch_and_the_study_goes_on_from_there(study):
     start, table = study
     with start("lost", LOST, ignored=True) as process:
-        out, said = process.communicate(timeout=300)
-    assert process.returncode == 130, said
-    assert "Go on with: still study" in said
+        out, errors = process.communicate(timeout=300)
+    assert process.returncode == 130, errors
+    assert "Go on with: still study" in errors
     seen = [int(line.split()[0]) for line in out.splitlines()]
     assert seen[:2] == [1, 2]
     assert len(seen) < 40, "it was lost"
-    told = "Progress.__call__ = lambda self, epoch, *, last=False: print(epoch.number, epoch.alive, flush=True)"
-    with start("lost", told) as process:
-        out, said = process.communicate(timeout=300)
-    assert process.returncode == 0, said
+    shows = "Progress.__call__ = lambda self, epoch, *, last=False: print(epoch.number, epoch.alive, flush=True)"
+    with start("lost", shows) as process:
+        out, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
     assert int(out.split()[0]) == seen[-1] + 1
     with start("alone", "") as process:
-        _, said = process.communicate(timeout=300)
+        _, errors = process.communicate(timeout=300)
     assert table("lost") == table("alone")
 
 
@@ -237,14 +237,14 @@ def test_ctrl_c_at_any_instant_ends_a_study_within_seconds(study):
             time.sleep(moments.uniform(0.1, 12) if number % 2 else moments.uniform(0.1, 3))
             process.send_signal(signal.SIGINT)
             pressed = time.monotonic()
-            _, said = process.communicate(timeout=60)
+            _, errors = process.communicate(timeout=60)
         assert time.monotonic() - pressed < 20
-        assert process.returncode in (0, 130), said
-        assert process.returncode == 0 or "Go on with: still study" in said
-        assert "Traceback" not in said
+        assert process.returncode in (0, 130), errors
+        assert process.returncode == 0 or "Go on with: still study" in errors
+        assert "Traceback" not in errors
     with start("any", "") as process:
-        _, said = process.communicate(timeout=300)
-    assert process.returncode == 0, said
+        _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
     with start("unstopped", "") as process:
         process.communicate(timeout=300)
     assert table("any") == table("unstopped")
@@ -263,6 +263,6 @@ def work():
 """
     for delay in (0.1, 2.0):
         started = time.monotonic()
-        found = child(f"interrupts.GRACE = 1\n{program.replace('DELAY', str(delay))}\n{COMMAND}")
-        assert found == (130, "saved ", "\ntold to stop\n")
+        ended = child(f"interrupts.GRACE = 1\n{program.replace('DELAY', str(delay))}\n{COMMAND}")
+        assert ended == (130, "saved ", "\ntold to stop\n")
         assert time.monotonic() - started < 50

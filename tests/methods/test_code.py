@@ -110,7 +110,7 @@ def test_code_that_is_reached_in_roundabout_ways_counts():
     def compiled_otherwise(batch, student, teacher, numbers, extras):
         return {"gap": -student["logits"]}
 
-    made = [
+    objectives = [
         scaled(1.0),
         scaled(2.0),
         Callable(np.ones(3)),
@@ -121,9 +121,9 @@ def test_code_that_is_reached_in_roundabout_ways_counts():
         compiled_otherwise,
         objective,
     ]
-    codes = [method_code(Method("own", "", "", each)) for each in made]
+    codes = [method_code(Method("own", "", "", each)) for each in objectives]
     assert len(set(codes)) == len(codes)
-    assert codes == [method_code(Method("own", "", "", each)) for each in made]
+    assert codes == [method_code(Method("own", "", "", each)) for each in objectives]
     assert method_code(Method("own", "", "", Callable(np.ones(3)))) == codes[2]
 
 
@@ -193,8 +193,8 @@ def edited(tmp_path):
 )
 def test_an_edit_of_a_built_in_method_changes_it_and_those_that_use_its_code(edited, edit, changed):
     known = {name: method_code(method) for name, method in METHODS.items()}
-    found = edited(*edit)
-    assert {name for name in known if found[name] != known[name]} == changed
+    codes = edited(*edit)
+    assert {name for name in known if codes[name] != known[name]} == changed
 
 
 def test_every_built_in_method_but_copies_of_one_has_a_fingerprint_of_its_own():

@@ -74,9 +74,9 @@ LATER = [
 
 def files(folder):
     """Every file of a folder with its content; the two that SQLite makes while it is read come and go."""
-    found = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
+    matching = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
     return {
-        name: path.read_bytes() for name, path in found.items() if path.suffix not in (".sqlite-shm", ".sqlite-wal")
+        name: path.read_bytes() for name, path in matching.items() if path.suffix not in (".sqlite-shm", ".sqlite-wal")
     }
 
 
@@ -160,10 +160,10 @@ def test_another_specification_is_refused_with_the_keys_before_data_are_read_or_
     before = files(begun)
     for flags in ((), ("--continue",), ("--plan",), ("--score-test",)):
         assert main(["study", str(spec), "--data", str(recordings), "--out", str(begun), *flags]) == 2
-        said = capsys.readouterr().err
-        assert "seeds" in said
-        assert "training.epochs is 9 and was 3" in said
-        assert said.count("\n") == 1
+        errors = capsys.readouterr().err
+        assert "seeds" in errors
+        assert "training.epochs is 9 and was 3" in errors
+        assert errors.count("\n") == 1
     assert files(begun) == before
 
 
@@ -180,10 +180,10 @@ def test_data_that_changed_under_a_folder_are_refused_with_both_fingerprints(beg
 
     shutil.copytree(begun, tmp_path / "study")
     with pytest.warns(DataWarning, match="all runs are made anew"):
-        made = Runner(SMALL, tmp_path / "study", data=tmp_path / "changed", quiet=True, more=True)
-    with made:
-        assert made.store.about()["data"] == made.ground.fingerprint != was
-        ((_, text, data),) = made.store.about()["former"]
+        runner = Runner(SMALL, tmp_path / "study", data=tmp_path / "changed", quiet=True, more=True)
+    with runner:
+        assert runner.store.about()["data"] == runner.ground.fingerprint != was
+        ((_, text, data),) = runner.store.about()["former"]
         assert (text, data) == (SMALL.to_toml(), was), "what was stays on record"
 
 
@@ -221,10 +221,10 @@ def test_of_two_processes_with_two_specifications_one_is_refused_with_code_2(tmp
         running.append(
             subprocess.Popen([sys.executable, "-c", script, *call], env=environment, stderr=subprocess.PIPE, text=True)
         )
-    said = [process.communicate()[1] for process in running]
+    errors = [process.communicate()[1] for process in running]
     codes = [process.returncode for process in running]
-    assert sorted(codes) == [0, 2], said
-    assert "belongs to another study: seeds" in said[codes.index(2)]
+    assert sorted(codes) == [0, 2], errors
+    assert "belongs to another study: seeds" in errors[codes.index(2)]
 
 
 def test_a_study_toml_edited_by_hand_is_noticed_and_does_not_count(begun, recordings, tmp_path):
@@ -270,12 +270,12 @@ def test_a_study_is_continued_with_more_and_a_run_at_work_on_the_old_one_is_told
     networks_left_out(monkeypatch)
     folder = tmp_path / "study"
     more = replace(PLAIN, baselines=("majority", "random-forest"))
-    with Runner(PLAIN, folder, data=recordings, quiet=True) as made:
-        assert [row.variant for row in made.run(score_test=True).rows] == ["lm", "majority", "logistic-regression"]
+    with Runner(PLAIN, folder, data=recordings, quiet=True) as runner:
+        assert [row.variant for row in runner.run(score_test=True).rows] == ["lm", "majority", "logistic-regression"]
         results = run_study(more, folder, data=recordings, quiet=True, continue_=True, score_test=True)
         assert [row.variant for row in results.rows] == ["lm", "majority", "random-forest"]
         with pytest.raises(UserError, match="Another run has changed the study.*baselines"):
-            made.run(score_test=True)
+            runner.run(score_test=True)
     assert open_study(folder, data=recordings) == results
     assert sorted(file.name for file in (folder / "predictions").iterdir()) == [
         "majority.parquet",
@@ -285,9 +285,9 @@ def test_a_study_is_continued_with_more_and_a_run_at_work_on_the_old_one_is_told
 
 
 def test_scoring_again_infers_nothing_and_rewrites_nothing_that_is_there(tmp_path, recordings, monkeypatch):
-    made = Runner(replace(PLAIN, baselines=("majority",)), tmp_path / "study", data=recordings, quiet=True)
-    made.run(score_test=True)
-    written = {path: path.stat().st_mtime_ns for path in (made.folder).rglob("*") if path.parent.name != "study"}
+    runner = Runner(replace(PLAIN, baselines=("majority",)), tmp_path / "study", data=recordings, quiet=True)
+    runner.run(score_test=True)
+    written = {path: path.stat().st_mtime_ns for path in (runner.folder).rglob("*") if path.parent.name != "study"}
     asked = []
     logits = Examiner.logits
 
@@ -297,27 +297,27 @@ def test_scoring_again_infers_nothing_and_rewrites_nothing_that_is_there(tmp_pat
 
     monkeypatch.setattr(Examiner, "logits", counted)
     monkeypatch.setattr(Fleet, "train", None)
-    assert made.run(score_test=True).looks == 1
+    assert runner.run(score_test=True).looks == 1
     assert asked == []
     for folder in ("predictions", "models"):
-        for path in (made.folder / folder).rglob("*"):
+        for path in (runner.folder / folder).rglob("*"):
             assert path.stat().st_mtime_ns == written[path]
-    (made.folder / "predictions" / "lm.parquet").unlink()
-    made.run(score_test=True)
+    (runner.folder / "predictions" / "lm.parquet").unlink()
+    runner.run(score_test=True)
     assert asked == ["lm"]
-    assert (made.folder / "predictions" / "lm.parquet").is_file()
-    made.close()
+    assert (runner.folder / "predictions" / "lm.parquet").is_file()
+    runner.close()
 
 
 def opened():
     """Numbers of what this process holds open."""
     gc.collect()
-    found = []
+    matching = []
     for number in range(1024):
         with suppress(OSError):
             os.fstat(number)
-            found.append(number)
-    return found
+            matching.append(number)
+    return matching
 
 
 def test_a_study_leaves_no_file_open_on_any_way_out(tmp_path, recordings, monkeypatch):
@@ -368,11 +368,11 @@ def test_ctrl_c_anywhere_in_a_transaction_leaves_the_store_as_it_was_and_usable(
                 return getattr(file, name)
 
             def execute(self, text, *values):
-                found = text.startswith(self.word)
-                if found and not self.late:
+                matching = text.startswith(self.word)
+                if matching and not self.late:
                     raise KeyboardInterrupt
                 result = file.execute(text, *values)
-                if found:
+                if matching:
                     raise KeyboardInterrupt
                 return result
 

@@ -71,16 +71,16 @@ BASE = {
 
 def keys_of(kind: type, place: str = "") -> list[str]:
     """Every key of a specification, sections' keys included."""
-    found = []
+    keys = []
     for part in fields(kind):
         name = f"{place}{part.name.replace('_', '-')}"
         hint = get_type_hints(kind)[part.name]
         inner = next((each for each in (hint, *get_args(hint)) if is_dataclass(each)), None)
         if inner is None or inner is Variant:
-            found.append(name)
+            keys.append(name)
         else:
-            found += keys_of(inner, f"{name}.")
-    return found
+            keys += keys_of(inner, f"{name}.")
+    return keys
 
 
 def own_keys() -> list[str]:
@@ -186,13 +186,13 @@ def test_python_refuses_what_toml_refuses(make, key):
 
 
 def test_python_and_toml_give_the_same_specification():
-    made = Study(name="one", variants=["lm"], training=Training(learning_rate=1, augment={"jitter": 1}))
+    built = Study(name="one", variants=["lm"], training=Training(learning_rate=1, augment={"jitter": 1}))
     read = study_of(
         {"name": "one", "variants": ["lm"], "training": {"learning-rate": 1.0, "augment": {"jitter": 1.0}}}, "x"
     )
-    assert made == read
-    assert isinstance(made.training.learning_rate, float)
-    assert made.to_toml() == read.to_toml()
+    assert built == read
+    assert isinstance(built.training.learning_rate, float)
+    assert built.to_toml() == read.to_toml()
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_a_value_outside_of_a_methods_own_range_is_refused_in_every_place(method
 
 
 @pytest.mark.parametrize(
-    ("tables", "said"),
+    ("tables", "message"),
     [
         ({"variant": {"own": {"method": "rb-kd"}}}, r"own.*needs a teacher"),
         ({"variant": {"own": {"method": "lm", "network": "mpl"}}}, "network of a variant.*'mpl'"),
@@ -247,8 +247,8 @@ def test_a_value_outside_of_a_methods_own_range_is_refused_in_every_place(method
         ),
     ],
 )
-def test_what_cannot_be_trained_is_found_when_the_specification_is_read(tables, said):
-    with pytest.raises(UserError, match=said):
+def test_what_cannot_be_trained_is_found_when_the_specification_is_read(tables, message):
+    with pytest.raises(UserError, match=message):
         study_of({"name": "one", **tables}, "one.toml")
 
 

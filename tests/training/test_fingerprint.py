@@ -48,11 +48,11 @@ def test_a_models_fingerprint_is_of_its_configuration_and_weights():
 
 def test_the_code_of_a_users_own_layer_is_in_a_models_fingerprint():
     ScaledOtherwise.__name__ = "Scaled"  # As if the file had been edited.
-    one, other = small(layer=Scaled), small(layer=ScaledOtherwise)
-    assert model_fingerprint(one) != model_fingerprint(other)
-    assert model_fingerprint(one) == model_fingerprint(small(layer=Scaled))
+    first, other = small(layer=Scaled), small(layer=ScaledOtherwise)
+    assert model_fingerprint(first) != model_fingerprint(other)
+    assert model_fingerprint(first) == model_fingerprint(small(layer=Scaled))
 
 
 def test_a_network_of_the_package_has_the_same_fingerprint_whenever_it_is_built():
-    one, other = (build("mlp", (8, 3, 2), seed=4) for _ in range(2))
-    assert model_fingerprint(one) == model_fingerprint(other) != model_fingerprint(build("mlp", (8, 3, 2), seed=5))
+    first, other = (build("mlp", (8, 3, 2), seed=4) for _ in range(2))
+    assert model_fingerprint(first) == model_fingerprint(other) != model_fingerprint(build("mlp", (8, 3, 2), seed=5))

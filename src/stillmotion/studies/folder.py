@@ -64,17 +64,17 @@ def require_own(store: Store, study: Study, *, more: bool = False) -> None:
     changes = differences(old, study)
     if not changes:
         return
-    folder, said = store.folder, shown(changes)
+    folder, text = store.folder, shown(changes)
     if not more:
         raise UserError(
-            f"{folder} belongs to another study: {said}. Name another folder with --out, or add to this one's study "
+            f"{folder} belongs to another study: {text}. Name another folder with --out, or add to this one's study "
             f"with --continue."
         )
     barred = {key: why for key in changes if (why := _barred(key, old, study))}
     if barred:
         why = "; ".join(f"{key} {reason}" for key, reason in barred.items())
         raise UserError(
-            f"--continue adds to a study, and cannot change {folder} so: {said}. Of these {why}. Name another folder "
+            f"--continue adds to a study, and cannot change {folder} so: {text}. Of these {why}. Name another folder "
             f"with --out."
         )
 
@@ -135,9 +135,9 @@ def require_still_own(store: Store, study: Study, data: str) -> None:
 
 def shown(changes: Mapping[str, tuple[Any, Any]]) -> str:
     """Differences in words: what was, and what is now."""
-    said = [f"{key} is {_short(now)} and was {_short(was)}" for key, (was, now) in changes.items()]
-    more = [f"and {len(said) - SHOWN} more"] if len(said) > SHOWN else []
-    return "; ".join([*said[:SHOWN], *more])
+    parts = [f"{key} is {_short(now)} and was {_short(was)}" for key, (was, now) in changes.items()]
+    more = [f"and {len(parts) - SHOWN} more"] if len(parts) > SHOWN else []
+    return "; ".join([*parts[:SHOWN], *more])
 
 
 def _barred(key: str, old: Study, new: Study) -> str:
@@ -173,12 +173,12 @@ def notice_edits(folder: Path, study: Study) -> None:
         return
     try:
         edited = study_of(written.parse(path), str(path))
-        said = shown(differences(study, edited))
+        text = shown(differences(study, edited))
     except UserError as problem:
-        said = str(problem)
-    if said:
+        text = str(problem)
+    if text:
         warnings.warn(
-            f"{path} was edited, and does not count: what {folder} is made with is kept in its store ({said}).",
+            f"{path} was edited, and does not count: what {folder} is made with is kept in its store ({text}).",
             DataWarning,
             stacklevel=3,
         )

@@ -30,19 +30,21 @@ def check_hyperparameters(study: Study, variants: Mapping[str, Variant]) -> None
     """
     shared = shared_limits(study.training)
     for name, variant in variants.items():
-        way = method(variant.method)
-        valid = {**shared, **_own(way)}
+        taught = method(variant.method)
+        valid = {**shared, **_own(taught)}
         fixed = [("numbers", key, "", value) for key, value in variant.numbers.items()]
         for section, key, end, value in (*fixed, *_ends("search", variant.search)):
             if key not in valid:
-                raise UnknownName(f"hyperparameter in {section} of [variant.{name}] ({way.name})", key, sorted(valid))
+                raise UnknownName(
+                    f"hyperparameter in {section} of [variant.{name}] ({taught.name})", key, sorted(valid)
+                )
             valid[key].check(value, f"{end}{key} in {section} of [variant.{name}]")
     compared = [method(variant.method) for variant in variants.values()]
     grid = [("[search.grid]", key, "", value) for key, values in study.search.grid.items() for value in values]
     for section, key, end, value in (*_ends("[search.numbers]", study.search.numbers), *grid):
-        known = [_own(way)[key] for way in (*compared, *METHODS.values()) if key in way.numbers]
+        known = [_own(each)[key] for each in (*compared, *METHODS.values()) if key in each.numbers]
         if key not in shared and not known:
-            names = {*shared, *(number for way in METHODS.values() for number in way.numbers)}
+            names = {*shared, *(number for each in METHODS.values() for number in each.numbers)}
             raise UnknownName(f"number in {section}", key, sorted(names))
         (shared.get(key) or known[0]).check(value, f"{end}{key} in {section}")
     trials = prod(len(values) for values in study.search.grid.values()) * len(study.attentions)
@@ -60,8 +62,8 @@ def shared_limits(training: Training) -> dict[str, Limits]:
     return {**optimiser, **dict.fromkeys(training.augment or {}, STRENGTH)}
 
 
-def _own(way: Method) -> dict[str, Limits]:
-    return {name: number.limits for name, number in way.numbers.items()}
+def _own(method: Method) -> dict[str, Limits]:
+    return {name: number.limits for name, number in method.numbers.items()}
 
 
 def _ends(section: str, ranges: Mapping[str, Range]) -> Iterator[tuple[str, str, str, float]]:

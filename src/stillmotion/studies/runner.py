@@ -109,8 +109,8 @@ class Runner:
     def _run(self, *, score_test: bool) -> Results:
         outdated = self.store.outdated()
         if outdated:
-            said = ", ".join(f"{count} of {name}" for name, count in outdated.items())
-            self._say(f"runs that were trained with other code no longer count: {said}")
+            counts = ", ".join(f"{count} of {name}" for name, count in outdated.items())
+            self._say(f"runs that were trained with other code no longer count: {counts}")
         tried = self._try()
         choices = choose(self.planner, tried, self.store.ended())
         self._finish(choices)

@@ -151,15 +151,15 @@ class Study:
         lone = len(self.networks.teacher) == 1 and self.scores is None
         alone = lone and teaching.seeds == 1 and teaching.targets == "in-sample"
         for name, variant in {**self.variant, **self.all_variants}.items():
-            way = method(variant.method)
-            if way.teacher_taps and variant.teacher == "none":
+            taught = method(variant.method)
+            if taught.teacher_taps and variant.teacher == "none":
                 raise UserError(
                     f"[variant.{name}] is taught by {variant.method}, which needs a teacher: say teacher, such as "
                     f"'plain'."
                 )
             if alone or variant.teacher == "self":
                 continue
-            if way.trains_teacher:
+            if taught.trains_teacher:
                 raise UserError(
                     f"{name} trains its teacher too, which must be one network: name one teacher with one seed and "
                     f"in-sample targets, or leave {name} out."

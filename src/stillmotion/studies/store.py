@@ -162,12 +162,12 @@ class Store:
 
     def outdated(self) -> dict[str, int]:
         """How many runs that came to an end were trained with other code than there is now, by method."""
-        found: dict[str, int] = {}
+        counts: dict[str, int] = {}
         for run, whole in self._file.execute("SELECT id, whole FROM runs WHERE status != 'planned'"):
-            made = _run(json.loads(whole))
-            if made.id != run:
-                found[made.method] = found.get(made.method, 0) + 1
-        return found
+            now = _run(json.loads(whole))
+            if now.id != run:
+                counts[now.method] = counts.get(now.method, 0) + 1
+        return counts
 
     def is_done(self, fleet: str) -> bool:
         """Whether a fleet has come to an end."""

@@ -35,9 +35,9 @@ def run_study(
     Raises:
         UserError: for a folder that belongs to another study; the message names what differs.
     """
-    made = study if isinstance(study, Study) else read_study(study)
+    specification = study if isinstance(study, Study) else read_study(study)
     folder = None if data is None else Path(data)
-    with Runner(made, Path(out), data=folder, quiet=quiet, ray=ray, more=continue_) as runner:
+    with Runner(specification, Path(out), data=folder, quiet=quiet, ray=ray, more=continue_) as runner:
         return runner.run(score_test=score_test)
 
 

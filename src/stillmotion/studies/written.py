@@ -108,13 +108,13 @@ def plain(value: Any, *, changed: bool = False) -> Any:
 
 def flat(table: Mapping[str, Any], place: str = "") -> dict[str, Any]:
     """The values of tables in tables, by keys such as ``split.protocol``."""
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for key, value in table.items():
         if isinstance(value, Mapping):
-            found |= flat(value, f"{place}{key}.")
+            values |= flat(value, f"{place}{key}.")
         else:
-            found[f"{place}{key}"] = value
-    return found
+            values[f"{place}{key}"] = value
+    return values
 
 
 @cache

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import __version__
 from .errors import DataWarning, UserError
+from .interrupts import STOPPED, end_stopped, stoppable
 from .names import make_visible
 from .table_flags import add_table_flags, load_named, proposed, save
 
@@ -26,7 +27,14 @@ SHAPE = {"window": "samples of a window", "channels": "of the signal", "classes"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 when all is well, 1 when an audit finds a leak, 2 for an error a user can mend."""
+    """Run one command.
+
+    Args:
+        arguments: of the command; those of the process by default, which Ctrl-C then ends.
+
+    Returns:
+        0 when all is well, 1 when an audit finds a leak, 2 for an error a user can mend, 130 after Ctrl-C.
+    """
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.command is None:
@@ -34,20 +42,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     warnings.simplefilter("always", DataWarning)
     warnings.showwarning = _say
+    stopped = _when_stopped(options.command, sys.argv[1:] if arguments is None else arguments)
     try:
-        return int(options.run(options))
+        with stoppable(stopped):
+            return int(options.run(options))
     except UserError as error:
         if options.debug:
             raise
         print(make_visible(f"still {options.command}: {error}"), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"still {options.command}: stopped.", file=sys.stderr)
-        return 130
+        if arguments is None:
+            end_stopped(stopped)
+        print(f"\n{stopped}", file=sys.stderr)
+        return STOPPED
     except BrokenPipeError:
         # The reader went away (a pager, head): nothing is wrong, and nothing more can be printed.
         sys.stderr.close()
         return 0
+
+
+def _when_stopped(command: str, arguments: Sequence[str]) -> str:
+    if command in ("study", "demo"):
+        return f"Stopped; what was trained is kept. Go on with: still {shlex.join(map(str, arguments))}"
+    return f"still {command}: stopped."
 
 
 def _say(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
@@ -132,6 +150,12 @@ def _parser() -> argparse.ArgumentParser:
     _folder(study)
     study.add_argument("--score-test", action="store_true", help="score the test people after selection; logged")
     study.add_argument("--plan", action="store_true", help="list the fleets and the time they take, train nothing")
+    study.add_argument(
+        "--continue",
+        dest="more",
+        action="store_true",
+        help="add seeds, variants, folds or trials to the folder's study",
+    )
     study.add_argument("--ray", metavar="ADDRESS", default="", help="train on this Ray cluster")
     _json(study)
 
@@ -195,10 +219,7 @@ def _cut(options: argparse.Namespace) -> Windows:
 def _demo(options: argparse.Namespace) -> int:
     from .reports.demo import demo
 
-    try:
-        demo(options.out)
-    except KeyboardInterrupt:
-        return _interrupted(f"still demo --out {options.out}")
+    demo(options.out)
     return 0
 
 
@@ -326,23 +347,22 @@ def _study(options: argparse.Namespace) -> int:
     from .studies import Planner, Runner, gather, read_study
 
     study = read_study(options.spec, *options.set)
+    folder = options.out or Path("studies") / study.name
     if options.plan:
         from dataclasses import asdict
 
         from .studies.estimate import plan_lines
+        from .studies.folder import require_folder
 
+        require_folder(folder, study, more=options.more)
         lines = plan_lines(Planner.of(study, gather(study, data=options.data)))
         if options.json:
             _print([asdict(line) for line in lines])
         else:
             pages.show_plan(lines)
         return 0
-    folder = options.out or Path("studies") / study.name
-    try:
-        runner = Runner(study, folder, data=options.data, ray=options.ray)
+    with Runner(study, folder, data=options.data, ray=options.ray, more=options.more) as runner:
         results = runner.run(score_test=options.score_test)
-    except KeyboardInterrupt:
-        return _interrupted("still " + shlex.join(sys.argv[1:]))
     pages.write_results(results, folder)
     if options.json:
         _print(results.to_dict())
@@ -366,11 +386,6 @@ def _report(options: argparse.Namespace) -> int:
         show_beside(found)
     print(make_visible(str(path)))
     return 0
-
-
-def _interrupted(command: str) -> int:
-    print(f"\nStopped; what was trained is kept. Go on with: {make_visible(command)}", file=sys.stderr)
-    return 130
 
 
 def _bench(options: argparse.Namespace) -> int:

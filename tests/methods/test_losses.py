@@ -159,7 +159,7 @@ def test_numbers_of_a_method_are_checked():
     with pytest.raises(UnknownName, match="it has none"):
         METHODS["lm"].resolve({"alpha": 1})
     for value in (-1, float("inf"), float("nan")):
-        with pytest.raises(UserError, match="rb-kd's alpha must be a finite number of 0 or more"):
+        with pytest.raises(UserError, match="rb-kd's alpha must be at least 0 and at most 1"):
             METHODS["rb-kd"].resolve({"alpha": value})
     assert isinstance(METHODS["lm"], Method)
     assert Number(1, 0, 2).check("x", 2) == 2.0

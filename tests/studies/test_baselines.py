@@ -246,7 +246,7 @@ def test_a_grid_gives_them_as_many_settings_as_its_largest_variant():
 def test_wrong_names_are_one_sentence(tmp_path):
     path = tmp_path / "study.toml"
     path.write_text('name = "mine"\nbaselines = ["forest"]\n')
-    with pytest.raises(UserError, match="baseline 'forest'. Did you mean 'random-forest'"):
+    with pytest.raises(UserError, match="baseline in baselines 'forest'. Did you mean 'random-forest'"):
         read_study(path)
     path.write_text('name = "mine"\nvariants = ["lm", "majority"]\n[variant.majority]\nmethod = "lm"\n')
     with pytest.raises(UserError, match="majority is a baseline; give the variant another name"):

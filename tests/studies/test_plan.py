@@ -8,7 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stillmotion.studies import Planner, Study, gather
+from stillmotion.errors import DataWarning
+from stillmotion.methods import METHODS
+from stillmotion.methods.lm import objective
+from stillmotion.studies import Planner, Runner, Study, gather, read_record, runs
 from stillmotion.studies.choices import Material, Networks, Search, Split, Training
 from stillmotion.studies.estimate import plan_lines, plan_squads
 from stillmotion.studies.runs import Run
@@ -43,6 +46,39 @@ def test_everything_that_decides_a_run_is_in_its_fingerprint():
     assert len(ids) == 13
     assert replace(run) == run
     assert replace(run).id == run.id
+
+
+def test_the_code_of_a_method_is_in_a_runs_fingerprint(monkeypatch):
+    def fresh():
+        runs.code_of.cache_clear()
+        return Run("data", 0, "mlp", "", "lm", 0, {"batch": 64, "augment": []}).id
+
+    def doubled(batch, student, teacher, numbers, extras):
+        return {"cross_entropy": objective(batch, student, teacher, numbers, extras)["cross_entropy"] * 2}
+
+    before = fresh()
+    assert fresh() == before
+    with monkeypatch.context() as patch:
+        patch.setitem(METHODS, "lm", replace(METHODS["lm"], objective=doubled))
+        assert fresh() != before
+    assert fresh() == before
+
+
+def test_runs_of_other_code_are_told_of_and_their_planned_fleets_are_left(recordings, tmp_path, monkeypatch):
+    with Runner(SMALL, tmp_path / "study", data=recordings, quiet=True) as made:
+        squads = plan_squads(made.planner)
+        assert [squad.id for squad in made.store.plan(squads)] == [squad.id for squad in squads]
+        made.store.fail(squads[0], "as if trained", made.versions)
+        assert made.store.outdated() == {}
+    monkeypatch.setattr(runs, "code_of", lambda name: f"{name}, edited")
+    with pytest.warns(DataWarning, match="trained with other code.*1 of lm"):
+        record = read_record(tmp_path / "study", data=recordings)
+    record.store.close()
+    with Runner(SMALL, tmp_path / "study", data=recordings, quiet=True) as made:
+        assert made.store.outdated() == {"lm": 1}
+        assert made.store.unfinished() == [], "planned with code that is no more"
+        fresh = plan_squads(made.planner)
+        assert [squad.id for squad in made.store.plan(fresh)] == [squad.id for squad in fresh]
 
 
 def test_the_signal_itself_is_in_the_fingerprint(recordings, ground):

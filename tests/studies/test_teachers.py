@@ -123,12 +123,12 @@ def test_scores_that_do_not_fit_are_named_with_their_row(runner, tmp_path):
         read_scores(tmp_path / "bad.parquet", made.ground)
 
 
-def test_augmentation_with_several_teachers_is_refused_before_students_train(runner):
-    made = runner(
-        training=Training(batch=32, epochs=1, augment={"jitter": 0.1}), teaching=Teaching(seeds=2, training=TRAINING)
-    )
-    with pytest.raises(UserError, match="With augmentation, or where both learn, the teacher answers at every step"):
-        made.run()
+def test_augmentation_with_several_teachers_is_refused_before_anything_trains(runner):
+    with pytest.raises(UserError, match="With augmentation the teacher of rb-kd answers at every step"):
+        runner(
+            training=Training(batch=32, epochs=1, augment={"jitter": 0.1}),
+            teaching=Teaching(seeds=2, training=TRAINING),
+        )
 
 
 def test_the_plan_is_the_same_for_the_same_study(runner):

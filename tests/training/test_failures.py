@@ -188,7 +188,7 @@ def test_plans_that_cannot_be_trained_are_refused():
         ({"batch": 0}, "batch must be at least 1"),
         ({"epochs": 0}, "epochs must be at least 1"),
         ({"patience": 0}, "patience must be at least 1"),
-        ({"warmup": 1.0}, "warmup is a share"),
+        ({"warmup": 1.0}, "warmup must be at least 0 and below 1"),
         ({"select": "f1"}, "Unknown select 'f1'"),
         ({"schedule": "cosin"}, "Did you mean 'cosine'"),
         ({"imbalance": "weight"}, "Did you mean 'weights'"),

@@ -35,6 +35,14 @@ def uninterrupted(compiled_once):
     return outcomes
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_is_not_ignored():
+    """Also where the tests run in the background of a shell, which has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class StopAfter:
     """A progress display at which the user presses Ctrl-C."""
 

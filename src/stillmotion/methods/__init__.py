@@ -7,6 +7,7 @@ terms. It knows nothing of loops, data or files.
 from ..errors import UnknownName
 from .arrows import TracedTerm, trace_terms
 from .at import AT
+from .code import method_code
 from .crd import CRD
 from .dist import DIST
 from .dkd import DKD
@@ -65,4 +66,15 @@ def method(name: str | Method, **options: str) -> Method:
     return name.choose(options)
 
 
-__all__ = ["METHODS", "Batch", "Method", "Number", "TracedTerm", "Unfit", "find_taps", "method", "trace_terms"]
+__all__ = [
+    "METHODS",
+    "Batch",
+    "Method",
+    "Number",
+    "TracedTerm",
+    "Unfit",
+    "find_taps",
+    "method",
+    "method_code",
+    "trace_terms",
+]

@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..limits import TEMPERATURE
 from .classes import NEVER, own_class
 from .embeddings import flat, unit
 from .losses import cross_entropy
@@ -63,7 +64,10 @@ CRD = Method(
     student_taps=("logits", "embedding"),
     teacher_taps=("logits", "embedding"),
     terms={"cross_entropy": "cross-entropy", "contrast": "contrastive"},
-    numbers={"temperature": Number(0.1, 0.05, 0.2, log=True), "weight": Number(0.8, 0.1, 3.0, log=True)},
+    numbers={
+        "temperature": Number(0.1, 0.05, 0.2, log=True, limits=TEMPERATURE),
+        "weight": Number(0.8, 0.1, 3.0, log=True),
+    },
     extras=_extras,
     view=flat,
 )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from ..limits import TEMPERATURE
 from .losses import cross_entropy
 from .method import Array, Batch, Method, Number, Taps, Terms
 
@@ -53,7 +54,7 @@ DIST = Method(
         "within_classes": "correlation over windows",
     },
     numbers={
-        "temperature": Number(1.0, 1.0, 4.0, log=True),
+        "temperature": Number(1.0, 1.0, 4.0, log=True, limits=TEMPERATURE),
         "b": Number(1.0, 0.5, 4.0, log=True),
         "g": Number(1.0, 0.5, 4.0, log=True),
     },

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
+from ..limits import SHARE, TEMPERATURE
 from .classes import log_others, log_own_and_rest, own_class, warmed
 from .losses import cross_entropy
 from .method import Batch, Method, Number, Taps, Terms
@@ -56,9 +57,9 @@ DKD = Method(
     },
     # Published b is 1–8 for 100 and more classes; few classes leave less to say about the others.
     numbers={
-        "temperature": Number(4.0, 1.0, 8.0, log=True),
+        "temperature": Number(4.0, 1.0, 8.0, log=True, limits=TEMPERATURE),
         "a": Number(1.0, 1.0, 1.0),
         "b": Number(1.5, 0.5, 4.0, log=True),
-        "warmup": Number(0.15, 0.15, 0.15),
+        "warmup": Number(0.15, 0.15, 0.15, limits=SHARE),
     },
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import jax
 
+from ..limits import TEMPERATURE
 from .losses import cross_entropy, divergence
 from .method import Batch, Method, Number, Taps, Terms
 
@@ -51,7 +52,7 @@ DML = Method(
         "to_teacher": "KL of probabilities",
     },
     numbers={
-        "temperature": Number(1.0, 1.0, 1.0),
+        "temperature": Number(1.0, 1.0, 1.0, limits=TEMPERATURE),
         "to_student": Number(1.0, 0.1, 10.0, log=True),
         "to_teacher": Number(1.0, 0.0, 1.0),
     },

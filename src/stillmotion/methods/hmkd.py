@@ -31,6 +31,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..limits import SHARE, TEMPERATURE
 from .classes import warmed
 from .dml import exchange
 from .losses import cross_entropy, divergence
@@ -181,10 +182,10 @@ HMKD = Method(
     numbers={
         "to_student": Number(1.0, 0.1, 10.0, log=True),
         "to_teacher": Number(0.3, 0.0, 1.0),
-        "temperature": Number(1.0, 1.0, 1.0),
+        "temperature": Number(1.0, 1.0, 1.0, limits=TEMPERATURE),
         "auxiliary": Number(0.3, 0.3, 0.3),
-        "floor": Number(0.2, 0.2, 0.2),
-        "warmup": Number(0.1, 0.1, 0.1),
+        "floor": Number(0.2, 0.2, 0.2, limits=SHARE),
+        "warmup": Number(0.1, 0.1, 0.1, limits=SHARE),
         "output": Number(1.0, 1.0, 1.0),
         "intermediate": Number(1.0, 1.0, 1.0),
         "weighting": Number(1.0, 1.0, 1.0),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
+from ..limits import TEMPERATURE
 from .losses import cross_entropy, divergence
 from .method import Array, Batch, Method, Number, Taps, Terms
 
@@ -46,5 +47,5 @@ LS_KD = Method(
     objective=objective,
     teacher_taps=("logits",),
     terms={"cross_entropy": "cross-entropy", "distillation": "KL of standardised logits"},
-    numbers={"temperature": Number(1.0, 0.5, 1.0), "weight": Number(4.0, 2.0, 9.0)},
+    numbers={"temperature": Number(1.0, 0.5, 1.0, limits=TEMPERATURE), "weight": Number(4.0, 2.0, 9.0)},
 )

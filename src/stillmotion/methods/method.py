@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnknownName, UserError
+from ..limits import FACTOR, Limits
 
 Array = Any
 Taps = Mapping[str, Array]
@@ -36,17 +37,18 @@ class Number:
         default: used when nothing else is said.
         low, high: ends of the range, both included; equal ends mean that it is not searched.
         log: whether the search steps by factors instead of by differences.
+        limits: what it may be at all.
     """
 
     default: float
     low: float
     high: float
     log: bool = False
+    limits: Limits = FACTOR
 
     def check(self, name: str, value: float) -> float:
-        """The value, or a ``UserError`` when it is not a finite number of 0 or more."""
-        if not (value >= 0 and value < float("inf")):
-            raise UserError(f"{name} must be a finite number of 0 or more, not {value}.")
+        """The value, or a ``UserError`` when it lies outside the limits."""
+        self.limits.check(value, name)
         return float(value)
 
 

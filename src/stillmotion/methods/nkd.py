@@ -14,6 +14,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from ..limits import TEMPERATURE
 from .classes import log_others, own_class
 from .losses import cross_entropy
 from .method import Batch, Method, Number, Taps, Terms
@@ -50,7 +51,7 @@ NKD = Method(
         "other_classes": "cross-entropy among other classes",
     },
     numbers={
-        "temperature": Number(1.0, 1.0, 4.0, log=True),
+        "temperature": Number(1.0, 1.0, 4.0, log=True, limits=TEMPERATURE),
         "gamma": Number(1.5, 0.3, 3.0, log=True),
         "weight": Number(1.0, 1.0, 1.0),
     },

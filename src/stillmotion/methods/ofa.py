@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..limits import TEMPERATURE
 from .classes import own_class
 from .losses import cross_entropy
 from .method import Array, Batch, Extras, Method, Number, Shapes, Taps, Terms
@@ -77,7 +78,7 @@ OFA = Method(
         "stages": "cross-entropy of stages, the class raised",
     },
     numbers={
-        "temperature": Number(1.0, 1.0, 4.0, log=True),
+        "temperature": Number(1.0, 1.0, 4.0, log=True, limits=TEMPERATURE),
         "epsilon": Number(1.2, 1.0, 1.5),
         "logits_weight": Number(1.0, 1.0, 1.0),
         "weight": Number(0.3, 0.03, 3.0, log=True),

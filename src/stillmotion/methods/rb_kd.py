@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
+from ..limits import SHARE, TEMPERATURE
 from .losses import cross_entropy, divergence
 from .method import Batch, Method, Number, Taps, Terms
 
@@ -36,8 +37,8 @@ RB_KD = Method(
     terms={"cross_entropy": "cross-entropy", "distillation": "KL of softened probabilities"},
     # The sources' grid: T in {1, 2, 4, 6, 8, 10, 15}, α in {0.1 … 0.9}.
     numbers={
-        "temperature": Number(4.0, 1.0, 15.0, log=True),
-        "alpha": Number(0.5, 0.1, 0.9),
+        "temperature": Number(4.0, 1.0, 15.0, log=True, limits=TEMPERATURE),
+        "alpha": Number(0.5, 0.1, 0.9, limits=SHARE),
         "square": Number(1.0, 1.0, 1.0),
     },
 )

@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..limits import SHARE
 from .alignment import resized
 from .classes import warmed
 from .losses import cross_entropy
@@ -89,7 +90,7 @@ REVIEWKD = Method(
     student_taps=("logits", "stage*"),
     teacher_taps=("logits", "stage*"),
     terms={"cross_entropy": "cross-entropy", "review": "squared difference of fused stages"},
-    numbers={"weight": Number(0.7, 0.02, 20.0, log=True), "warmup": Number(0.15, 0.15, 0.15)},
+    numbers={"weight": Number(0.7, 0.02, 20.0, log=True), "warmup": Number(0.15, 0.15, 0.15, limits=SHARE)},
     extras=_extras,
     view=condensed,
 )

@@ -20,20 +20,20 @@ def demo(out: Path) -> Results:
     screen = console()
     study = read_study("demo")
     screen.rule("Who moves")
-    runner = Runner(study, out)
-    ground = runner.ground
-    spec = ground.windows.spec
-    screen.print(
-        f"{len(ground.windows.people)} simulated people, {len(ground.windows):,} windows of {spec.seconds:g} s at "
-        f"{spec.rate:g} Hz from {', '.join(spec.groups)}, {len(spec.classes)} classes."
-    )
-    (fold,) = ground.folds
-    screen.print(
-        f"{len(fold.train_people)} people train, {len(fold.validation_people)} others choose, {len(fold.test_people)} "
-        f"others test; nothing crosses (audited)."
-    )
-    screen.rule("Teachers and students")
-    results = runner.run(score_test=True)
+    with Runner(study, out) as runner:
+        ground = runner.ground
+        spec = ground.windows.spec
+        screen.print(
+            f"{len(ground.windows.people)} simulated people, {len(ground.windows):,} windows of {spec.seconds:g} s at "
+            f"{spec.rate:g} Hz from {', '.join(spec.groups)}, {len(spec.classes)} classes."
+        )
+        (fold,) = ground.folds
+        screen.print(
+            f"{len(fold.train_people)} people train, {len(fold.validation_people)} others choose, "
+            f"{len(fold.test_people)} others test; nothing crosses (audited)."
+        )
+        screen.rule("Teachers and students")
+        results = runner.run(score_test=True)
     screen.rule("What came out")
     show_results(results)
     written = write_results(results, out)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 from ..errors import UserError
 from ..evaluation import Interval, Tally, compare
 from ..evaluation.scores import macro_f1
-from . import written
+from .folder import differences
 from .record import Record, read_record
 from .spec import Study
 
@@ -141,9 +140,7 @@ def read_beside(folder: str | Path, other: str | Path, *, data: str | Path | Non
 
 def differing(own: Study, other: Study) -> dict[str, tuple[Any, Any]]:
     """Keys of two specifications that differ, with both values; what may differ is left out."""
-    mine, its = (_flat(written.plain(each)) for each in (own, other))
-    keys = [key for key in dict.fromkeys([*mine, *its]) if key not in FREE]
-    return {key: (mine.get(key), its.get(key)) for key in keys if mine.get(key) != its.get(key)}
+    return {key: values for key, values in differences(own, other).items() if key not in FREE}
 
 
 def _require_alike(own: Record, other: Record) -> None:
@@ -169,13 +166,3 @@ def _of(side: Tally, name: str, people: list[str]) -> Any:
     """(S, P, C, C) counts of a variant on these people."""
     at = [side.people.index(each) for each in people]
     return side.counts[side.number(name)][:, at]
-
-
-def _flat(table: Mapping[str, Any], place: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            found |= _flat(value, f"{place}{key}.")
-        else:
-            found[f"{place}{key}"] = value
-    return found

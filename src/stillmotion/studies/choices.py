@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from ..errors import UnknownName, UserError
+from ..limits import PART, SEED, Limits
 from ..training import PUBLISHED, Recipe
+from ..training.plan import RECIPE_LIMITS
+from ..windows.augment import check_kinds
+from . import written
 
 Source = Literal["none", "plain", "attention", "self", "assistant"]
 Targets = Literal["in-sample", "cross-fit"]
 SearchKind = Literal["none", "grid", "optuna"]
+#: In Hz; 0 stands for the data set's own.
+RATE = Limits(0.1, 100_000, zero=True)
+#: In samples; 0 stands for the data set's own.
+SAMPLES = Limits(0, 1_000_000)
+SECONDS = Limits(0, 1e6)
+#: Networks that are trained alike but for their seeds, folds or groups.
+REPEATS = Limits(1, 10_000)
+#: Strength of an augmentation, which 1 makes as large as the signal.
+STRENGTH = Limits(0, 100)
 
 
 @dataclass(frozen=True)
@@ -24,12 +37,13 @@ class Range:
     start: float | None = None
 
     def __post_init__(self) -> None:
+        written.check(self, "a range")
         if not self.low <= self.high:
-            raise UserError(f"A range goes from {self.low:g} to {self.high:g}: its ends are turned around.")
+            raise UserError(f"A range goes from low {self.low:g} to high {self.high:g}: its ends are turned around.")
         if self.log and self.low <= 0:
-            raise UserError(f"A range by factors starts above 0, not at {self.low:g}.")
+            raise UserError(f"A range by factors (log) starts above 0, not at low {self.low:g}.")
         if self.start is not None and not self.low <= self.start <= self.high:
-            raise UserError(f"start {self.start:g} lies outside {self.low:g} … {self.high:g}.")
+            raise UserError(f"start {self.start:g} lies outside of low {self.low:g} and high {self.high:g}.")
 
 
 @dataclass(frozen=True)
@@ -46,10 +60,15 @@ class Material:
 
     name: str = "simulated"
     sensors: str = ""
-    rate: float = 0.0
-    window: int = 0
-    hop: int = 0
+    rate: Annotated[float, RATE] = 0.0
+    window: Annotated[int, SAMPLES] = 0
+    hop: Annotated[int, SAMPLES] = 0
     classes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        written.check(self, "[data]")
+        if not self.name:
+            raise UserError("name in [data] must be a data set or a path to a table, not nothing.")
 
 
 @dataclass(frozen=True)
@@ -63,14 +82,12 @@ class Privileged:
     """
 
     sensors: str = ""
-    rate: float = 0.0
-    before: float = 0.0
-    after: float = 0.0
+    rate: Annotated[float, RATE] = 0.0
+    before: Annotated[float, SECONDS] = 0.0
+    after: Annotated[float, SECONDS] = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("rate", "before", "after"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise UserError(f"{name} in [privileged] must be 0 or more, not {getattr(self, name)}.")
+        written.check(self, "[privileged]")
 
     def __bool__(self) -> bool:
         return self != Privileged()
@@ -81,9 +98,12 @@ class Split:
     """``[split]``: protocol, seed, the share of training people who choose, and how many of the folds run (0: all)."""
 
     protocol: str = "subjects:5"
-    seed: int = 0
-    validation: float = 0.2
-    folds: int = 0
+    seed: Annotated[int, SEED] = 0
+    validation: Annotated[float, PART] = 0.2
+    folds: Annotated[int, Limits(0, 10_000)] = 0
+
+    def __post_init__(self) -> None:
+        written.check(self, "[split]")
 
 
 @dataclass(frozen=True)
@@ -103,6 +123,12 @@ class Networks:
     attention: tuple[str, ...] = ("channel:r=2,spatial:k=5,after=2",)
     recurrence: str = ""
 
+    def __post_init__(self) -> None:
+        written.check(self, "[networks]")
+        for name in ("teacher", "attention"):
+            if not getattr(self, name):
+                raise UserError(f"{name} in [networks] must hold one entry at least.")
+
 
 @dataclass(frozen=True)
 class Training:
@@ -111,19 +137,23 @@ class Training:
     ``augment`` are strengths by kind; ``replicas`` how many train together (0: chosen).
     """
 
-    batch: int | None = None
-    epochs: int | None = None
-    patience: int | None = None
+    batch: Annotated[int | None, RECIPE_LIMITS["batch"]] = None
+    epochs: Annotated[int | None, RECIPE_LIMITS["epochs"]] = None
+    patience: Annotated[int | None, RECIPE_LIMITS["patience"]] = None
     select: str | None = None
     schedule: str | None = None
-    warmup: float | None = None
+    warmup: Annotated[float | None, RECIPE_LIMITS["warmup"]] = None
     imbalance: str | None = None
-    augment: Mapping[str, float] | None = None
-    learning_rate: float | None = None
-    weight_decay: float | None = None
-    clip: float | None = None
-    average: float | None = None
-    replicas: int = 0
+    augment: Mapping[str, Annotated[float, STRENGTH]] | None = None
+    learning_rate: Annotated[float | None, Limits(0, 10)] = None
+    weight_decay: Annotated[float | None, Limits(0, 100)] = None
+    clip: Annotated[float | None, Limits(0, 1e6)] = None
+    average: Annotated[float | None, PART] = None
+    replicas: Annotated[int, Limits(0, 10_000)] = 0
+
+    def __post_init__(self) -> None:
+        written.check(self, "[training]")
+        check_kinds(tuple(self.augment or ()))
 
     def over(self, base: Training) -> Training:
         """This, and where it says nothing ``base``."""
@@ -155,18 +185,15 @@ class Teaching:
         training: what differs from ``[training]``.
     """
 
-    seeds: int = 1
+    seeds: Annotated[int, REPEATS] = 1
     targets: str = "in-sample"
-    groups: int = 3
+    groups: Annotated[int, Limits(2, 10_000)] = 3
     training: Training = field(default_factory=Training)
 
     def __post_init__(self) -> None:
+        written.check(self, "[teaching]")
         if self.targets not in get_args(Targets):
             raise UnknownName("targets", self.targets, list(get_args(Targets)))
-        if self.seeds < 1:
-            raise UserError(f"seeds in [teaching] must be at least 1, not {self.seeds}.")
-        if self.groups < 2:
-            raise UserError(f"groups in [teaching] must be at least 2, not {self.groups}.")
 
 
 @dataclass(frozen=True)
@@ -184,14 +211,15 @@ class Search:
     """
 
     kind: str = "none"
-    tries: int = 0
+    tries: Annotated[int, Limits(0, 100_000)] = 0
     sampler: str = "random"
-    rounds: int = 1
-    seed: int = 0
+    rounds: Annotated[int, Limits(1, 100_000)] = 1
+    seed: Annotated[int, SEED] = 0
     numbers: Mapping[str, Range] = field(default_factory=dict)
     grid: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        written.check(self, "[search]")
         if self.kind not in get_args(SearchKind):
             raise UnknownName("kind of search", self.kind, list(get_args(SearchKind)))
         if self.sampler not in ("random", "qmc", "tpe"):
@@ -200,5 +228,8 @@ class Search:
             raise UserError(f"tries in [search] must be at least 1 with kind 'optuna', not {self.tries}.")
         if self.kind == "grid" and not self.grid:
             raise UserError("A grid search needs values: [search.grid] with a list for each number.")
-        if self.rounds < 1 or self.rounds > max(1, self.tries):
+        for name, values in self.grid.items():
+            if not values:
+                raise UserError(f"{name} in [search.grid] must hold one value at least.")
+        if self.rounds > max(1, self.tries):
             raise UserError(f"rounds in [search] must lie between 1 and the tries ({self.tries}), not {self.rounds}.")

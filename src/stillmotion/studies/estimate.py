@@ -14,6 +14,7 @@ from ..networks import build, cost
 from ..training import Fleet, Recipe, Replica, Teacher
 from ..training.lesson import teacher_network
 from .classical import seconds
+from .feasible import require_feasible
 from .plan import Planner
 from .runs import Run, Squad
 from .search import budget
@@ -165,6 +166,7 @@ def plan_lines(planner: Planner) -> list[Line]:
     Tries that depend on earlier rounds are counted as if every round were like the first. Fits of a baseline, which
     come one by one, are a line for each phase.
     """
+    require_feasible(planner)
     clock = Clock(planner)
     lines: list[Line] = []
     fits: dict[tuple[str, str], list[Run]] = {}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..errors import DataWarning, UserError
 from ..evaluation import Tally
+from .folder import notice_edits, recorded_study
 from .leads import teachers_by_fold
 from .material import Ground, gather
 from .plan import Planner
@@ -19,7 +20,7 @@ from .runs import Run
 from .scoring import Examiner
 from .search import Try
 from .selection import Choice, Key, choose, final_runs, run_of, tries_so_far
-from .spec import Study, read_study
+from .spec import Study
 from .store import Ended, Store
 from .table import Results, results, tally_of, tally_of_teachers
 
@@ -116,11 +117,9 @@ def read_record(folder: str | Path, *, data: str | Path | None = None) -> Record
     folder = Path(folder)
     if not (folder / "runs.sqlite").is_file():
         raise UserError(f"{folder} holds no study: it lacks runs.sqlite.")
-    study = read_study(folder / "study.toml")
-    ground = gather(study, data=None if data is None else Path(data))
     store = Store(folder)
     try:
-        return _read(folder, study, ground, store)
+        return _read(store, None if data is None else Path(data))
     except (sqlite3.DatabaseError, json.JSONDecodeError) as problem:
         store.close()
         raise UserError(f"{store.path} is damaged ({problem}); restore it from a copy.") from problem
@@ -129,14 +128,20 @@ def read_record(folder: str | Path, *, data: str | Path | None = None) -> Record
         raise
 
 
-def _read(folder: Path, study: Study, ground: Ground, store: Store) -> Record:
-    about = store.about()
-    if about.get("study") != study.to_toml():
-        raise UserError(
-            f"{folder / 'study.toml'} is not the specification that {folder} was made with: it was changed or damaged; "
-            f"run the study again, which writes it anew."
+def _read(store: Store, data: Path | None) -> Record:
+    folder, study = store.folder, recorded_study(store)
+    notice_edits(folder, study)
+    ground = gather(study, data=data)
+    outdated = store.outdated()
+    if outdated:
+        warnings.warn(
+            f"Runs of {folder} that were trained with other code no longer count "
+            f"({', '.join(f'{count} of {name}' for name, count in outdated.items())}): run the study again, or read it "
+            f"with the version that made it.",
+            DataWarning,
+            stacklevel=3,
         )
-    known = about.get("data", ground.fingerprint)
+    known = store.about().get("data", ground.fingerprint)
     if known != ground.fingerprint:
         raise UserError(
             f"The recordings of {study.data.name} are not those that {folder} was made with (fingerprint "

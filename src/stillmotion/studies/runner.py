@@ -5,18 +5,20 @@ from __future__ import annotations
 import platform
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from ..evaluation import Predictions, write_predictions
-from ..files import atomic_write, name_write_errors, sweep_drafts
+from ..files import name_write_errors, sweep_drafts
+from ..interrupts import raised_again
 from ..methods import Unfit
 from ..names import make_visible
 from ..networks import Bundle
@@ -26,6 +28,7 @@ from ..training.teacher import Unable
 from . import classical
 from .baselines import Baseline
 from .feasible import require_feasible
+from .folder import require_folder, require_still_own, take_folder
 from .jobs import prepare, train
 from .leads import count_teachers, teachers_by_fold
 from .material import Ground, gather
@@ -58,6 +61,9 @@ class Runner:
         quiet: say nothing.
         ray: address of a Ray cluster that trains in this process' place.
         every: seconds between two checkpoints of a fleet.
+        more: the study may add to the one that the folder belongs to, such as seeds or variants.
+
+    A runner holds files open; ``close`` it, or use it in a ``with`` statement.
     """
 
     study: Study
@@ -66,31 +72,49 @@ class Runner:
     quiet: bool = False
     ray: str = ""
     every: float = 60.0
+    more: bool = False
     said: set[str] = field(default_factory=set, init=False)
     mended: set[str] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
+        # Before recordings are read, which may take minutes; what counts is asked again when they are.
+        require_folder(self.folder, self.study, more=self.more)
         self.ground: Ground = gather(self.study, data=self.data)
         scores, checksum = None, ""
         if self.study.scores is not None:
             scores, checksum = read_scores(self.study.scores, self.ground)
         self.planner = Planner(self.study, self.ground, checksum, on_accelerator())
+        require_feasible(self.planner)
         self.store = Store(self.folder)
         sweep_drafts(self.folder, *(self.folder / name for name in ("fleets", "predictions", "models")))
         self.staff = Staff(self.planner, self.store, scores)
         self.examiner = Examiner(self.planner, self.store)
-        self._keep_specification()
+        try:
+            take_folder(self.store, self.study, self.ground.fingerprint, self.ground.leaks, more=self.more)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Runner:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the folder's files."""
+        self.store.close()
 
     def run(self, *, score_test: bool = False) -> Results:
         """Do what is missing, then the table; a fleet whose weights are damaged is trained anew."""
-        require_feasible(self.planner)
-        for damage in self.store.damaged():
-            self._mend(damage)
-        while True:
-            try:
-                return self._run(score_test)
-            except DamagedFleet as damage:
+        with raised_again():
+            for damage in self.store.damaged():
                 self._mend(damage)
+            while True:
+                try:
+                    return self._run(score_test)
+                except DamagedFleet as damage:
+                    self._mend(damage)
 
     def _mend(self, damage: DamagedFleet) -> None:
         if damage.fleet in self.mended:
@@ -100,10 +124,15 @@ class Runner:
         self.store.forget(damage.fleet)
 
     def _run(self, score_test: bool) -> Results:
+        outdated = self.store.outdated()
+        if outdated:
+            counts = ", ".join(f"{count} of {name}" for name, count in outdated.items())
+            self._say(f"runs that were trained with other code no longer count: {counts}")
         tried = self._try()
         choices = choose(self.planner, tried, self.store.ended())
         self._finish(choices)
         self._count(choices)
+        require_still_own(self.store, self.study, self.ground.fingerprint)
         if score_test or self.study.score_test:
             self._score(choices)
         return self.results()
@@ -225,32 +254,60 @@ class Runner:
 
     def _write_predictions(self, choices: dict[Key, Choice | None]) -> None:
         """One file a variant, with every fold and seed."""
-        folder = self.folder / "predictions"
         finals, ended, ground = final_runs(self.planner, choices), self.store.ended(), self.ground
-        for name in self.study.systems:
+        able: dict[str, list[tuple[int, int, Run]]] = {}
+        for (name, fold), runs in finals.items():
+            done = [(fold, seed, run) for seed, run in enumerate(runs) if ended[run.id].status == "done"]
+            able.setdefault(name, []).extend(done)
+        wanted = {
+            f"{name}.parquet": [[fold, seed, run.id] for fold, seed, run in able[name]] for name in able if able[name]
+        }
+        for file in self._fresh("predictions", wanted):
+            name = file.removesuffix(".parquet")
             parts = []
-            for fold in range(len(ground.folds)):
+            for fold, seed, run in able[name]:
                 rows = ground.folds[fold].test
-                for seed, run in enumerate(finals.get((name, fold), ())):
-                    if ended[run.id].status == "done":
-                        parts.append((fold, seed, rows, self.examiner.logits(run, rows)))
-            if parts:
-                write_predictions(folder / f"{name}.parquet", _predictions(name, parts, ground))
+                parts.append((fold, seed, rows, self.examiner.logits(run, rows)))
+            write_predictions(self.folder / "predictions" / file, _predictions(name, parts, ground))
 
     def _write_models(self, choices: dict[Key, Choice | None]) -> None:
         """A bundle for each variant, the run of its first fold that does best on validation people; and the best."""
         ended = self.store.ended()
-        best: tuple[float, Run, str] | None = None
+        taken: dict[str, tuple[Run, str]] = {}
         for (name, fold), runs in final_runs(self.planner, choices).items():
             able = [run for run in runs if ended[run.id].status == "done"]
             if fold or not able or able[0].classical:
                 continue
-            run = max(able, key=lambda each: ended[each.id].validation)
-            self._bundle(name, run, name)
-            if best is None or ended[run.id].validation > best[0]:
-                best = (ended[run.id].validation, run, name)
-        if best is not None:
-            self._bundle("best", best[1], best[2])
+            taken[name] = (max(able, key=lambda each: ended[each.id].validation), name)
+        if taken:
+            taken["best"] = max(taken.values(), key=lambda each: ended[each[0].id].validation)
+        wanted = {name: [self.study.name, variant, run.id] for name, (run, variant) in taken.items()}
+        for name in self._fresh("models", wanted):
+            self._bundle(name, *taken[name])
+
+    def _fresh(self, kind: str, wanted: Mapping[str, Any]) -> Iterator[str]:
+        """Names in a folder that must be written, since they are not there or hold other runs; the others stay.
+
+        Args:
+            kind: the folder.
+            wanted: what each name is made from, ready for JSON.
+        """
+        folder = self.folder / kind
+        with name_write_errors(folder):
+            folder.mkdir(exist_ok=True)
+        known = self.store.about().get(kind, {})
+        for name in set(known) - set(wanted):
+            if Path(name).name == name:
+                _remove(folder / name)  # Of a variant that the study no longer has.
+        kept = {
+            name: source for name, source in known.items() if source == wanted.get(name) and (folder / name).exists()
+        }
+        for name, source in wanted.items():
+            if name not in kept:
+                yield name
+                kept[name] = source
+        if kept != known:
+            self.store.note(**{kind: kept})
 
     def _bundle(self, name: str, run: Run, variant: str) -> None:
         from ..evaluation import accuracy, macro_f1
@@ -311,14 +368,6 @@ class Runner:
         names = ("stillmotion", "keras", "jax", "numpy", "scikit-learn")
         return {"python": platform.python_version(), **{name: version(name) for name in names}}
 
-    def _keep_specification(self) -> None:
-        path = self.folder / "study.toml"
-        known = self.store.about()
-        if known.get("data", self.ground.fingerprint) != self.ground.fingerprint:
-            self._say("the data differ from those this folder was begun with: all runs are made anew")
-        self.store.note(study=self.study.to_toml(), data=self.ground.fingerprint, leaks=list(self.ground.leaks))
-        atomic_write(path, self.study.to_toml())
-
     def _say(self, text: str, *, once: bool = False) -> None:
         if not self.quiet and not (once and text in self.said):
             print(make_visible(text), file=sys.stderr, flush=True)
@@ -342,7 +391,10 @@ def _predictions(name: str, parts: Sequence[tuple[int, int, Rows, Logits]], grou
     )
 
 
-def _remove(folder: Path) -> None:
+def _remove(path: Path) -> None:
     import shutil
 
-    shutil.rmtree(folder, ignore_errors=True)
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -6,11 +6,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
-#: Raised when a change to a part changes what the same run comes to: earlier results then no longer count.
-PARTS = {"windows": 1, "networks": 1, "methods": 1, "training": 1}
+from ..methods import METHODS, method_code
+
+#: Raised when a change to a part changes what the same run comes to: earlier results then no longer count. Methods
+#: count by their code. These do not: most changes to them leave every run as it is.
+PARTS = {"windows": 1, "networks": 1, "training": 1}
 
 #: Marks, in a run's ``data``, that it sees what only teachers see; the fingerprint of that follows.
 PRIVILEGED = "/privileged:"
@@ -51,7 +54,7 @@ class Run:
     @cached_property
     def id(self) -> str:
         """The fingerprint, short."""
-        text = json.dumps({**asdict(self), "parts": PARTS}, sort_keys=True)
+        text = json.dumps({**asdict(self), "parts": PARTS, "code": code_of(self.method)}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def __eq__(self, other: object) -> bool:
@@ -100,3 +103,9 @@ class Squad:
         """The fingerprint of its runs, their order and the fleet's size."""
         text = json.dumps([self.size, *(run.id for run in self.runs)])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@cache
+def code_of(name: str) -> str:
+    """Fingerprint of a method's code; nothing for a baseline, which has a version."""
+    return method_code(METHODS[name]) if name in METHODS else ""

@@ -52,8 +52,8 @@ def ranges(study: Study, variant: Variant | Baseline) -> dict[str, Range]:
         if number.low < number.high
     }
     # What the study says of a number that this method lacks is for others; of the optimiser's, for all.
-    elsewhere = {name for each in study.all_variants.values() for name in method(each.method).numbers} - set(own)
-    shared = {name: given for name, given in study.search.numbers.items() if name not in elsewhere}
+    mine = {*own, *method(variant.method).numbers, *_shared(study, variant)}
+    shared = {name: given for name, given in study.search.numbers.items() if name in mine}
     found = {**own, **shared, **variant.search}
     return {name: found[name] for name in sorted(found) if name not in variant.numbers}
 

@@ -9,16 +9,19 @@ from functools import cached_property
 from importlib.resources import files
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args
 from unicodedata import normalize
 
 from ..errors import UnknownName, UserError
-from ..methods import METHODS, method
+from ..methods import method
 from ..names import require_distinct, require_file_name
 from ..networks import network, parse_attention
+from ..networks.deepconvlstm import Recurrence
+from ..windows.protocols import count_of
 from . import written
 from .baselines import BASELINES, Baseline
-from .choices import Material, Networks, Privileged, Search, Split, Teaching, Training
+from .choices import REPEATS, Material, Networks, Privileged, Search, Split, Teaching, Training
+from .hyperparameters import check_hyperparameters
 from .variants import COMPANIONS, CONTROLS, VARIANTS, Variant
 
 BUILT_IN = files(__package__) / "built_in"
@@ -49,7 +52,7 @@ class Study:
     name: str
     variants: tuple[str, ...] = ("lm", "lm-att", "rb-kd", "rb-kd-att", "rab-kd")
     compare: tuple[str, ...] = ("rab-kd", "lm")
-    seeds: int = 3
+    seeds: Annotated[int, REPEATS] = 3
     published: bool = False
     controls: bool = True
     baselines: tuple[str, ...] = tuple(BASELINES)
@@ -65,30 +68,31 @@ class Study:
 
     def __post_init__(self) -> None:
         self._check_names()
+        written.check(self)
         known = {**VARIANTS, **self.variant}
-        for name in (*self.variants, *self.compare):
-            if name not in known:
-                raise UnknownName("variant", name, list(known))
+        for key, kind, names, valid in (
+            ("variants", "variant", self.variants, known),
+            ("compare", "variant", self.compare, known),
+            ("baselines", "baseline", self.baselines, BASELINES),
+        ):
+            for name in names:
+                if name not in valid:
+                    raise UnknownName(f"{kind} in {key}", name, list(valid))
         if len(self.compare) not in (0, 2):
             raise UserError(f"compare names a variant and its reference, not {list(self.compare)}.")
         if not self.variants:
             raise UserError("variants names nothing to compare.")
-        for name in self.baselines:
-            if name not in BASELINES:
-                raise UnknownName("baseline", name, list(BASELINES))
         for name in set(self.all_variants) & set(self.baselines):
             raise UserError(f"{name} is a baseline; give the variant another name, or leave the baseline out.")
-        if self.seeds < 1:
-            raise UserError(f"seeds must be at least 1, not {self.seeds}.")
-        for name in (self.networks.student, *(self.networks.teacher if self.scores is None else ())):
-            network(name)
-        for text in self.attentions:
-            parse_attention(text)
-        self._check_mutual()
+        with written.named("protocol in [split]"):
+            count_of(self.split.protocol)
+        self._check_networks()
+        self._check_teachers()
         self._check_privileged()
-        self._check_search()
-        self.student_training.recipe(published=self.published)
-        self.teacher_training.recipe(published=self.published)
+        check_hyperparameters(self, {**self.variant, **self.all_variants})
+        for section, training in (("training", self.student_training), ("teaching.training", self.teacher_training)):
+            with written.named(f"[{section}]"):
+                training.recipe(published=self.published)
 
     @cached_property
     def all_variants(self) -> dict[str, Variant]:
@@ -148,17 +152,41 @@ class Study:
                 )
         require_distinct((*VARIANTS, *BASELINES, *own), "variant")
 
-    def _check_mutual(self) -> None:
-        """Where both networks learn, the teacher is one network."""
+    def _check_networks(self) -> None:
+        networks = self.networks
+        for key, names in (("student", (networks.student,)), ("teacher", () if self.scores else networks.teacher)):
+            for name in names:
+                with written.named(f"{key} in [networks]"):
+                    network(name)
+        if networks.recurrence not in ("", *get_args(Recurrence)):
+            raise UnknownName("recurrence in [networks]", networks.recurrence, list(get_args(Recurrence)))
+        with written.named("attention in [networks]"):
+            _ = self.attentions
+
+    def _check_teachers(self) -> None:
+        """A method that needs a teacher has one, and where that answers inside the step it is one network."""
         teaching = self.teaching
         lone = len(self.networks.teacher) == 1 and self.scores is None
-        if lone and teaching.seeds == 1 and teaching.targets == "in-sample":
-            return
-        for name, variant in self.all_variants.items():
-            if method(variant.method).trains_teacher:
+        alone = lone and teaching.seeds == 1 and teaching.targets == "in-sample"
+        for name, variant in {**self.variant, **self.all_variants}.items():
+            taught = method(variant.method)
+            if taught.teacher_taps and variant.teacher == "none":
+                raise UserError(
+                    f"[variant.{name}] is taught by {variant.method}, which needs a teacher: say teacher, such as "
+                    f"'plain'."
+                )
+            if alone or variant.teacher == "self":
+                continue
+            if taught.trains_teacher:
                 raise UserError(
                     f"{name} trains its teacher too, which must be one network: name one teacher with one seed and "
                     f"in-sample targets, or leave {name} out."
+                )
+            if self.training.augment and variant.teacher in ("plain", "attention"):
+                raise UserError(
+                    f"With augmentation the teacher of {name} answers at every step, which one network can do, not a "
+                    f"file of scores or the mean of several: leave augment in [training] out, or take one teacher and "
+                    f"in-sample targets."
                 )
 
     def _check_privileged(self) -> None:
@@ -177,16 +205,6 @@ class Study:
                     f"of the two out."
                 )
 
-    def _check_search(self) -> None:
-        from ..training.plan import OPTIMISER_NUMBERS
-
-        for section, names in (("[search.numbers]", self.search.numbers), ("[search.grid]", self.search.grid)):
-            for name in names:
-                has = {number for way in METHODS.values() for number in way.numbers}
-                valid = sorted({*OPTIMISER_NUMBERS, *has, *(self.training.augment or {})})
-                if name not in valid:
-                    raise UnknownName(f"number in {section}", name, valid)
-
 
 def read_study(source: str | Path, *changes: str) -> Study:
     """A study by the name of a built-in one, or from a TOML file.
@@ -198,11 +216,11 @@ def read_study(source: str | Path, *changes: str) -> Study:
     text = str(source)
     if text in built_in():
         values = tomllib.loads((BUILT_IN / f"{text}.toml").read_text())
-        return _made(_changed(values, changes), text)
+        return study_of(_changed(values, changes), text)
     path = Path(source)
     if path.suffix != ".toml" and not path.exists():
         raise UserError(f"There is no study {text!r}; built in are {', '.join(built_in())}, or name a file NAME.toml.")
-    return _made(_changed(written.parse(path), changes), str(path))
+    return study_of(_changed(written.parse(path), changes), str(path))
 
 
 def _changed(values: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
@@ -239,7 +257,8 @@ def published_attentions() -> tuple[str, ...]:
     return (*channel, *spatial, *both)
 
 
-def _made(values: dict[str, Any], place: str) -> Study:
+def study_of(values: Mapping[str, Any], place: str) -> Study:
+    """A study from the tables of its TOML form, which messages call ``place``."""
     # A variant of one's own may start from a built-in one: what is said changes it.
     tables = dict(values)
     own = tables.get("variant", {})
@@ -250,9 +269,5 @@ def _made(values: dict[str, Any], place: str) -> Study:
             else table
             for name, table in own.items()
         }
-    try:
+    with written.named(place):
         return written.read(Study, tables, place)
-    except UserError as problem:
-        if str(problem).find(place) >= 0:
-            raise
-        raise UserError(f"{place}: {problem}") from None

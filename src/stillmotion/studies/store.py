@@ -102,8 +102,36 @@ class Store:
     def note(self, **values: Any) -> None:
         """Keep values about the study."""
         with self._transaction("about"):
-            rows = [(name, json.dumps(value)) for name, value in values.items()]
-            self._file.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", rows)
+            self._note(values)
+
+    def _note(self, values: Mapping[str, Any]) -> None:
+        rows = [(name, json.dumps(value)) for name, value in values.items()]
+        self._file.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", rows)
+
+    def claim(
+        self, study: str, data: str, leaks: Sequence[str], *, over: tuple[str, str] | None = None
+    ) -> tuple[str, str]:
+        """Write down whose folder this is, unless somebody has; of several who ask at once, one is first.
+
+        Args:
+            study: the specification, as TOML.
+            data: fingerprint of the windows.
+            leaks: what the audit found.
+            over: specification and fingerprint that give way; they stay under ``former``.
+
+        Returns:
+            Specification and fingerprint that stand there now.
+        """
+        with self._transaction("about"):
+            known = self.about()
+            kept = (known.get("study", ""), known.get("data", ""))
+            if kept[0] and kept != over:
+                return kept
+            values: dict[str, Any] = {"study": study, "data": data, "leaks": list(leaks)}
+            if kept[0]:
+                values["former"] = [*known.get("former", []), [time.time(), *kept]]
+            self._note(values)
+            return study, data
 
     # Plans.
 
@@ -136,9 +164,20 @@ class Store:
         rows = self._file.execute("SELECT id, phase, size FROM fleets WHERE status != 'done' ORDER BY rowid").fetchall()
         for fleet, phase, size in rows:
             whole = self._file.execute("SELECT whole FROM runs WHERE fleet = ? ORDER BY place", (fleet,))
-            runs = tuple(Run(**{**kept, "teachers": tuple(kept["teachers"])}) for (kept,) in _json(whole))
-            found.append(Squad(phase, runs, size))
+            squad = Squad(phase, tuple(_run(kept) for (kept,) in _json(whole)), size)
+            # A fleet that was planned with other code is another fleet now, and planned anew.
+            if squad.id == fleet:
+                found.append(squad)
         return found
+
+    def outdated(self) -> dict[str, int]:
+        """How many runs that came to an end were trained with other code than there is now, by method."""
+        counts: dict[str, int] = {}
+        for run, whole in self._file.execute("SELECT id, whole FROM runs WHERE status != 'planned'"):
+            now = _run(json.loads(whole))
+            if now.id != run:
+                counts[now.method] = counts.get(now.method, 0) + 1
+        return counts
 
     def is_done(self, fleet: str) -> bool:
         """Whether a fleet has come to an end."""
@@ -404,20 +443,20 @@ class Store:
     def _transaction(self, *tables: str) -> Iterator[None]:
         """Change these tables, all or nothing; what was damaged before is found before it is sealed anew."""
         with self._faults():
-            self._file.execute("BEGIN IMMEDIATE")
             try:
+                self._file.execute("BEGIN IMMEDIATE")
                 new = not self._file.execute("SELECT 1 FROM sqlite_master").fetchone()
                 if not new:
                     self._require_sealed(tables)
                 yield
                 sums = [(table, self._digest(table)) for table in (*tables, *(("schema",) if new else ()))]
                 self._file.executemany("INSERT OR REPLACE INTO seals VALUES (?, ?)", sums)
+                self._file.execute("COMMIT")
             except BaseException:
-                # SQLite may have given up the transaction by itself, as on a full disk.
+                # Ctrl-C may come between any two of these, and SQLite may have given up by itself, as on a full disk.
                 if self._file.in_transaction:
                     self._file.execute("ROLLBACK")
                 raise
-            self._file.execute("COMMIT")
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
@@ -447,6 +486,10 @@ def _row(run: Run, squad: Squad, place: int) -> tuple[Any, ...]:
     numbers, teachers = json.dumps(dict(run.numbers), sort_keys=True), json.dumps(run.teachers)
     about = (run.fold, run.network, run.attention, run.method, run.seed, numbers, teachers, whole)
     return (run.id, squad.id, place, squad.phase, *about)
+
+
+def _run(kept: Mapping[str, Any]) -> Run:
+    return Run(**{**kept, "teachers": tuple(kept["teachers"])})
 
 
 def _listed(file: Any, start: str) -> list[NDArray[Any]]:

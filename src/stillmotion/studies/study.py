@@ -18,6 +18,7 @@ def run_study(
     score_test: bool = False,
     ray: str = "",
     quiet: bool = False,
+    continue_: bool = False,
 ) -> Results:
     """Do what is missing of a study, then its table.
 
@@ -28,12 +29,20 @@ def run_study(
         score_test: score the test people, once selection is done; every look is logged.
         ray: address of a Ray cluster.
         quiet: show nothing.
+        continue_: the study may add to the one that the folder belongs to (seeds, variants, folds, trials), and take
+            recordings that have changed.
+
+    Raises:
+        UserError: for a folder that belongs to another study; the message names what differs.
     """
-    made = study if isinstance(study, Study) else read_study(study)
+    specification = study if isinstance(study, Study) else read_study(study)
     folder = None if data is None else Path(data)
-    return Runner(made, Path(out), data=folder, quiet=quiet, ray=ray).run(score_test=score_test)
+    with Runner(specification, Path(out), data=folder, quiet=quiet, ray=ray, more=continue_) as runner:
+        return runner.run(score_test=score_test)
 
 
 def open_study(folder: str | Path, *, data: str | Path | None = None) -> Results:
     """The table of a study's folder as it stands; nothing is trained."""
-    return read_record(folder, data=data).results
+    record = read_record(folder, data=data)
+    record.store.close()
+    return record.results

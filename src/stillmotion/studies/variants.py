@@ -10,6 +10,7 @@ from ..errors import UnknownName, UserError
 from ..methods import method
 from ..names import require_text
 from ..networks import network
+from . import written
 from .choices import Range, Source
 
 
@@ -41,12 +42,15 @@ class Variant:
     title: str = ""
 
     def __post_init__(self) -> None:
+        written.check(self, "a variant")
         if self.teacher not in get_args(Source):
             raise UnknownName("teacher of a variant", self.teacher, list(get_args(Source)))
         if (self.teacher == "assistant") != bool(self.assistant):
             raise UserError("A variant names the network of its assistant exactly where its teacher is 'assistant'.")
-        if self.assistant:
-            network(self.assistant)
+        for key in ("network", "assistant"):
+            if getattr(self, key):
+                with written.named(f"{key} of a variant"):
+                    network(getattr(self, key))
         method(self.method, **self.options)
         require_text(self.title, "title")
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
 
 from ..errors import UnknownName, UserError
+from ..limits import Limits
 from ..names import require_text
 
 Made = TypeVar("Made")
+#: Entries of a list, at most.
+LONGEST = 10_000
 
 
 def parse(path: Path) -> dict[str, Any]:
@@ -36,7 +44,7 @@ def read(kind: type[Made], values: Mapping[str, Any], place: str) -> Made:
         values: the table.
         place: what to call it in messages, such as ``[search]``.
     """
-    hints = get_type_hints(kind)
+    hints = _hints(kind)  # type: ignore[arg-type]
     known = {part.name: part for part in fields(kind)}  # type: ignore[arg-type]
     given: dict[str, Any] = {}
     for key, value in values.items():
@@ -47,7 +55,39 @@ def read(kind: type[Made], values: Mapping[str, Any], place: str) -> Made:
     for name, part in known.items():
         if name not in given and _required(part):
             raise UserError(f"{place} does not say {name.replace('_', '-')}.")
-    return kind(**given)
+    with named(place):
+        return kind(**given)
+
+
+def check(section: Any, place: str = "") -> None:
+    """Check a section that was made in Python as one that was read, and leave its values as they would be read.
+
+    Args:
+        section: a dataclass as ``read`` takes it; limits of its numbers are ``Limits`` in their annotations.
+        place: what to call it in messages, such as ``[search]``.
+    """
+    hints = _hints(type(section))  # type: ignore[arg-type]
+    for part in fields(section):
+        name = part.name.replace("_", "-")
+        value = _value(hints[part.name], getattr(section, part.name), f"{name} in {place}" if place else name)
+        object.__setattr__(section, part.name, value)
+
+
+def limits_of(kind: type) -> dict[str, Limits]:
+    """The limits of a section's numbers, by field."""
+    annotated = {name: get_args(hint)[1:] for name, hint in _hints(kind).items() if get_origin(hint) is Annotated}
+    return {name: each for name, given in annotated.items() for each in given if isinstance(each, Limits)}
+
+
+@contextmanager
+def named(place: str) -> Iterator[None]:
+    """Put a place in front of an error that does not name it."""
+    try:
+        yield
+    except UserError as problem:
+        if place not in str(problem):
+            problem.args = (f"{place}: {problem}",)
+        raise
 
 
 def plain(value: Any, *, changed: bool = False) -> Any:
@@ -67,32 +107,69 @@ def plain(value: Any, *, changed: bool = False) -> Any:
     return value
 
 
+def flat(table: Mapping[str, Any], place: str = "") -> dict[str, Any]:
+    """The values of tables in tables, by keys such as ``split.protocol``."""
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            values |= flat(value, f"{place}{key}.")
+        else:
+            values[f"{place}{key}"] = value
+    return values
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind, include_extras=True)
+
+
 def _value(hint: Any, value: Any, place: str) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        checked = _value(arguments[0], value, place)
+        for limits in arguments[1:]:
+            if checked is not None and isinstance(limits, Limits):
+                limits.check(checked, place)
+        return checked
     if origin in (Union, UnionType):
+        if value is None and NoneType in arguments:
+            return None
         return _value(next(each for each in arguments if each is not NoneType), value, place)
     if is_dataclass(hint):
+        if isinstance(value, hint):  # type: ignore[arg-type]
+            return value
         if not isinstance(value, Mapping):
-            raise UserError(f"{place} must be a table, not {value!r}.")
+            raise UserError(f"{place} must be a table, not {_short(value)}.")
         return read(hint, value, place)  # type: ignore[arg-type]
     if origin is tuple:
         listed = [value] if isinstance(value, str) else value
         if not isinstance(listed, (list, tuple)):
-            raise UserError(f"{place} must be a list, not {value!r}.")
+            raise UserError(f"{place} must be a list, not {_short(value)}.")
+        if len(listed) > LONGEST:
+            raise UserError(f"{place} must be a list of at most {LONGEST:,} entries, not of {len(listed):,}.")
         return tuple(_value(arguments[0], each, place) for each in listed)
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(value, Mapping):
-            raise UserError(f"{place} must be a table, not {value!r}.")
+            raise UserError(f"{place} must be a table, not {_short(value)}.")
         return {
             require_text(name, f"name in {place}"): _value(arguments[1], each, f"{name} of {place}")
             for name, each in value.items()
         }
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+    if hint in (int, float) and isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        value = int(value)
+        if hint is float:
+            value = float(value) if abs(value) < 2**1000 else math.inf
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-        raise UserError(f"{place} must be {names[hint]}, not {value!r}.")
+        raise UserError(f"{place} must be {names[hint]}, not {_short(value)}.")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"{place} must be a finite number, not {value}.")
     return require_text(value, f"text of {place}") if hint is str else value
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:100]} …"
 
 
 def _required(part: Field[Any]) -> bool:

@@ -6,11 +6,13 @@ import hashlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
 import numpy as np
+
+from ..methods.code import class_code
 
 
 def fingerprint(plain: Mapping[str, Any], arrays: Iterable[Any]) -> str:
@@ -26,6 +28,18 @@ def fingerprint(plain: Mapping[str, Any], arrays: Iterable[Any]) -> str:
         # Shape and type with the bytes: two lists of windows must not pass for one longer list.
         digest.update(b"-" if values is None else f"{values.dtype}{values.shape}".encode() + values.tobytes())
     return digest.hexdigest()
+
+
+def model_fingerprint(model: keras.Model) -> str:
+    """Fingerprint of a model: its configuration, its weights, and the code of layers that are not Keras' own."""
+    own = [class_code(kind) for kind in map(type, _layers(model)) if not kind.__module__.startswith("keras.")]
+    return fingerprint({"structure": structure(model), "code": own}, [np.asarray(each) for each in model.weights])
+
+
+def _layers(layer: keras.Layer) -> Iterator[keras.Layer]:
+    yield layer
+    for inner in getattr(layer, "layers", ()):
+        yield from _layers(inner)
 
 
 def structure(model: keras.Model) -> str:

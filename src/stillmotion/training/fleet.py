@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike
 
 from ..errors import UserError
 from ..evaluation import accuracy, macro_f1
-from ..methods import Method, method
+from ..interrupts import SAVING, saved_when_stopped
+from ..methods import Method, method, method_code
 from ..windows.augment import Places, check_kinds
 from . import checkpoint
 from .arrays import check_labels, check_windows
@@ -110,15 +111,15 @@ class Fleet:
                 f"Steps run one by one: inside a compiled loop the convolutions of "
                 f"{', '.join(self.lesson.kept_convolutions)} would be slow."
             )
-        standing = self._resume()
-        if standing is None:
-            standing = self._begin()
-            if self.path is not None:
-                # A folder that cannot be written is known before the first step, not minutes later.
-                self._save(standing)
+        resumed = self._resume()
+        standing = self._begin() if resumed is None else resumed
+        if resumed is None:
+            # A folder that cannot be written is known before the first step, not minutes later.
+            self._save(standing)
         started = saved = time.monotonic()
         done, first = 0, 0.0
-        try:
+        # An epoch works on a copy: the standing is that of the last whole one.
+        with saved_when_stopped(lambda: self._save(standing)):
             while standing.alive:
                 after = standing.copy()
                 terms = self._epoch(after)
@@ -129,14 +130,9 @@ class Fleet:
                 seconds = time.monotonic() - started
                 first = seconds if done == 1 else first
                 show(self._report(standing, terms, seconds, first, done), last=not standing.alive)
-                if self.path is not None and (time.monotonic() - saved >= self.every or not standing.alive):
+                if time.monotonic() - saved >= self.every or not standing.alive:
                     self._save(standing)
                     saved = time.monotonic()
-        except KeyboardInterrupt:
-            # An epoch works on a copy: the standing is that of the last whole one.
-            if self.path is not None:
-                self._save(standing)
-            raise
         return [standing.outcomes[number] for number in range(len(self.replicas))]
 
     def measured(self, epochs: int) -> list[tuple[float, float]]:
@@ -341,7 +337,7 @@ class Fleet:
     def _fingerprint(self) -> str:
         """Of everything that decides the outcome."""
         plain = {
-            "method": [self.method.name, self.method.chosen],
+            "method": [self.method.name, self.method.chosen, method_code(self.method)],
             "recipe": self.recipe.to_dict(),
             "student": structure(self.student.model),
             "teacher": None if self.lesson.teacher is None else structure(self.lesson.teacher.model),
@@ -358,9 +354,11 @@ class Fleet:
         return fingerprint(plain, [self.windows, self.labels, *rows, vector, *state, *shared])
 
     def _save(self, standing: Standing) -> None:
-        assert self.path is not None
+        if self.path is None:
+            return
         about, arrays = standing.stored()
-        checkpoint.save(self.path, {"fingerprint": self._fingerprint, **about}, arrays)
+        with SAVING:
+            checkpoint.save(self.path, {"fingerprint": self._fingerprint, **about}, arrays)
 
     def _resume(self) -> Standing | None:
         found = None if self.path is None else checkpoint.load(self.path)

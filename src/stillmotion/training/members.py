@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UnknownName, UserError
+from ..errors import UnknownName
+from ..limits import POSITIVE
 from ..methods import Method
 from .plan import OPTIMISER_NUMBERS, Recipe, Replica
 
@@ -48,8 +49,7 @@ def resolve(replica: Replica, method: Method, recipe: Recipe) -> dict[str, float
     own = set(OPTIMISER_NUMBERS) | set(recipe.augment)
     mine = {name: value for name, value in replica.numbers.items() if name in own}
     for name, value in mine.items():
-        if not (value >= 0 and np.isfinite(value)):
-            raise UserError(f"{name} must be a finite number of 0 or more, not {value}.")
+        POSITIVE.check(value, name)
     rest = {name: value for name, value in replica.numbers.items() if name not in own}
     for name in rest:
         if name not in method.numbers:

@@ -10,11 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnknownName, UserError
+from ..limits import PART, Limits
 
 Rows = NDArray[np.int64]
 Select = Literal["macro-f1", "accuracy"]
 Schedule = Literal["constant", "cosine"]
 Imbalance = Literal["none", "weights", "sqrt-weights", "logit-adjustment"]
+#: What the numbers of a recipe may be.
+RECIPE_LIMITS = {
+    "batch": Limits(1, 100_000),
+    "epochs": Limits(1, 1_000_000),
+    "patience": Limits(1, 1_000_000),
+    "warmup": PART,
+}
 
 #: Numbers that every replica has beside those of its method, with their defaults. ``clip`` 0 means no clipping,
 #: ``average`` is the decay of the moving average of weights (0: none).
@@ -47,11 +55,8 @@ class Recipe:
     augment: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for what in ("batch", "epochs", "patience"):
-            if getattr(self, what) < 1:
-                raise UserError(f"{what} must be at least 1, not {getattr(self, what)}.")
-        if not 0 <= self.warmup < 1:
-            raise UserError(f"warmup is a share of all steps, from 0 to below 1, not {self.warmup}.")
+        for what, limits in RECIPE_LIMITS.items():
+            limits.check(getattr(self, what), what)
         for what, kinds in (("select", Select), ("schedule", Schedule), ("imbalance", Imbalance)):
             if getattr(self, what) not in get_args(kinds):
                 raise UnknownName(what, getattr(self, what), list(get_args(kinds)))

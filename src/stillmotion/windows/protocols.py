@@ -16,6 +16,7 @@ from .spread import spread
 from .stretches import Rows
 from .views import Windows
 
+PROTOCOLS = ("published", "official", "subjects:k", "loso")
 PUBLISHED_TEST = PUBLISHED_VALIDATION = 0.15  # of all windows, then of the rest (Agac & Incel)
 
 
@@ -63,7 +64,8 @@ def splits(
         (4, ('0',), 10, 20)
     """
     tested = tuple(official_test) or windows.official_test
-    count = _read(windows, protocol, has_official=bool(tested))
+    there = [name for name in PROTOCOLS if name != "official" or tested]
+    count = count_of(protocol, there, dataset=windows.dataset)
     if not 0 <= validation < 1:
         raise UserError(f"validation is a share of the people from 0 to below 1, not {validation}.")
     rng = np.random.default_rng([seed, 0])
@@ -91,16 +93,24 @@ def splits(
     return Splits(windows.dataset, protocol, seed, windows.fingerprint, len(windows), tuple(folds), tuple(notes))
 
 
-def _read(windows: Windows, protocol: str, *, has_official: bool) -> int:
-    """Check a protocol's name; the k of ``subjects:k``, else 0."""
-    valid = ["published", *(["official"] if has_official else []), "subjects:k", "loso"]
+def count_of(protocol: str, there: Sequence[str] = PROTOCOLS, *, dataset: str = "a data set") -> int:
+    """Check a protocol's name.
+
+    Args:
+        protocol: the name.
+        there: those that there are.
+        dataset: whose they are, for messages.
+
+    Returns:
+        The k of ``subjects:k``, else 0.
+    """
     name, colon, k = protocol.partition(":")
-    if name == "subjects" and colon and k.isascii() and k.isdigit():
+    if name == "subjects" and colon and k.isascii() and k.isdigit() and len(k) < 10:
         if int(k) < 2:
             raise UserError(f"{protocol} has too few folds; at least 2, as in subjects:10.")
         return int(k)
-    if protocol not in valid or protocol == "subjects:k":
-        raise UserError(f"{windows.dataset} has no protocol {protocol!r}; it has {', '.join(valid)}.")
+    if protocol not in there or protocol == "subjects:k":
+        raise UserError(f"{dataset} has no protocol {protocol!r}; it has {', '.join(there)}.")
     return 0
 
 

@@ -1,0 +1,73 @@
+"""Hyperparameters that a specification names: each must be one of its variant's, with a value that it can take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import prod
+from typing import TYPE_CHECKING
+
+from ..errors import UnknownName, UserError
+from ..limits import PART, Limits
+from ..methods import METHODS, Method, method
+from ..training.plan import OPTIMISER_NUMBERS
+from .choices import STRENGTH, Range, Training
+from .written import limits_of
+
+if TYPE_CHECKING:
+    from .spec import Study
+    from .variants import Variant
+
+#: Trials of a variant and fold, at most.
+MOST_TRIALS = 100_000
+
+
+def check_hyperparameters(study: Study, variants: Mapping[str, Variant]) -> None:
+    """Raise for a hyperparameter of a variant or of ``[search]`` that is not known, or whose value makes no sense.
+
+    Args:
+        study: the specification.
+        variants: those that it compares, and those that it only defines.
+    """
+    shared = shared_limits(study.training)
+    for name, variant in variants.items():
+        taught = method(variant.method)
+        valid = {**shared, **_own(taught)}
+        fixed = [("numbers", key, "", value) for key, value in variant.numbers.items()]
+        for section, key, end, value in (*fixed, *_ends("search", variant.search)):
+            if key not in valid:
+                raise UnknownName(
+                    f"hyperparameter in {section} of [variant.{name}] ({taught.name})", key, sorted(valid)
+                )
+            valid[key].check(value, f"{end}{key} in {section} of [variant.{name}]")
+    compared = [method(variant.method) for variant in variants.values()]
+    grid = [("[search.grid]", key, "", value) for key, values in study.search.grid.items() for value in values]
+    for section, key, end, value in (*_ends("[search.numbers]", study.search.numbers), *grid):
+        known = [_own(each)[key] for each in (*compared, *METHODS.values()) if key in each.numbers]
+        if key not in shared and not known:
+            names = {*shared, *(number for each in METHODS.values() for number in each.numbers)}
+            raise UnknownName(f"number in {section}", key, sorted(names))
+        (shared.get(key) or known[0]).check(value, f"{end}{key} in {section}")
+    trials = prod(len(values) for values in study.search.grid.values()) * len(study.attentions)
+    if study.search.kind == "grid" and not study.search.tries and trials > MOST_TRIALS:
+        raise UserError(
+            f"[search.grid] has {trials:,} combinations, at most {MOST_TRIALS:,} can be tried: say fewer values, or "
+            f"tries in [search]."
+        )
+
+
+def shared_limits(training: Training) -> dict[str, Limits]:
+    """Limits of the hyperparameters that every variant has: the optimiser's, and those of its augmentation."""
+    sections = limits_of(Training)
+    optimiser = {name: sections.get(name, PART) for name in OPTIMISER_NUMBERS}
+    return {**optimiser, **dict.fromkeys(training.augment or {}, STRENGTH)}
+
+
+def _own(method: Method) -> dict[str, Limits]:
+    return {name: number.limits for name, number in method.numbers.items()}
+
+
+def _ends(section: str, ranges: Mapping[str, Range]) -> Iterator[tuple[str, str, str, float]]:
+    """Section, name, what of it, and value of the ends of ranges."""
+    for name, given in ranges.items():
+        yield section, name, "low of ", given.low
+        yield section, name, "high of ", given.high

@@ -51,8 +51,8 @@ def cases():
 
 
 ALL = list(cases())
-#: Strided, grouped, causal; in two dimensions; channels first; of the user's own.
-QUICK = {4, 13, 15, 19, 20, len(ALL) - 4, len(ALL) - 1}
+#: Strided and grouped; causal; in two dimensions; channels first; of the user's own.
+QUICK = {10, 14, 19, len(ALL) - 4, len(ALL) - 1}
 
 
 def built(kind, settings, shape):

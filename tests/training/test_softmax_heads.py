@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import keras
 import numpy as np
 import pytest
@@ -20,6 +21,14 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn:D
 WINDOWS, LABELS = problem()
 SUBJECTS = np.arange(len(LABELS)) // 24
 SHORT, QUIET = Recipe(batch=8, epochs=2), Progress(enabled=False)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick_compilation():
+    """These tests compile much and compute little."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def convolutional(head, seed=3):
@@ -80,7 +89,7 @@ def able(head):
 
 
 @pytest.fixture(scope="module")
-def teachers(compiled_once):
+def teachers(quick_compilation):
     model = able(plain)
     ended = convolutional(fused)
     ended.set_weights(model.get_weights())
@@ -105,6 +114,7 @@ def test_a_co_trained_teacher_that_ends_in_softmax_learns_like_its_logits(teache
     assert by_logits == by_softmax
 
 
+@pytest.mark.slow
 def test_probabilities_given_as_a_teachers_scores_teach_like_its_logits(teachers):
     # Of moderate logits: a probability below 1e-12 is taken for 1e-12.
     logits = 4 * teachers[0].predict(WINDOWS, verbose=0)
@@ -114,6 +124,7 @@ def test_probabilities_given_as_a_teachers_scores_teach_like_its_logits(teachers
         np.testing.assert_allclose(list(one.values()), list(other.values()), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_fleet_takes_softmax_heads_for_what_they_are(teachers):
     outcomes = []
     for head, teacher in zip((plain, fused), teachers, strict=True):

@@ -24,6 +24,14 @@ SUBJECTS = np.arange(len(LABELS)) // 24
 QUIET = Progress(enabled=False)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def quick_compilation():
+    """These tests compile much and compute little."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 def model(*parts, name="mine"):
     network = keras.Sequential([keras.Input((TIME, CHANNELS)), *parts, layers.Dense(CLASSES)], name=name)
     initialise(network, 3)
@@ -38,10 +46,10 @@ def solid():
     return model(layers.Reshape((TIME, CHANNELS, 1, 1)), layers.Conv3D(2, (3, 2, 1), name="solid"), layers.Flatten())
 
 
-def trained(network, count=2, **options):
-    fleet = Fleet(network, "lm", [replica(seed) for seed in range(count)], WINDOWS, LABELS, classes=CLASSES,
-                  recipe=Recipe(batch=8, epochs=2, imbalance="weights"), **options)  # fmt: skip
-    return fleet, fleet.train(QUIET)
+def fleet_of(network, count=1, **options):
+    replicas = [replica(seed) for seed in range(count)]
+    recipe = Recipe(batch=8, epochs=2)
+    return Fleet(network, "lm", replicas, WINDOWS, LABELS, classes=CLASSES, recipe=recipe, **options)
 
 
 def convolutions(fleet):
@@ -51,20 +59,21 @@ def convolutions(fleet):
 
 
 def test_a_plain_convolution_does_not_run_inside_a_compiled_loop():
-    fleet, _ = trained(small())
+    fleet = fleet_of(small())
     assert fleet.lesson.kept_convolutions == ()
     assert convolutions(fleet) == 0
 
 
 @pytest.mark.parametrize(
-    "options", [{"size": 2}, *(pytest.param(each, marks=pytest.mark.slow) for each in ({"size": 1}, {"together": 2}))]
+    ("count", "options"),
+    [(1, {})] + [pytest.param(3, each, marks=pytest.mark.slow) for each in ({}, {"size": 1}, {"together": 2})],
 )
-def test_step_by_step_comes_to_what_the_compiled_loop_comes_to(options, monkeypatch):
-    _, in_loop = trained(small(), 3)
+def test_step_by_step_comes_to_what_the_compiled_loop_comes_to(count, options, monkeypatch):
+    in_loop = fleet_of(small(), count).train(QUIET)
     monkeypatch.setattr(rewrite, "SMALL_KERNEL", 0)
-    fleet, step_by_step = trained(small(), 3, **options)
+    fleet = fleet_of(small(), count, **options)
     assert len(fleet.lesson.kept_convolutions) == 1
-    for one, other in zip(in_loop, step_by_step, strict=True):
+    for one, other in zip(in_loop, fleet.train(QUIET), strict=True):
         same(one, other, within=1e-5)
 
 
@@ -73,7 +82,8 @@ def test_a_layer_that_cannot_be_rewritten_trains_step_by_step_and_is_named(capsy
     assert "mine: solid" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("build", [small, pytest.param(solid, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("build", [small, solid])
 def test_a_users_model_takes_the_steps_that_keras_takes(build):
     network, theirs = build(), build()
     recipe = Recipe(batch=8, epochs=1)
@@ -88,6 +98,7 @@ def test_a_users_model_takes_the_steps_that_keras_takes(build):
     np.testing.assert_allclose(network.predict(WINDOWS, verbose=0), taps["logits"], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_regularisers_are_part_of_the_loss():
     network = model(layers.Flatten(), layers.Dense(4, kernel_regularizer=keras.regularizers.L2(0.1)))
     before = 0.1 * float(np.square(network.layers[1].kernel).sum())
@@ -125,6 +136,7 @@ def test_half_precision_inside_a_network_trains_with_whole_losses():
     assert done.history[1]["cross_entropy"] < done.history[0]["cross_entropy"]
 
 
+@pytest.mark.slow
 def test_a_model_that_has_not_seen_a_window_is_built_as_keras_builds_it():
     network = keras.Sequential([layers.Flatten(), layers.Dense(CLASSES)], name="unbuilt")
     fit(network, WINDOWS, LABELS, subjects=SUBJECTS, recipe=Recipe(batch=8, epochs=1), progress=False)

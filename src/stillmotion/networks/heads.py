@@ -20,6 +20,8 @@ Tensor = Any
 FUSED = (keras.layers.Dense, keras.layers.EinsumDense)
 #: How far from 1 a row of probabilities may sum, for scores that were rounded to three digits.
 ROUNDING = 1e-3
+#: How far below 0 rounding may leave a probability.
+NEGATIVE = 1e-6
 #: Smallest probability that a logarithm is taken of.
 SMALLEST = 1e-12
 
@@ -56,11 +58,11 @@ def gives_logits(output: Tensor) -> bool:
 
 
 def are_probabilities(scores: ArrayLike) -> bool:
-    """Tell whether all rows of scores (n, classes) are probabilities: from 0 to 1, with the sum 1."""
+    """Tell whether all rows of scores (n, classes) are probabilities: not negative, with the sum 1, to rounding."""
     values = np.asarray(scores, np.float64)
-    return bool(
-        values.ndim == 2 and values.size and (values >= 0).all() and np.allclose(values.sum(1), 1, atol=ROUNDING)
-    )
+    if values.ndim != 2 or not values.size or not (values >= -NEGATIVE).all():
+        return False
+    return bool(np.allclose(values.sum(1), 1, atol=ROUNDING))
 
 
 def as_logits(scores: NDArray[Any]) -> NDArray[Any]:

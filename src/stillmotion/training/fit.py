@@ -118,8 +118,8 @@ def _build(model: keras.Model, windows: NDArray[np.float32]) -> None:
     try:
         model(windows[:1])
     except Exception as problem:
-        reason = str(problem).splitlines()[0]
-        raise UserError(f"{model.name} cannot be called on windows {windows.shape[1:]}: {reason}") from problem
+        reason = str(problem).splitlines()[0].rstrip(".")
+        raise UserError(f"{model.name} cannot be called on windows {windows.shape[1:]}: {reason}.") from problem
 
 
 def _check_validation(

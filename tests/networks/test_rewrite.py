@@ -1,0 +1,134 @@
+"""Programs of anybody's layers compute the same without XLA's convolutions, forward and backward."""
+
+from __future__ import annotations
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from stillmotion.networks import rewrite as room
+from stillmotion.networks.rewrite import kept_convolutions, rewrite
+
+LINE, PLANE = (2, 18, 6), (2, 12, 5, 4)
+
+
+class Own(layers.Layer):
+    """A layer of a user's own, whose convolution no list of layers knows."""
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(3, shape[-1], 4))
+
+    def call(self, x):
+        return ops.conv(x, self.kernel, padding="same")
+
+
+def cases():
+    """(layer, settings, shape) of every kind of padding, stride, dilation, group and layout."""
+    for padding, groups in itertools.product(("valid", "same", "causal"), (1, 2)):
+        for strides, dilation in ((1, 1), (2, 1), (1, 2)):
+            settings = {"padding": padding, "groups": groups, "strides": strides, "dilation_rate": dilation}
+            yield layers.Conv1D, {"filters": 4, "kernel_size": 3, **settings}, LINE
+    for padding in ("valid", "same"):
+        yield layers.Conv2D, {"filters": 4, "kernel_size": (3, 2), "strides": (2, 1), "padding": padding}, PLANE
+        yield layers.Conv2D, {"filters": 4, "kernel_size": (3, 2), "groups": 2, "padding": padding}, PLANE
+        yield layers.DepthwiseConv1D, {"kernel_size": 3, "strides": 2, "depth_multiplier": 2, "padding": padding}, LINE
+        yield layers.DepthwiseConv2D, {"kernel_size": 3, "dilation_rate": 2, "padding": padding}, PLANE
+        yield layers.SeparableConv1D, {"filters": 5, "kernel_size": 3, "padding": padding}, LINE
+        yield layers.SeparableConv2D, {"filters": 5, "kernel_size": 3, "padding": padding}, PLANE
+        for strides in (1, 2, 3):
+            settings = {"filters": 3, "kernel_size": 3, "strides": strides, "padding": padding}
+            yield layers.Conv1DTranspose, settings, LINE
+            yield layers.Conv2DTranspose, settings, PLANE
+    yield layers.Conv1D, {"filters": 4, "kernel_size": 3, "data_format": "channels_first", "groups": 2}, (2, 6, 18)
+    yield layers.Conv2D, {"filters": 4, "kernel_size": 3, "data_format": "channels_first"}, (2, 4, 12, 5)
+    yield layers.ConvLSTM1D, {"filters": 3, "kernel_size": 3}, (2, 4, 8, 3)
+    yield Own, {}, LINE
+
+
+ALL = list(cases())
+#: Strided and grouped; causal; in two dimensions; channels first; of the user's own.
+QUICK = {10, 14, 19, len(ALL) - 4, len(ALL) - 1}
+
+
+def built(kind, settings, shape):
+    layer = kind(**settings)
+    layer.build(shape)
+    rng = np.random.default_rng(0)
+    weights = [rng.normal(size=variable.shape).astype(np.float32) / 3 for variable in layer.trainable_variables]
+    states = [variable.value for variable in layer.non_trainable_variables]
+    return lambda weights, x: layer.stateless_call(weights, states, x)[0], weights, rng.normal(size=shape)
+
+
+def count(function, *arguments):
+    return str(jax.make_jaxpr(function)(*arguments)).count("conv_general_dilated[")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=f"{number}-{case[0].__name__}", marks=[] if number in QUICK else [pytest.mark.slow])
+        for number, case in enumerate(ALL)
+    ],
+)
+def test_a_plain_layer_gives_the_same_without_a_convolution_forward_and_backward(case):
+    plain, weights, x = built(*case)
+    x = x.astype(np.float32)
+
+    def converted(weights, x):
+        return rewrite(plain, weights, x, keep=False)
+
+    assert count(plain, weights, x) >= 1
+    assert count(converted, weights, x) == 0
+
+    @jax.jit
+    def outcomes(weights, x):
+        def weighed(function, weights, x):
+            y = function(weights, x)
+            return (y * jnp.cos(jnp.arange(y.size).reshape(y.shape))).mean(), y
+
+        both = [
+            jax.value_and_grad(weighed, argnums=(1, 2), has_aux=True)(each, weights, x) for each in (plain, converted)
+        ]
+        return list(map(jax.tree.leaves, both))
+
+    for theirs, mine in zip(*outcomes(weights, x), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-5)
+
+
+def traced(*parts, shape):
+    model = keras.Sequential([keras.Input(shape), *parts])
+    values = [variable.value for variable in model.trainable_variables]
+    return jax.make_jaxpr(lambda x: model.stateless_call(values, [], x)[0])(np.zeros((2, *shape), np.float32))
+
+
+def test_large_kernels_and_what_cannot_be_rewritten_are_named():
+    large = traced(layers.Conv1D(8, 3, name="small"), layers.Conv1D(64, 5, name="large"), shape=(20, 6))
+    assert kept_convolutions(large) == ("small", "large")
+    assert kept_convolutions(traced(layers.Conv1D(8, 3), layers.Conv1D(8, 3), shape=(20, 6))) == ()
+    assert kept_convolutions(traced(layers.DepthwiseConv1D(9, depth_multiplier=40), shape=(20, 6))) == ()
+    solid = traced(layers.Reshape((20, 6, 1, 1)), layers.Conv3D(2, (2, 2, 1), name="solid"), shape=(20, 6))
+    assert kept_convolutions(solid) == ("solid",)
+
+
+def test_a_network_that_keeps_its_convolutions_keeps_no_slow_grouped_one():
+    model = keras.Sequential([keras.Input((20, 6)), layers.Conv1D(64, 5), layers.DepthwiseConv1D(3)])
+    values = [variable.value for variable in model.trainable_variables]
+
+    def plain(x):
+        return model.stateless_call(values, [], x)[0]
+
+    x = np.zeros((2, 20, 6), np.float32)
+    assert count(plain, x) == 2
+    assert count(lambda x: rewrite(plain, x, keep=True), x) == 1
+
+
+def test_on_an_accelerator_nothing_is_rewritten(monkeypatch):
+    monkeypatch.setattr(room.jax, "default_backend", lambda: "gpu")
+    plain, weights, x = built(layers.Conv1D, {"filters": 64, "kernel_size": 5}, LINE)
+    assert count(lambda w, x: rewrite(plain, w, x, keep=False), weights, x) == 1
+    assert kept_convolutions(jax.make_jaxpr(plain)(weights, x)) == ()

@@ -1,0 +1,143 @@
+"""Anybody's Keras model trains as fast as the project's own: no convolution of XLA's stands in a compiled loop."""
+
+from __future__ import annotations
+
+import jax
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from stillmotion.errors import UserError
+from stillmotion.networks import initialise, rewrite
+from stillmotion.training import Fleet, Recipe, fit
+from stillmotion.training.functional import Functional
+from stillmotion.training.progress import Progress
+
+from .small import CHANNELS, CLASSES, TIME, problem, replica, same
+from .test_plain_loop import plain_loop
+
+# Keras 3.15 reads its variables in a way that NumPy 2.4 warns of.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn:DeprecationWarning")
+WINDOWS, LABELS = problem()
+SUBJECTS = np.arange(len(LABELS)) // 24
+QUIET = Progress(enabled=False)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick_compilation():
+    """These tests compile much and compute little."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+def model(*parts, name="mine"):
+    network = keras.Sequential([keras.Input((TIME, CHANNELS)), *parts, layers.Dense(CLASSES)], name=name)
+    initialise(network, 3)
+    return network
+
+
+def small():
+    return model(layers.Conv1D(4, 3, padding="causal", activation="relu"), layers.MaxPooling1D(2), layers.Flatten())
+
+
+def solid():
+    return model(layers.Reshape((TIME, CHANNELS, 1, 1)), layers.Conv3D(2, (3, 2, 1), name="solid"), layers.Flatten())
+
+
+def fleet_of(network, count=1, **options):
+    replicas = [replica(seed) for seed in range(count)]
+    recipe = Recipe(batch=8, epochs=2)
+    return Fleet(network, "lm", replicas, WINDOWS, LABELS, classes=CLASSES, recipe=recipe, **options)
+
+
+def convolutions(fleet):
+    begun = fleet._begin(judge=False)
+    given = (begun.learners, fleet._members(begun.slots), fleet.shared, *fleet._here(begun))
+    return str(jax.make_jaxpr(fleet.program.epoch)(*given)).count("conv_general_dilated[")
+
+
+def test_a_plain_convolution_does_not_run_inside_a_compiled_loop():
+    fleet = fleet_of(small())
+    assert fleet.lesson.kept_convolutions == ()
+    assert convolutions(fleet) == 0
+
+
+@pytest.mark.parametrize(
+    ("count", "options"),
+    [(1, {})] + [pytest.param(3, each, marks=pytest.mark.slow) for each in ({}, {"size": 1}, {"together": 2})],
+)
+def test_step_by_step_comes_to_what_the_compiled_loop_comes_to(count, options, monkeypatch):
+    in_loop = fleet_of(small(), count).train(QUIET)
+    monkeypatch.setattr(rewrite, "SMALL_KERNEL", 0)
+    fleet = fleet_of(small(), count, **options)
+    assert len(fleet.lesson.kept_convolutions) == 1
+    for one, other in zip(in_loop, fleet.train(QUIET), strict=True):
+        same(one, other, within=1e-5)
+
+
+def test_a_layer_that_cannot_be_rewritten_trains_step_by_step_and_is_named(capsys):
+    fit(solid(), WINDOWS, LABELS, subjects=SUBJECTS, recipe=Recipe(batch=8, epochs=1))
+    assert "mine: solid" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("build", [small, solid])
+def test_a_users_model_takes_the_steps_that_keras_takes(build):
+    network, theirs = build(), build()
+    recipe = Recipe(batch=8, epochs=1)
+    fleet = Fleet(network, "lm", [replica(7)], WINDOWS, LABELS, classes=CLASSES, recipe=recipe, own_weights=True)
+    (outcome,) = fleet.train(QUIET)
+    rows = fleet.tables.order(fleet.replicas[0], 0)
+    weights, _ = plain_loop(theirs, keras.optimizers.Adam(1e-3), [(WINDOWS[row], LABELS[row]) for row in rows])
+    np.testing.assert_allclose(outcome.weights, np.concatenate([w.ravel() for w in weights]), atol=1e-5)
+    # The user's own model has what was learnt, by plain Keras.
+    fleet.student.put(outcome.weights, outcome.state)
+    taps = fleet.student.answers(outcome.weights, outcome.state, WINDOWS)
+    np.testing.assert_allclose(network.predict(WINDOWS, verbose=0), taps["logits"], atol=1e-5)
+
+
+@pytest.mark.slow
+def test_regularisers_are_part_of_the_loss():
+    network = model(layers.Flatten(), layers.Dense(4, kernel_regularizer=keras.regularizers.L2(0.1)))
+    before = 0.1 * float(np.square(network.layers[1].kernel).sum())
+    recipe = Recipe(batch=len(LABELS), epochs=1)
+    done = fit(network, WINDOWS, LABELS, validation=(WINDOWS, LABELS), recipe=recipe, progress=False)
+    assert done.history[0]["regularisation"] == pytest.approx(before, rel=1e-5)
+    assert (
+        "regularisation"
+        not in fit(small(), WINDOWS, LABELS, subjects=SUBJECTS, recipe=recipe, progress=False).history[0]
+    )
+
+
+def test_frozen_layers_keep_their_weights_whatever_the_seed():
+    network = model(layers.Flatten(), layers.Dense(4, name="frozen"), layers.BatchNormalization(name="steady"))
+    network.get_layer("frozen").trainable = network.get_layer("steady").trainable = False
+    network.get_layer("frozen").bias.assign([1.0, 2.0, 3.0, 4.0])
+    network.get_layer("steady").moving_mean.assign([5.0, 6.0, 7.0, 8.0])
+    kept = [np.asarray(variable) for name in ("frozen", "steady") for variable in network.get_layer(name).variables]
+    functional = Functional(network, ["logits"])
+    one, other = (functional.initial(seed) for seed in (1, 2))
+    assert not np.array_equal(one[0], other[0])
+    for state in (one[1], other[1]):
+        assert all(any(np.array_equal(value, leaf) for leaf in state) for value in kept)
+    network.trainable = False
+    with pytest.raises(UserError, match="mine has no weight to train"):
+        fit(network, WINDOWS, LABELS, subjects=SUBJECTS, progress=False)
+
+
+@pytest.mark.slow
+def test_half_precision_inside_a_network_trains_with_whole_losses():
+    network = keras.Sequential(
+        [keras.Input((TIME, CHANNELS)), layers.Flatten(), layers.Dense(CLASSES, dtype="mixed_bfloat16")]
+    )
+    done = fit(network, WINDOWS, LABELS, subjects=SUBJECTS, recipe=Recipe(batch=8, epochs=2), progress=False)
+    assert done.history[1]["cross_entropy"] < done.history[0]["cross_entropy"]
+
+
+@pytest.mark.slow
+def test_a_model_that_has_not_seen_a_window_is_built_as_keras_builds_it():
+    network = keras.Sequential([layers.Flatten(), layers.Dense(CLASSES)], name="unbuilt")
+    fit(network, WINDOWS, LABELS, subjects=SUBJECTS, recipe=Recipe(batch=8, epochs=1), progress=False)
+    assert network.predict(WINDOWS, verbose=0).shape == (len(LABELS), CLASSES)

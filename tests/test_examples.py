@@ -1,6 +1,7 @@
-"""Every example runs as a reader would run it."""
+"""Every example runs as a reader would run it, and says what its first line promises."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,38 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
+#: What stands in each example's output, line by line; further lines may follow in between.
+SAID = {
+    "compare_variants": [
+        r"acc: macro-F1 0\.\d+ \[0\.\d+, 0\.\d+\], accuracy 0\.\d+, 24 people",
+        r"acc-gyr: macro-F1 0\.\d+ \[0\.\d+, 0\.\d+\], accuracy 0\.\d+, 24 people",
+        r"acc-gyr - acc: -?0\.\d+ \[.*\], p [\d.e-]+: .+",
+    ],
+    # By hand, of 9,037 parameters: an MLP of 4 filters with 2 hidden units has 22, a kernel of 7 × 7 over 2 maps 98.
+    "cost_of_attention": [
+        r"channel:r=2,after=1 +params \+0\.24 %, FLOPs \+\d+\.\d\d %, FLOPs of convolutions \+0\.00 %",
+        r"spatial:k=7,after=1 +params \+1\.08 %, FLOPs \+\d+\.\d\d %, FLOPs of convolutions \+[1-9].*",
+        r"channel:r=2,spatial:k=7,after=4 +params \+1\.33 %, .*",
+    ],
+    "honest_windows": [
+        r"Audit of simulated under subjects:4 \(4 folds, .* 24 people, .*: nothing crosses a split\..*",
+        r"(\d+) training windows of 14 people: \(\1, 128, 6\); tested on \('\d+'(, '\d+'){5}\)",
+    ],
+    "own_arrays": [
+        r"\(\d+, 50, 3\) of 9 subjects, run, sit, walk: .*",
+        r"published: macro-F1 \d+\.\d %; Windows are split at random: .*",
+        r"subjects:3: macro-F1 \d+\.\d %; nothing crosses",
+    ],
+    "own_table": [
+        r"8 rooms, co2, temperature, humidity: airing, empty, meeting",
+        r"  note: \d+ labels renamed",
+        r"rooms it has never seen \(room \d, room \d\): (6\d|7\d|8\d|9\d|100)% right",
+    ],
+    "train_and_distil": [
+        r"teacher: macro-F1 .*, [\d,]+ parameters, [\d,]+ FLOPs",
+        r"student: macro-F1 .*, [\d,]+ parameters, [\d,]+ FLOPs",
+    ],
+}
 SLOW = {"train_and_distil"}
 
 
@@ -23,5 +56,7 @@ def test_example(name, tmp_path):
         [sys.executable, EXAMPLES / f"{name}.py"], capture_output=True, text=True, cwd=tmp_path, env=dict(os.environ)
     )
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) >= 2
+    lines = iter(done.stdout.splitlines())
+    for pattern in SAID[name]:
+        assert any(re.fullmatch(pattern, line) for line in lines), f"{pattern} not in order in:\n{done.stdout}"
     assert not list(tmp_path.glob("*")) or set(tmp_path.iterdir()) <= {tmp_path / "cache"}

@@ -46,7 +46,6 @@ BAD = {
     "no text": (lambda p: p.write_bytes(b"\x00\x01" * 500), {}, "holds zero bytes"),
     "a word for a number": (lambda p: cell(p, 200, 4, "up"), {}, "row 200: ay is 'up', not a number"),
     "a decimal comma in quotes": (lambda p: cell(p, 200, 4, '"1,5"'), {}, "row 200: ay is '1,5', .* decimal comma"),
-    "a row too short": (lambda p: cell(p, 100, 5, ""), {"sensors": {"acc": ["ax", "ay"]}}, None),
     "a missing cell": (
         lambda p: p.write_text(re.sub(r"\n([^\n]*),[^,\n]*\n$", r"\n\1\n", p.read_text())),
         {},
@@ -72,7 +71,6 @@ BAD = {
     ),
     "dates that are none": (lambda p: None, {"unit_of_time": "iso"}, "t is no date"),
     "no numbers at all": (lambda p: p.write_text("who,what,t,ax,ay,az\na,b,0,,,\na,b,1,,,\n"), {}, "no row of own.csv"),
-    "labels that are numbers": (lambda p: None, {"label": "ax"}, None),
     "people who alternate without a clock": (
         lambda p: write(p, [f"{'ab'[n % 2]},walk,0,1,2,3" for n in range(300)]),
         {"time": "", "rate": 50},
@@ -86,14 +84,25 @@ def test_one_sentence_with_file_and_row(good, name, own_cache):
     change, more, said = BAD[name]
     change(good)
     mapping = {key: value for key, value in (MAPPING | more).items() if value != ""}
-    if said is None:
-        assert load(good, mapping=mapping)
-        return
     with pytest.raises(UserError, match=said) as failed:
         load(good, mapping=mapping)
     assert "own.csv" in str(failed.value) or "alternate" in name
     assert "\n" not in str(failed.value)
     assert not list((own_cache / "recordings").glob("*")), "nothing half-written"
+
+
+def test_labels_that_are_numbers_are_classes_by_their_text(good):
+    data = load(good, mapping=MAPPING | {"label": "ax"})
+    cells = [row.split(",")[3] for row in good.read_text().splitlines()[1:]]
+    assert data.spec.classes == tuple(sorted(set(cells), key=float))
+    assert [data.spec.classes[label] for label in data.recordings[0].labels] == cells
+
+
+def test_an_empty_cell_of_a_column_that_nobody_asks_for_is_no_fault(good):
+    _, values = signal()
+    cell(good, 100, 5, "")
+    data = load(good, mapping=MAPPING | {"sensors": {"acc": ["ax", "ay"]}})
+    assert data.recordings[0].samples.tobytes() == values[:, :2].tobytes()
 
 
 def test_a_heading_in_the_middle_is_dropped_and_counted(good):

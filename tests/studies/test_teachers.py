@@ -131,8 +131,12 @@ def test_augmentation_with_several_teachers_is_refused_before_anything_trains(ru
         )
 
 
-def test_the_plan_is_the_same_for_the_same_study(runner):
-    one, other = runner("one"), runner("other")
-    study = replace(SMALL, seeds=3)
-    assert [run.id for run in one.planner.all_teachers()] == [run.id for run in other.planner.all_teachers()]
-    assert study.seeds != SMALL.seeds
+def test_the_same_study_has_the_same_teachers_and_more_seeds_keep_those_there_were(runner):
+    def teachers(folder, **changes):
+        return {(run.network, run.fold, run.seed): run.id for run in runner(folder, **changes).planner.all_teachers()}
+
+    once, again = teachers("one"), teachers("other")
+    assert once == again
+    more = teachers("more", teaching=replace(SMALL.teaching, seeds=3))
+    assert len(more) == 3 * len(once)
+    assert once.items() < more.items()

@@ -16,7 +16,7 @@ from stillmotion.methods.losses import cross_entropy
 from stillmotion.networks.layers import Conv1D
 from stillmotion.training import Fleet, Recipe, Replica, memory
 from stillmotion.training.functional import Functional
-from stillmotion.training.memory import choose_size, replica_bytes
+from stillmotion.training.memory import SHARE, choose_size, replica_bytes
 from stillmotion.training.progress import Progress
 
 from .small import TRAIN, VALIDATION, dense, fleet, linear, problem, same, train
@@ -199,7 +199,8 @@ def test_a_recipe_that_makes_no_sense_is_refused(change, said):
         Recipe(**change)
 
 
-def test_the_estimate_of_memory_is_near_what_xla_takes():
+def test_a_fleet_that_is_let_in_by_its_estimate_fits_into_the_free_memory_and_half_of_it_would_not_do():
+    """A fleet may fill ``SHARE`` of what is free by its estimate; what it takes beyond that is what the rest is for."""
     inputs = keras.Input((64, 6))
     x = Conv1D(16, 5, activation="relu")(inputs)
     x = Conv1D(16, 5, activation="relu")(x)
@@ -213,4 +214,4 @@ def test_the_estimate_of_memory_is_near_what_xla_takes():
     taken = ours.program.epoch.lower(begun.learners, *told).compile().memory_analysis()
     whole = taken.temp_size_in_bytes + taken.argument_size_in_bytes + taken.output_size_in_bytes
     stated = 8 * replica_bytes(ours.lesson.networks, recipe.batch) + windows.nbytes
-    assert 0.3 < whole / stated < 1.5, f"XLA takes {whole / stated:.2f} times the estimate"
+    assert stated / 2 < whole < stated / SHARE, f"XLA takes {whole / stated:.2f} times the estimate"

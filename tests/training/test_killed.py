@@ -58,16 +58,19 @@ def test_a_fleet_killed_time_and_again_ends_with_the_weights_of_one_left_alone(v
     whole, code = end(victim)
     assert (whole, code) == (200, 0)
     moments = random.Random(4)
-    epochs = 0
+    epochs, began, spent = 0, 0.0, 0.0  # How long the last start took, and an epoch: moments follow the machine's pace.
     for number in range(kills):
-        run = start(victim, killed)
+        run, started = start(victim, killed), time.monotonic()
         if number % 3 == 0:
-            time.sleep(moments.uniform(0, 1))  # While it starts, reads what it finds, or compiles.
+            time.sleep(moments.uniform(0, began))  # While it starts, reads what it finds, or compiles.
         else:
-            for _ in range(moments.randint(1, 12)):
+            wanted = moments.randint(1, 12)
+            for count in range(wanted):
                 assert victim.stdout.readline() == "epoch\n"
+                began = time.monotonic() - started if count == 0 else began
                 epochs += 1
-            time.sleep(moments.uniform(0, 0.015))  # In the middle of an epoch or of a checkpoint.
+            spent = (time.monotonic() - started - began) / wanted
+            time.sleep(moments.uniform(0, spent))  # In the middle of an epoch or of a checkpoint.
         os.kill(run, signal.SIGKILL)
         told, code = end(victim)
         epochs += told

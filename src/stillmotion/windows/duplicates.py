@@ -98,8 +98,8 @@ def _equal(places: Places) -> tuple[Rows, Rows, Rows]:
     difference|), counted in the smallest step its channel makes in the stretch: by 0 where a sensor stands still or
     moves evenly; rows that repeat the one before do not count. So a copy of coarse data is found once it is long
     enough. (HAPT rounded to 0.02 … 1 g and rad/s, one channel to six: equal stretches reach 12 bits by chance, 60
-    are needed; of 20 planted copies of 32 rows all are found in full resolution, at 0.1 in six channels too, and
-    in one channel at 0.1 from 256 rows on.)
+    are needed; of planted copies of 32 rows all are found in full resolution, of 10 at 0.1 in six channels 4, of 64
+    rows 8, and in one channel at 0.1 all from 256 rows on.)
     """
     columns = _common(places.sources)
     if not columns[0] or len(places) < STRETCH:

@@ -225,7 +225,7 @@ def pair(seed):
     return rng.normal(size=(B, 4)), rng.normal(size=(B, 4)), np.linalg.qr(rng.normal(size=(4, 4)))[0]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(derandomize=True, max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**31), name=st.sampled_from(["sp", "rkd", "pkt"]))
 def test_relations_ignore_rotation_and_scale_of_the_embedding(seed, name):
     student, teacher, turn = pair(seed)
@@ -235,7 +235,7 @@ def test_relations_ignore_rotation_and_scale_of_the_embedding(seed, name):
     assert added(name, 2 * teacher @ turn, teacher)[0] == pytest.approx(0, abs=1e-3)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(derandomize=True, max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**31))
 def test_rkd_ignores_a_shift_and_pkt_the_scale_of_each_window(seed):
     student, teacher, _ = pair(seed)

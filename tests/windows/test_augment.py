@@ -173,7 +173,7 @@ def test_channel_dropout_stills_a_share_of_the_channels_at_their_mean():
     assert change("channel-dropout", 1.0)[0].std(1).max() < 1e-4
 
 
-@settings(max_examples=20, deadline=None)
+@settings(derandomize=True, max_examples=20, deadline=None)
 @given(strength=st.floats(0.01, 5), seed=st.integers(0, 2**30))
 def test_mixup_mixes_two_windows_and_their_targets_alike(strength, seed):
     # Windows that carry their own targets: what is done to the one can be read off the other.

@@ -11,7 +11,7 @@ from stillmotion.windows import cut, fit_statistics
 from stillmotion.windows import statistics as statistics_module
 
 
-@settings(max_examples=60, deadline=None)
+@settings(derandomize=True, max_examples=60, deadline=None)
 @given(
     lengths=st.lists(st.lists(st.integers(20, 90), min_size=1, max_size=2), min_size=1, max_size=3),
     window=st.integers(1, 20),

@@ -17,16 +17,17 @@ TITLE = "Training, milliseconds per model and step (ratio: over ours with one re
 Row = dict[str, Any]
 
 BATCH = 64
-SHAPES = {"wisdm": (20, 3, 6), "opportunity": (30, 45, 17), "shoaib": (50, 45, 7)}
-#: Filters and units.
+SHAPES = {"wisdm": (20, 3, 6), "opportunity": (30, 45, 17), "shoaib": (50, 45, 7), "user-model": (100, 6, 6)}
+#: Filters and units; models as a user writes them have none here (``contenders/user_models.py``).
 SIZES = {"deepconvlstm-lm": (4, 8), "deepconvlstm-om": (64, 128)}
 TEACHER = "deepconvlstm-om"
 #: Script and libraries of a contender; ours has what this interpreter has.
 SCRIPTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "stillmotion": ("ours.py", ("stillmotion", "jax", "keras")),
-    "keras-fit": ("keras_tensorflow.py", ("tensorflow", "keras")),
+    "keras-fit": ("keras_fit.py", ("tensorflow", "keras")),
+    "keras-fit-jax": ("keras_fit.py", ("jax", "keras", "stillmotion")),
     "pytorch": ("pytorch_loop.py", ("torch",)),
-    "keras-train-step": ("keras_tensorflow.py", ("tensorflow", "keras")),
+    "keras-train-step": ("keras_fit.py", ("tensorflow", "keras")),
 }
 
 
@@ -59,6 +60,12 @@ def _distil(goal: str) -> tuple[Entry, ...]:
     return (Entry("stillmotion"), Entry("stillmotion", 16), Entry("keras-train-step", goal=goal))
 
 
+def _user(network: str) -> Contest:
+    """A model of a user's own against Keras on the same backend; 45 steps are the 2,880 windows of a small study."""
+    entries = (Entry("stillmotion"), Entry("keras-fit-jax", goal="≥ 1×"))
+    return Contest("user-model", network, "train", 45, entries)
+
+
 LM, OM = "deepconvlstm-lm", "deepconvlstm-om"
 CONTESTS = (
     Contest("wisdm", LM, "train", 300, _plain("≥ 6×; 16: ≥ 9×", "≥ 5×")),
@@ -68,6 +75,7 @@ CONTESTS = (
     Contest("shoaib", LM, "train", 16, _plain("≥ 2×", "≥ 2×")),
     Contest("shoaib", LM, "distil", 8, _distil("≥ 10×")),
     Contest("opportunity", OM, "train", 4, _plain("–", "≥ 1×", fleet=False)),
+    *map(_user, ("two-conv1d-64", "two-conv1d-8", "lstm-32", "conv3d-8")),
 )
 #: A quick look: the published student at the smallest shape.
 QUICK = CONTESTS[:1]
@@ -161,7 +169,8 @@ def _settings(contest: Contest, entry: Entry) -> dict[str, Any]:
     return {
         "shape": SHAPES[contest.shape],
         "name": contest.network,
-        "size": SIZES[contest.network],
+        "size": SIZES.get(contest.network),
+        "backend": "jax" if entry.contender == "keras-fit-jax" else "tensorflow",
         "teacher_name": TEACHER,
         "teacher": SIZES[TEACHER],
         "task": contest.task,

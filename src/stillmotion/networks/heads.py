@@ -18,6 +18,16 @@ Tensor = Any
 
 #: Layers that hold an activation of their own and apply it last. Subclasses may do otherwise.
 FUSED = (keras.layers.Dense, keras.layers.EinsumDense)
+#: Operations of ``keras.ops`` and layers, by the name of their function.
+OPERATIONS = {
+    "Softmax": "softmax",
+    "Sigmoid": "sigmoid",
+    "HardSigmoid": "hard_sigmoid",
+    "SparseSigmoid": "sparse_sigmoid",
+    "Sparsemax": "sparsemax",
+}
+#: What logits are not to be taken from.
+REFUSED = ("sigmoid", "hard_sigmoid", "sparse_sigmoid", "sparsemax")
 #: How far from 1 a row of probabilities may sum, for scores that were rounded to three digits.
 ROUNDING = 1e-3
 #: How far below 0 rounding may leave a probability.
@@ -34,16 +44,16 @@ def take_logits(output: Tensor, *, network: str) -> Tensor:
         network: its name, for messages.
 
     Raises:
-        UserError: a sigmoid stands at the end.
+        UserError: a sigmoid or sparsemax stands at the end.
     """
     operation, source = _origin(output)
     if source is None:
         return output
     activation = _activation(operation, len(output.shape))
-    if "sigmoid" in activation:
+    if activation in REFUSED:
         raise UserError(
-            f"{network} ends in {activation} ({operation.name}), which answers each class by itself: end it in "
-            f"Dense(classes) or Dense(classes, activation='softmax')."
+            f"{network} ends in {activation} ({operation.name}), which gives no logits of one class among several: end "
+            f"it in Dense(classes) or Dense(classes, activation='softmax')."
         )
     if activation == "softmax":
         return _without_activation(operation)(source) if type(operation) in FUSED else source
@@ -99,10 +109,9 @@ def _activation(operation: Any, rank: int) -> str:
         if not isinstance(last, keras.layers.Layer):
             return str(getattr(last, "__name__", ""))
         operation = last
-    name = type(operation).__name__.lower()
-    own = type(operation).__module__.startswith("keras.")
+    name = OPERATIONS.get(type(operation).__name__, "") if type(operation).__module__.startswith("keras.") else ""
     along_classes = getattr(operation, "axis", -1) in (-1, rank - 1)
-    return name if own and ((name == "softmax" and along_classes) or "sigmoid" in name) else ""
+    return "" if name == "softmax" and not along_classes else name
 
 
 def _without_activation(layer: Any) -> Any:

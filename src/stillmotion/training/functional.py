@@ -25,6 +25,7 @@ State = list[NDArray[Any]]
 CHUNK = 256
 #: Windows that are asked whether a network gives probabilities.
 PROBES = 8
+#: Samples in a window, where a network that takes windows of any length is looked at.
 ANY_LENGTH = 256
 #: The term of a network's own losses: regularisers, ``add_loss``.
 OWN_LOSSES = "regularisation"
@@ -204,7 +205,6 @@ class Functional:
         import jax
 
         (windows,) = self.tapped.inputs
-        # A network for windows of any length is looked at with some.
         sizes = [length or ANY_LENGTH for length in windows.shape[1:]]
         shaped: Any = jax.ShapeDtypeStruct
         vector, x = shaped((self.size,), "float32"), shaped((2, *sizes), "float32")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from ..errors import UserError
-from .functional import Functional
+from .functional import ANY_LENGTH, Functional
 
 #: Share of the free memory that a fleet may fill.
 SHARE = 0.6
@@ -139,6 +139,6 @@ def _activations(network: Functional) -> int:
         for tensor in shapes:
             size = 1
             for length in tensor.shape[1:]:
-                size *= int(length)
+                size *= int(length or ANY_LENGTH)
             total += size
     return total

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from stillmotion.bench.contenders.user_models import USER_MODELS, user_model
 from stillmotion.networks import build
 from stillmotion.training import Fleet, Recipe, Replica, Teacher
 from stillmotion.training.checkpoint import remove
@@ -89,8 +90,9 @@ def _fleet(
     shape, count = tuple(settings["shape"]), settings["replicas"]
     chosen = np.arange(training, len(windows)) if training < len(windows) else np.arange(min(256, training))
     epochs = settings.get("epochs", 1000)
+    own = user_model(settings["name"], shape) if settings["name"] in USER_MODELS else build(settings["name"], shape)
     return Fleet(
-        build(settings["name"], shape),
+        own,
         "rb-kd" if teachers else "lm",
         [Replica(seed, np.arange(training), chosen) for seed in range(count)],
         windows,

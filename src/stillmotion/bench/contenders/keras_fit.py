@@ -1,4 +1,4 @@
-"""Keras on TensorFlow: ``fit``, or distillation in a ``train_step`` that asks the teacher in every step."""
+"""Keras' ``fit`` on TensorFlow or JAX, or distillation in a ``train_step`` that asks the teacher in every step."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ import sys
 import time
 from typing import Any
 
-os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ["KERAS_BACKEND"] = json.loads(sys.argv[2])["backend"]
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import layers
 
 
@@ -43,6 +42,8 @@ class Distiller(keras.Model):
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """One step of α L_stud + (1 − α) T² KL."""
+        import tensorflow as tf
+
         x, y = data
         answers = self.teacher(x, training=False)
         with tf.GradientTape() as tape:
@@ -78,7 +79,13 @@ def main() -> None:
     with np.load(sys.argv[1]) as data:
         windows, labels = data["windows"], data["labels"]
     keras.utils.set_random_seed(0)
-    model = deepconvlstm(settings["shape"], *settings["size"])
+    if settings["size"] is None:
+        # These run where this package is: Keras on JAX.
+        from stillmotion.bench.contenders.user_models import user_model
+
+        model = user_model(settings["name"], settings["shape"])
+    else:
+        model = deepconvlstm(settings["shape"], *settings["size"])
     if settings["task"] == "distil":
         model = Distiller(model, deepconvlstm(settings["shape"], *settings["teacher"]))
         model.compile(optimizer=keras.optimizers.Adam(1e-3))

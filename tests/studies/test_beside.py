@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,7 @@ from stillmotion.evaluation.resampling import draw, strata
 from stillmotion.studies import Runner, read_beside
 from stillmotion.studies.beside import differing
 from stillmotion.studies.choices import Split
+from stillmotion.studies.store import Store
 
 from .conftest import SMALL
 
@@ -89,12 +91,19 @@ def test_the_interval_draws_people_with_both_of_their_tables(folders, found):
     assert half == pytest.approx(stats.t.ppf(0.975, 3) * (scores[1] - scores[0]).std(ddof=1), rel=0.1)
 
 
+def specify(folder, text):
+    """Give a folder another specification, in both places that know it."""
+    (folder / "study.toml").write_text(text)
+    with closing(Store(folder)) as store:
+        store.note(study=text)
+
+
 def test_everything_else_that_differs_is_named_and_refused(folders, recordings, tmp_path):
     people, leaky = folders
     text = (leaky / "study.toml").read_text()
     other = tmp_path / "other"
     shutil.copytree(leaky, other)
-    (other / "study.toml").write_text(text.replace("epochs = 1", "epochs = 2").replace("seeds = 2", "seeds = 1", 1))
+    specify(other, text.replace("epochs = 1", "epochs = 2").replace("seeds = 2", "seeds = 1", 1))
     with pytest.raises(UserError, match=r"alone, but seeds is 2 and 1; training.epochs is 1 and 2\."):
         read_beside(people, other, data=recordings)
     with pytest.raises(UserError, match="have the same protocol, published"):
@@ -119,7 +128,7 @@ def test_only_people_whom_both_tested_count(folders, recordings, tmp_path):
         side = tmp_path / folder.name
         shutil.copytree(folder, side)
         study = replace(STUDY, split=Split(protocol, folds=1))
-        (side / "study.toml").write_text(study.to_toml())
+        specify(side, study.to_toml())
         sides.append(side)
     found = read_beside(*sides, data=recordings)
     assert found.people == 2

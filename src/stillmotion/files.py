@@ -44,8 +44,12 @@ def name_write_errors(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, *, keep: Path | None = None) -> Iterator[Path]:
     """Give a path to write to, which takes the place of ``path`` when the block ends well and goes otherwise.
+
+    Args:
+        path: the file to be.
+        keep: where what is there before goes; nowhere by default.
 
     Raises:
         UserError: when it cannot be written; what was there before stays.
@@ -55,6 +59,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with _draft(path, lambda own: own.touch(exist_ok=False)) as own:
             yield own
             _flush(own)
+            if keep is not None and path.exists():
+                path.replace(keep)
             own.replace(path)
 
 

@@ -16,7 +16,7 @@ from stillmotion.cli import main
 from stillmotion.reports.report import write_report
 from stillmotion.studies import Runner
 from stillmotion.studies.choices import Split
-from stillmotion.studies.store import SEALED, Store
+from stillmotion.studies.store import Store
 
 
 def words(page: Path) -> str:
@@ -33,7 +33,7 @@ def copied(dense: Path, tmp_path: Path) -> Path:
 
 def change(folder: Path, order: str) -> None:
     """Bring a study to another state, as the store itself would."""
-    with closing(Store(folder)) as store, store._transaction(*SEALED):
+    with closing(Store(folder)) as store, store._file.change(*store._file.tables):
         store._file.execute(order)
 
 

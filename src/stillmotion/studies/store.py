@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import sqlite3
 import time
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from ..errors import UserError
 from ..files import atomic_write, name_write_errors
 from ..training import Outcome
 from .runs import Run, Squad
+from .sealed import SealedFile
 
 VERSION = 2
 SCHEMA = """
@@ -39,20 +39,7 @@ CREATE TABLE IF NOT EXISTS counts (
     PRIMARY KEY (run, side, subject));
 CREATE TABLE IF NOT EXISTS learnt (run TEXT NOT NULL, name TEXT NOT NULL, value REAL NOT NULL, PRIMARY KEY (run, name));
 CREATE TABLE IF NOT EXISTS looks (at REAL NOT NULL, runs INTEGER NOT NULL, people INTEGER NOT NULL, why TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS seals (name TEXT PRIMARY KEY, sha256 TEXT NOT NULL);
 """
-#: Tables whose content has its SHA-256 in ``seals``: SQLite does not know a changed bit in a value.
-SEALED = ("about", "fleets", "runs", "counts", "learnt", "looks")
-#: How SQLite's names of errors begin that are about the disk, not about what is in the file.
-UNWRITTEN = (
-    "SQLITE_FULL",
-    "SQLITE_IOERR",
-    "SQLITE_READONLY",
-    "SQLITE_CANTOPEN",
-    "SQLITE_BUSY",
-    "SQLITE_LOCKED",
-    "SQLITE_PERM",
-)
 
 
 class DamagedFleet(UserError):
@@ -87,13 +74,7 @@ class Store:
         self._whole: dict[str, tuple[int, int, int]] = {}
         with name_write_errors(self.path):
             (folder / "fleets").mkdir(parents=True, exist_ok=True)
-        with self._faults():
-            self._file = sqlite3.connect(self.path, timeout=60, isolation_level=None)
-            try:
-                self._open()
-            except BaseException:
-                self._file.close()
-                raise
+        self._file = SealedFile(self.path, SCHEMA, VERSION)
 
     def about(self) -> dict[str, Any]:
         """What is known of the study itself."""
@@ -101,7 +82,7 @@ class Store:
 
     def note(self, **values: Any) -> None:
         """Keep values about the study."""
-        with self._transaction("about"):
+        with self._file.change("about"):
             self._note(values)
 
     def _note(self, values: Mapping[str, Any]) -> None:
@@ -122,7 +103,7 @@ class Store:
         Returns:
             Specification and fingerprint that stand there now.
         """
-        with self._transaction("about"):
+        with self._file.change("about"):
             known = self.about()
             kept = (known.get("study", ""), known.get("data", ""))
             if kept[0] and kept != over:
@@ -140,7 +121,7 @@ class Store:
 
         A fleet that was planned keeps its members, their order and its size, whoever goes on with it.
         """
-        with self._transaction("fleets", "runs"):
+        with self._file.change("fleets", "runs"):
             planned = dict(self._file.execute("SELECT id, fleet FROM runs"))
             for squad in squads:
                 fresh = [run for run in squad.runs if run.id not in planned]
@@ -189,7 +170,7 @@ class Store:
     def finish(self, squad: Squad, outcomes: Sequence[Outcome], seconds: float, versions: Mapping[str, str]) -> None:
         """Keep what became of a fleet: weights in a file of their own first, then all its rows at once."""
         sha256 = self._write(squad.id, outcomes)
-        with self._transaction("fleets", "runs"):
+        with self._file.change("fleets", "runs"):
             share = seconds / max(1, sum(outcome.epochs for outcome in outcomes))
             for run, outcome in zip(squad.runs, outcomes, strict=True):
                 self._file.execute(
@@ -210,7 +191,7 @@ class Store:
 
     def fail(self, squad: Squad, reason: str, versions: Mapping[str, str]) -> None:
         """Write down that a fleet cannot train, and why."""
-        with self._transaction("fleets", "runs"):
+        with self._file.change("fleets", "runs"):
             self._file.execute(
                 "UPDATE runs SET status = 'failed', validation = -1, best_epoch = 0, epochs = 0, seconds = 0, "
                 "reason = ?, history = '[]' WHERE fleet = ?",
@@ -230,7 +211,7 @@ class Store:
 
     def forget(self, fleet: str) -> None:
         """Plan a fleet anew whose weights are damaged: what came of its runs is forgotten, other fleets stay."""
-        with self._transaction("fleets", "runs", "counts", "learnt"):
+        with self._file.change("fleets", "runs", "counts", "learnt"):
             try:
                 self._require_whole(fleet)
             except DamagedFleet:
@@ -329,7 +310,7 @@ class Store:
 
     def add_counts(self, side: str, rows: Mapping[str, Mapping[str, NDArray[np.int64]]]) -> None:
         """Keep confusion counts by run and person."""
-        with self._transaction("counts"):
+        with self._file.change("counts"):
             self._file.executemany(
                 "INSERT OR REPLACE INTO counts VALUES (?, ?, ?, ?)",
                 [
@@ -350,7 +331,7 @@ class Store:
 
     def add_learnt(self, rows: Mapping[str, Mapping[str, float]]) -> None:
         """Keep what was learnt beside the networks, by run and name."""
-        with self._transaction("learnt"):
+        with self._file.change("learnt"):
             self._file.executemany(
                 "INSERT OR REPLACE INTO learnt VALUES (?, ?, ?)",
                 [(run, name, value) for run, values in rows.items() for name, value in values.items()],
@@ -365,7 +346,7 @@ class Store:
 
     def look(self, runs: int, people: int, why: str) -> None:
         """Log that test people were looked at."""
-        with self._transaction("looks"):
+        with self._file.change("looks"):
             self._file.execute("INSERT INTO looks VALUES (?, ?, ?, ?)", (time.time(), runs, people, why))
 
     def looks(self) -> list[tuple[float, int, int, str]]:
@@ -398,85 +379,6 @@ class Store:
         np.savez(buffer, allow_pickle=False, **arrays)
         atomic_write(self._weights(fleet), buffer.getvalue())
         return hashlib.sha256(buffer.getbuffer()).hexdigest()
-
-    def _open(self) -> None:
-        """Make the tables of a new store, or check those that are there, value by value."""
-        self._file.execute("PRAGMA journal_mode=WAL")
-        self._file.execute("PRAGMA synchronous=FULL")
-        if not self._file.execute("SELECT 1 FROM sqlite_master").fetchone():
-            with self._transaction(*SEALED):
-                for statement in SCHEMA.split(";"):
-                    self._file.execute(statement)
-                self._file.execute("INSERT OR IGNORE INTO about VALUES ('schema', ?)", (json.dumps(VERSION),))
-        # One look at all of it, whoever writes meanwhile.
-        self._file.execute("BEGIN")
-        try:
-            row = self._file.execute("SELECT value FROM about WHERE name = 'schema'").fetchone()
-            found = json.loads(str(row[0])) if row else None
-            if found != VERSION:
-                raise UserError(
-                    f"{self.path} was made by another version (store {found}, this program writes {VERSION}); finish "
-                    f"it with that version, or name another folder."
-                )
-            ((said,),) = self._file.execute("PRAGMA integrity_check(1)")
-            if said != "ok":
-                raise sqlite3.DatabaseError(said)
-            self._require_sealed(("schema", *SEALED))
-        finally:
-            self._file.execute("COMMIT")
-
-    def _require_sealed(self, tables: Iterable[str]) -> None:
-        kept = dict(self._file.execute("SELECT name, sha256 FROM seals"))
-        for table in tables:
-            if kept.get(table) != self._digest(table):
-                raise sqlite3.DatabaseError(f"the checksum of its table {table} differs")
-
-    def _digest(self, table: str) -> str:
-        """SHA-256 of every value of a table; of ``schema``, of what the tables are."""
-        what = "name, sql FROM sqlite_master ORDER BY name" if table == "schema" else f"* FROM {table} ORDER BY rowid"
-        digest = hashlib.sha256()
-        for row in self._file.execute(f"SELECT {what}"):
-            digest.update(repr(row).encode("utf-8", "surrogatepass"))
-        return digest.hexdigest()
-
-    @contextmanager
-    def _transaction(self, *tables: str) -> Iterator[None]:
-        """Change these tables, all or nothing; what was damaged before is found before it is sealed anew."""
-        with self._faults():
-            try:
-                self._file.execute("BEGIN IMMEDIATE")
-                new = not self._file.execute("SELECT 1 FROM sqlite_master").fetchone()
-                if not new:
-                    self._require_sealed(tables)
-                yield
-                sums = [(table, self._digest(table)) for table in (*tables, *(("schema",) if new else ()))]
-                self._file.executemany("INSERT OR REPLACE INTO seals VALUES (?, ?)", sums)
-                self._file.execute("COMMIT")
-            except BaseException:
-                # Ctrl-C may come between any two of these, and SQLite may have given up by itself, as on a full disk.
-                if self._file.in_transaction:
-                    self._file.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _faults(self) -> Iterator[None]:
-        """Turn errors of SQLite into a ``UserError``: the file cannot be written, or it is damaged."""
-        try:
-            yield
-        except sqlite3.OperationalError as problem:
-            if getattr(problem, "sqlite_errorname", "").startswith(UNWRITTEN):
-                raise UserError(
-                    f"{self.path} cannot be written ({problem}); make room or name another folder, then go on."
-                ) from problem
-            raise self._damaged(problem) from problem
-        except (sqlite3.DatabaseError, json.JSONDecodeError, UnicodeDecodeError) as problem:
-            raise self._damaged(problem) from problem
-
-    def _damaged(self, problem: Exception) -> UserError:
-        return UserError(
-            f"{self.path} is damaged ({problem}); restore it from a copy, or move it away: fleets that have "
-            f"checkpoints go on from them."
-        )
 
 
 def _row(run: Run, squad: Squad, place: int) -> tuple[Any, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -35,14 +34,9 @@ def save(path: Path, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]
     text = np.frombuffer(json.dumps({"version": VERSION, **about}).encode(), np.uint8)
     np.savez(buffer, allow_pickle=False, **{"about.json": text}, **arrays)
     content = buffer.getbuffer()
-    with atomic_path(path) as own:
-        with own.open("wb") as file:
-            file.write(hashlib.sha256(content).digest())
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            path.replace(_before(path))
+    with atomic_path(path, keep=_before(path)) as own, own.open("wb") as file:
+        file.write(hashlib.sha256(content).digest())
+        file.write(content)
 
 
 def load(path: Path) -> tuple[dict[str, Any], Arrays] | None:

@@ -114,7 +114,7 @@ def test_more_seeds_train_only_those(finished, recordings, tmp_path, monkeypatch
         return whole(self, progress)
 
     monkeypatch.setattr(Fleet, "train", counted)
-    more = Runner(replace(runner.study, seeds=3), folder, data=recordings, quiet=True).run()
+    more = Runner(replace(runner.study, seeds=3), folder, data=recordings, quiet=True, more=True).run()
     assert trained == [2, 2]
     assert {row.seeds for row in more.rows if row.role != "teacher"} == {3}
 

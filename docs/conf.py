@@ -8,7 +8,7 @@ sys.path.insert(0, str(HERE.parent / "src"))
 
 from stillmotion import __version__  # noqa: E402
 from stillmotion.reports.pages import card_page  # noqa: E402
-from stillmotion.signals import cards  # noqa: E402
+from stillmotion.signals import list_cards  # noqa: E402
 
 project = "stillmotion"
 author = "the stillmotion maintainers"
@@ -30,7 +30,7 @@ def write_generated() -> None:
     """Card pages, made anew at every build."""
     folder = HERE / "_generated" / "datasets"
     folder.mkdir(parents=True, exist_ok=True)
-    for name, card in cards().items():
+    for name, card in list_cards().items():
         page = folder / f"{name}.md"
         text = card_page(card)
         if not page.exists() or page.read_text() != text:

@@ -17,8 +17,8 @@ import method_results
 
 import stillmotion.training  # noqa: F401 - before any import of keras: it chooses the backend.
 from stillmotion.errors import UserError
-from stillmotion.methods import METHODS, Method, Number, method
-from stillmotion.networks import build
+from stillmotion.methods import METHODS, Method, Range, get_method
+from stillmotion.networks import build_network
 from stillmotion.training.lesson import student_network, teacher_network
 
 FOLDER = Path(__file__).parent / "methods"
@@ -37,7 +37,7 @@ ATTENDED, ATTENTION = (("deepconvlstm-om", "deepconvlstm-lm"),), "channel:r=2,sp
 
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
-    for way in [method(name) for name in sys.argv[1:]] or METHODS.values():
+    for way in [get_method(name) for name in sys.argv[1:]] or METHODS.values():
         (FOLDER / f"{way.name}.md").write_text(page(way), encoding="utf-8")
     (FOLDER / "index.md").write_text(index(), encoding="utf-8")
 
@@ -115,7 +115,7 @@ def numbers(way: Method) -> list[str]:
     return ["## Numbers", "\n".join(rows)]
 
 
-def searched(number: Number) -> str:
+def searched(number: Range) -> str:
     if number.low == number.high:
         return "no"
     return f"{number.low:g} to {number.high:g}{', by factors' if number.log else ''}"
@@ -156,7 +156,7 @@ def trained_beside(way: Method, teacher: str, student: str) -> int:
 @cache
 def built(name: str, attended: bool) -> Any:
     """A network, with attention or without."""
-    return build(name, SHAPE, **({"attention": ATTENTION} if attended else {}))
+    return build_network(name, SHAPE, **({"attention": ATTENTION} if attended else {}))
 
 
 if __name__ == "__main__":

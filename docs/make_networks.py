@@ -11,7 +11,15 @@ from importlib import import_module
 from inspect import cleandoc
 from pathlib import Path
 
-from stillmotion.networks import Network, build, cost, graph, inference, network, networks
+from stillmotion.networks import (
+    Network,
+    build_network,
+    get_network,
+    list_networks,
+    make_inference_model,
+    network_cost,
+    read_graph,
+)
 from stillmotion.networks import attention as cbam
 from stillmotion.networks.graph import Graph, Node
 
@@ -35,7 +43,7 @@ ROW, BOX, LANE = 46, (196, 30), 224
 
 def main() -> None:
     FOLDER.joinpath("figures").mkdir(parents=True, exist_ok=True)
-    for entry in [network(name) for name in sys.argv[1:]] or networks():
+    for entry in [get_network(name) for name in sys.argv[1:]] or list_networks():
         (FOLDER / "figures" / f"{entry.name}.svg").write_text(drawing(entry), encoding="utf-8")
         (FOLDER / f"{entry.name}.md").write_text(page(entry), encoding="utf-8")
 
@@ -92,7 +100,7 @@ def costs(entry: Network) -> list[str]:
     for shape, data in SHAPES.items():
         if shape[0] < entry.least_window:
             continue
-        counted = cost(build(entry, shape))
+        counted = network_cost(build_network(entry, shape))
         published = f"{entry.published[shape]:,}" if shape in entry.published else "–"
         numbers = f"{counted.params:,} | {published} | {counted.flops:,} | {counted.flops_convolutions:,}"
         memory = f"{counted.weight_bytes_int8:,} B | {counted.activation_bytes_int8:,} B"
@@ -102,7 +110,7 @@ def costs(entry: Network) -> list[str]:
 
 def drawing(entry: Network) -> str:
     """The network's graph as an SVG: boxes in rows by depth, one lane a branch."""
-    boxes, inputs = simplified(graph(inference(build(entry, DRAWN))))
+    boxes, inputs = simplified(read_graph(make_inference_model(build_network(entry, DRAWN))))
     row: dict[str, int] = {}
     lane: dict[str, int] = {}
     for name in boxes:

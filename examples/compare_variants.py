@@ -3,17 +3,17 @@
 import numpy as np
 
 import stillmotion as sm
-from stillmotion.evaluation import Predictions, compare, tally
-from stillmotion.windows import features
+from stillmotion.evaluation import Predictions, compare_variants, count_confusion
+from stillmotion.windows import extract_features
 
 
 def predictions(variant: str, sensors: str) -> Predictions:
     """Every person tested once; means and spreads of features come from training people."""
     windows = sm.cut(sm.load("simulated", sensors=sensors))
-    table = features(windows).values
+    table = extract_features(windows).values
     said = np.empty_like(windows.labels)
     tested_in = np.empty(len(windows), np.int64)
-    for number, fold in enumerate(sm.splits(windows, "subjects:4").folds):
+    for number, fold in enumerate(sm.make_splits(windows, "subjects:4").folds):
         train = table[fold.train]
         scaled = (table - train.mean(0)) / np.maximum(train.std(0), 1e-9)
         classes = range(len(windows.spec.classes))
@@ -32,7 +32,7 @@ def predictions(variant: str, sensors: str) -> Predictions:
 
 
 both = [predictions("acc", "wrist.acc"), predictions("acc-gyr", "wrist.acc,wrist.gyr")]
-found = compare(tally(both), against="acc")
+found = compare_variants(count_confusion(both), against="acc")
 for one in found.standings:
     print(f"{one.variant}: macro-F1 {one.macro_f1}, accuracy {one.accuracy:.3f}, {one.people} people")
 for one in found.comparisons:

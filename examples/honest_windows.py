@@ -4,9 +4,9 @@ import stillmotion as sm
 
 people = sm.load("simulated", sensors="wrist.acc,wrist.gyr")
 windows = sm.cut(people)
-splits = sm.splits(windows, "subjects:4")
+splits = sm.make_splits(windows, "subjects:4")
 statistics = [sm.fit_statistics(windows, fold.train) for fold in splits.folds]
-audit = sm.audit(windows, splits, statistics=statistics)
+audit = sm.audit_splits(windows, splits, statistics=statistics)
 print(audit)
 assert audit.clean
 

@@ -4,9 +4,9 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
 import stillmotion as sm
-from stillmotion.evaluation import confusion, macro_f1
+from stillmotion.evaluation import confusion_matrix, macro_f1
 from stillmotion.signals import Channel
-from stillmotion.windows import features
+from stillmotion.windows import extract_features
 
 RATE, LENGTH, HOP = 25, 50, 25
 
@@ -35,14 +35,14 @@ for finding in sm.inspect(data).findings:
 
 windows = sm.cut(data)
 assert np.array_equal(windows.values(), X.astype(np.float32))
-table = features(windows).values
+table = extract_features(windows).values
 for protocol in ("published", "subjects:3"):
-    split = sm.splits(windows, protocol)
-    report = sm.audit(windows, split)
+    split = sm.make_splits(windows, protocol)
+    report = sm.audit_splits(windows, split)
     scores = []
     for fold in split.folds:
         forest = RandomForestClassifier(100, random_state=0).fit(table[fold.train], windows.labels[fold.train])
-        counts = confusion(windows.labels[fold.test], forest.predict(table[fold.test]), len(data.spec.classes))
+        counts = confusion_matrix(windows.labels[fold.test], forest.predict(table[fold.test]), len(data.spec.classes))
         scores.append(float(macro_f1(counts)))
     verdict = "nothing crosses" if report.clean else report.findings[0].evidence
     print(f"{protocol}: macro-F1 {100 * np.mean(scores):.1f} %; {verdict}")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 import stillmotion as sm  # before keras: it chooses the backend
-from stillmotion.signals import propose
+from stillmotion.signals import propose_mapping
 from stillmotion.training import Recipe
 
 #: ppm of CO₂ that a minute adds in each state, and where it ends.
@@ -38,7 +38,7 @@ with tempfile.TemporaryDirectory() as folder:
     written(path)
 
     # What a look at it proposes is completed by what only its owner knows. A room is what is split by here.
-    proposal = propose(path, {"subject": "room", "unit_of_time": "s", "window": 1200.0})
+    proposal = propose_mapping(path, {"subject": "room", "unit_of_time": "s", "window": 1200.0})
     mapping = dict(proposal.values) | {"rename": {"meetng": "meeting"}}
     air = sm.load(path, mapping=mapping)
     print(f"{len(air.subjects)} rooms, {', '.join(air.spec.channel_names)}: {', '.join(air.spec.classes)}")
@@ -46,8 +46,8 @@ with tempfile.TemporaryDirectory() as folder:
         print(f"  {finding.severity}: {finding.text}")
 
     windows = sm.cut(sm.resample(air, air.spec.rate))
-    fold = sm.splits(windows, "subjects:4").folds[0]
-    model = sm.networks.build("mlp-small", windows.spec, seed=0)
+    fold = sm.make_splits(windows, "subjects:4").folds[0]
+    model = sm.networks.build_network("mlp-small", windows.spec, seed=0)
     labels = windows.labels
     sm.fit(
         model,

@@ -1,17 +1,17 @@
 """Train a larger network, distil it into a light one, and score both on people neither has seen."""
 
 import stillmotion as sm  # before keras: it chooses the backend
-from stillmotion.evaluation import confusion, people_interval
+from stillmotion.evaluation import confusion_matrix, subject_interval
 from stillmotion.training import Recipe
 
 windows = sm.cut(sm.resample(sm.load("simulated", sensors="wrist.acc,wrist.gyr"), 25))
-fold = sm.splits(windows, "subjects:4").folds[0]
+fold = sm.make_splits(windows, "subjects:4").folds[0]
 train, choose, test = (windows.values(side) for side in (fold.train, fold.validation, fold.test))
 y = windows.labels
 chosen_by = (choose, y[fold.validation])
 
-teacher = sm.networks.build("deepconvlstm-mm", windows.spec, seed=0)
-student = sm.networks.build("deepconvlstm-lm", windows.spec, seed=0)
+teacher = sm.networks.build_network("deepconvlstm-mm", windows.spec, seed=0)
+student = sm.networks.build_network("deepconvlstm-lm", windows.spec, seed=0)
 recipe = Recipe(epochs=12, patience=4)
 sm.fit(teacher, train, y[fold.train], validation=chosen_by, recipe=recipe)
 sm.fit(student, train, y[fold.train], validation=chosen_by, recipe=recipe, teacher=teacher)
@@ -20,8 +20,8 @@ for name, model in (("teacher", teacher), ("student", student)):
     guess = model.predict(test, verbose=0).argmax(1)
     subjects = windows.subjects[fold.test]
     tables = [
-        confusion(y[fold.test][subjects == person], guess[subjects == person], len(windows.spec.classes))
+        confusion_matrix(y[fold.test][subjects == person], guess[subjects == person], len(windows.spec.classes))
         for person in sorted(set(subjects))
     ]
-    cost = sm.networks.cost(model)
-    print(f"{name}: macro-F1 {people_interval(tables)}, {cost.params:,} parameters, {cost.flops:,} FLOPs")
+    cost = sm.networks.network_cost(model)
+    print(f"{name}: macro-F1 {subject_interval(tables)}, {cost.params:,} parameters, {cost.flops:,} FLOPs")

@@ -114,9 +114,9 @@ def test_cost_prints_the_published_counts_and_json(still):
 @pytest.mark.filterwarnings("ignore::stillmotion.errors.DataWarning")
 @pytest.mark.parametrize("name", ["hapt", "uci-har", "wisdm-2019"])
 def test_every_honest_protocol_of_the_real_sets_is_clean_and_published_never(still, real, name):
-    from stillmotion.signals import card
+    from stillmotion.signals import get_card
 
-    for protocol in card(name).protocols:
+    for protocol in get_card(name).protocols:
         asked = "subjects:10" if protocol == "subjects:k" else protocol
         code, out, _ = still("audit", name, "--protocol", asked, "--data", real(name), "--json")
         found = json.loads(out)

@@ -24,11 +24,18 @@ import stillmotion.training  # noqa: F401  Before any import of keras: it choose
 from stillmotion.cli import main
 from stillmotion.errors import UserError
 from stillmotion.escaping import escape_csv, escape_html, escape_latex, escape_markdown, unescape_csv, write_csv
-from stillmotion.evaluation import Interval, Predictions, compare, read_predictions, tally, write_predictions
+from stillmotion.evaluation import (
+    Interval,
+    Predictions,
+    compare_variants,
+    count_confusion,
+    read_predictions,
+    write_predictions,
+)
 from stillmotion.names import is_text, make_file_name, make_visible, require_file_name, require_name
-from stillmotion.signals import Channel, Dataset, Recording, SignalSpec, load, propose
+from stillmotion.signals import Channel, Dataset, Recording, SignalSpec, load, propose_mapping
 from stillmotion.studies import Results, Row, Study, Variant, read_study
-from stillmotion.studies.leads import Lead
+from stillmotion.studies.leads import TeacherGap
 
 #: Would leave their folder, cannot be a file on one of the systems, or are taken.
 NO_FILES = {
@@ -295,7 +302,7 @@ def test_a_control_character_in_a_table_of_parquet_is_refused(name: str, tmp_pat
 
 
 def test_a_column_that_cannot_be_shown_is_not_proposed(tmp_path: Path) -> None:
-    found = propose(table(tmp_path, column="ay\x1b[2J"))
+    found = propose_mapping(table(tmp_path, column="ay\x1b[2J"))
     assert is_text(json.dumps(found.to_dict(), ensure_ascii=False))
     assert any("ay\\u001b[2J" in remark for remark in found.remarks)
 
@@ -385,7 +392,7 @@ def row(name: str) -> Row:
 
 @pytest.fixture(scope="module")
 def results() -> Results:
-    lead = Lead("[teacher](x)", Interval(0.1, 0.05, 0.2, 9, 0.95))
+    lead = TeacherGap("[teacher](x)", Interval(0.1, 0.05, 0.2, 9, 0.95))
     rows = tuple(map(row, NAMES))
     return Results(NAMES[0], NAMES[9], "lm", "loso", False, 9, (lead,), (), rows, None, 1, True, 60.0)
 
@@ -416,7 +423,7 @@ def test_the_terminal_shows_names_as_they_are(results: Results, wide: None, caps
     from stillmotion.reports.study import show_results
     from stillmotion.reports.verdicts import show_compared, show_events
 
-    found = compare(tally([said(name, classes=("a", "b", "c")) for name in NAMES]))
+    found = compare_variants(count_confusion([said(name, classes=("a", "b", "c")) for name in NAMES]))
     scores = dict.fromkeys(("segment_f1", "onset_delay_s", "missed", "false_transitions_per_hour", "hours"), 1.0)
     for show in (
         lambda: show_results(results),
@@ -527,7 +534,7 @@ def test_figures_of_classes_show_names_as_they_are(tmp_path: Path) -> None:
     from stillmotion.reports.figures.classes import classes
 
     names = NAMES[:3]
-    counted = tally([said(name, classes=names) for name in names])
+    counted = count_confusion([said(name, classes=names) for name in names])
     (figure,) = classes(cast(Any, SimpleNamespace(tally=counted)))
     root = ET.fromstring(figure.save(tmp_path))
     assert set(names) <= {"".join(node.itertext()).replace("\xa0", " ") for node in root.iter("text")}
@@ -585,7 +592,7 @@ def test_markdown_reads_nothing_into_a_name_wherever_it_stands(name: str) -> Non
 
 
 def test_the_card_of_a_bundle_shows_names_as_they_are() -> None:
-    from stillmotion.networks.card import card
+    from stillmotion.networks.card import write_card
 
     units = ("g|x", "`id`")
     channels = tuple(Channel(name.replace(".", ""), str(n), units[n % 2]) for n, name in enumerate(NAMES[:6]))
@@ -595,7 +602,7 @@ def test_the_card_of_a_bundle_shows_names_as_they_are() -> None:
         weight_bytes_int8=1, activation_bytes_int8=1,
     )  # fmt: skip
     scores = [{"subject": name, "accuracy": 0.5} for name in NAMES]
-    text = card(cast(Any, counted), spec, scores, {"data": {"name": "<script>"}, "[x](y)": "*a*"})
+    text = write_card(cast(Any, counted), spec, scores, {"data": {"name": "<script>"}, "[x](y)": "*a*"})
     cells, tags = rendered(text)
     assert [row[0] for row in cells[-len(NAMES) :]] == list(NAMES)
     assert {len(row) for row in cells} == {2}
@@ -621,7 +628,7 @@ def test_results_as_csv_hold_no_formula(results: Results, tmp_path: Path) -> Non
 
 
 def test_a_network_named_like_markup_is_shown_as_it_is() -> None:
-    from stillmotion.networks import cost_table
+    from stillmotion.networks import format_cost
 
     layer = SimpleNamespace(name="[/]", kind="Dense", shape=(1,), params=1, multiply_adds=1, flops=1)
     layer.flops_convolutions = 0
@@ -630,7 +637,7 @@ def test_a_network_named_like_markup_is_shown_as_it_is() -> None:
         weight_bytes_int8=1, activation_bytes=1, activation_bytes_int8=1, normaliser_flops=0, auxiliary_params=0,
     )  # fmt: skip
     out = Console(width=200, file=io.StringIO())
-    out.print(cost_table(cast(Any, counted)))
+    out.print(format_cost(cast(Any, counted)))
     shown = cast(io.StringIO, out.file).getvalue()
     assert "[red]x" in shown
     assert "[/]" in shown

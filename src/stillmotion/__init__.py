@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .signals import from_arrays, inspect, load, resample
     from .studies import run_study
     from .training import fit
-    from .windows import audit, cut, fit_statistics, splits
+    from .windows import audit_splits, cut, fit_statistics, make_splits
 
 _ROOMS = ("signals", "windows", "networks", "evaluation", "methods", "training", "studies")
 _SHORT = {
@@ -30,15 +30,15 @@ _SHORT = {
     "inspect": "signals",
     "resample": "signals",
     "cut": "windows",
-    "splits": "windows",
-    "audit": "windows",
+    "make_splits": "windows",
+    "audit_splits": "windows",
     "fit_statistics": "windows",
     "fit": "training",
     "run_study": "studies",
 }
 
 __all__ = [
-    "audit",
+    "audit_splits",
     "cut",
     "evaluation",
     "fit",
@@ -46,12 +46,12 @@ __all__ = [
     "from_arrays",
     "inspect",
     "load",
+    "make_splits",
     "methods",
     "networks",
     "resample",
     "run_study",
     "signals",
-    "splits",
     "studies",
     "training",
     "windows",

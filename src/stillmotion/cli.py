@@ -225,14 +225,14 @@ def _demo(options: argparse.Namespace) -> int:
 
 def _datasets(options: argparse.Namespace) -> int:
     from .reports import screen
-    from .signals import cards
+    from .signals import list_cards
 
     if options.json:
         from dataclasses import asdict
 
-        _print([asdict(card) | {"protocols": card.protocols} for card in cards().values()])
+        _print([asdict(card) | {"protocols": card.protocols} for card in list_cards().values()])
     else:
-        screen.show_cards(cards(), options.data)
+        screen.show_cards(list_cards(), options.data)
     return 0
 
 
@@ -276,11 +276,11 @@ def _inspect(options: argparse.Namespace) -> int:
 def _audit(options: argparse.Namespace) -> int:
     from .reports import screen
     from .signals import load
-    from .windows import audit, fit_statistics, splits
+    from .windows import audit_splits, fit_statistics, make_splits
 
     windows = _cut(options)
-    made = splits(windows, options.protocol, seed=options.seed)
-    found = audit(
+    made = make_splits(windows, options.protocol, seed=options.seed)
+    found = audit_splits(
         windows,
         made,
         statistics=[fit_statistics(windows, fold.train) for fold in made.folds],
@@ -294,10 +294,10 @@ def _audit(options: argparse.Namespace) -> int:
 
 
 def _cost(options: argparse.Namespace) -> int:
-    from .networks import cost_table, network_cost, networks, saved_cost
+    from .networks import format_cost, list_networks, named_network_cost, saved_cost
 
     path = Path(options.network)
-    named = options.network in [network.name for network in networks()]
+    named = options.network in [network.name for network in list_networks()]
     shape = [getattr(options, option) for option in SHAPE]
     if not named and (path.suffix == ".keras" or len(path.parts) > 1 or path.exists()):
         given = [option for option in (*SHAPE, "attention", "recurrence") if getattr(options, option) is not None]
@@ -308,14 +308,16 @@ def _cost(options: argparse.Namespace) -> int:
         missing = [f"--{option}" for option, value in zip(SHAPE, shape, strict=True) if value is None]
         if named and missing:
             raise UserError(f"{options.network} is a network of any shape; say {', '.join(missing)}.")
-        found = network_cost(options.network, tuple(shape), attention=options.attention, recurrence=options.recurrence)
+        found = named_network_cost(
+            options.network, tuple(shape), attention=options.attention, recurrence=options.recurrence
+        )
     if options.json:
         _print(found.to_dict())
     else:
         from .reports.screen import console
 
         sizes = " → ".join(" × ".join(map(str, size)) for size in (found.input_shape, found.output_shape))
-        console().print(cost_table(found, title=f"{found.network}: {sizes}"))
+        console().print(format_cost(found, title=f"{found.network}: {sizes}"))
     return 0
 
 
@@ -323,16 +325,16 @@ def _compare(options: argparse.Namespace) -> int:
     from . import evaluation
 
     predictions = evaluation.read_predictions(*options.predictions)
-    tally = evaluation.tally(predictions)
-    found = evaluation.compare(tally, against=options.against, margin=options.margin / 100)
+    tally = evaluation.count_confusion(predictions)
+    found = evaluation.compare_variants(tally, against=options.against, margin=options.margin / 100)
     timed = [one for one in predictions if one.recording is not None and one.time is not None]
-    events = {one.variant: evaluation.event_scores(one).to_dict() for one in timed}
-    calibrated = {one.variant: evaluation.calibration(one) for one in predictions}
+    events = {one.variant: evaluation.score_events(one).to_dict() for one in timed}
+    calibrated = {one.variant: evaluation.compute_calibration(one) for one in predictions}
     if options.json:
         reliability = {
             name: None if one is None else {"ece": one.ece, "bins": one.rows()} for name, one in calibrated.items()
         }
-        rows = {"by_person": evaluation.rows_by_person(tally), "by_class": evaluation.rows_by_class(tally)}
+        rows = {"by_person": evaluation.rows_by_subject(tally), "by_class": evaluation.rows_by_class(tally)}
         _print(found.to_dict() | {"calibration": reliability, "events": events} | rows)
     else:
         from .reports.verdicts import show_compared, show_events
@@ -344,7 +346,7 @@ def _compare(options: argparse.Namespace) -> int:
 
 def _study(options: argparse.Namespace) -> int:
     from .reports import study as pages
-    from .studies import Planner, Runner, gather, read_study
+    from .studies import Planner, Runner, load_study_data, read_study
 
     study = read_study(options.spec, *options.set)
     folder = options.out or Path("studies") / study.name
@@ -355,7 +357,7 @@ def _study(options: argparse.Namespace) -> int:
         from .studies.folder import require_folder
 
         require_folder(folder, study, more=options.more)
-        lines = plan_lines(Planner.of(study, gather(study, data=options.data)))
+        lines = plan_lines(Planner.of(study, load_study_data(study, data=options.data)))
         if options.json:
             _print([asdict(line) for line in lines])
         else:
@@ -373,9 +375,9 @@ def _study(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     from .reports.report import write_report
-    from .studies import read_beside
+    from .studies import read_protocol_gap
 
-    found = None if options.beside is None else read_beside(options.folder, options.beside, data=options.data)
+    found = None if options.beside is None else read_protocol_gap(options.folder, options.beside, data=options.data)
     path = write_report(options.folder, data=options.data, published=options.published, beside=found)
     if options.json:
         _print({"report": str(path)} | ({} if found is None else {"beside": found.to_dict()}))

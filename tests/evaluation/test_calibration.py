@@ -7,7 +7,7 @@ import pytest
 from sklearn.calibration import calibration_curve
 
 from stillmotion.errors import UserError
-from stillmotion.evaluation import Reliability, are_probabilities, confidence_sums, reliability
+from stillmotion.evaluation import Reliability, are_probabilities, compute_reliability, confidence_sums
 
 
 def drawn(samples=400, classes=4, seed=0):
@@ -18,7 +18,7 @@ def drawn(samples=400, classes=4, seed=0):
 @pytest.mark.parametrize("bins", [1, 7, 15])
 def test_bins_and_ece_are_those_of_a_plain_loop_and_of_scikit_learn(bins):
     labels, shares = drawn()
-    found = reliability(labels, shares, bins=bins)
+    found = compute_reliability(labels, shares, bins=bins)
     confidence, right = shares.max(1), shares.argmax(1) == labels
     ece = 0.0
     for number in range(bins):
@@ -44,8 +44,8 @@ def test_bins_and_ece_are_those_of_a_plain_loop_and_of_scikit_learn(bins):
 def test_a_model_that_means_what_it_says_has_no_error_and_a_boaster_has():
     shares = np.tile([0.75, 0.25], (400, 1))
     labels = np.repeat([0, 0, 0, 1], 100)
-    assert reliability(labels, shares).ece == pytest.approx(0)
-    assert reliability(labels, np.tile([1.0, 0.0], (400, 1))).ece == pytest.approx(0.25)
+    assert compute_reliability(labels, shares).ece == pytest.approx(0)
+    assert compute_reliability(labels, np.tile([1.0, 0.0], (400, 1))).ece == pytest.approx(0.25)
 
 
 def test_logits_are_told_from_probabilities():
@@ -67,14 +67,14 @@ def test_logits_are_told_from_probabilities():
 )
 def test_what_cannot_be_calibrated_is_refused(labels, shares, bins, said):
     with pytest.raises(UserError, match=said):
-        reliability(labels, shares, bins=bins)
+        compute_reliability(labels, shares, bins=bins)
 
 
 def test_sums_of_parts_add_up_to_the_reliability_of_the_whole():
     random = np.random.default_rng(5)
     shares = random.dirichlet(np.ones(4), 90)
     labels = random.integers(0, 4, 90)
-    whole = reliability(labels, shares, bins=7)
+    whole = compute_reliability(labels, shares, bins=7)
     parts = [confidence_sums(labels[part], shares[part], bins=7) for part in (slice(0, 20), slice(20, 90))]
     added = Reliability.of(sum(parts))
     assert added.ece == pytest.approx(whole.ece)

@@ -11,12 +11,12 @@ from scipy import stats
 from stillmotion.bench.cohorts import World, simulate
 from stillmotion.errors import UnknownName, UserError
 from stillmotion.evaluation import (
-    Tally,
+    ConfusionMatrices,
     balanced_accuracy,
-    compare,
-    corrected_t,
+    compare_variants,
+    corrected_t_test,
+    flip_signs,
     macro_f1,
-    sign_flips,
     weighted_f1,
 )
 from stillmotion.evaluation.resampling import draw, strata
@@ -28,7 +28,7 @@ def study(gain=1.0, people=12, folds=3, seeds=3, seed=0, **more):
 
 def test_the_endpoint_is_pooled_over_people_and_averaged_over_seeds():
     made = study()
-    found = compare(made, against="plain")
+    found = compare_variants(made, against="plain")
     pooled = macro_f1(made.counts.sum(2)).mean(1)  # not the mean over people, nor that of seeds pooled
     assert [one.macro_f1.score for one in found.standings] == pytest.approx(pooled)
     assert found.comparisons[0].difference.score == pytest.approx(pooled[1] - pooled[0])
@@ -40,7 +40,7 @@ def test_the_endpoint_is_pooled_over_people_and_averaged_over_seeds():
 
 def test_the_interval_is_students_t_times_the_spread_of_crossed_resamples():
     made = study(seeds=2, people=6, folds=2)
-    found = compare(made, against="plain", resamples=200, seed=7).comparisons[0].difference
+    found = compare_variants(made, against="plain", resamples=200, seed=7).comparisons[0].difference
     rng = np.random.default_rng(7)
     persons = draw(strata(made.folds), 200, rng)
     runs = draw(np.zeros(2, np.int64), 200, rng) / 2
@@ -57,7 +57,7 @@ def test_the_interval_is_students_t_times_the_spread_of_crossed_resamples():
 @pytest.mark.parametrize(("folds", "freedom"), [(9, 8), (1, 8), (3, 2)])
 def test_with_one_seed_whole_folds_are_drawn_unless_each_person_has_a_model_of_his_own(folds, freedom):
     made = study(seeds=1, people=9, folds=folds)
-    found = compare(made, against="plain", resamples=300).comparisons[0]
+    found = compare_variants(made, against="plain", resamples=300).comparisons[0]
     units = 3 if folds == 3 else 9
     weights = draw(np.zeros(units, np.int64), 300, np.random.default_rng(0))
     if folds == 3:
@@ -71,18 +71,21 @@ def test_with_one_seed_whole_folds_are_drawn_unless_each_person_has_a_model_of_h
 
 
 def test_one_run_of_each_is_judged_as_one_run():
-    found = compare(study(gain=2.0, people=20, folds=1, seeds=1), against="plain").comparisons[0]
+    found = compare_variants(study(gain=2.0, people=20, folds=1, seeds=1), against="plain").comparisons[0]
     assert found.verdict == "better in one run"
-    assert compare(study(gain=2.0, people=20, folds=20, seeds=1), against="plain").comparisons[0].verdict == "better"
+    assert (
+        compare_variants(study(gain=2.0, people=20, folds=20, seeds=1), against="plain").comparisons[0].verdict
+        == "better"
+    )
 
 
 def test_a_clear_gain_is_better_and_the_other_way_round_worse():
-    better = compare(study(gain=2.0, people=20), against="plain").comparisons[0]
+    better = compare_variants(study(gain=2.0, people=20), against="plain").comparisons[0]
     assert (better.verdict, better.not_inferior) == ("better", True)
     assert better.difference.low > 0
     assert better.p_adjusted == better.flips.p < 0.05
     assert better.gaining > 0.9
-    worse = compare(study(gain=2.0, people=20), against="taught").comparisons[0]
+    worse = compare_variants(study(gain=2.0, people=20), against="taught").comparisons[0]
     assert (worse.verdict, worse.not_inferior, worse.variant) == ("worse", False, "plain")
     assert worse.difference.score == pytest.approx(-better.difference.score)
     assert worse.effect == pytest.approx(-better.effect)
@@ -90,15 +93,15 @@ def test_a_clear_gain_is_better_and_the_other_way_round_worse():
 
 def test_no_gain_is_not_distinguishable_and_equal_only_within_the_margin():
     made = study(gain=0.0, people=20, taste=0.05)
-    found = compare(made, against="plain", margin=0.001).comparisons[0]
+    found = compare_variants(made, against="plain", margin=0.001).comparisons[0]
     assert (found.verdict, found.not_inferior) == ("not distinguishable", False)
-    assert compare(made, against="plain", margin=0.2).comparisons[0].not_inferior
+    assert compare_variants(made, against="plain", margin=0.2).comparisons[0].not_inferior
 
 
 def test_a_variant_against_itself_is_0_for_sure():
     made = study()
     twin = replace(made, counts=made.counts[[0, 0]])
-    found = compare(twin, against="plain").comparisons[0]
+    found = compare_variants(twin, against="plain").comparisons[0]
     assert (found.difference.low, found.difference.score, found.difference.high) == (0, 0, 0)
     assert (found.verdict, found.effect, found.gaining, found.flips.p) == ("not distinguishable", None, 0.5, 1)
     assert found.not_inferior
@@ -110,8 +113,8 @@ def test_the_effect_is_the_difference_in_standard_deviations_between_people():
     counts = np.zeros((2, 1, 8, 2, 2))
     counts[..., 0, 0] = counts[..., 1, 1] = hits[:, None]
     counts[..., 0, 1] = counts[..., 1, 0] = 100 - hits[:, None]
-    made = Tally(("a", "b"), (0,), tuple("stuvwxyz"), ("0",) * 8, ("0", "1"), counts)
-    found = compare(made, against="b").comparisons[0]
+    made = ConfusionMatrices(("a", "b"), (0,), tuple("stuvwxyz"), ("0",) * 8, ("0", "1"), counts)
+    found = compare_variants(made, against="b").comparisons[0]
     own = (hits[0] - hits[1]) / 100
     assert found.effect == pytest.approx(own.mean() / own.std(ddof=1))
     assert found.gaining == pytest.approx((own > 0).mean() + (own == 0).mean() / 2)
@@ -119,47 +122,47 @@ def test_the_effect_is_the_difference_in_standard_deviations_between_people():
 
 def test_folds_are_compared_by_the_corrected_t():
     made = study(people=12, folds=4)
-    found = compare(made, against="plain").comparisons[0]
+    found = compare_variants(made, against="plain").comparisons[0]
     differences = []
     for fold in "0123":
         own = [at for at, name in enumerate(made.folds) if name == fold]
         score = macro_f1(made.counts[:, :, own].sum(2)).mean(1)
         differences.append(score[1] - score[0])
-    assert found.folds_t == corrected_t(differences, share=1 / 3)
-    assert compare(study(folds=1), against="plain").comparisons[0].folds_t is None
+    assert found.folds_t == corrected_t_test(differences, share=1 / 3)
+    assert compare_variants(study(folds=1), against="plain").comparisons[0].folds_t is None
 
 
 def test_the_correction_covers_every_comparison_of_the_family_and_what_stands_apart_is_another():
     made = study(gain=0.9, people=10, seed=3)
     counts = np.concatenate([made.counts, made.counts[[1]], made.counts[[0]]])
     four = replace(made, variants=("lm", "a", "forest", "c"), counts=counts)
-    found = compare(four)
+    found = compare_variants(four)
     assert (found.against, found.family, found.apart) == ("lm", ("a", "forest", "c"), ())
     p = [one.flips.p for one in found.comparisons]
-    assert p[0] == p[1] == sign_flips(made.counts[1], made.counts[0]).p
+    assert p[0] == p[1] == flip_signs(made.counts[1], made.counts[0]).p
     # One and the same variant twice is one comparison under every flip: it costs nothing.
     assert [one.p_adjusted for one in found.comparisons] == [p[0], p[0], 1]
     weaker, noise = (simulate(World(gain=gain), people=10, folds=3, seeds=3, seed=8).counts[1] for gain in (0.3, 0))
     other = replace(four, counts=np.stack([counts[0], weaker, noise, counts[3]]))
-    together, alone = compare(other), compare(other, apart=("forest", "regression"))
+    together, alone = compare_variants(other), compare_variants(other, apart=("forest", "regression"))
     assert (alone.family, alone.apart) == (("a", "c"), ("forest",))
     assert [one.p_adjusted for one in alone.comparisons] == [one.flips.p for one in alone.comparisons]
     assert max(one.p_adjusted - one.flips.p for one in together.comparisons) > 0
 
 
 def test_one_person_has_no_interval_and_one_variant_no_comparison():
-    alone = compare(study(people=1, folds=1), against="plain").comparisons[0]
+    alone = compare_variants(study(people=1, folds=1), against="plain").comparisons[0]
     assert (alone.difference.low, alone.flips, alone.p_adjusted, alone.effect) == (None, None, None, None)
     assert alone.not_inferior is None
     assert alone.verdict == "one person: no verdict"
     assert "so there is no interval and no test" in alone.notes[0]
     made = study()
-    single = compare(replace(made, variants=("only",), counts=made.counts[:1]))
+    single = compare_variants(replace(made, variants=("only",), counts=made.counts[:1]))
     assert (single.comparisons, single.ranks, single.against, len(single.standings)) == ((), (), None, 1)
 
 
 def test_what_few_people_and_seeds_cannot_show_is_said():
-    said = compare(study(people=4, folds=1, seeds=1), against="plain").comparisons[0]
+    said = compare_variants(study(people=4, folds=1, seeds=1), against="plain").comparisons[0]
     assert said.notes == (
         "A difference cannot be shown with 4 subjects: no p below 0.125 exists, and 0.05 is asked.",
         "One training run each: the figures are about these models; another run may differ more.",
@@ -171,7 +174,7 @@ def test_runs_that_are_missing_cost_what_they_must_and_no_more():
     made = study(seeds=3)
     counts = made.counts.copy()
     counts[1, 2] = 0  # the last seed of the second variant never ran
-    found = compare(replace(made, counts=counts), against="plain")
+    found = compare_variants(replace(made, counts=counts), against="plain")
     assert [one.seeds for one in found.standings] == [3, 2]
     assert found.comparisons[0].seeds == 2
     assert found.comparisons[0].notes == ("Left out, not whole for all of taught, plain: seed 2.",)
@@ -184,7 +187,7 @@ def test_a_study_that_has_just_begun_is_told_as_far_as_it_goes():
     counts = np.concatenate([made.counts] * 2)
     counts[2] = 0  # never ran
     counts[0, 1], counts[3, 0] = 0, 0  # no seed in common with the reference
-    found = compare(replace(made, variants=("lm", "b", "none", "other"), counts=counts))
+    found = compare_variants(replace(made, variants=("lm", "b", "none", "other"), counts=counts))
     assert [one.variant for one in found.standings] == ["lm", "b", "other"]
     assert found.family == ("b",)
     assert found.ranks == ()
@@ -197,18 +200,18 @@ def test_a_study_that_has_just_begun_is_told_as_far_as_it_goes():
 
 def test_the_reference_is_lm_where_there_is_one_and_unknown_ones_are_refused():
     made = study()
-    assert compare(made).against == "plain", "the first"
-    assert compare(replace(made, variants=("rb-kd", "lm"))).against == "lm"
+    assert compare_variants(made).against == "plain", "the first"
+    assert compare_variants(replace(made, variants=("rb-kd", "lm"))).against == "lm"
     with pytest.raises(UnknownName, match="Unknown variant 'lm'"):
-        compare(made, against="lm")
+        compare_variants(made, against="lm")
     for wrong, said in (({"margin": -1}, "margin is 0 or more"), ({"level": 2}, "level"), ({"resamples": 1}, "two or")):
         with pytest.raises(UserError, match=said):
-            compare(made, **wrong)
+            compare_variants(made, **wrong)
 
 
 def test_everything_found_can_be_written_as_json():
     import json
 
-    found = json.loads(json.dumps(compare(study(), against="plain").to_dict()))
+    found = json.loads(json.dumps(compare_variants(study(), against="plain").to_dict()))
     assert found["comparisons"][0]["difference"]["people"] == 12
     assert found["comparisons"][0]["flips"]["exact"] is True

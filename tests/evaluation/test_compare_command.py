@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stillmotion.cli import main
-from stillmotion.evaluation import Predictions, compare, tally, write_predictions
+from stillmotion.evaluation import Predictions, compare_variants, count_confusion, write_predictions
 
 PEOPLE, WINDOWS = 10, 40
 
@@ -62,8 +62,10 @@ def test_json_holds_what_the_call_from_python_gives(still, files):
     code, out, _ = still("compare", *files, "--against", "taught", "--margin", "2", "--json")
     assert code == 0
     found = json.loads(out)
-    made = tally([predictions(name, skill) for name, skill in (("plain", 0.7), ("taught", 0.9), ("twin", 0.7))])
-    wanted = json.loads(json.dumps(compare(made, against="taught", margin=0.02).to_dict()))
+    made = count_confusion(
+        [predictions(name, skill) for name, skill in (("plain", 0.7), ("taught", 0.9), ("twin", 0.7))]
+    )
+    wanted = json.loads(json.dumps(compare_variants(made, against="taught", margin=0.02).to_dict()))
     assert {name: found[name] for name in wanted} == wanted
     assert len(found["by_person"]) == 3 * PEOPLE
     assert [row["class"] for row in found["by_class"][:3]] == ["0", "1", "2"]

@@ -14,13 +14,13 @@ from sklearn.metrics import f1_score
 from stillmotion.bench.cohorts import World, simulate
 from stillmotion.errors import UserError
 from stillmotion.evaluation import (
-    best_of_tries,
-    compare,
-    corrected_t,
+    compare_variants,
+    corrected_t_test,
     critical_difference,
+    expected_best,
+    flip_signs,
     macro_f1,
-    ranks,
-    sign_flips,
+    rank_variants,
 )
 from stillmotion.evaluation.corrected_t import fold_share
 
@@ -41,7 +41,7 @@ def by_hand(variant, reference, swap):
 
 def test_sign_flips_are_a_permutation_done_by_hand():
     reference, variant = simulate(World(gain=0.8, classes=3), people=4, folds=2, seeds=2, seed=1).counts
-    found = sign_flips(variant, reference)
+    found = flip_signs(variant, reference)
     every = [by_hand(variant, reference, swap) for swap in itertools.product([0, 1], repeat=4)]
     assert found.difference == pytest.approx(every[0])
     assert found.exact
@@ -57,7 +57,7 @@ def test_with_one_class_f1_of_equal_people_it_is_the_permutation_test_of_scipy()
     counts = np.zeros((2, 1, 9, 2, 2))
     counts[..., 0, 0] = counts[..., 1, 1] = hits[:, None]
     counts[..., 0, 1] = counts[..., 1, 0] = 100 - hits[:, None]
-    found = sign_flips(*counts)
+    found = flip_signs(*counts)
     said = stats.permutation_test(
         hits,
         lambda a, b: np.sum(a) - np.sum(b),
@@ -70,61 +70,61 @@ def test_with_one_class_f1_of_equal_people_it_is_the_permutation_test_of_scipy()
 
 def test_many_people_are_flipped_at_random_and_agree_with_all_patterns():
     reference, variant = simulate(World(gain=0.1), people=16, folds=4, seeds=2, seed=5).counts
-    exact = sign_flips(variant, reference)
+    exact = flip_signs(variant, reference)
     assert exact.exact
     assert exact.flips == 2**15
     # The 17th person was said the same of by both: every pattern counts twice, so p stays what it was.
     more = [np.concatenate([one, reference[:, :1]], axis=1) for one in (variant, reference)]
-    drawn = sign_flips(*more, flips=20_000, seed=1)
+    drawn = flip_signs(*more, flips=20_000, seed=1)
     assert not drawn.exact
     pooled = [np.concatenate([one, reference[:, :1]], axis=1) for one in (variant, reference)]
     assert drawn.difference == pytest.approx(float((macro_f1(pooled[0].sum(1)) - macro_f1(pooled[1].sum(1))).mean()))
     assert drawn.p == pytest.approx(exact.p, abs=0.03)
     assert drawn.smallest == 1 / 20_001
-    assert drawn == sign_flips(*more, flips=20_000, seed=1)
+    assert drawn == flip_signs(*more, flips=20_000, seed=1)
 
 
 def test_a_variant_equals_itself_and_flips_say_so():
     one = simulate(World(), people=7, folds=2, seeds=2, seed=0).counts[0]
-    found = sign_flips(one, one)
+    found = flip_signs(one, one)
     assert (found.difference, found.p) == (0, 1)
 
 
 def test_p_never_falls_below_what_the_people_allow():
     reference, variant = simulate(World(gain=3, taste=0), people=5, folds=2, seeds=3, seed=0).counts
-    assert sign_flips(variant, reference).p == sign_flips(variant, reference).smallest == 1 / 16
+    assert flip_signs(variant, reference).p == flip_signs(variant, reference).smallest == 1 / 16
 
 
 def test_under_no_difference_p_is_below_5_percent_one_time_in_20():
     low = 0
     for study in range(300):
         first, second = simulate(World(gain=0, run=0), people=8, folds=2, seeds=1, seed=study).counts
-        low += sign_flips(first, second).p <= 0.05
+        low += flip_signs(first, second).p <= 0.05
     assert low / 300 < 0.05 + 3 * math.sqrt(0.05 * 0.95 / 300)
 
 
 def test_the_corrected_t_is_that_of_nadeau_and_bengio():
     values, share = np.array([0.02, 0.05, -0.01, 0.03]), 1 / 3
-    found = corrected_t(values, share=share)
+    found = corrected_t_test(values, share=share)
     t = values.mean() / math.sqrt((1 / 4 + share) * values.var(ddof=1))
     assert (found.t, found.p) == pytest.approx((t, 2 * stats.t.sf(t, 3)))
     plain = stats.ttest_1samp(values, 0)
-    assert corrected_t(values, share=0).p == pytest.approx(plain.pvalue)
+    assert corrected_t_test(values, share=0).p == pytest.approx(plain.pvalue)
     assert found.p > plain.pvalue
 
 
 def test_the_share_of_cross_validation_is_one_over_the_other_folds():
     assert fold_share(["0", "1", "2", "3"] * 5) == pytest.approx(1 / 3)
-    assert corrected_t([0.1, 0.1], share=1).p == 0
-    assert corrected_t([0.0, 0.0], share=1).p == 1
+    assert corrected_t_test([0.1, 0.1], share=1).p == 0
+    assert corrected_t_test([0.0, 0.0], share=1).p == 1
     with pytest.raises(UserError, match="two or more differences"):
-        corrected_t([0.1], share=1)
+        corrected_t_test([0.1], share=1)
 
 
 def test_the_best_of_n_tries_is_the_mean_over_all_choices_of_n():
     rng = np.random.default_rng(0)
     scores, others = rng.normal(size=7), rng.normal(size=7)
-    curve = best_of_tries(scores, others)
+    curve = expected_best(scores, others)
     for n in range(1, 8):
         picks = [list(pick) for pick in itertools.combinations(range(7), n)]
         best = [scores[pick].max() for pick in picks]
@@ -135,41 +135,41 @@ def test_the_best_of_n_tries_is_the_mean_over_all_choices_of_n():
 
 
 def test_hundreds_of_tries_do_not_overflow_and_ties_share():
-    curve = best_of_tries(np.linspace(0, 1, 600))
+    curve = expected_best(np.linspace(0, 1, 600))
     assert curve.expected[0] == pytest.approx(0.5)
     assert curve.expected[-1] == pytest.approx(1)
     assert np.all(np.diff(curve.expected) > 0)
     assert curve.expected[9] == pytest.approx((10 * 601 / 11 - 1) / 599)  # mean of the highest of 10 out of 1 … 600
-    assert best_of_tries([1, 1, 0], [0.2, 0.4, 0.9]).chosen[-1] == pytest.approx(0.3)
+    assert expected_best([1, 1, 0], [0.2, 0.4, 0.9]).chosen[-1] == pytest.approx(0.3)
     with pytest.raises(UserError, match="at least one"):
-        best_of_tries([])
+        expected_best([])
     with pytest.raises(UserError, match="2 other scores are given for 1 tries"):
-        best_of_tries([1.0], [1.0, 2.0])
+        expected_best([1.0], [1.0, 2.0])
 
 
 def test_places_follow_the_pooled_score_and_widen_where_people_disagree():
     study = simulate(World(gain=2.0), people=20, folds=4, seeds=2, seed=0)
-    first, second = ranks(study)
+    first, second = rank_variants(study)
     assert (first.variant, first.rank, second.rank) == ("plain", 2, 1)
     assert (first.low, first.high, second.low, second.high) == (2, 2, 1, 1)
-    unsure = ranks(simulate(World(gain=0.0), people=20, folds=4, seeds=2, seed=0))
+    unsure = rank_variants(simulate(World(gain=0.0), people=20, folds=4, seeds=2, seed=0))
     assert {(one.low, one.high) for one in unsure} == {(1, 2)}
-    assert ranks(simulate(World(), people=1, folds=1, seeds=2, seed=0))[0].low is None
+    assert rank_variants(simulate(World(), people=1, folds=1, seeds=2, seed=0))[0].low is None
 
 
 def test_a_place_is_certain_exactly_where_the_comparison_is():
     for seed in range(12):
         study = simulate(World(gain=0.6), people=12, folds=3, seeds=2, seed=seed)
-        difference = compare(study, against="plain").comparisons[0].difference
+        difference = compare_variants(study, against="plain").comparisons[0].difference
         clear = not difference.low <= 0 <= difference.high
-        assert all((one.low == one.high) == clear for one in ranks(study)), seed
+        assert all((one.low == one.high) == clear for one in rank_variants(study)), seed
 
 
 def test_more_variants_make_each_place_less_certain():
     pair = simulate(World(gain=0.7), people=12, folds=3, seeds=2, seed=1)
-    assert ranks(pair)[0].low == 2
+    assert rank_variants(pair)[0].low == 2
     eight = replace(pair, variants=tuple("abcdefgh"), counts=np.concatenate([pair.counts] * 4))
-    found = ranks(eight)
+    found = rank_variants(eight)
     assert [one.rank for one in found] == [6.5, 2.5] * 4
     assert found[0].low <= 5
     assert found[1].high >= 4

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from stillmotion.errors import UserError
-from stillmotion.evaluation import Predictions, event_scores
+from stillmotion.evaluation import Predictions, score_events
 
 
 def stretch(truth, said, *, hop=2.0, recording="r", times=None, seed=0, subject="anna"):
@@ -29,7 +29,7 @@ def stretch(truth, said, *, hop=2.0, recording="r", times=None, seed=0, subject=
 
 
 def test_a_perfect_model_finds_every_event_at_once():
-    found = event_scores(stretch("aaabbbccca", "aaabbbccca"))
+    found = score_events(stretch("aaabbbccca", "aaabbbccca"))
     assert found.segment_f1 == 1
     assert found.delays.tolist() == [0, 0, 0]
     assert (found.missed, found.false_transitions, found.onset_delay) == (0, 0, 0)
@@ -37,16 +37,16 @@ def test_a_perfect_model_finds_every_event_at_once():
 
 
 def test_a_late_model_is_late_by_seconds_and_makes_no_false_change():
-    found = event_scores(stretch("aaabbbcccc", "aaaabbbccc"))
+    found = score_events(stretch("aaabbbcccc", "aaaabbbccc"))
     assert found.delays.tolist() == [2, 2]
     assert found.false_transitions == 0
     # a: 3 of 4 windows, b: 2 of 4 (0.5 is enough), c: 3 of 4
     assert found.segment_f1 == 1
-    assert event_scores(stretch("aaabbbcccc", "aaaabbbccc"), overlap=0.6).segment_f1 == pytest.approx(2 * 2 / 6)
+    assert score_events(stretch("aaabbbcccc", "aaaabbbccc"), overlap=0.6).segment_f1 == pytest.approx(2 * 2 / 6)
 
 
 def test_a_flicker_is_two_false_changes_and_splits_an_event():
-    found = event_scores(stretch("aaaaabbbbb", "aabaabbbbb"))
+    found = score_events(stretch("aaaaabbbbb", "aabaabbbbb"))
     assert found.false_transitions == pytest.approx(2 / found.hours)
     # Said: aa, b, aa, bbbbb. Only bbbbb matches: each half of the a's covers 2 of 5.
     assert found.segment_f1 == pytest.approx(2 * 1 / (2 + 4))
@@ -55,14 +55,14 @@ def test_a_flicker_is_two_false_changes_and_splits_an_event():
 
 
 def test_a_change_one_window_early_is_explained_and_two_early_is_not():
-    assert event_scores(stretch("aaaabbbb", "aaabbbbb")).false_transitions == 0
+    assert score_events(stretch("aaaabbbb", "aaabbbbb")).false_transitions == 0
     early = stretch("aaaabbbb", "aabbbbbb")
-    assert event_scores(early).false_transitions > 0
-    assert event_scores(early, tolerance=4.0).false_transitions == 0
+    assert score_events(early).false_transitions > 0
+    assert score_events(early, tolerance=4.0).false_transitions == 0
 
 
 def test_an_event_nobody_noticed_is_missed_and_has_no_delay():
-    found = event_scores(stretch("aaabbaaa", "aaaaaaaa"))
+    found = score_events(stretch("aaabbaaa", "aaaaaaaa"))
     assert found.delays.tolist() == [0]
     assert found.missed == 0.5
     assert found.segment_f1 == pytest.approx(2 * 0 / (3 + 1)), "8 windows against 3 overlap by 3/8"
@@ -70,7 +70,7 @@ def test_an_event_nobody_noticed_is_missed_and_has_no_delay():
 
 def test_nothing_reaches_over_a_gap_a_recording_a_person_or_a_run():
     times = np.array([0, 2, 4, 10, 12, 14.0])
-    gap = event_scores(stretch("aaabbb", "aaabbb", times=times))
+    gap = score_events(stretch("aaabbb", "aaabbb", times=times))
     assert gap.delays.tolist() == [], "the onset of b lies within the gap"
     assert np.isnan(gap.missed)
     assert gap.segment_f1 == 1
@@ -80,7 +80,7 @@ def test_nothing_reaches_over_a_gap_a_recording_a_person_or_a_run():
         columns = ("subject", "fold", "seed", "y", "prediction", "recording", "time")
         mixed = {name: np.stack([getattr(one, name), getattr(other, name)], 1).ravel() for name in columns}
         both = Predictions.of("x", classes=["sit", "walk", "run"], **mixed)
-        found = event_scores(both)
+        found = score_events(both)
         assert (found.false_transitions, len(found.delays)) == (0, 0)
         assert found.segment_f1 == pytest.approx(2 * 1 / 4)
 
@@ -112,7 +112,7 @@ def test_segment_f1_and_delays_are_those_of_a_plain_loop(drawn):
             common = max(0, min(end, last) - max(begin, first))
             fits[i, j] = letter == other and common / (end - begin + last - first - common) >= 0.6
     rows, columns = linear_sum_assignment(-fits)  # above one half no event has two partners: any matching is the best
-    found = event_scores(stretch(truth, said), overlap=0.6)
+    found = score_events(stretch(truth, said), overlap=0.6)
     assert found.segment_f1 == pytest.approx(2 * fits[rows, columns].sum() / (len(true) + len(guessed)))
     delays = [said[begin:end].find(letter) for letter, begin, end in true[1:]]
     assert found.delays.tolist() == [2.0 * delay for delay in delays if delay >= 0]
@@ -133,11 +133,11 @@ def test_what_has_no_time_has_no_events(change, options, said):
     from dataclasses import replace
 
     with pytest.raises(UserError, match=said):
-        event_scores(replace(stretch("aabb", "aabb"), **change), **options)
+        score_events(replace(stretch("aabb", "aabb"), **change), **options)
 
 
 def test_single_windows_need_a_hop():
     one = stretch("a", "a")
     with pytest.raises(UserError, match="one window only; name the hop, or leave the time out"):
-        event_scores(one)
-    assert event_scores(one, hop=1.0).segment_f1 == 1
+        score_events(one)
+    assert score_events(one, hop=1.0).segment_f1 == 1

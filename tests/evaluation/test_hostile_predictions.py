@@ -11,7 +11,7 @@ from pyarrow import parquet
 
 from stillmotion.cli import main
 from stillmotion.errors import UserError
-from stillmotion.evaluation import Predictions, Tally, read_predictions, tally
+from stillmotion.evaluation import ConfusionMatrices, Predictions, count_confusion, read_predictions
 
 ROWS, KEY = 24, "stillmotion"
 
@@ -240,10 +240,10 @@ def test_more_names_than_a_study_has_are_refused_with_the_row(tmp_path, capsys, 
 def test_counts_that_would_fill_the_memory_are_refused():
     rows = {"subject": np.arange(300), "fold": 0, "seed": np.arange(300), "y": [999] * 300, "prediction": 0}
     with pytest.raises(UserError, match="300 seeds, 300 people and 1,000 classes"):
-        tally([Predictions.of("x", **rows)])
+        count_confusion([Predictions.of("x", **rows)])
     seeds = tuple(range(50_000))
     with pytest.raises(UserError, match="seed 7 twice"):
-        Tally(("x",), (*seeds, 7), ("a",), ("0",), ("u", "v"), np.ones((1, 50_001, 1, 2, 2), np.int64))
+        ConfusionMatrices(("x",), (*seeds, 7), ("a",), ("0",), ("u", "v"), np.ones((1, 50_001, 1, 2, 2), np.int64))
 
 
 def test_files_of_one_variant_with_other_class_names_are_not_merged(tmp_path):
@@ -287,7 +287,7 @@ def test_variants_that_do_not_fit_together_are_compared_or_refused(tmp_path, cap
 def test_folds_written_as_floats_are_the_same_folds(tmp_path):
     write(tmp_path / "a.parquet", columns())
     write(tmp_path / "b.parquet", columns(fold=np.arange(ROWS) % 3 * 1.0))
-    counted = tally(read_predictions(tmp_path / "a.parquet", tmp_path / "b.parquet"))
+    counted = count_confusion(read_predictions(tmp_path / "a.parquet", tmp_path / "b.parquet"))
     assert counted.folds == ("0", "1", "2")
 
 

@@ -8,7 +8,7 @@ from scipy import special, stats
 from sklearn.metrics import f1_score
 
 from stillmotion.errors import UserError
-from stillmotion.evaluation import accuracy, cohen_kappa, people_interval
+from stillmotion.evaluation import accuracy, cohen_kappa, subject_interval
 
 
 def cohort(people, seed, *, spread=0.15, windows=30, classes=2, skill=0.75):
@@ -33,7 +33,7 @@ def labels_of(table):
 def test_the_interval_is_that_of_a_plain_loop_over_the_same_draws(people):
     counts = cohort(people, 1, classes=3)
     resamples = 60
-    found = people_interval(counts, resamples=resamples, level=0.8, seed=3)
+    found = subject_interval(counts, resamples=resamples, level=0.8, seed=3)
     draws = np.random.default_rng(3).multinomial(people - 1, np.full(people, 1 / people), size=resamples)
     scores = []
     for draw in draws:
@@ -52,30 +52,30 @@ def test_the_interval_is_that_of_a_plain_loop_over_the_same_draws(people):
 def test_people_and_not_windows_are_resampled():
     # Every person ten times as long says no more about people: the interval stays what it was.
     counts = cohort(12, 2)
-    one, longer = people_interval(counts), people_interval(10 * counts)
+    one, longer = subject_interval(counts), subject_interval(10 * counts)
     assert (one.low, one.high) == pytest.approx((longer.low, longer.high))
-    alike = people_interval(np.repeat(counts[:1], 12, axis=0))
+    alike = subject_interval(np.repeat(counts[:1], 12, axis=0))
     assert alike.low == pytest.approx(alike.high)
 
 
 def test_other_bounds_hold_too_and_folds_are_drawn_within():
     counts = cohort(9, 5)
-    found = people_interval(counts, score=cohen_kappa, bounds=(-1, 1), folds=[0, 0, 0, 1, 1, 1, 2, 2, 2])
+    found = subject_interval(counts, score=cohen_kappa, bounds=(-1, 1), folds=[0, 0, 0, 1, 1, 1, 2, 2, 2])
     assert -1 < found.low < found.score < found.high < 1
-    assert found != people_interval(counts, score=cohen_kappa, bounds=(-1, 1))
-    perfect = people_interval(np.eye(2)[None] * np.array([3, 9, 2])[:, None, None])
+    assert found != subject_interval(counts, score=cohen_kappa, bounds=(-1, 1))
+    perfect = subject_interval(np.eye(2)[None] * np.array([3, 9, 2])[:, None, None])
     assert (perfect.low, perfect.score, perfect.high) == (1, 1, 1)
     with pytest.raises(UserError, match="2 folds are named for 9 people"):
-        people_interval(counts, folds=[0, 1])
+        subject_interval(counts, folds=[0, 1])
 
 
 def test_more_people_make_it_narrower():
-    few, many = people_interval(cohort(6, 4)), people_interval(cohort(96, 4))
+    few, many = subject_interval(cohort(6, 4)), subject_interval(cohort(96, 4))
     assert (many.high - many.low) < 0.5 * (few.high - few.low)
 
 
 def test_one_person_has_no_interval():
-    found = people_interval(cohort(1, 0))
+    found = subject_interval(cohort(1, 0))
     assert found.low is None
     assert found.high is None
     assert str(found) == f"{found.score:.3f} (one person: no interval)"
@@ -83,11 +83,11 @@ def test_one_person_has_no_interval():
 
 def test_any_score_and_seed_can_be_asked_for():
     counts = cohort(8, 3)
-    found = people_interval(counts, score=accuracy, seed=1)
+    found = subject_interval(counts, score=accuracy, seed=1)
     assert found.score == pytest.approx(np.trace(counts.sum(0)) / counts.sum())
     assert str(found) == f"{found.score:.3f} [{found.low:.3f}, {found.high:.3f}]"
-    assert found == people_interval(counts, score=accuracy, seed=1)
-    assert found != people_interval(counts, score=accuracy, seed=2)
+    assert found == subject_interval(counts, score=accuracy, seed=1)
+    assert found != subject_interval(counts, score=accuracy, seed=2)
     assert found.low < found.score < found.high
 
 
@@ -102,4 +102,4 @@ def test_any_score_and_seed_can_be_asked_for():
 )
 def test_what_is_no_table_is_refused(counts, options, said):
     with pytest.raises(UserError, match=said):
-        people_interval(counts, **options)
+        subject_interval(counts, **options)

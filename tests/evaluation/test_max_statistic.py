@@ -12,7 +12,7 @@ import pytest
 from stillmotion.bench.cohorts import World, simulate
 from stillmotion.bench.statistics import FAMILIES, family
 from stillmotion.errors import UserError
-from stillmotion.evaluation import compare, max_statistic, sign_flips
+from stillmotion.evaluation import compare_variants, flip_signs, max_statistic
 from stillmotion.evaluation.sign_flips import flip_families
 
 
@@ -59,7 +59,7 @@ def test_p_of_a_family_is_that_of_loops_over_all_flips(seed):
     # Variants that gain, lose and do neither: one-sided p, flips of the wrong axis and a missing step all differ.
     world = World(classes=3, taste=0.6)
     made = simulate(world, people=5, folds=5, seeds=2, seed=seed, gains=(1.2, -1.2, 0.1), shared=(0.0, 0.9, 0.5))
-    found = compare(made, against="plain")
+    found = compare_variants(made, against="plain")
     assert [one.p_adjusted for one in found.comparisons] == pytest.approx(adjusted_by_loops(made.counts))
     assert all(one.p_adjusted >= one.flips.p for one in found.comparisons)
 
@@ -67,8 +67,8 @@ def test_p_of_a_family_is_that_of_loops_over_all_flips(seed):
 def test_a_loss_is_as_clear_as_a_gain():
     made = simulate(World(taste=0.1), people=9, folds=9, seeds=1, seed=0, gains=(2.0, 0.0))
     losing = replace(made, variants=("taught-1", "plain", "taught-2"))
-    first = compare(made, against="plain").comparisons[0]
-    second = compare(losing, against="plain").comparisons[0]
+    first = compare_variants(made, against="plain").comparisons[0]
+    second = compare_variants(losing, against="plain").comparisons[0]
     assert first.p_adjusted == second.p_adjusted == first.flips.p == 2 / 2**9
     assert (first.verdict, second.verdict) == ("better", "worse")
 
@@ -92,15 +92,15 @@ def test_drawn_flips_count_the_observed_pattern_and_never_give_0():
     differences = np.array([[1.0, 0.2], [0.1, 0.3], [-0.1, -0.1], [0.2, 0.1]])
     assert max_statistic(differences)[0] == 1 / 4
     many = simulate(World(taste=0.1), people=20, folds=20, seeds=1, seed=0, gains=(2.0, 0.0))
-    found = compare(many, against="plain", flips=99).comparisons
+    found = compare_variants(many, against="plain", flips=99).comparisons
     assert (found[0].flips.exact, found[0].flips.flips, found[0].p_adjusted) == (False, 99, 1 / 100)
-    assert found == compare(many, against="plain", flips=99).comparisons
+    assert found == compare_variants(many, against="plain", flips=99).comparisons
 
 
 def test_a_family_of_one_has_the_p_of_the_test_itself_and_equal_variants_have_1():
     made = simulate(World(gain=0.4), people=7, folds=7, seeds=2, seed=4)
-    (one,) = compare(made, against="plain").comparisons
-    assert one.p_adjusted == one.flips.p == sign_flips(made.counts[1], made.counts[0]).p
+    (one,) = compare_variants(made, against="plain").comparisons
+    assert one.p_adjusted == one.flips.p == flip_signs(made.counts[1], made.counts[0]).p
     assert max_statistic(np.zeros((8, 2))).tolist() == [1, 1]
     for wrong in (np.zeros(3), np.zeros((0, 2)), np.array([[np.nan]])):
         with pytest.raises(UserError, match="finite differences"):
@@ -111,15 +111,15 @@ def test_subjects_that_one_variant_lacks_are_flipped_alike_in_the_others():
     made = simulate(World(gain=0.8, taste=0.5), people=6, folds=6, seeds=1, seed=2, gains=(0.8, 0.3))
     counts = made.counts.copy()
     counts[2, :, 5] = 0  # the second variant never tested the last subject
-    found = compare(replace(made, counts=counts), against="plain").comparisons
-    assert found[0].flips == sign_flips(counts[1], counts[0])
-    five = sign_flips(counts[2, :, :5], counts[0, :, :5])
+    found = compare_variants(replace(made, counts=counts), against="plain").comparisons
+    assert found[0].flips == flip_signs(counts[1], counts[0])
+    five = flip_signs(counts[2, :, :5], counts[0, :, :5])
     assert (found[1].flips.p, found[1].flips.smallest) == (five.p, five.smallest) == (five.p, 2 / 2**5)
 
 
 def test_a_gain_of_40_points_among_21_comparisons_is_shown_with_nine_subjects():
     made = simulate(World(ease=-1.0), people=9, folds=1, seeds=3, seed=1, gains=(2.4, *[0.0] * 20))
-    found = compare(made, against="plain", resamples=500)
+    found = compare_variants(made, against="plain", resamples=500)
     first = found.comparisons[0]
     assert len(found.family) == 21
     assert first.difference.score == pytest.approx(0.4, abs=0.05)
@@ -131,7 +131,7 @@ def test_a_gain_of_40_points_among_21_comparisons_is_shown_with_nine_subjects():
 @pytest.mark.parametrize("subjects", [4, 5])
 def test_with_four_or_five_subjects_it_is_said_that_nothing_can_be_shown(subjects):
     made = simulate(World(taste=0), people=subjects, folds=1, seeds=3, seed=0, gains=(3.0, 0.0))
-    found = compare(made, against="plain").comparisons
+    found = compare_variants(made, against="plain").comparisons
     assert found[0].flips.p == found[0].flips.smallest == 2 / 2**subjects
     assert found[0].verdict == "not distinguishable"
     assert any(f"cannot be shown with {subjects} subjects" in note for note in found[0].notes)

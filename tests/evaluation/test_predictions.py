@@ -9,7 +9,7 @@ from pyarrow import csv, parquet
 from sklearn.metrics import confusion_matrix
 
 from stillmotion.errors import UnknownName, UserError
-from stillmotion.evaluation import Predictions, Tally, read_predictions, tally, write_predictions
+from stillmotion.evaluation import ConfusionMatrices, Predictions, count_confusion, read_predictions, write_predictions
 from stillmotion.evaluation.tally import natural
 
 
@@ -169,7 +169,9 @@ def test_files_that_are_none_are_named(tmp_path):
 
 def test_columns_of_different_lengths_are_refused():
     columns = {"subject": ["a", "b"], "fold": 0, "seed": 0, "y": [0, 1]}
-    assert tally([Predictions.of("x", **columns, prediction=0)]).folds == ("0", "0"), "one value stands for a column"
+    assert count_confusion([Predictions.of("x", **columns, prediction=0)]).folds == ("0", "0"), (
+        "one value stands for a column"
+    )
     assert len(Predictions.of("x", **columns, prediction=[0, 1])) == 2
     for wrong, said in (
         ({"prediction": [0]}, r"prediction is \(1,\), y is \(2,\)"),
@@ -183,7 +185,7 @@ def test_columns_of_different_lengths_are_refused():
 
 def test_counts_are_those_of_scikit_learn_person_by_person():
     variants = [made("a"), made("b", seed=1)]
-    counted = tally(variants)
+    counted = count_confusion(variants)
     assert counted.people == ("p1", "p2", "p10")
     assert counted.folds == ("0", "0", "1")
     assert (counted.variants, counted.seeds) == (("a", "b"), (0, 1))
@@ -199,7 +201,7 @@ def test_people_tested_in_several_folds_are_pooled_and_those_of_the_same_folds_b
     one = Predictions.of(
         "x", subject=list("aabbc"), fold=[0, 1, 0, 1, 1], seed=0, y=[0] * 5, prediction=[0, 1, 1, 1, 0]
     )
-    counted = tally([one])
+    counted = count_confusion([one])
     assert counted.folds == ("0 + 1", "0 + 1", "1")
     np.testing.assert_array_equal(counted.counts[0, 0, :, 0], [[1, 1], [0, 2], [1, 0]])
 
@@ -207,35 +209,35 @@ def test_people_tested_in_several_folds_are_pooled_and_those_of_the_same_folds_b
 def test_variants_must_tell_the_same_classes_apart():
     named, other = made("a", classes=3), made("b", classes=3)
     object.__setattr__(named, "classes", ("x", "y", "z"))
-    assert tally([named, other]).classes == ("x", "y", "z")
+    assert count_confusion([named, other]).classes == ("x", "y", "z")
     object.__setattr__(other, "classes", ("z", "y", "x"))
     with pytest.raises(UserError, match="a tells x, y, z apart, b z, y, x"):
-        tally([named, other])
+        count_confusion([named, other])
     with pytest.raises(UserError, match="scores of 3 classes, b has 4"):
-        tally([made("a"), made("b", classes=4)])
+        count_confusion([made("a"), made("b", classes=4)])
 
 
 def test_variants_meet_on_the_people_and_seeds_they_share():
     full, part = made("full", seeds=(0, 1, 2)), made("part", seeds=(0, 1))
-    counted = tally([full, part.take((part.seed == 0) | (part.subject != "p1"))])
+    counted = count_confusion([full, part.take((part.seed == 0) | (part.subject != "p1"))])
     assert counted.tested.sum() == 9 + 5
     both, said = counted.basis("full", "part")
     assert (both.seeds, both.people) == ((0,), ("p1", "p2", "p10"))
     assert said == ("Left out, not whole for all of full, part: seeds 1, 2.",)
     alone, said = counted.basis("full")
     assert (alone.seeds, said) == ((0, 1, 2), ())
-    fewer = tally([full, part.take(part.subject != "p1")])
+    fewer = count_confusion([full, part.take(part.subject != "p1")])
     both, said = fewer.basis("part", "full")
     assert (both.variants, both.people, both.seeds) == (("part", "full"), ("p2", "p10"), (0, 1))
     assert said[1] == "Left out, not tested by all of part, full: person p1."
-    never = tally([full.take(full.seed == 0), part.take(part.seed == 1)])
+    never = count_confusion([full.take(full.seed == 0), part.take(part.seed == 1)])
     with pytest.raises(UserError, match="no person in common"):
         never.basis("full", "part")
 
 
 def test_windows_that_differ_between_variants_are_said():
     full, part = made("full"), made("part")
-    assert tally([full, part.take(np.arange(len(part)) != 3)]).basis("full", "part")[1] == (
+    assert count_confusion([full, part.take(np.arange(len(part)) != 3)]).basis("full", "part")[1] == (
         "Windows per person and class differ within full and part.",
     )
 
@@ -253,11 +255,11 @@ def test_windows_that_differ_between_variants_are_said():
 def test_counts_that_do_not_fit_their_names_are_refused(change, said):
     whole = {"variants": ("x",), "seeds": (0,), "people": ("a", "b"), "folds": ("0", "0"), "classes": ("u", "v")}
     whole["counts"] = np.ones((1, 1, 2, 2, 2))
-    assert Tally(**whole).number("x") == 0
+    assert ConfusionMatrices(**whole).number("x") == 0
     with pytest.raises(UnknownName, match="Unknown variant 'y'"):
-        Tally(**whole).number("y")
+        ConfusionMatrices(**whole).number("y")
     with pytest.raises(UserError, match=said):
-        Tally(**{**whole, **change})
+        ConfusionMatrices(**{**whole, **change})
 
 
 def test_names_sort_as_people_count():

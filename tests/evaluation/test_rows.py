@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, precision_recall_fscore_support, recall_score
 
-from stillmotion.evaluation import rows_by_class, rows_by_person, tally
+from stillmotion.evaluation import count_confusion, rows_by_class, rows_by_subject
 
 from .test_predictions import made
 
@@ -14,7 +14,7 @@ from .test_predictions import made
 def test_a_persons_scores_are_over_his_own_classes_and_averaged_over_seeds():
     one = made("lm", classes=3)
     one = one.take((one.subject != "p1") | (one.y != 2))
-    rows = {row["subject"]: row for row in rows_by_person(tally([one]))}
+    rows = {row["subject"]: row for row in rows_by_subject(count_confusion([one]))}
     assert list(rows) == ["p1", "p2", "p10"]
     for person, row in rows.items():
         f1, balanced = [], []
@@ -31,14 +31,14 @@ def test_a_persons_scores_are_over_his_own_classes_and_averaged_over_seeds():
 def test_a_seed_that_never_tested_a_person_is_no_zero():
     one = made("lm")
     one = one.take((one.subject != "p1") | (one.seed == 0))
-    (row,) = [row for row in rows_by_person(tally([one])) if row["subject"] == "p1"]
+    (row,) = [row for row in rows_by_subject(count_confusion([one])) if row["subject"] == "p1"]
     own = (one.subject == "p1") & (one.seed == 0)
     assert row["accuracy"] == pytest.approx((one.y[own] == one.prediction[own]).mean())
 
 
 def test_a_class_is_pooled_over_people_and_averaged_over_seeds():
     one = made("lm", classes=3)
-    rows = rows_by_class(tally([one]))
+    rows = rows_by_class(count_confusion([one]))
     by_seed = [
         precision_recall_fscore_support(one.y[own], one.prediction[own], labels=[0, 1, 2], zero_division=0)
         for own in (one.seed == 0, one.seed == 1)

@@ -22,7 +22,7 @@ from stillmotion.evaluation import (
     accuracy,
     balanced_accuracy,
     cohen_kappa,
-    confusion,
+    confusion_matrix,
     f1_per_class,
     macro_f1,
     precision_per_class,
@@ -43,7 +43,7 @@ pairs = st.integers(2, 6).flatmap(
 def test_scores_are_those_of_scikit_learn(given):
     classes, drawn = given
     truth, guess = np.array(drawn).T
-    counts = confusion(truth, guess, classes)
+    counts = confusion_matrix(truth, guess, classes)
     labels = list(range(classes))
     np.testing.assert_array_equal(counts, confusion_matrix(truth, guess, labels=labels))
     options = {"labels": labels, "zero_division": 0}
@@ -62,7 +62,7 @@ def test_scores_are_those_of_scikit_learn(given):
 
 
 def test_precision_and_recall_are_not_mixed_up():
-    counts = confusion([0, 0, 0, 1], [0, 1, 1, 1], 2)  # the true class is the row
+    counts = confusion_matrix([0, 0, 0, 1], [0, 1, 1, 1], 2)  # the true class is the row
     np.testing.assert_array_equal(counts, [[1, 2], [0, 1]])
     np.testing.assert_allclose(precision_per_class(counts), [1, 1 / 3])
     np.testing.assert_allclose(recall_per_class(counts), [1 / 3, 1])
@@ -72,12 +72,12 @@ def test_precision_and_recall_are_not_mixed_up():
 
 
 def test_one_class_alone_agrees_by_chance_only():
-    assert cohen_kappa(confusion([1, 1], [1, 1], 3)) == 0
-    assert balanced_accuracy(confusion([1, 1], [1, 1], 3)) == 1
+    assert cohen_kappa(confusion_matrix([1, 1], [1, 1], 3)) == 0
+    assert balanced_accuracy(confusion_matrix([1, 1], [1, 1], 3)) == 1
 
 
 def test_a_class_that_nobody_has_counts_0_or_is_left_out():
-    counts = confusion([0, 0, 1, 1], [0, 0, 1, 0], 3)
+    counts = confusion_matrix([0, 0, 1, 1], [0, 0, 1, 0], 3)
     by_class = [4 / 5, 2 / 3, 0]
     np.testing.assert_allclose(f1_per_class(counts), by_class)
     assert macro_f1(counts) == pytest.approx(sum(by_class) / 3)
@@ -101,7 +101,7 @@ def test_tables_of_many_give_a_score_each():
 
 
 def test_no_sample_at_all_scores_0():
-    empty = confusion([], [], 3)
+    empty = confusion_matrix([], [], 3)
     assert empty.shape == (3, 3)
     assert macro_f1(empty) == accuracy(empty) == macro_f1(empty, absent="skip") == 0
     assert weighted_f1(empty) == balanced_accuracy(empty) == cohen_kappa(empty) == 0
@@ -118,4 +118,4 @@ def test_no_sample_at_all_scores_0():
 )
 def test_labels_that_make_no_table_are_refused(truth, guess, said):
     with pytest.raises(UserError, match=said):
-        confusion(truth, guess, 3)
+        confusion_matrix(truth, guess, 3)

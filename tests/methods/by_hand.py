@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from stillmotion.methods import Batch, method
+from stillmotion.methods import Batch, get_method
 
 Tree = dict[str, np.ndarray]
 Loops = Callable[[Batch, Tree, Tree, dict[str, float], Tree], dict[str, float]]
@@ -67,7 +67,7 @@ def resized(x: np.ndarray, length: int) -> np.ndarray:
 def extras_of(name: str, student: Tree, teacher: Tree, **options: str) -> Tree:
     """What the method draws for these taps, biases moved off 0."""
     shapes = [{tap: values.shape[1:] for tap, values in taps.items()} for taps in (student, teacher)]
-    made = method(name, **options).draw_extras(*shapes, 5)
+    made = get_method(name, **options).draw_extras(*shapes, 5)
     rng = np.random.default_rng(1)
     return {tap: values.astype(np.float64) + 0.1 * rng.normal(size=values.shape) for tap, values in made.items()}
 
@@ -88,7 +88,7 @@ def check(
 
     ``mutual`` is, for methods that train both, what the gradient descends: the loops' sum with targets held still.
     """
-    way = method(name, **options)
+    way = get_method(name, **options)
     told = way.resolve(numbers or {})
     extras = extras_of(name, student, teacher, **options)
     single = partial(jax.tree.map, lambda leaf: np.asarray(leaf, np.float32))

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stillmotion.methods import METHODS, Batch, hmkd, method, trace_terms
+from stillmotion.methods import METHODS, Batch, get_method, hmkd, trace_terms
 from stillmotion.methods.losses import cross_entropy as ce
 
 from . import test_attention_distillation as attention
@@ -90,7 +90,7 @@ CASES = {
 
 
 def traced(name, student, teacher, numbers=None, **options):
-    way = method(name, **options)
+    way = get_method(name, **options)
     shapes = [{tap: values.shape[1:] for tap, values in each.items()} for each in (student, teacher)]
     return trace_terms(way, *(shapes if way.teacher_taps else (shapes[0], {})), way.resolve(numbers or {}))
 
@@ -100,7 +100,7 @@ class Loops:
 
     def __init__(self, name, **options):
         self.loops, (student, teacher) = CASES[name]
-        self.way, size = method(name, **options), len(student["logits"])
+        self.way, size = get_method(name, **options), len(student["logits"])
         self.numbers = self.way.resolve({})
         self.batch = labels(size, student["logits"].shape[1], done=0.05)
         self.trees = {"student": student, "teacher": teacher}

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from stillmotion.errors import UnknownName, UserError
-from stillmotion.methods import Batch, find_taps, method
-from stillmotion.methods.alignment import aligned, interpolation
+from stillmotion.methods import Batch, find_taps, get_method
+from stillmotion.methods.alignment import align, interpolation_matrix
 
-RAB = method("rab-kd")
+RAB = get_method("rab-kd")
 BATCH, CLASSES = 3, 4
 
 
@@ -97,7 +97,7 @@ def single(tree):
 )
 def test_every_term_is_that_of_the_formulas(mine, theirs, square, project):
     student, teacher = taps(**mine, seed=1), taps(**theirs, seed=2)
-    way = method("rab-kd", project=project)
+    way = get_method("rab-kd", project=project)
     extras = way.draw_extras(shapes(student), shapes(teacher), 3)
     assert bool(extras) == (mine["width"] != theirs["width"])
     extras = {name: values + 0.1 if name.endswith("bias") else values for name, values in extras.items()}
@@ -141,7 +141,7 @@ def test_the_teachers_map_is_the_target_and_gets_no_gradient_from_a_projector_of
         "student/channel_attention_2/kernel",
         "student/channel_attention_2/bias",
     }
-    turned = method("rab-kd", project="teacher").draw_extras(shapes(student), shapes(teacher), 0)
+    turned = get_method("rab-kd", project="teacher").draw_extras(shapes(student), shapes(teacher), 0)
     assert {name: values.shape for name, values in turned.items()} == {
         "teacher/channel_attention_2/kernel": (5, 3),
         "teacher/channel_attention_2/bias": (3,),
@@ -179,7 +179,7 @@ def test_unequal_numbers_of_maps_are_refused():
 @pytest.mark.parametrize(("source", "target"), [(2, 7), (7, 2), (5, 5), (1, 4), (6, 1)])
 def test_interpolation_is_numpys_along_one_axis(source, target):
     values = np.random.default_rng(0).normal(size=source)
-    weights = interpolation(source, target)
+    weights = interpolation_matrix(source, target)
     np.testing.assert_allclose(weights.sum(1), 1, rtol=1e-6)
     expected = (
         [values.mean()] if target == 1 else np.interp(np.linspace(0, source - 1, target), np.arange(source), values)
@@ -189,9 +189,9 @@ def test_interpolation_is_numpys_along_one_axis(source, target):
 
 def test_a_map_over_time_alone_is_compared_with_one_over_time_and_sensors():
     flat = np.random.default_rng(0).normal(size=(2, 4)).astype(np.float32)
-    wide = np.asarray(aligned(flat, (4, 3)))
+    wide = np.asarray(align(flat, (4, 3)))
     np.testing.assert_allclose(wide, np.repeat(flat[:, :, None], 3, axis=2), rtol=1e-6)
-    np.testing.assert_allclose(aligned(wide, (4,)), flat, rtol=1e-6)
+    np.testing.assert_allclose(align(wide, (4,)), flat, rtol=1e-6)
 
 
 def test_taps_are_found_by_pattern_and_what_is_missing_is_named():
@@ -204,8 +204,8 @@ def test_taps_are_found_by_pattern_and_what_is_missing_is_named():
 
 def test_an_unknown_option_or_choice_is_named_with_the_valid_ones():
     with pytest.raises(UnknownName, match="project"):
-        method("rab-kd", direction="student")
+        get_method("rab-kd", direction="student")
     with pytest.raises(UnknownName, match="student"):
-        method("rab-kd", project="both")
-    assert method("rab-kd").chosen == {"project": "student"}
-    assert method("rab-kd", project="teacher").chosen == {"project": "teacher"}
+        get_method("rab-kd", project="both")
+    assert get_method("rab-kd").chosen == {"project": "student"}
+    assert get_method("rab-kd", project="teacher").chosen == {"project": "teacher"}

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import stillmotion.methods
-from stillmotion.methods import METHODS, Method, Number, method_code
+from stillmotion.methods import METHODS, Method, Range, method_code
 from stillmotion.methods.lm import objective
 
 METHOD = """
@@ -129,7 +129,7 @@ def test_code_that_is_reached_in_roundabout_ways_counts():
 
 def test_a_method_of_a_session_without_source_counts_by_what_python_made_of_it():
     def make(text):
-        space = {"Method": Method, "Number": Number}
+        space = {"Method": Method, "Number": Range}
         exec(compile(textwrap.dedent(text), "<nowhere>", "exec"), space)
         return method_code(space["OWN"])
 

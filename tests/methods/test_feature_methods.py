@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stillmotion.methods import METHODS, Batch, Unfit, method
-from stillmotion.methods.alignment import averaging
-from stillmotion.methods.stages import MOMENTS, averaged, condensed, middle, stage_pairs
+from stillmotion.methods import METHODS, Batch, IncompatibleNetworks, get_method
+from stillmotion.methods.alignment import averaging_matrix
+from stillmotion.methods.stages import TIME_STEPS, averaged, condense, middle, stage_pairs
 
 from .by_hand import check, cross_entropy, drawn, kl, labels, linear, resized, stretches
 
@@ -286,17 +286,17 @@ def test_stages_are_paired_evenly_the_last_with_the_last():
 
 def test_stages_are_seen_as_sequences_whatever_their_axes():
     given = taps(0, stage1=(40, 3, 2), stage2=(9, 4), stage10=(7,), embedding=(2, 3))
-    seen = condensed(given)
+    seen = condense(given)
     assert {name: x.shape[1:] for name, x in seen.items() if name != "logits"} == {
-        "stage1": (MOMENTS, 2),
+        "stage1": (TIME_STEPS, 2),
         "stage2": (9, 4),
         "stage10": (1, 7),
         "embedding": (2, 3),
     }
-    expected = np.stack([stretches(x.mean(1), MOMENTS) for x in given["stage1"]])
+    expected = np.stack([stretches(x.mean(1), TIME_STEPS) for x in given["stage1"]])
     np.testing.assert_allclose(seen["stage1"], expected, atol=1e-5)
     assert set(middle(given)) == {"logits", "embedding", "stage2"}
-    for name, x in condensed(seen).items():
+    for name, x in condense(seen).items():
         np.testing.assert_allclose(x, seen[name])
     for name, x in averaged(given).items():
         expected = seen[name] if name in ("logits", "embedding") else seen[name].mean(1, keepdims=True)
@@ -305,14 +305,14 @@ def test_stages_are_seen_as_sequences_whatever_their_axes():
 
 def test_at_sees_the_energy_of_a_stage_over_time():
     given = taps(0, stage1=(5, 3, 2), stage2=(7,))
-    seen = method("at").view(given)
+    seen = get_method("at").view(given)
     np.testing.assert_allclose(seen["stage1"][..., 0], (given["stage1"] ** 2).mean((2, 3)), rtol=1e-5)
     assert seen["stage2"].shape == (B, 1, 1)
 
 
 @pytest.mark.parametrize(("source", "target"), [(7, 3), (6, 2), (5, 5), (9, 1)])
 def test_fewer_moments_are_means_of_stretches(source, target):
-    weights = averaging(source, target)
+    weights = averaging_matrix(source, target)
     np.testing.assert_allclose(weights.sum(1), 1, rtol=1e-6)
     x = np.random.default_rng(0).normal(size=(source, 2))
     np.testing.assert_allclose(weights @ x, stretches(x, target), atol=1e-6)
@@ -320,7 +320,7 @@ def test_fewer_moments_are_means_of_stretches(source, target):
 
 def test_at_refuses_a_network_without_a_course_in_time():
     shapes = {"stage1": (1, 1), "stage2": (1, 1)}
-    with pytest.raises(Unfit, match="the student's paired stages have none"):
-        method("at").draw_extras(shapes, {"stage1": (16, 1)}, 0)
-    with pytest.raises(Unfit, match="the teacher's paired stages have none"):
-        method("at").draw_extras({"stage1": (16, 1)}, shapes, 0)
+    with pytest.raises(IncompatibleNetworks, match="the student's paired stages have none"):
+        get_method("at").draw_extras(shapes, {"stage1": (16, 1)}, 0)
+    with pytest.raises(IncompatibleNetworks, match="the teacher's paired stages have none"):
+        get_method("at").draw_extras({"stage1": (16, 1)}, shapes, 0)

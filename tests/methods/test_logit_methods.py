@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stillmotion.methods import METHODS, Batch, method
+from stillmotion.methods import METHODS, Batch, get_method
 from stillmotion.methods.dist import correlation
 
 from .by_hand import SHAPES, check, cross_entropy, drawn, kl, labels, linear, softmax
@@ -230,5 +230,5 @@ def test_answers_without_doubt_or_without_difference_have_finite_losses_and_slop
 
 
 def test_kd_is_rb_kd_under_its_common_name():
-    assert method("kd").objective is method("takd").objective is method("rb-kd").objective
-    assert method("kd").numbers == method("rb-kd").numbers
+    assert get_method("kd").objective is get_method("takd").objective is get_method("rb-kd").objective
+    assert get_method("kd").numbers == get_method("rb-kd").numbers

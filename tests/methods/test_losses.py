@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stillmotion.errors import UnknownName, UserError
-from stillmotion.methods import METHODS, Batch, method
-from stillmotion.methods.losses import cross_entropy, divergence
+from stillmotion.methods import METHODS, Batch, get_method
+from stillmotion.methods.losses import cross_entropy, kl_divergence
 
 #: Each would show a mean over the wrong axis; few, since each is compiled.
 SHAPES = st.sampled_from([(1, 2), (3, 5), (5, 3), (7, 9)])
@@ -74,7 +74,7 @@ def test_cross_entropy_is_the_sum_over_classes_and_the_mean_over_windows(shape, 
 @given(shape=SHAPES, seed=st.integers(0, 2**31), temperature=st.floats(0.5, 15))
 def test_divergence_is_the_sum_over_classes_and_the_mean_over_windows(shape, seed, temperature):
     student, teacher, *_ = drawn(shape, seed)
-    value = divergence(teacher.astype(np.float32), student.astype(np.float32), np.float32(temperature))
+    value = kl_divergence(teacher.astype(np.float32), student.astype(np.float32), np.float32(temperature))
     assert float(value) == pytest.approx(loop_divergence(teacher, student, temperature), rel=1e-4, abs=1e-6)
     assert float(value) >= -1e-6
 
@@ -87,7 +87,7 @@ def test_gradients_are_those_of_the_formulas(shape):
     np.testing.assert_allclose(
         by_jax, slope(lambda z: loop_cross_entropy(z, targets, weights, offset), student), atol=2e-6
     )
-    by_jax = jax_gradient(lambda z: divergence(teacher.astype(np.float32), z, 3.0), student)
+    by_jax = jax_gradient(lambda z: kl_divergence(teacher.astype(np.float32), z, 3.0), student)
     np.testing.assert_allclose(by_jax, slope(lambda z: loop_divergence(teacher, z, 3.0), student), atol=2e-6)
 
 
@@ -127,8 +127,8 @@ def test_certain_answers_give_finite_losses():
     logits = np.array([[200.0, -200.0, 0.0], [-300.0, 300.0, 0.0]], np.float32)
     batch = Batch(np.eye(3, dtype=np.float32)[[0, 0]], np.ones(2, np.float32), np.zeros(3, np.float32))
     assert float(cross_entropy(batch, logits)) == pytest.approx(300)
-    assert np.isfinite(float(divergence(logits, logits[::-1], 1.0)))
-    assert np.isfinite(jax_gradient(lambda z: divergence(logits, z, 1.0), logits[::-1])).all()
+    assert np.isfinite(float(kl_divergence(logits, logits[::-1], 1.0)))
+    assert np.isfinite(jax_gradient(lambda z: kl_divergence(logits, z, 1.0), logits[::-1])).all()
 
 
 def test_lm_is_the_cross_entropy_alone():
@@ -146,10 +146,10 @@ def test_methods_are_found_by_name_and_say_what_they_are():
         assert one.source
         for number in one.numbers.values():
             assert number.low <= number.default <= number.high
-    assert method("lm") is METHODS["lm"]
-    assert method(METHODS["rb-kd"]) is METHODS["rb-kd"]
+    assert get_method("lm") is METHODS["lm"]
+    assert get_method(METHODS["rb-kd"]) is METHODS["rb-kd"]
     with pytest.raises(UnknownName, match="Unknown method 'rbkd'. Did you mean 'rb-kd'"):
-        method("rbkd")
+        get_method("rbkd")
 
 
 def test_numbers_of_a_method_are_checked():

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from stillmotion.methods import Batch, method
+from stillmotion.methods import Batch, get_method
 from stillmotion.methods.hmkd import WIDTH, ensemble_weights
 
 from .by_hand import check, cross_entropy, drawn, kl, labels, linear, softmax
@@ -149,7 +149,7 @@ def test_hmkd_is_its_formula(numbers, ensemble):
 
 def slopes(name, numbers, terms, **options):
     """Slopes of chosen terms in student, teacher and extras."""
-    way = method(name, **options)
+    way = get_method(name, **options)
     batch = Batch(*(np.asarray(part, np.float32) for part in labels(B, C)))
     single = partial(jax.tree.map, np.float32)
     shapes = [dict(STUDENT), dict(TEACHER)]
@@ -196,7 +196,7 @@ def test_each_part_of_hmkd_can_be_left_out():
 
 
 def test_the_weights_of_the_ensemble_have_a_floor_and_sum_to_one():
-    told = method("hmkd").resolve({})
+    told = get_method("hmkd").resolve({})
     found = ensemble_weights({"ensemble/weights": np.array([30.0, 0, 0, 0, 0])}, told, STUDENT, TEACHER)
     assert list(found) == ["student/stage1", "student/stage2", "teacher/stage1", "teacher/stage2", "teacher/stage3"]
     assert sum(found.values()) == pytest.approx(1, abs=1e-6)
@@ -209,7 +209,7 @@ def test_the_weights_of_the_ensemble_have_a_floor_and_sum_to_one():
 
 def test_hmkd_counts_what_it_trains_beside_the_networks():
     taps = [dict(STUDENT), dict(TEACHER)]
-    made = method("hmkd").draw_extras(*taps, 0)
+    made = get_method("hmkd").draw_extras(*taps, 0)
     widths = [3, 2, 2, 5, 4]
     head = WIDTH * C + C
     expected = sum(width * WIDTH + WIDTH + head for width in widths) + 3 * head + len(widths)

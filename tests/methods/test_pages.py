@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stillmotion.methods import METHODS
-from stillmotion.networks import networks
+from stillmotion.networks import list_networks
 
 from .test_arrows import CASES
 
@@ -42,7 +42,7 @@ def test_a_page_says_where_the_method_differs_from_published_code(name):
 
 
 def test_pages_of_networks_with_attention_say_where_it_differs_from_published_code():
-    attended = [entry.name for entry in networks() if "attention" in entry.options]
+    attended = [entry.name for entry in list_networks() if "attention" in entry.options]
     assert attended
     for name in attended:
         page = (PAGES.parent / "networks" / f"{name}.md").read_text(encoding="utf-8")

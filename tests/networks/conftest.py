@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from stillmotion.networks import build, networks, tap_names, with_taps
+from stillmotion.networks import build_network, list_networks, list_taps, with_taps
 from stillmotion.networks.draws import drawn_by_numpy
 
 #: A small shape that every network takes, and its number of classes.
@@ -20,7 +20,7 @@ WINDOW, CHANNELS, CLASSES = SHAPE = (32, 3, 5)
 
 #: Every network, and the options worth a test of their own.
 VARIANTS = [
-    *((entry.name, {}) for entry in networks()),
+    *((entry.name, {}) for entry in list_networks()),
     ("deepconvlstm-lm", {"attention": "channel:r=2,spatial:k=3,sensor:r=2,after=1+3"}),
     ("deepconvlstm-lm", {"recurrence": "time"}),
 ]
@@ -43,7 +43,7 @@ def quick_draws(request):
 
 @cache
 def _built(name, shape, **options):
-    return build(name, shape, seed=3, **options)
+    return build_network(name, shape, seed=3, **options)
 
 
 @pytest.fixture(scope="session")
@@ -76,12 +76,12 @@ def studied(signal):
 
     @cache
     def study(name, options):
-        model = build(name, SHAPE, seed=3, **dict(options))
+        model = build_network(name, SHAPE, seed=3, **dict(options))
         rng = np.random.default_rng(1)
         for variable in model.trainable_variables:
             inputs = np.prod(variable.shape[:-1])
             variable.assign(variable.value + rng.normal(size=variable.shape) * 0.3 / np.sqrt(inputs))
-        tapped = with_taps(model, tap_names(model))
+        tapped = with_taps(model, list_taps(model))
         paths = [variable.path for variable in model.trainable_variables]
         assert [variable.path for variable in tapped.trainable_variables] == paths
         states = [variable.value for variable in tapped.non_trainable_variables]

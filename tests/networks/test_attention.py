@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from stillmotion.errors import DataWarning, UserError
-from stillmotion.networks import Attention, build, cbam, parse_attention, sensor_attention, with_taps
+from stillmotion.networks import Attention, add_cbam, add_sensor_attention, build_network, parse_attention, with_taps
 
 
 def sigmoid(x):
@@ -53,7 +53,7 @@ def test_cbam_equals_the_formulas(which, reduction, side):
         "channel": reduction if which != "spatial" else None,
         "spatial": side if which != "channel" else None,
     }
-    model = keras.Model(inputs, cbam(inputs, **chosen, name="2"))
+    model = keras.Model(inputs, add_cbam(inputs, **chosen, name="2"))
     weights = randomised(model)
     names = [f"{kind}_attention_2" for kind, value in chosen.items() if value]
     found = with_taps(model, names)(FEATURES.astype(np.float32))
@@ -74,7 +74,7 @@ def test_cbam_equals_the_formulas(which, reduction, side):
 
 def test_cbam_on_a_map_without_sensors():
     inputs = keras.Input((9, 8))
-    model = keras.Model(inputs, cbam(inputs, channel=4, spatial=3, name="1"))
+    model = keras.Model(inputs, add_cbam(inputs, channel=4, spatial=3, name="1"))
     weights = randomised(model)
     x = FEATURES[:, :, 0]
     mlp = [weights[f"channel_{part}_1/{what}"] for part in ("hidden", "output") for what in ("kernel", "bias")]
@@ -87,7 +87,7 @@ def test_cbam_on_a_map_without_sensors():
 
 def test_sensor_attention_weighs_sensors():
     inputs = keras.Input(FEATURES.shape[1:])
-    model = keras.Model(inputs, sensor_attention(inputs, reduction=2, name="1"))
+    model = keras.Model(inputs, add_sensor_attention(inputs, reduction=2, name="1"))
     weights = randomised(model)
     mlp = [weights[f"sensor_{part}_1/{what}"] for part in ("hidden", "output") for what in ("kernel", "bias")]
     expected = sigmoid(shared_mlp([FEATURES.mean((1, 3)), FEATURES.max((1, 3))], mlp))
@@ -98,7 +98,7 @@ def test_sensor_attention_weighs_sensors():
 def test_attention_after_chosen_convolutions_leaves_the_rest_as_it_was(built):
     plain = built("deepconvlstm-lm")
     text = "channel:r=2,spatial:k=3,after=2; sensor:r=3,after=1+4"
-    attended = build("deepconvlstm-lm", (32, 3, 5), seed=3, attention=text)
+    attended = build_network("deepconvlstm-lm", (32, 3, 5), seed=3, attention=text)
     maps = [layer.name for layer in attended.layers if "_attention_" in layer.name]
     assert maps == ["sensor_attention_1", "channel_attention_2", "spatial_attention_2", "sensor_attention_4"]
     shapes = {name: tuple(attended.get_layer(name).output.shape[1:]) for name in maps}
@@ -141,11 +141,11 @@ def test_attention_is_read_from_text(text, blocks):
 )
 def test_bad_attention_is_one_sentence(text, says):
     with pytest.raises(UserError, match=says) as caught:
-        build("deepconvlstm-lm", (20, 3, 6), attention=text)
+        build_network("deepconvlstm-lm", (20, 3, 6), attention=text)
     assert "\n" not in str(caught.value)
 
 
 def test_a_reduction_larger_than_the_filters_keeps_one_hidden_unit_and_says_so():
     with pytest.warns(DataWarning, match="reduction 8 exceeds 4 filters; one hidden unit kept"):
-        model = build("deepconvlstm-lm", (20, 3, 6), attention="channel:r=8,after=1")
+        model = build_network("deepconvlstm-lm", (20, 3, 6), attention="channel:r=8,after=1")
     assert model.get_layer("channel_hidden_1").units == 1

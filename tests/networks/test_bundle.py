@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from stillmotion.errors import ContractError, UserError
-from stillmotion.networks import Bundle, build, set_statistics
+from stillmotion.networks import Bundle, build_network, set_statistics
 from stillmotion.networks.card import OPENING
 from stillmotion.signals import Channel, SignalSpec
 
@@ -29,7 +29,7 @@ SCORES = [{"subject": "ann", "macro_f1": 0.91234567, "windows": 40}, {"subject":
 
 @pytest.fixture(scope="module")
 def model():
-    model = build("mlp-small", SPEC, seed=2)
+    model = build_network("mlp-small", SPEC, seed=2)
     set_statistics(model, [0.0, 9.81, 1.0], [2.0, 3.0, 4.0])
     return model
 

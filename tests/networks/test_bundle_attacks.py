@@ -15,7 +15,7 @@ import pytest
 import stillmotion.training  # noqa: F401  Before any import of keras: it chooses the backend.
 from stillmotion.errors import UserError
 from stillmotion.files import atomic_folder
-from stillmotion.networks import Bundle, build
+from stillmotion.networks import Bundle, build_network
 
 from ..damage import flips, full_disk, listing
 from .test_bundle import SCORES, SPEC
@@ -29,7 +29,7 @@ FILES = ("model.keras", "README.md", "manifest.json", *PAPERS)
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("models") / "best"
-    return Bundle.save(path, build("mlp-small", SPEC, seed=2), SPEC, scores=SCORES, provenance={"seed": 3}).path
+    return Bundle.save(path, build_network("mlp-small", SPEC, seed=2), SPEC, scores=SCORES, provenance={"seed": 3}).path
 
 
 @pytest.fixture
@@ -191,7 +191,7 @@ def test_whoever_reads_a_bundle_while_it_is_replaced_finds_the_old_one_or_the_ne
 
 @pytest.mark.parametrize("room", [0, 100, 3000])
 def test_a_full_disk_leaves_no_half_written_model(tmp_path: Path, copy: Path, room: int) -> None:
-    model, before = build("mlp-small", SPEC, seed=2), seen(copy)
+    model, before = build_network("mlp-small", SPEC, seed=2), seen(copy)
     for path, replace in ((tmp_path / "new", False), (copy, True)):
         with full_disk(room), pytest.raises(UserError, match=f"{path.name} cannot be written .*make room"):
             Bundle.save(path, model, SPEC, replace=replace)
@@ -201,7 +201,7 @@ def test_a_full_disk_leaves_no_half_written_model(tmp_path: Path, copy: Path, ro
 
 
 def test_scores_that_are_no_numbers_are_refused_before_anything_is_written(tmp_path: Path) -> None:
-    model, rows = build("mlp-small", SPEC, seed=2), [{"subject": "ann", "macro_f1": float("nan")}]
+    model, rows = build_network("mlp-small", SPEC, seed=2), [{"subject": "ann", "macro_f1": float("nan")}]
     with pytest.raises(UserError, match=r"scores\.json of a bundle cannot hold NaN"):
         Bundle.save(tmp_path / "b", model, SPEC, scores=rows)
     assert not list(tmp_path.iterdir())

@@ -10,7 +10,7 @@ from keras import layers, ops
 from rich.console import Console
 
 from stillmotion.errors import UserError
-from stillmotion.networks import build, cbam, cost, cost_table, graph, network_cost
+from stillmotion.networks import add_cbam, build_network, format_cost, named_network_cost, network_cost, read_graph
 from stillmotion.networks.memory import peak_activations
 
 
@@ -26,12 +26,12 @@ def test_flops_agree_with_xla_where_nothing_recurs(name):
     """Within 4 %: XLA spends four operations on a batch normalisation that we count as a scale and a shift, does not
     count comparisons (ReLU, maxima) as FLOPs, and leaves out products with padding zeros.
     """
-    model = build(name, (128, 6, 6))
+    model = build_network(name, (128, 6, 6))
     plain = keras.Model.from_config(model.get_config())  # Keras' own layers: loop-friendly forms do more arithmetic
     weights, states = ([v.value for v in group] for group in (plain.trainable_variables, plain.non_trainable_variables))
     forward = jax.jit(lambda x: plain.stateless_call(weights, states, x, training=False)[0])
     xla = forward.lower(np.zeros((1, 128, 6), np.float32)).cost_analysis()["flops"]
-    counted = cost(model)
+    counted = network_cost(model)
     assert counted.flops + counted.normaliser_flops == pytest.approx(xla, rel=0.04)
 
 
@@ -67,7 +67,7 @@ def test_flops_agree_with_xla_where_nothing_recurs(name):
     ids=lambda value: type(value).__name__ if isinstance(value, layers.Layer) else "",
 )
 def test_each_layer_type_by_hand(layer, shape, multiply_adds, elementary):
-    counted = cost(model_of(shape, layer))
+    counted = network_cost(model_of(shape, layer))
     assert counted.multiply_adds == multiply_adds
     assert counted.flops == 2 * multiply_adds + elementary
     assert counted.params == sum(v.value.size for v in layer.trainable_variables)
@@ -75,7 +75,7 @@ def test_each_layer_type_by_hand(layer, shape, multiply_adds, elementary):
 
 def test_multi_head_attention_by_hand():
     x = keras.Input((6, 8))
-    counted = cost(keras.Model(x, layers.MultiHeadAttention(2, 3, value_dim=5)(x, x)))
+    counted = network_cost(keras.Model(x, layers.MultiHeadAttention(2, 3, value_dim=5)(x, x)))
     projections = 6 * 8 * 2 * (3 + 3 + 5)
     mixing = 2 * 6 * 6 * (3 + 5)
     output = 6 * 2 * 5 * 8
@@ -88,7 +88,7 @@ def test_operations_between_layers_are_counted():
     x = keras.Input((6, 4))
     mixed = ops.matmul(x, ops.transpose(x, (0, 2, 1)))  # (6, 6)
     y = ops.sum(ops.multiply(mixed, 2.0) + ops.exp(mixed), axis=1)
-    counted = {layer.kind: layer.flops for layer in cost(keras.Model(x, y)).layers}
+    counted = {layer.kind: layer.flops for layer in network_cost(keras.Model(x, y)).layers}
     assert counted == {
         "InputLayer": 0,
         "Transpose": 0,
@@ -102,7 +102,7 @@ def test_operations_between_layers_are_counted():
 
 def test_cbam_by_hand_and_its_shared_mlp_is_stored_once_but_runs_twice():
     x = keras.Input((12, 3, 4))
-    counted = cost(keras.Model(x, cbam(x, channel=2, spatial=3)))
+    counted = network_cost(keras.Model(x, add_cbam(x, channel=2, spatial=3)))
     positions, filters, hidden = 12 * 3, 4, 2
     mlp = (
         2 * hidden * filters + hidden + hidden + 2 * filters * hidden + filters
@@ -121,9 +121,9 @@ def test_an_unknown_layer_type_is_an_error_that_names_it():
             return x
 
     with pytest.raises(UserError, match=r"'mystery': no formula for the layer type .*Secret"):
-        cost(model_of((7, 3), Secret(name="mystery")))
+        network_cost(model_of((7, 3), Secret(name="mystery")))
     with pytest.raises(UserError, match="'unit': no formula for the layer type UnitNormalization"):
-        cost(model_of((7, 3), layers.UnitNormalization(name="unit")))
+        network_cost(model_of((7, 3), layers.UnitNormalization(name="unit")))
 
 
 def test_a_subclass_with_a_call_of_its_own_is_not_counted_as_its_parent():
@@ -132,11 +132,11 @@ def test_a_subclass_with_a_call_of_its_own_is_not_counted_as_its_parent():
             return super().call(x) * 2
 
     with pytest.raises(UserError, match="no formula for the layer type .*Twice"):
-        cost(model_of((3,), Twice(2)))
+        network_cost(model_of((3,), Twice(2)))
 
 
 def test_auxiliary_classifiers_are_no_part_of_what_a_device_runs(built):
-    counted = cost(built("resnet-lstman"))
+    counted = network_cost(built("resnet-lstman"))
     assert counted.auxiliary_params == (128 + 256 + 256 + 128 + 128) * 5 + 5 * 5
     poolings_of_the_first_blocks = 32 * (128 + 256)
     assert counted.auxiliary_flops == 2 * 896 * 5 + 25 + poolings_of_the_first_blocks
@@ -145,7 +145,7 @@ def test_auxiliary_classifiers_are_no_part_of_what_a_device_runs(built):
 
 def test_weight_bytes_by_hand():
     model = model_of((8, 2), layers.Conv1D(4, 3, use_bias=False), layers.BatchNormalization(), layers.Dense(3))
-    counted = cost(model)
+    counted = network_cost(model)
     assert counted.params == 24 + 8 + 15
     assert counted.weight_bytes == 4 * (24 + 16 + 15)
     assert counted.weight_bytes_int8 == 24 + 4 * 4 + (12 + 4 * 3)  # the normalisation folds into one bias
@@ -154,9 +154,9 @@ def test_weight_bytes_by_hand():
 def test_peak_memory_of_a_chain_by_hand():
     """Input 8×2 → conv 6×4 → ReLU in its place → flatten (a view) → dense 3: conv holds 16 + 24."""
     model = model_of((8, 2), layers.Conv1D(4, 3), layers.ReLU(), layers.Flatten(), layers.Dense(3))
-    assert peak_activations(graph(model)) == 16 + 24
-    assert cost(model).activation_bytes == 4 * 40
-    assert cost(model).activation_bytes_int8 == 40
+    assert peak_activations(read_graph(model)) == 16 + 24
+    assert network_cost(model).activation_bytes == 4 * 40
+    assert network_cost(model).activation_bytes_int8 == 40
 
 
 def test_peak_memory_of_a_residual_keeps_the_shortcut():
@@ -165,27 +165,27 @@ def test_peak_memory_of_a_residual_keeps_the_shortcut():
     x = layers.Dense(30)(inputs)
     wide = layers.Dense(30)(x)
     model = keras.Model(inputs, layers.Dense(2)(layers.Add()([x, wide])))
-    assert peak_activations(graph(model)) == 30 + 30
+    assert peak_activations(read_graph(model)) == 30 + 30
     chain = model_of((10,), layers.Dense(30), layers.Dense(30), layers.Dense(2))
-    assert peak_activations(graph(chain)) == 60
+    assert peak_activations(read_graph(chain)) == 60
     late = keras.Model(inputs, layers.Concatenate()([inputs, wide]))
-    assert peak_activations(graph(late)) == 10 + 30 + 40
+    assert peak_activations(read_graph(late)) == 10 + 30 + 40
 
 
 def test_peak_memory_of_a_recurrence_holds_state_and_gates():
     model = model_of((5, 3), layers.LSTM(4))
-    assert peak_activations(graph(model)) == 15 + 4 + (2 + 4) * 4
+    assert peak_activations(read_graph(model)) == 15 + 4 + (2 + 4) * 4
 
 
 def test_an_input_that_an_in_place_operation_still_needs_is_kept():
     inputs = keras.Input((10,))
     x = layers.Dense(20)(inputs)
     y = layers.ReLU()(x)
-    assert peak_activations(graph(keras.Model(inputs, layers.Concatenate()([x, y])))) == 20 + 20 + 40
+    assert peak_activations(read_graph(keras.Model(inputs, layers.Concatenate()([x, y])))) == 20 + 20 + 40
 
 
 def test_json_holds_the_promised_keys():
-    values = json.loads(json.dumps(network_cost("deepconvlstm-lm", (20, 3, 6)).to_dict()))
+    values = json.loads(json.dumps(named_network_cost("deepconvlstm-lm", (20, 3, 6)).to_dict()))
     assert values["params"] == 1_770
     assert values["flops"] == 22_998
     assert values["flops_convolutions"] == 13_920
@@ -194,17 +194,17 @@ def test_json_holds_the_promised_keys():
 
 
 def test_attention_is_in_the_cost_of_a_network_by_name():
-    plain = network_cost("deepconvlstm-lm", (20, 3, 6))
-    attended = network_cost("deepconvlstm-lm", (20, 3, 6), attention="spatial:k=7,after=1")
+    plain = named_network_cost("deepconvlstm-lm", (20, 3, 6))
+    attended = named_network_cost("deepconvlstm-lm", (20, 3, 6), attention="spatial:k=7,after=1")
     assert attended.params - plain.params == 2 * 7 * 7
     assert attended.flops_convolutions - plain.flops_convolutions == 2 * (2 * 49) * 16 * 3
     with pytest.raises(UserError, match="mlp takes no option 'attention'"):
-        network_cost("mlp", (20, 3, 6), attention="spatial,after=1")
+        named_network_cost("mlp", (20, 3, 6), attention="spatial,after=1")
 
 
 def test_the_table_shows_layers_and_totals():
     console = Console(width=140, record=True)
-    console.print(cost_table(network_cost("deepconvlstm-lm", (20, 3, 6))))
+    console.print(format_cost(named_network_cost("deepconvlstm-lm", (20, 3, 6))))
     text = console.export_text()
     for part in ("deepconvlstm-lm", "lstm1", "4,920", "22,998", "13,920", "1,770", "120 FLOPs"):
         assert part in text

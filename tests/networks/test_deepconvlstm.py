@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from stillmotion.errors import UserError
-from stillmotion.networks import build, cost, network, network_cost
+from stillmotion.networks import build_network, get_network, named_network_cost, network_cost
 
 #: Agac & Incel's tables: parameters, and FLOPs in thousands.
 PUBLISHED = {
@@ -25,9 +25,9 @@ WITH_RECURRENCE = {
 @pytest.mark.parametrize("size", ["lm", "mm", "om"])
 def test_published_parameters_and_flops_to_the_digit(size, shape, built):
     model = built(f"deepconvlstm-{size}", shape)
-    counted = cost(model)
+    counted = network_cost(model)
     params, kiloflops = PUBLISHED[shape][size]
-    assert counted.params == params == network(f"deepconvlstm-{size}").published[shape]
+    assert counted.params == params == get_network(f"deepconvlstm-{size}").published[shape]
     assert counted.flops_convolutions == round(kiloflops * 1000)
     assert sum(int(weight.value.size) for weight in model.trainable_variables) == params
     recurrent = sum(layer.multiply_adds for layer in counted.layers if layer.kind in ("LSTM", "Dense"))
@@ -41,7 +41,7 @@ def test_parameters_follow_the_closed_formula(size, f, u, shape):
     T, D, C = shape
     convolutions = 6 * f + 3 * (5 * f**2 + f)
     lstms = 4 * u * ((T - 16) * f + u + 1) + 4 * u * (2 * u + 1)
-    assert network_cost(f"deepconvlstm-{size}", shape).params == convolutions + lstms + D * u * C + C
+    assert named_network_cost(f"deepconvlstm-{size}", shape).params == convolutions + lstms + D * u * C + C
 
 
 def test_full_flops_of_lm_on_wisdm_by_hand():
@@ -57,14 +57,14 @@ def test_full_flops_of_lm_on_wisdm_by_hand():
         "lstm2": 3 * 8 * (4 * (2 * (8 + 8) + 1) + 5 + 4),  # 3,384
         "logits": 6 * (2 * 24 + 1),  # 294
     }
-    counted = network_cost("deepconvlstm-lm", (20, 3, 6))
+    counted = named_network_cost("deepconvlstm-lm", (20, 3, 6))
     assert {layer.name: layer.flops for layer in counted.layers if layer.flops} == by_hand
     assert counted.flops == sum(by_hand.values()) == 22_998
     assert counted.normaliser_flops == 2 * 20 * 3
 
 
 def test_recurrence_over_channels_and_over_time(built):
-    channels, time = built("deepconvlstm-lm"), build("deepconvlstm-lm", (32, 3, 5), recurrence="time")
+    channels, time = built("deepconvlstm-lm"), build_network("deepconvlstm-lm", (32, 3, 5), recurrence="time")
     assert channels.get_layer("sequence").output.shape == (None, 3, 16 * 4)
     assert time.get_layer("sequence").output.shape == (None, 16, 3 * 4)
     assert channels.get_layer("embedding").output.shape == (None, 3 * 8)
@@ -81,9 +81,9 @@ def test_recurrence_over_channels_reads_one_sensor_a_step(built):
 
 def test_a_window_too_short_is_one_sentence():
     with pytest.raises(UserError, match=r"A window of 16 samples is too short for deepconvlstm-mm.*at least 17"):
-        build("deepconvlstm-mm", (16, 3, 6))
+        build_network("deepconvlstm-mm", (16, 3, 6))
 
 
 def test_an_unknown_recurrence_names_the_valid_ones():
     with pytest.raises(UserError, match="Unknown recurrence 'space'.*channels, time"):
-        build("deepconvlstm-lm", (20, 3, 6), recurrence="space")
+        build_network("deepconvlstm-lm", (20, 3, 6), recurrence="space")

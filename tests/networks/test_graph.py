@@ -4,12 +4,12 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from stillmotion.networks import graph
+from stillmotion.networks import read_graph
 
 
 def test_nodes_follow_the_order_of_computation(built):
     for name in ("resnet-lstman", "tinyhar", "tinierhar"):
-        found = graph(built(name))
+        found = read_graph(built(name))
         seen = set()
         for node in found.nodes:
             assert {tensor.split(":")[0] for tensor in node.inputs} <= seen
@@ -20,7 +20,7 @@ def test_nodes_follow_the_order_of_computation(built):
 
 
 def test_a_convolution_keeps_what_a_writer_needs(built):
-    node = graph(built("motion-net-s"))["depthwise2"]
+    node = read_graph(built("motion-net-s"))["depthwise2"]
     assert node.op == "DepthwiseConv1D"
     wanted = {"kernel_size": (7,), "strides": (2,), "padding": "same", "use_bias": False, "activation": "linear"}
     assert {key: tuple(v) if isinstance(v := node.attributes[key], list) else v for key in wanted} == wanted
@@ -32,7 +32,7 @@ def test_a_convolution_keeps_what_a_writer_needs(built):
 
 
 def test_a_bidirectional_layer_is_one_node_with_both_directions(built):
-    node = graph(built("tinierhar"))["bidirectional"]
+    node = read_graph(built("tinierhar"))["bidirectional"]
     assert node.attributes["layer"] == "GRU"
     assert node.attributes["merge_mode"] == "concat"
     assert node.attributes["units"] == 16
@@ -43,7 +43,7 @@ def test_a_bidirectional_layer_is_one_node_with_both_directions(built):
 
 
 def test_statistics_are_told_from_what_is_learnt(built):
-    found = graph(built("motion-net-xs"))
+    found = read_graph(built("motion-net-xs"))
     learnt = {weight.name: weight.learnt for node in found.nodes for weight in node.weights}
     assert {name for name, value in learnt.items() if not value} == {
         *("moving_mean", "moving_variance"),
@@ -54,7 +54,7 @@ def test_statistics_are_told_from_what_is_learnt(built):
 def test_operations_carry_their_settings_and_constants():
     x = keras.Input((6, 4))
     model = keras.Model(x, ops.max(ops.multiply(x, 3.0), axis=1, keepdims=True))
-    _, product, maximum = graph(model).nodes
+    _, product, maximum = read_graph(model).nodes
     assert product.op == "Multiply"
     assert product.attributes["constants"] == (3.0,)
     assert maximum.op == "Max"
@@ -66,7 +66,7 @@ def test_a_layer_called_twice_is_two_nodes_with_the_same_weights():
     first, second = keras.Input((3,), name="a"), keras.Input((3,), name="b")
     shared = layers.Dense(2, name="shared")
     model = keras.Model([first, second], layers.Add(name="sum")([shared(first), shared(second)]))
-    found = graph(model)
+    found = read_graph(model)
     assert found["sum"].inputs == ("shared", "shared#2")
     assert found["shared"].weights[0].variable is found["shared#2"].weights[0].variable
 
@@ -75,6 +75,6 @@ def test_results_of_a_layer_with_several_are_told_apart():
     x = keras.Input((5, 3))
     _, state, cell = layers.LSTM(2, return_sequences=True, return_state=True, name="lstm")(x)
     model = keras.Model(x, layers.Concatenate(name="both")([state, cell]))
-    found = graph(model)
+    found = read_graph(model)
     assert found["lstm"].shapes == ((5, 2), (2,), (2,))
     assert found["both"].inputs == ("lstm:1", "lstm:2")

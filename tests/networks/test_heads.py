@@ -8,7 +8,7 @@ import pytest
 from keras import layers, ops
 
 from stillmotion.errors import UserError
-from stillmotion.networks import Bundle, inference, with_taps
+from stillmotion.networks import Bundle, make_inference_model, with_taps
 from stillmotion.networks.heads import are_probabilities, as_logits
 from stillmotion.signals import Channel, SignalSpec
 
@@ -104,7 +104,7 @@ def test_an_inner_softmax_and_an_inner_sigmoid_are_left_alone():
     gate = layers.Dense(18, activation="sigmoid")(layers.Softmax()(layers.Flatten()(inputs)))
     model = keras.Model(inputs, layers.Dense(CLASSES)(gate))
     np.testing.assert_array_equal(with_taps(model, ["logits"])(X)["logits"], model(X))
-    assert inference(model) is model
+    assert make_inference_model(model) is model
 
 
 def test_auxiliary_classifiers_that_end_in_softmax_give_logits_too():

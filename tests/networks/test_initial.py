@@ -8,7 +8,7 @@ import pytest
 from keras import initializers, layers
 
 from stillmotion.errors import UserError
-from stillmotion.networks import build, initial_weights, initialise
+from stillmotion.networks import build_network, draw_initial_weights, initialise
 from stillmotion.networks.draws import draw
 
 
@@ -21,19 +21,19 @@ def equal(first, second):
 
 
 def test_a_seed_gives_the_same_weights_whatever_ran_before():
-    first = values(build("tinierhar", (32, 3, 5), seed=11))
+    first = values(build_network("tinierhar", (32, 3, 5), seed=11))
     keras.utils.set_random_seed(123)
     for width in (3, 4):
         keras.Sequential([keras.Input((4,)), layers.Dense(width), layers.BatchNormalization(), layers.Dropout(0.1)])
-    build("mlp-small", (32, 3, 5), seed=11)
+    build_network("mlp-small", (32, 3, 5), seed=11)
     random.seed(99)
-    assert all(equal(first, values(build("tinierhar", (32, 3, 5), seed=11))))
+    assert all(equal(first, values(build_network("tinierhar", (32, 3, 5), seed=11))))
 
 
 def test_building_leaves_pythons_and_numpys_random_numbers_alone():
     random.seed(4)
     np.random.seed(4)  # noqa: NPY002
-    build("deepconvlstm-lm", (32, 3, 5), seed=1)
+    build_network("deepconvlstm-lm", (32, 3, 5), seed=1)
     here = random.random(), np.random.rand()  # noqa: NPY002
     random.seed(4)
     np.random.seed(4)  # noqa: NPY002
@@ -42,7 +42,7 @@ def test_building_leaves_pythons_and_numpys_random_numbers_alone():
 
 def test_keras_draws_for_itself_again_after_a_build():
     before = initializers.GlorotUniform.__call__
-    build("mlp-small", (32, 3, 5))
+    build_network("mlp-small", (32, 3, 5))
     assert initializers.GlorotUniform.__call__ is before
     np.testing.assert_array_equal(
         initializers.GlorotUniform(seed=3)((2, 2)), initializers.GlorotUniform(seed=3)((2, 2))
@@ -52,7 +52,7 @@ def test_keras_draws_for_itself_again_after_a_build():
 def test_seeds_differ_in_every_random_weight(built):
     model = built("tinierhar")
     kernels = [place for place, variable in enumerate(model.variables) if "kernel" in variable.name]
-    same = equal(initial_weights(model, 1), initial_weights(model, 2))
+    same = equal(draw_initial_weights(model, 1), draw_initial_weights(model, 2))
     assert kernels
     assert not any(same[place] for place in kernels)
 
@@ -69,16 +69,16 @@ def test_layers_of_the_same_shape_get_different_weights(built):
 def test_drawing_for_another_seed_leaves_the_model_alone(built):
     model = built("mlp")
     before = values(model)
-    drawn = initial_weights(model, 77)
+    drawn = draw_initial_weights(model, 77)
     assert all(equal(before, values(model)))
-    other = build("mlp", (32, 3, 5), seed=77)
+    other = build_network("mlp", (32, 3, 5), seed=77)
     assert all(equal(drawn, values(other)))
 
 
 def test_dropout_draws_its_own_numbers_per_seed(built):
     model = built("mlp")
     states = [place for place, variable in enumerate(model.variables) if variable.dtype == "uint32"]
-    one, two = initial_weights(model, 1), initial_weights(model, 2)
+    one, two = draw_initial_weights(model, 1), draw_initial_weights(model, 2)
     assert len(states) == 4
     assert len({tuple(weights[place]) for weights in (one, two) for place in states}) == 8
 
@@ -154,4 +154,4 @@ def test_a_weight_without_an_initialiser_to_be_found_is_an_error_that_says_where
 
     model = keras.Sequential([keras.Input((3,)), Gate(name="gate")])
     with pytest.raises(UserError, match="'scale' of layer 'gate'.*scale_initializer of Gate"):
-        initial_weights(model, 1)
+        draw_initial_weights(model, 1)

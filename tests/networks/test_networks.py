@@ -17,13 +17,13 @@ from stillmotion.errors import UnknownName, UserError
 from stillmotion.networks import (
     Network,
     Shape,
-    build,
-    cbam,
-    cost,
+    add_cbam,
+    build_network,
+    find_statistics,
+    get_network,
     initialise,
-    network,
-    networks,
-    statistics_index,
+    list_networks,
+    network_cost,
     with_taps,
 )
 from stillmotion.networks.entry import begin, finish
@@ -33,7 +33,7 @@ from stillmotion.networks.resnet_lstman import IDLE
 
 from .conftest import CHANNELS, CLASSES, SHAPE, VARIANTS, WINDOW
 
-NAMES = [entry.name for entry in networks()]
+NAMES = [entry.name for entry in list_networks()]
 #: Published sizes at (128, 6, 5) in thousands, as WHAR Arena prints them; the rest is our own design.
 ARENA = {"cnn-har": 63.2, "tinyhar": 159, "tinierhar": 7.3}
 OWN = {"mlp-small": 26, "motion-net-xs": 1.6, "motion-net-s": 6, "motion-net-m": 15, "motion-net-l": 61}
@@ -65,9 +65,9 @@ def test_network_has_a_page_with_diagram_source_and_cost(name):
     drawn = ElementTree.parse(folder / "figures" / f"{name}.svg").getroot()
     words = [element.text or "" for element in drawn.iter("{http://www.w3.org/2000/svg}text")]
     assert {"signal", "normaliser", "12"} <= set(words)  # from the input to the logits of 12 classes
-    assert network(name).source in text
+    assert get_network(name).source in text
     shape = (128, 6, 12)
-    counted = cost(build(name, shape))
+    counted = network_cost(build_network(name, shape))
     assert f"| {', '.join(map(str, shape))} | HAPT | {counted.params:,} | – | {counted.flops:,} |" in text
 
 
@@ -75,8 +75,8 @@ def test_network_has_a_page_with_diagram_source_and_cost(name):
 def test_a_name_is_a_lower_case_word_with_hyphens_and_looks_itself_up(name):
     assert name == name.lower()
     assert "_" not in name
-    assert network(name) is network(network(name))
-    assert isinstance(network(name), Network)
+    assert get_network(name) is get_network(get_network(name))
+    assert isinstance(get_network(name), Network)
 
 
 @each_variant
@@ -91,7 +91,7 @@ def test_logits_have_one_number_a_class_for_every_window(name, options, studied,
 def test_taps_are_what_the_entry_says(name, options, studied, signal):
     taps = studied(name, options).taps
     plain = [tap for tap in taps if "attention" not in tap]
-    assert sorted(plain) == sorted(network(name).taps)
+    assert sorted(plain) == sorted(get_network(name).taps)
     maps = set(taps) - set(plain)
     kinds = ("channel", "spatial", "sensor") if "attention" in options else ()
     assert maps == {f"{kind}_attention_{number}" for number in (1, 3) for kind in kinds}
@@ -148,7 +148,7 @@ def test_replicas_under_vmap_inside_scan_learn_as_one_does_alone():
     """Normaliser, CBAM, batch normalisation, dropout, GRU both ways and LSTM in one small network."""
     inputs, x = begin(Shape(10, 2, 3))
     x = Conv2D(2, (5, 1), activation="relu", name="conv1")(keras.layers.Reshape((10, 2, 1))(x))
-    x = keras.layers.BatchNormalization()(cbam(x, channel=1, spatial=3))
+    x = keras.layers.BatchNormalization()(add_cbam(x, channel=1, spatial=3))
     x = keras.layers.Dropout(0.5, name="dropout")(keras.layers.Reshape((6, 4))(x))
     x = keras.layers.Bidirectional(keras.layers.GRU(2, return_sequences=True))(x)
     model = finish(inputs, LSTM(3)(x), Shape(10, 2, 3), "mixture")
@@ -163,7 +163,7 @@ def test_replicas_under_vmap_inside_scan_learn_as_one_does_alone():
     dropout = next(place for place, v in enumerate(model.non_trainable_variables) if v is seed)
     several = [jnp.stack([state] * 3) for state in states]
     several[dropout] = several[dropout].at[1, 0].add(7)
-    mean = statistics_index(model)[0]
+    mean = find_statistics(model)[0]
     several[mean] = several[mean].at[2].add(1.0)
     (trained, after), losses = jax.jit(jax.vmap(train))([jnp.stack([weight] * 3) for weight in weights], several)
     (_, after_alone), alone = jax.jit(train)(weights, states)
@@ -179,19 +179,19 @@ def test_replicas_under_vmap_inside_scan_learn_as_one_does_alone():
 
 @each_network
 def test_the_shortest_window_and_one_channel(name):
-    shape = (network(name).least_window, 1, 2)
-    model = build(name, shape)
+    shape = (get_network(name).least_window, 1, 2)
+    model = build_network(name, shape)
     logits = model.output["logits"] if isinstance(model.output, dict) else model.output
     assert logits.shape == (None, 2)
-    if network(name).least_window > 1:
+    if get_network(name).least_window > 1:
         with pytest.raises(UserError, match=f"too short for {name}.*at least {shape[0]} samples"):
-            build(name, (shape[0] - 1, 1, 2))
+            build_network(name, (shape[0] - 1, 1, 2))
 
 
 @each_network
 def test_cost_counts_what_keras_holds(name, built):
     model = built(name)
-    counted = cost(model)
+    counted = network_cost(model)
     trainable = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
     assert counted.params + counted.auxiliary_params == trainable
     assert counted.flops > 2 * counted.multiply_adds > 0
@@ -201,19 +201,19 @@ def test_cost_counts_what_keras_holds(name, built):
 
 @pytest.mark.parametrize("name", ARENA)
 def test_sizes_are_the_published_ones(name, built):
-    params = cost(built(name, (128, 6, 5))).params
-    assert params == network(name).published[128, 6, 5]
+    params = network_cost(built(name, (128, 6, 5))).params
+    assert params == get_network(name).published[128, 6, 5]
     assert float(f"{params / 1000:.3g}" if params > 10_000 else f"{params / 1000:.2g}") == ARENA[name]
 
 
 @pytest.mark.parametrize("name", OWN)
 def test_sizes_of_our_own_networks(name):
     shape = (128, 6, 12) if name == "mlp-small" else (128, 6, 6)
-    assert cost(build(name, shape)).params / 1000 == pytest.approx(OWN[name], rel=0.03)
+    assert network_cost(build_network(name, shape)).params / 1000 == pytest.approx(OWN[name], rel=0.03)
 
 
 def test_motion_net_has_nothing_that_int8_runtimes_lack(built):
-    kinds = {layer.kind for name in NAMES if name.startswith("motion") for layer in cost(built(name)).layers}
+    kinds = {layer.kind for name in NAMES if name.startswith("motion") for layer in network_cost(built(name)).layers}
     assert kinds <= {
         *("InputLayer", "Conv1D", "DepthwiseConv1D", "BatchNormalization", "Activation", "Add", "Identity"),
         *("GlobalAveragePooling1D", "Dense"),
@@ -237,7 +237,7 @@ def test_resnet_lstman_attention_equals_its_formula(built, signal):
 
 def test_an_unknown_network_suggests_a_close_one():
     with pytest.raises(UnknownName, match="Unknown network 'tinyerhar'. Did you mean 'tinierhar'.*motion-net-l"):
-        build("tinyerhar", SHAPE)
+        build_network("tinyerhar", SHAPE)
 
 
 @pytest.mark.parametrize(
@@ -250,12 +250,12 @@ def test_an_unknown_network_suggests_a_close_one():
 )
 def test_an_impossible_shape_is_one_sentence(shape, says):
     with pytest.raises(UserError, match=says):
-        build("mlp", shape)
+        build_network("mlp", shape)
 
 
 def test_an_option_that_a_network_lacks_names_those_it_has():
     with pytest.raises(UserError, match=r"mlp takes no option 'attention' \(options: none\)"):
-        build("mlp", SHAPE, attention="channel,after=1")
+        build_network("mlp", SHAPE, attention="channel,after=1")
 
 
 def test_networks_are_plain_keras_models_on_the_signal(built):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stillmotion.errors import UserError
-from stillmotion.networks import Shape, build, set_statistics, statistics_index, with_taps
+from stillmotion.networks import Shape, build_network, find_statistics, set_statistics, with_taps
 from stillmotion.networks.entry import begin
 
 MEAN, STD = np.array([9.81, -0.5, 100.0]), np.array([2.0, 0.1, 30.0])
@@ -38,7 +38,7 @@ def test_each_replica_holds_the_statistics_of_its_fold():
     """Keras' own layer would give every replica the constants it was built with."""
     model = normalising()
     states = [variable.value for variable in model.non_trainable_variables]
-    mean, variance = statistics_index(model)
+    mean, variance = find_statistics(model)
     several = [jnp.stack([state, state]) for state in states]
     several[mean] = jnp.stack([jnp.zeros(3), jnp.asarray(MEAN, jnp.float32)])
     several[variance] = jnp.stack([jnp.ones(3), jnp.asarray(STD**2, jnp.float32)])
@@ -50,7 +50,7 @@ def test_each_replica_holds_the_statistics_of_its_fold():
 
 def test_a_tapped_model_shares_the_statistics(built):
     tapped = with_taps(built("tinyhar"), ["logits", "stage1"])
-    mean, variance = statistics_index(tapped)
+    mean, variance = find_statistics(tapped)
     assert tapped.non_trainable_variables[mean] is built("tinyhar").layers[1].adapt_mean
     assert tapped.non_trainable_variables[variance] is built("tinyhar").layers[1].adapt_variance
 
@@ -76,6 +76,6 @@ def test_a_model_without_a_normaliser_is_told_so():
 
 
 def test_statistics_are_no_parameters():
-    model = build("mlp-small", (8, 3, 2))
+    model = build_network("mlp-small", (8, 3, 2))
     names = {variable.path.split("/")[0] for variable in model.trainable_variables}
     assert "normaliser" not in names

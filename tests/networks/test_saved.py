@@ -10,7 +10,7 @@ from keras import layers
 
 from stillmotion.cli import main
 from stillmotion.errors import UserError
-from stillmotion.networks import Bundle, build, cost, open_model, saved_cost
+from stillmotion.networks import Bundle, build_network, network_cost, open_model, saved_cost
 from stillmotion.signals import Channel, SignalSpec
 
 #: Keras copies its variables in a way that NumPy 2 deprecates.
@@ -23,7 +23,7 @@ SPEC = SignalSpec(20.0, tuple(Channel("acc", axis) for axis in "xyz"), ("walk", 
 def folder(tmp_path_factory):
     """A bundle and a model of one's own."""
     folder = tmp_path_factory.mktemp("saved")
-    Bundle.save(folder / "best", build("mlp-small", SPEC), SPEC)
+    Bundle.save(folder / "best", build_network("mlp-small", SPEC), SPEC)
     own = keras.Sequential([keras.Input((20, 3)), layers.Conv1D(4, 5), layers.Flatten(), layers.Dense(6)], name="own")
     own.save(folder / "own.keras")
     return folder
@@ -47,7 +47,7 @@ def test_the_cost_of_a_keras_file_is_that_by_hand(folder):
 
 def test_the_cost_of_a_bundle_is_that_of_its_model(folder, capsys):
     counted = saved_cost(folder / "best")
-    assert counted == cost(build("mlp-small", SPEC))
+    assert counted == network_cost(build_network("mlp-small", SPEC))
     code, out, _ = still(capsys, "cost", folder / "best", "--json")
     values = json.loads(out)
     assert code == 0

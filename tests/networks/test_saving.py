@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from stillmotion.networks import build, loop_friendly, set_statistics, tap_names, with_taps
+from stillmotion.networks import build_network, list_taps, loop_friendly, set_statistics, with_taps
 from tests.conftest import unavailable
 
 from .conftest import SHAPE, VARIANTS
@@ -90,7 +90,7 @@ def test_files_name_only_layers_that_keras_has(name, options, saved):
 def test_a_loaded_network_keeps_taps_and_becomes_loop_friendly_again(name, saved, built):
     model = built(name)
     loaded = keras.models.load_model(saved / f"{name}.keras")
-    assert tap_names(loaded) == tap_names(model)
+    assert list_taps(loaded) == list_taps(model)
     kinds = [type(layer) for layer in loop_friendly(loaded).layers]
     assert kinds == [type(layer) for layer in model.layers]
     assert kinds != [type(layer) for layer in loaded.layers]
@@ -99,13 +99,13 @@ def test_a_loaded_network_keeps_taps_and_becomes_loop_friendly_again(name, saved
 def test_a_network_made_loop_friendly_again_says_what_the_file_said(saved, studied, signal):
     name, options = next(variant for variant in VARIANTS if "attention" in variant[1])
     friendly = loop_friendly(keras.models.load_model(saved / f"{stem(name, options)}.keras"))
-    found = with_taps(friendly, tap_names(friendly))(signal)
+    found = with_taps(friendly, list_taps(friendly))(signal)
     for tap, expected in studied(name, options).taps.items():
         np.testing.assert_allclose(found[tap], expected, atol=1e-5, err_msg=tap)
 
 
 def test_statistics_travel_with_the_file(tmp_path, signal):
-    model = build("mlp-small", SHAPE)
+    model = build_network("mlp-small", SHAPE)
     before = np.asarray(model(signal))
     set_statistics(model, [1.0, -2.0, 0.5], [0.1, 3.0, 9.81])
     model.save(tmp_path / "model.keras")

@@ -6,7 +6,7 @@ import pytest
 from keras import layers, ops
 
 from stillmotion.errors import UnknownName, UserError
-from stillmotion.networks import cost, graph, inference, tap_names, with_taps
+from stillmotion.networks import list_taps, make_inference_model, network_cost, read_graph, with_taps
 
 X = np.random.default_rng(0).normal(size=(4, 12, 2)).astype(np.float32)
 
@@ -52,7 +52,7 @@ def test_training_a_tapped_model_trains_the_model(built):
 def test_a_class_with_named_layers_joins(signal):
     model = Backbone()
     expected = model(X)
-    assert tap_names(model)[1:] == ["first", "second", "rectified", "last", "logits"]
+    assert list_taps(model)[1:] == ["first", "second", "rectified", "last", "logits"]
     found = with_taps(model, ["first", "rectified", "logits"])(X)
     np.testing.assert_allclose(found["logits"], expected, atol=1e-6)
     np.testing.assert_allclose(found["first"], model.first(X), atol=1e-6)
@@ -72,12 +72,12 @@ def test_a_class_whose_call_leaves_keras_is_told_what_to_use():
     model = Foreign(name="foreign")
     model(X)
     with pytest.raises(UserError, match=r"Cannot look into 'foreign': its call\(\) must use layers and keras.ops"):
-        tap_names(model)
+        list_taps(model)
 
 
 def test_layers_of_a_model_inside_a_model_are_taps():
     model = nested()
-    names = tap_names(model)
+    names = list_taps(model)
     assert names[1:] == ["outer", "inner", "pooled", "head", "logits"]
     found = with_taps(model, ["inner", "logits"])(X)
     np.testing.assert_allclose(found["logits"], model(X), atol=1e-6)
@@ -87,12 +87,12 @@ def test_layers_of_a_model_inside_a_model_are_taps():
 
 
 def test_the_graph_opens_models_up_and_the_cost_counts_inside():
-    kinds = [node.op for node in graph(nested()).nodes]
+    kinds = [node.op for node in read_graph(nested()).nodes]
     assert kinds == ["InputLayer", "ReLU", "Conv1D", "GlobalAveragePooling1D", "Dense"]
-    assert cost(nested()).params == (3 * 2 * 4 + 4) + (4 * 3 + 3)
+    assert network_cost(nested()).params == (3 * 2 * 4 + 4) + (4 * 3 + 3)
     model = Backbone()
     model(X)
-    kinds = [node.op for node in graph(model).nodes if node.op != "ConvertToTensor"]
+    kinds = [node.op for node in read_graph(model).nodes if node.op != "ConvertToTensor"]
     assert kinds == ["InputLayer", "Conv1D", "Conv1D", "ReLU", "Mean", "Dense"]
 
 
@@ -105,10 +105,10 @@ def test_an_unknown_tap_names_the_valid_ones(built):
 
 def test_inference_leaves_the_auxiliary_classifiers_out(built, studied):
     model = studied("resnet-lstman", {}).model
-    device = inference(model)
+    device = make_inference_model(model)
     assert device.output_shape == (None, 5)
     assert {layer.name for layer in model.layers} - {layer.name for layer in device.layers} == {
         *(f"aux_logits_{number}" for number in range(1, 6)),
         *("average1", "average2"),
     }
-    assert inference(built("mlp")) is built("mlp")
+    assert make_inference_model(built("mlp")) is built("mlp")

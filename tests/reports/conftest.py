@@ -12,7 +12,7 @@ import pytest
 import stillmotion.training  # noqa: F401  Before any import of keras: it chooses the backend.
 from stillmotion.reports.report import write_report
 from stillmotion.studies import Runner, Study, Variant
-from stillmotion.studies.choices import Material, Networks, Range, Search, Split, Teaching, Training
+from stillmotion.studies.choices import Data, Networks, Range, Search, Split, Teaching, Training
 
 #: Keras copies its variables in a way that NumPy 2 deprecates.
 COPIES = "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
@@ -28,7 +28,7 @@ SMALL = Study(
     seeds=1,
     controls=False,
     baselines=("random-forest", "majority"),
-    data=Material("hapt", rate=12.5, window=20, hop=20, classes=("WALKING", "SITTING", "STANDING", "LAYING")),
+    data=Data("hapt", rate=12.5, window=20, hop=20, classes=("WALKING", "SITTING", "STANDING", "LAYING")),
     split=Split("subjects:3", folds=1),
     networks=Networks("deepconvlstm-lm", ("deepconvlstm-lm",), ("channel:r=2,spatial:k=3,after=2",)),
     training=Training(batch=16, epochs=4, patience=4, learning_rate=1e-2),

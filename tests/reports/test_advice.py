@@ -13,12 +13,12 @@ from stillmotion.evaluation import Interval
 from stillmotion.reports.advice import advise, front
 from stillmotion.reports.evidence import Evidence, Line
 from stillmotion.reports.figures.differences import differences
-from stillmotion.studies import read_record
+from stillmotion.studies import read_study_state
 
 
 @pytest.fixture
 def evidence(dense: Path, recordings: Path) -> Iterator[Evidence]:
-    record = read_record(dense, data=recordings)
+    record = read_study_state(dense, data=recordings)
     yield Evidence(record)
     record.store.close()
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from stillmotion.evaluation import compare, macro_f1, read_predictions, tally
-from stillmotion.studies import read_record
+from stillmotion.evaluation import compare_variants, count_confusion, macro_f1, read_predictions
+from stillmotion.studies import read_study_state
 
 from .conftest import ODD
 
@@ -135,12 +135,14 @@ def test_every_figure_is_kept_in_three_forms_with_words(page: Path) -> None:
 
 def test_the_numbers_of_figures_are_those_of_the_predictions(page: Path) -> None:
     folder = page.parent
-    counted = tally(read_predictions(folder / "predictions" / "lm.parquet", folder / "predictions" / "rab-kd.parquet"))
+    counted = count_confusion(
+        read_predictions(folder / "predictions" / "lm.parquet", folder / "predictions" / "rab-kd.parquet")
+    )
     scores = {row["variant"]: row for row in rows(folder / "figures" / "pareto.csv")}
     for number, name in enumerate(counted.variants):
         pooled = macro_f1(counted.counts[number].sum(1)).mean()
         assert float(scores[name]["f1"]) == pytest.approx(float(pooled))
-    (found,) = compare(counted, against="lm").comparisons
+    (found,) = compare_variants(counted, against="lm").comparisons
     gaps = {row["variant"]: row for row in rows(folder / "figures" / "differences.csv")}
     assert float(gaps["rab-kd"]["difference"]) == pytest.approx(found.difference.score)
     assert float(gaps["rab-kd"]["low"]) == pytest.approx(found.difference.low)
@@ -151,7 +153,7 @@ def test_the_numbers_of_figures_are_those_of_the_predictions(page: Path) -> None
 
 
 def test_reliability_and_ece_are_those_of_the_predictions(page: Path, recordings: Path) -> None:
-    record = read_record(page.parent, data=recordings)
+    record = read_study_state(page.parent, data=recordings)
     table = {row.variant: row for row in record.results.rows}
     record.store.close()
     bins = rows(page.parent / "figures" / "reliability.csv")
@@ -183,7 +185,7 @@ def test_baselines_stand_beside_the_students_and_never_on_their_front(page: Path
     tried = {row["variant"] for row in rows(folder / "tries.csv")}
     assert "random-forest" in tried
     assert "majority" not in tried, "there is nothing to try"
-    record = read_record(page.parent, data=recordings)
+    record = read_study_state(page.parent, data=recordings)
     (forest,) = [row for row in record.results.rows if row.variant == "random-forest"]
     nodes = [record.store.history(run.id)[0]["nodes"] for run in record.finals["random-forest", 0]]
     assert forest.size.startswith(f"{sum(nodes) / len(nodes):,.0f} nodes, ")
@@ -195,7 +197,7 @@ def test_baselines_stand_beside_the_students_and_never_on_their_front(page: Path
 
 
 def test_the_page_shows_the_numbers_of_the_table(page: Path, recordings: Path) -> None:
-    record = read_record(page.parent, data=recordings)
+    record = read_study_state(page.parent, data=recordings)
     text = page.read_text(encoding="utf-8")
     table = text[text.index('aria-label="Results"') :]
     for row in record.results.rows:
@@ -209,7 +211,7 @@ def test_places_are_those_of_the_scores_best_first(page: Path, recordings: Path)
     text = page.read_text(encoding="utf-8")
     table = text[text.index('aria-label="Places"') :].split("</table>")[0]
     named = re.findall(r'<tr data-variant="([^"]+)"', table)
-    record = read_record(page.parent, data=recordings)
+    record = read_study_state(page.parent, data=recordings)
     found = record.results.compared
     record.store.close()
     assert found is not None

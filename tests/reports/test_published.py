@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stillmotion.networks import network_cost
+from stillmotion.networks import named_network_cost
 from stillmotion.reports.published import PUBLISHED, published_for
 
 #: variant: Opportunity, WISDM v1.1, Sensors; macro-F1 / accuracy, then points against LM.
@@ -48,7 +48,7 @@ def test_scores_and_changes_are_the_published_ones() -> None:
 @pytest.mark.parametrize("at", range(3))
 def test_published_costs_are_those_of_the_networks(at: int) -> None:
     for row in PUBLISHED[at].baselines:
-        found = network_cost(f"deepconvlstm-{row.variant}", SHAPES[at])
+        found = named_network_cost(f"deepconvlstm-{row.variant}", SHAPES[at])
         assert found.params == row.params
         assert found.flops_convolutions == pytest.approx(1000 * row.kflops)
 

@@ -6,7 +6,7 @@ import pytest
 import stillmotion as sm
 from stillmotion.errors import UserError
 from stillmotion.signals import Channel
-from stillmotion.windows import array_features, features
+from stillmotion.windows import extract_array_features, extract_features
 
 ACC = ["wrist.acc.x", "wrist.acc.y", "wrist.acc.z"]
 
@@ -77,16 +77,16 @@ def test_the_audit_of_a_random_split_counts_the_samples_that_overlapping_windows
     X = np.concatenate([overlapping(hop=20, length=40, count=40, seed=seed) for seed in range(3)])
     data = sm.from_arrays(X, np.arange(120) % 2, np.repeat([1, 2, 3], 40), rate=50, channels=ACC)
     windows = sm.cut(data)
-    split = sm.splits(windows, "published")
+    split = sm.make_splits(windows, "published")
     train, test = set(split.folds[0].train.tolist()), split.folds[0].test.tolist()
     # Window k holds samples of windows k - 1 and k + 1 of the same subject.
     sharing = sum(
         any(near in train and near // 40 == window // 40 for near in (window - 1, window + 1)) for window in test
     )
-    counts = [finding.count for finding in sm.audit(windows, split).findings if finding.kind == "samples"]
+    counts = [finding.count for finding in sm.audit_splits(windows, split).findings if finding.kind == "samples"]
     assert sharing > 0
     assert counts[0] == sharing
-    assert sm.audit(windows, sm.splits(windows, "loso")).clean
+    assert sm.audit_splits(windows, sm.make_splits(windows, "loso")).clean
 
 
 def test_everything_after_it_works_on_windows():
@@ -97,10 +97,10 @@ def test_everything_after_it_works_on_windows():
     assert [(person.subject, person.seconds) for person in quality.people] == [(str(n), 20.0) for n in range(6)]
     assert quality.usable
     windows = sm.cut(data)
-    split = sm.splits(windows, "subjects:3")
-    assert sm.audit(windows, split, statistics=[sm.fit_statistics(windows, f.train) for f in split.folds]).clean
-    by_hand = array_features((0.1 * X + [0, 0, 1]).astype(np.float32), rate=20, groups=["wrist.acc"] * 3)
-    np.testing.assert_array_equal(features(windows).values, by_hand.values)
+    split = sm.make_splits(windows, "subjects:3")
+    assert sm.audit_splits(windows, split, statistics=[sm.fit_statistics(windows, f.train) for f in split.folds]).clean
+    by_hand = extract_array_features((0.1 * X + [0, 0, 1]).astype(np.float32), rate=20, groups=["wrist.acc"] * 3)
+    np.testing.assert_array_equal(extract_features(windows).values, by_hand.values)
     assert len(sm.cut(sm.resample(data, 10))) == 60
     assert sm.signals.select_sensors(data, "wrist.acc.y").samples.shape == (2400, 1)
 

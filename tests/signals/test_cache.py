@@ -36,8 +36,8 @@ class Reader:
 
 def test_what_was_converted_once_is_mapped_and_equal_in_everything(files):
     reader = Reader(notes=[Note("gaps", 2, "2 gaps")], official_test=("1",), same_people_as=("hapt",))
-    first = cache.cached("made-up", 1, files, reader)
-    second = cache.cached("made-up", 1, files, reader)
+    first = cache.load_cached("made-up", 1, files, reader)
+    second = cache.load_cached("made-up", 1, files, reader)
     assert reader.calls == 1
     assert isinstance(second.samples, np.memmap)
     np.testing.assert_array_equal(first.samples, second.samples)
@@ -51,20 +51,20 @@ def test_what_was_converted_once_is_mapped_and_equal_in_everything(files):
 
 def test_timestamps_survive(files):
     times = np.arange(500) / 50 + 1e6
-    cache.cached("made-up", 1, files, lambda: dataset(recording(times=times)))
-    np.testing.assert_array_equal(cache.cached("made-up", 1, files, Reader()).times, times)
+    cache.load_cached("made-up", 1, files, lambda: dataset(recording(times=times)))
+    np.testing.assert_array_equal(cache.load_cached("made-up", 1, files, Reader()).times, times)
 
 
 def test_changed_bytes_another_loader_and_another_set_are_read_anew(files):
     reader = Reader()
-    cache.cached("made-up", 1, files, reader)
+    cache.load_cached("made-up", 1, files, reader)
     files[1].write_text("content of c.txt")  # as long as before
-    cache.cached("made-up", 1, files, reader)
-    cache.cached("made-up", 2, files, reader)
-    cache.cached("other", 2, files, reader)
+    cache.load_cached("made-up", 1, files, reader)
+    cache.load_cached("made-up", 2, files, reader)
+    cache.load_cached("other", 2, files, reader)
     assert reader.calls == 4
     files[1].write_text("content of b.txt")
-    cache.cached("made-up", 1, files, reader)
+    cache.load_cached("made-up", 1, files, reader)
     assert reader.calls == 4, "the first bytes are back, and so is their entry"
 
 
@@ -75,7 +75,7 @@ def test_a_file_changed_within_a_tick_of_its_clock_is_noticed(files, monkeypatch
     for number in range(5):
         files[0].write_text(f"number {number}")
         os.utime(files[0], ns=(stamp, stamp))
-        cache.cached("made-up", 1, files, reader)
+        cache.load_cached("made-up", 1, files, reader)
     assert reader.calls == 5
 
 
@@ -85,26 +85,26 @@ def test_an_old_file_is_hashed_once_and_its_touch_is_noticed(files, monkeypatch)
     original = cache._sha256
     monkeypatch.setattr(cache, "_sha256", lambda path: hashed.append(path) or original(path))
     reader = Reader()
-    cache.cached("made-up", 1, files, reader)
+    cache.load_cached("made-up", 1, files, reader)
     assert len(hashed) == 2
-    cache.cached("made-up", 1, files, reader)
+    cache.load_cached("made-up", 1, files, reader)
     assert len(hashed) == 2
     files[0].write_text("something else")
-    cache.cached("made-up", 1, files, reader)
+    cache.load_cached("made-up", 1, files, reader)
     assert (len(hashed), reader.calls) == (3, 2)
 
 
 @pytest.mark.parametrize("column", ["samples.npy", "labels.npy", "manifest.json"])
 def test_a_torn_entry_is_never_served(files, own_cache, column):
     reader = Reader()
-    good = cache.cached("made-up", 1, files, reader)
+    good = cache.load_cached("made-up", 1, files, reader)
     (entry,) = (own_cache / "recordings").glob("made-up-*")
     torn = bytearray((entry / column).read_bytes())
     torn[-1] ^= 1
     (entry / column).write_bytes(torn)
-    cache.cached("made-up", 1, files, reader)
+    cache.load_cached("made-up", 1, files, reader)
     assert reader.calls == 2
-    assert len(cache.cached("made-up", 1, files, reader).samples) == len(good.samples)
+    assert len(cache.load_cached("made-up", 1, files, reader).samples) == len(good.samples)
     assert reader.calls == 2, "the entry was written again"
 
 
@@ -113,7 +113,7 @@ def test_a_source_that_changes_while_it_is_read_is_not_kept(files, own_cache):
         files[0].write_text("changed under the reader")
         return dataset()
 
-    cache.cached("made-up", 1, files, read)
+    cache.load_cached("made-up", 1, files, read)
     assert not list((own_cache / "recordings").glob("*"))
 
 
@@ -121,7 +121,7 @@ def test_a_cache_that_cannot_be_written_costs_only_time(files, tmp_path):
     (tmp_path / "blocked").write_text("a file where the cache should be")
     reader = Reader()
     for _ in range(2):
-        assert len(cache.cached("made-up", 1, files, reader, root=tmp_path / "blocked").samples) == 500
+        assert len(cache.load_cached("made-up", 1, files, reader, root=tmp_path / "blocked").samples) == 500
     assert reader.calls == 2
 
 
@@ -182,15 +182,15 @@ def test_no_flipped_bit_of_the_cache_gives_other_recordings(files, own_cache, mo
         values = {key: value for key, value in data.__dict__.items() if key not in cache.COLUMNS}
         return values, *(None if each is None else np.asarray(each).tobytes() for each in (data.samples, data.labels))
 
-    whole = plain(cache.cached("made-up", 1, files, read))
-    assert plain(cache.cached("made-up", 1, files, read)) == whole
+    whole = plain(cache.load_cached("made-up", 1, files, read))
+    assert plain(cache.load_cached("made-up", 1, files, read)) == whole
     (path,) = own_cache.rglob(name)
     for bit in flips(path, count):
-        assert plain(cache.cached("made-up", 1, files, read)) == whole, bit
+        assert plain(cache.load_cached("made-up", 1, files, read)) == whole, bit
 
 
 def test_a_full_disk_leaves_nothing_half_written_in_the_cache(files, own_cache):
     reader = Reader()
     with full_disk(500):
-        assert len(cache.cached("made-up", 1, files, reader).samples) == 500
+        assert len(cache.load_cached("made-up", 1, files, reader).samples) == 500
     assert listing(own_cache) <= {"recordings", "contents.json"}

@@ -16,7 +16,7 @@ from stillmotion.cli import main
 from stillmotion.errors import UserError
 from stillmotion.files import DRAFT
 from stillmotion.signals import fetch, load
-from stillmotion.signals.catalog import reader
+from stillmotion.signals.catalog import get_reader
 from stillmotion.signals.fetching import checksums
 from stillmotion.signals.fetching.download import download
 from stillmotion.signals.fetching.fetch import _downloaded
@@ -244,7 +244,7 @@ def test_known_sums_are_those_of_the_sets_files():
 @pytest.mark.real
 @pytest.mark.parametrize("name", ["hapt", "uci-har"])
 def test_the_real_sets_count_as_published(real, name):
-    module = reader(name)
+    module = get_reader(name)
     folder = real(name) / name
     assert module.counts(folder, load(name, data=real(name))) == dict(module.CARD.counts)
 

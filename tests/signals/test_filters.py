@@ -3,8 +3,8 @@ import pytest
 from scipy.signal import butter, lfilter, medfilt
 
 from stillmotion.errors import UserError
-from stillmotion.signals import resample, separate_gravity, uci_har_signals
-from stillmotion.signals.filters import low_pass
+from stillmotion.signals import make_uci_har_signals, resample, separate_gravity
+from stillmotion.signals.filters import filter_low_pass
 
 from .people import SPEC, dataset, recording
 
@@ -16,7 +16,7 @@ def test_published_signals_equal_textbook_filters():
     def passed(values, order, cutoff):
         return lfilter(*butter(order, cutoff / 25), values)
 
-    made = uci_har_signals(acc, gyro)
+    made = make_uci_har_signals(acc, gyro)
     for axis in range(3):
         total, turned = (passed(medfilt(raw[:, axis], 3), 10, 20.0) for raw in (acc, gyro))
         np.testing.assert_allclose(made[0][:, axis], total, atol=1e-7)
@@ -41,7 +41,7 @@ def test_gravity_needs_an_accelerometer_even_time_and_a_possible_cutoff():
         separate_gravity(timed)
     assert separate_gravity(resample(timed, 50.0)).spec.groups[0] == "wrist.gravity"
     with pytest.raises(UserError, match="half the rate, 25 Hz"):
-        low_pass(np.zeros((9, 1)), 25.0, rate=SPEC.rate)
+        filter_low_pass(np.zeros((9, 1)), 25.0, rate=SPEC.rate)
     parts = separate_gravity(dataset(recording()))
     with pytest.raises(UserError, match="has no accelerometer"):
         separate_gravity(parts)

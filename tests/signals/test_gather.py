@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from stillmotion.signals.clocks import stretches
+from stillmotion.signals.clocks import split_at_gaps
 from stillmotion.signals.tables.gather import Gatherer
 
 
@@ -34,7 +34,7 @@ def test_one_clock_in_blocks_of_any_size(tmp_path, seed):
     seconds = clock(random)
     values = np.arange(len(seconds), dtype=np.float32)[:, None]
     expected_counts = {}
-    expected = stretches(np.zeros(len(seconds), np.int64), seconds, values, rate=50.0, counted=expected_counts)
+    expected = split_at_gaps(np.zeros(len(seconds), np.int64), seconds, values, rate=50.0, counted=expected_counts)
     cuts = [0, *np.sort(random.choice(np.arange(1, len(seconds)), random.integers(0, 40), replace=False)), len(seconds)]
     blocks = [(np.zeros(b - a, np.int64), a, seconds[a:b], values[a:b]) for a, b in itertools.pairwise(cuts)]
     found, counted = gathered(blocks, tmp_path)
@@ -59,7 +59,7 @@ def test_clocks_of_people_who_take_turns(tmp_path, seed):
     )
     for person in range(3):
         rows = np.flatnonzero(people == person)
-        expected = stretches(np.zeros(400, np.int64), seconds[rows], values[rows], rate=50.0)
+        expected = split_at_gaps(np.zeros(400, np.int64), seconds[rows], values[rows], rate=50.0)
         mine = [piece for piece in found.pieces if piece.key[0] == person]
         assert [found.values[p.start : p.stop, 0].tolist() for p in mine] == [s.values[:, 0].tolist() for s in expected]
         assert [piece.row for piece in mine] == [rows[stretch.row] for stretch in expected]

@@ -5,7 +5,7 @@ import pytest
 
 from stillmotion.errors import DataWarning, UserError
 from stillmotion.signals import load
-from stillmotion.signals.losses import BRIDGED
+from stillmotion.signals.losses import FILLED_PERIODS
 from stillmotion.signals.sets import opportunity
 from stillmotion.signals.simulated.write_opportunity import write_opportunity
 
@@ -78,7 +78,9 @@ def put(folder, table, name="S1-Drill.dat"):
     return folder
 
 
-@pytest.mark.parametrize(("lost", "left"), [(BRIDGED, [60]), (BRIDGED + 1, [20, 60 - 20 - BRIDGED - 1])])
+@pytest.mark.parametrize(
+    ("lost", "left"), [(FILLED_PERIODS, [60]), (FILLED_PERIODS + 1, [20, 60 - 20 - FILLED_PERIODS - 1])]
+)
 def test_losses_are_bridged_up_to_five_samples_and_end_a_recording_beyond(tmp_path, lost, left):
     table = rows()
     table[20 : 20 + lost, 40] = np.nan

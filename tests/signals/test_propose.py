@@ -7,7 +7,7 @@ import pytest
 
 from stillmotion.cli import main
 from stillmotion.errors import ProposedMappingWarning, UserError
-from stillmotion.signals import TableMap, load, propose
+from stillmotion.signals import TableMap, load, propose_mapping
 
 from .test_tables import lines, signal, write
 
@@ -32,7 +32,7 @@ USUAL = {"person": lambda n: "ab"[n // 50], "activity": lambda n: "walk", "t": l
 
 def test_usual_names_are_understood(tmp_path):
     path = table(tmp_path / "own.csv", "person,t,activity,wrist_acc_x,wrist_acc_y,wrist_acc_z,gx,gy,gz,pulse", **USUAL)
-    found = propose(path)
+    found = propose_mapping(path)
     assert found.complete
     assert dict(found.values) == {
         "files": "own.csv",
@@ -62,7 +62,7 @@ def test_usual_names_are_understood(tmp_path):
     ],
 )
 def test_names_of_sensors_in_many_spellings(tmp_path, heading, group, unit):
-    found = propose(table(tmp_path / "own.csv", f"person,t,{heading}", **USUAL))
+    found = propose_mapping(table(tmp_path / "own.csv", f"person,t,{heading}", **USUAL))
     assert {name: what.get("unit", "") for name, what in found.values["sensors"].items()} == {group: unit}
 
 
@@ -77,14 +77,16 @@ def test_names_of_sensors_in_many_spellings(tmp_path, heading, group, unit):
     ],
 )
 def test_the_unit_of_the_clock_is_the_one_that_gives_a_rate(tmp_path, time, unit):
-    found = propose(table(tmp_path / "own.csv", "person,timestamp,ax,ay,az", timestamp=time, person=USUAL["person"]))
+    found = propose_mapping(
+        table(tmp_path / "own.csv", "person,timestamp,ax,ay,az", timestamp=time, person=USUAL["person"])
+    )
     assert found.values["unit_of_time"] == unit
     assert load(found.path, mapping=found.mapping()).spec.rate == 50
 
 
 def test_what_is_missing_is_said_and_can_be_given(tmp_path):
     path = table(tmp_path / "own.csv", "n,ax,ay,az,remark", n=lambda n: n, remark=lambda n: "fine")
-    found = propose(path)
+    found = propose_mapping(path)
     assert not found.complete
     assert "no column looks like a time" in found.missing[0]
     assert any("counts as one person" in remark for remark in found.remarks)
@@ -92,15 +94,15 @@ def test_what_is_missing_is_said_and_can_be_given(tmp_path):
     assert any("hold words or nothing: remark" in remark for remark in found.remarks)
     with pytest.raises(UserError, match="own.csv: no column looks like a time"):
         found.mapping()
-    assert propose(path, {"rate": 50, "sensors": {"acc": ["ax", "ay", "az"]}}).complete
-    counter = propose(path, {"time": "n"})
+    assert propose_mapping(path, {"rate": 50, "sensors": {"acc": ["ax", "ay", "az"]}}).complete
+    counter = propose_mapping(path, {"time": "n"})
     assert "counts 1, 2, 3" in counter.missing[0]
 
 
 def test_the_text_of_a_proposal_is_a_mapping_also_from_another_folder(tmp_path):
     (tmp_path / "data").mkdir()
     path = table(tmp_path / "data" / "own.csv", "person,t,activity,ax,ay,az", **USUAL)
-    (tmp_path / "own.toml").write_text(propose(path).to_toml(tmp_path))
+    (tmp_path / "own.toml").write_text(propose_mapping(path).to_toml(tmp_path))
     mapping = TableMap.from_toml(tmp_path / "own.toml")
     assert mapping.devices[0].files == "data/own.csv"
     assert len(load(tmp_path / "own.toml").samples) == 100
@@ -116,7 +118,7 @@ def test_a_table_without_a_mapping_is_read_by_the_proposed_one_which_is_named(tm
     assert "the unit of gyr is not known" in message
     assert "still inspect" in message
     assert "subject = person" in next(note.text for note in data.notes if note.kind == "proposed mapping")
-    given = load(path, mapping=propose(path).mapping())
+    given = load(path, mapping=propose_mapping(path).mapping())
     np.testing.assert_array_equal(data.samples, given.samples)
     assert (data.spec, data.index, given.notes) == (given.spec, given.index, ())
 
@@ -140,7 +142,7 @@ def test_what_a_proposal_lacks_is_named_in_the_words_of_a_mapping(tmp_path):
         load(path)
     assert "--" not in str(caught.value)
     with pytest.warns(ProposedMappingWarning, match="rate = 50 Hz"):
-        assert load(path, mapping=propose(path, {"rate": 50})).spec.rate == 50
+        assert load(path, mapping=propose_mapping(path, {"rate": 50})).spec.rate == 50
 
 
 def still(capsys, *arguments):

@@ -5,7 +5,7 @@ import pytest
 
 from stillmotion.errors import UserError
 from stillmotion.signals.simulated import CARD, CLASSES, generate
-from stillmotion.signals.simulated.generate import sessions
+from stillmotion.signals.simulated.generate import make_sessions
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_every_person_does_everything_and_part_of_the_time_nothing_that_has_a_na
 
 
 def test_edges_of_labels_are_off_by_a_fifth_to_half_a_second():
-    for recording, plan in sessions(1, minutes=6.0):
+    for recording, plan in make_sessions(1, minutes=6.0):
         bouts = [bout for bout in plan.bouts if bout.activity in CLASSES]
         edges = np.flatnonzero(np.diff(recording.labels, prepend=-1, append=-1)) / 50
         off = edges - np.array([edge for bout in bouts for edge in (bout.start, bout.stop)])

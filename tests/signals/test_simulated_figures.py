@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stillmotion.signals.simulated import CLASSES, measures
-from stillmotion.signals.simulated.generate import sessions
+from stillmotion.signals.simulated.generate import make_sessions
 from stillmotion.signals.simulated.measures import Size
 
 UNITS = {"wrist": slice(0, 6), "waist": slice(6, 12)}
@@ -19,7 +19,7 @@ ERROR = 0.08
 @pytest.fixture(scope="module")
 def population():
     """The default population: both sessions of 24 people, with their timetables."""
-    return {number: list(sessions(number)) for number in PEOPLE}
+    return {number: list(make_sessions(number)) for number in PEOPLE}
 
 
 @pytest.fixture(scope="module")

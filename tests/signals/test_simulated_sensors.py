@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from stillmotion.signals.simulated import measures, rotation
-from stillmotion.signals.simulated.anatomy import draw_person, remounted
+from stillmotion.signals.simulated.anatomy import draw_subject, remounted
 from stillmotion.signals.simulated.card import CLASSES
 from stillmotion.signals.simulated.gait import LAWS, draw_gait, strides
 from stillmotion.signals.simulated.motion import DT, Motion
@@ -70,7 +70,7 @@ def test_without_acceleration_the_change_of_gravity_is_minus_omega_cross_gravity
 
 def test_a_swinging_arm_feels_what_a_circle_makes_it_feel():
     """An arm that turns at a steady rate about the shoulder: the wrist feels gravity and ω²r, nothing else."""
-    person = draw_person(np.random.default_rng(0), "1", CLASSES)
+    person = draw_subject(np.random.default_rng(0), "1", CLASSES)
     n, speed = 600, 3.0
     joints = np.zeros((len(JOINTS), n))
     joints[SHOULDER] = speed * np.arange(n) * DT
@@ -85,7 +85,7 @@ def test_a_swinging_arm_feels_what_a_circle_makes_it_feel():
 
 
 def test_joints_turn_the_segments_that_hang_on_them():
-    person = draw_person(np.random.default_rng(0), "1", CLASSES)
+    person = draw_subject(np.random.default_rng(0), "1", CLASSES)
     joints = np.zeros((len(JOINTS), 3))
     joints[ELBOW], joints[HIP], joints[LEAN] = np.pi / 2, np.pi / 2, 0.3
     still = np.zeros((3, 3))
@@ -122,7 +122,7 @@ def test_a_stride_reaches_the_sway_and_the_rate_that_the_person_was_given():
 
 def test_remounting_turns_a_unit_by_5_to_15_degrees():
     random = np.random.default_rng(2)
-    worn = draw_person(random, "1", CLASSES).worn["wrist"]
+    worn = draw_subject(random, "1", CLASSES).worn["wrist"]
     turned = np.stack([remounted(random, worn) for _ in range(200)], axis=1)
     angles = np.degrees((scipy_of(worn[:, None]).inv() * scipy_of(turned)).magnitude())
     assert 5.0 <= angles.min() < 6.0

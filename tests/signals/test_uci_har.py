@@ -3,7 +3,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stillmotion.errors import DataWarning, UserError
-from stillmotion.signals import load, uci_har_signals
+from stillmotion.signals import load, make_uci_har_signals
 from stillmotion.signals.sets import uci_har
 
 
@@ -44,7 +44,7 @@ def test_the_publishers_filters_turn_hapt_into_these_signals(real, source):
     worst = 0.0
     for recording in hapt.recordings:
         rows = samples["experiment"] == int(recording.session)
-        made = np.concatenate(uci_har_signals(recording.samples[:, :3], recording.samples[:, 3:]), axis=1)
+        made = np.concatenate(make_uci_har_signals(recording.samples[:, :3], recording.samples[:, 3:]), axis=1)
         published = np.stack([samples[name][rows] for name in list(samples)[2:]], axis=1)
         if rows.any():
             worst = max(worst, float(np.abs(made[samples["sample"][rows]] - published).max()))

@@ -11,7 +11,7 @@ import pytest
 
 import stillmotion.training  # noqa: F401  Before any import of keras: it chooses the backend.
 from stillmotion.studies import Runner, Study
-from stillmotion.studies.choices import Material, Networks, Split, Teaching, Training
+from stillmotion.studies.choices import Data, Networks, Split, Teaching, Training
 
 #: Keras copies its variables in a way that NumPy 2 deprecates.
 COPIES = "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
@@ -33,7 +33,7 @@ SMALL = Study(
     seeds=2,
     controls=False,
     baselines=(),
-    data=Material("hapt", rate=12.5, window=20, hop=20, classes=("WALKING", "SITTING", "STANDING", "LAYING")),
+    data=Data("hapt", rate=12.5, window=20, hop=20, classes=("WALKING", "SITTING", "STANDING", "LAYING")),
     split=Split("subjects:3", folds=1),
     networks=Networks("mlp-small", ("mlp",)),
     training=Training(batch=32, epochs=3, patience=3, learning_rate=3e-3),

@@ -12,13 +12,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix, f1_score
 
 from stillmotion.errors import UserError
-from stillmotion.methods import Unfit
-from stillmotion.studies import BASELINES, Planner, Runner, Study, classical, gather, open_study, read_study
+from stillmotion.methods import IncompatibleNetworks
+from stillmotion.studies import BASELINES, Planner, Runner, Study, classical, load_study_data, open_study, read_study
 from stillmotion.studies.choices import Search, Split, Training
 from stillmotion.studies.estimate import plan_lines
-from stillmotion.studies.search import next_tries
+from stillmotion.studies.search import next_trials
 from stillmotion.studies.store import Store
-from stillmotion.windows.features import array_features
+from stillmotion.windows.features import extract_array_features
 
 from .conftest import SMALL
 
@@ -43,20 +43,22 @@ def finished(recordings, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ground(recordings):
-    return gather(ALONE, data=recordings)
+    return load_study_data(ALONE, data=recordings)
 
 
 def by_hand(ground, fold):
     """Features scaled by the training people's statistics, and labels, worked out without the study's own code."""
     spec = ground.windows.spec
-    values = array_features(ground.values, rate=spec.rate, groups=[channel.group for channel in spec.channels]).values
+    values = extract_array_features(
+        ground.values, rate=spec.rate, groups=[channel.group for channel in spec.channels]
+    ).values
     train = ground.folds[fold].train
     std = values[train].std(0, dtype=np.float64)
     return ((values - values[train].mean(0, dtype=np.float64)) / np.where(std > 0, std, 1)).astype(np.float32)
 
 
 def run_of(study, ground, name, **numbers):
-    tried = replace(next_tries(study, name, 0)[0], numbers=numbers or next_tries(study, name, 0)[0].numbers)
+    tried = replace(next_trials(study, name, 0)[0], numbers=numbers or next_trials(study, name, 0)[0].numbers)
     return Planner(study, ground).student(name, 0, tried, 0)
 
 
@@ -94,9 +96,9 @@ def test_scores_of_test_people_are_those_of_scikit_learn(finished):
 
 
 def open_choices(made):
-    from stillmotion.studies import read_record
+    from stillmotion.studies import read_study_state
 
-    record = read_record(made.folder, data=made.data)
+    record = read_study_state(made.folder, data=made.data)
     record.store.close()
     return [choice for choice in record.choices.values() if choice]
 
@@ -188,7 +190,7 @@ def test_a_single_class_to_train_on_fails_those_that_need_two_in_a_sentence(grou
     lone = replace(ground, splits=replace(ground.splits, folds=(replace(ground.folds[0], train=rows),)))
     for name in ("random-forest", "logistic-regression"):
         with pytest.raises(
-            Unfit, match=f"{name} needs two classes to tell apart; in fold 0 people train on \\w+ alone"
+            IncompatibleNetworks, match=f"{name} needs two classes to tell apart; in fold 0 people train on \\w+ alone"
         ):
             classical.train(run_of(ALONE, ground, name), lone)
     _, answers = answers_of(run_of(ALONE, ground, "majority"), lone)
@@ -197,7 +199,7 @@ def test_a_single_class_to_train_on_fails_those_that_need_two_in_a_sentence(grou
 
 def test_a_baseline_that_cannot_be_fitted_fails_alone_and_says_why(recordings, tmp_path, monkeypatch):
     def unfit(run, ground):
-        raise Unfit("needs two classes")
+        raise IncompatibleNetworks("needs two classes")
 
     made = Runner(replace(ALONE, baselines=("majority",), seeds=1), tmp_path / "study", data=recordings, quiet=True)
     monkeypatch.setattr(classical, "train", unfit)
@@ -237,7 +239,7 @@ def test_a_plan_counts_them(ground):
 def test_a_grid_gives_them_as_many_settings_as_its_largest_variant():
     grid = Search(kind="grid", grid={"temperature": (1.0, 2.0, 4.0)})
     study = Study(name="one", variants=("rb-kd",), compare=(), search=grid)
-    tried = next_tries(study, "random-forest", 0)
+    tried = next_trials(study, "random-forest", 0)
     assert len({tuple(each.numbers.values()) for each in tried}) == 3
     assert dict(tried[0].numbers) == {"max_features": 0.1, "min_samples_leaf": 1e-4}
     assert {each.seed for each in tried} == {0}

@@ -14,9 +14,9 @@ from scipy import stats
 
 from stillmotion.cli import main
 from stillmotion.errors import UserError
-from stillmotion.evaluation import read_predictions, tally
+from stillmotion.evaluation import count_confusion, read_predictions
 from stillmotion.evaluation.resampling import draw, strata
-from stillmotion.studies import Runner, read_beside
+from stillmotion.studies import Runner, read_protocol_gap
 from stillmotion.studies.beside import differing
 from stillmotion.studies.choices import Split
 from stillmotion.studies.store import Store
@@ -51,7 +51,7 @@ def folders(recordings, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def found(folders, recordings):
-    return read_beside(*folders, data=recordings)
+    return read_protocol_gap(*folders, data=recordings)
 
 
 def f1(counts):
@@ -68,7 +68,8 @@ def test_scores_are_those_of_the_predictions_and_the_difference_is_theirs(folder
     assert found.left_out == ("lm",)
     for row in found.rows:
         own, other = (
-            tally(read_predictions(folder / "predictions" / f"{row.variant}.parquet")).counts[0] for folder in folders
+            count_confusion(read_predictions(folder / "predictions" / f"{row.variant}.parquet")).counts[0]
+            for folder in folders
         )
         assert row.score == pytest.approx(f1(own.sum(1)).mean())
         assert row.other == pytest.approx(f1(other.sum(1)).mean())
@@ -78,7 +79,9 @@ def test_scores_are_those_of_the_predictions_and_the_difference_is_theirs(folder
 
 def test_the_interval_draws_people_with_both_of_their_tables(folders, found):
     row = next(row for row in found.rows if row.variant == "logistic-regression")
-    own, other = (tally(read_predictions(folder / "predictions" / f"{row.variant}.parquet")) for folder in folders)
+    own, other = (
+        count_confusion(read_predictions(folder / "predictions" / f"{row.variant}.parquet")) for folder in folders
+    )
     assert own.people == other.people
     both = np.stack([own.counts[0, 0], other.counts[0, 0]])  # It does not depend on the seed.
     weights = draw(strata(own.folds), 4000, np.random.default_rng(7))
@@ -104,9 +107,9 @@ def test_everything_else_that_differs_is_named_and_refused(folders, recordings, 
     shutil.copytree(leaky, other)
     note(other, text.replace("epochs = 1", "epochs = 2").replace("seeds = 2", "seeds = 1", 1))
     with pytest.raises(UserError, match=r"alone, but seeds is 2 and 1; training.epochs is 1 and 2\."):
-        read_beside(people, other, data=recordings)
+        read_protocol_gap(people, other, data=recordings)
     with pytest.raises(UserError, match="have the same protocol, published"):
-        read_beside(leaky, leaky, data=recordings)
+        read_protocol_gap(leaky, leaky, data=recordings)
     assert differing(STUDY, replace(STUDY, name="another", split=Split("loso"), score_test=True)) == {}
 
 
@@ -115,9 +118,9 @@ def test_test_people_must_have_been_scored_on_both_sides(folders, recordings, tm
     made = Runner(study, tmp_path / "study", data=recordings, quiet=True)
     made.store.close()
     with pytest.raises(UserError, match="has not scored its test people"):
-        read_beside(folders[0], tmp_path / "study", data=recordings)
+        read_protocol_gap(folders[0], tmp_path / "study", data=recordings)
     with pytest.raises(UserError, match="holds no study"):
-        read_beside(folders[0], tmp_path, data=recordings)
+        read_protocol_gap(folders[0], tmp_path, data=recordings)
 
 
 def test_only_people_whom_both_tested_count(folders, recordings, tmp_path):
@@ -129,7 +132,7 @@ def test_only_people_whom_both_tested_count(folders, recordings, tmp_path):
         study = replace(STUDY, split=Split(protocol, folds=1))
         note(side, study.to_toml())
         sides.append(side)
-    found = read_beside(*sides, data=recordings)
+    found = read_protocol_gap(*sides, data=recordings)
     assert found.people == 2
     (own,) = read_predictions(sides[0] / "predictions" / "majority.parquet")
     (other,) = read_predictions(sides[1] / "predictions" / "majority.parquet")

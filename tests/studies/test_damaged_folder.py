@@ -19,10 +19,10 @@ from stillmotion.errors import DataWarning, UserError
 from stillmotion.files import DRAFT
 from stillmotion.studies import Runner
 from stillmotion.studies.choices import Networks
-from stillmotion.studies.record import read_record
-from stillmotion.studies.runs import Run, Squad
+from stillmotion.studies.record import read_study_state
+from stillmotion.studies.runs import FleetPlan, Run
 from stillmotion.studies.store import DamagedFleet, Store
-from stillmotion.training import Outcome
+from stillmotion.training import RunResult
 from stillmotion.training.fleet import Fleet
 
 from ..damage import flips, full_disk, listing
@@ -38,10 +38,10 @@ def run(seed: int) -> Run:
     return Run("data", 0, "mlp-small", "", "lm", seed, {"batch": 32}, numbers={"learning_rate": 0.001})
 
 
-def outcome(number: int) -> Outcome:
+def outcome(number: int) -> RunResult:
     weights, none = np.arange(20, dtype=np.float32) + number, np.zeros(0, np.float32)
     history = ({"loss": 1.5, "validation": 0.25}, {"loss": 1.0, "validation": 0.5})
-    return Outcome(number, "done", "", 0.5, 2, 2, history, weights, [np.float32(number)], none, [], none)
+    return RunResult(number, "done", "", 0.5, 2, 2, history, weights, [np.float32(number)], none, [], none)
 
 
 def write(folder: Path) -> Store:
@@ -49,7 +49,7 @@ def write(folder: Path) -> Store:
     store = Store(folder)
     store.note(study='name = "small"\n', data="fingerprint", leaks=[])
     first, second, failed = (
-        Squad("tries", (run(0), run(1)), 2), Squad("seeds", (run(2),), 1), Squad("seeds", (run(3),), 1)
+        FleetPlan("tries", (run(0), run(1)), 2), FleetPlan("seeds", (run(2),), 1), FleetPlan("seeds", (run(3),), 1)
     )  # fmt: skip
     store.plan([first, second, failed])
     store.finish(first, [outcome(0), outcome(1)], 12.0, VERSIONS)
@@ -78,7 +78,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     train = Fleet.train
 
-    def counted(self: Fleet, progress: Any = None) -> list[Outcome]:
+    def counted(self: Fleet, progress: Any = None) -> list[RunResult]:
         names.extend(replica.name for replica in self.replicas)
         return train(self, progress)
 
@@ -150,7 +150,7 @@ def test_damage_that_happens_while_a_study_runs_is_not_sealed_in(tmp_path: Path)
     with closing(write(tmp_path)) as store:
         store._file.execute("UPDATE runs SET validation = 0.99 WHERE seed = 0")
         with pytest.raises(UserError, match=r"runs\.sqlite is damaged"):
-            store.finish(Squad("seeds", (run(2),), 1), [outcome(2)], 1.0, VERSIONS)
+            store.finish(FleetPlan("seeds", (run(2),), 1), [outcome(2)], 1.0, VERSIONS)
     with pytest.raises(UserError, match=r"runs\.sqlite is damaged"):
         Store(tmp_path)
 
@@ -219,7 +219,7 @@ def test_a_report_names_the_damaged_fleet_and_what_to_do(
     paths = sorted((copy / "fleets").glob("*.npz"))
     paths[0].unlink()
     with pytest.warns(DataWarning, match=f"{paths[0].name} cannot be read .*; run the study again"):
-        record = read_record(copy, data=recordings)
+        record = read_study_state(copy, data=recordings)
     with closing(record.store):
         lost = [each for each in record.ended.values() if each.fleet == paths[0].stem]
         with pytest.raises(DamagedFleet, match=f"{paths[0].name} .*run the study again"):
@@ -230,7 +230,7 @@ def test_a_specification_that_was_changed_in_the_folder_is_refused(copy: Path, r
     path = copy / "study.toml"
     path.write_text(path.read_text().replace("epochs = 4", "epochs = 5"))
     with pytest.raises(UserError, match=r"study\.toml is not the specification that .* was made with"):
-        read_record(copy, data=recordings)
+        read_study_state(copy, data=recordings)
     assert main(["report", str(copy), "--data", str(recordings)]) == 2
 
 
@@ -253,11 +253,11 @@ def test_a_full_disk_stops_a_study_with_one_sentence_and_loses_nothing_that_is_k
         pytest.raises(UserError, match="cannot be written.* make room"),
         closing(Store(tmp_path)) as s,
     ):
-        s.finish(Squad("seeds", (run(2),), 1), [big], 1.0, VERSIONS)
+        s.finish(FleetPlan("seeds", (run(2),), 1), [big], 1.0, VERSIONS)
     assert all_of(tmp_path) == expected
     assert not [name for name in listing(tmp_path) if DRAFT in name]
     with closing(Store(tmp_path)) as store:
-        store.finish(Squad("seeds", (run(2),), 1), [big], 1.0, VERSIONS)
+        store.finish(FleetPlan("seeds", (run(2),), 1), [big], 1.0, VERSIONS)
         assert store.weights(run(2).id)[0].shape == (100_000,)
 
 

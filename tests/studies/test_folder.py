@@ -16,10 +16,10 @@ import pytest
 from stillmotion.cli import main
 from stillmotion.errors import DataWarning, UserError
 from stillmotion.signals.simulated.write import write_hapt
-from stillmotion.studies import Runner, Variant, open_study, read_record, run_study
+from stillmotion.studies import Runner, Variant, open_study, read_study_state, run_study
 from stillmotion.studies.choices import Networks, Range, Search, Split, Training
 from stillmotion.studies.folder import differences, recorded_study, require_own
-from stillmotion.studies.scoring import Examiner
+from stillmotion.studies.scoring import Evaluator
 from stillmotion.studies.store import Store
 from stillmotion.training.fleet import Fleet
 
@@ -141,11 +141,11 @@ def test_trials_and_folds_are_added_and_never_taken_away(claimed, old, new, adds
 
 
 def test_more_trials_of_a_search_begin_with_those_that_were_drawn():
-    from stillmotion.studies.search import next_tries
+    from stillmotion.studies.search import next_trials
 
     for sampler in ("random", "qmc", "tpe"):
         few, many = (
-            next_tries(replace(SMALL, search=Search(kind="optuna", tries=tries, sampler=sampler)), "rb-kd", 0)
+            next_trials(replace(SMALL, search=Search(kind="optuna", tries=tries, sampler=sampler)), "rb-kd", 0)
             for tries in (4, 7)
         )
         assert many[:4] == few
@@ -235,7 +235,7 @@ def test_a_study_toml_edited_by_hand_is_noticed_and_does_not_count(begun, record
     text = (folder / "study.toml").read_text()
     (folder / "study.toml").write_text(text.replace("seeds = 2", "seeds = 5", 1))
     with pytest.warns(DataWarning, match=r"study.toml was edited.*seeds is 5 and was 2"):
-        record = read_record(folder, data=recordings)
+        record = read_study_state(folder, data=recordings)
     record.store.close()
     assert record.study == SMALL
     with pytest.raises(UserError, match="seeds is 5 and was 2"):
@@ -289,13 +289,13 @@ def test_scoring_again_infers_nothing_and_rewrites_nothing_that_is_there(tmp_pat
     runner.run(score_test=True)
     written = {path: path.stat().st_mtime_ns for path in (runner.folder).rglob("*") if path.parent.name != "study"}
     asked = []
-    logits = Examiner.logits
+    logits = Evaluator.logits
 
     def counted(self, run, rows):
         asked.append(run.method)
         return logits(self, run, rows)
 
-    monkeypatch.setattr(Examiner, "logits", counted)
+    monkeypatch.setattr(Evaluator, "logits", counted)
     monkeypatch.setattr(Fleet, "train", None)
     assert runner.run(score_test=True).looks == 1
     assert asked == []
@@ -333,7 +333,7 @@ def test_a_study_leaves_no_file_open_on_any_way_out(tmp_path, recordings, monkey
         with pytest.raises(UserError):
             run_study(replace(PLAIN, seeds=2), folder, data=recordings, quiet=True)
         with pytest.raises(UserError):
-            read_record(folder, data=tmp_path)
+            read_study_state(folder, data=tmp_path)
         with monkeypatch.context() as patch:
             patch.setattr(Runner, "_try", stop)
             with pytest.raises(KeyboardInterrupt):

@@ -10,7 +10,7 @@ import pytest
 
 from stillmotion.errors import UnknownName, UserError
 from stillmotion.studies import Study, Variant, read_study, runner
-from stillmotion.studies.choices import Material, Networks, Range, Search, Split, Teaching, Training
+from stillmotion.studies.choices import Data, Networks, Range, Search, Split, Teaching, Training
 from stillmotion.studies.spec import study_of
 
 VALUES: dict[str, Any] = {
@@ -163,8 +163,8 @@ def test_every_hostile_specification_is_refused_with_the_key():
 @pytest.mark.parametrize(
     ("make", "key"),
     [
-        (lambda: Material("hapt", rate=math.inf), "rate"),
-        (lambda: Material("hapt", window=10**11), "window"),
+        (lambda: Data("hapt", rate=math.inf), "rate"),
+        (lambda: Data("hapt", window=10**11), "window"),
         (lambda: Split(validation=math.nan), "validation"),
         (lambda: Split(seed=-1), "seed"),
         (lambda: Training(learning_rate=math.nan), "learning-rate"),
@@ -253,12 +253,12 @@ def test_what_cannot_be_trained_is_found_when_the_specification_is_read(tables, 
 
 
 def test_a_number_that_no_variant_has_is_nobodys(tmp_path):
-    from stillmotion.studies.search import ranges
+    from stillmotion.studies.search import search_space
 
     study = Study(
         name="one", variants=("lm",), compare=(), controls=False, search=Search(numbers={"beta": Range(1.0, 2.0)})
     )
-    assert ranges(study, study.all_variants["lm"]) == {}, "lm cannot be trained with beta"
+    assert search_space(study, study.all_variants["lm"]) == {}, "lm cannot be trained with beta"
 
 
 def test_a_built_in_study_passes_the_checks():

@@ -10,8 +10,8 @@ import pytest
 from stillmotion.errors import DataWarning
 from stillmotion.methods import METHODS
 from stillmotion.methods.lm import objective
-from stillmotion.studies import Planner, Runner, Study, gather, read_record, runs
-from stillmotion.studies.choices import Material, Networks, Search, Split, Training
+from stillmotion.studies import Planner, Runner, Study, load_study_data, read_study_state, runs
+from stillmotion.studies.choices import Data, Networks, Search, Split, Training
 from stillmotion.studies.estimate import plan_lines, plan_squads
 from stillmotion.studies.runs import Run
 
@@ -22,7 +22,7 @@ GRID = {"temperature": (1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 15.0), "alpha": tuple(np.
 
 @pytest.fixture(scope="module")
 def ground(recordings):
-    return gather(SMALL, data=recordings)
+    return load_study_data(SMALL, data=recordings)
 
 
 def test_everything_that_decides_a_run_is_in_its_fingerprint():
@@ -71,7 +71,7 @@ def test_runs_of_other_code_are_told_of_and_their_planned_fleets_are_left(record
         assert made.store.outdated() == {}
     monkeypatch.setattr(runs, "code_of", lambda name: f"{name}, edited")
     with pytest.warns(DataWarning, match="trained with other code.*1 of lm"):
-        record = read_record(tmp_path / "study", data=recordings)
+        record = read_study_state(tmp_path / "study", data=recordings)
     record.store.close()
     with Runner(SMALL, tmp_path / "study", data=recordings, quiet=True) as made:
         assert made.store.outdated() == {"lm": 1}
@@ -81,9 +81,9 @@ def test_runs_of_other_code_are_told_of_and_their_planned_fleets_are_left(record
 
 
 def test_the_signal_itself_is_in_the_fingerprint(recordings, ground):
-    again = gather(SMALL, data=recordings)
+    again = load_study_data(SMALL, data=recordings)
     assert again.fingerprint == ground.fingerprint
-    hertz = gather(replace(SMALL, data=replace(SMALL.data, rate=25.0)), data=recordings)
+    hertz = load_study_data(replace(SMALL, data=replace(SMALL.data, rate=25.0)), data=recordings)
     assert hertz.fingerprint != ground.fingerprint
     split = replace(SMALL, split=Split("subjects:3", seed=1, folds=1))
     assert Planner(split, ground).data != Planner(SMALL, ground).data
@@ -96,13 +96,13 @@ def test_the_published_grid_is_planned_in_seconds_and_its_teachers_listed_apart(
         compare=(),
         controls=False,
         seeds=1,
-        data=Material("hapt", window=128, hop=64),
+        data=Data("hapt", window=128, hop=64),
         split=Split("subjects:3", folds=1),
         networks=Networks(attention=("published",)),
         search=Search(kind="grid", grid=GRID),
         training=Training(replicas=16),
     )
-    ground = gather(study, data=recordings)
+    ground = load_study_data(study, data=recordings)
     squads = plan_squads(Planner(study, ground))
     runs = {
         phase: [run for squad in squads if squad.phase == phase for run in squad.runs]
@@ -130,9 +130,9 @@ def test_runs_of_one_kind_make_one_fleet_whatever_their_numbers_seeds_and_folds(
 
 
 def gather_all(study, ground):
-    from stillmotion.windows import fit_statistics, splits
+    from stillmotion.windows import fit_statistics, make_splits
 
-    made = splits(ground.windows, study.split.protocol, seed=study.split.seed, validation=study.split.validation)
+    made = make_splits(ground.windows, study.split.protocol, seed=study.split.seed, validation=study.split.validation)
     statistics = tuple(fit_statistics(ground.windows, fold.train) for fold in made.folds)
     return replace(ground, splits=made, statistics=statistics)
 

@@ -10,7 +10,7 @@ import pytest
 from stillmotion.errors import DataWarning, UserError
 from stillmotion.reports.study import markdown
 from stillmotion.signals import load
-from stillmotion.studies import Study, gather, read_study
+from stillmotion.studies import Study, load_study_data, read_study
 from stillmotion.studies.choices import Privileged, Training
 from stillmotion.studies.estimate import Clock
 
@@ -22,8 +22,8 @@ MORE = Privileged(sensors="waist.acc,waist.gyr", rate=50.0, before=0.2, after=0.
 
 
 def test_a_teacher_sees_the_same_moments_in_the_recordings_own_samples(recordings):
-    ground = gather(replace(LESS, privileged=MORE), data=recordings)
-    plain = gather(LESS, data=recordings)
+    ground = load_study_data(replace(LESS, privileged=MORE), data=recordings)
+    plain = load_study_data(LESS, data=recordings)
     raw = load("hapt", data=recordings)
     seen = ground.teachers
     assert seen.windows.spec.rate == 50
@@ -46,8 +46,8 @@ def test_a_teacher_sees_the_same_moments_in_the_recordings_own_samples(recording
 
 def test_windows_without_enough_around_them_are_left_out_for_everybody(recordings):
     with pytest.warns(DataWarning, match=r"\d+ of \d+ windows are left out, since teachers would not see them whole"):
-        ground = gather(replace(LESS, privileged=Privileged(before=40.0)), data=recordings)
-    plain = gather(LESS, data=recordings)
+        ground = load_study_data(replace(LESS, privileged=Privileged(before=40.0)), data=recordings)
+    plain = load_study_data(LESS, data=recordings)
     start = plain.windows.starts - plain.windows.recording_start[plain.windows.recording]
     kept = np.flatnonzero(start >= 40 * 25)
     assert 0 < len(kept) < len(plain.values)
@@ -58,7 +58,7 @@ def test_windows_without_enough_around_them_are_left_out_for_everybody(recording
 
 def test_windows_that_need_no_more_time_all_stay(recordings):
     more = Privileged(sensors="waist.acc,waist.gyr", rate=50.0)
-    ground, plain = (gather(replace(LESS, privileged=each), data=recordings) for each in (more, Privileged()))
+    ground, plain = (load_study_data(replace(LESS, privileged=each), data=recordings) for each in (more, Privileged()))
     np.testing.assert_array_equal(ground.values, plain.values)
     assert ground.fingerprint == plain.fingerprint
     assert plain.teachers is None
@@ -105,9 +105,9 @@ def test_who_runs_the_teacher_in_every_step_cannot_have_one_that_sees_more():
 
 def test_more_than_a_recording_holds_is_refused(recordings):
     with pytest.raises(UserError, match=r"teachers could see none of \d+ windows whole"):
-        gather(replace(LESS, privileged=Privileged(before=1e5)), data=recordings)
+        load_study_data(replace(LESS, privileged=Privileged(before=1e5)), data=recordings)
     with pytest.raises(UserError, match="Unknown sensor 'pocket'"):
-        gather(replace(LESS, privileged=Privileged(sensors="pocket")), data=recordings)
+        load_study_data(replace(LESS, privileged=Privileged(sensors="pocket")), data=recordings)
 
 
 def test_what_teachers_see_is_written_in_the_specification(tmp_path):

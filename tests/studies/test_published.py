@@ -47,9 +47,9 @@ def test_the_published_shape_and_size_of_the_student(name, tmp_path):
 
 
 def _first(made):
-    from stillmotion.studies.search import next_tries
+    from stillmotion.studies.search import next_trials
 
-    return next_tries(made.study, "lm", 0)[0], 0
+    return next_trials(made.study, "lm", 0)[0], 0
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from stillmotion.errors import UserError
-from stillmotion.evaluation import macro_f1, read_predictions, tally
+from stillmotion.evaluation import count_confusion, macro_f1, read_predictions
 from stillmotion.networks import Bundle
 from stillmotion.studies import VARIANTS, Runner
 from stillmotion.studies.choices import Networks, Range, Search, Split, Teaching, Training
@@ -55,7 +55,7 @@ def test_scores_are_those_of_the_predictions_written(finished):
     runner, results = finished
     for name in ("lm", "rb-kd"):
         (said,) = read_predictions(runner.folder / "predictions" / f"{name}.parquet")
-        counted = tally([said])
+        counted = count_confusion([said])
         assert set(counted.people) == {person for fold in runner.ground.folds for person in fold.test_people}
         pooled = macro_f1(counted.counts[0].sum(1)).mean()
         assert rows_of(results)[name].test.score == pytest.approx(float(pooled))

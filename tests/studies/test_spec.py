@@ -8,8 +8,8 @@ from itertools import product
 import pytest
 
 from stillmotion.errors import UserError
-from stillmotion.studies import VARIANTS, Study, budget, built_in, read_study
-from stillmotion.studies.choices import Material, Range, Search
+from stillmotion.studies import VARIANTS, Study, built_in, count_trials, read_study
+from stillmotion.studies.choices import Data, Range, Search
 from stillmotion.studies.spec import published_attentions
 from stillmotion.training import PUBLISHED, Recipe
 
@@ -22,7 +22,7 @@ def written(tmp_path, text):
 
 def test_what_is_not_said_is_default(tmp_path):
     study = read_study(written(tmp_path, 'name = "mine"\n[data]\nname = "hapt"\n'))
-    assert study == Study(name="mine", data=Material("hapt"))
+    assert study == Study(name="mine", data=Data("hapt"))
     assert study.to_toml(changed=True) == 'name = "mine"\n\n[data]\nname = "hapt"\n'
 
 
@@ -134,5 +134,5 @@ def test_the_published_studies_are_the_sources_grids_with_equal_budgets(name):
     assert study.split.protocol == "published"
     assert len(study.attentions) == 60
     assert len(study.search.grid["temperature"]) * len(study.search.grid["alpha"]) == 63
-    assert budget(study) == 63
-    assert budget(read_study(f"published-{name}", "search.tries=0")) == 3780
+    assert count_trials(study) == 63
+    assert count_trials(read_study(f"published-{name}", "search.tries=0")) == 3780

@@ -9,8 +9,8 @@ import pytest
 from sklearn.metrics import f1_score
 
 from stillmotion.errors import UserError
-from stillmotion.methods import METHODS, method
-from stillmotion.networks import build
+from stillmotion.methods import METHODS, get_method
+from stillmotion.networks import build_network
 from stillmotion.reports.evidence import Evidence
 from stillmotion.reports.figures.ensembles import ensembles
 from stillmotion.reports.page import page
@@ -18,9 +18,9 @@ from stillmotion.reports.study import markdown
 from stillmotion.studies import VARIANTS, Study, Variant, read_study
 from stillmotion.studies.choices import Networks, Teaching
 from stillmotion.studies.estimate import plan_squads
-from stillmotion.studies.record import as_it_stands
-from stillmotion.studies.search import ranges
-from stillmotion.studies.selection import choose, tries_so_far
+from stillmotion.studies.record import derive_state
+from stillmotion.studies.search import search_space
+from stillmotion.studies.selection import plan_trials, select_trials
 from stillmotion.training.lesson import teacher_network
 
 TAKD = replace(VARIANTS["takd"], assistant="mlp-small")
@@ -37,8 +37,8 @@ def test_every_method_has_a_variant_and_the_study_of_all_names_them():
 
 def test_an_ablation_is_not_searched_over_what_it_leaves_out():
     study = Study(name="one", variants=("hmkd", "hmkd-one-way"), compare=())
-    assert set(ranges(study, VARIANTS["hmkd"])) == {"to_student", "to_teacher"}
-    assert set(ranges(study, VARIANTS["hmkd-one-way"])) == {"to_student"}
+    assert set(search_space(study, VARIANTS["hmkd"])) == {"to_student", "to_teacher"}
+    assert set(search_space(study, VARIANTS["hmkd-one-way"])) == {"to_student"}
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def what_became_of_the_teacher(made, results, tmp_path):
     assert (partner.variant, partner.teacher) == ("hmkd", "mlp")
     (run,) = (run for run in made._able(made_choices(made)) if run.method == "hmkd")
     weights, state, _ = made.store.partner(run.id)
-    network = teacher_network(build("mlp", made.ground.windows.spec), method("hmkd"))
+    network = teacher_network(build_network("mlp", made.ground.windows.spec), get_method("hmkd"))
     network.put(weights, state)
     rows = made.ground.folds[0].validation
     said = np.argmax(network.model.predict(made.ground.values[rows], verbose=0), axis=1)
@@ -132,7 +132,7 @@ def what_became_of_the_teacher(made, results, tmp_path):
     text = markdown(results)
     assert "What became of teachers that learnt too" in text
     assert "| hmkd | mlp |" in text
-    evidence = Evidence(as_it_stands(made.folder, made.planner, made.store))
+    evidence = Evidence(derive_state(made.folder, made.planner, made.store))
     (figure,) = ensembles(evidence)
     assert {row["stage"]: row["weight"] for row in figure.rows} == {
         name: mean for name, (mean, _) in partner.learnt.items()
@@ -144,5 +144,5 @@ def what_became_of_the_teacher(made, results, tmp_path):
 
 
 def made_choices(made):
-    tried, _ = tries_so_far(made.planner, made.store.ended())
-    return choose(made.planner, tried, made.store.ended())
+    tried, _ = plan_trials(made.planner, made.store.ended())
+    return select_trials(made.planner, tried, made.store.ended())

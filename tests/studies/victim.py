@@ -10,7 +10,7 @@ from pathlib import Path
 
 import stillmotion.training  # noqa: F401  Before any import of keras: it chooses the backend.
 from stillmotion.studies import Runner, read_study
-from stillmotion.studies.scoring import Examiner
+from stillmotion.studies.scoring import Evaluator
 from stillmotion.training.progress import Progress
 
 spec, folder, data, phase = sys.argv[1:]
@@ -36,7 +36,7 @@ def show(self, epoch, *, last=False):
         die()
 
 
-count = Examiner.count
+count = Evaluator.count
 
 
 def scored(self, runs, side):
@@ -48,5 +48,5 @@ def scored(self, runs, side):
 
 runner._train_here = noted
 Progress.__call__ = show
-Examiner.count = scored
+Evaluator.count = scored
 runner.run(score_test=True)

@@ -10,7 +10,7 @@ from keras import layers
 
 from stillmotion.methods import Method
 from stillmotion.networks.normaliser import Normaliser
-from stillmotion.training import Fleet, Outcome, Recipe, Replica
+from stillmotion.training import Fleet, Recipe, Replica, RunResult
 from stillmotion.training.functional import Functional
 from stillmotion.training.progress import Progress
 
@@ -71,18 +71,18 @@ def fleet(
     return Fleet(student, teaching, replicas, windows, labels, classes=CLASSES, **options)
 
 
-def train(*arguments: Any, **options: Any) -> list[Outcome]:
+def train(*arguments: Any, **options: Any) -> list[RunResult]:
     """What comes of a fleet on the small problem."""
     return fleet(*arguments, **options).train(Progress(enabled=False))
 
 
-def with_weights(model: keras.Model, outcome: Outcome) -> keras.Model:
+def with_weights(model: keras.Model, outcome: RunResult) -> keras.Model:
     """The model that a replica became."""
     Functional(model, ["logits"]).put(outcome.weights, outcome.state)
     return model
 
 
-def same(one: Outcome, other: Outcome, *, within: float = 0.0) -> None:
+def same(one: RunResult, other: RunResult, *, within: float = 0.0) -> None:
     """Weights, state and history agree, bit for bit unless a distance is given."""
     assert (one.status, one.epochs, one.best_epoch) == (other.status, other.epochs, other.best_epoch)
     ours = [one.weights, *one.state, one.teacher_weights, *one.teacher_state]

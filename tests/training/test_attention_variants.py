@@ -8,7 +8,7 @@ import pytest
 from keras import layers
 
 from stillmotion.errors import UserError
-from stillmotion.networks import cbam, initialise
+from stillmotion.networks import add_cbam, initialise
 from stillmotion.networks.layers import Conv1D
 from stillmotion.networks.normaliser import Normaliser
 from stillmotion.training import Recipe, Replica, Teacher
@@ -23,7 +23,7 @@ def attentive(filters, name="attentive", *, attention=True):
     inputs = keras.Input((TIME, CHANNELS))
     x = Conv1D(filters, 3, activation="relu", name="conv1")(Normaliser(axis=-1)(inputs))
     if attention:
-        x = cbam(x, channel=1, spatial=3, name="1")
+        x = add_cbam(x, channel=1, spatial=3, name="1")
     x = layers.GlobalAveragePooling1D()(x)
     return keras.Model(inputs, layers.Dense(CLASSES, name="logits")(x), name=name)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from stillmotion.errors import UserError
-from stillmotion.methods import Method, Number
+from stillmotion.methods import Method, Range
 from stillmotion.methods.losses import cross_entropy
 from stillmotion.networks.layers import Conv1D
 from stillmotion.training import Fleet, Recipe, Replica, memory
@@ -69,7 +69,7 @@ def odd(batch, student, teacher, numbers, extras):
     }
 
 
-ODD = Method("odd", "a method that breaks", "none", odd, numbers={"far": Number(0, 0, 1), "room": Number(1, 0, 1)})
+ODD = Method("odd", "a method that breaks", "none", odd, numbers={"far": Range(0, 0, 1), "room": Range(1, 0, 1)})
 
 
 @pytest.mark.parametrize(("number", "part"), [({"far": 1.0}, "a_far_one"), ({"room": 0.0}, "the gradient")])

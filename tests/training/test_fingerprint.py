@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from stillmotion.networks import build
+from stillmotion.networks import build_network
 from stillmotion.training.fingerprint import model_fingerprint
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -54,5 +54,9 @@ def test_the_code_of_a_users_own_layer_is_in_a_models_fingerprint():
 
 
 def test_a_network_of_the_package_has_the_same_fingerprint_whenever_it_is_built():
-    first, other = (build("mlp", (8, 3, 2), seed=4) for _ in range(2))
-    assert model_fingerprint(first) == model_fingerprint(other) != model_fingerprint(build("mlp", (8, 3, 2), seed=5))
+    first, other = (build_network("mlp", (8, 3, 2), seed=4) for _ in range(2))
+    assert (
+        model_fingerprint(first)
+        == model_fingerprint(other)
+        != model_fingerprint(build_network("mlp", (8, 3, 2), seed=5))
+    )

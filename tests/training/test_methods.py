@@ -8,8 +8,8 @@ import pytest
 from keras import layers
 
 from stillmotion.errors import UserError
-from stillmotion.methods import METHODS, Unfit, method
-from stillmotion.networks import build, initialise
+from stillmotion.methods import METHODS, IncompatibleNetworks, get_method
+from stillmotion.networks import build_network, initialise
 from stillmotion.networks.layers import Conv1D
 from stillmotion.networks.normaliser import Normaliser
 from stillmotion.training import Fleet, Recipe, Replica, Teacher
@@ -62,7 +62,7 @@ def taught():
 
 
 def teacher(model, name):
-    network = teacher_network(model, method(name))
+    network = teacher_network(model, get_method(name))
     return Teacher(network, *network.own(), name=model.name)
 
 
@@ -89,7 +89,7 @@ def test_every_method_improves_a_student_of_another_kind(name, taught):
         assert outcome.extras.shape == first.shape
     if len(first):
         assert np.abs(outcomes[0].extras - first).max() > 1e-3
-    assert bool(outcomes[0].teacher_weights.size) == method(name).trains_teacher
+    assert bool(outcomes[0].teacher_weights.size) == get_method(name).trains_teacher
 
 
 #: Student and teacher: kinds, sizes and courses over time in which the two are unlike.
@@ -113,7 +113,7 @@ def pair(request):
         size=(96, 32, 2)
     )
     student, teaching = request.param
-    model, net = build(teaching, WAVES, seed=1), build(student, WAVES, seed=2)
+    model, net = build_network(teaching, WAVES, seed=1), build_network(student, WAVES, seed=2)
     given = ([Replica(0, np.arange(64), np.arange(64, 96), {"learning_rate": 0.003})], windows, labels)
     common = {"classes": 4, "recipe": Recipe(batch=16, epochs=4, patience=4)}
     (learnt,) = Fleet(model, "lm", *given, **common).train(Progress(enabled=False))
@@ -131,7 +131,7 @@ def pair(request):
 def test_every_method_trains_four_unlike_pairs(name, pair):
     names, go = pair
     if name == "at" and "mlp-small" in names:
-        with pytest.raises(Unfit, match="courses over time"):
+        with pytest.raises(IncompatibleNetworks, match="courses over time"):
             go(name)
         return
     (outcome,) = go(name)
@@ -147,7 +147,9 @@ def test_a_student_without_stages_is_refused_before_training(name, taught):
 
 
 def test_a_pair_without_a_course_in_time_is_refused_before_training(taught):
-    with pytest.raises(Unfit, match="at compares courses over time, and the student's paired stages have none"):
+    with pytest.raises(
+        IncompatibleNetworks, match="at compares courses over time, and the student's paired stages have none"
+    ):
         fleet(mixed("flat", time=False), runs(), teaching="at", teachers=[teacher(taught, "at")])
 
 
@@ -171,13 +173,13 @@ def test_simkd_needs_a_dense_layer_from_the_embedding_on_both_sides(taught):
     x = layers.Dense(4, name="embedding")(layers.Flatten()(Normaliser(axis=-1)(inputs)))
     x = layers.Dense(5, activation="relu")(x)
     deeper = keras.Model(inputs, layers.Dense(CLASSES, name="logits")(x), name="deeper")
-    with pytest.raises(Unfit, match="in deeper no dense layer leads from the embedding to the logits"):
+    with pytest.raises(IncompatibleNetworks, match="in deeper no dense layer leads from the embedding to the logits"):
         fleet(deeper, runs(), teaching="simkd", teachers=[teacher(taught, "simkd")])
-    with pytest.raises(Unfit, match="of deeper no dense layer is known"):
+    with pytest.raises(IncompatibleNetworks, match="of deeper no dense layer is known"):
         fleet(mixed(), runs(), teaching="simkd", teachers=[teacher(deeper, "simkd")])
     seen = teacher(taught, "simkd")
     outputs = seen.network.answers(seen.weights, seen.state, CLEAR[0])
-    with pytest.raises(Unfit, match="several teachers together have none"):
+    with pytest.raises(IncompatibleNetworks, match="several teachers together have none"):
         fleet(mixed(), runs(), teaching="simkd", teachers=[Teacher(outputs=outputs, name="two together")], data=CLEAR)
 
 
@@ -214,14 +216,14 @@ def test_the_run_begins_weakly_where_a_method_warms_up(taught):
 
 
 def test_a_teacher_that_learns_too_begins_from_scratch_or_as_it_is(taught):
-    start, _ = teacher_network(taught, method("dml")).own()
+    start, _ = teacher_network(taught, get_method("dml")).own()
 
     def begun(way, student, seed):
         made = fleet(student, [replica(seed)], teaching=way, teachers=[teacher(taught, "dml")])
         first = made._fresh(0).weights
         return first[: made.student.size], first[made.student.size :]
 
-    np.testing.assert_array_equal(begun(method("dml", start="pretrained"), mixed(), 0)[1], start)
+    np.testing.assert_array_equal(begun(get_method("dml", start="pretrained"), mixed(), 0)[1], start)
     fresh, again, other = (begun("dml", mixed(), seed)[1] for seed in (0, 0, 1))
     np.testing.assert_array_equal(fresh, again)
     assert np.abs(fresh - start).max() > 0.05
@@ -240,7 +242,7 @@ def test_a_mutual_method_with_projectors_survives_a_checkpoint(taught, tmp_path)
 
 
 def test_networks_of_the_package_have_taps_for_every_method():
-    model = build("mlp-small", (24, 3, 4), seed=0)
+    model = build_network("mlp-small", (24, 3, 4), seed=0)
     initialise(model, 1)
-    shapes = teacher_network(model, method("vid")).tap_shapes
+    shapes = teacher_network(model, get_method("vid")).tap_shapes
     assert shapes == {"logits": (4,), "stage1": (1, 32), "stage2": (1, 32)}

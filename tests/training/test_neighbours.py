@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stillmotion.networks import build
+from stillmotion.networks import build_network
 from stillmotion.training import Recipe, Replica
 
 from .small import CLASSES, TRAIN, VALIDATION, normed, problem, recurrent, same, train
@@ -37,7 +37,7 @@ def lot(windows: int, count: int = 16) -> list[Replica]:
     ],
 )
 def test_alone_and_in_a_fleet_of_16_agree_after_50_steps(student, shape, groups):
-    model = student() if callable(student) else build(student, shape)
+    model = student() if callable(student) else build_network(student, shape)
     _, labels = problem(480)
     noise = np.random.default_rng(1).normal(size=(480, *shape[:2]))
     windows = (noise + 0.5 * labels[:, None, None]).astype(np.float32)

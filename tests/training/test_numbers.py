@@ -10,7 +10,7 @@ import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
 from stillmotion.errors import UnknownName, UserError
-from stillmotion.networks import initial_weights
+from stillmotion.networks import draw_initial_weights
 from stillmotion.training import Recipe, Replica, Teacher
 from stillmotion.training.progress import Progress
 from stillmotion.windows.augment import augment
@@ -34,7 +34,7 @@ def check(ours, outcomes, *, epochs=1, change=None, more=None, **options):
     for number, (run, outcome) in enumerate(zip(ours.replicas, outcomes, strict=True)):
         assert outcome.status == "done"
         assert outcome.best_epoch == epochs, "only then are the weights of all steps kept"
-        kernel, bias = initial_weights(ours.student.model, run.seed)
+        kernel, bias = draw_initial_weights(ours.student.model, run.seed)
         length = -(-len(run.train) // ours.recipe.batch)
         rows = [row for epoch in range(epochs) for row in ours.tables.order(run, epoch)[:length]]
         batches = [(windows[row], EYE[labels[row]]) for row in rows]

@@ -8,7 +8,7 @@ import jax
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from stillmotion.methods import Method, Number
+from stillmotion.methods import Method, Range
 from stillmotion.methods.losses import cross_entropy
 from stillmotion.training import Recipe, Replica
 
@@ -107,7 +107,7 @@ def test_a_finished_replica_stops_costing():
         jax.debug.callback(lambda who: steps.append(int(who)), numbers["who"])
         return {"cross_entropy": cross_entropy(batch, student["logits"])}
 
-    method = Method("counted", "counts its steps", "none", counted, numbers={"who": Number(0, 0, 9)})
+    method = Method("counted", "counts its steps", "none", counted, numbers={"who": Range(0, 0, 9)})
     runs = [Replica(r.seed, r.train, VALIDATION, {**r.numbers, "who": number}) for number, r in enumerate(RUNS)]
     outcomes = train(dense(), runs, teaching=method, recipe=Recipe(batch=8, epochs=EPOCHS, patience=PATIENCE), size=2)
     jax.effects_barrier()

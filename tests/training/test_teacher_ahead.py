@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import stillmotion as sm
-from stillmotion.evaluation import confusion, macro_f1
-from stillmotion.networks import build
+from stillmotion.evaluation import confusion_matrix, macro_f1
+from stillmotion.networks import build_network
 from stillmotion.training import Fleet, Recipe, Replica
 
 LIGHT, LARGE = "deepconvlstm-lm", "deepconvlstm-om"
@@ -21,7 +21,7 @@ def test_om_is_5_to_12_points_ahead_of_lm_on_people_never_seen():
     classes, values, labels = len(windows.spec.classes), windows.values(), np.asarray(windows.labels, np.int64)
     scores: dict[str, list[float]] = {LIGHT: [], LARGE: []}
     for seed in range(3):
-        fold = sm.splits(windows, "subjects:3", seed=seed).folds[0]
+        fold = sm.make_splits(windows, "subjects:3", seed=seed).folds[0]
         fitted = sm.fit_statistics(windows, fold.train)
         statistics = fitted.mean.astype(np.float32), fitted.std.astype(np.float32)
         for name, seeds, rate, epochs in ((LIGHT, 3, 3e-3, 60), (LARGE, 1, 1e-3, 12)):
@@ -30,10 +30,12 @@ def test_om_is_5_to_12_points_ahead_of_lm_on_people_never_seen():
                 for number in range(seeds)
             ]
             recipe = Recipe(epochs=epochs, patience=15)
-            fleet = Fleet(build(name, windows.spec, seed=0), "lm", runs, values, labels, classes=classes, recipe=recipe)
+            fleet = Fleet(
+                build_network(name, windows.spec, seed=0), "lm", runs, values, labels, classes=classes, recipe=recipe
+            )
             for outcome in fleet.train():
                 said = fleet.student.answers(outcome.weights, outcome.state, values[fold.test])["logits"]
-                scores[name].append(float(macro_f1(confusion(labels[fold.test], said.argmax(1), classes))))
+                scores[name].append(float(macro_f1(confusion_matrix(labels[fold.test], said.argmax(1), classes))))
     gap = np.mean(scores[LARGE]) - np.mean(scores[LIGHT])
     print({name: np.round(each, 3).tolist() for name, each in scores.items()}, f"gap {100 * gap:.1f} points")
     assert 0.05 <= gap <= 0.12

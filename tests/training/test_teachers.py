@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from stillmotion.errors import UserError
-from stillmotion.methods import Method, Number
-from stillmotion.methods.losses import cross_entropy, divergence
+from stillmotion.methods import Method, Range
+from stillmotion.methods.losses import cross_entropy, kl_divergence
 from stillmotion.networks import initialise, set_statistics
 from stillmotion.training import Fleet, Recipe, Replica, Teacher
 from stillmotion.training.functional import CHUNK, Functional
 from stillmotion.training.progress import Progress
-from stillmotion.training.teacher import answers, require_able
+from stillmotion.training.teacher import predict_taps, require_able
 
 from .small import CLASSES, TRAIN, VALIDATION, dense, fleet, linear, normed, problem, same, train, with_weights
 
@@ -44,7 +44,7 @@ def able(compiled_once):
 
 def test_cached_answers_are_what_the_teacher_predicts(able):
     windows, _ = problem(2 * CHUNK + 3)
-    given = answers(as_teacher(able), windows, ["logits"])["logits"]
+    given = predict_taps(as_teacher(able), windows, ["logits"])["logits"]
     np.testing.assert_allclose(given, able.predict(windows, verbose=0), rtol=0, atol=1e-5)
 
 
@@ -147,8 +147,8 @@ def both_learn(batch, student, teacher, numbers, extras):
     mine, yours, still = student["logits"], teacher["logits"], jax.lax.stop_gradient
     weight = numbers["mutual"]
     return {
-        "student": cross_entropy(batch, mine) + weight * divergence(still(yours), mine, 1.0),
-        "teacher": cross_entropy(batch, yours) + weight * divergence(still(mine), yours, 1.0),
+        "student": cross_entropy(batch, mine) + weight * kl_divergence(still(yours), mine, 1.0),
+        "teacher": cross_entropy(batch, yours) + weight * kl_divergence(still(mine), yours, 1.0),
     }
 
 
@@ -158,7 +158,7 @@ MUTUAL = Method(
     "Zhang et al., CVPR 2018",
     both_learn,
     teacher_taps=("logits",),
-    numbers={"mutual": Number(1.0, 0.0, 10.0)},
+    numbers={"mutual": Range(1.0, 0.0, 10.0)},
     trains_teacher=True,
 )
 

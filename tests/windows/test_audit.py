@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stillmotion.errors import UserError
 from stillmotion.signals.recording import Dataset, Recording
 from stillmotion.signals.spec import Channel
-from stillmotion.windows import Fold, audit, audit_extents, cut, duplicates, fit_statistics, splits
+from stillmotion.windows import Fold, audit_extents, audit_splits, cut, duplicates, fit_statistics, make_splits
 
 HONEST = ("official", "subjects:3", "loso")
 
@@ -35,8 +35,8 @@ def six(people):
 @pytest.mark.parametrize("protocol", HONEST)
 def test_honest_splits_are_clean(six, protocol):
     windows = cut(six)
-    made = splits(windows, protocol)
-    result = audit(windows, made, statistics=per_fold(windows, made), others=[replace_samples(six, seed=9)])
+    made = make_splits(windows, protocol)
+    result = audit_splits(windows, made, statistics=per_fold(windows, made), others=[replace_samples(six, seed=9)])
     assert result.clean
     assert result.findings == ()
     assert result.checked["folds"] == len(made)
@@ -72,7 +72,7 @@ def test_coarse_still_saturated_and_stuck_sensors_are_no_false_alarm(people, sig
         samples[3001:3400:2] = -2.0
         recordings.append(Recording(str(person), "day", samples, np.zeros(6000, np.int16), source=str(person)))
     windows = cut(Dataset.of("coarse", spec, recordings))
-    result = audit(windows, splits(windows, "subjects:4"))
+    result = audit_splits(windows, make_splits(windows, "subjects:4"))
     assert result.findings == ()
 
 
@@ -82,16 +82,16 @@ def test_even_turns_that_happen_twice_are_no_copy(people):
     for person in (0, 3):
         data.samples[200 * person + 60 :][:60] = (np.arange(60)[:, None] // 2 * 0.125).astype(np.float32)
     windows = cut(data)
-    assert audit(windows, splits(windows, "loso")).findings == ()
+    assert audit_splits(windows, make_splits(windows, "loso")).findings == ()
 
 
 def test_equal_hashes_of_unequal_rows_are_no_copy(people, monkeypatch):
     windows = cut(people([[200]] * 4))
-    made = splits(windows, "loso")
+    made = make_splits(windows, "loso")
     monkeypatch.setattr(
         duplicates, "_hash_rows", lambda source, columns: np.arange(len(source.signal), dtype=np.uint64) % 50
     )
-    assert audit(windows, made).findings == ()
+    assert audit_splits(windows, made).findings == ()
 
 
 def overlapping_windows(spec, people=4, per_person=6):
@@ -109,9 +109,9 @@ def overlapping_windows(spec, people=4, per_person=6):
 
 def test_overlapping_recordings_of_one_source_are_no_copies_but_share_rows(signal_spec):
     windows = cut(overlapping_windows(signal_spec(40, 40)))
-    honest = splits(windows, "loso")
-    assert audit(windows, honest, statistics=per_fold(windows, honest)).clean
-    leaky = audit(windows, splits(windows, "published"))
+    honest = make_splits(windows, "loso")
+    assert audit_splits(windows, honest, statistics=per_fold(windows, honest)).clean
+    leaky = audit_splits(windows, make_splits(windows, "published"))
     assert not errors(leaky, "duplicate")
     assert errors(leaky, "samples")
 
@@ -123,8 +123,8 @@ def test_rows_that_two_sides_share_are_found(six):
     """Person 4's second recording is, by a mistake of its maker, partly person 1's rows."""
     mistaken = [replace(r, source="p1r0", offset=150) if r.subject == "4" else r for r in six.recordings]
     windows = cut(Dataset.of("few", six.spec, mistaken))
-    made = splits(windows, "loso")
-    found = errors(audit(windows, made), "samples")
+    made = make_splits(windows, "loso")
+    found = errors(audit_splits(windows, made), "samples")
     assert {finding.fold for finding in found} >= {0, 3}
     tested_on_1 = next(f for f in found if f.fold == 0 and "test windows hold raw rows that training" in f.evidence)
     # Person 1's windows begin at 0, 20 … 160 and hold 40 rows; from row 150 on the rows are person 4's too.
@@ -134,11 +134,11 @@ def test_rows_that_two_sides_share_are_found(six):
 
 def test_a_person_on_two_sides_is_found(six):
     windows = cut(six)
-    made = splits(windows, "subjects:3")
+    made = make_splits(windows, "subjects:3")
     fold = made.folds[1]
     moved = fold.test[:5]
     wrong = replace(fold, train=np.sort(np.append(fold.train, moved)), test=fold.test[5:])
-    result = audit(windows, replace(made, folds=(made.folds[0], wrong, made.folds[2])))
+    result = audit_splits(windows, replace(made, folds=(made.folds[0], wrong, made.folds[2])))
     assert not result.clean
     (finding,) = errors(result, "people")
     assert (finding.fold, finding.count) == (1, 1)
@@ -149,7 +149,7 @@ def test_a_person_on_two_sides_is_found(six):
 @pytest.mark.parametrize("taken", ["all", "training and test", "training and validation", "other"])
 def test_statistics_that_know_more_than_training_are_found(six, taken):
     windows = cut(six)
-    made = splits(windows, "subjects:3")
+    made = make_splits(windows, "subjects:3")
     fitted = per_fold(windows, made)
     fold = made.folds[2]
     index = {
@@ -159,7 +159,7 @@ def test_statistics_that_know_more_than_training_are_found(six, taken):
         "other": fold.train[:7],
     }[taken]
     fitted[2] = fit_statistics(windows, index)
-    result = audit(windows, made, statistics=fitted)
+    result = audit_splits(windows, made, statistics=fitted)
     (finding,) = errors(result, "statistic")
     assert (finding.fold, finding.count) == (2, 3)
     said = "nor of any other side" if taken == "other" else f"they are those of {taken} windows"
@@ -168,8 +168,8 @@ def test_statistics_that_know_more_than_training_are_found(six, taken):
 
 def test_one_statistic_for_all_folds_is_found_in_every_fold(six):
     windows = cut(six)
-    made = splits(windows, "loso")
-    found = errors(audit(windows, made, statistics=fit_statistics(windows)), "statistic")
+    made = make_splits(windows, "loso")
+    found = errors(audit_splits(windows, made, statistics=fit_statistics(windows)), "statistic")
     assert [finding.fold for finding in found] == list(range(6))
 
 
@@ -177,13 +177,13 @@ def test_statistics_kept_as_float32_are_the_same_statistics(people):
     data = people([[200]] * 4)
     data.samples[:] += 300
     windows = cut(data)
-    made = splits(windows, "loso")
+    made = make_splits(windows, "loso")
     rounded = [
         replace(s, mean=s.mean.astype(np.float32), std=s.std.astype(np.float32)) for s in per_fold(windows, made)
     ]
-    assert audit(windows, made, statistics=rounded).clean
+    assert audit_splits(windows, made, statistics=rounded).clean
     broken = [replace(s, mean=s.mean * np.nan) for s in rounded]
-    assert len(errors(audit(windows, made, statistics=broken), "statistic")) == 4
+    assert len(errors(audit_splits(windows, made, statistics=broken), "statistic")) == 4
 
 
 @settings(derandomize=True, max_examples=40, deadline=None)
@@ -192,7 +192,7 @@ def test_a_copied_stretch_of_another_person_is_found_at_any_offset(people, lengt
     data = people([[200]] * 6)
     data.samples[person * 200 + target :][:length] = data.samples[source:][:length]
     windows = cut(data, null="keep")
-    result = audit(windows, splits(windows, "loso"))
+    result = audit_splits(windows, make_splits(windows, "loso"))
     found = errors(result, "duplicate")
     assert {0, person} <= {finding.fold for finding in found}
     # Windows of 40 with a hop of 20 cover all 200 rows, so every copied row counts.
@@ -207,14 +207,14 @@ def test_shorter_stretches_are_not_called_copies(people, length):
     data = people([[200]] * 4)
     data.samples[450:][:length] = data.samples[50:][:length]
     windows = cut(data)
-    assert audit(windows, splits(windows, "loso")).findings == ()
+    assert audit_splits(windows, make_splits(windows, "loso")).findings == ()
 
 
 def test_a_copy_inside_one_person_is_a_warning_under_a_split_by_person(people):
     data = people([[200, 200], [200], [200], [200]])
     data.samples[250:330] = data.samples[30:110]
     windows = cut(data)
-    result = audit(windows, splits(windows, "loso"))
+    result = audit_splits(windows, make_splits(windows, "loso"))
     assert result.clean
     (finding,) = result.findings
     assert (finding.kind, finding.severity, finding.fold, finding.count) == ("duplicate", "warning", None, 80)
@@ -227,14 +227,18 @@ def test_three_copies_are_all_found(people):
     for person in (2, 4):
         data.samples[200 * person + 17 * person :][:64] = data.samples[10:74]
     windows = cut(data)
-    assert {finding.fold for finding in errors(audit(windows, splits(windows, "loso")), "duplicate")} >= {0, 2, 4}
+    assert {finding.fold for finding in errors(audit_splits(windows, make_splits(windows, "loso")), "duplicate")} >= {
+        0,
+        2,
+        4,
+    }
 
 
 def test_a_whole_person_twice_under_two_names_is_found(people):
     data = people([[200]] * 5)
     data.samples[800:] = data.samples[200:400]
     windows = cut(data)
-    longest = errors(audit(windows, splits(windows, "loso")), "duplicate")[0]
+    longest = errors(audit_splits(windows, make_splits(windows, "loso")), "duplicate")[0]
     assert "rows 0–199 of 'p2r0' (person 2) and rows 0–199 of 'p5r0' (person 5)" in longest.evidence
 
 
@@ -249,7 +253,7 @@ def test_a_copy_in_another_data_set_is_found_by_channel_name(six, signal_spec):
     renamed = replace(other, spec=replace(other.spec, channels=tuple(Channel("acc", a, "g", "hip") for a in "xyz")))
     windows = cut(six)
     for one in (other, shuffled, renamed):
-        (finding,) = errors(audit(windows, splits(windows, "loso"), others=[one]), "duplicate")
+        (finding,) = errors(audit_splits(windows, make_splits(windows, "loso"), others=[one]), "duplicate")
         assert (finding.fold, finding.count) == (None, 67)
         assert "rows 20–86 of 'p1r0' (person 1) and rows 13–79 of 'p2r0' (person 2)" in finding.evidence
     alien = Dataset.of(
@@ -257,21 +261,21 @@ def test_a_copy_in_another_data_set_is_found_by_channel_name(six, signal_spec):
         replace(six.spec, channels=(Channel("mag", "x"),)),
         [Recording("1", "day", six.samples[:100, :1], np.zeros(100, np.int16))],
     )
-    (finding,) = errors(audit(windows, splits(windows, "loso"), others=[alien]), "duplicate")
+    (finding,) = errors(audit_splits(windows, make_splits(windows, "loso"), others=[alien]), "duplicate")
     assert (finding.count, "wrist.acc.x as mag.x" in finding.evidence) == (100, True)
 
 
 def test_data_sets_of_the_same_people_are_an_error_together_and_a_note_alone(six):
     windows = cut(replace(six, same_people_as=("another",)))
-    made = splits(windows, "loso")
-    alone = audit(windows, made)
+    made = make_splits(windows, "loso")
+    alone = audit_splits(windows, made)
     assert alone.clean
     assert [(f.kind, f.severity) for f in alone.findings] == [("same people", "note")]
     other = replace_samples(six, seed=5)
-    assert errors(audit(windows, made, others=[other]), "same people")
+    assert errors(audit_splits(windows, made, others=[other]), "same people")
     claims = replace(other, same_people_as=("few",))
     plain = cut(six)
-    assert errors(audit(plain, splits(plain, "loso"), others=[claims]), "same people")
+    assert errors(audit_splits(plain, make_splits(plain, "loso"), others=[claims]), "same people")
 
 
 # Published
@@ -279,9 +283,9 @@ def test_data_sets_of_the_same_people_are_an_error_together_and_a_note_alone(six
 
 def test_published_is_never_clean_and_says_how_much_it_shares(six):
     windows = cut(six)
-    made = splits(windows, "published")
+    made = make_splits(windows, "published")
     fold = made.folds[0]
-    result = audit(windows, made)
+    result = audit_splits(windows, made)
     assert not result.clean
 
     def rows(number):
@@ -304,7 +308,7 @@ def test_published_is_never_clean_and_says_how_much_it_shares(six):
 
 def test_published_without_overlap_is_not_clean_either(people, signal_spec):
     windows = cut(people([[400]] * 4, spec=signal_spec(40, 40)))
-    result = audit(windows, splits(windows, "published"))
+    result = audit_splits(windows, make_splits(windows, "published"))
     assert not result.clean
     assert not errors(result, "samples")
     assert any(finding.kind == "adjacent" and finding.count > 0 for finding in result.findings)
@@ -315,7 +319,7 @@ def test_published_without_overlap_is_not_clean_either(people, signal_spec):
 
 def test_the_result_is_ready_for_json_and_one_paragraph(six):
     windows = cut(six)
-    result = audit(windows, splits(windows, "published"))
+    result = audit_splits(windows, make_splits(windows, "published"))
     read = json.loads(json.dumps(result.to_dict()))
     assert read["clean"] is False
     assert read["findings"][0]["kind"] == "random split"
@@ -326,14 +330,14 @@ def test_the_result_is_ready_for_json_and_one_paragraph(six):
 
 def test_wrong_arguments_are_one_sentence(six):
     windows = cut(six)
-    made = splits(windows, "loso")
+    made = make_splits(windows, "loso")
     with pytest.raises(UserError, match="2 statistics for 6 folds"):
-        audit(windows, made, statistics=per_fold(windows, made)[:2])
+        audit_splits(windows, made, statistics=per_fold(windows, made)[:2])
     one = fit_statistics(windows)
     with pytest.raises(UserError, match="fold 0 are not of 3 channels"):
-        audit(windows, made, statistics=replace(one, mean=one.mean[:2]))
+        audit_splits(windows, made, statistics=replace(one, mean=one.mean[:2]))
     with pytest.raises(UserError, match="belong to other windows"):
-        audit(cut(six, spec=six.spec.with_window(30)), made)
+        audit_splits(cut(six, spec=six.spec.with_window(30)), made)
 
 
 @settings(derandomize=True, max_examples=80, deadline=None)

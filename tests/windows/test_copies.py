@@ -11,7 +11,7 @@ from stillmotion.errors import UserError
 from stillmotion.signals import resample
 from stillmotion.signals.recording import Dataset, Recording
 from stillmotion.signals.spec import Channel, SignalSpec
-from stillmotion.windows import audit, cut, splits
+from stillmotion.windows import audit_splits, cut, make_splits
 
 SENSORS = tuple(Channel(sensor, axis, "", "wrist") for sensor in ("acc", "gyr") for axis in "xyz")
 SPEC = SignalSpec(50.0, SENSORS, ("still", "walk"), 64, 32)
@@ -40,7 +40,7 @@ def dataset(parts, *, spec=SPEC, name="own"):
 
 def found(data, *, protocol="loso", others=()):
     windows = cut(data)
-    result = audit(windows, splits(windows, protocol), others=others)
+    result = audit_splits(windows, make_splits(windows, protocol), others=others)
     return [finding for finding in result.findings if finding.kind == "duplicate"]
 
 
@@ -241,7 +241,7 @@ def test_a_copy_in_another_data_set_is_found_though_only_one_was_resampled():
     other.samples[4000:4500] = own.samples[500:1000] * np.float32(9.80665)
     windows = cut(resample(own, 25))
     for beside in (other, resample(other, 25)):
-        result = audit(windows, splits(windows, "loso"), others=[beside])
+        result = audit_splits(windows, make_splits(windows, "loso"), others=[beside])
         (finding,) = [f for f in result.findings if f.kind == "duplicate"]
         assert "rows 500–999 of 'p0' (person 0) and rows 1000–1499 of 'p1' (person 1)" in finding.evidence
         assert "9.807" in finding.evidence
@@ -263,7 +263,7 @@ def test_rows_are_counted_as_they_came_after_resampling_to_a_higher_rate():
     )
     for rate in (20, 50, 99):
         windows = cut(resample(data, rate))
-        assert audit(windows, splits(windows, "loso")).clean
+        assert audit_splits(windows, make_splits(windows, "loso")).clean
 
 
 def test_recordings_that_were_changed_otherwise_are_refused_in_a_sentence():
@@ -271,7 +271,7 @@ def test_recordings_that_were_changed_otherwise_are_refused_in_a_sentence():
     strange = replace(data, raw=data.having(["0", "1"]))
     windows = cut(strange)
     with pytest.raises(UserError, match="'p2' of '2' is not among the recordings as they came"):
-        audit(windows, splits(windows, "loso"))
+        audit_splits(windows, make_splits(windows, "loso"))
 
 
 def test_the_search_takes_a_share_of_a_long_signal_and_still_finds_the_copy(monkeypatch):
@@ -287,4 +287,4 @@ def test_recordings_too_short_and_still_sensors_are_audited_without_an_error():
     for rows, value in ((1, 0.0), (20, 1.0), (64, np.nan), (640, 0.0)):
         parts = [np.full((rows, 6), value, np.float32) for _ in range(3)]
         windows = cut(dataset(parts), spec=replace(SPEC, window=1, hop=1, label_policy="first"))
-        assert [f for f in audit(windows, splits(windows, "loso")).findings if f.kind == "duplicate"] == []
+        assert [f for f in audit_splits(windows, make_splits(windows, "loso")).findings if f.kind == "duplicate"] == []

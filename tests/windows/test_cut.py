@@ -12,7 +12,7 @@ from stillmotion.errors import ContractError, UnknownName, UserError
 from stillmotion.signals.recording import NULL, Dataset, Recording
 from stillmotion.windows import cut
 from stillmotion.windows import labels as labels_module
-from stillmotion.windows.labels import window_labels
+from stillmotion.windows.labels import label_windows
 
 lengths = st.lists(st.lists(st.integers(1, 90), min_size=1, max_size=3), min_size=1, max_size=4)
 
@@ -81,7 +81,7 @@ def test_labels_equal_a_plain_loop(signal_spec, labels, repeat, window, hop, pol
     starts = np.arange(0, len(column) - window + 1, hop)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(labels_module, "PAIRS_AT_ONCE", pairs)  # work in pieces gives the same
-        received = window_labels(column, starts, spec)
+        received = label_windows(column, starts, spec)
     assert received.tolist() == [vote(column[s : s + window].tolist(), policy, share) for s in starts]
 
 

@@ -11,7 +11,7 @@ from scipy import signal, stats
 
 import stillmotion as sm
 from stillmotion.errors import UserError
-from stillmotion.windows import array_features, features
+from stillmotion.windows import extract_array_features, extract_features
 
 RATE = 25.0
 NAMES = ("w.acc.x", "w.acc.y", "w.acc.z", "w.gyr.x")
@@ -21,7 +21,7 @@ GROUPS = ("w.acc", "w.acc", "w.acc", "w.gyr")
 @pytest.fixture(params=[50, 51])
 def found(request):
     values = np.random.default_rng(0).normal(0.3, 1.0, (7, request.param, 4)).astype(np.float32)
-    made = array_features(values, rate=RATE, groups=GROUPS, names=NAMES)
+    made = extract_array_features(values, rate=RATE, groups=GROUPS, names=NAMES)
     assert made.values.dtype == np.float32
     assert len(set(made.names)) == len(made.names) == made.values.shape[1]
     return values.astype(np.float64), {name: made.values[:, at] for at, name in enumerate(made.names)}
@@ -83,7 +83,7 @@ def test_correlations_are_within_a_sensor_only(found):
 def test_a_pure_tone_peaks_at_its_frequency():
     time = np.arange(100) / RATE
     tone = np.stack([np.sin(2 * np.pi * 2.0 * time), np.cos(2 * np.pi * 2.0 * time)], axis=1)[None]
-    made = array_features(tone, rate=RATE)
+    made = extract_array_features(tone, rate=RATE)
     column = dict(zip(made.names, made.values[0], strict=True))
     assert column["0.peak_hz"] == 2
     assert column["0.peak_share"] == pytest.approx(1)
@@ -95,7 +95,7 @@ def test_a_pure_tone_peaks_at_its_frequency():
 def test_a_constant_channel_has_no_crossing_no_peak_and_no_correlation():
     still = np.full((1, 30, 2), 0.1)
     still[0, :, 1] = np.arange(30)
-    made = array_features(still, rate=RATE)
+    made = extract_array_features(still, rate=RATE)
     column = dict(zip(made.names, made.values[0], strict=True))
     for what in ("zero_crossings", "peak_hz", "peak_share", "std"):
         assert column[f"0.{what}"] == pytest.approx(0, abs=1e-12)
@@ -103,7 +103,7 @@ def test_a_constant_channel_has_no_crossing_no_peak_and_no_correlation():
 
 
 def test_bands_above_half_the_rate_do_not_exist():
-    names = array_features(np.zeros((1, 20, 1)), rate=8.0).names
+    names = extract_array_features(np.zeros((1, 20, 1)), rate=8.0).names
     assert [name for name in names if "power" in name] == [
         "0.power_0_1_hz",
         "0.power_1_2_hz",
@@ -114,20 +114,20 @@ def test_bands_above_half_the_rate_do_not_exist():
 
 def test_blocks_change_nothing(monkeypatch):
     values = np.random.default_rng(1).normal(size=(23, 16, 3))
-    whole = array_features(values, rate=RATE).values
+    whole = extract_array_features(values, rate=RATE).values
     monkeypatch.setattr(sys.modules["stillmotion.windows.features"], "BLOCK", 200)  # the function hides its module
-    np.testing.assert_array_equal(array_features(values, rate=RATE).values, whole)
+    np.testing.assert_array_equal(extract_array_features(values, rate=RATE).values, whole)
 
 
 def test_windows_of_a_data_set_have_the_names_of_its_channels():
     windows = sm.cut(sm.load("simulated", sensors="wrist.acc,wrist.gyr"))
     index = np.arange(0, len(windows), 50)
-    made = features(windows, index)
+    made = extract_features(windows, index)
     assert made.values.shape == (len(index), len(made.names))
     assert {"wrist.acc.x.mean", "wrist.gyr.norm.iqr", "wrist.acc.x~wrist.acc.y.correlation"} <= set(made.names)
     mean = windows.values(index)[:, :, 0].mean(1)
     np.testing.assert_allclose(made.values[:, made.names.index("wrist.acc.x.mean")], mean, rtol=1e-4, atol=1e-6)
-    assert features(windows, []).values.shape == (0, len(made.names))
+    assert extract_features(windows, []).values.shape == (0, len(made.names))
 
 
 @pytest.mark.parametrize(
@@ -142,4 +142,4 @@ def test_windows_of_a_data_set_have_the_names_of_its_channels():
 )
 def test_what_has_no_features_is_refused(values, options, said):
     with pytest.raises(UserError, match=said):
-        array_features(values, **{"rate": RATE, **options})
+        extract_array_features(values, **{"rate": RATE, **options})

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stillmotion.errors import DataWarning, UserError
-from stillmotion.windows import Splits, cut, differences, splits
+from stillmotion.windows import Splits, cut, differences, make_splits
 from stillmotion.windows.spread import spread
 
 SIDES = ("train", "validation", "test")
@@ -39,7 +39,7 @@ def test_folds_by_person_are_partitions_and_test_everyone_once(people, count, k,
     windows = cut(people([[50 + 10 * (p % 4)] * (1 + p % 2) for p in range(count)], labels=lambda p, r, n: np.zeros(n)))
     protocols = ["loso"] + ([f"subjects:{k}"] if k <= count and count - math.ceil(count / k) >= 2 else [])
     for protocol in protocols:
-        made = splits(windows, protocol, seed=seed, validation=share)
+        made = make_splits(windows, protocol, seed=seed, validation=share)
         check_partition(windows, made)
         tested = [person for fold in made.folds for person in fold.test_people]
         assert sorted(tested) == sorted(windows.people)
@@ -49,26 +49,29 @@ def test_folds_by_person_are_partitions_and_test_everyone_once(people, count, k,
             rest = count - len(fold.test_people)
             expected = 0 if share == 0 else min(max(1, round(share * rest)), rest - 1)
             assert len(fold.validation_people) == expected
-        assert differences(made, splits(windows, protocol, seed=seed, validation=share)) == ()
+        assert differences(made, make_splits(windows, protocol, seed=seed, validation=share)) == ()
 
 
 def test_another_seed_is_another_split(people):
     windows = cut(people([[60]] * 12))
     for protocol in ("published", "subjects:4", "loso"):
-        assert any("fold" in line for line in differences(splits(windows, protocol), splits(windows, protocol, seed=1)))
+        assert any(
+            "fold" in line
+            for line in differences(make_splits(windows, protocol), make_splits(windows, protocol, seed=1))
+        )
 
 
 def test_official_tests_on_the_publishers_people(people):
     windows = cut(people([[60]] * 8, official_test=("2", "7")))
-    made = splits(windows, "official")
+    made = make_splits(windows, "official")
     check_partition(windows, made)
     assert len(made) == 1
     assert made.folds[0].test_people == ("2", "7")
-    assert splits(windows, "official", official_test=["3"]).folds[0].test_people == ("3",)
+    assert make_splits(windows, "official", official_test=["3"]).folds[0].test_people == ("3",)
     with pytest.warns(DataWarning, match="1 of 2 official test people have no window here: 99"):
-        splits(windows, "official", official_test=["3", "99"])
+        make_splits(windows, "official", official_test=["3", "99"])
     with pytest.raises(UserError, match="0 of the 8 people here are test people"):
-        splits(windows, "official", official_test=["98", "99"])
+        make_splits(windows, "official", official_test=["98", "99"])
 
 
 @settings(derandomize=True, max_examples=50, deadline=None)
@@ -80,9 +83,9 @@ def test_published_is_a_stratified_random_split(people, signal_spec, counts, see
     windows = cut(data)
     if total < 3:
         with pytest.raises(UserError, match="published needs at least 3"):
-            splits(windows, "published")
+            make_splits(windows, "published")
         return
-    fold = splits(windows, "published", seed=seed).folds[0]
+    fold = make_splits(windows, "published", seed=seed).folds[0]
     np.testing.assert_array_equal(np.sort(np.concatenate([fold.side(s) for s in SIDES])), np.arange(total))
     assert len(fold.test) == math.ceil(0.15 * total)
     assert len(fold.validation) == math.ceil(0.15 * (total - len(fold.test)))
@@ -115,7 +118,7 @@ def test_a_rare_class_is_spread_over_the_folds(people, seed):
         return np.arange(length) * (3 if person < 5 else 2 if person < 10 else 1) // length
 
     windows = cut(people([[240]] * 20, labels=labels))
-    made = splits(windows, "subjects:5", seed=seed)
+    made = make_splits(windows, "subjects:5", seed=seed)
     for fold in made.folds:
         assert sum(int(person) <= 5 for person in fold.test_people) == 1
         assert sum(int(person) <= 10 for person in fold.test_people) == 2
@@ -129,7 +132,7 @@ def test_one_of_two_people_with_a_class_validates_and_an_only_one_trains(people)
 
     windows = cut(people([[120]] * 10, labels=labels))
     with pytest.warns(DataWarning, match=r"1 classes live in one person each .*c \(4\)"):
-        made = splits(windows, "official", official_test=["1"])
+        made = make_splits(windows, "official", official_test=["1"])
     fold = made.folds[0]
     assert len({"2", "3"} & set(fold.validation_people)) == 1
     assert "4" in fold.train_people
@@ -138,7 +141,7 @@ def test_one_of_two_people_with_a_class_validates_and_an_only_one_trains(people)
 def test_a_class_that_training_people_lack_is_a_warning_with_counts(people):
     windows = cut(people([[100]] * 4, labels=lambda p, r, n: np.full(n, 2 if p == 3 else p % 2)))
     with pytest.warns(DataWarning) as caught:
-        made = splits(windows, "loso")
+        made = make_splits(windows, "loso")
     text = " ".join(str(one.message) for one in caught)
     assert "c (4)" in text
     assert "fold 3 lacks c (4 validation and test windows)" in text
@@ -146,7 +149,7 @@ def test_a_class_that_training_people_lack_is_a_warning_with_counts(people):
 
 
 def test_a_person_in_one_session_is_a_note(people):
-    made = splits(cut(people([[60, 60], [60], [60, 60], [60, 60]])), "loso")
+    made = make_splits(cut(people([[60, 60], [60], [60, 60], [60, 60]])), "loso")
     notes = {note.kind: note for note in made.notes}
     assert notes["people in one session only"].count == 1
     assert "1 of 4 people wore the device in one session only: 2." in notes["people in one session only"].text
@@ -155,28 +158,28 @@ def test_a_person_in_one_session_is_a_note(people):
 def test_what_cannot_be_split_is_one_sentence(people):
     windows = cut(people([[60]] * 4))
     with pytest.raises(UserError, match="few has no protocol 'leave-one'; it has published, subjects:k, loso"):
-        splits(windows, "leave-one")
+        make_splits(windows, "leave-one")
     with pytest.raises(UserError, match="no protocol 'official'; it has published, subjects:k, loso"):
-        splits(windows, "official")
+        make_splits(windows, "official")
     for bad in ("subjects", "subjects:", "subjects:k", "subjects:-3", "subjects:2.5"):
         with pytest.raises(UserError, match="no protocol"):
-            splits(windows, bad)
+            make_splits(windows, bad)
     with pytest.raises(UserError, match="at least 2"):
-        splits(windows, "subjects:1")
+        make_splits(windows, "subjects:1")
     with pytest.raises(UserError, match="windows of 4 people; subjects:5 needs 5"):
-        splits(windows, "subjects:5")
+        make_splits(windows, "subjects:5")
     with pytest.raises(UserError, match="windows of 2 people; loso needs 3"):
-        splits(cut(people([[60]] * 2)), "loso")
+        make_splits(cut(people([[60]] * 2)), "loso")
     with pytest.raises(UserError, match="leaves 1 of 3 to train and validate on"):
-        splits(cut(people([[60]] * 3)), "subjects:2")
+        make_splits(cut(people([[60]] * 3)), "subjects:2")
     with pytest.raises(UserError, match="validation is a share"):
-        splits(windows, "loso", validation=1.0)
+        make_splits(windows, "loso", validation=1.0)
 
 
 def test_splits_are_read_back_as_they_were_written(people, tmp_path):
     windows = cut(people([[60, 60], [60], [60], [70]]))
     for protocol in ("published", "loso"):
-        made = splits(windows, protocol, seed=3)
+        made = make_splits(windows, protocol, seed=3)
         made.save(tmp_path / "new" / "splits.npz")
         read = Splits.load(tmp_path / "new" / "splits.npz")
         assert differences(made, read) == ()
@@ -188,7 +191,7 @@ def test_splits_are_read_back_as_they_were_written(people, tmp_path):
 
 def test_splits_of_other_windows_or_from_torn_files_are_refused(people, tmp_path):
     data = people([[60]] * 4)
-    made = splits(cut(data), "loso")
+    made = make_splits(cut(data), "loso")
     with pytest.raises(UserError, match="belong to other windows"):
         made.require_of(cut(data, spec=data.spec.with_window(30)))
     made.save(tmp_path / "whole.npz")
@@ -203,7 +206,7 @@ def test_splits_of_other_windows_or_from_torn_files_are_refused(people, tmp_path
 
 def test_differences_name_what_differs(people):
     windows = cut(people([[60]] * 4))
-    lines = differences(splits(windows, "loso"), splits(windows, "subjects:2", validation=0.5, seed=2))
+    lines = differences(make_splits(windows, "loso"), make_splits(windows, "subjects:2", validation=0.5, seed=2))
     assert lines == ("protocol: loso against subjects:2.", "seed: 0 against 2.", "folds: 4 against 2.")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..evaluation import Tally, macro_f1
+from ..evaluation import ConfusionMatrices, macro_f1
 
 Floats = NDArray[np.float64]
 
@@ -48,7 +48,7 @@ def simulate(
     seed: int,
     gains: Sequence[float] | None = None,
     shared: Sequence[float] | None = None,
-) -> Tally:
+) -> ConfusionMatrices:
     """Variants on 10 to 59 windows a person and class; person i is tested in fold i modulo ``folds``, and a wrong
     answer is the next class.
 
@@ -82,7 +82,7 @@ def simulate(
     at = np.arange(world.classes)
     counts[..., at, at] = hits
     counts[..., at, (at + 1) % world.classes] = windows - hits
-    return Tally(
+    return ConfusionMatrices(
         ("plain", *(("taught",) if gains is None else (f"taught-{number + 1}" for number in range(len(gains))))),
         tuple(range(seeds)),
         tuple(f"p{number}" for number in range(people)),

@@ -77,10 +77,10 @@ def _pair(pair: Pair, repeats: int) -> list[Row]:
     import stillmotion.training  # noqa: F401 - before any import of keras: it chooses the backend.
 
     from ..errors import UserError
-    from ..networks import build
+    from ..networks import build_network
 
     options = {} if pair.attention is None else {"attention": pair.attention}
-    student, teacher = (build(name, SHAPE, seed=1, **options) for name in (pair.student, pair.teacher))
+    student, teacher = (build_network(name, SHAPE, seed=1, **options) for name in (pair.student, pair.teacher))
     plain = _epoch(student, METHODS["lm"], pair.steps)
     mutual = any(way.trains_teacher for way in pair.methods)
     alone = [_epoch(network, METHODS["lm"], MUTUAL_STEPS) for network in (student, teacher)] if mutual else []

@@ -41,12 +41,12 @@ def rows(*, data: Path | None = None, quick: bool = False) -> list[Row]:
 
 
 def _case(network: str, shape: str, replicas: int, *, turns: int) -> Row:
-    from ..networks import build
+    from ..networks import build_network
 
     if (network, shape, replicas) in LARGE:
         replicas = 4
     size = {**PUBLISHED, **HAPT}[shape]
-    ours = build(network, size)
+    ours = build_network(network, size)
     theirs = _plain(ours)
     timed = [_Loop(model, size, replicas) for model in (ours, theirs)]
     pairs = [[loop() for loop in timed] for _ in range(turns)]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..signals.cache import cached
+from ..signals.cache import load_cached
 from ..signals.catalog import find_folder
 from ..signals.recording import Dataset
 from ..signals.sets import hapt
@@ -141,7 +141,7 @@ def _cache(folder: Path, scratch: Path, repeats: int) -> Row:
     files = hapt.files(folder)
 
     def second() -> Dataset:
-        return cached("hapt", hapt.VERSION, files, lambda: hapt.read(folder), root=root)
+        return load_cached("hapt", hapt.VERSION, files, lambda: hapt.read(folder), root=root)
 
     took = paired(second, lambda: hapt.read(folder), repeats=repeats)
     return _row("HAPT again, from the cache", "reading the files again", took, "≤ 200 ms")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..evaluation import Tally, compare
+from ..evaluation import ConfusionMatrices, compare_variants
 from ..evaluation.resampling import PooledF1, strata
 from .cohorts import World, simulate, truth
 
@@ -53,7 +53,7 @@ def row(world: World, people: int, folds: int, seeds: int, *, studies: int, resa
     width = 0.0
     for number in range(studies):
         study = simulate(world, people=people, folds=folds, seeds=seeds, seed=number)
-        found = compare(study, against="plain", resamples=resamples, flips=resamples, seed=number)
+        found = compare_variants(study, against="plain", resamples=resamples, flips=resamples, seed=number)
         one, own = found.comparisons[0], found.standings[1].macro_f1
         assert one.difference.low is not None
         assert one.difference.high is not None
@@ -61,7 +61,9 @@ def row(world: World, people: int, folds: int, seeds: int, *, studies: int, resa
         assert own.high is not None
         low, high = percentile_interval(study, resamples=resamples, seed=number)
         other = simulate(alike, people=people, folds=folds, seeds=seeds, seed=studies + number)
-        null = compare(other, against="plain", resamples=resamples, flips=resamples, seed=number).comparisons[0]
+        null = compare_variants(other, against="plain", resamples=resamples, flips=resamples, seed=number).comparisons[
+            0
+        ]
         assert null.flips is not None
         held += (
             one.difference.low <= gain <= one.difference.high,
@@ -93,7 +95,7 @@ def family(people: int, folds: int, seeds: int, comparisons: int, *, studies: in
     held = np.zeros(3)
     for number in range(studies):
         null, planted = (
-            compare(
+            compare_variants(
                 simulate(
                     world,
                     people=people,
@@ -120,7 +122,7 @@ def family(people: int, folds: int, seeds: int, comparisons: int, *, studies: in
     return design | dict(zip(("false", "flips", "seen"), shares, strict=True))
 
 
-def percentile_interval(study: Tally, *, resamples: int, seed: int) -> tuple[float, float]:
+def percentile_interval(study: ConfusionMatrices, *, resamples: int, seed: int) -> tuple[float, float]:
     """The plain bootstrap's 95 %: people within folds, crossed with seeds, as many as there are."""
     rng = np.random.default_rng(seed)
     group = strata(study.folds)

@@ -5,70 +5,70 @@ intervals follow from those, and ``compare`` says what one variant gains over an
 people and not windows are what a model has never seen.
 """
 
-from .calibration import Reliability, are_probabilities, calibration, confidence_sums, reliability
-from .compare import Compared, Comparison, Standing, compare
-from .corrected_t import CorrectedT, corrected_t
-from .events import EventScores, event_scores
-from .intervals import Interval, people_interval
+from .calibration import Reliability, are_probabilities, compute_calibration, compute_reliability, confidence_sums
+from .compare import ComparedVariants, Comparison, VariantScore, compare_variants
+from .corrected_t import CorrectedT, corrected_t_test
+from .events import EventScores, score_events
+from .intervals import Interval, subject_interval
 from .max_statistic import max_statistic
 from .prediction_files import read_predictions, write_predictions
 from .predictions import Predictions
-from .ranks import CriticalDifference, Rank, critical_difference, ranks
-from .rows import rows_by_class, rows_by_person
+from .ranks import CriticalDifference, Rank, critical_difference, rank_variants
+from .rows import rows_by_class, rows_by_subject
 from .scores import (
     accuracy,
     balanced_accuracy,
     cohen_kappa,
-    confusion,
+    confusion_matrix,
     f1_per_class,
     macro_f1,
     precision_per_class,
     recall_per_class,
     weighted_f1,
 )
-from .sign_flips import SignFlips, sign_flips
-from .tally import Tally, tally
-from .tries import TriesCurve, best_of_tries
+from .sign_flips import SignFlips, flip_signs
+from .tally import ConfusionMatrices, count_confusion
+from .tries import ExpectedBest, expected_best
 
 __all__ = [
-    "Compared",
+    "ComparedVariants",
     "Comparison",
+    "ConfusionMatrices",
     "CorrectedT",
     "CriticalDifference",
     "EventScores",
+    "ExpectedBest",
     "Interval",
     "Predictions",
     "Rank",
     "Reliability",
     "SignFlips",
-    "Standing",
-    "Tally",
-    "TriesCurve",
+    "VariantScore",
     "accuracy",
     "are_probabilities",
     "balanced_accuracy",
-    "best_of_tries",
-    "calibration",
     "cohen_kappa",
-    "compare",
+    "compare_variants",
+    "compute_calibration",
+    "compute_reliability",
     "confidence_sums",
-    "confusion",
-    "corrected_t",
+    "confusion_matrix",
+    "corrected_t_test",
+    "count_confusion",
     "critical_difference",
-    "event_scores",
+    "expected_best",
     "f1_per_class",
+    "flip_signs",
     "macro_f1",
     "max_statistic",
-    "people_interval",
     "precision_per_class",
-    "ranks",
+    "rank_variants",
     "read_predictions",
     "recall_per_class",
-    "reliability",
     "rows_by_class",
-    "rows_by_person",
-    "sign_flips",
-    "tally",
+    "rows_by_subject",
+    "score_events",
+    "subject_interval",
     "weighted_f1",
     "write_predictions",
 ]

@@ -57,7 +57,7 @@ class Reliability:
         ]
 
 
-def reliability(labels: ArrayLike, probabilities: ArrayLike, *, bins: int = 15) -> Reliability:
+def compute_reliability(labels: ArrayLike, probabilities: ArrayLike, *, bins: int = 15) -> Reliability:
     """Bin samples by their confidence, which is the probability of the class that has most (Guo et al. 2017).
 
     Args:
@@ -136,7 +136,7 @@ def are_probabilities(scores: ArrayLike) -> bool:
     return bool(np.all(near) and np.all((shares >= 0) & (shares <= 1 + ROUNDING)))
 
 
-def calibration(predictions: Predictions, *, bins: int = 15) -> Reliability | None:
+def compute_calibration(predictions: Predictions, *, bins: int = 15) -> Reliability | None:
     """Measure the reliability of a variant over all its rows.
 
     Args:
@@ -154,4 +154,4 @@ def calibration(predictions: Predictions, *, bins: int = 15) -> Reliability | No
     """
     if predictions.scores is None or len(predictions) == 0 or not are_probabilities(predictions.scores):
         return None
-    return reliability(predictions.y, predictions.scores, bins=bins)
+    return compute_reliability(predictions.y, predictions.scores, bins=bins)

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from .corrected_t import CorrectedT, corrected_t, fold_share
-from .intervals import Interval, Spread, Weighted, interval, require_level, spread
-from .ranks import Rank, ranks
-from .resampling import PooledF1, drawn_units, jackknife_variance, leave_one_out, strata
+from .corrected_t import CorrectedT, corrected_t_test, fold_share
+from .intervals import Interval, StandardError, Weighted, make_interval, require_level, standard_error
+from .ranks import Rank, rank_variants
+from .resampling import PooledF1, draw_units, jackknife_variance, leave_one_out, strata
 from .scores import Absent, Floats, accuracy, balanced_accuracy, cohen_kappa, macro_f1, weighted_f1
 from .sign_flips import SignFlips, flip_families
-from .tally import Tally
+from .tally import ConfusionMatrices
 
 BETTER, WORSE, ALIKE, ALONE = "better", "worse", "not distinguishable", "one person: no verdict"
 #: Added to ``better`` and ``worse`` where each variant was trained once: it is these models that differ.
@@ -25,7 +25,7 @@ USUAL = "lm"
 
 
 @dataclass(frozen=True)
-class Standing:
+class VariantScore:
     """One variant's pooled scores, averaged over seeds, on all that it was tested on."""
 
     variant: str
@@ -78,7 +78,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparedVariants:
     """Everything that ``compare`` found.
 
     ``family`` names the comparisons that the max-statistic correction covers, ``apart`` those that are a family of
@@ -88,7 +88,7 @@ class Compared:
     endpoint: str
     against: str | None
     family: tuple[str, ...]
-    standings: tuple[Standing, ...]
+    standings: tuple[VariantScore, ...]
     comparisons: tuple[Comparison, ...]
     ranks: tuple[Rank, ...]
     notes: tuple[str, ...] = ()
@@ -99,8 +99,8 @@ class Compared:
         return asdict(self)
 
 
-def compare(
-    tally: Tally,
+def compare_variants(
+    tally: ConfusionMatrices,
     *,
     against: str | None = None,
     margin: float = 0.01,
@@ -110,7 +110,7 @@ def compare(
     seed: int = 0,
     absent: Absent = "zero",
     apart: Sequence[str] = (),
-) -> Compared:
+) -> ComparedVariants:
     """Scores of every variant, and each of them against one.
 
     The endpoint is macro-F1 from confusion counts pooled over test people, averaged over seeds, as a difference to
@@ -146,7 +146,7 @@ def compare(
     )
     asked = _Asked(margin, level, resamples, flips, seed, absent)
     notes: list[str] = []
-    standings: list[Standing] = []
+    standings: list[VariantScore] = []
     measured: list[_Measured] = []
     for name in tally.variants:
         try:
@@ -161,10 +161,10 @@ def compare(
     if found:
         try:
             shared, _ = tally.basis(*(one.variant for one in standings))
-            everyone = ranks(shared, level=level, resamples=resamples, seed=seed, absent=absent)
+            everyone = rank_variants(shared, level=level, resamples=resamples, seed=seed, absent=absent)
         except UserError as reason:
             notes.append(f"No ranks: {reason}")
-    return Compared(
+    return ComparedVariants(
         "macro-F1 from confusion counts pooled over test people, averaged over seeds",
         reference if len(tally.variants) > 1 else None,
         tuple(one.variant for one in found if one.variant not in apart),
@@ -191,20 +191,20 @@ class _Measured:
     """A comparison before the tests of its family, the counts that it rests on, and how far it moves."""
 
     comparison: Comparison
-    pair: Tally
-    spread: Spread
+    pair: ConfusionMatrices
+    spread: StandardError
 
 
-def _standing(tally: Tally, name: str, asked: _Asked) -> Standing:
+def _standing(tally: ConfusionMatrices, name: str, asked: _Asked) -> VariantScore:
     own, notes = tally.basis(name)
     score = PooledF1.of(own.counts, absent=asked.absent)
     people, seeds = len(own.people), len(own.seeds)
-    found = spread(score, strata(own.folds), seeds, resamples=asked.resamples, seed=asked.seed)
+    found = standard_error(score, strata(own.folds), seeds, resamples=asked.resamples, seed=asked.seed)
     pooled = own.counts[0].sum(1)  # (S, C, C)
     f1 = float(macro_f1(pooled, absent=asked.absent).mean())
-    return Standing(
+    return VariantScore(
         name,
-        interval(f1, found, people=people, level=asked.level, bounds=(0.0, 1.0)),
+        make_interval(f1, found, people=people, level=asked.level, bounds=(0.0, 1.0)),
         float(weighted_f1(pooled).mean()),
         float(accuracy(pooled).mean()),
         float(balanced_accuracy(pooled).mean()),
@@ -215,7 +215,7 @@ def _standing(tally: Tally, name: str, asked: _Asked) -> Standing:
     )
 
 
-def _against(pair: Tally, notes: tuple[str, ...], asked: _Asked) -> _Measured:
+def _against(pair: ConfusionMatrices, notes: tuple[str, ...], asked: _Asked) -> _Measured:
     """All but the test, which is one of the whole family."""
     both = PooledF1.of(pair.counts, absent=asked.absent)
     people, seeds, folds = len(pair.people), len(pair.seeds), len(set(pair.folds))
@@ -225,9 +225,9 @@ def _against(pair: Tally, notes: tuple[str, ...], asked: _Asked) -> _Measured:
         return scores[:, :1] - scores[:, 1:]
 
     value = float(difference(np.ones((1, people)), np.full((1, seeds), 1 / seeds))[0, 0])
-    group, unit = drawn_units(pair.folds, seeds)
-    found = spread(difference, group, seeds, resamples=asked.resamples, seed=asked.seed, unit=unit)
-    sure = interval(value, found, people=people, level=asked.level)
+    group, unit = draw_units(pair.folds, seeds)
+    found = standard_error(difference, group, seeds, resamples=asked.resamples, seed=asked.seed, unit=unit)
+    sure = make_interval(value, found, people=people, level=asked.level)
     between = float(np.sqrt(people) * _people_error(difference, pair))
     own = macro_f1(pair.counts, absent="skip").mean(1)  # (2, P)
     variant, reference = pair.variants
@@ -250,14 +250,14 @@ def _against(pair: Tally, notes: tuple[str, ...], asked: _Asked) -> _Measured:
     return _Measured(comparison, pair, found)
 
 
-def _people_error(difference: Weighted, pair: Tally) -> float:
+def _people_error(difference: Weighted, pair: ConfusionMatrices) -> float:
     """Standard error of a difference from people alone (jackknife)."""
     group, seeds = strata(pair.folds), len(pair.seeds)
     left = difference(leave_one_out(group), np.full((len(group), seeds), 1 / seeds))
     return float(np.sqrt(jackknife_variance(left, group)[0]))
 
 
-def _folds_t(pair: Tally) -> CorrectedT | None:
+def _folds_t(pair: ConfusionMatrices) -> CorrectedT | None:
     """Over folds, each one's counts pooled, classes that it lacks left out, seeds averaged."""
     names = sorted(set(pair.folds))
     if len(names) < 2:
@@ -265,7 +265,7 @@ def _folds_t(pair: Tally) -> CorrectedT | None:
     member = np.array([[fold == name for fold in pair.folds] for name in names], np.float64)
     pooled = np.einsum("fp,vspij->vsfij", member, pair.counts)
     scores = macro_f1(pooled, absent="skip").mean(1)  # (2, F)
-    return corrected_t(scores[0] - scores[1], share=fold_share(pair.folds))
+    return corrected_t_test(scores[0] - scores[1], share=fold_share(pair.folds))
 
 
 def _limits(one: Comparison, level: float) -> tuple[str, ...]:
@@ -302,7 +302,7 @@ def _judged(measured: Sequence[_Measured], apart: set[str], asked: _Asked) -> tu
     return tuple(replace(one, notes=(*one.notes, *_limits(one, asked.level))) for one in judged.values())
 
 
-def _worded(one: Comparison, moves: Spread, family: int, level: float) -> Comparison:
+def _worded(one: Comparison, moves: StandardError, family: int, level: float) -> Comparison:
     """The verdict. People are asked by the flips, training runs by the interval, both about the whole family."""
     apart = abs(one.difference.score)
     if one.p_adjusted is None or one.p_adjusted > 1 - level + 1e-12 or apart <= float(moves.reach(level).item()):

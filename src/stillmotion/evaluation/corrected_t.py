@@ -21,7 +21,7 @@ class CorrectedT:
     folds: int
 
 
-def corrected_t(differences: ArrayLike, *, share: float) -> CorrectedT:
+def corrected_t_test(differences: ArrayLike, *, share: float) -> CorrectedT:
     """Test the mean difference over folds by the corrected resampled t-test (Nadeau & Bengio 2003).
 
     t = mean / √((1/J + share) · variance) with J - 1 degrees of freedom. Folds share most of their training people,

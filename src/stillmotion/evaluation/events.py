@@ -68,7 +68,7 @@ class _Events:
     end: Integers
 
 
-def event_scores(
+def score_events(
     predictions: Predictions, *, overlap: float = 0.5, hop: float | None = None, tolerance: float | None = None
 ) -> EventScores:
     """Score one variant by events; its rows need a recording and a time.

@@ -41,7 +41,7 @@ class Interval:
 
 
 @dataclass(frozen=True, eq=False)
-class Spread:
+class StandardError:
     """How far a score moves with people and seeds: its standard error, and the degrees of freedom that this has."""
 
     error: Floats
@@ -54,7 +54,7 @@ class Spread:
         return np.asarray(stdtrit(self.freedom, (1 + level) / 2) * self.error)
 
 
-def people_interval(
+def subject_interval(
     counts: ArrayLike,
     *,
     score: Score = macro_f1,
@@ -106,11 +106,11 @@ def people_interval(
 
     group = strata(["all"] * len(tables) if folds is None else folds)
     value = pooled(np.ones((1, len(tables))), np.ones((1, 1)))[0]
-    found = spread(pooled, group, 1, resamples=resamples, seed=seed)
-    return interval(float(value[0]), found, people=len(tables), level=level, bounds=bounds)
+    found = standard_error(pooled, group, 1, resamples=resamples, seed=seed)
+    return make_interval(float(value[0]), found, people=len(tables), level=level, bounds=bounds)
 
 
-def spread(
+def standard_error(
     score: Weighted,
     group: NDArray[np.int64],
     seeds: int,
@@ -118,7 +118,7 @@ def spread(
     resamples: int,
     seed: int,
     unit: NDArray[np.int64] | None = None,
-) -> Spread:
+) -> StandardError:
     """Resample people and seeds, crossed: every resample draws both, and the score is computed anew.
 
     The degrees of freedom are Satterthwaite's, of a sum of two variances (jackknife) that units - strata and
@@ -143,11 +143,11 @@ def spread(
         degrees = degrees + by_seed**2 / (seeds - 1)
     whole = (by_unit + by_seed) ** 2
     freedom = np.divide(whole, degrees, out=np.full_like(whole, np.inf), where=degrees > 0)
-    return Spread(drawn.std(axis=0, ddof=1), freedom)
+    return StandardError(drawn.std(axis=0, ddof=1), freedom)
 
 
-def interval(
-    score: float, found: Spread, *, people: int, level: float, bounds: tuple[float, float] | None = None
+def make_interval(
+    score: float, found: StandardError, *, people: int, level: float, bounds: tuple[float, float] | None = None
 ) -> Interval:
     """Score ± reach, on the logit scale between ``bounds`` where there are any; none for one person.
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import UserError
-from .intervals import require_level, spread
-from .resampling import PooledF1, drawn_units
+from .intervals import require_level, standard_error
+from .resampling import PooledF1, draw_units
 from .scores import Absent, Floats
-from .tally import Tally
+from .tally import ConfusionMatrices
 
 #: A critical-difference diagram of fewer says nothing: Friedman's test needs repetitions that share no person.
 LEAST_SETS = 5
@@ -30,8 +30,8 @@ class Rank:
     high: int | None
 
 
-def ranks(
-    tally: Tally, *, level: float = 0.95, resamples: int = 2000, seed: int = 0, absent: Absent = "zero"
+def rank_variants(
+    tally: ConfusionMatrices, *, level: float = 0.95, resamples: int = 2000, seed: int = 0, absent: Absent = "zero"
 ) -> tuple[Rank, ...]:
     """Rank variants by pooled macro-F1 averaged over seeds, with ranges.
 
@@ -73,10 +73,10 @@ def ranks(
     place = _places(whole)
     if people == 1 or many == 1:
         return tuple(Rank(name, float(place[at]), None, None) for at, name in enumerate(tally.variants))
-    group, unit = drawn_units(tally.folds, seeds)
+    group, unit = draw_units(tally.folds, seeds)
     if many**2 * max(resamples, people) > MOST_DIFFERENCES:
         raise UserError(f"{many} variants make too many differences between {people:,} people; rank fewer.")
-    found = spread(differences, group, seeds, resamples=resamples, seed=seed, unit=unit)
+    found = standard_error(differences, group, seeds, resamples=resamples, seed=seed, unit=unit)
     reach = found.reach(1 - (1 - level) / (many - 1)).reshape(many, many)
     ahead = whole[:, None] - whole[None, :] > reach  # [a, b]: a is clearly better than b
     low, high = 1 + ahead.sum(0), many - ahead.sum(1)

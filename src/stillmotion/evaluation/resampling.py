@@ -82,7 +82,7 @@ def strata(folds: Sequence[object]) -> NDArray[np.int64]:
     return np.unique(group, return_inverse=True)[1].astype(np.int64)
 
 
-def drawn_units(folds: Sequence[object], seeds: int) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
+def draw_units(folds: Sequence[object], seeds: int) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
     """What an interval of a difference draws: the stratum of each unit, and each person's unit (None: himself).
 
     People within folds; with one seed whole folds, where folds hold several people: each fold is then one training

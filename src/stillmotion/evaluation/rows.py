@@ -15,12 +15,12 @@ from .scores import (
     recall_per_class,
     weighted_f1,
 )
-from .tally import Tally
+from .tally import ConfusionMatrices
 
 Row = dict[str, str | int | float]
 
 
-def rows_by_person(tally: Tally) -> list[Row]:
+def rows_by_subject(tally: ConfusionMatrices) -> list[Row]:
     """Score each variant on each person, averaged over the seeds that tested them.
 
     A person may lack classes: his macro-F1 is over those that he has (``absent="skip"``), so it is not comparable
@@ -61,7 +61,7 @@ def rows_by_person(tally: Tally) -> list[Row]:
     return rows
 
 
-def rows_by_class(tally: Tally) -> list[Row]:
+def rows_by_class(tally: ConfusionMatrices) -> list[Row]:
     """Score each variant on each class, pooled over people, averaged over seeds: precision, recall and F1.
 
     A class that nobody has stands with 0 windows and scores of 0.

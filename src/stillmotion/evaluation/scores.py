@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 Absent = Literal["zero", "skip"]
 
 
-def confusion(labels: ArrayLike, predictions: ArrayLike, classes: int) -> Counts:
+def confusion_matrix(labels: ArrayLike, predictions: ArrayLike, classes: int) -> Counts:
     """Count labels and predictions into a confusion matrix (true class, predicted class).
 
     Args:

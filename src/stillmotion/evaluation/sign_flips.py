@@ -12,7 +12,7 @@ from ..errors import UserError
 from .max_statistic import max_statistic
 from .resampling import BLOCK, PooledF1
 from .scores import Absent, Floats
-from .tally import Tally
+from .tally import ConfusionMatrices
 
 #: Up to so many subjects every pattern of flips is tried: 32,768, since a pattern and its opposite give one size.
 EXACT_PEOPLE = 16
@@ -37,7 +37,7 @@ class SignFlips:
     smallest: float
 
 
-def sign_flips(
+def flip_signs(
     variant: ArrayLike, reference: ArrayLike, *, flips: int = 10_000, seed: int = 0, absent: Absent = "zero"
 ) -> SignFlips:
     """Two-sided permutation test of a difference in pooled macro-F1, by people.
@@ -67,7 +67,7 @@ def sign_flips(
 
 
 def flip_families(
-    pairs: Sequence[Tally], families: Sequence[Sequence[int]], *, flips: int, seed: int, absent: Absent
+    pairs: Sequence[ConfusionMatrices], families: Sequence[Sequence[int]], *, flips: int, seed: int, absent: Absent
 ) -> tuple[tuple[SignFlips, ...], Floats]:
     """Flip all comparisons together: each one's test, and its p after the max-statistic correction of its family.
 

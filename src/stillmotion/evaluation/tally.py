@@ -20,7 +20,7 @@ MOST_CELLS = 1 << 27
 
 
 @dataclass(frozen=True, eq=False)
-class Tally:
+class ConfusionMatrices:
     """Who was tested by what, and what came out.
 
     Args:
@@ -68,7 +68,7 @@ class Tally:
             raise UnknownName("variant", variant, list(self.variants))
         return self.variants.index(variant)
 
-    def basis(self, *variants: str) -> tuple[Tally, tuple[str, ...]]:
+    def basis(self, *variants: str) -> tuple[ConfusionMatrices, tuple[str, ...]]:
         """These variants on what they have in common, and what was left out for it, in words.
 
         A seed counts when every one of the variants tested, with it, everybody whom they all tested at all; when no
@@ -98,7 +98,7 @@ class Tally:
             said.append(f"Windows per person and class differ within {' and '.join(variants)}.")
         return self._part(rows, np.flatnonzero(seeds), np.flatnonzero(people)), tuple(said)
 
-    def _part(self, rows: Sequence[int], seeds: NDArray[np.int64], people: NDArray[np.int64]) -> Tally:
+    def _part(self, rows: Sequence[int], seeds: NDArray[np.int64], people: NDArray[np.int64]) -> ConfusionMatrices:
         return replace(
             self,
             variants=tuple(self.variants[at] for at in rows),
@@ -109,7 +109,7 @@ class Tally:
         )
 
 
-def tally(predictions: Sequence[Predictions]) -> Tally:
+def count_confusion(predictions: Sequence[Predictions]) -> ConfusionMatrices:
     """Count predictions into confusion counts of every variant, seed and person.
 
     People keep their natural order (2 before 10). One who was tested in several folds (as under ``published``) has
@@ -162,7 +162,7 @@ def tally(predictions: Sequence[Predictions]) -> Tally:
     met = np.zeros((len(people), len(folds)), np.bool_)
     met[person, fold] = True
     own = tuple(" + ".join(folds[at] for at in np.flatnonzero(row)) for row in met)
-    return Tally(variants, tuple(int(s) for s in seeds), people, own, classes, counts)
+    return ConfusionMatrices(variants, tuple(int(s) for s in seeds), people, own, classes, counts)
 
 
 def natural(name: str) -> tuple[tuple[bool, int, str], ...]:

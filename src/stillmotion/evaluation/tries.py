@@ -12,7 +12,7 @@ from .scores import Floats
 
 
 @dataclass(frozen=True, eq=False)
-class TriesCurve:
+class ExpectedBest:
     """Row n - 1 is for n tries.
 
     Args:
@@ -28,7 +28,7 @@ class TriesCurve:
     chosen: Floats | None = None
 
 
-def best_of_tries(validation: ArrayLike, other: ArrayLike | None = None) -> TriesCurve:
+def expected_best(validation: ArrayLike, other: ArrayLike | None = None) -> ExpectedBest:
     """Compute the expected best of n tries out of the N that were made, drawn without replacement; exact.
 
     With scores sorted ascending, the i-th is the best of n with chance C(i - 1, n - 1) / C(N, n). Drawing with
@@ -63,7 +63,7 @@ def best_of_tries(validation: ArrayLike, other: ArrayLike | None = None) -> Trie
             raise UserError(f"{len(values)} other scores are given for {len(scores)} tries.")
         _, tied, size = np.unique(scores, return_inverse=True, return_counts=True)
         chosen = chance @ (np.bincount(tied, weights=values) / size)[tied][order]
-    return TriesCurve(chance @ ranked, low, high, chosen)
+    return ExpectedBest(chance @ ranked, low, high, chosen)
 
 
 def _chances(tries: int) -> Floats:

@@ -18,7 +18,7 @@ from .kd import KD
 from .lm import LM
 from .lm_att import LM_ATT
 from .ls_kd import LS_KD
-from .method import Batch, Method, Number, Unfit, find_taps
+from .method import Batch, IncompatibleNetworks, Method, Range, find_taps
 from .mlld import MLLD
 from .nkd import NKD
 from .ofa import OFA
@@ -41,7 +41,7 @@ _MUTUAL = (DML, HMKD)
 METHODS = {method.name: method for method in (*_SOURCES, *_LOGITS, *_FEATURES, *_MUTUAL)}
 
 
-def method(name: str | Method, **options: str) -> Method:
+def get_method(name: str | Method, **options: str) -> Method:
     """Look a method up by name.
 
     Args:
@@ -69,12 +69,12 @@ def method(name: str | Method, **options: str) -> Method:
 __all__ = [
     "METHODS",
     "Batch",
+    "IncompatibleNetworks",
     "Method",
-    "Number",
+    "Range",
     "TracedTerm",
-    "Unfit",
     "find_taps",
-    "method",
+    "get_method",
     "method_code",
     "trace_terms",
 ]

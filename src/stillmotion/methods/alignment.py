@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from .method import Array
 
 
-def interpolation(source: int, target: int) -> NDArray[np.float32]:
+def interpolation_matrix(source: int, target: int) -> NDArray[np.float32]:
     """(target, source): what each new place takes of each old one; the ends stay the ends, one place is the mean."""
     if target == 1:
         return np.full((1, source), 1 / source, np.float32)
@@ -19,14 +19,14 @@ def interpolation(source: int, target: int) -> NDArray[np.float32]:
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-def averaging(source: int, target: int) -> NDArray[np.float32]:
+def averaging_matrix(source: int, target: int) -> NDArray[np.float32]:
     """(target, source): each of fewer places is the mean of an equal stretch of the old ones."""
     ends = np.linspace(0, source, target + 1)
     low, high = np.maximum.outer(ends[:-1], np.arange(source)), np.minimum.outer(ends[1:], np.arange(1, source + 1))
     return np.asarray(np.maximum(high - low, 0) * target / source, np.float32)
 
 
-def resized(x: Array, length: int) -> Array:
+def resize(x: Array, length: int) -> Array:
     """``x`` (B, moments, features) with so many moments: means of stretches when fewer, interpolated when more."""
     source = x.shape[1]
     if source == length:
@@ -34,11 +34,11 @@ def resized(x: Array, length: int) -> Array:
     if source % length == 0:
         # A product with the matrix, and its transpose in the gradient, took a tenth of tinierhar's step.
         return x.reshape(x.shape[0], length, source // length, x.shape[2]).mean(2)
-    weights = averaging(source, length) if length < source else interpolation(source, length)
+    weights = averaging_matrix(source, length) if length < source else interpolation_matrix(source, length)
     return jnp.einsum("os,bsf->bof", jnp.asarray(weights), x)
 
 
-def aligned(x: Array, size: tuple[int, ...]) -> Array:
+def align(x: Array, size: tuple[int, ...]) -> Array:
     """``x`` (B, positions …) with the positions ``size``; an axis that it lacks is repeated, one too many is averaged.
 
     A map over time and sensors and a map over time alone are compared as (time, sensors) and (time, 1).
@@ -49,6 +49,6 @@ def aligned(x: Array, size: tuple[int, ...]) -> Array:
         x = x.mean(-1)
     for axis, length in enumerate(size, start=1):
         if x.shape[axis] != length:
-            weights = jnp.asarray(interpolation(x.shape[axis], length))
+            weights = jnp.asarray(interpolation_matrix(x.shape[axis], length))
             x = jnp.moveaxis(jnp.tensordot(weights, x, axes=(1, axis)), 0, axis)
     return x

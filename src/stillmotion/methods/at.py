@@ -17,8 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from .losses import cross_entropy
-from .method import Array, Batch, Extras, Method, Number, Shapes, Taps, Terms
-from .stages import is_stage, paired, require_moments, sequence, stage_pairs
+from .method import Array, Batch, Extras, Method, Range, Shapes, Taps, Terms
+from .stages import is_stage, paired, require_time_steps, stage_pairs, to_sequence
 
 #: Added to a sum of squares before its root is taken.
 LEAST = 1e-12
@@ -51,7 +51,7 @@ def _energy(x: Array) -> Array:
     energy = x**2
     while len(energy.shape) > 2:
         energy = energy.mean(-1)
-    return sequence(energy[..., None])
+    return to_sequence(energy[..., None])
 
 
 def _unit(x: Array) -> Array:
@@ -59,7 +59,7 @@ def _unit(x: Array) -> Array:
 
 
 def _check(student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator) -> Extras:
-    require_moments(student, teacher, method="at")
+    require_time_steps(student, teacher, method="at")
     return {}
 
 
@@ -72,7 +72,7 @@ AT = Method(
     student_taps=("logits", "stage*"),
     teacher_taps=("logits", "stage*"),
     terms={"cross_entropy": "cross-entropy", "maps": "distance of normalised energies"},
-    numbers={"weight": Number(1.0, 0.03, 30.0, log=True), "square": Number(0.0, 0.0, 0.0)},
+    numbers={"weight": Range(1.0, 0.03, 30.0, log=True), "square": Range(0.0, 0.0, 0.0)},
     extras=_check,
     view=maps,
 )

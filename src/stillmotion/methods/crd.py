@@ -24,8 +24,8 @@ from ..limits import TEMPERATURE
 from .classes import NEVER, own_class
 from .embeddings import flat, unit
 from .losses import cross_entropy
-from .method import Batch, Extras, Method, Number, Shapes, Taps, Terms
-from .projectors import projected, projector
+from .method import Batch, Extras, Method, Range, Shapes, Taps, Terms
+from .projectors import apply_projector, init_projector
 
 #: Features in which embeddings are compared, as published.
 WIDTH = 128
@@ -38,8 +38,8 @@ def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras:
     length 1; j runs over i itself and the windows of the batch that are of other classes; with few classes a batch
     holds enough of them.
     """
-    mine = unit(projected(student["embedding"], extras, "student"))
-    theirs = unit(projected(teacher["embedding"], extras, "teacher"))
+    mine = unit(apply_projector(student["embedding"], extras, "student"))
+    theirs = unit(apply_projector(teacher["embedding"], extras, "teacher"))
     own = own_class(batch)
     same = own @ own.T - jnp.eye(own.shape[0]) > 0.5
     alike = jnp.where(same, NEVER, mine @ theirs.T / numbers["temperature"])
@@ -49,8 +49,8 @@ def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras:
 
 def _extras(student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator) -> Extras:
     return {
-        **projector("student", student["embedding"][0], WIDTH, rng),
-        **projector("teacher", teacher["embedding"][0], WIDTH, rng),
+        **init_projector("student", student["embedding"][0], WIDTH, rng),
+        **init_projector("teacher", teacher["embedding"][0], WIDTH, rng),
     }
 
 
@@ -65,8 +65,8 @@ CRD = Method(
     teacher_taps=("logits", "embedding"),
     terms={"cross_entropy": "cross-entropy", "contrast": "contrastive"},
     numbers={
-        "temperature": Number(0.1, 0.05, 0.2, log=True, limits=TEMPERATURE),
-        "weight": Number(0.8, 0.1, 3.0, log=True),
+        "temperature": Range(0.1, 0.05, 0.2, log=True, limits=TEMPERATURE),
+        "weight": Range(0.8, 0.1, 3.0, log=True),
     },
     extras=_extras,
     view=flat,

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from ..limits import TEMPERATURE
 from .losses import cross_entropy
-from .method import Array, Batch, Method, Number, Taps, Terms
+from .method import Array, Batch, Method, Range, Taps, Terms
 
 #: Added to a sum of squares before its root is taken: an answer that is the same for all has no direction.
 LEAST = 1e-12
@@ -54,8 +54,8 @@ DIST = Method(
         "within_classes": "correlation over windows",
     },
     numbers={
-        "temperature": Number(1.0, 1.0, 4.0, log=True, limits=TEMPERATURE),
-        "b": Number(1.0, 0.5, 4.0, log=True),
-        "g": Number(1.0, 0.5, 4.0, log=True),
+        "temperature": Range(1.0, 1.0, 4.0, log=True, limits=TEMPERATURE),
+        "b": Range(1.0, 0.5, 4.0, log=True),
+        "g": Range(1.0, 0.5, 4.0, log=True),
     },
 )

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from ..limits import SHARE, TEMPERATURE
 from .classes import log_others, log_own_and_rest, own_class, warmed
 from .losses import cross_entropy
-from .method import Batch, Method, Number, Taps, Terms
+from .method import Batch, Method, Range, Taps, Terms
 
 
 def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
@@ -57,9 +57,9 @@ DKD = Method(
     },
     # Published b is 1–8 for 100 and more classes; few classes leave less to say about the others.
     numbers={
-        "temperature": Number(4.0, 1.0, 8.0, log=True, limits=TEMPERATURE),
-        "a": Number(1.0, 1.0, 1.0),
-        "b": Number(1.5, 0.5, 4.0, log=True),
-        "warmup": Number(0.15, 0.15, 0.15, limits=SHARE),
+        "temperature": Range(4.0, 1.0, 8.0, log=True, limits=TEMPERATURE),
+        "a": Range(1.0, 1.0, 1.0),
+        "b": Range(1.5, 0.5, 4.0, log=True),
+        "warmup": Range(0.15, 0.15, 0.15, limits=SHARE),
     },
 )

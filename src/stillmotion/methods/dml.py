@@ -11,8 +11,8 @@ from __future__ import annotations
 import jax
 
 from ..limits import TEMPERATURE
-from .losses import cross_entropy, divergence
-from .method import Batch, Method, Number, Taps, Terms
+from .losses import cross_entropy, kl_divergence
+from .method import Batch, Method, Range, Taps, Terms
 
 
 def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
@@ -30,8 +30,8 @@ def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras:
 def exchange(student: Taps, teacher: Taps, numbers: Taps) -> Terms:
     """What two networks tell each other by their answers."""
     tau, mine, theirs = numbers["temperature"], student["logits"], teacher["logits"]
-    to_student = divergence(jax.lax.stop_gradient(theirs), mine, tau)
-    to_teacher = divergence(jax.lax.stop_gradient(mine), theirs, tau)
+    to_student = kl_divergence(jax.lax.stop_gradient(theirs), mine, tau)
+    to_teacher = kl_divergence(jax.lax.stop_gradient(mine), theirs, tau)
     return {
         "to_student": numbers["to_student"] * tau**2 * to_student,
         "to_teacher": numbers["to_teacher"] * tau**2 * to_teacher,
@@ -52,9 +52,9 @@ DML = Method(
         "to_teacher": "KL of probabilities",
     },
     numbers={
-        "temperature": Number(1.0, 1.0, 1.0, limits=TEMPERATURE),
-        "to_student": Number(1.0, 0.1, 10.0, log=True),
-        "to_teacher": Number(1.0, 0.0, 1.0),
+        "temperature": Range(1.0, 1.0, 1.0, limits=TEMPERATURE),
+        "to_student": Range(1.0, 0.1, 10.0, log=True),
+        "to_teacher": Range(1.0, 0.0, 1.0),
     },
     options={"start": ("scratch", "pretrained")},
     trains_teacher=True,

@@ -15,9 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from .losses import cross_entropy
-from .method import Batch, Extras, Method, Number, Shapes, Taps, Terms
-from .projectors import projected, projector
-from .stages import middle, paired, stages_of
+from .method import Batch, Extras, Method, Range, Shapes, Taps, Terms
+from .projectors import apply_projector, init_projector
+from .stages import list_stages, middle, paired
 
 
 def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
@@ -26,8 +26,8 @@ def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras:
     The square is a mean over moments and features, so that w means the same for narrow and wide teachers; time is
     averaged to the shorter of the two.
     """
-    (mine,), (theirs,) = stages_of(student), stages_of(teacher)
-    ours, target = paired(projected(student[mine], extras, "hint"), teacher[theirs])
+    (mine,), (theirs,) = list_stages(student), list_stages(teacher)
+    ours, target = paired(apply_projector(student[mine], extras, "hint"), teacher[theirs])
     return {
         "cross_entropy": cross_entropy(batch, student["logits"]),
         "hint": numbers["weight"] * jnp.mean((ours - target) ** 2),
@@ -35,8 +35,8 @@ def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras:
 
 
 def _extras(student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator) -> Extras:
-    (mine,), (theirs,) = stages_of(student), stages_of(teacher)
-    return projector("hint", student[mine][-1], teacher[theirs][-1], rng)
+    (mine,), (theirs,) = list_stages(student), list_stages(teacher)
+    return init_projector("hint", student[mine][-1], teacher[theirs][-1], rng)
 
 
 FITNET = Method(
@@ -48,7 +48,7 @@ FITNET = Method(
     student_taps=("logits", "stage*"),
     teacher_taps=("logits", "stage*"),
     terms={"cross_entropy": "cross-entropy", "hint": "squared difference"},
-    numbers={"weight": Number(1.0, 0.01, 100.0, log=True)},
+    numbers={"weight": Range(1.0, 0.01, 100.0, log=True)},
     extras=_extras,
     view=middle,
 )

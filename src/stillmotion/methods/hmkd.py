@@ -34,11 +34,11 @@ import numpy as np
 from ..limits import SHARE, TEMPERATURE
 from .classes import warmed
 from .dml import exchange
-from .losses import cross_entropy, divergence
-from .ls_kd import standardised
-from .method import Array, Batch, Extras, Method, Number, Shapes, Taps, Terms
-from .projectors import projected, projector
-from .stages import averaged, stages_of
+from .losses import cross_entropy, kl_divergence
+from .ls_kd import standardise
+from .method import Array, Batch, Extras, Method, Range, Shapes, Taps, Terms
+from .projectors import apply_projector, init_projector
+from .stages import averaged, list_stages
 
 #: Features of an ensemble.
 WIDTH = 64
@@ -64,7 +64,7 @@ def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras:
     features = {side: _features(side, taps, extras) for side, taps in both.items()}
     auxiliary = jnp.zeros(())
     for side, rows in features.items():
-        said = [projected(row, extras, f"{side}/{name}/classifier") for name, row in rows.items()]
+        said = [apply_projector(row, extras, f"{side}/{name}/classifier") for name, row in rows.items()]
         auxiliary += sum(cross_entropy(batch, logits) for logits in said) / len(said)
     merged = _joint if "ensemble/weights" in extras else _per_network
     parts = {"auxiliary": numbers["auxiliary"] * auxiliary, **merged(batch, features, told, rise, extras)}
@@ -80,7 +80,7 @@ def ensemble_weights(extras: Taps, numbers: Taps, student: Shapes, teacher: Shap
         student, teacher: the taps of both, by name.
     """
     both = zip(SIDES, (student, teacher), strict=True)
-    names = {side: [f"{side}/{tap}" for tap in stages_of(taps)] for side, taps in both}
+    names = {side: [f"{side}/{tap}" for tap in list_stages(taps)] for side, taps in both}
     if "ensemble/weights" in extras:
         groups = [("ensemble/weights", [*names["student"], *names["teacher"]])]
     else:
@@ -95,7 +95,7 @@ def ensemble_weights(extras: Taps, numbers: Taps, student: Shapes, teacher: Shap
 def _joint(batch: Batch, features: Mapping[str, dict[str, Array]], numbers: Taps, rise: Array, extras: Taps) -> Terms:
     weights = _weights(extras["ensemble/weights"], numbers)
     rows = [row for side in SIDES for row in features[side].values()]
-    ensemble = projected(_mean(rows, weights), extras, "ensemble/classifier")
+    ensemble = apply_projector(_mean(rows, weights), extras, "ensemble/classifier")
     count = len(features["student"])
     shares = dict(zip(SIDES, (weights[:count], weights[count:]), strict=True))
     terms = {"ensemble": cross_entropy(batch, ensemble), "to_ensemble": jnp.zeros(())}
@@ -103,9 +103,9 @@ def _joint(batch: Batch, features: Mapping[str, dict[str, Array]], numbers: Taps
     for side in SIDES:
         # The network's own feature keeps the ensemble's proportions, and does not shape them.
         own = still(shares[side] / shares[side].sum())
-        head = projected(_mean(list(features[side].values()), own), extras, f"{side}/head")
-        terms[f"feature_to_{side}"] = numbers[f"to_{side}"] * tau**2 * divergence(still(ensemble), head, tau)
-        terms["to_ensemble"] += rise * tau**2 * divergence(still(head), ensemble, tau)
+        head = apply_projector(_mean(list(features[side].values()), own), extras, f"{side}/head")
+        terms[f"feature_to_{side}"] = numbers[f"to_{side}"] * tau**2 * kl_divergence(still(ensemble), head, tau)
+        terms["to_ensemble"] += rise * tau**2 * kl_divergence(still(head), ensemble, tau)
     return terms
 
 
@@ -115,7 +115,9 @@ def _per_network(
     said = {}
     for side in SIDES:
         weights = _weights(extras[f"{side}/weights"], numbers)
-        said[side] = {"logits": projected(_mean(list(features[side].values()), weights), extras, "ensemble/classifier")}
+        said[side] = {
+            "logits": apply_projector(_mean(list(features[side].values()), weights), extras, "ensemble/classifier")
+        }
     told = exchange(said["student"], said["teacher"], numbers)
     return {
         "ensemble": cross_entropy(batch, said["student"]["logits"]) + cross_entropy(batch, said["teacher"]["logits"]),
@@ -126,7 +128,8 @@ def _per_network(
 def _features(side: str, taps: Taps, extras: Taps) -> dict[str, Array]:
     """(B, WIDTH) of each stage, front to back."""
     return {
-        name: standardised(projected(taps[name].mean(1), extras, f"{side}/{name}/feature")) for name in stages_of(taps)
+        name: standardise(apply_projector(taps[name].mean(1), extras, f"{side}/{name}/feature"))
+        for name in list_stages(taps)
     }
 
 
@@ -145,17 +148,17 @@ def _extras(student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: n
     made: Extras = {}
     classes, joint = student["logits"][0], options["ensemble"] == "joint"
     for side, taps in zip(SIDES, (student, teacher), strict=True):
-        names = stages_of(taps)
+        names = list_stages(taps)
         for name in names:
-            made |= projector(f"{side}/{name}/feature", taps[name][-1], WIDTH, rng)
-            made |= projector(f"{side}/{name}/classifier", WIDTH, classes, rng)
+            made |= init_projector(f"{side}/{name}/feature", taps[name][-1], WIDTH, rng)
+            made |= init_projector(f"{side}/{name}/classifier", WIDTH, classes, rng)
         if joint:
-            made |= projector(f"{side}/head", WIDTH, classes, rng)
+            made |= init_projector(f"{side}/head", WIDTH, classes, rng)
         else:
             made[f"{side}/weights"] = np.zeros(len(names), np.float32)
-    made |= projector("ensemble/classifier", WIDTH, classes, rng)
+    made |= init_projector("ensemble/classifier", WIDTH, classes, rng)
     if joint:
-        made["ensemble/weights"] = np.zeros(len(stages_of(student)) + len(stages_of(teacher)), np.float32)
+        made["ensemble/weights"] = np.zeros(len(list_stages(student)) + len(list_stages(teacher)), np.float32)
     return made
 
 
@@ -180,15 +183,15 @@ HMKD = Method(
         "to_ensemble": "KL of the ensemble",
     },
     numbers={
-        "to_student": Number(1.0, 0.1, 10.0, log=True),
-        "to_teacher": Number(0.3, 0.0, 1.0),
-        "temperature": Number(1.0, 1.0, 1.0, limits=TEMPERATURE),
-        "auxiliary": Number(0.3, 0.3, 0.3),
-        "floor": Number(0.2, 0.2, 0.2, limits=SHARE),
-        "warmup": Number(0.1, 0.1, 0.1, limits=SHARE),
-        "output": Number(1.0, 1.0, 1.0),
-        "intermediate": Number(1.0, 1.0, 1.0),
-        "weighting": Number(1.0, 1.0, 1.0),
+        "to_student": Range(1.0, 0.1, 10.0, log=True),
+        "to_teacher": Range(0.3, 0.0, 1.0),
+        "temperature": Range(1.0, 1.0, 1.0, limits=TEMPERATURE),
+        "auxiliary": Range(0.3, 0.3, 0.3),
+        "floor": Range(0.2, 0.2, 0.2, limits=SHARE),
+        "warmup": Range(0.1, 0.1, 0.1, limits=SHARE),
+        "output": Range(1.0, 1.0, 1.0),
+        "intermediate": Range(1.0, 1.0, 1.0),
+        "weighting": Range(1.0, 1.0, 1.0),
     },
     options={"ensemble": ("joint", "per-network"), "start": ("scratch", "pretrained")},
     extras=_extras,

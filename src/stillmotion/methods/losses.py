@@ -18,7 +18,7 @@ def cross_entropy(batch: Batch, logits: Array) -> Array:
     return jnp.mean(-jnp.sum(batch.targets * log_p, axis=-1) * batch.weights)
 
 
-def divergence(teacher: Array, student: Array, temperature: Array) -> Array:
+def kl_divergence(teacher: Array, student: Array, temperature: Array) -> Array:
     """KL(p_T ‖ p_S) of logits softened by ``temperature``: mean over the batch of the sum over classes.
 
     Libraries disagree here: some average over the elements too, which makes it C times smaller and means another α.

@@ -11,8 +11,8 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from ..limits import TEMPERATURE
-from .losses import cross_entropy, divergence
-from .method import Array, Batch, Method, Number, Taps, Terms
+from .losses import cross_entropy, kl_divergence
+from .method import Array, Batch, Method, Range, Taps, Terms
 
 #: Added to the standard deviation's square: logits that are all alike stay so, and have a gradient.
 LEAST = 1e-12
@@ -25,14 +25,14 @@ def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras:
     τ = 2 and 0.88 at τ = 0.5: τ stays at or below 1. With two classes Z keeps the sign alone.
     """
     tau = numbers["temperature"]
-    taught = divergence(standardised(teacher["logits"]), standardised(student["logits"]), tau)
+    taught = kl_divergence(standardise(teacher["logits"]), standardise(student["logits"]), tau)
     return {
         "cross_entropy": cross_entropy(batch, student["logits"]),
         "distillation": numbers["weight"] * tau**2 * taught,
     }
 
 
-def standardised(logits: Array) -> Array:
+def standardise(logits: Array) -> Array:
     """Logits (B, C) less their mean, over their standard deviation, window by window."""
     apart = logits - logits.mean(-1, keepdims=True)
     variance = jnp.sum(apart**2, -1, keepdims=True) / (logits.shape[-1] - 1)
@@ -47,5 +47,5 @@ LS_KD = Method(
     objective=objective,
     teacher_taps=("logits",),
     terms={"cross_entropy": "cross-entropy", "distillation": "KL of standardised logits"},
-    numbers={"temperature": Number(1.0, 0.5, 1.0, limits=TEMPERATURE), "weight": Number(4.0, 2.0, 9.0)},
+    numbers={"temperature": Range(1.0, 0.5, 1.0, limits=TEMPERATURE), "weight": Range(4.0, 2.0, 9.0)},
 )

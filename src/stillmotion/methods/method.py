@@ -25,12 +25,12 @@ Classifier = tuple[Array, Array]
 View = Callable[[Taps], dict[str, Array]]
 
 
-class Unfit(UserError):
+class IncompatibleNetworks(UserError):
     """Two networks that a method cannot bring together."""
 
 
 @dataclass(frozen=True)
-class Number:
+class Range:
     """A number of a method: its default, and the range in which a search may look for it.
 
     Args:
@@ -110,7 +110,7 @@ class Method:
     teacher_taps: tuple[str, ...] = ()
     terms: Mapping[str, str] = field(default_factory=dict)
     attention: tuple[Literal["student", "teacher"], ...] = ()
-    numbers: Mapping[str, Number] = field(default_factory=dict)
+    numbers: Mapping[str, Range] = field(default_factory=dict)
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     extras: DrawExtras | None = None
     classifier: Callable[[Taps, Classifier], Classifier] | None = None

@@ -17,8 +17,8 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from .losses import cross_entropy, divergence
-from .method import Array, Batch, Method, Number, Taps, Terms
+from .losses import cross_entropy, kl_divergence
+from .method import Array, Batch, Method, Range, Taps, Terms
 
 TEMPERATURES = (1.0, 2.0, 4.0)
 
@@ -32,7 +32,7 @@ def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras:
     instance = between = within = jnp.zeros(())
     for tau in TEMPERATURES:
         mine, theirs = (jax.nn.softmax(each["logits"] / tau) for each in (student, teacher))
-        instance += tau**2 * divergence(teacher["logits"], student["logits"], tau)
+        instance += tau**2 * kl_divergence(teacher["logits"], student["logits"], tau)
         between += _apart(mine @ mine.T, theirs @ theirs.T)
         within += _apart(mine.T @ mine, theirs.T @ theirs)
     return {
@@ -62,8 +62,8 @@ MLLD = Method(
         "classes": "squared difference of class similarities",
     },
     numbers={
-        "instance": Number(0.3, 0.03, 3.0, log=True),
-        "batch": Number(0.03, 0.001, 1.0, log=True),
-        "classes": Number(0.01, 0.0003, 0.3, log=True),
+        "instance": Range(0.3, 0.03, 3.0, log=True),
+        "batch": Range(0.03, 0.001, 1.0, log=True),
+        "classes": Range(0.01, 0.0003, 0.3, log=True),
     },
 )

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from ..limits import TEMPERATURE
 from .classes import log_others, own_class
 from .losses import cross_entropy
-from .method import Batch, Method, Number, Taps, Terms
+from .method import Batch, Method, Range, Taps, Terms
 
 
 def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
@@ -51,8 +51,8 @@ NKD = Method(
         "other_classes": "cross-entropy among other classes",
     },
     numbers={
-        "temperature": Number(1.0, 1.0, 4.0, log=True, limits=TEMPERATURE),
-        "gamma": Number(1.5, 0.3, 3.0, log=True),
-        "weight": Number(1.0, 1.0, 1.0),
+        "temperature": Range(1.0, 1.0, 4.0, log=True, limits=TEMPERATURE),
+        "gamma": Range(1.5, 0.3, 3.0, log=True),
+        "weight": Range(1.0, 1.0, 1.0),
     },
 )

@@ -22,9 +22,9 @@ import numpy as np
 from ..limits import TEMPERATURE
 from .classes import own_class
 from .losses import cross_entropy
-from .method import Array, Batch, Extras, Method, Number, Shapes, Taps, Terms
-from .projectors import projected, projector
-from .stages import averaged, stages_of
+from .method import Array, Batch, Extras, Method, Range, Shapes, Taps, Terms
+from .projectors import apply_projector, init_projector
+from .stages import averaged, list_stages
 
 
 def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
@@ -35,8 +35,8 @@ def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras:
     """
     goal = _goal(batch, teacher["logits"], numbers)
     stages = jnp.zeros(())
-    for name in stages_of(student):
-        logits = projected(student[name].mean(1), extras, name)
+    for name in list_stages(student):
+        logits = apply_projector(student[name].mean(1), extras, name)
         stages += _taught(goal, logits, numbers["temperature"])
     return {
         "cross_entropy": cross_entropy(batch, student["logits"]),
@@ -58,8 +58,8 @@ def _taught(goal: Array, logits: Array, temperature: Array) -> Array:
 
 def _extras(student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator) -> Extras:
     made: Extras = {}
-    for name in stages_of(student):
-        made |= projector(name, student[name][-1], student["logits"][0], rng)
+    for name in list_stages(student):
+        made |= init_projector(name, student[name][-1], student["logits"][0], rng)
     return made
 
 
@@ -78,10 +78,10 @@ OFA = Method(
         "stages": "cross-entropy of stages, the class raised",
     },
     numbers={
-        "temperature": Number(1.0, 1.0, 4.0, log=True, limits=TEMPERATURE),
-        "epsilon": Number(1.2, 1.0, 1.5),
-        "logits_weight": Number(1.0, 1.0, 1.0),
-        "weight": Number(0.3, 0.03, 3.0, log=True),
+        "temperature": Range(1.0, 1.0, 4.0, log=True, limits=TEMPERATURE),
+        "epsilon": Range(1.2, 1.0, 1.5),
+        "logits_weight": Range(1.0, 1.0, 1.0),
+        "weight": Range(0.3, 0.03, 3.0, log=True),
     },
     extras=_extras,
     view=averaged,

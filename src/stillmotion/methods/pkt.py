@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from .embeddings import flat, unit
 from .losses import cross_entropy
-from .method import Array, Batch, Method, Number, Taps, Terms
+from .method import Array, Batch, Method, Range, Taps, Terms
 
 #: Added to a probability before its logarithm is taken: opposite embeddings are never neighbours.
 TINY = 1e-7
@@ -45,6 +45,6 @@ PKT = Method(
     student_taps=("logits", "embedding"),
     teacher_taps=("logits", "embedding"),
     terms={"cross_entropy": "cross-entropy", "neighbours": "KL of neighbour probabilities"},
-    numbers={"weight": Number(100.0, 3.0, 3000.0, log=True)},
+    numbers={"weight": Range(100.0, 3.0, 3000.0, log=True)},
     view=flat,
 )

@@ -7,14 +7,14 @@ import numpy as np
 from .method import Array, Extras, Taps
 
 
-def projected(x: Array, extras: Taps, name: str) -> Array:
+def apply_projector(x: Array, extras: Taps, name: str) -> Array:
     """``x`` (…, width) through the projector of that name, if there is one."""
     if f"{name}/kernel" not in extras:
         return x
     return x @ extras[f"{name}/kernel"] + extras[f"{name}/bias"]
 
 
-def projector(name: str, inputs: int, outputs: int, rng: np.random.Generator) -> Extras:
+def init_projector(name: str, inputs: int, outputs: int, rng: np.random.Generator) -> Extras:
     """First values of a projector: Glorot's uniform draw and no bias."""
     limit = np.sqrt(6 / (inputs + outputs))
     return {

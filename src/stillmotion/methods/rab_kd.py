@@ -16,9 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import rb_kd
-from .alignment import aligned
-from .method import Batch, Extras, Method, Number, Shapes, Taps, Terms, Unfit
-from .projectors import projected, projector
+from .alignment import align
+from .method import Batch, Extras, IncompatibleNetworks, Method, Range, Shapes, Taps, Terms
+from .projectors import apply_projector, init_projector
 
 MAPS = ("channel", "spatial", "sensor")
 
@@ -38,10 +38,10 @@ def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras:
         ours, target = student[mine], teacher[theirs]
         if kind == "spatial":
             target = target[..., 0]
-            ours = aligned(ours[..., 0], target.shape[1:])
+            ours = align(ours[..., 0], target.shape[1:])
         else:
-            ours = projected(ours, extras, f"student/{mine}")
-            target = projected(target, extras, f"teacher/{theirs}")
+            ours = apply_projector(ours, extras, f"student/{mine}")
+            target = apply_projector(target, extras, f"teacher/{theirs}")
         name = f"{kind}_attention"
         terms[name] = terms.get(name, 0.0) + numbers["beta"] * jnp.mean((ours - target) ** 2)
     return terms
@@ -52,7 +52,7 @@ def map_pairs(student: Mapping[str, object], teacher: Mapping[str, object]) -> I
     for kind in MAPS:
         mine, theirs = _of_kind(student, kind), _of_kind(teacher, kind)
         if len(mine) != len(theirs):
-            raise Unfit(
+            raise IncompatibleNetworks(
                 f"The student has {len(mine)} maps of {kind} attention and the teacher {len(theirs)}: give both the "
                 f"same attention."
             )
@@ -66,9 +66,9 @@ def _extras(student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: n
         if kind == "spatial" or width == target:
             continue
         if options["project"] == "student":
-            made |= projector(f"student/{mine}", width, target, rng)
+            made |= init_projector(f"student/{mine}", width, target, rng)
         else:
-            made |= projector(f"teacher/{theirs}", target, width, rng)
+            made |= init_projector(f"teacher/{theirs}", target, width, rng)
     return made
 
 
@@ -89,7 +89,7 @@ RAB_KD = Method(
     terms={**rb_kd.RB_KD.terms, **{f"{kind}_attention": "squared difference of maps" for kind in MAPS}},
     attention=("student", "teacher"),
     # The sources set β to 1, the middle of what is searched (on a scale of factors).
-    numbers={**rb_kd.RB_KD.numbers, "beta": Number(1.0, 0.01, 100.0, log=True)},
+    numbers={**rb_kd.RB_KD.numbers, "beta": Range(1.0, 0.01, 100.0, log=True)},
     options={"project": ("student", "teacher")},
     extras=_extras,
 )

@@ -10,8 +10,8 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from ..limits import SHARE, TEMPERATURE
-from .losses import cross_entropy, divergence
-from .method import Batch, Method, Number, Taps, Terms
+from .losses import cross_entropy, kl_divergence
+from .method import Batch, Method, Range, Taps, Terms
 
 
 def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
@@ -23,7 +23,7 @@ def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras:
     factor = jnp.where(numbers["square"] > 0, temperature**2, 1.0)
     return {
         "cross_entropy": alpha * cross_entropy(batch, student["logits"]),
-        "distillation": (1 - alpha) * factor * divergence(teacher["logits"], student["logits"], temperature),
+        "distillation": (1 - alpha) * factor * kl_divergence(teacher["logits"], student["logits"], temperature),
     }
 
 
@@ -37,8 +37,8 @@ RB_KD = Method(
     terms={"cross_entropy": "cross-entropy", "distillation": "KL of softened probabilities"},
     # The sources' grid: T in {1, 2, 4, 6, 8, 10, 15}, α in {0.1 … 0.9}.
     numbers={
-        "temperature": Number(4.0, 1.0, 15.0, log=True, limits=TEMPERATURE),
-        "alpha": Number(0.5, 0.1, 0.9, limits=SHARE),
-        "square": Number(1.0, 1.0, 1.0),
+        "temperature": Range(4.0, 1.0, 15.0, log=True, limits=TEMPERATURE),
+        "alpha": Range(0.5, 0.1, 0.9, limits=SHARE),
+        "square": Range(1.0, 1.0, 1.0),
     },
 )

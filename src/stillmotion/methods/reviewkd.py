@@ -21,12 +21,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..limits import SHARE
-from .alignment import resized
+from .alignment import resize
 from .classes import warmed
 from .losses import cross_entropy
-from .method import Array, Batch, Extras, Method, Number, Shapes, Taps, Terms
-from .projectors import projected, projector
-from .stages import condensed, paired, stage_pairs
+from .method import Array, Batch, Extras, Method, Range, Shapes, Taps, Terms
+from .projectors import apply_projector, init_projector
+from .stages import condense, paired, stage_pairs
 
 #: Features in which stages are fused.
 WIDTH = 32
@@ -44,13 +44,13 @@ def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras:
     """
     reviewed, fused = jnp.zeros(()), None
     for mine, theirs in reversed(stage_pairs(student, teacher)):
-        here = projected(student[mine], extras, f"{mine}/in")
+        here = apply_projector(student[mine], extras, f"{mine}/in")
         if fused is not None:
-            deeper = resized(fused, here.shape[1])
-            shares = jax.nn.sigmoid(projected(jnp.concatenate([here, deeper], -1), extras, f"{mine}/shares"))
+            deeper = resize(fused, here.shape[1])
+            shares = jax.nn.sigmoid(apply_projector(jnp.concatenate([here, deeper], -1), extras, f"{mine}/shares"))
             here = shares[..., :1] * here + shares[..., 1:] * deeper
         fused = here
-        reviewed += _hierarchical(*paired(projected(fused, extras, f"{mine}/out"), teacher[theirs]))
+        reviewed += _hierarchical(*paired(apply_projector(fused, extras, f"{mine}/out"), teacher[theirs]))
     return {
         "cross_entropy": cross_entropy(batch, student["logits"]),
         "review": warmed(batch, numbers["warmup"]) * numbers["weight"] * reviewed,
@@ -63,7 +63,7 @@ def _hierarchical(ours: Array, target: Array) -> Array:
     total, weights, weight = jnp.mean(apart**2), 1.0, 1.0
     for length in SCALES:
         if length < ours.shape[1]:
-            apart = resized(apart, length)
+            apart = resize(apart, length)
             weight /= 2
             total += weight * jnp.mean(apart**2)
             weights += weight
@@ -74,10 +74,10 @@ def _extras(student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: n
     made: Extras = {}
     pairs = stage_pairs(student, teacher)
     for mine, theirs in pairs:
-        made |= projector(f"{mine}/in", student[mine][-1], WIDTH, rng)
-        made |= projector(f"{mine}/out", WIDTH, teacher[theirs][-1], rng)
+        made |= init_projector(f"{mine}/in", student[mine][-1], WIDTH, rng)
+        made |= init_projector(f"{mine}/out", WIDTH, teacher[theirs][-1], rng)
         if (mine, theirs) != pairs[-1]:
-            made |= projector(f"{mine}/shares", 2 * WIDTH, 2, rng)
+            made |= init_projector(f"{mine}/shares", 2 * WIDTH, 2, rng)
     return made
 
 
@@ -90,7 +90,7 @@ REVIEWKD = Method(
     student_taps=("logits", "stage*"),
     teacher_taps=("logits", "stage*"),
     terms={"cross_entropy": "cross-entropy", "review": "squared difference of fused stages"},
-    numbers={"weight": Number(0.7, 0.02, 20.0, log=True), "warmup": Number(0.15, 0.15, 0.15, limits=SHARE)},
+    numbers={"weight": Range(0.7, 0.02, 20.0, log=True), "warmup": Range(0.15, 0.15, 0.15, limits=SHARE)},
     extras=_extras,
-    view=condensed,
+    view=condense,
 )

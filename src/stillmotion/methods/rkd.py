@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from .embeddings import flat, huber, squared_distances
 from .losses import cross_entropy
-from .method import Array, Batch, Method, Number, Taps, Terms
+from .method import Array, Batch, Method, Range, Taps, Terms
 
 #: Two windows closer than this share of the mean squared distance are one point: no direction leads between them.
 NEAR = 1e-6
@@ -70,9 +70,9 @@ RKD = Method(
     terms={"cross_entropy": "cross-entropy", "distances": "Huber loss of distances", "angles": "Huber loss of angles"},
     # Published: 25 and 50; what is searched scales both.
     numbers={
-        "weight": Number(0.1, 0.003, 3.0, log=True),
-        "distance": Number(25.0, 25.0, 25.0),
-        "angle": Number(50.0, 50.0, 50.0),
+        "weight": Range(0.1, 0.003, 3.0, log=True),
+        "distance": Range(25.0, 25.0, 25.0),
+        "angle": Range(50.0, 50.0, 50.0),
     },
     view=flat,
 )

@@ -22,7 +22,7 @@ import numpy as np
 
 from .embeddings import flat
 from .method import Batch, Classifier, Extras, Method, Shapes, Taps, Terms
-from .projectors import projected, projector
+from .projectors import apply_projector, init_projector
 
 
 def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
@@ -30,7 +30,7 @@ def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras:
 
     The square is a mean over features. Nothing else is learnt from: labels act through the teacher's classifier alone.
     """
-    ours = projected(student["embedding"], extras, "projector")
+    ours = apply_projector(student["embedding"], extras, "projector")
     return {"embedding": jnp.mean((ours - teacher["embedding"]) ** 2)}
 
 
@@ -41,7 +41,7 @@ def _classifier(extras: Taps, teacher: Classifier) -> Classifier:
 
 
 def _extras(student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator) -> Extras:
-    return projector("projector", student["embedding"][0], teacher["embedding"][0], rng)
+    return init_projector("projector", student["embedding"][0], teacher["embedding"][0], rng)
 
 
 SIMKD = Method(

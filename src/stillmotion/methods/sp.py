@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from .embeddings import flat, unit
 from .losses import cross_entropy
-from .method import Batch, Method, Number, Taps, Terms
+from .method import Batch, Method, Range, Taps, Terms
 
 
 def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
@@ -33,6 +33,6 @@ SP = Method(
     student_taps=("logits", "embedding"),
     teacher_taps=("logits", "embedding"),
     terms={"cross_entropy": "cross-entropy", "similarity": "squared difference of similarities"},
-    numbers={"weight": Number(300.0, 10.0, 10_000.0, log=True)},
+    numbers={"weight": Range(300.0, 10.0, 10_000.0, log=True)},
     view=flat,
 )

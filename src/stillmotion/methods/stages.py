@@ -10,20 +10,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from .alignment import resized
-from .method import Array, Shapes, Taps, Unfit
+from .alignment import resize
+from .method import Array, IncompatibleNetworks, Shapes, Taps
 
 #: Moments that a stage is looked at, at most: six a second in a window of 2.56 s, above the steps of a gait.
-MOMENTS = 16
+TIME_STEPS = 16
 
 
-def sequence(x: Array) -> Array:
+def to_sequence(x: Array) -> Array:
     """A stage (B, …) as (B, moments, features)."""
     if len(x.shape) == 2:
         return x[:, None, :]
     while len(x.shape) > 3:
         x = x.mean(-2)
-    return resized(x, min(x.shape[1], MOMENTS))
+    return resize(x, min(x.shape[1], TIME_STEPS))
 
 
 def is_stage(name: str) -> bool:
@@ -31,14 +31,14 @@ def is_stage(name: str) -> bool:
     return re.fullmatch(r"stage_?\d+", name) is not None
 
 
-def stages_of(taps: Iterable[str]) -> list[str]:
+def list_stages(taps: Iterable[str]) -> list[str]:
     """Names of the stages among taps, front to back."""
     return sorted(filter(is_stage, taps), key=lambda name: int(re.sub(r"\D", "", name)))
 
 
-def condensed(taps: Taps) -> dict[str, Array]:
+def condense(taps: Taps) -> dict[str, Array]:
     """The view of most methods: every stage as a sequence, everything else as it is."""
-    return {name: sequence(x) if is_stage(name) else x for name, x in taps.items()}
+    return {name: to_sequence(x) if is_stage(name) else x for name, x in taps.items()}
 
 
 def averaged(taps: Taps) -> dict[str, Array]:
@@ -51,9 +51,9 @@ def averaged(taps: Taps) -> dict[str, Array]:
 
 def middle(taps: Taps) -> dict[str, Array]:
     """The view of methods that look at one hidden layer: of the stages the middle one."""
-    found = stages_of(taps)
+    found = list_stages(taps)
     kept = found[(len(found) - 1) // 2]
-    return {name: x for name, x in condensed(taps).items() if name == kept or not is_stage(name)}
+    return {name: x for name, x in condense(taps).items() if name == kept or not is_stage(name)}
 
 
 def stage_pairs(student: Mapping[str, object], teacher: Mapping[str, object]) -> list[tuple[str, str]]:
@@ -61,7 +61,7 @@ def stage_pairs(student: Mapping[str, object], teacher: Mapping[str, object]) ->
 
     Of m pairs, pair k takes stage ⌈k n / m⌉ of a network of n.
     """
-    mine, theirs = stages_of(student), stages_of(teacher)
+    mine, theirs = list_stages(student), list_stages(teacher)
     count = min(len(mine), len(theirs))
     return [(_kth(mine, k, count), _kth(theirs, k, count)) for k in range(1, count + 1)]
 
@@ -69,14 +69,16 @@ def stage_pairs(student: Mapping[str, object], teacher: Mapping[str, object]) ->
 def paired(student: Array, teacher: Array) -> tuple[Array, Array]:
     """Two sequences with as many moments as the shorter one."""
     length = min(student.shape[1], teacher.shape[1])
-    return resized(student, length), resized(teacher, length)
+    return resize(student, length), resize(teacher, length)
 
 
-def require_moments(student: Shapes, teacher: Shapes, *, method: str) -> None:
+def require_time_steps(student: Shapes, teacher: Shapes, *, method: str) -> None:
     """Refuse networks of which no two paired stages have more than one moment."""
     if all(min(student[mine][0], teacher[theirs][0]) < 2 for mine, theirs in stage_pairs(student, teacher)):
         dense = "student" if all(student[mine][0] < 2 for mine, _ in stage_pairs(student, teacher)) else "teacher"
-        raise Unfit(f"{method} compares courses over time, and the {dense}'s paired stages have none: take another.")
+        raise IncompatibleNetworks(
+            f"{method} compares courses over time, and the {dense}'s paired stages have none: take another."
+        )
 
 
 def _kth(names: list[str], k: int, count: int) -> str:

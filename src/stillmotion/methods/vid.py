@@ -18,9 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from .losses import cross_entropy
-from .method import Batch, Extras, Method, Number, Shapes, Taps, Terms
-from .projectors import projected, projector
-from .stages import condensed, paired, stage_pairs
+from .method import Batch, Extras, Method, Range, Shapes, Taps, Terms
+from .projectors import apply_projector, init_projector
+from .stages import condense, paired, stage_pairs
 
 #: Smallest variance: one that goes to 0 makes the loss as low as it likes.
 LEAST = 1e-3
@@ -36,7 +36,7 @@ def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras:
     """
     information = jnp.zeros(())
     for mine, theirs in stage_pairs(student, teacher):
-        mean, target = paired(projected(student[mine], extras, mine), teacher[theirs])
+        mean, target = paired(apply_projector(student[mine], extras, mine), teacher[theirs])
         variance = jax.nn.softplus(extras[f"{mine}/alpha"]) + LEAST
         # Windows and moments first: a division and a logarithm for every feature, not for every number.
         squared = jnp.mean((mean - target) ** 2, axis=(0, 1))
@@ -51,7 +51,7 @@ def _extras(student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: n
     made: Extras = {}
     for mine, theirs in stage_pairs(student, teacher):
         width = teacher[theirs][-1]
-        made |= projector(mine, student[mine][-1], width, rng)
+        made |= init_projector(mine, student[mine][-1], width, rng)
         made[f"{mine}/alpha"] = np.full(width, START, np.float32)
     return made
 
@@ -65,7 +65,7 @@ VID = Method(
     student_taps=("logits", "stage*"),
     teacher_taps=("logits", "stage*"),
     terms={"cross_entropy": "cross-entropy", "information": "Gaussian likelihood"},
-    numbers={"weight": Number(1.0, 0.03, 10.0, log=True)},
+    numbers={"weight": Range(1.0, 0.03, 10.0, log=True)},
     extras=_extras,
-    view=condensed,
+    view=condense,
 )

@@ -4,20 +4,20 @@ Every network is a plain ``keras.Model`` whose first layer is the normaliser; ``
 contract, ``with_taps`` shows what is inside, ``cost`` says what it takes. Any other ``keras.Model`` joins as it is.
 """
 
-from .attention import cbam, sensor_attention
+from .attention import add_cbam, add_sensor_attention
 from .bundle import Bundle
-from .cost import Cost, cost, network_cost
-from .cost_table import cost_table
+from .cost import Cost, named_network_cost, network_cost
+from .cost_table import format_cost
 from .entry import Network
-from .graph import Graph, graph
-from .initial import initial_weights, initialise
+from .graph import Graph, read_graph
+from .initial import draw_initial_weights, initialise
 from .layers import loop_friendly
-from .normaliser import set_statistics, statistics_index
+from .normaliser import find_statistics, set_statistics
 from .placement import Attention, parse_attention
-from .registry import build, network, networks
+from .registry import build_network, get_network, list_networks
 from .saved import open_model, saved_cost
 from .shape import Shape
-from .taps import inference, tap_names, with_taps
+from .taps import list_taps, make_inference_model, with_taps
 
 __all__ = [
     "Attention",
@@ -26,24 +26,24 @@ __all__ = [
     "Graph",
     "Network",
     "Shape",
-    "build",
-    "cbam",
-    "cost",
-    "cost_table",
-    "graph",
-    "inference",
-    "initial_weights",
+    "add_cbam",
+    "add_sensor_attention",
+    "build_network",
+    "draw_initial_weights",
+    "find_statistics",
+    "format_cost",
+    "get_network",
     "initialise",
+    "list_networks",
+    "list_taps",
     "loop_friendly",
-    "network",
+    "make_inference_model",
+    "named_network_cost",
     "network_cost",
-    "networks",
     "open_model",
     "parse_attention",
+    "read_graph",
     "saved_cost",
-    "sensor_attention",
     "set_statistics",
-    "statistics_index",
-    "tap_names",
     "with_taps",
 ]

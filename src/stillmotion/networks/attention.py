@@ -29,7 +29,7 @@ from .layers import Conv1D, Conv2D
 Tensor = Any
 
 
-def cbam(
+def add_cbam(
     x: Tensor, *, channel: int | None = None, spatial: int | None = None, name: str = "1", use_bias: bool = True
 ) -> Tensor:
     """Add attention over filters, then over positions: ``F' = M_c ⊗ F``, ``F'' = M_s ⊗ F'``.
@@ -67,7 +67,7 @@ def cbam(
     return x
 
 
-def sensor_attention(x: Tensor, *, reduction: int = 2, name: str = "1", use_bias: bool = True) -> Tensor:
+def add_sensor_attention(x: Tensor, *, reduction: int = 2, name: str = "1", use_bias: bool = True) -> Tensor:
     """Add a weight per sensor channel: CBAM's channel attention with sensors in the place of filters.
 
     Pooled over time and filters; the map is the output of ``sensor_attention_<name>`` (batch, sensors).

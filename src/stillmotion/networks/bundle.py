@@ -24,11 +24,11 @@ from ..errors import ContractError, UserError
 from ..files import atomic_folder
 from ..names import require_name
 from ..signals import SignalSpec
-from .card import card
-from .cost import cost
+from .card import write_card
+from .cost import network_cost
 from .draws import drawn_by_numpy
 from .heads import gives_logits, refuse_probabilities
-from .taps import inference
+from .taps import make_inference_model
 
 MODEL, SIGNAL, SCORES, PROVENANCE, CARD = "model.keras", "signal.json", "scores.json", "provenance.json", "README.md"
 MANIFEST = "manifest.json"
@@ -81,7 +81,7 @@ class Bundle:
             raise UserError(f"{path} {what}.")
         if any("subject" not in row for row in scores):
             raise UserError("Every row of a bundle's scores needs a 'subject'.")
-        device = inference(model)
+        device = make_inference_model(model)
         _require_shape(device, spec)
         _require_logits(device)
         story = {
@@ -92,7 +92,7 @@ class Bundle:
         rows = [dict(row) for row in scores]
         papers = {SIGNAL: spec.to_dict(), SCORES: rows, PROVENANCE: story}
         texts = {name: _as_json(name, value) for name, value in papers.items()}
-        texts[CARD] = card(cost(device), spec, rows, story)
+        texts[CARD] = write_card(network_cost(device), spec, rows, story)
         with atomic_folder(path, replace=replace) as draft:
             device.save(draft / MODEL)
             for name, text in texts.items():
@@ -143,7 +143,7 @@ class Bundle:
         self._require_same_model()
         try:
             with drawn_by_numpy():
-                model = inference(keras.models.load_model(place, compile=False))
+                model = make_inference_model(keras.models.load_model(place, compile=False))
         except Exception as problem:  # Keras raises anything where a file is not what it wrote.
             said = str(problem).strip().partition("\n")[0]
             raise UserError(f"{place} cannot be loaded by Keras ({said}); copy the bundle anew.") from problem

@@ -23,7 +23,7 @@ print([signal["classes"][index] for index in logits.argmax(axis=1)])
 """
 
 
-def card(cost: Cost, spec: SignalSpec, scores: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any]) -> str:
+def write_card(cost: Cost, spec: SignalSpec, scores: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any]) -> str:
     """The card as Markdown."""
     return "\n".join(
         [

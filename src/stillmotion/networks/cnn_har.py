@@ -18,7 +18,7 @@ from .shape import Shape
 LEAST = 30
 
 
-def cnn_har(shape: Shape) -> keras.Model:
+def build_cnn_har(shape: Shape) -> keras.Model:
     """CNN-HAR with the published sizes: 50, 40, 20 and 400 filters."""
     shape.require_window(LEAST, "cnn-har", f"its convolutions and poolings take {LEAST - 1}")
     inputs, x = begin(shape)
@@ -39,7 +39,7 @@ NETWORKS = (
         name="cnn-har",
         title="CNN-HAR: convolutions per channel, then across channels",
         source="Yang et al., IJCAI 2015, as in WHAR Arena",
-        build=cnn_har,
+        build=build_cnn_har,
         taps=("logits", "embedding", "stage1", "stage2", "stage3", "stage4"),
         published={(128, 6, 5): 63_165},
         least_window=LEAST,

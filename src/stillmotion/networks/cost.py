@@ -10,13 +10,13 @@ import keras
 
 from ..signals import SignalSpec
 from .entry import Network
-from .graph import Graph, Node, Weight, graph
+from .graph import Graph, Node, Weight, read_graph
 from .memory import peak_activations
 from .placement import Attention
-from .registry import build
+from .registry import build_network
 from .shape import Shape
-from .taps import inference
-from .work import published_flops, work
+from .taps import make_inference_model
+from .work import count_operations, count_published_flops
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Cost:
         return asdict(self)
 
 
-def cost(model: keras.Model) -> Cost:
+def network_cost(model: keras.Model) -> Cost:
     """Count what a built model costs for one window, layer by layer.
 
     Args:
@@ -102,9 +102,9 @@ def cost(model: keras.Model) -> Cost:
         >>> counted.params, counted.multiply_adds, counted.flops
         (124, 120, 244)
     """
-    device = graph(inference(model) if _has_auxiliaries(model) else model)
+    device = read_graph(make_inference_model(model) if _has_auxiliaries(model) else model)
     layers = _layers(device)
-    whole = _layers(graph(model)) if _has_auxiliaries(model) else layers
+    whole = _layers(read_graph(model)) if _has_auxiliaries(model) else layers
     normalisers = [node for node in device.nodes if node.op == "Normalization"]
     weights = _weights([node for node in device.nodes if node.op != "Normalization"])
     peak = peak_activations(device)
@@ -121,14 +121,14 @@ def cost(model: keras.Model) -> Cost:
         weight_bytes_int8=sum(_int8_bytes(weight) for weight in weights),
         activation_bytes=4 * peak,
         activation_bytes_int8=peak,
-        normaliser_flops=sum(work(node).flops for node in normalisers),
+        normaliser_flops=sum(count_operations(node).flops for node in normalisers),
         auxiliary_params=sum(layer.params for layer in whole) - params,
         auxiliary_flops=sum(layer.flops for layer in whole) - flops,
         layers=layers,
     )
 
 
-def network_cost(
+def named_network_cost(
     name: str | Network,
     shape: Shape | SignalSpec | tuple[int, int, int],
     *,
@@ -155,7 +155,7 @@ def network_cost(
         1770
     """
     options: dict[str, Any] = {"attention": attention, "recurrence": recurrence}
-    return cost(build(name, shape, **{key: value for key, value in options.items() if value}))
+    return network_cost(build_network(name, shape, **{key: value for key, value in options.items() if value}))
 
 
 def _has_auxiliaries(model: keras.Model) -> bool:
@@ -171,7 +171,7 @@ def _layers(graph: Graph) -> tuple[LayerCost, ...]:
             continue
         new = [weight for weight in node.weights if id(weight.variable) not in counted]
         counted |= {id(weight.variable) for weight in new}
-        done = work(node)
+        done = count_operations(node)
         layers.append(
             LayerCost(
                 name=node.name,
@@ -180,7 +180,7 @@ def _layers(graph: Graph) -> tuple[LayerCost, ...]:
                 params=sum(weight.size for weight in new if weight.learnt),
                 multiply_adds=done.multiply_adds,
                 flops=done.flops,
-                flops_convolutions=published_flops(node),
+                flops_convolutions=count_published_flops(node),
             )
         )
     return tuple(layers)

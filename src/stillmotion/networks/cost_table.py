@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-def cost_table(cost: Cost, *, title: str = "") -> RenderableType:
+def format_cost(cost: Cost, *, title: str = "") -> RenderableType:
     """Lay a cost out as a table of the layers that hold weights or do work, with the totals below it.
 
     Args:

@@ -26,7 +26,7 @@ CONVOLUTIONS = 4
 KERNEL = 5
 
 
-def deepconvlstm(
+def build_deepconvlstm(
     shape: Shape,
     *,
     filters: int,
@@ -90,7 +90,9 @@ def _size(size: str, filters: int, units: int, title: str) -> Network:
         recurrence: str = "channels",
         attention: str | Attention | Sequence[Attention] | None = None,
     ) -> keras.Model:
-        return deepconvlstm(shape, filters=filters, units=units, name=name, recurrence=recurrence, attention=attention)
+        return build_deepconvlstm(
+            shape, filters=filters, units=units, name=name, recurrence=recurrence, attention=attention
+        )
 
     return Network(
         name=name,

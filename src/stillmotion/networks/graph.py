@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from .trace import Call, traced
+from .trace import Call, trace_model
 
 Size = tuple[int, ...]
 
@@ -98,7 +98,7 @@ class Graph:
         return next(node for node in self.nodes if node.name == name)
 
 
-def graph(model: keras.Model) -> Graph:
+def read_graph(model: keras.Model) -> Graph:
     """Take a small graph from a built model: operations, shapes, attributes, weights.
 
     Args:
@@ -118,7 +118,7 @@ def graph(model: keras.Model) -> Graph:
         >>> node.op, node.input_shapes, node.shape, [weight.name for weight in node.weights]
         ('Dense', ((10,),), (4,), ['kernel', 'bias'])
     """
-    trace = traced(model)
+    trace = trace_model(model)
     for tensor in trace.inputs:
         if None in tensor.shape[1:]:
             raise UserError(

@@ -39,11 +39,11 @@ def initialise(model: keras.Model, seed: int) -> None:
         >>> all(np.array_equal(mine, theirs) for mine, theirs in zip(model.get_weights(), other.get_weights()))
         True
     """
-    for variable, value in zip(model.variables, initial_weights(model, seed), strict=True):
+    for variable, value in zip(model.variables, draw_initial_weights(model, seed), strict=True):
         variable.assign(value)
 
 
-def initial_weights(model: keras.Model, seed: int) -> list[NDArray[Any]]:
+def draw_initial_weights(model: keras.Model, seed: int) -> list[NDArray[Any]]:
     """Draw the initial value of each of ``model.variables`` under ``seed``; the model itself is not changed.
 
     Args:

@@ -17,7 +17,7 @@ from .shape import Shape
 SOURCE = "Our reading of HMKD's student (Xiao et al., TNNLS 36(9), 2025) after Wang, Yan & Oates, IJCNN 2017"
 
 
-def mlp(shape: Shape, *, units: Sequence[int], dropout: Sequence[float], name: str) -> keras.Model:
+def build_mlp(shape: Shape, *, units: Sequence[int], dropout: Sequence[float], name: str) -> keras.Model:
     """Flatten, then dense ReLU layers, each after a dropout, and the classifier after a last one.
 
     Args:
@@ -38,11 +38,11 @@ def mlp(shape: Shape, *, units: Sequence[int], dropout: Sequence[float], name: s
 
 
 def _standard(shape: Shape) -> keras.Model:
-    return mlp(shape, units=(500, 500, 500), dropout=(0.1, 0.2, 0.2, 0.3), name="mlp")
+    return build_mlp(shape, units=(500, 500, 500), dropout=(0.1, 0.2, 0.2, 0.3), name="mlp")
 
 
 def _small(shape: Shape) -> keras.Model:
-    return mlp(shape, units=(32, 32), dropout=(0.0, 0.0, 0.0), name="mlp-small")
+    return build_mlp(shape, units=(32, 32), dropout=(0.0, 0.0, 0.0), name="mlp-small")
 
 
 NETWORKS = (

@@ -21,7 +21,7 @@ from .shape import Shape
 KERNEL = 7
 
 
-def motion_net(shape: Shape, *, width: int, blocks: int, name: str) -> keras.Model:
+def build_motion_net(shape: Shape, *, width: int, blocks: int, name: str) -> keras.Model:
     """A motion-net.
 
     Args:
@@ -65,7 +65,7 @@ def _size(size: str, *, width: int, blocks: int, about: str) -> Network:
         name=name,
         title=f"Separable residual network for int8, about {about} parameters at (128, 6, 6)",
         source="Own design",
-        build=partial(motion_net, width=width, blocks=blocks, name=name),
+        build=partial(build_motion_net, width=width, blocks=blocks, name=name),
         taps=("logits", "embedding", *(f"stage{number}" for number in range(1, blocks + 2))),
         least_window=4,
     )

@@ -53,7 +53,7 @@ def set_statistics(model: keras.Model, mean: ArrayLike, std: ArrayLike) -> None:
         >>> np.asarray(normalised)[0, 0]
         array([5., 5., 2.], dtype=float32)
     """
-    layer = normaliser(model)
+    layer = get_normaliser(model)
     mean, std = np.asarray(mean, np.float32), np.asarray(std, np.float32)
     for what, values in (("mean", mean), ("std", std)):
         if values.shape != tuple(layer.adapt_mean.shape):
@@ -69,7 +69,7 @@ def set_statistics(model: keras.Model, mean: ArrayLike, std: ArrayLike) -> None:
     layer.finalize_state()
 
 
-def statistics_index(model: keras.Model) -> tuple[int, int]:
+def find_statistics(model: keras.Model) -> tuple[int, int]:
     """Find the positions of the normaliser's mean and variance in ``model.non_trainable_variables``.
 
     A fleet that gives each replica the statistics of its own fold puts ``mean`` and ``std**2`` there.
@@ -88,12 +88,12 @@ def statistics_index(model: keras.Model) -> tuple[int, int]:
         >>> statistics_index(build("mlp-small", (50, 3, 4)))
         (0, 1)
     """
-    layer = normaliser(model)
+    layer = get_normaliser(model)
     ids = [id(variable) for variable in model.non_trainable_variables]
     return ids.index(id(layer.adapt_mean)), ids.index(id(layer.adapt_variance))
 
 
-def normaliser(model: keras.Model) -> keras.layers.Normalization:
+def get_normaliser(model: keras.Model) -> keras.layers.Normalization:
     """The normaliser of a network; an error when it has none."""
     for layer in model.layers:
         if isinstance(layer, keras.layers.Normalization) and layer.input_mean is None:

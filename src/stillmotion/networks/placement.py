@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UserError
-from .attention import cbam, sensor_attention
+from .attention import add_cbam, add_sensor_attention
 
 SYNTAX = "write for example 'channel:r=4,spatial:k=7,after=2' (several convolutions: after=1+3; several blocks: ;)"
 
@@ -43,8 +43,8 @@ class Attention:
     def add(self, x: Any, convolution: int) -> Any:
         """The block's layers on top of ``x``, the output of convolution number ``convolution``."""
         name = str(convolution)
-        x = cbam(x, channel=self.channel, spatial=self.spatial, name=name)
-        return x if self.sensor is None else sensor_attention(x, reduction=self.sensor, name=name)
+        x = add_cbam(x, channel=self.channel, spatial=self.spatial, name=name)
+        return x if self.sensor is None else add_sensor_attention(x, reduction=self.sensor, name=name)
 
 
 def parse_attention(text: str | Attention | Sequence[Attention] | None) -> tuple[Attention, ...]:

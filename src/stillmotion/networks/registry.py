@@ -15,7 +15,7 @@ from .initial import initialise
 from .shape import Shape
 
 
-def networks() -> tuple[Network, ...]:
+def list_networks() -> tuple[Network, ...]:
     """List every network, in the order of the documentation.
 
     Returns:
@@ -29,7 +29,7 @@ def networks() -> tuple[Network, ...]:
     return tuple(_by_name().values())
 
 
-def network(name: str | Network) -> Network:
+def get_network(name: str | Network) -> Network:
     """Look a network up by name.
 
     Args:
@@ -53,7 +53,7 @@ def network(name: str | Network) -> Network:
     return _by_name()[name]
 
 
-def build(
+def build_network(
     name: str | Network, shape: Shape | SignalSpec | tuple[int, int, int], *, seed: int = 0, **options: Any
 ) -> keras.Model:
     """Build a network with the weights it has under ``seed``, whatever was built or drawn before.
@@ -76,7 +76,7 @@ def build(
         >>> model.input_shape, model.output_shape
         ((None, 50, 3), (None, 4))
     """
-    entry = network(name)
+    entry = get_network(name)
     for option in options:
         if option not in entry.options:
             takes = ", ".join(entry.options) or "none"

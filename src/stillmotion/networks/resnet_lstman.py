@@ -28,7 +28,7 @@ UNITS = 128
 IDLE = tuple(f"lstman2_{part}/lstm_cell/recurrent_kernel" for part in ("query", "key", "value"))
 
 
-def resnet_lstman(shape: Shape) -> keras.Model:
+def build_resnet_lstman(shape: Shape) -> keras.Model:
     """ResNetLSTMaN with the published sizes."""
     inputs, signal = begin(shape)
     x, features = signal, []
@@ -80,7 +80,7 @@ NETWORKS = (
         name="resnet-lstman",
         title="ResNetLSTMaN, HMKD's teacher",
         source="Xiao et al., TNNLS 36(9), 2025, after the same group's DKN code",
-        build=resnet_lstman,
+        build=build_resnet_lstman,
         taps=(
             "logits",
             "embedding",

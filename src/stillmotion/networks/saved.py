@@ -12,7 +12,7 @@ import keras
 
 from ..errors import UserError
 from .bundle import MODEL, Bundle
-from .cost import Cost, cost
+from .cost import Cost, network_cost
 from .draws import drawn_by_numpy
 
 
@@ -41,7 +41,7 @@ def saved_cost(path: str | Path) -> Cost:
         raise UserError(f"{path} is neither the folder of a bundle nor a .keras file.")
     model = open_model(Bundle.open(path).path / MODEL if path.is_dir() else path)
     try:
-        return cost(model)
+        return network_cost(model)
     except UserError as problem:
         raise UserError(f"{path}: {problem}") from problem
 

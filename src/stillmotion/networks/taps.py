@@ -17,7 +17,7 @@ import keras
 
 from ..errors import UnknownName, UserError
 from .heads import take_logits
-from .trace import layer_outputs, traced
+from .trace import layer_outputs, trace_model
 
 CONVENTION = re.compile(r"(aux_logits|stage|(channel|spatial|sensor)_attention)_?\d+|logits|embedding")
 LOGITS = re.compile(r"logits|aux_logits_\d+")
@@ -46,7 +46,7 @@ def with_taps(model: keras.Model, names: Iterable[str]) -> keras.Model:
         >>> {name: output.shape for name, output in model.output.items()}
         {'embedding': (None, 32), 'logits': (None, 4)}
     """
-    graph = traced(model)
+    graph = trace_model(model)
     found = layer_outputs(graph)
     if "logits" not in found and len(graph.outputs) == 1:
         found["logits"] = graph.outputs[0]
@@ -57,13 +57,13 @@ def with_taps(model: keras.Model, names: Iterable[str]) -> keras.Model:
                 f"{model.name} has {len(graph.outputs)} outputs: name the layer that gives its logits 'logits'."
             )
         if name not in found:
-            raise UnknownName(f"tap of {model.name}", name, tap_names(model))
+            raise UnknownName(f"tap of {model.name}", name, list_taps(model))
         if LOGITS.fullmatch(name):
             found[name] = take_logits(found[name], network=model.name)
     return keras.Model(_structure(graph.inputs), {name: found[name] for name in names}, name=f"{model.name}_taps")
 
 
-def tap_names(model: keras.Model) -> list[str]:
+def list_taps(model: keras.Model) -> list[str]:
     """List the taps of a network by convention, front to back; of a model that follows none, all its layers' names.
 
     Args:
@@ -77,7 +77,7 @@ def tap_names(model: keras.Model) -> list[str]:
         >>> tap_names(build("mlp-small", (50, 3, 4)))
         ['stage1', 'stage2', 'embedding', 'logits']
     """
-    graph = traced(model)
+    graph = trace_model(model)
     every = list(layer_outputs(graph))
     named = [name for name in every if CONVENTION.fullmatch(name)]
     if "logits" not in every and len(graph.outputs) == 1:
@@ -93,7 +93,7 @@ def count_classes(model: keras.Model) -> int:
     return classes
 
 
-def inference(model: keras.Model) -> keras.Model:
+def make_inference_model(model: keras.Model) -> keras.Model:
     """Take the part of a network that a device runs: from the signal to the logits, auxiliary classifiers left out.
 
     Args:
@@ -111,7 +111,7 @@ def inference(model: keras.Model) -> keras.Model:
         >>> len(model.outputs) > 1, inference(model).output_shape
         (True, (None, 4))
     """
-    graph = traced(model)
+    graph = trace_model(model)
     outputs = layer_outputs(graph)
     single = len(graph.outputs) == 1
     if not single and "logits" not in outputs:

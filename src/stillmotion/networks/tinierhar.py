@@ -20,7 +20,7 @@ UNITS = 16
 DROPOUT = 0.3
 
 
-def tinierhar(shape: Shape) -> keras.Model:
+def build_tinierhar(shape: Shape) -> keras.Model:
     """TinierHAR with the published sizes: blocks 1→4→8 with pooling, four of 8, GRU 16 each way."""
     shape.require_window(8, "tinierhar", "it halves time twice and then attends to moments")
     inputs, x = begin(shape)
@@ -59,7 +59,7 @@ NETWORKS = (
         name="tinierhar",
         title="TinierHAR: separable convolutions, bidirectional GRU, attention over time",
         source="TinierHAR, ISWC 2025 (arXiv 2507.07949)",
-        build=tinierhar,
+        build=build_tinierhar,
         taps=("logits", "embedding", *(f"stage{number}" for number in range(1, 8))),
         published={(128, 6, 5): 7_252},
         least_window=8,

@@ -23,7 +23,7 @@ DROPOUT = 0.1
 LEAST = 25
 
 
-def tinyhar(shape: Shape) -> keras.Model:
+def build_tinyhar(shape: Shape) -> keras.Model:
     """TinyHAR as benchmarked: 32 filters, attention across channels (if there are two), GRU 64, dense fusion."""
     shape.require_window(LEAST, "tinyhar", f"its valid convolutions take {LEAST - 1}")
     inputs, x = begin(shape)
@@ -65,7 +65,7 @@ NETWORKS = (
         name="tinyhar",
         title="TinyHAR: convolutions, attention across channels, GRU",
         source="Zhou et al., ISWC 2022, at the sizes of WHAR Arena",
-        build=tinyhar,
+        build=build_tinyhar,
         taps=("logits", "embedding", *(f"stage{number}" for number in range(1, 8))),
         published={(128, 6, 5): 159_078},
         least_window=LEAST,

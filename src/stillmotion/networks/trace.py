@@ -46,7 +46,7 @@ class Trace:
     calls: tuple[Call, ...]
 
 
-def traced(model: keras.Model) -> Trace:
+def trace_model(model: keras.Model) -> Trace:
     """The calls of a model.
 
     A functional model without models inside is read as it is. Anything else is called once more on symbolic inputs,

@@ -18,7 +18,7 @@ from .graph import Node
 
 
 @dataclass(frozen=True)
-class Work:
+class Operations:
     """Multiply-adds and elementary operations of one node for one window."""
 
     multiply_adds: int = 0
@@ -33,7 +33,7 @@ class Work:
 CONVOLUTIONS = ("Conv1D", "Conv2D", "DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D")
 
 
-def work(node: Node) -> Work:
+def count_operations(node: Node) -> Operations:
     """The work of a node; a type without a formula is an error that names it."""
     if node.op not in RULES:
         raise UserError(
@@ -42,17 +42,17 @@ def work(node: Node) -> Work:
     return RULES[node.op](node)
 
 
-def published_flops(node: Node) -> int:
+def count_published_flops(node: Node) -> int:
     """What Agac & Incel count of a node: a convolution's multiply-adds twice and its biases, nothing else."""
     if node.op not in CONVOLUTIONS:
         return 0
-    return 2 * work(node).multiply_adds + (node.size if node.attributes["use_bias"] else 0)
+    return 2 * count_operations(node).multiply_adds + (node.size if node.attributes["use_bias"] else 0)
 
 
-def _activated(node: Node, multiply_adds: int) -> Work:
+def _activated(node: Node, multiply_adds: int) -> Operations:
     """Sums of products with the bias and activation that a layer may have."""
     bias = node.size if node.attributes.get("use_bias") else 0
-    return Work(multiply_adds, bias + _activation(node.attributes.get("activation"), node.size))
+    return Operations(multiply_adds, bias + _activation(node.attributes.get("activation"), node.size))
 
 
 def _activation(name: object, size: int) -> int:
@@ -61,16 +61,16 @@ def _activation(name: object, size: int) -> int:
     return (3 if name in ("softmax", "log_softmax") else 1) * size
 
 
-def _convolution(node: Node) -> Work:
+def _convolution(node: Node) -> Operations:
     kernel = prod(node.attributes["kernel_size"])
     return _activated(node, node.size * kernel * node.input_shapes[0][-1] // node.attributes["groups"])
 
 
-def _depthwise(node: Node) -> Work:
+def _depthwise(node: Node) -> Operations:
     return _activated(node, node.size * prod(_each(node, "kernel_size")))
 
 
-def _separable(node: Node) -> Work:
+def _separable(node: Node) -> Operations:
     widened = node.input_shapes[0][-1] * node.attributes["depth_multiplier"]
     positions = prod(node.shape[:-1])
     return _activated(node, positions * widened * prod(node.attributes["kernel_size"]) + node.size * widened)
@@ -81,11 +81,11 @@ def _each(node: Node, key: str) -> tuple[int, ...]:
     return (value,) * (len(node.shape) - 1) if isinstance(value, int) else tuple(value)
 
 
-def _dense(node: Node) -> Work:
+def _dense(node: Node) -> Operations:
     return _activated(node, node.size * node.input_shapes[0][-1])
 
 
-def _recurrent(node: Node, kind: str | None = None) -> Work:
+def _recurrent(node: Node, kind: str | None = None) -> Operations:
     """Per step: products of input and state for every gate, then what the gates do with the state."""
     kind, units = kind or node.op, node.attributes["units"]
     steps, features = node.input_shapes[0]
@@ -93,51 +93,53 @@ def _recurrent(node: Node, kind: str | None = None) -> Work:
     after = kind == "GRU" and node.attributes["reset_after"]
     biases = gates * (2 if after else 1) * units if node.attributes["use_bias"] else 0
     inside = {"LSTM": 9, "GRU": 9 if after else 8, "SimpleRNN": 1}[kind] * units
-    return Work(steps * gates * units * (features + units), steps * (biases + inside))
+    return Operations(steps * gates * units * (features + units), steps * (biases + inside))
 
 
-def _bidirectional(node: Node) -> Work:
+def _bidirectional(node: Node) -> Operations:
     one = _recurrent(node, node.attributes["layer"])
     merged = {"sum": 1, "mul": 1, "ave": 2}.get(str(node.attributes["merge_mode"]), 0) * node.size
-    return Work(2 * one.multiply_adds, 2 * one.elementary + merged)
+    return Operations(2 * one.multiply_adds, 2 * one.elementary + merged)
 
 
-def _pool(node: Node) -> Work:
+def _pool(node: Node) -> Operations:
     window = prod(_each(node, "pool_size"))
-    return Work(0, node.size * (window if node.op.startswith("Average") else window - 1))
+    return Operations(0, node.size * (window if node.op.startswith("Average") else window - 1))
 
 
-def _reduced(node: Node) -> Work:
+def _reduced(node: Node) -> Operations:
     """A mean divides once per result; a sum, maximum or minimum does not."""
     inputs = prod(node.input_shapes[0])
     averages = node.op == "Mean" or "Average" in node.op
-    return Work(0, inputs if averages else inputs - node.size)
+    return Operations(0, inputs if averages else inputs - node.size)
 
 
-def _merged(node: Node) -> Work:
+def _merged(node: Node) -> Operations:
     """Layers that merge tensors, and the operations of the same names, whose second operand may be a constant."""
     if node.op == "Average" and "axis" in node.attributes:
-        return Work(0, prod(node.input_shapes[0]))
+        return Operations(0, prod(node.input_shapes[0]))
     operands = len(node.inputs) + len(node.attributes.get("constants", ()))
-    return Work(0, node.size * (operands - 1 + (node.op == "Average")))
+    return Operations(0, node.size * (operands - 1 + (node.op == "Average")))
 
 
-def _matmul(node: Node) -> Work:
+def _matmul(node: Node) -> Operations:
     if len(node.inputs) != 2:
         raise UserError(f"Cannot count {node.name!r}: a product with a constant has no formula; use a Dense layer.")
-    return Work(node.size * node.input_shapes[0][-1], 0)
+    return Operations(node.size * node.input_shapes[0][-1], 0)
 
 
-def _dot(node: Node) -> Work:
+def _dot(node: Node) -> Operations:
     if "axes" not in node.attributes:  # the operation, not the layer
         return _matmul(node)
     axes = node.attributes["axes"]
     axis = axes if isinstance(axes, int) else axes[0]
     shape = node.input_shapes[0]
-    return Work(node.size * shape[axis if axis < 0 else axis - 1], 2 * node.size if node.attributes["normalize"] else 0)
+    return Operations(
+        node.size * shape[axis if axis < 0 else axis - 1], 2 * node.size if node.attributes["normalize"] else 0
+    )
 
 
-def _attention(node: Node) -> Work:
+def _attention(node: Node) -> Operations:
     """Multi-head attention: three projections, scores, softmax, mixing, the output's projection."""
     heads, key = node.attributes["num_heads"], node.attributes["key_dim"]
     value = node.attributes["value_dim"] or key
@@ -146,18 +148,18 @@ def _attention(node: Node) -> Work:
     mixing = heads * asked * seen * (key + value)
     output = asked * heads * value * node.shape[-1]
     biases = heads * (asked * key + seen * (key + value)) + node.size if node.attributes["use_bias"] else 0
-    return Work(projections + mixing + output, biases + heads * asked * (key + 3 * seen))
+    return Operations(projections + mixing + output, biases + heads * asked * (key + 3 * seen))
 
 
-def _per_element(count: int) -> Callable[[Node], Work]:
-    return lambda node: Work(0, count * node.size)
+def _per_element(count: int) -> Callable[[Node], Operations]:
+    return lambda node: Operations(0, count * node.size)
 
 
-def _free(node: Node) -> Work:
-    return Work()
+def _free(node: Node) -> Operations:
+    return Operations()
 
 
-RULES: dict[str, Callable[[Node], Work]] = {
+RULES: dict[str, Callable[[Node], Operations]] = {
     **dict.fromkeys(("Conv1D", "Conv2D"), _convolution),
     **dict.fromkeys(("DepthwiseConv1D", "DepthwiseConv2D"), _depthwise),
     **dict.fromkeys(("SeparableConv1D", "SeparableConv2D"), _separable),
@@ -172,7 +174,7 @@ RULES: dict[str, Callable[[Node], Work]] = {
     **dict.fromkeys(("Mean", "Sum", "Max", "Min", "Amax", "Amin"), _reduced),
     **dict.fromkeys(("BatchNormalization", "Normalization", "Rescaling"), _per_element(2)),
     "LayerNormalization": _per_element(7),
-    "Activation": lambda node: Work(0, _activation(node.attributes["activation"], node.size)),
+    "Activation": lambda node: Operations(0, _activation(node.attributes["activation"], node.size)),
     "Softmax": _per_element(3),
     **dict.fromkeys(("Average", "Add", "Subtract", "Multiply", "Maximum", "Minimum"), _merged),
     "Matmul": _matmul,

@@ -8,10 +8,18 @@ from functools import cached_property
 
 import numpy as np
 
-from ..evaluation import Compared, Comparison, Interval, Reliability, Tally, accuracy, compare
-from ..networks import Cost, cost
-from ..studies import Record, Results, Row
-from ..studies.beside import Beside
+from ..evaluation import (
+    ComparedVariants,
+    Comparison,
+    ConfusionMatrices,
+    Interval,
+    Reliability,
+    accuracy,
+    compare_variants,
+)
+from ..networks import Cost, network_cost
+from ..studies import Results, Row, StudyState
+from ..studies.beside import ProtocolGap
 from ..studies.runs import Run
 from ..studies.scoring import pooled_reliability
 from ..studies.teachers import model_of
@@ -59,9 +67,9 @@ class Evidence:
         beside: the same study under another protocol, if one stands beside it.
     """
 
-    record: Record
+    record: StudyState
     published: bool = False
-    beside: Beside | None = None
+    beside: ProtocolGap | None = None
 
     @property
     def results(self) -> Results:
@@ -79,18 +87,18 @@ class Evidence:
         return f"{self.results.people} test people" if self.tested else "validation people"
 
     @cached_property
-    def tally(self) -> Tally | None:
+    def tally(self) -> ConfusionMatrices | None:
         """Counts of test people, or of validation people while nobody has been tested."""
         return self.record.tally("test" if self.tested else "validation")
 
     @cached_property
-    def compared(self) -> Compared | None:
+    def compared(self) -> ComparedVariants | None:
         """The statistics on the same people."""
         if self.results.compared is not None or self.tally is None:
             return self.results.compared
         reference = self.results.reference
         against = reference if reference in self.tally.variants else None
-        return compare(self.tally, against=against, apart=self.record.study.baselines)
+        return compare_variants(self.tally, against=against, apart=self.record.study.baselines)
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:
@@ -164,7 +172,7 @@ class Evidence:
             row,
             f1,
             right,
-            None if run is None else cost(model_of(run, self.record.ground)),
+            None if run is None else network_cost(model_of(run, self.record.ground)),
             comparison or None,
             self._state(row, f1),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
-from ..evaluation import Compared
+from ..evaluation import ComparedVariants
 from . import protocols
 from .advice import advise, front_words
 from .answers import answer, compared, headline, results_table
@@ -252,7 +252,7 @@ def _differences(evidence: Evidence) -> Html:
     return joined(items([*said, *notes]), made, _places(found))
 
 
-def _places(found: Compared) -> Html:
+def _places(found: ComparedVariants) -> Html:
     """Who comes where, best first, and which places each may truly have."""
     if len(found.ranks) < 2:
         return Html("")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from ..studies.beside import INTERVAL, Beside
+from ..studies.beside import INTERVAL, ProtocolGap
 from .evidence import Evidence
 from .markup import Html, items, joined, table, tag
 from .screen import console
 from .wording import interval, percent
 
 
-def show_beside(found: Beside) -> None:
+def show_beside(found: ProtocolGap) -> None:
     """A row a variant, then what the intervals are of."""
     headings = ("variant", found.protocol, found.other_protocol, "difference, points")
     made = Table(title=title(found))
@@ -47,12 +47,12 @@ def section(evidence: Evidence) -> Html:
     return joined(items(notes(found)), table(title(found), headings, rows, keys=keys, variants=names))
 
 
-def title(found: Beside) -> str:
+def title(found: ProtocolGap) -> str:
     """What stands beside what."""
     return f"{found.data}: {found.other_protocol} beside {found.protocol}"
 
 
-def notes(found: Beside) -> list[str]:
+def notes(found: ProtocolGap) -> list[str]:
     """What a reader must know of the two columns, a sentence each."""
     said = [
         f"Macro-F1 in percent of the {found.people} people whom both protocols tested, with {found.windows:,} of their "

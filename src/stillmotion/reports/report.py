@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..files import atomic_write
-from ..studies import Beside, read_record
+from ..studies import ProtocolGap, read_study_state
 from .evidence import Evidence
 from .figure import Figure
 from .figures import DRAWN
@@ -26,7 +26,7 @@ def write_report(
     *,
     data: str | Path | None = None,
     published: bool = False,
-    beside: Beside | None = None,
+    beside: ProtocolGap | None = None,
 ) -> Path:
     """Write ``report.html``, ``figures/`` and ``tables/`` into a study's folder; nothing is trained.
 
@@ -40,7 +40,7 @@ def write_report(
         The page.
     """
     folder = Path(folder)
-    record = read_record(folder, data=data)
+    record = read_study_state(folder, data=data)
     try:
         return _write(Evidence(record, published, beside), folder)
     except (sqlite3.DatabaseError, json.JSONDecodeError) as problem:

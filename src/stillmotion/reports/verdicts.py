@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 from rich.table import Table
 
-from ..evaluation import Compared, Comparison, Interval, Rank, Standing
+from ..evaluation import ComparedVariants, Comparison, Interval, Rank, VariantScore
 from .screen import console, styled
 
 COLOURS = {"better": "green", "worse": "red"}
 
 
-def show_compared(found: Compared, calibration: Mapping[str, float | None]) -> None:
+def show_compared(found: ComparedVariants, calibration: Mapping[str, float | None]) -> None:
     """Scores of every variant, then differences with verdicts, then what the figures rest on.
 
     Args:
@@ -59,7 +59,7 @@ def show_events(events: Mapping[str, Mapping[str, float | None]]) -> None:
     console().print(table)
 
 
-def _standings(found: Compared, places: Mapping[str, Rank], calibration: Mapping[str, float | None]) -> Table:
+def _standings(found: ComparedVariants, places: Mapping[str, Rank], calibration: Mapping[str, float | None]) -> Table:
     table = Table(title="Scores, pooled over people, averaged over seeds")
     table.add_column("variant")
     for heading in ("rank", "macro-F1", "weighted F1", "accuracy", "balanced", "kappa", "ECE", "people", "seeds"):
@@ -79,7 +79,7 @@ def _standings(found: Compared, places: Mapping[str, Rank], calibration: Mapping
     return table
 
 
-def _differences(found: Compared) -> Table:
+def _differences(found: ComparedVariants) -> Table:
     table = Table(title=f"Macro-F1 in points against {found.against}")
     table.add_column("variant")
     for heading in ("difference", "p people", "p adjusted", "p folds", "effect", "gain"):
@@ -117,10 +117,10 @@ def _rank(place: Rank | None) -> str:
     return f"{place.rank:g}" if place.low is None else f"{place.rank:g} ({place.low}–{place.high})"
 
 
-def _notes(found: Compared) -> list[tuple[str, str]]:
+def _notes(found: ComparedVariants) -> list[tuple[str, str]]:
     """Every note once, with those it is about."""
     about: dict[str, list[str]] = {}
-    each: tuple[Standing | Comparison, ...] = found.comparisons or found.standings
+    each: tuple[VariantScore | Comparison, ...] = found.comparisons or found.standings
     for one in each:
         for note in one.notes:
             about.setdefault(note, []).append(one.variant)

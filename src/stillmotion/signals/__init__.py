@@ -6,15 +6,15 @@ publishers' own files, say what is odd about them, and never guess a unit, a rat
 
 from .arrays import from_arrays
 from .card import Card
-from .catalog import card, cards, load
+from .catalog import get_card, list_cards, load
 from .fetching import Fetched, fetch
-from .filters import separate_gravity, uci_har_signals
+from .filters import make_uci_har_signals, separate_gravity
 from .quality import Quality, inspect
 from .recording import NULL, Dataset, Note, Recording
 from .resample import resample
 from .select import select_classes, select_sensors
 from .spec import Channel, SignalSpec
-from .tables import Proposal, TableMap, propose
+from .tables import Proposal, TableMap, propose_mapping
 from .units import convert_units
 
 __all__ = [
@@ -29,17 +29,17 @@ __all__ = [
     "Recording",
     "SignalSpec",
     "TableMap",
-    "card",
-    "cards",
     "convert_units",
     "fetch",
     "from_arrays",
+    "get_card",
     "inspect",
+    "list_cards",
     "load",
-    "propose",
+    "make_uci_har_signals",
+    "propose_mapping",
     "resample",
     "select_classes",
     "select_sensors",
     "separate_gravity",
-    "uci_har_signals",
 ]

@@ -37,7 +37,7 @@ def cache_root() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "stillmotion"
 
 
-def cached(
+def load_cached(
     name: str, version: int, files: Sequence[Path], read: Callable[[], Dataset], *, root: Path | None = None
 ) -> Dataset:
     """What ``read`` gives, from the cache when the same bytes were read by the same loader before.

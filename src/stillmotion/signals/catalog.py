@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from ..errors import DataWarning, ProposedMappingWarning, UnknownName, UserError
-from .cache import cached
+from .cache import load_cached
 from .card import Card
 from .recording import Dataset, Note
 from .select import select_sensors
 from .tables import VERSION as TABLE_VERSION
-from .tables import Proposal, TableMap, is_table, mapping_for, proposal_for, read_table, table_files
+from .tables import Proposal, TableMap, find_mapping, is_table, list_table_files, proposal_for, read_table
 from .tables.dialect import require_file
 
 #: Name to the module that reads it, one file a data set.
@@ -46,7 +46,7 @@ class Reader(Protocol):
     counts: Callable[[Path, Dataset], dict[str, int]]
 
 
-def card(name: str) -> Card:
+def get_card(name: str) -> Card:
     """Return the card of a data set.
 
     Args:
@@ -63,10 +63,10 @@ def card(name: str) -> Card:
         >>> card("hapt").people, card("hapt").spec.rate
         (30, 50.0)
     """
-    return reader(name).CARD
+    return get_reader(name).CARD
 
 
-def cards() -> dict[str, Card]:
+def list_cards() -> dict[str, Card]:
     """Return all cards by name, the embedded data set first.
 
     Returns:
@@ -77,7 +77,7 @@ def cards() -> dict[str, Card]:
         >>> list(cards())[:3]
         ['simulated', 'hapt', 'uci-har']
     """
-    return {name: card(name) for name in MODULES}
+    return {name: get_card(name) for name in MODULES}
 
 
 def load(
@@ -125,9 +125,9 @@ def load(
         if isinstance(given, Proposal):
             dataset = _proposed(given, cache)
         else:
-            dataset = _table(mapping_for(name, given, data=data), cache)
+            dataset = _table(find_mapping(name, given, data=data), cache)
         return dataset if sensors is None else select_sensors(dataset, sensors)
-    module = reader(name)
+    module = get_reader(name)
     if name == EMBEDDED:
         from .simulated import generate
 
@@ -145,7 +145,7 @@ def load(
 def read_folder(module: Reader, folder: Path, device: str = "") -> Dataset:
     """What a data set's module reads in a folder, from the cache when the same bytes were read before."""
     key = f"{module.CARD.name}-{device}" if device else module.CARD.name
-    return cached(key, module.VERSION, module.files(folder, device), lambda: module.read(folder, device))
+    return load_cached(key, module.VERSION, module.files(folder, device), lambda: module.read(folder, device))
 
 
 def _proposed(proposal: Proposal, cache: bool) -> Dataset:
@@ -158,14 +158,14 @@ def _proposed(proposal: Proposal, cache: bool) -> Dataset:
 
 
 def _table(table: TableMap, cache: bool) -> Dataset:
-    listed = table_files(table)
+    listed = list_table_files(table)
     for path in listed:
         require_file(path)
     if not cache:
         return read_table(table)
     # Names count too: they may say whose recordings these are.
     said = hashlib.sha256(f"{table}{listed}".encode()).hexdigest()[:16]
-    return cached(f"table-{said}", TABLE_VERSION, listed, lambda: read_table(table))
+    return load_cached(f"table-{said}", TABLE_VERSION, listed, lambda: read_table(table))
 
 
 def find_folder(name: str, data: str | Path | None = None) -> Path:
@@ -176,7 +176,7 @@ def find_folder(name: str, data: str | Path | None = None) -> Path:
             f"{name} is not built in: name the folder that holds {name}/ with --data (data= in Python) "
             f"or STILLMOTION_DATA."
         )
-    known = card(name)
+    known = get_card(name)
     folder = Path(root).expanduser() / (known.folder or known.name)
     if not folder.is_dir():
         layout = "; ".join(known.layout)
@@ -184,7 +184,7 @@ def find_folder(name: str, data: str | Path | None = None) -> Path:
     return folder
 
 
-def reader(name: str) -> Reader:
+def get_reader(name: str) -> Reader:
     """The module that reads a data set."""
     name = ALIASES.get(name, name)
     if name not in MODULES:

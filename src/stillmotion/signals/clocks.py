@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .interpolate import between
+from .interpolate import interpolate
 
 #: A clock that stands still longer than this many nominal periods has lost samples: the recording ends.
 GAP_PERIODS = 5.0
@@ -27,7 +27,7 @@ class Stretch:
     values: NDArray[np.float32]
 
 
-def stretches(
+def split_at_gaps(
     codes: NDArray[np.int64],
     seconds: NDArray[np.float64],
     values: NDArray[np.float32],
@@ -103,7 +103,7 @@ def join(lead: list[Stretch], other: list[Stretch], *, counted: dict[str, int] |
             if last <= first:
                 continue
             seconds = stretch.seconds[first:last]
-            moved = between(partner.seconds, partner.values, seconds).astype(np.float32)
+            moved = interpolate(partner.seconds, partner.values, seconds).astype(np.float32)
             values = np.concatenate([stretch.values[first:last], moved], axis=1)
             joined.append(Stretch(stretch.code, stretch.session, stretch.row + int(first), seconds, values))
             used += last - first

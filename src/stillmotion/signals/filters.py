@@ -14,7 +14,7 @@ from .spec import Channel
 Values = NDArray[np.float64]
 
 
-def uci_har_signals(acc: Values, gyro: Values, *, rate: float = 50.0) -> tuple[Values, Values, Values]:
+def make_uci_har_signals(acc: Values, gyro: Values, *, rate: float = 50.0) -> tuple[Values, Values, Values]:
     """Compute UCI HAR's signals from one raw recording: total_acc, body_acc (both g) and body_gyro (rad/s).
 
     Each axis passes a median of three samples and a Butterworth low-pass (order 10, 20 Hz); body_acc is less
@@ -39,8 +39,8 @@ def uci_har_signals(acc: Values, gyro: Values, *, rate: float = 50.0) -> tuple[V
         (array([0., 0., 1.]), True)
     """
     total_acc, smooth_gyro = _denoise(acc, rate), _denoise(gyro, rate)
-    body_acc = total_acc - low_pass(total_acc, 0.3, rate=rate, order=3)
-    body_gyro = smooth_gyro - low_pass(smooth_gyro, 0.1, rate=rate, order=2)
+    body_acc = total_acc - filter_low_pass(total_acc, 0.3, rate=rate, order=3)
+    body_gyro = smooth_gyro - filter_low_pass(smooth_gyro, 0.1, rate=rate, order=2)
     return total_acc, body_acc, body_gyro
 
 
@@ -48,10 +48,10 @@ def _denoise(values: Values, rate: float) -> Values:
     from scipy.ndimage import median_filter
 
     median = median_filter(values.astype(np.float64), size=(3, 1), mode="constant", cval=0.0)
-    return low_pass(median, 20.0, rate=rate, order=10)
+    return filter_low_pass(median, 20.0, rate=rate, order=10)
 
 
-def low_pass(values: Values, cutoff: float, *, rate: float, order: int = 3, settled: bool = False) -> Values:
+def filter_low_pass(values: Values, cutoff: float, *, rate: float, order: int = 3, settled: bool = False) -> Values:
     """Butterworth low-pass along time, forward only, so that a device can do the same.
 
     Args:
@@ -102,7 +102,7 @@ def separate_gravity(dataset: Dataset, *, cutoff: float = 0.3, order: int = 3) -
 
     def split(recording: Recording) -> Recording:
         total = recording.samples[:, acc].astype(np.float64)
-        gravity = low_pass(total, cutoff, rate=dataset.spec.rate, order=order, settled=True)
+        gravity = filter_low_pass(total, cutoff, rate=dataset.spec.rate, order=order, settled=True)
         parts = [gravity.astype(np.float32), (total - gravity).astype(np.float32), recording.samples[:, rest]]
         return replace(recording, samples=np.concatenate(parts, axis=1))
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from .recording import Floats, Times
 
 
-def between(times: Times, samples: Floats, moments: Times) -> NDArray[np.float64]:
+def interpolate(times: Times, samples: Floats, moments: Times) -> NDArray[np.float64]:
     """Samples (T, D) at other moments, by local cubics (modified Akima); exact at the samples' own times.
 
     Wrist motion at 25 Hz is sampled coarsely: straight lines were off by 0.037 RMS on a sine of 3 Hz, these by

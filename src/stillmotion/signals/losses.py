@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .clocks import GAP_PERIODS
-from .interpolate import between
+from .interpolate import interpolate
 from .recording import Floats
 
 #: So many lost samples in a row are bridged, as a pause of the clock would be.
-BRIDGED = int(GAP_PERIODS)
+FILLED_PERIODS = int(GAP_PERIODS)
 
 
-def bridge(samples: Floats, units: Sequence[slice], *, counted: dict[str, int] | None = None) -> NDArray[np.bool_]:
+def fill_gaps(samples: Floats, units: Sequence[slice], *, counted: dict[str, int] | None = None) -> NDArray[np.bool_]:
     """Fill losses of at most ``BRIDGED`` samples in place, each sensor unit by itself.
 
     Args:
@@ -35,7 +35,7 @@ def bridge(samples: Floats, units: Sequence[slice], *, counted: dict[str, int] |
         if short.any():
             there = np.flatnonzero(~lost)
             moments = np.flatnonzero(short)
-            values[short] = between(there.astype(np.float64), values[there], moments.astype(np.float64))
+            values[short] = interpolate(there.astype(np.float64), values[there], moments.astype(np.float64))
         bridged |= short
     whole: NDArray[np.bool_] = ~np.logical_or.reduce(np.isnan(samples), axis=1)
     for kind, count in (
@@ -46,7 +46,7 @@ def bridge(samples: Floats, units: Sequence[slice], *, counted: dict[str, int] |
     return whole
 
 
-def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+def find_runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """(start, stop) of every stretch of true values."""
     edges = np.flatnonzero(np.diff(mask, prepend=False, append=False)).tolist()
     return list(zip(edges[::2], edges[1::2], strict=True))
@@ -56,7 +56,7 @@ def _short_runs(lost: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Which lost samples belong to a run that is short and has samples on both sides."""
     edges = np.flatnonzero(np.diff(lost, prepend=False, append=False))
     start, stop = edges[::2], edges[1::2]
-    short = (stop - start <= BRIDGED) & (start > 0) & (stop < len(lost))
+    short = (stop - start <= FILLED_PERIODS) & (start > 0) & (stop < len(lost))
     marks = np.zeros(len(lost) + 1, np.int8)
     marks[start[short]] += 1
     marks[stop[short]] -= 1

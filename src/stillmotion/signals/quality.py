@@ -45,7 +45,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Person:
+class SubjectQuality:
     """One person's recordings in numbers."""
 
     subject: str
@@ -69,7 +69,7 @@ class Quality:
     rate: float
     channels: tuple[str, ...]
     samples: int
-    people: tuple[Person, ...]
+    people: tuple[SubjectQuality, ...]
     findings: tuple[Finding, ...]
 
     @property
@@ -118,7 +118,7 @@ def inspect(dataset: Dataset) -> Quality:
     )
 
 
-def _person(dataset: Dataset, subject: str, recordings: list[Recording]) -> tuple[Person, list[Finding]]:
+def _person(dataset: Dataset, subject: str, recordings: list[Recording]) -> tuple[SubjectQuality, list[Finding]]:
     spec = dataset.spec
     rate, jitter, gaps = _clock(recordings, spec.rate)
     samples = np.concatenate([recording.samples for recording in recordings])
@@ -158,7 +158,7 @@ def _person(dataset: Dataset, subject: str, recordings: list[Recording]) -> tupl
         if (text := _impossible(channel, size, len(columns))) and np.isfinite(size):
             found("error", "unit", text)
     seconds = len(samples) / rate
-    person = Person(
+    person = SubjectQuality(
         subject=subject,
         sessions=len({recording.session for recording in recordings}),
         recordings=len(recordings),
@@ -253,7 +253,7 @@ def _impossible(channel: Channel, size: float, axes: int) -> str:
     return ""
 
 
-def _alike(dataset: Dataset, people: list[Person]) -> list[Finding]:
+def _alike(dataset: Dataset, people: list[SubjectQuality]) -> list[Finding]:
     """Rare classes whose names are those of common ones but for a letter or two: probably misspelt."""
     totals = {name: sum(person.labelled[name] for person in people) for name in dataset.spec.classes}
     findings = []
@@ -295,7 +295,7 @@ def _mixed_units(dataset: Dataset) -> list[Finding]:
     return findings
 
 
-def _balance(dataset: Dataset, people: list[Person]) -> list[Finding]:
+def _balance(dataset: Dataset, people: list[SubjectQuality]) -> list[Finding]:
     findings = []
     totals = {name: sum(person.labelled[name] for person in people) for name in dataset.spec.classes}
     owners = {name: [p.subject for p in people if p.labelled[name] > 0] for name in dataset.spec.classes}

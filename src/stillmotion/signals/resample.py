@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from .interpolate import between
+from .interpolate import interpolate
 from .recording import Dataset, Floats, Note, Recording
 
 #: So much faster or slower at most.
@@ -78,7 +78,7 @@ def _even(recording: Recording, rate: float) -> Recording:
     span = float(times[-1] - times[0])
     count = int(np.floor(span * rate + 1e-9)) + 1
     fine = times[0] + np.arange((count - 1) * finer + 1) / (rate * finer)
-    values = between(times, recording.samples, fine)
+    values = interpolate(times, recording.samples, fine)
     samples = _polyphase(values, 1, finer)[:count]
     moments = times[0] + np.arange(count) / rate
     after = np.clip(np.searchsorted(times, moments), 1, len(times) - 1)

@@ -5,14 +5,14 @@ are chosen on validation people, every variant with the same number of tries; te
 """
 
 from .baselines import BASELINES, Baseline
-from .beside import Beside, beside, read_beside
-from .leads import Lead
-from .material import Ground, gather
-from .partners import Partner
+from .beside import ProtocolGap, compare_protocols, read_protocol_gap
+from .leads import TeacherGap
+from .material import StudyData, load_study_data
+from .partners import CoTrainedTeacher
 from .plan import Planner
-from .record import Record, read_record
+from .record import StudyState, read_study_state
 from .runner import Runner
-from .search import Try, budget
+from .search import Trial, count_trials
 from .spec import Study, built_in, read_study
 from .study import open_study, run_study
 from .table import Results, Row
@@ -22,25 +22,25 @@ __all__ = [
     "BASELINES",
     "VARIANTS",
     "Baseline",
-    "Beside",
-    "Ground",
-    "Lead",
-    "Partner",
+    "CoTrainedTeacher",
     "Planner",
-    "Record",
+    "ProtocolGap",
     "Results",
     "Row",
     "Runner",
     "Study",
-    "Try",
+    "StudyData",
+    "StudyState",
+    "TeacherGap",
+    "Trial",
     "Variant",
-    "beside",
-    "budget",
     "built_in",
-    "gather",
+    "compare_protocols",
+    "count_trials",
+    "load_study_data",
     "open_study",
-    "read_beside",
-    "read_record",
+    "read_protocol_gap",
     "read_study",
+    "read_study_state",
     "run_study",
 ]

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from ..evaluation import Interval, Tally, compare
+from ..evaluation import ConfusionMatrices, Interval, compare_variants
 from ..evaluation.scores import macro_f1
 from .folder import differences
-from .record import Record, read_record
+from .record import StudyState, read_study_state
 from .spec import Study
 
 #: What may differ between two studies that stand side by side.
@@ -20,7 +20,7 @@ FREE = ("name", "split.protocol", "score-test")
 
 
 @dataclass(frozen=True)
-class Pair:
+class VariantGap:
     """A variant under both protocols.
 
     Args:
@@ -40,7 +40,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Beside:
+class ProtocolGap:
     """Two studies that differ in the protocol alone.
 
     Args:
@@ -63,7 +63,7 @@ class Beside:
     windows: int
     other_windows: int
     seeds: int
-    rows: tuple[Pair, ...]
+    rows: tuple[VariantGap, ...]
     left_out: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -78,7 +78,7 @@ INTERVAL = (
 )
 
 
-def beside(own: Record, other: Record) -> Beside:
+def compare_protocols(own: StudyState, other: StudyState) -> ProtocolGap:
     """A study beside one that differs in the protocol alone; both have scored their test people.
 
     Differences are of confusion counts pooled over the people whom both protocols tested. Each person is drawn with
@@ -103,14 +103,16 @@ def beside(own: Record, other: Record) -> Beside:
         if len(tables) < 2 or not all((table.sum((-2, -1)) > 0).all() for table in tables):
             left_out.append(name)
             continue
-        pair = Tally(("own", "other"), sides[0].seeds, tuple(people), folds, sides[0].classes, np.stack(tables))
+        pair = ConfusionMatrices(
+            ("own", "other"), sides[0].seeds, tuple(people), folds, sides[0].classes, np.stack(tables)
+        )
         score, its = (float(macro_f1(table.sum(1)).mean()) for table in tables)
-        found = compare(pair, against="own").comparisons[0].difference
-        rows.append(Pair(name, roles[name], score, its, found))
+        found = compare_variants(pair, against="own").comparisons[0].difference
+        rows.append(VariantGap(name, roles[name], score, its, found))
     if not rows:
         raise UserError(f"No variant has a score of the same people in {own.folder} and in {other.folder}.")
     tested = [int(_of(side, rows[0].variant, people)[0].sum()) for side in sides]
-    return Beside(
+    return ProtocolGap(
         data=own.study.data.name,
         protocol=own.study.split.protocol,
         other_protocol=other.study.split.protocol,
@@ -125,13 +127,13 @@ def beside(own: Record, other: Record) -> Beside:
     )
 
 
-def read_beside(folder: str | Path, other: str | Path, *, data: str | Path | None = None) -> Beside:
+def read_protocol_gap(folder: str | Path, other: str | Path, *, data: str | Path | None = None) -> ProtocolGap:
     """Two studies' folders, opened and put side by side; see ``beside``."""
-    own = read_record(folder, data=data)
+    own = read_study_state(folder, data=data)
     try:
-        its = read_record(other, data=data)
+        its = read_study_state(other, data=data)
         try:
-            return beside(own, its)
+            return compare_protocols(own, its)
         finally:
             its.store.close()
     finally:
@@ -143,7 +145,7 @@ def differing(own: Study, other: Study) -> dict[str, tuple[Any, Any]]:
     return {key: values for key, values in differences(own, other).items() if key not in FREE}
 
 
-def _require_alike(own: Record, other: Record) -> None:
+def _require_alike(own: StudyState, other: StudyState) -> None:
     differs = differing(own.study, other.study)
     if differs:
         said = "; ".join(f"{key} is {mine!r} and {its!r}" for key, (mine, its) in differs.items())
@@ -154,7 +156,7 @@ def _require_alike(own: Record, other: Record) -> None:
         raise UserError(f"{own.folder} and {other.folder} were made from different windows.")
 
 
-def _tested(record: Record) -> Tally:
+def _tested(record: StudyState) -> ConfusionMatrices:
     if record.results.compared is None:
         raise UserError(f"{record.folder} has not scored its test people: still study … --score-test.")
     found = record.tally("test")
@@ -162,7 +164,7 @@ def _tested(record: Record) -> Tally:
     return found
 
 
-def _of(side: Tally, name: str, people: list[str]) -> Any:
+def _of(side: ConfusionMatrices, name: str, people: list[str]) -> Any:
     """(S, P, C, C) counts of a variant on these people."""
     at = [side.people.index(each) for each in people]
     return side.counts[side.number(name)][:, at]

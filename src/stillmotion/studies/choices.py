@@ -47,7 +47,7 @@ class Range:
 
 
 @dataclass(frozen=True)
-class Material:
+class Data:
     """``[data]``: which recordings, cut how; what is not said is the data set's own.
 
     Args:

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..evaluation import accuracy, confusion, macro_f1
-from ..methods import Unfit
-from ..training import Outcome
+from ..evaluation import accuracy, confusion_matrix, macro_f1
+from ..methods import IncompatibleNetworks
+from ..training import RunResult
 from ..training.members import class_weights
-from .material import Ground
+from .material import StudyData
 from .runs import Run
 from .store import Store
 
@@ -25,7 +25,7 @@ TREES = 100
 MEASURED = 1000
 
 
-def train(run: Run, ground: Ground) -> Outcome:
+def train(run: Run, ground: StudyData) -> RunResult:
     """Fit a baseline on its fold's training people.
 
     What is kept is its answers to the fold's validation and test windows, not the model: the trees of a hard set take
@@ -36,10 +36,10 @@ def train(run: Run, ground: Ground) -> Outcome:
     rows = np.union1d(fold.validation, fold.test)
     said = answer(rows)
     guess = said[np.searchsorted(rows, fold.validation)].argmax(1)
-    table = confusion(ground.labels[fold.validation], guess, ground.classes)
+    table = confusion_matrix(ground.labels[fold.validation], guess, ground.classes)
     score = float(macro_f1(table) if run.recipe["select"] == "macro-f1" else accuracy(table))
     nothing = np.zeros(0, np.float32)
-    return Outcome(
+    return RunResult(
         replica=0,
         status="done",
         reason="",
@@ -61,7 +61,7 @@ def answers(run: Run, store: Store, rows: Rows) -> Floats:
     return np.asarray(said[np.searchsorted(there, rows)], np.float32)
 
 
-def seconds(run: Run, ground: Ground) -> float:
+def seconds(run: Run, ground: StudyData) -> float:
     """How long a fit takes on all training windows, from one on some of them."""
     rows = ground.folds[run.fold].train
     some = np.random.default_rng(0).permutation(rows)[:MEASURED]
@@ -72,7 +72,7 @@ def seconds(run: Run, ground: Ground) -> float:
     return (time.monotonic() - started) * len(rows) / len(some)
 
 
-def _fitted(run: Run, ground: Ground, train: Rows) -> tuple[Callable[[Rows], Floats], dict[str, float]]:
+def _fitted(run: Run, ground: StudyData, train: Rows) -> tuple[Callable[[Rows], Floats], dict[str, float]]:
     """What answers windows, and how large it is."""
     labels = ground.labels[train]
     counts = np.bincount(labels, minlength=ground.classes).astype(np.float64)
@@ -82,7 +82,9 @@ def _fitted(run: Run, ground: Ground, train: Rows) -> tuple[Callable[[Rows], Flo
     there = np.flatnonzero(counts)
     if len(there) < 2:
         only = ground.windows.spec.classes[int(there[0])]
-        raise Unfit(f"{run.method} needs two classes to tell apart; in fold {run.fold} people train on {only} alone.")
+        raise IncompatibleNetworks(
+            f"{run.method} needs two classes to tell apart; in fold {run.fold} people train on {only} alone."
+        )
     known = ground.features[train]
     mean, std = known.mean(0, np.float64), known.std(0, np.float64)
     std[std == 0] = 1.0

@@ -9,16 +9,16 @@ from functools import cached_property
 
 import numpy as np
 
-from ..methods import Unfit, method
-from ..networks import build, cost
+from ..methods import IncompatibleNetworks, get_method
+from ..networks import build_network, network_cost
 from ..training import Fleet, Recipe, Replica, Teacher
 from ..training.lesson import teacher_network
 from .classical import seconds
 from .feasible import require_feasible
 from .plan import Planner
-from .runs import Run, Squad
-from .search import budget
-from .selection import run_of, tries_so_far
+from .runs import FleetPlan, Run
+from .search import count_trials
+from .selection import plan_trials, run_of
 
 #: Steps of a measured epoch, and how many epochs after the first, which compiles.
 STEPS, EPOCHS = 6, 3
@@ -63,7 +63,7 @@ class Clock:
     _flops: dict[tuple[str, str, str, bool], int] = field(default_factory=dict, init=False)
     _fits: dict[str, float] = field(default_factory=dict, init=False)
 
-    def line(self, squad: Squad) -> Line:
+    def line(self, squad: FleetPlan) -> Line:
         """A fleet of the plan with its time."""
         run = squad.runs[0]
         pace = self.pace(run)
@@ -98,14 +98,14 @@ class Clock:
         key = (run.network, run.attention, run.recurrence, run.privileged)
         if key not in self._flops:
             spec = self.planner.ground.of(run).windows.spec
-            self._flops[key] = cost(build(run.network, spec, seed=0, **run.options_of_network)).flops
+            self._flops[key] = network_cost(build_network(run.network, spec, seed=0, **run.options_of_network)).flops
         return self._flops[key]
 
     @cached_property
     def _teachers(self) -> dict[str, Run]:
         return {run.id: run for run in self.planner.all_teachers()}
 
-    def _answering(self, squad: Squad) -> float:
+    def _answering(self, squad: FleetPlan) -> float:
         """Every teacher answers all windows once: a third of the work of a step for each."""
         teachers = {each for run in squad.runs for each in run.teachers}
         if not teachers:
@@ -116,11 +116,11 @@ class Clock:
 
     def _measure(self, run: Run) -> Pace:
         spec, began = self.planner.ground.of(run).windows.spec, time.monotonic()
-        batch, way = int(run.recipe["batch"]), method(run.method, **run.options)
+        batch, way = int(run.recipe["batch"]), get_method(run.method, **run.options)
         random, count = np.random.default_rng(0), STEPS * int(run.recipe["batch"])
         shape = (spec.window, len(spec.channels))
         values = random.normal(size=(2 * count, *shape)).astype(np.float32)
-        model = build(run.network, spec, seed=0, **run.options_of_network)
+        model = build_network(run.network, spec, seed=0, **run.options_of_network)
         recipe = Recipe(**{**run.recipe, "augment": tuple(run.recipe["augment"]), "epochs": 10**6, "patience": 10**6})
         fleet = Fleet(
             model,
@@ -148,10 +148,10 @@ class Clock:
             return [Teacher(outputs={"logits": random.normal(size=(count, classes)).astype(np.float32)})]
         one = self._teachers[run.teachers[0]]
         network = teacher_network(
-            build(one.network, self.planner.ground.of(one).windows.spec, seed=0, **one.options_of_network),
-            method(run.method),
+            build_network(one.network, self.planner.ground.of(one).windows.spec, seed=0, **one.options_of_network),
+            get_method(run.method),
         )
-        if run.recipe["augment"] or method(run.method).trains_teacher:
+        if run.recipe["augment"] or get_method(run.method).trains_teacher:
             weights, state = network.own()
             return [Teacher(network, weights, state)]
         drawn = {
@@ -176,29 +176,29 @@ def plan_lines(planner: Planner) -> list[Line]:
             continue
         try:
             lines.append(clock.line(squad))
-        except Unfit:
+        except IncompatibleNetworks:
             run = squad.runs[0]
             what = f"{run.method} of {run.network}, which do not go together"
             lines.append(Line(squad.phase, what, len(squad.runs), squad.size, 0, 0.0))
     for (phase, name), runs in fits.items():
         try:
             lines.append(Line(phase, f"{name} on features", len(runs), 1, 0, sum(map(clock.fit, runs))))
-        except Unfit as reason:
+        except IncompatibleNetworks as reason:
             lines.append(Line(phase, str(reason), len(runs), 1, 0, 0.0))
     return lines
 
 
-def plan_squads(planner: Planner) -> list[Squad]:
+def plan_squads(planner: Planner) -> list[FleetPlan]:
     """The fleets that a study comes to, as far as they are known before anything is trained."""
-    tried, _ = tries_so_far(planner, {})
-    rounds = -(-budget(planner.study) // max(1, len(next(iter(tried.values())))))
+    tried, _ = plan_trials(planner, {})
+    rounds = -(-count_trials(planner.study) // max(1, len(next(iter(tried.values())))))
     planned = [(name, fold, each) for (name, fold), made in tried.items() for each in made]
     variants = planner.study.all_variants
     taught = [(variants[name], fold, each) for name, fold, each in planned if name in variants]
     masters = [run for variant, fold, _ in taught for run in planner.masters(variant, fold)]
     teachers = [run for variant, fold, each in taught for run in planner.teachers(variant, fold, each.attention)]
     squads = planner.squads("teachers", [*masters, *teachers])
-    if budget(planner.study) == 1:
+    if count_trials(planner.study) == 1:
         every = [planner.student(*each, seed) for each in planned for seed in range(planner.study.seeds)]
         return [*squads, *planner.squads("tries", every)]
     squads += planner.squads("tries", [run_of(planner, *each) for each in planned]) * rounds

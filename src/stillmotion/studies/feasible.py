@@ -5,19 +5,19 @@ from __future__ import annotations
 import keras
 
 from ..errors import UserError
-from ..methods import Method, find_taps, method
-from ..networks import build, network, tap_names
+from ..methods import Method, find_taps, get_method
+from ..networks import build_network, get_network, list_taps
 from .plan import Planner
 from .runs import Run
-from .search import next_tries
+from .search import next_trials
 
 
 def require_feasible(planner: Planner) -> None:
     """Raise ``UserError`` for a variant whose networks lack what its method needs."""
     models: dict[tuple[str, str, str, bool], keras.Model] = {}
     for name, variant in planner.study.all_variants.items():
-        tried = next_tries(planner.study, name, 0)[0]
-        way = method(variant.method, **variant.options)
+        tried = next_trials(planner.study, name, 0)[0]
+        way = get_method(variant.method, **variant.options)
         student = planner.student(name, 0, tried, 0)
         _require(
             planner, models, name, way, student, ("logits", *way.student_taps), attended="student" in way.attention
@@ -43,11 +43,11 @@ def _require(
     attended: bool,
 ) -> None:
     key = (run.network, run.attention, run.recurrence, run.privileged)
-    if run.attention and "attention" not in network(run.network).options:
+    if run.attention and "attention" not in get_network(run.network).options:
         raise UserError(
             f"{name} needs attention, which {run.network} has no place for: leave {name} out, or take another network."
         )
     if key not in models:
-        models[key] = build(run.network, planner.ground.of(run).windows.spec, seed=0, **run.options_of_network)
+        models[key] = build_network(run.network, planner.ground.of(run).windows.spec, seed=0, **run.options_of_network)
     wanted = (*taps, *(("*_attention_*",) if attended else ()))
-    find_taps(wanted, tap_names(models[key]), method=f"{name} ({way.name})", network=run.network)
+    find_taps(wanted, list_taps(models[key]), method=f"{name} ({way.name})", network=run.network)

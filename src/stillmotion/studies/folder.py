@@ -45,7 +45,7 @@ def recorded_study(store: Store) -> Study:
 
 def differences(old: Study, new: Study) -> dict[str, tuple[Any, Any]]:
     """Keys in which two specifications differ, with both values; None where one says nothing."""
-    mine, its = (written.flat(written.plain(each)) for each in (old, new))
+    mine, its = (written.flat(written.to_table(each)) for each in (old, new))
     keys = dict.fromkeys([*mine, *its])
     return {key: (mine.get(key), its.get(key)) for key in keys if mine.get(key) != its.get(key)}
 
@@ -172,7 +172,7 @@ def notice_edits(folder: Path, study: Study) -> None:
     if not path.is_file() or path.read_bytes() == study.to_toml().encode():
         return
     try:
-        edited = study_of(written.parse(path), str(path))
+        edited = study_of(written.read_toml(path), str(path))
         text = shown(differences(study, edited))
     except UserError as problem:
         text = str(problem)

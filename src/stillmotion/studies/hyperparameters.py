@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import UnknownName, UserError
 from ..limits import PART, Limits
-from ..methods import METHODS, Method, method
-from ..training.plan import OPTIMISER_NUMBERS
+from ..methods import METHODS, Method, get_method
+from ..training.plan import OPTIMISER_HYPERPARAMETERS
 from .choices import STRENGTH, Range, Training
 from .written import limits_of
 
@@ -30,7 +30,7 @@ def check_hyperparameters(study: Study, variants: Mapping[str, Variant]) -> None
     """
     shared = shared_limits(study.training)
     for name, variant in variants.items():
-        taught = method(variant.method)
+        taught = get_method(variant.method)
         valid = {**shared, **_own(taught)}
         fixed = [("numbers", key, "", value) for key, value in variant.numbers.items()]
         for section, key, end, value in (*fixed, *_ends("search", variant.search)):
@@ -39,7 +39,7 @@ def check_hyperparameters(study: Study, variants: Mapping[str, Variant]) -> None
                     f"hyperparameter in {section} of [variant.{name}] ({taught.name})", key, sorted(valid)
                 )
             valid[key].check(value, f"{end}{key} in {section} of [variant.{name}]")
-    compared = [method(variant.method) for variant in variants.values()]
+    compared = [get_method(variant.method) for variant in variants.values()]
     grid = [("[search.grid]", key, "", value) for key, values in study.search.grid.items() for value in values]
     for section, key, end, value in (*_ends("[search.numbers]", study.search.numbers), *grid):
         known = [_own(each)[key] for each in (*compared, *METHODS.values()) if key in each.numbers]
@@ -58,7 +58,7 @@ def check_hyperparameters(study: Study, variants: Mapping[str, Variant]) -> None
 def shared_limits(training: Training) -> dict[str, Limits]:
     """Limits of the hyperparameters that every variant has: the optimiser's, and those of its augmentation."""
     sections = limits_of(Training)
-    optimiser = {name: sections.get(name, PART) for name in OPTIMISER_NUMBERS}
+    optimiser = {name: sections.get(name, PART) for name in OPTIMISER_HYPERPARAMETERS}
     return {**optimiser, **dict.fromkeys(training.augment or {}, STRENGTH)}
 
 

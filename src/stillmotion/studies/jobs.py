@@ -10,21 +10,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..methods import method
-from ..networks import build
+from ..methods import get_method
+from ..networks import build_network
 from ..signals import SignalSpec
-from ..training import Fleet, Outcome, Recipe, Replica, Teacher
+from ..training import Fleet, Recipe, Replica, RunResult, Teacher
 from ..training.lesson import teacher_network
 from ..training.progress import Progress
 from ..windows import fit_statistics
 from ..windows.augment import Places
 from .plan import Planner
-from .runs import Run, Squad
-from .teachers import Staff
+from .runs import FleetPlan, Run
+from .teachers import TeacherCache
 
 
 @dataclass(frozen=True, eq=False)
-class Live:
+class LiveTeacher:
     """A teacher that answers inside the step, without its compiled parts."""
 
     network: str
@@ -35,7 +35,7 @@ class Live:
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
+class FleetJob:
     """A fleet to train: plain values and arrays, nothing that belongs to one process.
 
     Args:
@@ -49,7 +49,7 @@ class Job:
     run: Run
     size: int
     replicas: tuple[Replica, ...]
-    teachers: tuple[dict[str, NDArray[np.float32]] | Live, ...]
+    teachers: tuple[dict[str, NDArray[np.float32]] | LiveTeacher, ...]
     teacher_names: tuple[str, ...]
     classifiers: tuple[tuple[NDArray[np.float32], NDArray[np.float32]] | None, ...]
     spec: SignalSpec
@@ -58,14 +58,14 @@ class Job:
     labels: NDArray[np.int64] = field(repr=False)
 
 
-def prepare(squad: Squad, planner: Planner, staff: Staff) -> Job:
+def prepare_job(squad: FleetPlan, planner: Planner, staff: TeacherCache) -> FleetJob:
     """The job of a fleet; its teachers must have been trained."""
     ground = planner.ground.of(squad.runs[0])
     taught: dict[tuple[str, ...], int] = {}
     replicas, teachers = [], []
     names, classifiers = [], []
     known = {run.id: run for run in planner.all_teachers()}
-    live = bool(squad.runs[0].recipe["augment"]) or method(squad.runs[0].method).trains_teacher
+    live = bool(squad.runs[0].recipe["augment"]) or get_method(squad.runs[0].method).trains_teacher
     for run in squad.runs:
         if run.teachers not in taught:
             taught[run.teachers] = len(taught)
@@ -79,7 +79,7 @@ def prepare(squad: Squad, planner: Planner, staff: Staff) -> Job:
                 else:
                     assert made.weights is not None
                     about = (runs[0].network, runs[0].options_of_network)
-                    teachers.append(Live(*about, made.weights, made.state or [], made.name))  # type: ignore[arg-type]
+                    teachers.append(LiveTeacher(*about, made.weights, made.state or [], made.name))  # type: ignore[arg-type]
         train, validation = planner.rows(run)
         statistics = ground.statistics[run.fold]
         if run.group >= 0:
@@ -96,7 +96,7 @@ def prepare(squad: Squad, planner: Planner, staff: Staff) -> Job:
                 name=f"{run.id} (fold {run.fold}, seed {run.seed})",
             )
         )
-    return Job(
+    return FleetJob(
         run=squad.runs[0],
         size=squad.size,
         replicas=tuple(replicas),
@@ -110,15 +110,15 @@ def prepare(squad: Squad, planner: Planner, staff: Staff) -> Job:
     )
 
 
-def train(
-    job: Job, *, folder: Path | None = None, progress: Progress | None = None, every: float = 60.0
-) -> list[Outcome]:
+def train_job(
+    job: FleetJob, *, folder: Path | None = None, progress: Progress | None = None, every: float = 60.0
+) -> list[RunResult]:
     """Train a job's fleet; outcomes in the order of its runs."""
     run = job.run
-    student = build(run.network, job.spec, seed=0, **run.options_of_network)
+    student = build_network(run.network, job.spec, seed=0, **run.options_of_network)
     fleet = Fleet(
         student,
-        method(run.method, **run.options),
+        get_method(run.method, **run.options),
         job.replicas,
         job.values,
         job.labels,
@@ -133,12 +133,12 @@ def train(
     return fleet.train(progress)
 
 
-def _teachers(job: Job) -> Sequence[Teacher]:
+def _teachers(job: FleetJob) -> Sequence[Teacher]:
     made = []
     for given, classifier, name in zip(job.teachers, job.classifiers, job.teacher_names, strict=True):
-        if isinstance(given, Live):
-            model = build(given.network, job.spec, seed=0, **given.options)
-            network = teacher_network(model, method(job.run.method, **job.run.options))
+        if isinstance(given, LiveTeacher):
+            model = build_network(given.network, job.spec, seed=0, **given.options)
+            network = teacher_network(model, get_method(job.run.method, **job.run.options))
             made.append(Teacher(network, given.weights, given.state, name=name))
         else:
             made.append(Teacher(outputs=given, classifier=classifier, name=name))

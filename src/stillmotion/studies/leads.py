@@ -8,19 +8,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..evaluation import Interval, Tally, compare
+from ..evaluation import ConfusionMatrices, Interval, compare_variants
 from .baselines import Baseline
-from .material import Ground
+from .material import StudyData
 from .plan import Planner
 from .runs import Run
 from .scoring import Counts, by_person
-from .selection import Choice, Key
-from .store import Ended, Store
-from .teachers import Staff
+from .selection import Key, Selection
+from .store import RunStatus, Store
+from .teachers import TeacherCache
 
 
 @dataclass(frozen=True)
-class Lead:
+class TeacherGap:
     """Teacher minus student on validation people: whether there is anything to teach."""
 
     teacher: str
@@ -40,9 +40,9 @@ class Lead:
         return f"{self.teacher} − lm on validation people: {points:+.1f} points {ends}{said}"
 
 
-def leads_of(
-    planner: Planner, store: Store, choices: Mapping[Key, Choice | None], finals: Mapping[Key, Sequence[Run]]
-) -> list[Lead]:
+def compute_teacher_gaps(
+    planner: Planner, store: Store, choices: Mapping[Key, Selection | None], finals: Mapping[Key, Sequence[Run]]
+) -> list[TeacherGap]:
     """Every teacher against the plain student, on the validation people of the folds."""
     study, ground = planner.study, planner.ground
     if "lm" not in study.all_variants:
@@ -70,22 +70,30 @@ def leads_of(
             "lm": [[students[seed] for _, students in rows] for seed in seeds],
         }
         tally = side_by_side(sides, folds, ground)
-        found.append(Lead(title, compare(tally, against="lm").comparisons[0].difference))
+        found.append(TeacherGap(title, compare_variants(tally, against="lm").comparisons[0].difference))
     return found
 
 
-def side_by_side(sides: Mapping[str, Sequence[Sequence[Counts]]], folds: Sequence[str], ground: Ground) -> Tally:
+def side_by_side(
+    sides: Mapping[str, Sequence[Sequence[Counts]]], folds: Sequence[str], ground: StudyData
+) -> ConfusionMatrices:
     """Counts of two sides, or of one, as the statistics want them: by seed and person, whose folds are given.
 
     People go by number: one who is in several folds' validation counts in each.
     """
     table = np.array(list(sides.values()), np.int64)
     names = tuple(str(number) for number in range(len(folds)))
-    return Tally(tuple(sides), tuple(range(table.shape[1])), names, tuple(folds), ground.windows.spec.classes, table)
+    return ConfusionMatrices(
+        tuple(sides), tuple(range(table.shape[1])), names, tuple(folds), ground.windows.spec.classes, table
+    )
 
 
 def count_teachers(
-    planner: Planner, store: Store, staff: Staff, choices: Mapping[Key, Choice | None], ended: Mapping[str, Ended]
+    planner: Planner,
+    store: Store,
+    staff: TeacherCache,
+    choices: Mapping[Key, Selection | None],
+    ended: Mapping[str, RunStatus],
 ) -> None:
     """Keep what each teacher says of the validation people, a file of scores included."""
     ground = planner.ground
@@ -101,7 +109,7 @@ def count_teachers(
         store.add_counts("teachers", {name: table})
 
 
-def heard(planner: Planner, choices: Mapping[Key, Choice | None]) -> dict[str, dict[int, tuple[Run, ...]]]:
+def heard(planner: Planner, choices: Mapping[Key, Selection | None]) -> dict[str, dict[int, tuple[Run, ...]]]:
     """The teachers whose answers are counted, by name and a checksum of who they are."""
     found = {}
     for title, members in teachers_by_fold(planner, choices).items():
@@ -112,7 +120,9 @@ def heard(planner: Planner, choices: Mapping[Key, Choice | None]) -> dict[str, d
     return found
 
 
-def teachers_by_fold(planner: Planner, choices: Mapping[Key, Choice | None]) -> dict[str, dict[int, tuple[Run, ...]]]:
+def teachers_by_fold(
+    planner: Planner, choices: Mapping[Key, Selection | None]
+) -> dict[str, dict[int, tuple[Run, ...]]]:
     """The teachers whose students are reported, by name and fold; the student's own network is left out."""
     found: dict[str, dict[int, tuple[Run, ...]]] = {}
     for (name, fold), choice in choices.items():

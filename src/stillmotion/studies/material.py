@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 from ..errors import DataWarning, UserError
 from ..signals import load, resample, select_classes
 from ..signals.recording import Dataset
-from ..windows import Fold, Splits, Statistics, Windows, audit, cut, fit_statistics, splits
+from ..windows import Fold, Splits, Statistics, Windows, audit_splits, cut, fit_statistics, make_splits
 from ..windows.augment import Places, sensor_places
-from ..windows.features import features
-from .choices import Material
+from ..windows.features import extract_features
+from .choices import Data
 from .privileged import see
 from .runs import Run
 from .spec import Study
 
 
 @dataclass(frozen=True, eq=False)
-class Ground:
+class StudyData:
     """The windows of a study.
 
     Args:
@@ -39,9 +39,9 @@ class Ground:
     splits: Splits
     statistics: tuple[Statistics, ...]
     leaks: tuple[str, ...]
-    teachers: Ground | None = None
+    teachers: StudyData | None = None
 
-    def of(self, run: Run) -> Ground:
+    def of(self, run: Run) -> StudyData:
         """What a run sees."""
         return self if self.teachers is None or not run.privileged else self.teachers
 
@@ -53,7 +53,7 @@ class Ground:
     @cached_property
     def features(self) -> NDArray[np.float32]:
         """(N, F) standard features of each window, for baselines."""
-        return features(self.windows).values
+        return extract_features(self.windows).values
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -89,7 +89,7 @@ class Ground:
         return [people[number] for number in self.windows.subjects[rows]]
 
 
-def gather(study: Study, *, data: Path | None = None) -> Ground:
+def load_study_data(study: Study, *, data: Path | None = None) -> StudyData:
     """Load, resample, cut, split and audit what a study names."""
     said, more = study.data, study.privileged
     dataset = _recordings(said, data)
@@ -101,13 +101,13 @@ def gather(study: Study, *, data: Path | None = None) -> Ground:
     if more:
         seen_by = replace(said, sensors=more.sensors or said.sensors, rate=more.rate or windows.spec.rate)
         windows, seen = see(windows, _recordings(seen_by, data), more)
-    made = splits(windows, study.split.protocol, seed=study.split.seed, validation=study.split.validation)
+    made = make_splits(windows, study.split.protocol, seed=study.split.seed, validation=study.split.validation)
     made = _first_folds(made, study.split.folds)
     for number, fold in enumerate(made.folds):
         if not len(fold.validation):
             raise UserError(f"Fold {number} has no validation windows: every choice is made on them; raise validation.")
     statistics = _statistics(windows, made)
-    found = audit(windows, made, statistics=statistics)
+    found = audit_splits(windows, made, statistics=statistics)
     leaks = (
         ()
         if found.clean
@@ -120,11 +120,11 @@ def gather(study: Study, *, data: Path | None = None) -> Ground:
             DataWarning,
             stacklevel=2,
         )
-    teachers = None if seen is None else Ground(seen, made, _statistics(seen, made), leaks)
-    return Ground(windows, made, statistics, leaks, teachers)
+    teachers = None if seen is None else StudyData(seen, made, _statistics(seen, made), leaks)
+    return StudyData(windows, made, statistics, leaks, teachers)
 
 
-def _recordings(said: Material, data: Path | None) -> Dataset:
+def _recordings(said: Data, data: Path | None) -> Dataset:
     """What is said of sensors, classes and rate, evenly timed."""
     dataset = load(said.name, data=data, sensors=said.sensors or None)
     if said.classes:

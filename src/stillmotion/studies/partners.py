@@ -7,25 +7,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..evaluation import Interval, compare
-from ..methods import method
+from ..evaluation import Interval, compare_variants
+from ..methods import get_method
 from ..methods.method import Shapes
 from ..training.functional import Vector
-from ..training.lesson import Beside
+from ..training.lesson import AuxParams
 from .leads import side_by_side, teachers_by_fold
 from .plan import Planner
 from .runs import Run
 from .scoring import Counts, by_person
-from .selection import Choice, Key
+from .selection import Key, Selection
 from .store import Store
-from .teachers import Staff
+from .teachers import TeacherCache
 
 #: Marks the counts of a run's teacher: ``validation/teacher`` beside ``validation``.
 TEACHER = "/teacher"
 
 
 @dataclass(frozen=True)
-class Partner:
+class CoTrainedTeacher:
     """A teacher that learnt beside the students of a variant, on the people who are reported.
 
     Args:
@@ -51,20 +51,20 @@ class Partner:
         return f"{said}, trained alone {self.alone.in_percent()}: {self.change.in_percent('+')} points"
 
 
-def partners_of(
+def compare_co_trained_teachers(
     planner: Planner,
     store: Store,
-    choices: Mapping[Key, Choice | None],
+    choices: Mapping[Key, Selection | None],
     finals: Mapping[Key, Sequence[Run]],
     side: str,
-) -> list[Partner]:
+) -> list[CoTrainedTeacher]:
     """The teacher of every variant in which both learn, on the people of ``side``."""
     after, before, learnt = store.counts(side + TEACHER), store.counts(side), store.learnt()
     found = []
     for name, variant in planner.study.all_variants.items():
         runs = {fold: each for (own, fold), each in finals.items() if own == name}
         every = [run for each in runs.values() for run in each]
-        if not method(variant.method).trains_teacher or not every or any(run.id not in after for run in every):
+        if not get_method(variant.method).trains_teacher or not every or any(run.id not in after for run in every):
             continue
         own = {key: choice for key, choice in choices.items() if key[0] == name}
         ((network, members),) = teachers_by_fold(planner, own).items()
@@ -76,21 +76,21 @@ def partners_of(
         if lone:
             sides["alone"] = [[before[members[fold][0].id][person] for fold, person in people] for _ in seeds]
         tally = side_by_side(sides, [str(fold) for fold, _ in people], planner.ground)
-        compared = compare(tally, against="alone" if lone else None)
+        compared = compare_variants(tally, against="alone" if lone else None)
         scores = {each.variant: each.macro_f1 for each in compared.standings}
         change = compared.comparisons[0].difference if lone else None
         found.append(
-            Partner(
+            CoTrainedTeacher(
                 name, network, scores["beside"], scores.get("alone"), change, _spread(learnt, [r.id for r in every])
             )
         )
     return found
 
 
-def count_partners(planner: Planner, store: Store, staff: Staff, runs: Iterable[Run], side: str) -> None:
+def count_partners(planner: Planner, store: Store, staff: TeacherCache, runs: Iterable[Run], side: str) -> None:
     """Keep what such teachers say of the people of ``side``, and what was learnt beside, where it is lacking."""
     there, ground = store.counts(side + TEACHER), planner.ground
-    mutual = [run for run in dict.fromkeys(runs) if not run.classical and method(run.method).trains_teacher]
+    mutual = [run for run in dict.fromkeys(runs) if not run.classical and get_method(run.method).trains_teacher]
     known = {run.id: run for run in planner.all_teachers()} if mutual else {}
     fresh: dict[str, dict[str, Counts]] = {}
     learnt: dict[str, dict[str, float]] = {}
@@ -111,10 +111,10 @@ def count_partners(planner: Planner, store: Store, staff: Staff, runs: Iterable[
 
 
 def _learnt(run: Run, extras: Vector, student: Shapes, teacher: Shapes) -> dict[str, float]:
-    way = method(run.method, **run.options)
+    way = get_method(run.method, **run.options)
     if way.learnt is None:
         return {}
-    beside = Beside(way.draw_extras(student, teacher, 0))
+    beside = AuxParams(way.draw_extras(student, teacher, 0))
     numbers = {name: float(run.numbers.get(name, number.default)) for name, number in way.numbers.items()}
     return way.learnt(beside.named(extras), numbers, student, teacher)
 

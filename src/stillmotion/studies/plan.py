@@ -8,16 +8,16 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..methods import method
-from ..networks import build
+from ..methods import get_method
+from ..networks import build_network
 from ..training import Recipe
 from ..training.functional import Functional
 from ..training.memory import on_accelerator, replica_bytes
 from .baselines import VERSION, Baseline
 from .choices import Training
-from .material import Ground
-from .runs import PRIVILEGED, Run, Squad
-from .search import Try
+from .material import StudyData
+from .runs import PRIVILEGED, FleetPlan, Run
+from .search import Trial
 from .spec import Study
 from .variants import Variant
 
@@ -44,13 +44,13 @@ class Planner:
     """
 
     study: Study
-    ground: Ground
+    ground: StudyData
     scores: str = ""
     accelerator: bool = False
     sizes: dict[tuple[str, str, bool], int] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
-    def of(cls, study: Study, ground: Ground) -> Planner:
+    def of(cls, study: Study, ground: StudyData) -> Planner:
         """The planner of this machine; a file of scores is read for its checksum."""
         from .teachers import read_scores
 
@@ -103,7 +103,7 @@ class Planner:
             for run in (*self.masters(variant, fold), *self.teachers(variant, fold, attention))
         ]
 
-    def student(self, name: str, fold: int, tried: Try, seed: int) -> Run:
+    def student(self, name: str, fold: int, tried: Trial, seed: int) -> Run:
         """A variant's or a baseline's run in one setting."""
         variant = self.study.systems[name]
         training = self.study.student_training
@@ -138,7 +138,7 @@ class Planner:
             teachers=taught,
         )
 
-    def squads(self, phase: str, runs: Iterable[Run]) -> list[Squad]:
+    def squads(self, phase: str, runs: Iterable[Run]) -> list[FleetPlan]:
         """Runs grouped into fleets: alike ones together, in the order in which they come."""
         alike: dict[str, list[Run]] = {}
         for run in dict.fromkeys(runs):
@@ -146,12 +146,12 @@ class Planner:
         made = []
         for group in alike.values():
             if group[0].classical:
-                made += [Squad(phase, (run,), 1) for run in group]
+                made += [FleetPlan(phase, (run,), 1) for run in group]
                 continue
             most = self._together(group[0])
             for start in range(0, len(group), LARGEST):
                 part = tuple(group[start : start + LARGEST])
-                made.append(Squad(phase, part, min(most, len(part))))
+                made.append(FleetPlan(phase, part, min(most, len(part))))
         return made
 
     def rows(self, run: Run) -> tuple[Rows, Rows]:
@@ -201,17 +201,17 @@ class Planner:
         training = self.study.teacher_training if teaching else self.study.student_training
         device = "accelerator" if self.accelerator else "cpu"
         bytes_each = self._bytes(run.network, int(run.recipe["batch"]), self.ground.of(run))
-        if method(run.method).trains_teacher:
+        if get_method(run.method).trains_teacher:
             batch, teachers = int(run.recipe["batch"]), self.study.networks.teacher
             bytes_each += max(self._bytes(each, batch, self.ground) for each in teachers)
         return training.replicas or max(1, min(TOGETHER[device], ROOM[device] // bytes_each))
 
-    def _bytes(self, network: str, batch: int, ground: Ground) -> int:
+    def _bytes(self, network: str, batch: int, ground: StudyData) -> int:
         """Memory that one replica takes; attention adds little, so that a network is built once for all of it."""
         recurrence = self._recurrence(network)
         key = (network, recurrence, ground is self.ground)
         if key not in self.sizes:
             options = {"recurrence": recurrence} if recurrence else {}
-            model = build(network, ground.windows.spec, seed=0, **options)
+            model = build_network(network, ground.windows.spec, seed=0, **options)
             self.sizes[key] = replica_bytes([Functional(model, ["logits"])], batch)
         return self.sizes[key]

@@ -8,18 +8,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
-from ..methods import Unfit
-from ..training import Outcome
+from ..methods import IncompatibleNetworks
+from ..training import RunResult
 from ..training.progress import Progress
-from ..training.teacher import Unable
-from .jobs import Job, prepare, train
-from .runs import Squad
+from ..training.teacher import UselessTeacher
+from .jobs import FleetJob, prepare_job, train_job
+from .runs import FleetPlan
 
 if TYPE_CHECKING:
     from .runner import Runner
 
 
-def train_all(runner: Runner, squads: Sequence[Squad]) -> None:
+def train_all(runner: Runner, squads: Sequence[FleetPlan]) -> None:
     """Train fleets on the cluster that the runner names, and keep each when it comes back.
 
     Every fleet keeps its members, order and size, so the table is that of a local run on machines of one kind.
@@ -34,10 +34,10 @@ def train_all(runner: Runner, squads: Sequence[Squad]) -> None:
         except ConnectionError as problem:
             raise UserError(f"There is no Ray cluster at {runner.ray} ({problem}).") from None
     remote = ray.remote(max_retries=3)(_train)
-    waiting: dict[Any, tuple[Squad, float]] = {}
+    waiting: dict[Any, tuple[FleetPlan, float]] = {}
     values = labels = None
     for squad in squads:
-        job = prepare(squad, runner.planner, runner.staff)
+        job = prepare_job(squad, runner.planner, runner.staff)
         if values is None:
             # Windows go to the object store once, and to each node once.
             values, labels = ray.put(job.values), ray.put(job.labels)
@@ -53,19 +53,19 @@ def train_all(runner: Runner, squads: Sequence[Squad]) -> None:
         runner._say(f"{squad.phase}: {len(waiting)} fleets left")
 
 
-def _train(job: Job, values: Any, labels: Any) -> tuple[list[Outcome], float, str]:
+def _train(job: FleetJob, values: Any, labels: Any) -> tuple[list[RunResult], float, str]:
     """On a node: outcomes and seconds, or why the fleet cannot train."""
     from dataclasses import replace
 
     started = time.monotonic()
     try:
-        outcomes = train(replace(job, values=values, labels=labels), progress=Progress(enabled=False))
-    except (Unable, Unfit) as reason:
+        outcomes = train_job(replace(job, values=values, labels=labels), progress=Progress(enabled=False))
+    except (UselessTeacher, IncompatibleNetworks) as reason:
         return [], 0.0, str(reason)
     return outcomes, time.monotonic() - started, ""
 
 
-def _without(job: Job) -> Job:
+def _without(job: FleetJob) -> FleetJob:
     """The job without its windows, which travel by themselves."""
     from dataclasses import replace
 

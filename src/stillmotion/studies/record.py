@@ -11,22 +11,22 @@ from functools import cached_property
 from pathlib import Path
 
 from ..errors import DataWarning, UserError
-from ..evaluation import Tally
+from ..evaluation import ConfusionMatrices
 from .folder import notice_edits, recorded_study
 from .leads import teachers_by_fold
-from .material import Ground, gather
+from .material import StudyData, load_study_data
 from .plan import Planner
 from .runs import Run
-from .scoring import Examiner
-from .search import Try
-from .selection import Choice, Key, choose, final_runs, run_of, tries_so_far
+from .scoring import Evaluator
+from .search import Trial
+from .selection import Key, Selection, final_runs, plan_trials, run_of, select_trials
 from .spec import Study
-from .store import Ended, Store
-from .table import Results, results, tally_of, tally_of_teachers
+from .store import RunStatus, Store
+from .table import Results, compute_results, tally_of, tally_of_teachers
 
 
 @dataclass(frozen=True, eq=False)
-class Record:
+class StudyState:
     """What a study's folder holds, as far as it has come.
 
     Args:
@@ -43,9 +43,9 @@ class Record:
     folder: Path
     planner: Planner
     store: Store
-    ended: Mapping[str, Ended]
-    tries: Mapping[Key, Sequence[Try]]
-    choices: Mapping[Key, Choice | None]
+    ended: Mapping[str, RunStatus]
+    tries: Mapping[Key, Sequence[Trial]]
+    choices: Mapping[Key, Selection | None]
     complete: bool
     results: Results
 
@@ -55,7 +55,7 @@ class Record:
         return self.planner.study
 
     @property
-    def ground(self) -> Ground:
+    def ground(self) -> StudyData:
         """The windows and folds."""
         return self.planner.ground
 
@@ -92,22 +92,22 @@ class Record:
         return found
 
     @cached_property
-    def examiner(self) -> Examiner:
+    def examiner(self) -> Evaluator:
         """Gives a run's network with its weights."""
-        return Examiner(self.planner, self.store)
+        return Evaluator(self.planner, self.store)
 
-    def tally(self, side: str) -> Tally | None:
+    def tally(self, side: str) -> ConfusionMatrices | None:
         """Confusion counts of the reported runs on ``validation`` or ``test`` people."""
         return tally_of(self.planner, self.store.counts(side), final_runs(self.planner, self.choices), side)
 
-    def tally_of_teacher(self, name: str) -> Tally | None:
+    def tally_of_teacher(self, name: str) -> ConfusionMatrices | None:
         """Test counts of a teacher that is one run a fold; None of others, and before test people are scored."""
         members = self.teachers[name]
         lone = all(len(runs) == 1 for runs in members.values())
         return tally_of_teachers(self.planner, self.store.counts("test"), members) if lone else None
 
 
-def read_record(folder: str | Path, *, data: str | Path | None = None) -> Record:
+def read_study_state(folder: str | Path, *, data: str | Path | None = None) -> StudyState:
     """Open a study's folder.
 
     Args:
@@ -128,10 +128,10 @@ def read_record(folder: str | Path, *, data: str | Path | None = None) -> Record
         raise
 
 
-def _read(store: Store, data: Path | None) -> Record:
+def _read(store: Store, data: Path | None) -> StudyState:
     folder, study = store.folder, recorded_study(store)
     notice_edits(folder, study)
-    ground = gather(study, data=data)
+    ground = load_study_data(study, data=data)
     outdated = store.outdated()
     if outdated:
         warnings.warn(
@@ -150,18 +150,18 @@ def _read(store: Store, data: Path | None) -> Record:
     for damage in store.damaged():
         # The table needs no weights; what does raises the same error.
         warnings.warn(str(damage), DataWarning, stacklevel=3)
-    return as_it_stands(folder, Planner.of(study, ground), store)
+    return derive_state(folder, Planner.of(study, ground), store)
 
 
-def as_it_stands(folder: Path, planner: Planner, store: Store) -> Record:
+def derive_state(folder: Path, planner: Planner, store: Store) -> StudyState:
     """What a study has come to, whether or not all of it is there."""
     ended = store.ended()
-    tried, complete = tries_so_far(planner, ended)
-    choices = choose(planner, tried, ended)
+    tried, complete = plan_trials(planner, ended)
+    choices = select_trials(planner, tried, ended)
     finals = [run for runs in final_runs(planner, choices).values() for run in runs]
     able = [run for run in finals if run.id in ended and ended[run.id].status == "done"]
     tested = store.counts("test")
     complete = complete and all(run.id in ended for run in finals)
     test = bool(able) and all(run.id in tested for run in able)
-    table = results(planner, store, tried, choices, test=test, complete=complete)
-    return Record(folder, planner, store, ended, tried, choices, complete, table)
+    table = compute_results(planner, store, tried, choices, test=test, complete=complete)
+    return StudyState(folder, planner, store, ended, tried, choices, complete, table)

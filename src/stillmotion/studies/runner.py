@@ -19,30 +19,30 @@ from numpy.typing import NDArray
 from ..evaluation import Predictions, write_predictions
 from ..files import name_write_errors, sweep_drafts
 from ..interrupts import raised_again
-from ..methods import Unfit
+from ..methods import IncompatibleNetworks
 from ..names import make_visible
 from ..networks import Bundle
 from ..training.memory import on_accelerator
 from ..training.progress import Progress
-from ..training.teacher import Unable
+from ..training.teacher import UselessTeacher
 from . import classical
 from .baselines import Baseline
 from .feasible import require_feasible
 from .folder import require_folder, require_still_own, take_folder
-from .jobs import prepare, train
+from .jobs import prepare_job, train_job
 from .leads import count_teachers, teachers_by_fold
-from .material import Ground, gather
+from .material import StudyData, load_study_data
 from .partners import count_partners
 from .plan import Planner
-from .record import as_it_stands
-from .runs import Run, Squad
-from .scoring import Examiner
-from .search import Try, budget
-from .selection import Choice, Key, choose, final_runs, run_of, tries_so_far
+from .record import derive_state
+from .runs import FleetPlan, Run
+from .scoring import Evaluator
+from .search import Trial, count_trials
+from .selection import Key, Selection, final_runs, plan_trials, run_of, select_trials
 from .spec import Study
 from .store import DamagedFleet, Store
 from .table import Results
-from .teachers import Staff, read_scores
+from .teachers import TeacherCache, read_scores
 
 Rows = NDArray[np.int64]
 Logits = NDArray[np.float32]
@@ -79,7 +79,7 @@ class Runner:
     def __post_init__(self) -> None:
         # Before recordings are read, which may take minutes; what counts is asked again when they are.
         require_folder(self.folder, self.study, more=self.more)
-        self.ground: Ground = gather(self.study, data=self.data)
+        self.ground: StudyData = load_study_data(self.study, data=self.data)
         scores, checksum = None, ""
         if self.study.scores is not None:
             scores, checksum = read_scores(self.study.scores, self.ground)
@@ -87,8 +87,8 @@ class Runner:
         require_feasible(self.planner)
         self.store = Store(self.folder)
         sweep_drafts(self.folder, *(self.folder / name for name in ("fleets", "predictions", "models")))
-        self.staff = Staff(self.planner, self.store, scores)
-        self.examiner = Examiner(self.planner, self.store)
+        self.staff = TeacherCache(self.planner, self.store, scores)
+        self.examiner = Evaluator(self.planner, self.store)
         try:
             take_folder(self.store, self.study, self.ground.fingerprint, self.ground.leaks, more=self.more)
         except BaseException:
@@ -129,7 +129,7 @@ class Runner:
             counts = ", ".join(f"{count} of {name}" for name, count in outdated.items())
             self._say(f"runs that were trained with other code no longer count: {counts}")
         tried = self._try()
-        choices = choose(self.planner, tried, self.store.ended())
+        choices = select_trials(self.planner, tried, self.store.ended())
         self._finish(choices)
         self._count(choices)
         require_still_own(self.store, self.study, self.ground.fingerprint)
@@ -139,13 +139,13 @@ class Runner:
 
     def results(self) -> Results:
         """The table of what there is, whether or not all of it is there."""
-        return as_it_stands(self.folder, self.planner, self.store).results
+        return derive_state(self.folder, self.planner, self.store).results
 
     # Phases.
 
-    def _try(self) -> dict[Key, list[Try]]:
+    def _try(self) -> dict[Key, list[Trial]]:
         while True:
-            tried, complete = tries_so_far(self.planner, self.store.ended())
+            tried, complete = plan_trials(self.planner, self.store.ended())
             planned = [(name, fold, each) for (name, fold), made in tried.items() for each in made]
             self._train("teachers", [run for each in planned for run in self._masters_of(*each)])
             self._train("teachers", [run for each in planned for run in self._teachers_of(*each)])
@@ -153,16 +153,16 @@ class Runner:
             if complete:
                 return tried
             runs = [run_of(self.planner, *each) for each in planned]
-            if budget(self.study) == 1:
+            if count_trials(self.study) == 1:
                 # Nothing is chosen, so the final seeds join the same fleets.
                 seeds = range(1, self.study.seeds)
                 runs = [run for each in planned for run in (run_of(self.planner, *each), *self._again(*each, seeds))]
             self._train("tries", runs)
 
-    def _finish(self, choices: dict[Key, Choice | None]) -> None:
+    def _finish(self, choices: dict[Key, Selection | None]) -> None:
         self._train("seeds", [run for runs in final_runs(self.planner, choices).values() for run in runs])
 
-    def _count(self, choices: dict[Key, Choice | None]) -> None:
+    def _count(self, choices: dict[Key, Selection | None]) -> None:
         """Answers to validation windows, of students and teachers."""
         self.examiner.count(self._able(choices), "validation")
         ended = self.store.ended()
@@ -170,7 +170,7 @@ class Runner:
         count_partners(self.planner, self.store, self.staff, self._able(choices), "validation")
         count_teachers(self.planner, self.store, self.staff, choices, ended)
 
-    def _score(self, choices: dict[Key, Choice | None]) -> None:
+    def _score(self, choices: dict[Key, Selection | None]) -> None:
         """Score test people, write their predictions and the models; the look is logged before it happens."""
         finals = self._able(choices)
         tested = self.store.counts("test")
@@ -215,7 +215,7 @@ class Runner:
                 self._say(f"waiting for another process, which trains {len(waiting)} of the fleets", once=True)
                 time.sleep(PAUSE)
 
-    def _train_here(self, squad: Squad, number: int, total: int) -> None:
+    def _train_here(self, squad: FleetPlan, number: int, total: int) -> None:
         run = squad.runs[0]
         attention = f" with {run.attention}" if run.attention else ""
         what = f"{run.method}, fold {run.fold}" if run.classical else f"{run.method} of {run.network}{attention}"
@@ -226,9 +226,11 @@ class Runner:
             if run.classical:
                 outcomes = [classical.train(run, self.ground)]
             else:
-                job = prepare(squad, self.planner, self.staff)
-                outcomes = train(job, folder=checkpoints, progress=Progress(enabled=not self.quiet), every=self.every)
-        except (Unable, Unfit) as reason:
+                job = prepare_job(squad, self.planner, self.staff)
+                outcomes = train_job(
+                    job, folder=checkpoints, progress=Progress(enabled=not self.quiet), every=self.every
+                )
+        except (UselessTeacher, IncompatibleNetworks) as reason:
             self._say(f"{squad.phase}: {reason}")
             self.store.fail(squad, str(reason), self.versions)
         else:
@@ -236,7 +238,7 @@ class Runner:
         _remove(checkpoints)
 
     @contextmanager
-    def _claimed(self, squad: Squad) -> Iterator[bool]:
+    def _claimed(self, squad: FleetPlan) -> Iterator[bool]:
         """Hold a fleet, or not when another process does; the system lets go of it when a process dies."""
         place, held = self.folder / "fleets" / f"{squad.id}.lock", True
         lock = FileLock(place)
@@ -252,7 +254,7 @@ class Runner:
 
     # What is written.
 
-    def _write_predictions(self, choices: dict[Key, Choice | None]) -> None:
+    def _write_predictions(self, choices: dict[Key, Selection | None]) -> None:
         """One file a variant, with every fold and seed."""
         finals, ended, ground = final_runs(self.planner, choices), self.store.ended(), self.ground
         able: dict[str, list[tuple[int, int, Run]]] = {}
@@ -270,7 +272,7 @@ class Runner:
                 parts.append((fold, seed, rows, self.examiner.logits(run, rows)))
             write_predictions(self.folder / "predictions" / file, _predictions(name, parts, ground))
 
-    def _write_models(self, choices: dict[Key, Choice | None]) -> None:
+    def _write_models(self, choices: dict[Key, Selection | None]) -> None:
         """A bundle for each variant, the run of its first fold that does best on validation people; and the best."""
         ended = self.store.ended()
         taken: dict[str, tuple[Run, str]] = {}
@@ -338,12 +340,12 @@ class Runner:
         path = self.folder / "models" / name
         Bundle.save(path, model, self.ground.windows.spec, scores=scores, provenance=story, replace=True)
 
-    def _able(self, choices: dict[Key, Choice | None]) -> list[Run]:
+    def _able(self, choices: dict[Key, Selection | None]) -> list[Run]:
         ended = self.store.ended()
         finals = final_runs(self.planner, choices)
         return [run for runs in finals.values() for run in runs if ended[run.id].status == "done"]
 
-    def _lone_teachers(self, choices: dict[Key, Choice | None]) -> list[Run]:
+    def _lone_teachers(self, choices: dict[Key, Selection | None]) -> list[Run]:
         """Teachers that are one run each."""
         ended = self.store.ended()
         every = [runs for members in teachers_by_fold(self.planner, choices).values() for runs in members.values()]
@@ -351,14 +353,14 @@ class Runner:
             runs[0] for runs in every if len(runs) == 1 and runs[0].id in ended and ended[runs[0].id].status == "done"
         ]
 
-    def _again(self, name: str, fold: int, tried: Try, seeds: Iterable[int]) -> list[Run]:
+    def _again(self, name: str, fold: int, tried: Trial, seeds: Iterable[int]) -> list[Run]:
         return [self.planner.student(name, fold, tried, seed) for seed in seeds]
 
-    def _teachers_of(self, name: str, fold: int, tried: Try) -> tuple[Run, ...]:
+    def _teachers_of(self, name: str, fold: int, tried: Trial) -> tuple[Run, ...]:
         variant = self.study.systems[name]
         return () if isinstance(variant, Baseline) else self.planner.teachers(variant, fold, tried.attention)
 
-    def _masters_of(self, name: str, fold: int, tried: Try) -> tuple[Run, ...]:
+    def _masters_of(self, name: str, fold: int, tried: Trial) -> tuple[Run, ...]:
         variant = self.study.systems[name]
         return () if isinstance(variant, Baseline) else self.planner.masters(variant, fold)
 
@@ -374,7 +376,7 @@ class Runner:
         self.said.add(text)
 
 
-def _predictions(name: str, parts: Sequence[tuple[int, int, Rows, Logits]], ground: Ground) -> Predictions:
+def _predictions(name: str, parts: Sequence[tuple[int, int, Rows, Logits]], ground: StudyData) -> Predictions:
     windows = ground.windows
     every = np.concatenate([rows for _, _, rows, _ in parts])
     start = windows.recording_start[windows.recording[every]]

@@ -88,7 +88,7 @@ class Run:
 
 
 @dataclass(frozen=True, eq=False)
-class Squad:
+class FleetPlan:
     """Runs that train as one fleet, in this order, so many at a time; fixed before they train.
 
     ``phase`` is ``teachers``, ``tries`` or ``seeds``.

@@ -8,10 +8,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ..evaluation import Reliability, confidence_sums, confusion
+from ..evaluation import Reliability, confidence_sums, confusion_matrix
 from ..training.functional import Functional
 from .classical import answers
-from .material import Ground
+from .material import StudyData
 from .plan import Planner
 from .runs import Run
 from .store import Store
@@ -22,7 +22,7 @@ Counts = NDArray[np.int64]
 UNITS = np.array([[1.0], [1.0], [1e6]])
 
 
-class Examiner:
+class Evaluator:
     """Answers of trained runs; one compiled function for all runs of a network."""
 
     def __init__(self, planner: Planner, store: Store) -> None:
@@ -67,7 +67,7 @@ class Examiner:
 
 
 def by_person(
-    labels: NDArray[np.int64], logits: NDArray[np.float32], rows: NDArray[np.int64], ground: Ground
+    labels: NDArray[np.int64], logits: NDArray[np.float32], rows: NDArray[np.int64], ground: StudyData
 ) -> dict[str, Counts]:
     """Confusion counts of each person among windows ``rows``, which ``logits`` (n, C) answer.
 
@@ -77,13 +77,13 @@ def by_person(
     subjects = ground.windows.subjects[rows]
     people = ground.windows.people
     return {
-        people[person]: confusion(labels[rows][subjects == person], guess[subjects == person], ground.classes)
+        people[person]: confusion_matrix(labels[rows][subjects == person], guess[subjects == person], ground.classes)
         for person in np.unique(subjects)
     }
 
 
 def confidence_by_person(
-    labels: NDArray[np.int64], logits: NDArray[np.float32], rows: NDArray[np.int64], ground: Ground
+    labels: NDArray[np.int64], logits: NDArray[np.float32], rows: NDArray[np.int64], ground: StudyData
 ) -> dict[str, Counts]:
     """(3, bins) ``confidence_sums`` of each person, the confidence in millionths: the store keeps whole numbers."""
     finite = np.where(np.isfinite(logits), logits, -1e9).astype(np.float64)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..methods import method
+from ..methods import get_method
 from .baselines import Baseline
 from .choices import Range
 from .spec import Study
@@ -21,7 +21,7 @@ LATER_SEEDS = 1000
 
 
 @dataclass(frozen=True)
-class Try:
+class Trial:
     """One setting: its numbers, the attention, the seed it is tried with."""
 
     number: int
@@ -30,7 +30,7 @@ class Try:
     seed: int = 0
 
 
-def budget(study: Study) -> int:
+def count_trials(study: Study) -> int:
     """Tries a variant and fold."""
     if study.search.kind == "none":
         return 1
@@ -39,7 +39,7 @@ def budget(study: Study) -> int:
     return study.search.tries
 
 
-def ranges(study: Study, variant: Variant | Baseline) -> dict[str, Range]:
+def search_space(study: Study, variant: Variant | Baseline) -> dict[str, Range]:
     """What is searched for a variant: the study's ranges, the method's own, those of the variant; not what is fixed.
 
     A baseline has ranges of its own.
@@ -48,17 +48,17 @@ def ranges(study: Study, variant: Variant | Baseline) -> dict[str, Range]:
         return dict(variant.search)
     own = {
         name: Range(number.low, number.high, number.log, number.default)
-        for name, number in method(variant.method).numbers.items()
+        for name, number in get_method(variant.method).numbers.items()
         if number.low < number.high
     }
     # What the study says of a number that this method lacks is for others; of the optimiser's, for all.
-    mine = {*own, *method(variant.method).numbers, *_shared(study, variant)}
+    mine = {*own, *get_method(variant.method).numbers, *_shared(study, variant)}
     shared = {name: given for name, given in study.search.numbers.items() if name in mine}
     found = {**own, **shared, **variant.search}
     return {name: found[name] for name in sorted(found) if name not in variant.numbers}
 
 
-def next_tries(study: Study, name: str, fold: int, told: Sequence[tuple[Try, float | None]] = ()) -> list[Try]:
+def next_trials(study: Study, name: str, fold: int, told: Sequence[tuple[Trial, float | None]] = ()) -> list[Trial]:
     """The tries of the next round; none when the budget is spent.
 
     Args:
@@ -67,7 +67,7 @@ def next_tries(study: Study, name: str, fold: int, told: Sequence[tuple[Try, flo
         fold: number of the fold, for which a learning sampler learns by itself.
         told: earlier tries with their validation scores (None for one that failed).
     """
-    variant, total = study.systems[name], budget(study)
+    variant, total = study.systems[name], count_trials(study)
     if len(told) >= total:
         return []
     if study.search.kind == "none":
@@ -82,12 +82,14 @@ def next_tries(study: Study, name: str, fold: int, told: Sequence[tuple[Try, flo
 
 def _first(study: Study, variant: Variant | Baseline) -> tuple[dict[str, float], str]:
     """The setting that every variant starts from: defaults, and where a range says so its start."""
-    started = {name: given.start for name, given in ranges(study, variant).items() if given.start is not None}
+    started = {name: given.start for name, given in search_space(study, variant).items() if given.start is not None}
     return {**started, **variant.numbers}, study.attentions[0] if variant.attention else ""
 
 
 def _grid(study: Study, variant: Variant) -> list[tuple[dict[str, float], str]]:
-    there = [name for name in study.search.grid if name in ranges(study, variant) or name in _shared(study, variant)]
+    there = [
+        name for name in study.search.grid if name in search_space(study, variant) or name in _shared(study, variant)
+    ]
     start, _ = _first(study, variant)
     return [
         ({**start, **dict(zip(there, values, strict=True))}, attention)
@@ -97,9 +99,9 @@ def _grid(study: Study, variant: Variant) -> list[tuple[dict[str, float], str]]:
 
 
 def _shared(study: Study, variant: Variant) -> set[str]:
-    from ..training.plan import OPTIMISER_NUMBERS
+    from ..training.plan import OPTIMISER_HYPERPARAMETERS
 
-    return ({*OPTIMISER_NUMBERS, *(study.training.augment or {})}) - set(variant.numbers)
+    return ({*OPTIMISER_HYPERPARAMETERS, *(study.training.augment or {})}) - set(variant.numbers)
 
 
 def _chosen(points: list[Any], total: int, seed: int) -> list[Any]:
@@ -110,23 +112,23 @@ def _chosen(points: list[Any], total: int, seed: int) -> list[Any]:
     return [points[0], *(points[at] for at in sorted(drawn))]
 
 
-def _cycled(points: list[tuple[dict[str, float], str]], total: int) -> list[Try]:
+def _cycled(points: list[tuple[dict[str, float], str]], total: int) -> list[Trial]:
     """Tries up to the budget: when the settings are through, they are tried again with other seeds."""
     made = []
     for number in range(total):
         numbers, attention = points[number % len(points)]
         again = number // len(points)
-        made.append(Try(number, numbers, attention, LATER_SEEDS + again if again else 0))
+        made.append(Trial(number, numbers, attention, LATER_SEEDS + again if again else 0))
     return made
 
 
 def _drawn(
-    study: Study, name: str, variant: Variant | Baseline, fold: int, told: list[tuple[Try, float | None]], count: int
-) -> list[Try]:
+    study: Study, name: str, variant: Variant | Baseline, fold: int, told: list[tuple[Trial, float | None]], count: int
+) -> list[Trial]:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    searched = ranges(study, variant)
+    searched = search_space(study, variant)
     space: dict[str, Any] = {
         number: optuna.distributions.FloatDistribution(given.low, given.high, log=given.log)
         for number, given in searched.items()
@@ -135,14 +137,14 @@ def _drawn(
     if variant.attention and len(study.attentions) > 1:
         space["attention"] = optuna.distributions.CategoricalDistribution(list(study.attentions))
     if not space:
-        return _cycled([_first(study, variant)], budget(study))[len(told) : len(told) + count]
+        return _cycled([_first(study, variant)], count_trials(study))[len(told) : len(told) + count]
     learning = study.search.sampler == "tpe"
     place = [study.search.seed, name, len(told), *([fold] if learning else [])]
     seed = int.from_bytes(hashlib.sha256(repr(place).encode()).digest()[:4], "big")
     samplers = {
         "random": lambda: optuna.samplers.RandomSampler(seed=seed),
         "qmc": lambda: optuna.samplers.QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False),
-        "tpe": lambda: optuna.samplers.TPESampler(seed=seed, n_startup_trials=max(3, budget(study) // 4)),
+        "tpe": lambda: optuna.samplers.TPESampler(seed=seed, n_startup_trials=max(3, count_trials(study) // 4)),
     }
     import warnings
 
@@ -161,5 +163,5 @@ def _drawn(
             drawn = sampled.ask(fixed_distributions=space).params
             attention = drawn.pop("attention", attention)
             start = {**start, **drawn}
-        made.append(Try(number, start, attention))
+        made.append(Trial(number, start, attention))
     return made

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from .plan import Planner
 from .runs import Run
-from .search import Try, budget, next_tries
-from .store import Ended
+from .search import Trial, count_trials, next_trials
+from .store import RunStatus
 
 Key = tuple[str, int]
 
 
 @dataclass(frozen=True)
-class Choice:
+class Selection:
     """A variant's setting in a fold.
 
     ``tried`` won; ``scores`` are the validation scores of all tries (None for one that failed).
@@ -22,47 +22,49 @@ class Choice:
 
     variant: str
     fold: int
-    tried: Try
+    tried: Trial
     scores: tuple[float | None, ...]
 
 
-def tries_so_far(planner: Planner, ended: Mapping[str, Ended]) -> tuple[dict[Key, list[Try]], bool]:
+def plan_trials(planner: Planner, ended: Mapping[str, RunStatus]) -> tuple[dict[Key, list[Trial]], bool]:
     """All tries that are planned by now for each variant and fold, and whether the budget is spent.
 
     Round follows round: the next is drawn when the last has come to an end.
     """
-    planned: dict[Key, list[Try]] = {}
+    planned: dict[Key, list[Trial]] = {}
     complete = True
     for name in planner.study.systems:
         for fold in range(len(planner.ground.folds)):
-            made: list[Try] = []
-            while len(made) < budget(planner.study):
+            made: list[Trial] = []
+            while len(made) < count_trials(planner.study):
                 told = [(tried, score_of(planner, name, fold, tried, ended)) for tried in made]
                 if any(run_of(planner, name, fold, tried).id not in ended for tried in made):
                     complete = False
                     break
-                made += next_tries(planner.study, name, fold, told)
+                made += next_trials(planner.study, name, fold, told)
             planned[name, fold] = made
             complete = complete and all(run_of(planner, name, fold, tried).id in ended for tried in made)
     return planned, complete
 
 
-def choose(planner: Planner, tried: Mapping[Key, list[Try]], ended: Mapping[str, Ended]) -> dict[Key, Choice | None]:
+def select_trials(
+    planner: Planner, tried: Mapping[Key, list[Trial]], ended: Mapping[str, RunStatus]
+) -> dict[Key, Selection | None]:
     """The best try of each variant and fold, the first of equals; None where all failed."""
-    found: dict[Key, Choice | None] = {}
+    found: dict[Key, Selection | None] = {}
     for (name, fold), tries in tried.items():
         scores = tuple(score_of(planner, name, fold, each, ended) for each in tries)
         able = [(score, -number) for number, score in enumerate(scores) if score is not None]
-        found[name, fold] = Choice(name, fold, tries[-max(able)[1]], scores) if able else None
+        found[name, fold] = Selection(name, fold, tries[-max(able)[1]], scores) if able else None
     return found
 
 
-def final_seeds(planner: Planner, choice: Choice) -> list[int]:
+def final_seeds(planner: Planner, choice: Selection) -> list[int]:
     """Seeds of a choice's final runs: the one that it was tried with, and others."""
     return [choice.tried.seed, *range(1, planner.study.seeds)]
 
 
-def final_runs(planner: Planner, choices: Mapping[Key, Choice | None]) -> dict[Key, list[Run]]:
+def final_runs(planner: Planner, choices: Mapping[Key, Selection | None]) -> dict[Key, list[Run]]:
     """The runs that are reported, by variant and fold, one a seed."""
     return {
         key: [planner.student(choice.variant, choice.fold, choice.tried, seed) for seed in final_seeds(planner, choice)]
@@ -71,12 +73,12 @@ def final_runs(planner: Planner, choices: Mapping[Key, Choice | None]) -> dict[K
     }
 
 
-def run_of(planner: Planner, name: str, fold: int, tried: Try) -> Run:
+def run_of(planner: Planner, name: str, fold: int, tried: Trial) -> Run:
     """The run of a try."""
     return planner.student(name, fold, tried, tried.seed)
 
 
-def score_of(planner: Planner, name: str, fold: int, tried: Try, ended: Mapping[str, Ended]) -> float | None:
+def score_of(planner: Planner, name: str, fold: int, tried: Trial, ended: Mapping[str, RunStatus]) -> float | None:
     """Validation score of a try, None for one that failed or has not been trained."""
     found = ended.get(run_of(planner, name, fold, tried).id)
     return None if found is None or found.status != "done" else found.validation

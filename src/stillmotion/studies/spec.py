@@ -13,14 +13,14 @@ from typing import Annotated, Any, get_args
 from unicodedata import normalize
 
 from ..errors import UnknownName, UserError
-from ..methods import method
+from ..methods import get_method
 from ..names import require_distinct, require_file_name
-from ..networks import network, parse_attention
+from ..networks import get_network, parse_attention
 from ..networks.deepconvlstm import Recurrence
 from ..windows.protocols import count_of
 from . import written
 from .baselines import BASELINES, Baseline
-from .choices import REPEATS, Material, Networks, Privileged, Search, Split, Teaching, Training
+from .choices import REPEATS, Data, Networks, Privileged, Search, Split, Teaching, Training
 from .hyperparameters import check_hyperparameters
 from .variants import COMPANIONS, CONTROLS, VARIANTS, Variant
 
@@ -57,7 +57,7 @@ class Study:
     controls: bool = True
     baselines: tuple[str, ...] = tuple(BASELINES)
     score_test: bool = False
-    data: Material = field(default_factory=Material)
+    data: Data = field(default_factory=Data)
     privileged: Privileged = field(default_factory=Privileged)
     split: Split = field(default_factory=Split)
     networks: Networks = field(default_factory=Networks)
@@ -135,7 +135,7 @@ class Study:
         """The specification as TOML, whole or as differences from the defaults."""
         import tomli_w
 
-        return tomli_w.dumps(written.plain(self, changed=changed))
+        return tomli_w.dumps(written.to_table(self, changed=changed))
 
     def _check_names(self) -> None:
         """Names become files and folders: predictions, models, figures, the study's own folder."""
@@ -157,7 +157,7 @@ class Study:
         for key, names in (("student", (networks.student,)), ("teacher", () if self.scores else networks.teacher)):
             for name in names:
                 with written.named(f"{key} in [networks]"):
-                    network(name)
+                    get_network(name)
         if networks.recurrence not in ("", *get_args(Recurrence)):
             raise UnknownName("recurrence in [networks]", networks.recurrence, list(get_args(Recurrence)))
         with written.named("attention in [networks]"):
@@ -169,7 +169,7 @@ class Study:
         lone = len(self.networks.teacher) == 1 and self.scores is None
         alone = lone and teaching.seeds == 1 and teaching.targets == "in-sample"
         for name, variant in {**self.variant, **self.all_variants}.items():
-            taught = method(variant.method)
+            taught = get_method(variant.method)
             if taught.teacher_taps and variant.teacher == "none":
                 raise UserError(
                     f"[variant.{name}] is taught by {variant.method}, which needs a teacher: say teacher, such as "
@@ -199,7 +199,7 @@ class Study:
                 "leave one of the two out."
             )
         for name, variant in self.all_variants.items():
-            if method(variant.method).trains_teacher:
+            if get_method(variant.method).trains_teacher:
                 raise UserError(
                     f"{name} runs both networks on the same windows, and [privileged] teachers see others: leave one "
                     f"of the two out."
@@ -220,7 +220,7 @@ def read_study(source: str | Path, *changes: str) -> Study:
     path = Path(source)
     if path.suffix != ".toml" and not path.exists():
         raise UserError(f"There is no study {text!r}; built in are {', '.join(built_in())}, or name a file NAME.toml.")
-    return study_of(_changed(written.parse(path), changes), str(path))
+    return study_of(_changed(written.read_toml(path), changes), str(path))
 
 
 def _changed(values: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
@@ -264,10 +264,10 @@ def study_of(values: Mapping[str, Any], place: str) -> Study:
     own = tables.get("variant", {})
     if isinstance(own, dict):
         tables["variant"] = {
-            name: {**written.plain(VARIANTS[name], changed=True), **table}
+            name: {**written.to_table(VARIANTS[name], changed=True), **table}
             if name in VARIANTS and isinstance(table, dict)
             else table
             for name, table in own.items()
         }
     with written.named(place):
-        return written.read(Study, tables, place)
+        return written.from_table(Study, tables, place)

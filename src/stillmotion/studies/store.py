@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..files import atomic_write, name_write_errors
-from ..training import Outcome
-from .runs import Run, Squad
+from ..training import RunResult
+from .runs import FleetPlan, Run
 from .sealed import SealedFile
 
 VERSION = 2
@@ -51,7 +51,7 @@ class DamagedFleet(UserError):
 
 
 @dataclass(frozen=True)
-class Ended:
+class RunStatus:
     """A run that came to an end: status ``done`` or ``failed`` (and why), validation score, epochs, seconds."""
 
     run: str
@@ -116,7 +116,7 @@ class Store:
 
     # Plans.
 
-    def plan(self, squads: Sequence[Squad]) -> list[Squad]:
+    def plan(self, squads: Sequence[FleetPlan]) -> list[FleetPlan]:
         """Write down fleets before they train, but for runs that an earlier plan holds; all unfinished fleets of them.
 
         A fleet that was planned keeps its members, their order and its size, whoever goes on with it.
@@ -127,7 +127,7 @@ class Store:
                 fresh = [run for run in squad.runs if run.id not in planned]
                 if not fresh:
                     continue
-                kept = squad if len(fresh) == len(squad.runs) else Squad(squad.phase, tuple(fresh), squad.size)
+                kept = squad if len(fresh) == len(squad.runs) else FleetPlan(squad.phase, tuple(fresh), squad.size)
                 self._file.execute(
                     "INSERT INTO fleets (id, phase, size) VALUES (?, ?, ?)", (kept.id, kept.phase, kept.size)
                 )
@@ -139,13 +139,13 @@ class Store:
             wanted = {run.id for squad in squads for run in squad.runs}
             return [squad for squad in self.unfinished() if wanted & {run.id for run in squad.runs}]
 
-    def unfinished(self) -> list[Squad]:
+    def unfinished(self) -> list[FleetPlan]:
         """Planned fleets that have not come to an end, in the order of the plan."""
         found = []
         rows = self._file.execute("SELECT id, phase, size FROM fleets WHERE status != 'done' ORDER BY rowid").fetchall()
         for fleet, phase, size in rows:
             whole = self._file.execute("SELECT whole FROM runs WHERE fleet = ? ORDER BY place", (fleet,))
-            squad = Squad(phase, tuple(_run(kept) for (kept,) in _json(whole)), size)
+            squad = FleetPlan(phase, tuple(_run(kept) for (kept,) in _json(whole)), size)
             # A fleet that was planned with other code is another fleet now, and planned anew.
             if squad.id == fleet:
                 found.append(squad)
@@ -167,7 +167,9 @@ class Store:
 
     # Results.
 
-    def finish(self, squad: Squad, outcomes: Sequence[Outcome], seconds: float, versions: Mapping[str, str]) -> None:
+    def finish(
+        self, squad: FleetPlan, outcomes: Sequence[RunResult], seconds: float, versions: Mapping[str, str]
+    ) -> None:
         """Keep what became of a fleet: weights in a file of their own first, then all its rows at once."""
         sha256 = self._write(squad.id, outcomes)
         with self._file.change("fleets", "runs"):
@@ -189,7 +191,7 @@ class Store:
                 )
             self._end(squad.id, seconds, versions, sha256)
 
-    def fail(self, squad: Squad, reason: str, versions: Mapping[str, str]) -> None:
+    def fail(self, squad: FleetPlan, reason: str, versions: Mapping[str, str]) -> None:
         """Write down that a fleet cannot train, and why."""
         with self._file.change("fleets", "runs"):
             self._file.execute(
@@ -230,13 +232,13 @@ class Store:
                     (fleet,),
                 )
 
-    def ended(self) -> dict[str, Ended]:
+    def ended(self) -> dict[str, RunStatus]:
         """Every run that came to an end, by its id."""
         rows = self._file.execute(
             "SELECT id, status, validation, best_epoch, epochs, seconds, reason, fleet, place FROM runs "
             "WHERE status != 'planned'"
         )
-        return {row[0]: Ended(*row) for row in rows}
+        return {row[0]: RunStatus(*row) for row in rows}
 
     def history(self, run: str) -> list[dict[str, float]]:
         """A row an epoch: loss terms and validation score."""
@@ -363,7 +365,7 @@ class Store:
             (seconds, time.time(), json.dumps(dict(versions)), sha256, fleet),
         )
 
-    def _write(self, fleet: str, outcomes: Sequence[Outcome]) -> str:
+    def _write(self, fleet: str, outcomes: Sequence[RunResult]) -> str:
         """Write the weights of a fleet; the file's SHA-256."""
         arrays: dict[str, Any] = {}
         for place, outcome in enumerate(outcomes):
@@ -381,7 +383,7 @@ class Store:
         return hashlib.sha256(buffer.getbuffer()).hexdigest()
 
 
-def _row(run: Run, squad: Squad, place: int) -> tuple[Any, ...]:
+def _row(run: Run, squad: FleetPlan, place: int) -> tuple[Any, ...]:
     from dataclasses import asdict
 
     whole = json.dumps(asdict(run), sort_keys=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .record import read_record
+from .record import read_study_state
 from .runner import Runner
 from .spec import Study, read_study
 from .table import Results
@@ -43,6 +43,6 @@ def run_study(
 
 def open_study(folder: str | Path, *, data: str | Path | None = None) -> Results:
     """The table of a study's folder as it stands; nothing is trained."""
-    record = read_record(folder, data=data)
+    record = read_study_state(folder, data=data)
     record.store.close()
     return record.results

@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..evaluation import Interval, Tally, compare, macro_f1
-from ..evaluation.compare import Compared
-from ..networks import cost
+from ..evaluation import ConfusionMatrices, Interval, compare_variants, macro_f1
+from ..evaluation.compare import ComparedVariants
+from ..networks import network_cost
 from .baselines import Baseline
-from .leads import Lead, leads_of, teachers_by_fold
-from .partners import Partner, partners_of
+from .leads import TeacherGap, compute_teacher_gaps, teachers_by_fold
+from .partners import CoTrainedTeacher, compare_co_trained_teachers
 from .plan import Planner
 from .runs import Run
 from .scoring import pooled_reliability
-from .search import Try, budget
-from .selection import Choice, Key, final_runs, run_of
+from .search import Trial, count_trials
+from .selection import Key, Selection, final_runs, run_of
 from .spec import Study
-from .store import Ended, Store
+from .store import RunStatus, Store
 from .teachers import model_of
 
 #: Confusion counts by run and person, as the store gives them.
@@ -97,10 +97,10 @@ class Results:
     protocol: str
     leaks: bool
     people: int
-    leads: tuple[Lead, ...]
-    partners: tuple[Partner, ...]
+    leads: tuple[TeacherGap, ...]
+    partners: tuple[CoTrainedTeacher, ...]
     rows: tuple[Row, ...]
-    compared: Compared | None
+    compared: ComparedVariants | None
     looks: int
     complete: bool
     seconds: float
@@ -110,11 +110,11 @@ class Results:
         return asdict(self)
 
 
-def results(
+def compute_results(
     planner: Planner,
     store: Store,
-    tried: Mapping[Key, Sequence[Try]],
-    choices: Mapping[Key, Choice | None],
+    tried: Mapping[Key, Sequence[Trial]],
+    choices: Mapping[Key, Selection | None],
     *,
     test: bool,
     complete: bool,
@@ -128,7 +128,9 @@ def results(
     reference = study.compare[1] if study.compare else next(iter(study.all_variants))
     compared = None
     if tally is not None:
-        compared = compare(tally, against=reference if reference in tally.variants else None, apart=study.baselines)
+        compared = compare_variants(
+            tally, against=reference if reference in tally.variants else None, apart=study.baselines
+        )
     rows = [
         _row(planner, counts, name, tried, choices, finals, ended, compared if test else None, reference)
         for name in study.systems
@@ -159,8 +161,8 @@ def results(
         protocol=study.split.protocol,
         leaks=bool(planner.ground.leaks),
         people=len({person for fold in planner.ground.folds for person in fold.test_people}),
-        leads=tuple(leads_of(planner, store, choices, finals)),
-        partners=tuple(partners_of(planner, store, choices, finals, side)),
+        leads=tuple(compute_teacher_gaps(planner, store, choices, finals)),
+        partners=tuple(compare_co_trained_teachers(planner, store, choices, finals, side)),
         rows=tuple(rows),
         compared=compared if test else None,
         looks=len(store.looks()),
@@ -169,7 +171,9 @@ def results(
     )
 
 
-def tally_of(planner: Planner, counts: Counted, finals: Mapping[Key, Sequence[Run]], side: str) -> Tally | None:
+def tally_of(
+    planner: Planner, counts: Counted, finals: Mapping[Key, Sequence[Run]], side: str
+) -> ConfusionMatrices | None:
     """Confusion counts of the reported runs that have been counted, as the statistics want them."""
     study, ground = planner.study, planner.ground
     there = {name: runs for (name, _), runs in finals.items() if any(run.id in counts for run in runs)}
@@ -185,7 +189,7 @@ def tally_of(planner: Planner, counts: Counted, finals: Mapping[Key, Sequence[Ru
             for number, (own, person) in enumerate(people):
                 if own == fold and person in counts.get(run.id, {}):
                     table[names.index(name), seed, number] = counts[run.id][person]
-    return Tally(
+    return ConfusionMatrices(
         variants=tuple(names),
         seeds=tuple(range(study.seeds)),
         people=tuple(person if plain else f"{person} (fold {fold})" for fold, person in people),
@@ -199,11 +203,11 @@ def _row(
     planner: Planner,
     counts: Mapping[str, Counted],
     name: str,
-    tried: Mapping[Key, Sequence[Try]],
-    choices: Mapping[Key, Choice | None],
+    tried: Mapping[Key, Sequence[Trial]],
+    choices: Mapping[Key, Selection | None],
     finals: Mapping[Key, Sequence[Run]],
-    ended: Mapping[str, Ended],
-    compared: Compared | None,
+    ended: Mapping[str, RunStatus],
+    compared: ComparedVariants | None,
     reference: str,
 ) -> Row:
     study = planner.study
@@ -225,12 +229,12 @@ def _row(
         if against is not None:
             gain, p, verdict = against.difference, against.p_adjusted, against.verdict
     baseline = isinstance(variant, Baseline)
-    said = None if baseline else cost(model_of((runs or tries)[0], planner.ground))
+    said = None if baseline else network_cost(model_of((runs or tries)[0], planner.ground))
     return Row(
         variant=name,
         title=variant.title,
         role="reference" if name == reference else "baseline" if baseline else _role(study, name),
-        tries=len({run.id for run in tries}) // len(planner.ground.folds) if baseline else budget(study),
+        tries=len({run.id for run in tries}) // len(planner.ground.folds) if baseline else count_trials(study),
         seeds=study.seeds,
         params=None if said is None else said.params,
         flops=None if said is None else said.flops,
@@ -251,8 +255,8 @@ def _row(
 def _teacher_rows(
     planner: Planner,
     counts: Mapping[str, Counted],
-    ended: Mapping[str, Ended],
-    choices: Mapping[Key, Choice | None],
+    ended: Mapping[str, RunStatus],
+    choices: Mapping[Key, Selection | None],
     *,
     test: bool,
 ) -> list[Row]:
@@ -268,9 +272,9 @@ def _teacher_rows(
         interval = accuracy = None
         tally = tally_of_teachers(planner, counts["test"], members) if test and lone else None
         if tally is not None:
-            (standing,) = compare(tally).standings
+            (standing,) = compare_variants(tally).standings
             interval, accuracy = standing.macro_f1, standing.accuracy
-        said = cost(model_of(runs[0], planner.ground))
+        said = network_cost(model_of(runs[0], planner.ground))
         there = [ended[run.id] for run in dict.fromkeys(runs)]
         found.append(
             Row(
@@ -297,7 +301,9 @@ def _teacher_rows(
     return found
 
 
-def tally_of_teachers(planner: Planner, counts: Counted, members: Mapping[int, tuple[Run, ...]]) -> Tally | None:
+def tally_of_teachers(
+    planner: Planner, counts: Counted, members: Mapping[int, tuple[Run, ...]]
+) -> ConfusionMatrices | None:
     """Test counts of a teacher alone."""
     folds = planner.ground.folds
     people = [(fold, person) for fold in members for person in folds[fold].test_people]
@@ -308,7 +314,9 @@ def tally_of_teachers(planner: Planner, counts: Counted, members: Mapping[int, t
     if len(set(names)) < len(names):
         return None
     classes = planner.ground.windows.spec.classes
-    return Tally(("teacher",), (0,), names, tuple(str(fold) for fold, _ in people), classes, table[None, None])
+    return ConfusionMatrices(
+        ("teacher",), (0,), names, tuple(str(fold) for fold, _ in people), classes, table[None, None]
+    )
 
 
 def _pooled(
@@ -347,6 +355,6 @@ def _size(histories: Sequence[Sequence[Mapping[str, float]]]) -> str:
     return ""
 
 
-def _setting(choice: Choice) -> str:
+def _setting(choice: Selection) -> str:
     parts = [f"{name} {value:.3g}" for name, value in choice.tried.numbers.items()]
     return ", ".join([*parts, *([choice.tried.attention] if choice.tried.attention else [])]) or "defaults"

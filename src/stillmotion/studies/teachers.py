@@ -13,32 +13,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..methods import method
+from ..methods import get_method
 from ..methods.method import View
-from ..networks import build
+from ..networks import build_network
 from ..networks.heads import as_logits
 from ..training import Teacher
 from ..training.functional import Functional
 from ..training.lesson import teacher_network
-from .material import Ground
+from .material import StudyData
 from .plan import Planner
 from .runs import Run
 from .store import Store
 
-Answers = dict[str, NDArray[np.float32]]
+TapValues = dict[str, NDArray[np.float32]]
 #: Taps of a teacher, and what is made of them: methods that agree in both hear the same answers.
-Looks = tuple[tuple[str, ...], View | None]
+TeacherTaps = tuple[tuple[str, ...], View | None]
 
 
 @dataclass
-class Staff:
+class TeacherCache:
     """The teachers of a study; what each says to all windows is computed once."""
 
     planner: Planner
     store: Store
     scores: NDArray[np.float32] | None = None
-    _said: dict[tuple[str, Looks], Answers] = field(default_factory=dict, init=False)
-    _networks: dict[tuple[str, str, str, bool, Looks], Functional] = field(default_factory=dict, init=False)
+    _said: dict[tuple[str, TeacherTaps], TapValues] = field(default_factory=dict, init=False)
+    _networks: dict[tuple[str, str, str, bool, TeacherTaps], Functional] = field(default_factory=dict, init=False)
 
     def teacher(self, way: str, runs: Sequence[Run], *, live: bool = False) -> Teacher:
         """The teacher that these runs are together; the file of scores where there are none.
@@ -63,7 +63,7 @@ class Staff:
             weights, state = self.store.weights(runs[0].id)
             return Teacher(network, weights, state, name=name)
         classifier = None
-        if len(runs) == 1 and method(way).classifier is not None:
+        if len(runs) == 1 and get_method(way).classifier is not None:
             classifier = self.network(runs[0], way).classifier_of(self.store.weights(runs[0].id)[0])
         return Teacher(outputs=self._together(way, runs), classifier=classifier, name=name)
 
@@ -73,12 +73,12 @@ class Staff:
             return self.scores
         return self._together("rb-kd", runs)["logits"]
 
-    def _together(self, way: str, runs: Sequence[Run]) -> Answers:
+    def _together(self, way: str, runs: Sequence[Run]) -> TapValues:
         """The mean of what several say; of logits the logarithm of the mean probability."""
         said = [(run, self._answers(run, way)) for run in runs]
         if len(said) == 1:
             return said[0][1]
-        found: Answers = {}
+        found: TapValues = {}
         for tap in said[0][1]:
             shapes = {answers[tap].shape for _, answers in said if tap in answers}
             if len(shapes) > 1 or any(tap not in answers for _, answers in said):
@@ -98,33 +98,33 @@ class Staff:
         heard /= heard.sum(0)
         return np.asarray(np.einsum("tn...,tn->n...", values, heard), np.float32)
 
-    def _answers(self, run: Run, way: str) -> Answers:
+    def _answers(self, run: Run, way: str) -> TapValues:
         wanted = _looks(way)
         if (run.id, wanted) not in self._said:
             weights, state = self.store.weights(run.id)
             values = self.planner.ground.of(run).values
             self._said[run.id, wanted] = self.network(run, way).answers(weights, state, values)
-        said: Answers = self._said[run.id, wanted]
+        said: TapValues = self._said[run.id, wanted]
         return said
 
     def network(self, run: Run, way: str) -> Functional:
         """A run's network with the taps that a method wants of a teacher."""
         key = (run.network, run.attention, run.recurrence, run.privileged, _looks(way))
         if key not in self._networks:
-            self._networks[key] = teacher_network(model_of(run, self.planner.ground), method(way))
+            self._networks[key] = teacher_network(model_of(run, self.planner.ground), get_method(way))
         return self._networks[key]
 
 
-def _looks(way: str) -> Looks:
-    return method(way).teacher_taps, method(way).view
+def _looks(way: str) -> TeacherTaps:
+    return get_method(way).teacher_taps, get_method(way).view
 
 
-def model_of(run: Run, ground: Ground) -> keras.Model:
+def model_of(run: Run, ground: StudyData) -> keras.Model:
     """The network of a run, with its first weights."""
-    return build(run.network, ground.of(run).windows.spec, seed=run.seed, **run.options_of_network)
+    return build_network(run.network, ground.of(run).windows.spec, seed=run.seed, **run.options_of_network)
 
 
-def read_scores(path: Path, ground: Ground) -> tuple[NDArray[np.float32], str]:
+def read_scores(path: Path, ground: StudyData) -> tuple[NDArray[np.float32], str]:
     """Somebody's scores for every window, as logits, and the file's checksum.
 
     Args:
@@ -170,7 +170,7 @@ def read_scores(path: Path, ground: Ground) -> tuple[NDArray[np.float32], str]:
     return found.astype(np.float32), hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
-def _places(path: Path, table: Any, ground: Ground) -> NDArray[np.int64]:
+def _places(path: Path, table: Any, ground: StudyData) -> NDArray[np.int64]:
     """The study's window for each row of a table."""
     windows = ground.windows
     if "window" in table.column_names:
@@ -193,7 +193,7 @@ def _places(path: Path, table: Any, ground: Ground) -> NDArray[np.int64]:
     return rows
 
 
-def window_times(ground: Ground) -> list[tuple[str, float]]:
+def window_times(ground: StudyData) -> list[tuple[str, float]]:
     """(subject, seconds) of each window: its first sample in the person's recordings, one after the other."""
     windows = ground.windows
     first: dict[int, int] = {}

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 from ..errors import UnknownName, UserError
-from ..methods import method
+from ..methods import get_method
 from ..names import require_text
-from ..networks import network
+from ..networks import get_network
 from . import written
 from .choices import Range, Source
 
@@ -50,8 +50,8 @@ class Variant:
         for key in ("network", "assistant"):
             if getattr(self, key):
                 with written.named(f"{key} of a variant"):
-                    network(getattr(self, key))
-        method(self.method, **self.options)
+                    get_network(getattr(self, key))
+        get_method(self.method, **self.options)
         require_text(self.title, "title")
 
 
@@ -79,11 +79,11 @@ VARIANTS: dict[str, Variant] = {
     ),
     "self-distillation": Variant("rb-kd", teacher="self", title="the student's own answers from a first training"),
     **{
-        name: Variant(name, teacher="plain", title=method(name).title)
+        name: Variant(name, teacher="plain", title=get_method(name).title)
         for name in (*LOGIT_METHODS, *FEATURE_METHODS, "dml", "hmkd")
     },
     # Between the two sizes of the sources; a study with other networks names its own.
-    "takd": Variant("takd", teacher="assistant", assistant="deepconvlstm-mm", title=method("takd").title),
+    "takd": Variant("takd", teacher="assistant", assistant="deepconvlstm-mm", title=get_method("takd").title),
     "hmkd-output": Variant("hmkd", teacher="plain", numbers={"intermediate": 0.0}, title="HMKD, output level alone"),
     "hmkd-intermediate": Variant(
         "hmkd", teacher="plain", numbers={"output": 0.0}, title="HMKD, intermediate level alone"

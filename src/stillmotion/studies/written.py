@@ -23,7 +23,7 @@ Made = TypeVar("Made")
 LONGEST = 10_000
 
 
-def parse(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
     """The tables of a TOML file."""
     try:
         with path.open("rb") as file:
@@ -36,7 +36,7 @@ def parse(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} is not TOML: {problem}.") from None
 
 
-def read(kind: type[Made], values: Mapping[str, Any], place: str) -> Made:
+def from_table(kind: type[Made], values: Mapping[str, Any], place: str) -> Made:
     """A dataclass from a table.
 
     Args:
@@ -90,7 +90,7 @@ def named(place: str) -> Iterator[None]:
         raise
 
 
-def plain(value: Any, *, changed: bool = False) -> Any:
+def to_table(value: Any, *, changed: bool = False) -> Any:
     """Tables and plain values, ready for TOML; with ``changed`` only what differs from the defaults."""
     if is_dataclass(value) and not isinstance(value, type):
         table = {}
@@ -98,12 +98,12 @@ def plain(value: Any, *, changed: bool = False) -> Any:
             own = getattr(value, part.name)
             if own is None or (changed and not _required(part) and own == _default(part)):
                 continue
-            table[part.name.replace("_", "-")] = plain(own, changed=changed)
+            table[part.name.replace("_", "-")] = to_table(own, changed=changed)
         return table
     if isinstance(value, Mapping):
-        return {name: plain(each, changed=changed) for name, each in value.items()}
+        return {name: to_table(each, changed=changed) for name, each in value.items()}
     if isinstance(value, (tuple, list)):
-        return [plain(each, changed=changed) for each in value]
+        return [to_table(each, changed=changed) for each in value]
     return value
 
 
@@ -140,7 +140,7 @@ def _value(hint: Any, value: Any, place: str) -> Any:
             return value
         if not isinstance(value, Mapping):
             raise UserError(f"{place} must be a table, not {_short(value)}.")
-        return read(hint, value, place)  # type: ignore[arg-type]
+        return from_table(hint, value, place)  # type: ignore[arg-type]
     if origin is tuple:
         listed = [value] if isinstance(value, str) else value
         if not isinstance(listed, (list, tuple)):

@@ -7,7 +7,7 @@ Replicas of one student differ in seeds, folds and numbers as arrays; ``fit`` tr
 from .fit import Fitted, fit
 from .fleet import Fleet
 from .plan import PUBLISHED, Recipe, Replica
-from .standing import Outcome
+from .standing import RunResult
 from .teacher import Teacher
 
-__all__ = ["PUBLISHED", "Fitted", "Fleet", "Outcome", "Recipe", "Replica", "Teacher", "fit"]
+__all__ = ["PUBLISHED", "Fitted", "Fleet", "Recipe", "Replica", "RunResult", "Teacher", "fit"]

@@ -33,7 +33,7 @@ def fingerprint(plain: Mapping[str, Any], arrays: Iterable[Any]) -> str:
 def model_fingerprint(model: keras.Model) -> str:
     """Fingerprint of a model: its configuration, its weights, and the code of layers that are not Keras' own."""
     own = [class_code(kind) for kind in map(type, _layers(model)) if not kind.__module__.startswith("keras.")]
-    return fingerprint({"structure": structure(model), "code": own}, [np.asarray(each) for each in model.weights])
+    return fingerprint({"structure": model_structure(model), "code": own}, [np.asarray(each) for each in model.weights])
 
 
 def _layers(layer: keras.Layer) -> Iterator[keras.Layer]:
@@ -42,7 +42,7 @@ def _layers(layer: keras.Layer) -> Iterator[keras.Layer]:
         yield from _layers(inner)
 
 
-def structure(model: keras.Model) -> str:
+def model_structure(model: keras.Model) -> str:
     """The configuration of a model, the same whatever was built before it.
 
     Keras counts names up in a process (``dense_7``): here each is its rank among the names of its kind.

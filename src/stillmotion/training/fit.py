@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import UserError
 from ..methods import Method
-from ..methods import method as find_method
-from ..networks.normaliser import normaliser, set_statistics
+from ..methods import get_method as find_method
+from ..networks.normaliser import get_normaliser, set_statistics
 from ..networks.taps import count_classes
 from .arrays import check_labels, check_scores, check_windows, hold_out_subjects
 from .fleet import Fleet
@@ -138,7 +138,7 @@ def _check_validation(
 def _adapt(model: keras.Model, windows: NDArray[np.float32]) -> None:
     """Give a normaliser that has no statistics yet those of the training windows."""
     try:
-        layer = normaliser(model)
+        layer = get_normaliser(model)
     except UserError:
         return
     if np.allclose(np.asarray(layer.adapt_mean), 0) and np.allclose(np.asarray(layer.adapt_variance), 1):

@@ -15,21 +15,21 @@ from numpy.typing import ArrayLike
 from ..errors import UserError
 from ..evaluation import accuracy, macro_f1
 from ..interrupts import SAVING, saved_when_stopped
-from ..methods import Method, method, method_code
+from ..methods import Method, get_method, method_code
 from ..windows.augment import Places, check_kinds
 from . import checkpoint
 from .arrays import check_labels, check_windows
-from .fingerprint import fingerprint, structure
+from .fingerprint import fingerprint, model_structure
 from .functional import State, Vector
-from .lesson import prepare
-from .members import member_tables, resolve
+from .lesson import prepare_distillation
+from .members import make_replica_tables, resolve_hyperparameters
 from .memory import choose_size, on_accelerator, replica_bytes
 from .optimiser import Moments
 from .plan import Recipe, Replica, check_replicas
-from .program import SOUND, Learner, Member, Shared, compile_program
+from .program import SOUND, ReplicaInputs, Shared, TrainState, compile_program
 from .progress import Epoch, Progress
-from .slots import chosen, put, stacked, taken
-from .standing import Outcome, Slot, Standing
+from .slots import put_state, select_states, stack_states, take_state
+from .standing import FleetState, RunResult, Slot
 from .teacher import Teacher
 
 #: Replicas that share one matrix product where there is an accelerator; on a processor each goes alone.
@@ -82,7 +82,7 @@ class Fleet:
         every: float = 60.0,
         own_weights: bool = False,
     ) -> None:
-        self.method = method(teaching)
+        self.method = get_method(teaching)
         self.recipe = Recipe() if recipe is None else recipe
         check_kinds(self.recipe.augment)
         self.windows = check_windows(windows)
@@ -91,19 +91,21 @@ class Fleet:
         self.replicas = list(replicas)
         check_replicas(self.replicas, self.windows, self.labels, classes)
         in_step = live or bool(self.recipe.augment)
-        self.lesson = prepare(student, self.method, teachers, self.replicas, self.windows, classes, live=in_step)
+        self.lesson = prepare_distillation(
+            student, self.method, teachers, self.replicas, self.windows, classes, live=in_step
+        )
         self.student = self.lesson.student
         per_replica = replica_bytes(self.lesson.networks, self.recipe.batch, beside=self.lesson.beside.size)
         self.size = choose_size(size, len(self.replicas), per_replica, self.windows.nbytes)
         wanted = together or (TOGETHER_GPU if on_accelerator() else 1)
         self.together = min(wanted, self.size)
-        self.tables = member_tables(self.replicas, self.method, self.recipe, self.labels, classes)
+        self.tables = make_replica_tables(self.replicas, self.method, self.recipe, self.labels, classes)
         self.program = compile_program(self.lesson, self.recipe, classes=classes, places=places, together=self.together)
         self.shared = self._share()
         self.path = None if folder is None else Path(folder) / "fleet.ckpt"
-        self.averages = any(resolve(r, self.method, self.recipe)["average"] > 0 for r in self.replicas)
+        self.averages = any(resolve_hyperparameters(r, self.method, self.recipe)["average"] > 0 for r in self.replicas)
 
-    def train(self, progress: Progress | None = None) -> list[Outcome]:
+    def train(self, progress: Progress | None = None) -> list[RunResult]:
         """Train all replicas, from the checkpoint if there is one; outcomes in the order of the replicas."""
         show = Progress() if progress is None else progress
         if self.lesson.kept_convolutions:
@@ -150,7 +152,7 @@ class Fleet:
 
     # The parts of an epoch.
 
-    def _epoch(self, standing: Standing) -> dict[str, float]:
+    def _epoch(self, standing: FleetState) -> dict[str, float]:
         """Train and evaluate everyone alive for one epoch; the mean of each loss term over them."""
         import jax.numpy as jnp
 
@@ -177,11 +179,11 @@ class Fleet:
             for name, value in terms.items():
                 means[name] = means.get(name, 0.0) + value / len(alive)
         if better.any():
-            standing.best = chosen(better, learners, standing.best)
+            standing.best = select_states(better, learners, standing.best)
         standing.learners = learners._replace(broken=jnp.asarray(broken))
         return means
 
-    def _here(self, standing: Standing) -> tuple[Any, Any]:
+    def _here(self, standing: FleetState) -> tuple[Any, Any]:
         """Numbers of the slots, the alive ones first, and how many those are."""
         import jax.numpy as jnp
 
@@ -194,7 +196,7 @@ class Fleet:
 
         return jnp.asarray(self.tables.validation[[0 if slot is None else slot.replica for slot in slots]])
 
-    def _retire(self, standing: Standing) -> None:
+    def _retire(self, standing: FleetState) -> None:
         """Write down what became of those who have finished, and free their slots."""
         broken = np.asarray(standing.learners.broken)
         for number in standing.alive:
@@ -208,8 +210,8 @@ class Fleet:
             if failed:
                 names = (*self.program.terms, "the gradient", "an answer to the validation windows")
                 reason = f"{names[broken[number]]} was not a finite number in epoch {slot.epoch}"
-            best = taken(standing.best, number)
-            standing.outcomes[slot.replica] = Outcome(
+            best = take_state(standing.best, number)
+            standing.outcomes[slot.replica] = RunResult(
                 replica=slot.replica,
                 status="failed" if failed else "done",
                 reason=reason,
@@ -225,17 +227,17 @@ class Fleet:
             )
             standing.slots[number] = None
 
-    def _refill(self, standing: Standing) -> None:
+    def _refill(self, standing: FleetState) -> None:
         """Give free slots to those who wait, in the plan's order."""
         for number, slot in enumerate(standing.slots):
             if slot is None and standing.waiting:
                 replica = standing.waiting.pop(0)
                 standing.slots[number] = Slot(replica)
                 fresh = self._fresh(replica)
-                standing.learners = put(standing.learners, number, fresh)
-                standing.best = put(standing.best, number, fresh)
+                standing.learners = put_state(standing.learners, number, fresh)
+                standing.best = put_state(standing.best, number, fresh)
 
-    def _members(self, slots: list[Slot | None]) -> Member:
+    def _members(self, slots: list[Slot | None]) -> ReplicaInputs:
         """What every slot is told for its next epoch; an empty slot repeats the first replica and is not run."""
         import jax
         import jax.numpy as jnp
@@ -245,7 +247,7 @@ class Fleet:
         tables = self.tables
         steps = tables.steps[who]
         orders = [tables.order(self.replicas[r], epoch) for r, epoch in zip(who, epochs, strict=True)]
-        return Member(
+        return ReplicaInputs(
             order=jnp.asarray(np.stack(orders)),
             steps=jnp.asarray(steps),
             first_step=jnp.asarray(steps * np.array(epochs, np.int32)),
@@ -259,14 +261,14 @@ class Fleet:
 
     # Beginning and going on.
 
-    def _begin(self, *, judge: bool = True) -> Standing:
+    def _begin(self, *, judge: bool = True) -> FleetState:
         if judge:
             self.lesson.judge(self.replicas, self.windows, self.labels)
         slots: list[Slot | None] = [Slot(number) for number in range(self.size)]
-        learners = stacked([self._fresh(number) for number in range(self.size)])
-        return Standing(slots, list(range(self.size, len(self.replicas))), {}, learners, learners)
+        learners = stack_states([self._fresh(number) for number in range(self.size)])
+        return FleetState(slots, list(range(self.size, len(self.replicas))), {}, learners, learners)
 
-    def _fresh(self, number: int) -> Learner:
+    def _fresh(self, number: int) -> TrainState:
         """One replica before its first step."""
         replica = self.replicas[number]
         vector, state = self._first_weights(replica.seed)
@@ -286,7 +288,7 @@ class Fleet:
                 teacher_state = network.with_statistics(teacher_state, replica.mean, replica.std)
         vector = np.concatenate([vector, self.lesson.beside.flat(self.lesson.extras(replica.seed))])
         zero = np.zeros_like(vector)
-        return Learner(
+        return TrainState(
             weights=vector,
             moments=Moments(np.zeros((), np.float32), zero, zero),
             average=average,
@@ -313,7 +315,7 @@ class Fleet:
         classifiers = None if handed is None else (jnp.asarray(handed[0]), jnp.asarray(handed[1]))
         return Shared(jnp.asarray(self.windows), jnp.asarray(self.labels), taps, weights, state, classifiers)
 
-    def _report(self, standing: Standing, terms: dict[str, float], seconds: float, first: float, done: int) -> Epoch:
+    def _report(self, standing: FleetState, terms: dict[str, float], seconds: float, first: float, done: int) -> Epoch:
         here = [slot for slot in standing.slots if slot is not None]
         outcomes = standing.outcomes.values()
         longest = max((self.recipe.epochs - slot.epoch for slot in here), default=0)
@@ -339,13 +341,15 @@ class Fleet:
         plain = {
             "method": [self.method.name, self.method.chosen, method_code(self.method)],
             "recipe": self.recipe.to_dict(),
-            "student": structure(self.student.model),
-            "teacher": None if self.lesson.teacher is None else structure(self.lesson.teacher.model),
+            "student": model_structure(self.student.model),
+            "teacher": None if self.lesson.teacher is None else model_structure(self.lesson.teacher.model),
             "classes": self.classes,
             "places": self.places,
             "size": self.size,
             "together": self.together,
-            "replicas": [[r.seed, r.teacher, resolve(r, self.method, self.recipe), r.name] for r in self.replicas],
+            "replicas": [
+                [r.seed, r.teacher, resolve_hyperparameters(r, self.method, self.recipe), r.name] for r in self.replicas
+            ],
         }
         rows = [part for r in self.replicas for part in (r.train, r.validation, r.mean, r.std)]
         # The weights of one seed stand for those of all, and hold what no seed draws anew (a normaliser's statistics).
@@ -353,14 +357,14 @@ class Fleet:
         shared = [*self.shared.taps.values(), self.shared.teacher_weights, *self.shared.teacher_state]
         return fingerprint(plain, [self.windows, self.labels, *rows, vector, *state, *shared])
 
-    def _save(self, standing: Standing) -> None:
+    def _save(self, standing: FleetState) -> None:
         if self.path is None:
             return
         about, arrays = standing.stored()
         with SAVING:
             checkpoint.save(self.path, {"fingerprint": self._fingerprint, **about}, arrays)
 
-    def _resume(self) -> Standing | None:
+    def _resume(self) -> FleetState | None:
         found = None if self.path is None else checkpoint.load(self.path)
         if found is None:
             return None
@@ -370,4 +374,4 @@ class Fleet:
                 f"The checkpoint {self.path} belongs to another plan (data, replicas, recipe or fleet size differ); "
                 f"name another folder, or remove it."
             )
-        return Standing.restored(about, arrays, self._fresh(0))
+        return FleetState.restored(about, arrays, self._fresh(0))

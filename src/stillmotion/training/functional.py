@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from ..methods.method import View
 from ..networks.heads import gives_logits, refuse_probabilities
-from ..networks.initial import initial_weights
-from ..networks.normaliser import Normaliser, normaliser, statistics_index
+from ..networks.initial import draw_initial_weights
+from ..networks.normaliser import Normaliser, find_statistics, get_normaliser
 from ..networks.rewrite import kept_convolutions, rewrite
 from ..networks.taps import with_taps
 
@@ -137,19 +137,19 @@ class Functional:
         """The weights and state that the model has now; the random numbers of its dropout those of ``seed``."""
         values = {id(v): np.asarray(v) for v in (*self.trainable, *self.state)}
         if seed is not None:
-            drawn = zip(self.model.variables, initial_weights(self.model, seed), strict=True)
+            drawn = zip(self.model.variables, draw_initial_weights(self.model, seed), strict=True)
             values |= {id(v): value for v, value in drawn if v.name == "seed_generator_state"}
         return self._flat(values)
 
     def initial(self, seed: int) -> tuple[Vector, State]:
         """The weights and state that the model has under ``seed``."""
-        values = initial_weights(self.model, seed)
+        values = draw_initial_weights(self.model, seed)
         return self._flat({id(v): value for v, value in zip(self.model.variables, values, strict=True)})
 
     def with_statistics(self, state: State, mean: NDArray[np.float32], std: NDArray[np.float32]) -> State:
         """The state with the normaliser's mean and deviation put in."""
-        at_mean, at_variance = statistics_index(self.tapped)
-        if not isinstance(normaliser(self.tapped), Normaliser):
+        at_mean, at_variance = find_statistics(self.tapped)
+        if not isinstance(get_normaliser(self.tapped), Normaliser):
             raise UserError(
                 f"{self.model.name}: keras.layers.Normalization keeps its statistics as constants, so replicas cannot "
                 f"have their own: put it through networks.loop_friendly first."

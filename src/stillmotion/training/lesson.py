@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..methods import Method, Unfit, find_taps
+from ..methods import IncompatibleNetworks, Method, find_taps
 from ..methods.method import Extras, Shapes
-from ..networks.taps import tap_names
+from ..networks.taps import list_taps
 from .functional import Functional, Vector
 from .plan import Replica
-from .teacher import Teacher, answers, check_teachers, require_able, require_finite
+from .teacher import Teacher, check_teachers, predict_taps, require_able, require_finite
 
 
-class Beside:
+class AuxParams:
     """What is trained beside the networks, such as projectors, as one vector.
 
     Args:
@@ -57,7 +57,7 @@ class Beside:
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class DistillationSetup:
     """One method with its student and teachers.
 
     Args:
@@ -84,9 +84,9 @@ class Lesson:
         return {name: values.shape[2:] for name, values in self.cached.items()}
 
     @cached_property
-    def beside(self) -> Beside:
+    def beside(self) -> AuxParams:
         """What is trained beside the networks."""
-        return Beside(self.extras(0))
+        return AuxParams(self.extras(0))
 
     @property
     def networks(self) -> list[Functional]:
@@ -128,11 +128,11 @@ class Lesson:
                 require_finite(self.cached["logits"][number][learnt], name=teacher.name)
                 logits = self.cached["logits"][number][rows]
             else:
-                logits = answers(teacher, windows[rows], ["logits"])["logits"]
+                logits = predict_taps(teacher, windows[rows], ["logits"])["logits"]
             require_able(logits, labels[rows], name=teacher.name)
 
 
-def prepare(
+def prepare_distillation(
     model: keras.Model,
     method: Method,
     teachers: Sequence[Teacher],
@@ -141,7 +141,7 @@ def prepare(
     classes: int,
     *,
     live: bool,
-) -> Lesson:
+) -> DistillationSetup:
     """A lesson, checked: networks have the taps that the method wants, and fit the windows and classes.
 
     Args:
@@ -154,33 +154,33 @@ def prepare(
         live: the teacher answers inside the step.
     """
     if "student" in method.attention:
-        find_taps(["*_attention_*"], tap_names(model), method=method.name, network=model.name)
+        find_taps(["*_attention_*"], list_taps(model), method=method.name, network=model.name)
     student = student_network(model, method)
     student.require_fit(windows.shape[1:], classes)
     student.require_logits(*student.own(), windows)
     if not student.size:
         raise UserError(f"{model.name} has no weight to train: all its layers are frozen.")
     if not method.teacher_taps:
-        return Lesson(method, student, tuple(teachers), None, {})
+        return DistillationSetup(method, student, tuple(teachers), None, {})
     teachers = [_seen(teacher, method) for teacher in teachers]
     check_teachers(teachers, replicas, windows, classes, method=method.name)
     if live or method.trains_teacher:
-        lesson = Lesson(method, student, tuple(teachers), _network(method, teachers), {})
+        lesson = DistillationSetup(method, student, tuple(teachers), _network(method, teachers), {})
     else:
-        lesson = Lesson(method, student, tuple(teachers), None, _answered(method, teachers, windows))
+        lesson = DistillationSetup(method, student, tuple(teachers), None, _answered(method, teachers, windows))
     _ = lesson.beside  # taps that do not go together are found now
     return lesson if method.classifier is None else _handed_on(lesson)
 
 
 def student_network(model: keras.Model, method: Method) -> Functional:
     """A student's model as a function with the taps that a method wants."""
-    wanted = find_taps(("logits", *method.student_taps), tap_names(model), **_who(method, model.name))
+    wanted = find_taps(("logits", *method.student_taps), list_taps(model), **_who(method, model.name))
     return Functional(model, sorted(wanted), method.view)
 
 
 def teacher_network(model: keras.Model, method: Method) -> Functional:
     """A teacher's model as a function with the taps that a method wants."""
-    found = find_taps(("logits", *method.teacher_taps), tap_names(model), **_who(method, model.name))
+    found = find_taps(("logits", *method.teacher_taps), list_taps(model), **_who(method, model.name))
     return Functional(model, sorted(found), method.view)
 
 
@@ -219,7 +219,7 @@ def _answered(
                 f"{teacher.name} answers {', '.join(names)} and {teachers[0].name} {', '.join(wanted[0])}: teachers of "
                 f"one fleet must answer the same."
             )
-    given = [answers(teacher, windows, wanted[0]) for teacher in teachers]
+    given = [predict_taps(teacher, windows, wanted[0]) for teacher in teachers]
     for name in wanted[0]:
         shapes = {each[name].shape for each in given}
         if len(shapes) > 1:
@@ -227,19 +227,19 @@ def _answered(
     return {name: np.stack([each[name] for each in given]) for name in wanted[0]}
 
 
-def _handed_on(lesson: Lesson) -> Lesson:
+def _handed_on(lesson: DistillationSetup) -> DistillationSetup:
     """The lesson with its teachers' classifiers; refused where a network has none, student or teacher."""
     name, student = lesson.method.name, lesson.student
     own = student.classifier_of(np.zeros(student.size, np.float32))
     if own is None or len(own[0]) != np.prod(student.tap_shapes["embedding"]):
-        raise Unfit(
+        raise IncompatibleNetworks(
             f"{name} writes over the student's classifier, and in {student.model.name} no dense layer leads from the "
             f"embedding to the logits."
         )
     known = [teacher.handed_on for teacher in lesson.teachers]
     for teacher, classifier in zip(lesson.teachers, known, strict=True):
         if classifier is None or len(classifier[0]) != np.prod(lesson.teacher_shapes["embedding"]):
-            raise Unfit(
+            raise IncompatibleNetworks(
                 f"{name} reuses the teacher's classifier, and of {teacher.name} no dense layer is known that leads "
                 f"from the embedding to the logits (several teachers together have none)."
             )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..errors import UnknownName
 from ..limits import POSITIVE
 from ..methods import Method
-from .plan import OPTIMISER_NUMBERS, Recipe, Replica
+from .plan import OPTIMISER_HYPERPARAMETERS, Recipe, Replica
 
 #: Windows that an evaluation looks at in one go.
 EVALUATION_BATCH = 256
@@ -21,7 +21,7 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
-class Tables:
+class ReplicaTables:
     """One row a replica.
 
     ``steps`` is the length of an epoch, ``numbers`` have a column each, ``class_weights`` and ``offset`` are (R, C),
@@ -44,9 +44,9 @@ class Tables:
         return np.resize(shuffled, (int(self.steps.max()), self.batch)).astype(np.int32)
 
 
-def resolve(replica: Replica, method: Method, recipe: Recipe) -> dict[str, float]:
+def resolve_hyperparameters(replica: Replica, method: Method, recipe: Recipe) -> dict[str, float]:
     """All numbers of a replica: those given, and defaults of the method, the optimiser and the augmentation."""
-    own = set(OPTIMISER_NUMBERS) | set(recipe.augment)
+    own = set(OPTIMISER_HYPERPARAMETERS) | set(recipe.augment)
     mine = {name: value for name, value in replica.numbers.items() if name in own}
     for name, value in mine.items():
         POSITIVE.check(value, name)
@@ -56,15 +56,15 @@ def resolve(replica: Replica, method: Method, recipe: Recipe) -> dict[str, float
             raise UnknownName("number", name, sorted({*own, *method.numbers}))
     # An augmentation that the recipe names and the replica gives no strength is off in it.
     off = dict.fromkeys(recipe.augment, 0.0)
-    return {**OPTIMISER_NUMBERS, **off, **method.resolve(rest), **mine}
+    return {**OPTIMISER_HYPERPARAMETERS, **off, **method.resolve(rest), **mine}
 
 
-def member_tables(
+def make_replica_tables(
     replicas: Sequence[Replica], method: Method, recipe: Recipe, labels: NDArray[Any], classes: int
-) -> Tables:
+) -> ReplicaTables:
     """The tables of a fleet."""
     steps = np.array([-(-len(replica.train) // recipe.batch) for replica in replicas], np.int32)
-    resolved = [resolve(replica, method, recipe) for replica in replicas]
+    resolved = [resolve_hyperparameters(replica, method, recipe) for replica in replicas]
     numbers = {name: np.array([row[name] for row in resolved], np.float32) for name in resolved[0]}
     weights, offsets = [], []
     for replica in replicas:
@@ -77,7 +77,7 @@ def member_tables(
     validation = np.full((len(replicas), batches * EVALUATION_BATCH), -1, np.int32)
     for row, replica in zip(validation, replicas, strict=True):
         row[: len(replica.validation)] = replica.validation
-    return Tables(
+    return ReplicaTables(
         batch=recipe.batch,
         steps=steps,
         numbers=numbers,

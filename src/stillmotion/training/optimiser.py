@@ -47,7 +47,7 @@ def adam(
     return weights - change - rate * numbers["weight_decay"] * decays * weights, Moments(step, first, second)
 
 
-def scheduled(rate: Array, step: Array, total: Array, *, schedule: str, warmup: float) -> Array:
+def scheduled_rate(rate: Array, step: Array, total: Array, *, schedule: str, warmup: float) -> Array:
     """Learning rate at ``step`` of ``total``: up from 0 over the share ``warmup``, then constant or a cosine to 0."""
     done = step / jnp.maximum(total, 1)
     if schedule == "cosine":

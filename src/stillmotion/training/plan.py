@@ -26,7 +26,7 @@ RECIPE_LIMITS = {
 
 #: Numbers that every replica has beside those of its method, with their defaults. ``clip`` 0 means no clipping,
 #: ``average`` is the decay of the moving average of weights (0: none).
-OPTIMISER_NUMBERS = {"learning_rate": 1e-3, "weight_decay": 0.0, "clip": 0.0, "average": 0.0, "smoothing": 0.0}
+OPTIMISER_HYPERPARAMETERS = {"learning_rate": 1e-3, "weight_decay": 0.0, "clip": 0.0, "average": 0.0, "smoothing": 0.0}
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from ..methods import Batch
 from ..methods.method import Shapes
 from ..windows.augment import Places, augment
 from .functional import OWN_LOSSES
-from .lesson import Lesson
-from .optimiser import Moments, adam, scheduled
+from .lesson import DistillationSetup
+from .optimiser import Moments, adam, scheduled_rate
 from .plan import Recipe
 
 Array = Any
@@ -23,7 +23,7 @@ Array = Any
 SOUND = -1
 
 
-class Learner(NamedTuple):
+class TrainState(NamedTuple):
     """What one replica carries from step to step; a fleet holds these with a leading replica axis.
 
     ``weights`` are the student's, the teacher's where it learns too, and what is trained beside them; ``broken`` is the
@@ -52,7 +52,7 @@ class Shared(NamedTuple):
     classifiers: tuple[Array, Array] | None = None
 
 
-class Member(NamedTuple):
+class ReplicaInputs(NamedTuple):
     """What one replica is told for an epoch; a fleet holds these with a leading replica axis.
 
     ``order`` (steps, B) are window numbers, ``steps`` how many of them count, ``first_step`` the steps done before,
@@ -81,12 +81,14 @@ class Program:
         terms: names of the loss terms, in the order of the sums.
     """
 
-    epoch: Callable[[Learner, Member, Shared, Array, Array], tuple[Learner, Array]]
-    evaluate: Callable[[Learner, Array, Shared, Array, Array], Array]
+    epoch: Callable[[TrainState, ReplicaInputs, Shared, Array, Array], tuple[TrainState, Array]]
+    evaluate: Callable[[TrainState, Array, Shared, Array, Array], Array]
     terms: tuple[str, ...]
 
 
-def compile_program(lesson: Lesson, recipe: Recipe, *, classes: int, places: Places = (), together: int = 1) -> Program:
+def compile_program(
+    lesson: DistillationSetup, recipe: Recipe, *, classes: int, places: Places = (), together: int = 1
+) -> Program:
     """Build the programs for one lesson and recipe.
 
     An epoch of all replicas is one program, unless a network holds convolutions that XLA computes well only outside of
@@ -103,14 +105,14 @@ def compile_program(lesson: Lesson, recipe: Recipe, *, classes: int, places: Pla
     student = lesson.student
     step = partial(_step, lesson, recipe, classes, places)
 
-    def epoch_of(learner: Learner, member: Member, shared: Shared) -> tuple[Learner, Array]:
-        def body(carry: Learner, row: tuple[Array, Array]) -> tuple[Learner, Array]:
+    def epoch_of(learner: TrainState, member: ReplicaInputs, shared: Shared) -> tuple[TrainState, Array]:
+        def body(carry: TrainState, row: tuple[Array, Array]) -> tuple[TrainState, Array]:
             return step(carry, row[0], row[1], member, shared)
 
         learner, terms = jax.lax.scan(body, learner, (jnp.arange(member.order.shape[0]), member.order))
         return learner, terms.sum(0)
 
-    def counted(counts: Array, learner: Learner, row: Array, shared: Shared) -> Array:
+    def counted(counts: Array, learner: TrainState, row: Array, shared: Shared) -> Array:
         weights = learner.average if learner.average.size else learner.weights
         x = shared.windows[jnp.maximum(row, 0)]
         taps, _ = student.apply(weights[: student.size], learner.state, x, training=False)
@@ -119,7 +121,7 @@ def compile_program(lesson: Lesson, recipe: Recipe, *, classes: int, places: Pla
         answered = (row >= 0) & jnp.isfinite(taps["logits"]).all(-1)
         return counts.at[true, guess].add(answered.astype(jnp.int32))
 
-    def counts_of(learner: Learner, order: Array, shared: Shared) -> Array:
+    def counts_of(learner: TrainState, order: Array, shared: Shared) -> Array:
         def body(counts: Array, row: Array) -> tuple[Array, None]:
             return counted(counts, learner, row, shared), None
 
@@ -136,12 +138,14 @@ def compile_program(lesson: Lesson, recipe: Recipe, *, classes: int, places: Pla
 
 
 def _step_by_step(
-    step: Callable[..., tuple[Learner, Array]], counted: Callable[..., Array], terms: int, classes: int
+    step: Callable[..., tuple[TrainState, Array]], counted: Callable[..., Array], terms: int, classes: int
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """An epoch and an evaluation as loops over compiled steps, one replica after the other."""
 
     @jax.jit
-    def one_step(learner: Learner, sums: Array, number: Array, member: Member, shared: Shared) -> tuple[Learner, Array]:
+    def one_step(
+        learner: TrainState, sums: Array, number: Array, member: ReplicaInputs, shared: Shared
+    ) -> tuple[TrainState, Array]:
         learner, values = step(learner, number, member.order[number], member, shared)
         return learner, sums + values
 
@@ -149,7 +153,9 @@ def _step_by_step(
     taken = jax.jit(lambda tree, at: jax.tree.map(lambda leaf: leaf[at], tree))
     put = jax.jit(lambda tree, at, one: jax.tree.map(lambda leaves, leaf: leaves.at[at].set(leaf), tree, one))
 
-    def epoch(learners: Learner, members: Member, shared: Shared, slots: Array, alive: Array) -> tuple[Learner, Array]:
+    def epoch(
+        learners: TrainState, members: ReplicaInputs, shared: Shared, slots: Array, alive: Array
+    ) -> tuple[TrainState, Array]:
         sums = jnp.zeros((learners.weights.shape[0], terms))
         for at in slots[: int(alive)]:
             learner, member = taken((learners, members), at)
@@ -159,7 +165,7 @@ def _step_by_step(
             learners, sums = put((learners, sums), at, (learner, total))
         return learners, sums
 
-    def evaluate(learners: Learner, orders: Array, shared: Shared, slots: Array, alive: Array) -> Array:
+    def evaluate(learners: TrainState, orders: Array, shared: Shared, slots: Array, alive: Array) -> Array:
         counts = jnp.zeros((learners.weights.shape[0], classes, classes), jnp.int32)
         for at in slots[: int(alive)]:
             learner, order = taken((learners, orders), at)
@@ -179,12 +185,12 @@ def _over_groups(work: Callable[..., Any], together: int) -> Callable[..., Any]:
     is compiled again. Slots are (R,) slot numbers, the alive ones first, padded with R.
     """
 
-    def run(learners: Learner, told: Any, shared: Shared, slots: Array, alive: Array) -> Any:
+    def run(learners: TrainState, told: Any, shared: Shared, slots: Array, alive: Array) -> Any:
         one = jax.eval_shape(lambda pair: work(*pair, shared), jax.tree.map(lambda leaf: leaf[0], (learners, told)))
         replicas = learners.weights.shape[0]
         empty = jax.tree.map(lambda leaf: jnp.zeros((replicas, *leaf.shape), leaf.dtype), one)
         # An epoch hands learners on: those of slots that are not alive must come through.
-        results = (learners, empty[1]) if isinstance(one, tuple) and isinstance(one[0], Learner) else empty
+        results = (learners, empty[1]) if isinstance(one, tuple) and isinstance(one[0], TrainState) else empty
 
         def group(number: Array, results: Any) -> Any:
             if together == 1:
@@ -202,7 +208,7 @@ def _over_groups(work: Callable[..., Any], together: int) -> Callable[..., Any]:
     return run
 
 
-def term_names(lesson: Lesson, classes: int) -> tuple[str, ...]:
+def term_names(lesson: DistillationSetup, classes: int) -> tuple[str, ...]:
     """Names of the loss terms that a method gives, found by tracing it without computing anything."""
 
     def trace() -> dict[str, Array]:
@@ -221,16 +227,16 @@ def term_names(lesson: Lesson, classes: int) -> tuple[str, ...]:
 
 
 def _step(
-    lesson: Lesson,
+    lesson: DistillationSetup,
     recipe: Recipe,
     classes: int,
     places: Places,
-    learner: Learner,
+    learner: TrainState,
     number: Array,
     rows: Array,
-    member: Member,
+    member: ReplicaInputs,
     shared: Shared,
-) -> tuple[Learner, Array]:
+) -> tuple[TrainState, Array]:
     """One step of one replica: the learner after it, and its loss terms."""
     student, learning = lesson.student, lesson.trained_teacher
     numbers = member.numbers
@@ -266,7 +272,7 @@ def _step(
         return terms.sum(), (terms, state, teacher_state)
 
     gradient, (terms, state, teacher_state) = jax.grad(loss, has_aux=True)(learner.weights)
-    rate = scheduled(
+    rate = scheduled_rate(
         numbers["learning_rate"],
         member.first_step + number,
         member.total,
@@ -291,10 +297,10 @@ def _step(
         (learner.weights, learner.moments, list(learner.state), list(learner.teacher_state)),
     )
     broken = jnp.where(active, fault, learner.broken)
-    return Learner(kept[0], kept[1], average, kept[2], kept[3], broken), jnp.where(active, terms, 0.0)
+    return TrainState(kept[0], kept[1], average, kept[2], kept[3], broken), jnp.where(active, terms, 0.0)
 
 
-def _with_classifier(lesson: Lesson, vector: Array, teacher: list[Array]) -> Array:
+def _with_classifier(lesson: DistillationSetup, vector: Array, teacher: list[Array]) -> Array:
     """All trained numbers, the student's classifier replaced by what the method makes of the teacher's."""
     assert lesson.method.classifier is not None
     assert lesson.student.classifier is not None

@@ -12,42 +12,42 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .program import Learner
+from .program import TrainState
 
 Array = Any
 
 
-def stacked(learners: Sequence[Learner]) -> Learner:
+def stack_states(learners: Sequence[TrainState]) -> TrainState:
     """One learner a slot, with a leading slot axis."""
-    whole: Learner = jax.device_put(jax.tree.map(lambda *leaves: np.stack(leaves), *learners))
+    whole: TrainState = jax.device_put(jax.tree.map(lambda *leaves: np.stack(leaves), *learners))
     return whole
 
 
-def taken(learners: Learner, at: int) -> Learner:
+def take_state(learners: TrainState, at: int) -> TrainState:
     """The learner in slot ``at``, in the computer's memory."""
-    one: Learner = jax.device_get(_at(learners, at))
+    one: TrainState = jax.device_get(_at(learners, at))
     return one
 
 
 @jax.jit
-def put(learners: Learner, at: Array, learner: Learner) -> Learner:
+def put_state(learners: TrainState, at: Array, learner: TrainState) -> TrainState:
     """The learners with ``learner`` in slot ``at``."""
-    whole: Learner = jax.tree.map(lambda leaves, leaf: leaves.at[at].set(leaf), learners, learner)
+    whole: TrainState = jax.tree.map(lambda leaves, leaf: leaves.at[at].set(leaf), learners, learner)
     return whole
 
 
 @jax.jit
-def chosen(where: Array, new: Learner, old: Learner) -> Learner:
+def select_states(where: Array, new: TrainState, old: TrainState) -> TrainState:
     """``new`` in the slots where ``where`` (slots,) holds, ``old`` in the rest."""
 
     def choose(one: Array, other: Array) -> Array:
         return jnp.where(where.reshape(-1, *[1] * (one.ndim - 1)), one, other)
 
-    whole: Learner = jax.tree.map(choose, new, old)
+    whole: TrainState = jax.tree.map(choose, new, old)
     return whole
 
 
 @jax.jit
-def _at(learners: Learner, at: Array) -> Learner:
-    one: Learner = jax.tree.map(lambda leaves: leaves[at], learners)
+def _at(learners: TrainState, at: Array) -> TrainState:
+    one: TrainState = jax.tree.map(lambda leaves: leaves[at], learners)
     return one

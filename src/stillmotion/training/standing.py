@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .functional import State, Vector
-from .program import Learner
+from .program import TrainState
 
 Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class RunResult:
     """What became of one replica.
 
     ``weights`` and ``state`` are those of its best epoch; ``teacher_weights`` and ``teacher_state`` likewise where the
@@ -49,7 +49,7 @@ class Slot:
 
 
 @dataclass
-class Standing:
+class FleetState:
     """Everything that changes while a fleet trains.
 
     ``slots`` hold who trains (None: nobody), ``waiting`` the replicas to come, ``learners`` the newest weights with a
@@ -58,19 +58,19 @@ class Standing:
 
     slots: list[Slot | None]
     waiting: list[int]
-    outcomes: dict[int, Outcome]
-    learners: Learner
-    best: Learner
+    outcomes: dict[int, RunResult]
+    learners: TrainState
+    best: TrainState
 
     @property
     def alive(self) -> list[int]:
         """Numbers of the slots in which somebody trains."""
         return [number for number, slot in enumerate(self.slots) if slot is not None]
 
-    def copy(self) -> Standing:
+    def copy(self) -> FleetState:
         """A standing of its own, to be changed while this one stays."""
         slots = [None if slot is None else replace(slot, history=list(slot.history)) for slot in self.slots]
-        return Standing(slots, list(self.waiting), dict(self.outcomes), self.learners, self.best)
+        return FleetState(slots, list(self.waiting), dict(self.outcomes), self.learners, self.best)
 
     def stored(self) -> tuple[dict[str, Any], Arrays]:
         """Plain values and arrays, ready for a checkpoint."""
@@ -95,14 +95,14 @@ class Standing:
         return about, arrays
 
     @classmethod
-    def restored(cls, about: dict[str, Any], arrays: Arrays, like: Learner) -> Standing:
+    def restored(cls, about: dict[str, Any], arrays: Arrays, like: TrainState) -> FleetState:
         """The inverse of ``stored``; ``like`` is any learner of the same shape."""
         import jax
         import jax.numpy as jnp
 
         leaves, shape = jax.tree.flatten(like)
 
-        def tree(name: str) -> Learner:
+        def tree(name: str) -> TrainState:
             stored = [jnp.asarray(arrays[f"{name}/{n}"]) for n in range(len(leaves))]
             return jax.tree.unflatten(shape, stored)  # type: ignore[no-any-return]
 
@@ -110,7 +110,7 @@ class Standing:
             return [arrays[name] for name in sorted(arrays) if name.startswith(f"{prefix}/")]
 
         outcomes = {
-            int(number): Outcome(
+            int(number): RunResult(
                 **{**kept, "history": tuple(kept["history"])},
                 weights=arrays[f"outcome/{number}/weights"],
                 teacher_weights=arrays[f"outcome/{number}/teacher_weights"],

@@ -18,7 +18,7 @@ from .plan import Replica
 Array = Any
 
 
-class Unable(UserError):
+class UselessTeacher(UserError):
     """A teacher that has nothing to teach."""
 
 
@@ -72,7 +72,7 @@ def check_teachers(
             raise UserError(f"{teacher.name} gives outputs {logits.shape[1:]}, and there are {classes} classes.")
 
 
-def answers(teacher: Teacher, windows: Array, taps: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+def predict_taps(teacher: Teacher, windows: Array, taps: Sequence[str]) -> dict[str, NDArray[np.float32]]:
     """A teacher's taps for all windows, computed once, in its inference mode.
 
     Args:
@@ -111,11 +111,11 @@ def require_able(logits: ArrayLike, labels: ArrayLike, *, name: str = "the teach
     values, truth = np.asarray(logits, np.float64), np.asarray(labels)
     require_finite(values, name=name)
     if np.ptp(values, axis=0).max() < 1e-6:
-        raise Unable(f"{name} gives the same answer to all {len(values)} windows: it cannot teach.")
+        raise UselessTeacher(f"{name} gives the same answer to all {len(values)} windows: it cannot teach.")
     right = float((values.argmax(1) == truth).mean())
     commonest = float(np.bincount(truth).max() / len(truth))
     if right <= commonest:
-        raise Unable(
+        raise UselessTeacher(
             f"{name} is right in {100 * right:.1f} % of {len(truth)} validation windows, the commonest class alone in "
             f"{100 * commonest:.1f} %: it has nothing to teach; train it longer or name another."
         )
@@ -126,4 +126,4 @@ def require_finite(logits: ArrayLike, *, name: str = "the teacher") -> None:
     """Refuse a teacher with an answer (n, C) that is not a finite number."""
     bad = ~np.isfinite(np.asarray(logits)).all(1)
     if bad.any():
-        raise Unable(f"{name} gives no finite number for {bad.sum()} of {len(bad)} windows: it cannot teach.")
+        raise UselessTeacher(f"{name} gives no finite number for {bad.sum()} of {len(bad)} windows: it cannot teach.")

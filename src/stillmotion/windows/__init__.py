@@ -5,12 +5,12 @@ proves that nothing crosses. ``fit_statistics`` is all that a normaliser may kno
 that learn none of their own.
 """
 
-from .audit import audit, audit_extents
+from .audit import audit_extents, audit_splits
 from .cut import cut
-from .features import Features, array_features, features
+from .features import Features, extract_array_features, extract_features
 from .findings import Audit, Finding
 from .folds import Fold, Splits, differences
-from .protocols import splits
+from .protocols import make_splits
 from .statistics import Statistics, fit_statistics
 from .views import Windows
 
@@ -22,12 +22,12 @@ __all__ = [
     "Splits",
     "Statistics",
     "Windows",
-    "array_features",
-    "audit",
     "audit_extents",
+    "audit_splits",
     "cut",
     "differences",
-    "features",
+    "extract_array_features",
+    "extract_features",
     "fit_statistics",
-    "splits",
+    "make_splits",
 ]

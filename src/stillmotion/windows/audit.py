@@ -21,7 +21,7 @@ from .stretches import Rows, Stretches, codes, lay_out
 from .views import Windows
 
 
-def audit(
+def audit_splits(
     windows: Windows,
     splits: Splits,
     *,

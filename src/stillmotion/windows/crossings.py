@@ -16,7 +16,7 @@ ADJECTIVE = ("training", "validation", "test")
 
 
 @dataclass(frozen=True)
-class Tally:
+class SharedRows:
     """How much of the test side training knows."""
 
     shared: int = 0
@@ -24,7 +24,7 @@ class Tally:
     people: int = 0
 
 
-def shared_rows(windows: Stretches, sides: Sequence[Rows], fold: int) -> tuple[list[Finding], Tally]:
+def shared_rows(windows: Stretches, sides: Sequence[Rows], fold: int) -> tuple[list[Finding], SharedRows]:
     """Raw rows and people on two sides of one fold; and, where people are shared, windows that touch.
 
     Args:
@@ -32,7 +32,7 @@ def shared_rows(windows: Stretches, sides: Sequence[Rows], fold: int) -> tuple[l
         sides: numbers of the training, validation and test windows.
         fold: its number, for the findings.
     """
-    found, tally = [], Tally()
+    found, tally = [], SharedRows()
     for judged, known in PAIRS:
         mine, theirs = sides[judged], sides[known]
         cover = Cover.of(windows.left[theirs], windows.right[theirs])
@@ -61,7 +61,7 @@ def shared_rows(windows: Stretches, sides: Sequence[Rows], fold: int) -> tuple[l
             )
             found.append(Finding("adjacent", "warning", fold, touching, text))
         if (judged, known) == (2, 0):
-            tally = Tally(len(hit), touching, len(who))
+            tally = SharedRows(len(hit), touching, len(who))
     return found, tally
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..errors import UnknownName, UserError
 from ..signals.recording import NULL, Dataset, Floats, Note
 from ..signals.spec import SignalSpec
-from .labels import window_labels
+from .labels import label_windows
 from .stretches import Rows, Stretches, expand, recording_stretches
 from .timing import require_even
 from .views import Windows
@@ -66,7 +66,7 @@ def cut(
     require_even(dataset, np.flatnonzero(count))
     recording, number = expand(np.zeros_like(count), count)
     starts = begin[recording] + number * spec.hop
-    labels = window_labels(dataset.labels, starts, spec)
+    labels = label_windows(dataset.labels, starts, spec)
     nulls = 0
     if null == "drop":
         keep = np.flatnonzero(labels != NULL)

@@ -28,7 +28,7 @@ class Features:
     names: tuple[str, ...]
 
 
-def features(windows: Windows, index: ArrayLike | None = None) -> Features:
+def extract_features(windows: Windows, index: ArrayLike | None = None) -> Features:
     """Compute the features of the windows that ``index`` selects (``fold.train``), all by default.
 
     Args:
@@ -57,7 +57,7 @@ def features(windows: Windows, index: ArrayLike | None = None) -> Features:
     groups = [channel.group for channel in spec.channels]
     step = max(1, BLOCK // (spec.window * len(spec.channels)))
     parts = [
-        array_features(
+        extract_array_features(
             windows.values(chosen[start : start + step]), rate=spec.rate, groups=groups, names=spec.channel_names
         )
         for start in range(0, max(len(chosen), 1), step)
@@ -65,7 +65,7 @@ def features(windows: Windows, index: ArrayLike | None = None) -> Features:
     return Features(np.concatenate([part.values for part in parts]), parts[0].names)
 
 
-def array_features(
+def extract_array_features(
     values: ArrayLike, *, rate: float, groups: Sequence[str] | None = None, names: Sequence[str] | None = None
 ) -> Features:
     """Compute the features of any windows.

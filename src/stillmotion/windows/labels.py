@@ -13,7 +13,7 @@ from .stretches import Rows, expand
 PAIRS_AT_ONCE = 1 << 17  # bounds memory where labels change at every sample
 
 
-def window_labels(labels: Labels, starts: Rows, spec: SignalSpec) -> Labels:
+def label_windows(labels: Labels, starts: Rows, spec: SignalSpec) -> Labels:
     """The label of each window by the policy of ``spec``; null (-1) where the policy finds none.
 
     ``majority``: the class with the most samples, the one that comes first in the window among equals. Null is

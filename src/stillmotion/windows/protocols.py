@@ -20,7 +20,7 @@ PROTOCOLS = ("published", "official", "subjects:k", "loso")
 PUBLISHED_TEST = PUBLISHED_VALIDATION = 0.15  # of all windows, then of the rest (Agac & Incel)
 
 
-def splits(
+def make_splits(
     windows: Windows,
     protocol: str,
     *,

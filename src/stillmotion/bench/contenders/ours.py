@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stillmotion.bench.contenders.user_models import USER_MODELS, user_model
-from stillmotion.networks import build
+from stillmotion.networks import build_network
 from stillmotion.training import Fleet, Recipe, Replica, Teacher
 from stillmotion.training.checkpoint import remove
 from stillmotion.training.functional import Functional
 from stillmotion.training.progress import Progress
-from stillmotion.training.teacher import answers
+from stillmotion.training.teacher import predict_taps
 
 Answer = dict[str, float]
 
@@ -48,10 +48,10 @@ def _epochs(
     kept: Answer = {}
     teachers = []
     if settings["task"] == "distil":
-        network = Functional(build(settings["teacher_name"], tuple(settings["shape"])), ["logits"])
+        network = Functional(build_network(settings["teacher_name"], tuple(settings["shape"])), ["logits"])
         weights, state = network.own()
         start = time.perf_counter()
-        logits = answers(Teacher(network, weights, state), windows, ["logits"])["logits"]
+        logits = predict_taps(Teacher(network, weights, state), windows, ["logits"])["logits"]
         # With its compilation: paid once per teacher and fold, not per epoch.
         kept["once"] = time.perf_counter() - start
         # Nobody has trained this teacher; a fleet would refuse it for that.
@@ -90,7 +90,11 @@ def _fleet(
     shape, count = tuple(settings["shape"]), settings["replicas"]
     chosen = np.arange(training, len(windows)) if training < len(windows) else np.arange(min(256, training))
     epochs = settings.get("epochs", 1000)
-    own = user_model(settings["name"], shape) if settings["name"] in USER_MODELS else build(settings["name"], shape)
+    own = (
+        user_model(settings["name"], shape)
+        if settings["name"] in USER_MODELS
+        else build_network(settings["name"], shape)
+    )
     return Fleet(
         own,
         "rb-kd" if teachers else "lm",

@@ -121,7 +121,7 @@ def _window(evidence: Evidence) -> int:
 
 def _maps(evidence: Evidence, place: int) -> list[Maps]:
     """Teachers first, then students: those of the first fold, first seed."""
-    from ...networks import tap_names, with_taps
+    from ...networks import list_taps, with_taps
 
     window = evidence.record.ground.values[place][None]
     # A teacher that sees other moments or sensors has no place under this window.
@@ -135,7 +135,7 @@ def _maps(evidence: Evidence, place: int) -> list[Maps]:
     found = []
     for name in (name for name in order if name in runs):
         model = evidence.record.examiner.model(runs[name])
-        wanted = [tap for tap in tap_names(model) if "_attention_" in tap]
+        wanted = [tap for tap in list_taps(model) if "_attention_" in tap]
         said = with_taps(model, wanted).predict_on_batch(window)
         # Spatial maps end in an axis of one.
         taps = {tap: np.asarray(said[tap], np.float32)[0] for tap in wanted}

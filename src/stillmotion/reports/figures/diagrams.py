@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from ...methods import TracedTerm, Unfit, method, trace_terms
-from ...networks import graph
+from ...methods import IncompatibleNetworks, TracedTerm, get_method, trace_terms
+from ...networks import read_graph
 from ...studies import Variant
 from ...studies.teachers import model_of
 from ...training.lesson import student_network, teacher_network
@@ -53,7 +53,7 @@ def diagrams(evidence: Evidence) -> list[Figure]:
 
 def _diagram(evidence: Evidence, name: str, variant: Variant) -> Figure:
     run, ground = evidence.first_runs[name], evidence.record.ground
-    way, model = method(variant.method, **variant.options), model_of(run, ground)
+    way, model = get_method(variant.method, **variant.options), model_of(run, ground)
     student, teacher = _stack(model, f"student: {run.network}"), None
     shapes, taught = student_network(model, way).tap_shapes, {}
     if variant.teacher != "none":
@@ -71,7 +71,7 @@ def _diagram(evidence: Evidence, name: str, variant: Variant) -> Figure:
     terms, note = [], ""
     try:
         terms = [term for term in trace_terms(way, shapes, taught, way.resolve(given)) if term.arrows]
-    except Unfit as problem:
+    except IncompatibleNetworks as problem:
         note = str(problem)
     if way.classifier is not None:
         note = "After every step the student's classifier is made anew from the teacher's."
@@ -116,7 +116,7 @@ def _stack(model: object, title: str) -> Stack:
     """The layers that hold weights, and attention where it sits."""
     layers: list[tuple[str, int]] = []
     places: dict[str, int] = {}
-    for node in graph(model).nodes:
+    for node in read_graph(model).nodes:
         if node.name.startswith(("channel_attention", "spatial_attention", "sensor_attention")):
             layers.append((node.name.replace("_", " "), 1))
         elif node.op in DRAWN and not node.name.startswith(("channel_", "spatial_", "sensor_")):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...studies import Partner
+from ...studies import CoTrainedTeacher
 from ..evidence import Evidence
 from ..figure import Figure, Marks, bare
 from ..palette import COLOURS, INK
@@ -54,7 +54,7 @@ def ensembles(evidence: Evidence) -> list[Figure]:
     ]
 
 
-def _draw_one(panel: Axes, mark: Marks, one: Partner) -> None:
+def _draw_one(panel: Axes, mark: Marks, one: CoTrainedTeacher) -> None:
     for place, (name, (mean, spread)) in enumerate(one.learnt.items()):
         (bar,) = panel.barh(place, 100 * mean, 0.62, color=SIDES[name.partition("/")[0]], alpha=0.85)
         mark(bar, one.variant, f"{one.variant}, {name}: {100 * mean:.1f} % ± {100 * spread:.1f}")

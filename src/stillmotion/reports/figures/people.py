@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...evaluation import rows_by_person
+from ...evaluation import rows_by_subject
 from ..evidence import Evidence
 from ..figure import Figure, Marks
 from ..heat import heat
@@ -19,7 +19,7 @@ def people(evidence: Evidence) -> list[Figure]:
     """One figure, a row a person (who is worst off for the reference first); none where nobody has been scored."""
     if evidence.tally is None:
         return []
-    rows = rows_by_person(evidence.tally)
+    rows = rows_by_subject(evidence.tally)
     variants = list(dict.fromkeys(str(row["variant"]) for row in rows))
     scores = {(str(row["subject"]), str(row["variant"])): float(row["macro_f1"]) for row in rows}
     windows = {str(row["subject"]): int(row["windows"]) for row in rows}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...evaluation import TriesCurve, best_of_tries
+from ...evaluation import ExpectedBest, expected_best
 from ..evidence import Evidence
 from ..figure import Figure, Marks, Value, bare
 from ..palette import colours
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 def tries(evidence: Evidence) -> list[Figure]:
     """One figure, a line a variant (mean over folds); none where each had a single try."""
-    found: dict[str, list[TriesCurve]] = {}
+    found: dict[str, list[ExpectedBest]] = {}
     searched = {line.name for line in evidence.lines if line.row.tries > 1}
     for (name, _), choice in sorted(evidence.record.choices.items()):
         scores = [score for score in choice.scores if score is not None] if choice and name in searched else []
         if len(scores) > 1:
-            found.setdefault(name, []).append(best_of_tries(scores))
+            found.setdefault(name, []).append(expected_best(scores))
     if not found:
         return []
     shades = colours(evidence.lines)

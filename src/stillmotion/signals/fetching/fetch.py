@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlparse
 from ...errors import DataWarning, UserError
 from ...files import scratch_folder, sweep_drafts
 from ...names import make_file_name
-from ..catalog import EMBEDDED, Reader, load, read_folder, reader
+from ..catalog import EMBEDDED, Reader, get_reader, load, read_folder
 from ..recording import Dataset
 from .checksums import Record, Sum, known, sums
 from .download import Progress, download
@@ -65,7 +65,7 @@ def fetch(
     Counts that differ from the card's are an error that shows both, before anything is put in its place. Checksums of
     public copies are compared and shown; those of the first sight are recorded and must hold from then on.
     """
-    module = reader(name)
+    module = get_reader(name)
     card = module.CARD
     if card.name == EMBEDDED:
         raise UserError(f"{card.name} is built in: there is nothing to fetch.")

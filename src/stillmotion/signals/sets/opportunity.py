@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ..card import Card
 from ..clocks import GAP_PERIODS
-from ..losses import bridge, runs
+from ..losses import fill_gaps, find_runs
 from ..recording import NULL, Dataset, Note, Recording
 from ..spec import Channel, SignalSpec
 from ..text import read_columns
@@ -166,7 +166,7 @@ def _recordings(path: Path, column: int, codes: Mapping[int, int], counted: dict
     made = []
     edges = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(samples)]
     for begin, end in itertools.pairwise(edges):
-        whole = bridge(samples[begin:end], units, counted=counted)
+        whole = fill_gaps(samples[begin:end], units, counted=counted)
         again = f" ({session[begin] + 1})" if session[begin] else ""
         made += [
             Recording(
@@ -177,7 +177,7 @@ def _recordings(path: Path, column: int, codes: Mapping[int, int], counted: dict
                 source=path.name,
                 offset=begin + start,
             )
-            for start, stop in runs(whole)
+            for start, stop in find_runs(whole)
         ]
     counted["recordings ended by a long loss"] = counted.get("recordings ended by a long loss", 0) + max(
         0, len(made) - len(edges) + 1

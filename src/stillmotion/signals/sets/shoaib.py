@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ..card import Card
 from ..clocks import GAP_PERIODS
-from ..losses import bridge, runs
+from ..losses import fill_gaps, find_runs
 from ..recording import Dataset, Note, Recording
 from ..spec import Channel, SignalSpec
 from ..text import read_columns
@@ -114,7 +114,7 @@ def _recordings(path: Path, counted: dict[str, int]) -> list[Recording]:
     units = [slice(9 * number, 9 * number + 9) for number in range(len(POSITIONS))]
     made = []
     for begin, end in itertools.pairwise(edges):
-        whole = bridge(samples[begin:end], units, counted=counted)
+        whole = fill_gaps(samples[begin:end], units, counted=counted)
         made += [
             Recording(
                 subject=match[1],
@@ -124,7 +124,7 @@ def _recordings(path: Path, counted: dict[str, int]) -> list[Recording]:
                 source=path.name,
                 offset=begin + start,
             )
-            for start, stop in runs(whole)
+            for start, stop in find_runs(whole)
         ]
     return made
 

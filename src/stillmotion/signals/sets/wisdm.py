@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ...errors import UserError
 from ..card import Card
-from ..clocks import GAP_PERIODS, Stretch, stretches
-from ..losses import runs
+from ..clocks import GAP_PERIODS, Stretch, split_at_gaps
+from ..losses import find_runs
 from ..recording import Dataset, Floats, Note, Recording, Times
 from ..spec import Channel, SignalSpec
 from ..text import BLOCK
@@ -242,7 +242,7 @@ def _pieces(
     rate = CARD.spec.rate
     seconds: Times = (stamps * NANOSECONDS).astype(np.float64)
     alone: list[tuple[int, int]] = []
-    for first, last in runs(stamps == 0):
+    for first, last in find_runs(stamps == 0):
         inside = first > 0 and last < len(stamps) and codes[first - 1] == codes[last] == codes[first]
         span = seconds[last] - seconds[first - 1] if inside else 0.0
         if inside and len(set(codes[first:last].tolist())) == 1 and 0 < span <= (last - first + GAP_PERIODS) / rate:
@@ -259,7 +259,7 @@ def _pieces(
     rows = np.flatnonzero(timed)
     found = [
         Stretch(piece.code, piece.session, int(rows[piece.row]), piece.seconds, piece.values)
-        for piece in stretches(codes[rows], seconds[rows], values[rows], rate=rate, counted=counted)
+        for piece in split_at_gaps(codes[rows], seconds[rows], values[rows], rate=rate, counted=counted)
     ]
     for first, last in alone:
         session = max((piece.session for piece in found if piece.row < first), default=1)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...errors import UserError
 from ..card import Card
-from ..clocks import join, stretches
+from ..clocks import join, split_at_gaps
 from ..recording import Dataset, Note, Recording
 from ..spec import Channel, SignalSpec
 from ..text import read_columns
@@ -111,8 +111,8 @@ def read(folder: Path, device: str = "") -> Dataset:
         subject = _NAME.fullmatch(path.name)[1]  # type: ignore[index]
         (codes, seconds, acc), (gyro_codes, gyro_seconds, gyro) = (sensor[person] for sensor in sensors)
         pieces = join(
-            stretches(codes, seconds, acc, rate=CARD.spec.rate, counted=counted),
-            stretches(gyro_codes, gyro_seconds, gyro, rate=CARD.spec.rate, counted=counted),
+            split_at_gaps(codes, seconds, acc, rate=CARD.spec.rate, counted=counted),
+            split_at_gaps(gyro_codes, gyro_seconds, gyro, rate=CARD.spec.rate, counted=counted),
             counted=counted,
         )
         recordings += [

@@ -14,7 +14,7 @@ UNITS = ("wrist", "waist", "pocket")
 
 
 @dataclass(frozen=True)
-class Person:
+class SimulatedSubject:
     """What stays the same in everything that one person does.
 
     Args:
@@ -44,13 +44,13 @@ class Person:
     worn: Mapping[str, Array]
 
 
-def draw_person(rng: np.random.Generator, name: str, activities: tuple[str, ...]) -> Person:
+def draw_subject(rng: np.random.Generator, name: str, activities: tuple[str, ...]) -> SimulatedSubject:
     """Draw a person. Height scales the levers; vigour, tempo and arm swing are shared by all gaits."""
     size = float(np.exp(0.06 * rng.standard_normal()))
     vigour, tempo, arms = rng.standard_normal(3)
     side = 1.0 if rng.random() < 0.7 else -1.0
     lean, tilt = np.radians(5.2) * rng.standard_normal(2)
-    return Person(
+    return SimulatedSubject(
         name=name,
         upper_arm=0.29 * size,
         forearm=0.25 * size,

@@ -9,11 +9,11 @@ import numpy as np
 
 from ...errors import UserError
 from ..recording import NULL, Dataset, Recording
-from .anatomy import UNITS, Person, draw_person, remounted
+from .anatomy import UNITS, SimulatedSubject, draw_subject, remounted
 from .card import CARD, CLASSES, RATE, VERSION
 from .motion import moved
 from .sensors import measured
-from .timeline import Timetable, agenda, timetable
+from .timeline import Timetable, agenda, make_timetable
 
 SESSIONS = 2
 
@@ -38,7 +38,7 @@ def generate(*, people: int = 24, seed: int = 0, minutes: float = 8.0, losses: b
     recordings = [
         part
         for number in range(1, people + 1)
-        for recording, _ in sessions(number, seed=seed, minutes=minutes)
+        for recording, _ in make_sessions(number, seed=seed, minutes=minutes)
         for part in (_torn(recording, number, seed) if losses else [recording])
     ]
     dataset = Dataset.of(CARD.name, CARD.spec, recordings)
@@ -47,17 +47,17 @@ def generate(*, people: int = 24, seed: int = 0, minutes: float = 8.0, losses: b
     return replace(dataset, fingerprint=made)
 
 
-def sessions(number: int, *, seed: int = 0, minutes: float = 8.0) -> Iterator[tuple[Recording, Timetable]]:
+def make_sessions(number: int, *, seed: int = 0, minutes: float = 8.0) -> Iterator[tuple[Recording, Timetable]]:
     """Both sessions of person ``number`` (from 1), each with the timetable that it carries out."""
     rng = np.random.default_rng([seed, number])
-    person = draw_person(rng, str(number), CLASSES)
+    person = draw_subject(rng, str(number), CLASSES)
     todo = agenda(rng)
     for session in range(1, SESSIONS + 1):
-        plan = timetable(rng, todo, 60.0 * minutes / SESSIONS)
+        plan = make_timetable(rng, todo, 60.0 * minutes / SESSIONS)
         yield _recorded(rng, person, plan, str(session)), plan
 
 
-def _recorded(rng: np.random.Generator, person: Person, plan: Timetable, session: str) -> Recording:
+def _recorded(rng: np.random.Generator, person: SimulatedSubject, plan: Timetable, session: str) -> Recording:
     worn = {unit: remounted(rng, person.worn[unit]) for unit in UNITS}
     samples = measured(rng, person, moved(rng, person, plan), worn).astype(np.float32)
     labels = np.full(len(samples), NULL, np.int16)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .anatomy import Person
+from .anatomy import SimulatedSubject
 from .paths import bursts, cycles
 from .postures import ABDUCTION, ELBOW, PRONATION, SHOULDER, with_arm
 from .rotation import Array
@@ -18,7 +18,9 @@ TO_CLAP = ((0.45, 0.10, 1.50, 0.05), (0.85, 0.30, 1.95, 0.35))
 TO_TYPE = ((0.40, 0.15, 1.45, 1.45), (0.55, 0.25, 1.20, 1.30))
 
 
-def sips(rng: np.random.Generator, person: Person, rest: Array, start: float, stop: float, habit: float) -> list[Key]:
+def sips(
+    rng: np.random.Generator, person: SimulatedSubject, rest: Array, start: float, stop: float, habit: float
+) -> list[Key]:
     """Drinking: raise, tilt the cup at the mouth, hold, untilt, lower, pause. The tilt is what tells it."""
     keys: list[Key] = []
     now = start + rng.uniform(0.2, 1.2)
@@ -34,7 +36,9 @@ def sips(rng: np.random.Generator, person: Person, rest: Array, start: float, st
         now = times[-1] + rng.uniform(0.2, 1.2)
 
 
-def bites(rng: np.random.Generator, person: Person, rest: Array, start: float, stop: float, habit: float) -> list[Key]:
+def bites(
+    rng: np.random.Generator, person: SimulatedSubject, rest: Array, start: float, stop: float, habit: float
+) -> list[Key]:
     """Eating: scoop at the plate, raise, put in, lower. The scoop's turn of the forearm is what tells it."""
     keys: list[Key] = []
     now = start + rng.uniform(0.2, 1.0)
@@ -52,7 +56,7 @@ def bites(rng: np.random.Generator, person: Person, rest: Array, start: float, s
 
 
 def reaches(
-    rng: np.random.Generator, person: Person, rest: Array, start: float, stop: float, every: float
+    rng: np.random.Generator, person: SimulatedSubject, rest: Array, start: float, stop: float, every: float
 ) -> list[Key]:
     """Movements of no class: to the face, to a thing, a look at the watch, a new rest, about ``every`` s apart."""
     keys: list[Key] = []
@@ -88,7 +92,9 @@ def shifts(rng: np.random.Generator, rest: Array, start: float, stop: float, siz
     return keys
 
 
-def brushing(rng: np.random.Generator, person: Person, n: int, dt: float, habit: float) -> tuple[Array, Array]:
+def brushing(
+    rng: np.random.Generator, person: SimulatedSubject, n: int, dt: float, habit: float
+) -> tuple[Array, Array]:
     """Brushing teeth: strokes at 2 to 4.2 Hz in bursts. Returns joints (4, n) of the arm, impacts (3, n)."""
     rate = (2.0 + 2.2 * habit) * np.exp(0.08 * rng.standard_normal())
     phase = 2 * np.pi * cycles(rng, n, dt, rate, 0.08)
@@ -98,7 +104,9 @@ def brushing(rng: np.random.Generator, person: Person, n: int, dt: float, habit:
     return joints, np.zeros((3, n))
 
 
-def clapping(rng: np.random.Generator, person: Person, n: int, dt: float, habit: float) -> tuple[Array, Array]:
+def clapping(
+    rng: np.random.Generator, person: SimulatedSubject, n: int, dt: float, habit: float
+) -> tuple[Array, Array]:
     """Clapping: 1.8 to 3.8 claps a second in bursts, an impact each. Returns joints (4, n), impacts (3, n)."""
     rate = (1.8 + 2.0 * habit) * np.exp(0.08 * rng.standard_normal())
     turns = cycles(rng, n, dt, rate, 0.05)
@@ -111,7 +119,7 @@ def clapping(rng: np.random.Generator, person: Person, n: int, dt: float, habit:
     return np.stack([0.04 * swing, 0.15 * swing, 0.05 * swing, 0.10 * swing]), impacts
 
 
-def typing(rng: np.random.Generator, person: Person, n: int, dt: float, habit: float) -> tuple[Array, Array]:
+def typing(rng: np.random.Generator, person: SimulatedSubject, n: int, dt: float, habit: float) -> tuple[Array, Array]:
     """Typing: key strokes at irregular times in bursts. Returns joints (4, n) of the arm, impacts (3, n)."""
     from scipy.signal import lfilter
 

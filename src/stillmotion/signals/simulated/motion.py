@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import gestures
-from .anatomy import Person
+from .anatomy import SimulatedSubject
 from .gait import LAWS, of_bout, strides
 from .paths import drift, through
 from .postures import (
@@ -51,7 +51,7 @@ class Motion:
     passed: Array
 
 
-def moved(rng: np.random.Generator, person: Person, plan: Timetable) -> Motion:
+def moved(rng: np.random.Generator, person: SimulatedSubject, plan: Timetable) -> Motion:
     """Carry out a timetable: poses in order, cycles on top of them, slow unrest over everything."""
     n = round(plan.seconds / DT)
     t = np.arange(n) * DT
@@ -71,7 +71,7 @@ def moved(rng: np.random.Generator, person: Person, plan: Timetable) -> Motion:
     return motion
 
 
-def _keys(rng: np.random.Generator, person: Person, plan: Timetable) -> list[gestures.Key]:
+def _keys(rng: np.random.Generator, person: SimulatedSubject, plan: Timetable) -> list[gestures.Key]:
     """Times and poses that the session passes through, in order."""
     keys: list[gestures.Key] = []
     changes = list(plan.changes)
@@ -109,7 +109,7 @@ def _restlessness(t: Array, plan: Timetable) -> Array:
     return np.interp(t, times, [RESTLESS[bout.posture] for bout in plan.bouts for _ in range(2)])
 
 
-def _rest(rng: np.random.Generator, person: Person, bout: Bout) -> Array:
+def _rest(rng: np.random.Generator, person: SimulatedSubject, bout: Bout) -> Array:
     """The pose around which a bout happens."""
     habit = person.habits.get(bout.activity, 0.5)
     pose = at_rest(rng, person, bout.posture, person.habits[STILL[bout.posture]])
@@ -138,7 +138,7 @@ def _swing_trunk(rng: np.random.Generator, motion: Motion, t: Array, change: Cha
     motion.joints[TILT, span] += 0.06 * rng.standard_normal() * np.sin(np.pi * u) ** 2
 
 
-def _walk(rng: np.random.Generator, person: Person, motion: Motion, bout: Bout) -> None:
+def _walk(rng: np.random.Generator, person: SimulatedSubject, motion: Motion, bout: Bout) -> None:
     span, envelope = _span(motion, bout, 0.7)
     n = len(envelope)
     gait = of_bout(rng, person.gaits[bout.activity])
@@ -172,7 +172,7 @@ def _heading(rng: np.random.Generator, rest: int, n: int) -> Array:
     return heading
 
 
-def _cycle(rng: np.random.Generator, person: Person, motion: Motion, bout: Bout) -> None:
+def _cycle(rng: np.random.Generator, person: SimulatedSubject, motion: Motion, bout: Bout) -> None:
     span, envelope = _span(motion, bout, 0.2)
     joints, impacts = CYCLES[bout.activity](rng, person, len(envelope), DT, person.habits[bout.activity])
     motion.joints[list(ARM), span] += joints * envelope

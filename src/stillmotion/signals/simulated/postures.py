@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from .anatomy import Person
+from .anatomy import SimulatedSubject
 from .rotation import Array
 
 Posture = Literal["stand", "sit", "lie"]
@@ -37,7 +37,7 @@ ARMS_AT_REST = {
 ON_THE_TABLE = (0.50, 0.15, 1.25, 1.20)
 
 
-def at_rest(rng: np.random.Generator, person: Person, posture: Posture, habit: float) -> Array:
+def at_rest(rng: np.random.Generator, person: SimulatedSubject, posture: Posture, habit: float) -> Array:
     """A pose (len(JOINTS),) in which the person could stay: the person's own way, differing a little each time."""
     pose = np.zeros(len(JOINTS))
     pose[LEAN], pose[TILT] = person.lean, person.tilt

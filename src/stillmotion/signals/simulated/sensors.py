@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .anatomy import UNITS, Person
+from .anatomy import UNITS, SimulatedSubject
 from .motion import DT, Motion
 from .postures import ABDUCTION, ELBOW, HIP, LEAN, PRONATION, SHOULDER, SPREAD, TILT, TWIST, YAW, X, Z
 from .rotation import Array, angular_velocity, conjugate, long_axis, product, rotate, second_difference, turned
@@ -19,7 +19,7 @@ NOISE = {"acc": 0.0035, "gyr": 0.006}  #: g and rad/s, white
 BIAS = {"acc": 0.012, "gyr": 0.010}  #: g and rad/s, standard deviation between sessions
 
 
-def measured(rng: np.random.Generator, person: Person, motion: Motion, worn: Mapping[str, Array]) -> Array:
+def measured(rng: np.random.Generator, person: SimulatedSubject, motion: Motion, worn: Mapping[str, Array]) -> Array:
     """What the three units read: (N // 2, 18) at 50 Hz, acceleration in g, angular velocity in rad/s.
 
     ``worn`` is the attitude (4,) of each unit on its segment in this session.
@@ -43,7 +43,7 @@ def read(q: Array, acceleration: Array) -> tuple[Array, Array]:
     return rotate(conjugate(q), felt), angular_velocity(q, DT)
 
 
-def segments(person: Person, motion: Motion) -> list[tuple[Array, Array]]:
+def segments(person: SimulatedSubject, motion: Motion) -> list[tuple[Array, Array]]:
     """Attitude (4, N) and acceleration (3, N) in m/s², in the world, of forearm, pelvis and thigh."""
     single = (part.astype(np.float32) for part in (motion.joints, motion.pelvis, motion.hand, motion.leg))
     j, pelvis, at_palm, at_pocket = single  # noise is far above what float32 loses, at half the time

@@ -66,7 +66,7 @@ class Timetable:
     changes: tuple[Change, ...]
 
 
-def timetable(rng: np.random.Generator, agenda: Iterator[str], seconds: float) -> Timetable:
+def make_timetable(rng: np.random.Generator, agenda: Iterator[str], seconds: float) -> Timetable:
     """Take activities from the agenda until the session is full. Labels' edges are off by 0.2 to 0.5 s."""
     bouts: list[Bout] = []
     changes: list[Change] = []

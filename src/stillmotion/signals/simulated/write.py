@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..filters import uci_har_signals
+from ..filters import make_uci_har_signals
 from ..recording import NULL, Dataset, Floats, Labels, Recording, Times
 from ..sets import hapt, uci_har, wisdm_2019
 from ..spec import SignalSpec
 from .card import CHANNELS, CLASSES, RATE
-from .generate import sessions
+from .generate import make_sessions
 from .timeline import Timetable
 
 G = 9.80665
@@ -64,7 +64,7 @@ def write_uci_har(folder: str | Path, *, people: int = 4, seed: int = 0, minutes
     for user, recording, activities in _at_waist(people, seed, minutes):
         part = "test" if str(user) in uci_har.CARD.official_test else "train"
         raw = recording.samples.astype(np.float64)
-        signals = np.concatenate(uci_har_signals(raw[:, :3], raw[:, 3:], rate=RATE), axis=1)
+        signals = np.concatenate(make_uci_har_signals(raw[:, :3], raw[:, 3:], rate=RATE), axis=1)
         kept = _as_printed(signals)
         for label, start, stop in label_runs(activities):
             count = (stop - start - uci_har.WINDOW) // uci_har.HOP + 1
@@ -109,7 +109,7 @@ def write_wisdm_2019(
         person = 1599 + number
         rng = np.random.default_rng([seed, number, 2])
         lines: dict[str, list[str]] = {"accel": [], "gyro": []}
-        for session, (recording, _) in enumerate(sessions(number, seed=seed, minutes=minutes), 1):
+        for session, (recording, _) in enumerate(make_sessions(number, seed=seed, minutes=minutes), 1):
             samples = recording.samples[:, WRIST].copy()
             samples[:, :3] *= np.float32(G)
             for label, start, stop in label_runs(recording.labels):
@@ -147,7 +147,7 @@ def _lines(person: int, letter: str, stamps: NDArray[np.int64], values: Floats) 
 def _at_waist(people: int, seed: int, minutes: float) -> Iterator[tuple[int, Recording, Labels]]:
     """Person, waist unit and HAPT's labels (0–11, -1) of every session."""
     for number in range(1, people + 1):
-        for recording, plan in sessions(number, seed=seed, minutes=minutes):
+        for recording, plan in make_sessions(number, seed=seed, minutes=minutes):
             waist = np.ascontiguousarray(recording.samples[:, WAIST])
             kept = Recording(recording.subject, recording.session, waist, recording.labels)
             yield number, kept, _body_labels(plan, len(waist))

@@ -12,7 +12,7 @@ from ..resample import resample
 from ..sets import opportunity
 from ..sets.opportunity_locomotion import POSTURES
 from .card import CARD, CHANNELS, CLASSES
-from .generate import sessions
+from .generate import make_sessions
 from .timeline import Timetable
 from .write import label_runs
 
@@ -39,7 +39,7 @@ def write_opportunity(
     recordings = []
     files = 0
     for user in range(1, people + 1):
-        for run, (whole, plan) in zip(("ADL1", "Drill"), sessions(user, seed=seed, minutes=minutes), strict=True):
+        for run, (whole, plan) in zip(("ADL1", "Drill"), make_sessions(user, seed=seed, minutes=minutes), strict=True):
             slow = resample(Dataset.of("simulated", CARD.spec, [whole]), opportunity.CARD.spec.rate).recordings[0]
             signal = np.rint(_units(slow.samples) * 1000)
             gestures = _gestures(slow.labels)

@@ -10,7 +10,7 @@ import numpy as np
 from ..recording import Dataset, Floats, Note, Recording
 from ..sets import shoaib
 from .card import CHANNELS, CLASSES
-from .generate import sessions
+from .generate import make_sessions
 from .write import G, label_runs
 
 #: Which simulated unit stands for each of Shoaib's positions.
@@ -37,7 +37,7 @@ def write_shoaib(folder: str | Path, *, people: int = 4, seed: int = 0, minutes:
     for user in range(1, people + 1):
         runs = [
             (NAMES[CLASSES[label]], whole.samples[start:stop])
-            for whole, _ in sessions(user, seed=seed, minutes=minutes)
+            for whole, _ in make_sessions(user, seed=seed, minutes=minutes)
             for label, start, stop in label_runs(whole.labels)
             if CLASSES[label] in NAMES
         ]

@@ -14,7 +14,7 @@ from ..recording import Dataset, Floats, Note, Recording, Times
 from ..resample import resample
 from ..sets import wisdm
 from .card import CARD, CHANNELS, CLASSES
-from .generate import sessions
+from .generate import make_sessions
 from .write import G, label_runs
 
 POCKET = [i for i, channel in enumerate(CHANNELS) if channel.position == "pocket" and channel.sensor == "acc"]
@@ -52,7 +52,7 @@ def write_wisdm(
     for user in range(1, people + 1):
         person = _Person(str(user))
         made.append(person)
-        for session, (whole, _) in enumerate(sessions(user, seed=seed, minutes=minutes), 1):
+        for session, (whole, _) in enumerate(make_sessions(user, seed=seed, minutes=minutes), 1):
             slow = resample(Dataset.of("simulated", CARD.spec, [whole]), wisdm.CARD.spec.rate).recordings[0]
             if session > 1:
                 _count(counted, "backward jumps of a clock, each a new session", 1)

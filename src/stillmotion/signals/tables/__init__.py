@@ -4,20 +4,20 @@
 ``proposal_for`` find that for a path, and ``read_table`` reads in bounded memory what ``table_files`` lists.
 """
 
-from .find import TABLES, is_table, mapping_for, proposal_for
+from .find import TABLES, find_mapping, is_table, proposal_for
 from .mapping import TableMap
-from .propose import Proposal, propose
-from .read import VERSION, read_table, table_files
+from .propose import Proposal, propose_mapping
+from .read import VERSION, list_table_files, read_table
 
 __all__ = [
     "TABLES",
     "VERSION",
     "Proposal",
     "TableMap",
+    "find_mapping",
     "is_table",
-    "mapping_for",
+    "list_table_files",
     "proposal_for",
-    "propose",
+    "propose_mapping",
     "read_table",
-    "table_files",
 ]

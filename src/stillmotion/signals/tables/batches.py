@@ -14,7 +14,7 @@ import numpy as np
 
 from ...errors import UnknownName, UserError
 from ..recording import Floats, Times
-from .dialect import MOST, NUMBER, Dialect, look, require_file, shown, wrong_encoding
+from .dialect import MOST, NUMBER, Dialect, detect_dialect, require_file, shown, wrong_encoding
 from .mapping import TIME_UNITS, Device, TableMap
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Batch:
         return len(self.values)
 
 
-def batches(
+def read_batches(
     path: Path, device: Device, table: TableMap, counted: dict[str, int], *, careful: bool = False
 ) -> Iterator[Batch]:
     """Rows of one file that belong to a device.
@@ -87,7 +87,9 @@ def columns_of(path: Path, table: TableMap) -> tuple[str, ...]:
 
 
 def _dialect(path: Path, table: TableMap) -> Dialect:
-    return look(path, delimiter=table.delimiter, decimal=table.decimal, encoding=table.encoding, heading=table.heading)
+    return detect_dialect(
+        path, delimiter=table.delimiter, decimal=table.decimal, encoding=table.encoding, heading=table.heading
+    )
 
 
 def _require(path: Path, device: Device, names: Sequence[str]) -> None:

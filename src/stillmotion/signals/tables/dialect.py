@@ -61,7 +61,7 @@ def shown(name: object) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
-def look(
+def detect_dialect(
     path: Path, *, delimiter: str = "", decimal: str = "", encoding: str = "", heading: tuple[str, ...] = ()
 ) -> Dialect:
     """Find out how a text table is written; what is given is taken as it is."""

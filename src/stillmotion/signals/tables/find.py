@@ -8,7 +8,7 @@ from typing import Any
 
 from ...errors import UserError
 from .mapping import TableMap, read_toml
-from .propose import Proposal, propose
+from .propose import Proposal, propose_mapping
 
 #: Endings of files that are tables, or say how to read one.
 TABLES = (".csv", ".tsv", ".txt", ".dat", ".gz", ".bz2", ".parquet", ".toml")
@@ -22,7 +22,7 @@ def is_table(name: str | Path, data: str | Path | None = None) -> bool:
     return path.suffix.lower() in TABLES or len(path.parts) > 1 or placed(path, data).exists()
 
 
-def mapping_for(
+def find_mapping(
     name: str | Path, given: TableMap | Mapping[str, Any] | str | Path | None = None, *, data: str | Path | None = None
 ) -> TableMap:
     """How to read the table at a path.
@@ -77,7 +77,7 @@ def proposal_for(
     path = placed(Path(name), data)
     if path.suffix == ".toml" or not path.is_file() or path.with_suffix(".toml").is_file():
         return None
-    return propose(path, known)
+    return propose_mapping(path, known)
 
 
 def placed(path: Path, data: str | Path | None) -> Path:

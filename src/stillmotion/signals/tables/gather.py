@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ...files import name_write_errors
 from ..clocks import GAP_PERIODS, STRAGGLER_SECONDS, highest_before
-from ..losses import bridge, runs
+from ..losses import fill_gaps, find_runs
 from ..recording import Floats, Labels, Times
 
 #: Rows that are moved at a time.
@@ -248,7 +248,7 @@ def _sound(values: Floats, units: Sequence[slice], counted: dict[str, int]) -> l
     infinite = np.isinf(values)
     if infinite.any():
         values[infinite] = np.nan
-    return runs(bridge(values, units, counted=counted))
+    return find_runs(fill_gaps(values, units, counted=counted))
 
 
 def _move(column: NDArray[Any], start: int, end: int, count: int) -> None:

@@ -16,7 +16,7 @@ from ...errors import UserError
 from ...names import is_text, make_visible, require_text
 from ..units import STANDARD_GRAVITY
 from .batches import NO_NUMBER, open_parquet, parquet_batches, parquet_names
-from .dialect import NAMES, look
+from .dialect import NAMES, detect_dialect
 from .mapping import TIME_UNITS, TableMap, as_toml
 
 WORDS = {
@@ -93,7 +93,7 @@ class Proposal:
         return {"mapping": dict(self.values), "missing": list(self.missing), "remarks": list(self.remarks)}
 
 
-def propose(path: str | Path, known: Mapping[str, Any] | None = None) -> Proposal:
+def propose_mapping(path: str | Path, known: Mapping[str, Any] | None = None) -> Proposal:
     r"""Propose how to read a table, from a look at its first rows.
 
     Args:
@@ -151,7 +151,7 @@ Cells = dict[str, Sequence[Any]]
 
 
 def _text(path: Path, known: Mapping[str, Any]) -> tuple[tuple[str, ...], Cells, list[str]]:
-    dialect = look(
+    dialect = detect_dialect(
         path,
         **{key: str(known.get(key, "")) for key in ("delimiter", "decimal", "encoding")},
         heading=tuple(known.get("heading", ())),

@@ -20,7 +20,7 @@ from ..cache import cache_root
 from ..clocks import Stretch, join
 from ..recording import NULL, Dataset, Labels, Note, Recording
 from ..spec import SignalSpec
-from .batches import Batch, Unreadable, batches
+from .batches import Batch, Unreadable, read_batches
 from .dialect import shown
 from .gather import Gathered, Gatherer, Piece
 from .mapping import NO_LABEL, PLACES, Device, TableMap
@@ -34,7 +34,7 @@ MOST_LABELS = 1000
 CHUNK = 1 << 20
 
 
-def table_files(table: TableMap) -> list[Path]:
+def list_table_files(table: TableMap) -> list[Path]:
     """Every file that a mapping reads, each once."""
     return list(dict.fromkeys(path for device in table.devices for path, _ in _files(table, device)))
 
@@ -123,7 +123,7 @@ def _gathered(
             known = {"subject": said.get("subject", "1"), "session": session, "label": said.get("label", "")}
 
             def take(path: Path, known: Mapping[str, str], *, careful: bool) -> None:
-                for batch in batches(path, device, table, counted, careful=careful):
+                for batch in read_batches(path, device, table, counted, careful=careful):
                     _add(gatherer, batch, device, known, people, sessions, words)
 
             mark = gatherer.begin(number)

@@ -32,7 +32,7 @@ $(RAY_READY): requirements-ray.lock $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-ray.lock
 	@touch $(RAY_READY)
 
-demo: $(READY)  ## the five variants on simulated people, trained and compared, in out/demo
+demo: $(READY)  ## the five variants on simulated subjects, trained and compared, in out/demo
 	$(BIN)/still demo --out out/demo
 
 test: $(READY) $(TENSORFLOW_READY)  ## the tests (real recordings are read where they are found)

@@ -1,4 +1,4 @@
-"""Draw the simulated people, alone (the committed figure) or each activity beside a real one.
+"""Draw the simulated subjects, alone (the committed figure) or each activity beside a real one.
 
     python docs/figure_simulated.py                       # writes docs/figures/simulated.svg
     python docs/figure_simulated.py --data DIR --out FILE  # beside DIR/hapt and DIR/wisdm-2019
@@ -48,17 +48,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="file to write (default: docs/figures/simulated.svg)")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    people = generate(people=8, seed=given.seed)
+    subjects = generate(subjects=8, seed=given.seed)
     out = given.out or Path(__file__).parent / "figures" / "simulated.svg"
     out.parent.mkdir(parents=True, exist_ok=True)
     if given.data:
-        draw(list(beside(people, given.data)), out)
+        draw(list(beside(subjects, given.data)), out)
     else:
-        overview(people, out)
+        overview(subjects, out)
     print(out)
 
 
-def overview(people: Dataset, out: Path) -> None:
+def overview(subjects: Dataset, out: Path) -> None:
     """Acceleration of every activity at wrist, waist and pocket, three seconds each, all on one scale."""
     plt.rcParams["svg.hashsalt"] = "simulated"  # the same bytes every time
     plt.rcParams["svg.fonttype"] = "none"
@@ -68,7 +68,7 @@ def overview(people: Dataset, out: Path) -> None:
     figure, axes = plt.subplots(len(CLASSES), len(units), figsize=(8.4, 8.0), sharex=True, sharey=True)
     for row, activity in zip(axes, CLASSES, strict=True):
         for ax, unit in zip(row, units, strict=True):
-            stretch = simulated(people, activity, unit)
+            stretch = simulated(subjects, activity, unit)
             half = Stretch("", stretch.rate / 2, stretch.signal[: round(3 * stretch.rate) : 2])
             _panel(ax, half, slice(0, 3), unit if activity == CLASSES[0] else "")
             ax.set_ylim(-3, 3)
@@ -87,37 +87,37 @@ def overview(people: Dataset, out: Path) -> None:
     out.write_text("\n".join(line.strip() for line in drawn.splitlines()) + "\n")
 
 
-def beside(people: Dataset, data: Path) -> Iterator[tuple[Stretch, ...]]:
+def beside(subjects: Dataset, data: Path) -> Iterator[tuple[Stretch, ...]]:
     """Every activity that has been recorded: simulated, then real, twice; waist first, then wrist."""
     for activity, number in WAIST.items():
         yield (
-            simulated(people, activity, "waist"),
+            simulated(subjects, activity, "waist"),
             real_waist(data / "hapt" / "RawData", number, 0),
-            simulated(people, activity, "waist", skip=5),
+            simulated(subjects, activity, "waist", skip=5),
             real_waist(data / "hapt" / "RawData", number, 7),
         )
     for activity, letter in WRIST.items():
         yield (
-            simulated(people, activity, "wrist"),
+            simulated(subjects, activity, "wrist"),
             real_wrist(data / "wisdm-2019" / "raw" / "watch", letter, 1),
-            simulated(people, activity, "wrist", skip=5),
+            simulated(subjects, activity, "wrist", skip=5),
             real_wrist(data / "wisdm-2019" / "raw" / "watch", letter, 9),
         )
 
 
-def simulated(people: Dataset, activity: str, unit: str, *, skip: int = 0) -> Stretch:
+def simulated(subjects: Dataset, activity: str, unit: str, *, skip: int = 0) -> Stretch:
     """The middle of the ``skip``-th bout that is long enough."""
-    columns = [i for i, channel in enumerate(people.spec.channels) if channel.position == unit]
-    length = round(SECONDS * people.spec.rate)
+    columns = [i for i, channel in enumerate(subjects.spec.channels) if channel.position == unit]
+    length = round(SECONDS * subjects.spec.rate)
     bouts = []
-    for recording in people.recordings:
+    for recording in subjects.recordings:
         inside = np.concatenate([[False], recording.labels == CLASSES.index(activity), [False]])
         for start, stop in np.flatnonzero(np.diff(inside)).reshape(-1, 2):
             if stop - start > length + 50:
                 bouts.append((recording, (start + stop - length) // 2))
     recording, start = bouts[skip % len(bouts)]
     signal = recording.samples[start : start + length, columns]
-    return Stretch(f"{unit}, {activity}: simulated person {recording.subject}", people.spec.rate, signal)
+    return Stretch(f"{unit}, {activity}: simulated subject {recording.subject}", subjects.spec.rate, signal)
 
 
 def real_waist(folder: Path, activity: int, skip: int) -> Stretch:
@@ -131,21 +131,21 @@ def real_waist(folder: Path, activity: int, skip: int) -> Stretch:
         for kind in ("acc", "gyro")
     ]
     signal = np.concatenate(parts, axis=1)[start : start + int(SECONDS * 50)]
-    return Stretch(f"waist: real, HAPT person {user}", 50.0, signal)
+    return Stretch(f"waist: real, HAPT subject {user}", 50.0, signal)
 
 
 def real_wrist(folder: Path, letter: str, skip: int) -> Stretch:
-    """Seconds 60 to 68 of the ``skip``-th person of WISDM-2019, both sensors on the accelerometer's clock."""
-    person = sorted((folder / "accel").glob("data_*_accel_watch.txt"))[skip].name.split("_")[1]
+    """Seconds 60 to 68 of the ``skip``-th subject of WISDM-2019, both sensors on the accelerometer's clock."""
+    subject = sorted((folder / "accel").glob("data_*_accel_watch.txt"))[skip].name.split("_")[1]
     sensors = []
     for kind, unit in (("accel", 1 / 9.80665), ("gyro", 1.0)):
-        lines = (folder / kind / f"data_{person}_{kind}_watch.txt").read_text().replace(";", "").splitlines()
+        lines = (folder / kind / f"data_{subject}_{kind}_watch.txt").read_text().replace(";", "").splitlines()
         rows = [line.split(",") for line in lines if f",{letter}," in line]
         table = np.array([[float(cell) for cell in row[2:6]] for row in rows])
         sensors.append((table[:, 0] * 1e-9, table[:, 1:] * unit))
     grid = sensors[0][0][0] + 60 + np.arange(0, SECONDS, 0.05)
     signal = np.stack([np.interp(grid, time, column) for time, values in sensors for column in values.T], axis=1)
-    return Stretch(f"wrist: real, WISDM person {person}", 20.0, signal.astype(np.float32))
+    return Stretch(f"wrist: real, WISDM subject {subject}", 20.0, signal.astype(np.float32))
 
 
 def draw(rows: list[tuple[Stretch, ...]], out: Path) -> None:

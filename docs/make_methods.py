@@ -47,8 +47,8 @@ def index() -> str:
     parts = [INDEX.strip()]
     if method_results.studies():
         parts.append(
-            "The last columns are differences to `lm` in macro-F1 on HAPT's test people, in points with 95 % intervals "
-            "(of `lm` itself its macro-F1), for the student and teacher they name."
+            "The last columns are differences to `lm` in macro-F1 on HAPT's test subjects, in points with 95 % "
+            "intervals (of `lm` itself its macro-F1), for the student and teacher they name."
         )
     return "\n\n".join([*parts, method_results.overview()]) + "\n"
 
@@ -70,7 +70,7 @@ def page(way: Method) -> str:
         way.when,
         "## What it needs",
         needs(way),
-        *numbers(way),
+        *hyperparameters(way),
         *options(way),
         *beside(way),
         *method_results.cost(way),
@@ -106,12 +106,12 @@ def listed(names: tuple[str, ...]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
-def numbers(way: Method) -> list[str]:
+def hyperparameters(way: Method) -> list[str]:
     """The table of numbers."""
-    if not way.numbers:
+    if not way.hyperparameters:
         return []
     rows = ["| number | default | searched |", "|---|--:|---|"]
-    rows += [f"| `{name}` | {number.default:g} | {searched(number)} |" for name, number in way.numbers.items()]
+    rows += [f"| `{name}` | {number.default:g} | {searched(number)} |" for name, number in way.hyperparameters.items()]
     return ["## Numbers", "\n".join(rows)]
 
 
@@ -150,7 +150,7 @@ def trained_beside(way: Method, teacher: str, student: str) -> int:
     """Numbers that are trained beside a student and its teacher."""
     mine = student_network(built(student, bool(way.attention)), way).tap_shapes
     theirs = teacher_network(built(teacher, bool(way.attention)), way).tap_shapes if way.teacher_taps else {}
-    return sum(values.size for values in way.draw_extras(mine, theirs, 0).values())
+    return sum(values.size for values in way.init_aux_params(mine, theirs, 0).values())
 
 
 @cache

@@ -95,16 +95,16 @@ def builder_module(entry: Network) -> str:
 
 def costs(entry: Network) -> list[str]:
     """The table of costs, published counts beside ours."""
-    numbers = "parameters | published | FLOPs | FLOPs of convolutions | weights at int8 | activations at int8"
-    rows = [f"| T, D, C | of | {numbers} |", "|---|---|--:|--:|--:|--:|--:|--:|"]
+    hyperparameters = "parameters | published | FLOPs | FLOPs of convolutions | weights at int8 | activations at int8"
+    rows = [f"| T, D, C | of | {hyperparameters} |", "|---|---|--:|--:|--:|--:|--:|--:|"]
     for shape, data in SHAPES.items():
         if shape[0] < entry.least_window:
             continue
         counted = network_cost(build_network(entry, shape))
         published = f"{entry.published[shape]:,}" if shape in entry.published else "–"
-        numbers = f"{counted.params:,} | {published} | {counted.flops:,} | {counted.flops_convolutions:,}"
+        hyperparameters = f"{counted.params:,} | {published} | {counted.flops:,} | {counted.flops_convolutions:,}"
         memory = f"{counted.weight_bytes_int8:,} B | {counted.activation_bytes_int8:,} B"
-        rows.append(f"| {', '.join(map(str, shape))} | {data} | {numbers} | {memory} |")
+        rows.append(f"| {', '.join(map(str, shape))} | {data} | {hyperparameters} | {memory} |")
     return rows
 
 

@@ -59,11 +59,11 @@ def measured(way: Method) -> list[str]:
         for row in rows:
             said = "failed" if row["failed"] and row["test"] is None else row["verdict"]
             lines.append(f"| `{row['variant']}` | {score(row['test'])} | {score(row['gain'], '+')} | {said} |")
-        parts += [f"{pair}, protocol `{found['protocol']}`, {found['people']} test people:", "\n".join(lines)]
+        parts += [f"{pair}, protocol `{found['protocol']}`, {found['subjects']} test subjects:", "\n".join(lines)]
         parts += [
             partner(each) for each in found.get("partners", ()) if each["variant"] in {row["variant"] for row in rows}
         ]
-    return ["## Measured on HAPT", "Intervals are of 95 %, over people and seeds.", *parts] if parts else []
+    return ["## Measured on HAPT", "Intervals are of 95 %, over subjects and seeds.", *parts] if parts else []
 
 
 def partner(given: Row) -> str:

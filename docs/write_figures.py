@@ -98,9 +98,9 @@ def partners(name: str) -> str:
 
 
 def table(found: dict[str, Any]) -> str:
-    """Variants with scores of test people, gains and verdicts."""
+    """Variants with scores of test subjects, gains and verdicts."""
     lines = [lead(each) for each in found["leads"]]
-    lines += ["", "| variant | parameters | kFLOPs | tries | macro-F1, % | gain on `lm`, points | verdict |"]
+    lines += ["", "| variant | parameters | kFLOPs | trials | macro-F1, % | gain on `lm`, points | verdict |"]
     lines.append("|---|---|---|---|---|---|---|")
     for row in found["rows"]:
         test, gain = row["test"], row["gain"]
@@ -108,7 +108,7 @@ def table(found: dict[str, Any]) -> str:
             f"`{row['variant']}`" if row["role"] != "teacher" else f"teacher: {row['variant']}",
             "–" if row["params"] is None else f"{row['params']:,}",
             "–" if row["flops"] is None else f"{row['flops'] / 1000:,.0f}",
-            str(row["tries"]) if row["role"] != "teacher" else "",
+            str(row["trials"]) if row["role"] != "teacher" else "",
             "–" if test is None else ends(test, ""),
             "" if gain is None else ends(gain, "+"),
             row["verdict"],
@@ -129,7 +129,7 @@ def lead(given: dict[str, Any]) -> str:
     """Teacher minus student."""
     low = given["difference"]["low"]
     said = "" if low is not None and low > 0 else ": nothing shown to teach"
-    return f"- {given['teacher']} − `lm` on validation people: {ends(given['difference'], '+')} points{said}"
+    return f"- {given['teacher']} − `lm` on validation subjects: {ends(given['difference'], '+')} points{said}"
 
 
 def protocols(name: str) -> str:
@@ -146,7 +146,7 @@ def protocols(name: str) -> str:
         )
         lines.append(f"| {' | '.join(cells)} |")
     tested = f"{found['windows']:,} windows under `{own}`, {found['other_windows']:,} under `{other}`"
-    said = f"The same {found['people']} people, {tested}, {found['seeds']} seeds; {found['interval']}."
+    said = f"The same {found['subjects']} subjects, {tested}, {found['seeds']} seeds; {found['interval']}."
     return "\n".join([*lines, "", said])
 
 

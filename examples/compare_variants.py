@@ -1,4 +1,4 @@
-"""Does a gyroscope help? Two nearest-mean classifiers on window features, compared on people neither has seen."""
+"""Does a gyroscope help? Two nearest-mean classifiers on window features, compared on subjects neither has seen."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from stillmotion.windows import extract_features
 
 
 def predictions(variant: str, sensors: str) -> Predictions:
-    """Every person tested once; means and spreads of features come from training people."""
+    """Every subject tested once; means and spreads of features come from training subjects."""
     windows = sm.cut(sm.load("simulated", sensors=sensors))
     table = extract_features(windows).values
     said = np.empty_like(windows.labels)
@@ -22,7 +22,7 @@ def predictions(variant: str, sensors: str) -> Predictions:
         tested_in[fold.test] = number
     return Predictions.of(
         variant,
-        subject=[windows.people[person] for person in windows.subjects],
+        subject=[windows.subjects[subject] for subject in windows.subject_codes],
         fold=tested_in,
         seed=0,
         y=windows.labels,
@@ -34,7 +34,7 @@ def predictions(variant: str, sensors: str) -> Predictions:
 both = [predictions("acc", "wrist.acc"), predictions("acc-gyr", "wrist.acc,wrist.gyr")]
 found = compare_variants(count_confusion(both), against="acc")
 for one in found.standings:
-    print(f"{one.variant}: macro-F1 {one.macro_f1}, accuracy {one.accuracy:.3f}, {one.people} people")
+    print(f"{one.variant}: macro-F1 {one.macro_f1}, accuracy {one.accuracy:.3f}, {one.subjects} subjects")
 for one in found.comparisons:
     assert one.flips
     print(f"{one.variant} - {one.against}: {one.difference}, p {one.flips.p:.2g}: {one.verdict}", *one.notes)

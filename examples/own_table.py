@@ -1,4 +1,4 @@
-"""A table of one's own that is not motion: what the air of a room tells about the people in it."""
+"""A table of one's own that is not motion: what the air of a room tells about the subjects in it."""
 
 import tempfile
 from pathlib import Path
@@ -58,4 +58,4 @@ with tempfile.TemporaryDirectory() as folder:
         progress=False,
     )
     guess = model.predict(windows.values(fold.test), verbose=0).argmax(1)
-    print(f"rooms it has never seen ({', '.join(fold.test_people)}): {(guess == labels[fold.test]).mean():.0%} right")
+    print(f"rooms it has never seen ({', '.join(fold.test_subjects)}): {(guess == labels[fold.test]).mean():.0%} right")

@@ -1,4 +1,4 @@
-"""Train a larger network, distil it into a light one, and score both on people neither has seen."""
+"""Train a larger network, distil it into a light one, and score both on subjects neither has seen."""
 
 import stillmotion as sm  # before keras: it chooses the backend
 from stillmotion.evaluation import confusion_matrix, subject_interval
@@ -18,10 +18,10 @@ sm.fit(student, train, y[fold.train], validation=chosen_by, recipe=recipe, teach
 
 for name, model in (("teacher", teacher), ("student", student)):
     guess = model.predict(test, verbose=0).argmax(1)
-    subjects = windows.subjects[fold.test]
+    subjects = windows.subject_codes[fold.test]
     tables = [
-        confusion_matrix(y[fold.test][subjects == person], guess[subjects == person], len(windows.spec.classes))
-        for person in sorted(set(subjects))
+        confusion_matrix(y[fold.test][subjects == subject], guess[subjects == subject], len(windows.spec.classes))
+        for subject in sorted(set(subjects))
     ]
     cost = sm.networks.network_cost(model)
     print(f"{name}: macro-F1 {subject_interval(tables)}, {cost.params:,} parameters, {cost.flops:,} FLOPs")

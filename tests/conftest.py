@@ -42,11 +42,11 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that holds ``hapt/`` of six people who do not exist."""
+    """A folder that holds ``hapt/`` of six simulated subjects."""
     from stillmotion.signals.simulated.write import write_hapt
 
     root = tmp_path_factory.mktemp("recordings")
-    write_hapt(root / "hapt", people=6, minutes=2)
+    write_hapt(root / "hapt", subjects=6, minutes=2)
     return root
 
 

@@ -35,7 +35,7 @@ def test_data_sets_are_listed_with_licence_and_citation(still, tmp_path):
         assert name in out
     assert "CC BY 4.0" in out
     listed = json.loads(still("datasets", "--json")[1])
-    assert {card["name"]: card["people"] for card in listed} == {
+    assert {card["name"]: card["subjects"] for card in listed} == {
         "simulated": 24,
         "hapt": 30,
         "uci-har": 30,
@@ -48,14 +48,14 @@ def test_data_sets_are_listed_with_licence_and_citation(still, tmp_path):
     assert all(card["citation"] and card["licence"] for card in listed)
 
 
-def test_inspect_prints_a_row_for_every_person_and_json(still, tmp_path):
+def test_inspect_prints_a_row_for_every_subject_and_json(still, tmp_path):
     small(tmp_path)
     code, out, err = still("inspect", "hapt", "--data", tmp_path)
     assert code == 0
-    assert "150 samples, 2 people" in out
+    assert "150 samples, 2 subjects" in out
     assert "part of the set: 3 of 61 recordings" in err
     quality = json.loads(still("inspect", "hapt", "--data", tmp_path, "--json")[1])
-    assert [person["subject"] for person in quality["people"]] == ["1", "2"]
+    assert [subject["subject"] for subject in quality["subjects"]] == ["1", "2"]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_inspect_prints_a_row_for_every_person_and_json(still, tmp_path):
         (["inspect", "hpat"], "Unknown data set 'hpat'. Did you mean 'hapt'?"),
         (["inspect", "hapt"], "--data"),
         (["audit", "simulated", "--protocol", "official"], "simulated has no protocol 'official'"),
-        (["audit", "simulated", "--protocol", "subjects:99"], "24 people"),
+        (["audit", "simulated", "--protocol", "subjects:99"], "24 subjects"),
         (["audit", "simulated", "--protocol", "loso", "--window", "0"], "at least 1 sample"),
         (["audit", "simulated", "--protocol", "loso", "--sensors", "ankle"], "Unknown sensor 'ankle'"),
         (["cost", "nope", *SHAPE], "Unknown network 'nope'. Valid: deepconvlstm-lm"),
@@ -95,7 +95,7 @@ def test_an_honest_split_is_clean_and_the_published_one_exits_1(still):
     code, out, _ = still("audit", "simulated", "--protocol", "published", "--json")
     found = json.loads(out)
     assert (code, found["clean"]) == (1, False)
-    assert {"random split", "people", "samples"} <= {finding["kind"] for finding in found["findings"]}
+    assert {"random split", "subjects", "samples"} <= {finding["kind"] for finding in found["findings"]}
 
 
 def test_cost_prints_the_published_counts_and_json(still):
@@ -155,10 +155,10 @@ batch = 32
 
 @pytest.fixture
 def quick(tmp_path):
-    """A study of seconds on simulated people in HAPT's format: its specification and the folder of recordings."""
+    """A study of seconds on simulated subjects in HAPT's format: its specification and the folder of recordings."""
     from stillmotion.signals.simulated.write import write_hapt
 
-    write_hapt(tmp_path / "recordings" / "hapt", people=6, minutes=2)
+    write_hapt(tmp_path / "recordings" / "hapt", subjects=6, minutes=2)
     (tmp_path / "quick.toml").write_text(QUICK)
     return tmp_path / "quick.toml", "--data", tmp_path / "recordings", "--out", tmp_path / "out"
 
@@ -171,11 +171,11 @@ def test_a_study_prints_its_table_and_leaves_it_in_files(still, quick, tmp_path)
     code, out, said = still("study", *quick)
     assert code == 0
     assert "teachers: 1 runs in 1 fleet" in said
-    assert "test people have not been scored" in out
+    assert "test subjects have not been scored" in out
     code, out, said = still("study", *quick, "--score-test")
     assert code == 0
     assert "teachers" not in said, "nothing is trained again"
-    assert "looks at test people: 1" in out
+    assert "looks at test subjects: 1" in out
     found = json.loads((tmp_path / "out" / "results.json").read_text())
     rows = (tmp_path / "out" / "results.csv").read_text().splitlines()
     assert [row["variant"] for row in found["rows"]] == ["lm", "rb-kd", "mlp"]
@@ -193,8 +193,8 @@ def test_a_plan_lists_the_fleets_and_trains_nothing(still, quick, tmp_path):
     lines = json.loads(out)
     assert [(line["phase"], line["what"], line["runs"]) for line in lines] == [
         ("teachers", "lm of mlp", 1),
-        ("tries", "lm of mlp-small", 1),
-        ("tries", "rb-kd of mlp-small", 1),
+        ("trials", "lm of mlp-small", 1),
+        ("trials", "rb-kd of mlp-small", 1),
     ]
     assert all(line["steps"] > 0 and line["seconds"] > 0 for line in lines)
     assert not (tmp_path / "out").exists()
@@ -232,7 +232,7 @@ def test_ctrl_c_says_how_to_go_on(still, quick, monkeypatch):
 def test_the_demo_trains_the_five_variants_and_is_quick_the_second_time(still, tmp_path):
     code, out, _ = still("demo", "--out", tmp_path / "made")
     assert code == 0
-    assert "24 simulated people" in out
+    assert "24 simulated subjects" in out
     for name in ("lm", "lm-att", "rb-kd", "rb-kd-att", "rab-kd", "rab-kd-no-maps", "deepconvlstm-om"):
         assert name in out
     figure = tmp_path / "made" / "scores.svg"

@@ -12,8 +12,8 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 #: What stands in each example's output, line by line; further lines may follow in between.
 SAID = {
     "compare_variants": [
-        r"acc: macro-F1 0\.\d+ \[0\.\d+, 0\.\d+\], accuracy 0\.\d+, 24 people",
-        r"acc-gyr: macro-F1 0\.\d+ \[0\.\d+, 0\.\d+\], accuracy 0\.\d+, 24 people",
+        r"acc: macro-F1 0\.\d+ \[0\.\d+, 0\.\d+\], accuracy 0\.\d+, 24 subjects",
+        r"acc-gyr: macro-F1 0\.\d+ \[0\.\d+, 0\.\d+\], accuracy 0\.\d+, 24 subjects",
         r"acc-gyr - acc: -?0\.\d+ \[.*\], p [\d.e-]+: .+",
     ],
     # By hand, of 9,037 parameters: an MLP of 4 filters with 2 hidden units has 22, a kernel of 7 × 7 over 2 maps 98.
@@ -23,8 +23,8 @@ SAID = {
         r"channel:r=2,spatial:k=7,after=4 +params \+1\.33 %, .*",
     ],
     "honest_windows": [
-        r"Audit of simulated under subjects:4 \(4 folds, .* 24 people, .*: nothing crosses a split\..*",
-        r"(\d+) training windows of 14 people: \(\1, 128, 6\); tested on \('\d+'(, '\d+'){5}\)",
+        r"Audit of simulated under subjects:4 \(4 folds, .* 24 subjects, .*: nothing crosses a split\..*",
+        r"(\d+) training windows of 14 subjects: \(\1, 128, 6\); tested on \('\d+'(, '\d+'){5}\)",
     ],
     "own_arrays": [
         r"\(\d+, 50, 3\) of 9 subjects, run, sit, walk: .*",

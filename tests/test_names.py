@@ -315,7 +315,7 @@ def test_a_table_takes_any_name_that_can_be_shown(name: str, tmp_path: Path) -> 
     assert name in data.spec.classes
 
 
-def test_one_person_in_two_compositions_is_one_person(tmp_path: Path) -> None:
+def test_one_subject_in_two_compositions_is_one_subject(tmp_path: Path) -> None:
     rows = ["who,what,t,ax"]
     for form in ("NFC", "NFD"):
         name = unicodedata.normalize(form, "Андрей")
@@ -341,10 +341,10 @@ def test_a_control_character_in_data_of_python_is_refused(name: str) -> None:
 
 
 def said(variant: str = "lm", subject: str = "ann", **more: Any) -> Predictions:
-    """Twelve windows of two people."""
-    people = np.repeat([subject, "bob"], 6)
+    """Twelve windows of two subjects."""
+    subjects = np.repeat([subject, "bob"], 6)
     y = np.tile([0, 1, 2], 4)
-    return Predictions.of(variant, subject=people, fold=people, seed=0, y=y, scores=np.eye(3)[y] + 0.1, **more)
+    return Predictions.of(variant, subject=subjects, fold=subjects, seed=0, y=y, scores=np.eye(3)[y] + 0.1, **more)
 
 
 @each(NEVER)
@@ -406,7 +406,7 @@ def evidence(results: Results) -> Any:
         )
         for each in results.rows
     ]  # fmt: skip
-    return SimpleNamespace(results=results, lines=lines, people="9 test people")
+    return SimpleNamespace(results=results, lines=lines, subjects="9 test subjects")
 
 
 @pytest.fixture

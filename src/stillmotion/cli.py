@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("--debug", action="store_true", help="show the traceback of an error")
         return added
 
-    demo = command("demo", _demo, "The five variants on people who do not exist: trained, scored, compared, drawn.")
+    demo = command("demo", _demo, "The five variants on simulated subjects: trained, scored, compared, drawn.")
     demo.add_argument("--out", type=Path, default=Path("demo"), help="folder to write to (default: demo)")
 
     datasets = command("datasets", _datasets, "Data sets that are built in: what, where, licence, citation.")
@@ -111,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     fetch.add_argument("--accept", action="store_true", help="take counts and contents that differ, and record them")
     _json(fetch)
 
-    inspect = command("inspect", _inspect, "What is in a data set, and what is wrong with it, per person.")
+    inspect = command("inspect", _inspect, "What is in a data set, and what is wrong with it, per subject.")
     _source(inspect)
     inspect.add_argument("--save", type=Path, metavar="TOML", help="write the mapping proposed for a table here")
     _json(inspect)
@@ -137,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     cost.add_argument("--recurrence", help="deepconvlstm: over channels (published) or time")
     _json(cost)
 
-    compare = command("compare", _compare, "Statistics on anyone's predictions: intervals and tests over people.")
+    compare = command("compare", _compare, "Statistics on anyone's predictions: intervals and tests over subjects.")
     compare.add_argument("predictions", metavar="PREDICTIONS", nargs="+", type=Path, help=".parquet or .csv, see docs")
     compare.add_argument("--against", metavar="NAME", help="variant to compare with (default: lm, or the first)")
     compare.add_argument("--margin", type=float, default=1.0, help="loss in points that would not matter (default: 1)")
@@ -148,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
     study.add_argument("--out", type=Path, help="its folder (default: studies/NAME)")
     study.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="such as split.protocol=loso")
     _folder(study)
-    study.add_argument("--score-test", action="store_true", help="score the test people after selection; logged")
+    study.add_argument("--score-test", action="store_true", help="score the test subjects after selection; logged")
     study.add_argument("--plan", action="store_true", help="list the fleets and the time they take, train nothing")
     study.add_argument(
         "--continue",
@@ -334,7 +334,7 @@ def _compare(options: argparse.Namespace) -> int:
         reliability = {
             name: None if one is None else {"ece": one.ece, "bins": one.rows()} for name, one in calibrated.items()
         }
-        rows = {"by_person": evaluation.rows_by_subject(tally), "by_class": evaluation.rows_by_class(tally)}
+        rows = {"by_subject": evaluation.rows_by_subject(tally), "by_class": evaluation.rows_by_class(tally)}
         _print(found.to_dict() | {"calibration": reliability, "events": events} | rows)
     else:
         from .reports.verdicts import show_compared, show_events

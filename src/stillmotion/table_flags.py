@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 #: Flag to key of a mapping, and what it says.
 FLAGS = {
     "--subject": ("subject", "column that says whose rows they are"),
-    "--session": ("session", "column that tells recordings of one person apart"),
+    "--session": ("session", "column that tells recordings of one subject apart"),
     "--label": ("label", "column with the activity"),
     "--time": ("time", "column with the clock"),
     "--time-unit": ("unit_of_time", "of the clock: s, ms, us, ns or iso (dates)"),

@@ -22,14 +22,14 @@ from stillmotion.evaluation import (
 from stillmotion.evaluation.resampling import draw, strata
 
 
-def study(gain=1.0, people=12, folds=3, seeds=3, seed=0, **more):
-    return simulate(World(gain=gain, **more), people=people, folds=folds, seeds=seeds, seed=seed)
+def study(gain=1.0, subjects=12, folds=3, seeds=3, seed=0, **more):
+    return simulate(World(gain=gain, **more), subjects=subjects, folds=folds, seeds=seeds, seed=seed)
 
 
-def test_the_endpoint_is_pooled_over_people_and_averaged_over_seeds():
+def test_the_endpoint_is_pooled_over_subjects_and_averaged_over_seeds():
     made = study()
     found = compare_variants(made, against="plain")
-    pooled = macro_f1(made.counts.sum(2)).mean(1)  # not the mean over people, nor that of seeds pooled
+    pooled = macro_f1(made.counts.sum(2)).mean(1)  # not the mean over subjects, nor that of seeds pooled
     assert [one.macro_f1.score for one in found.standings] == pytest.approx(pooled)
     assert found.comparisons[0].difference.score == pytest.approx(pooled[1] - pooled[0])
     by_seed = made.counts[1].sum(1)
@@ -39,24 +39,24 @@ def test_the_endpoint_is_pooled_over_people_and_averaged_over_seeds():
 
 
 def test_the_interval_is_students_t_times_the_spread_of_crossed_resamples():
-    made = study(seeds=2, people=6, folds=2)
+    made = study(seeds=2, subjects=6, folds=2)
     found = compare_variants(made, against="plain", resamples=200, seed=7).comparisons[0].difference
     rng = np.random.default_rng(7)
-    persons = draw(strata(made.folds), 200, rng)
+    subjects = draw(strata(made.folds), 200, rng)
     runs = draw(np.zeros(2, np.int64), 200, rng) / 2
     drawn = []
-    for person, run in zip(persons, runs, strict=True):
-        score = macro_f1(np.einsum("p,vspij->vsij", person, made.counts)) @ run
+    for subject, run in zip(subjects, runs, strict=True):
+        score = macro_f1(np.einsum("p,vspij->vsij", subject, made.counts)) @ run
         drawn.append(score[1] - score[0])
     t = (found.high - found.score) / np.std(drawn, ddof=1)
-    # Between the t of people alone (6 people in 2 strata: 4 degrees) and that of two seeds alone (1 degree).
+    # Between the t of subjects alone (6 subjects in 2 strata: 4 degrees) and that of two seeds alone (1 degree).
     assert stats.t.ppf(0.975, 4 + 1) < t < stats.t.ppf(0.975, 1)
     assert found.score - found.low == pytest.approx(found.high - found.score)
 
 
 @pytest.mark.parametrize(("folds", "freedom"), [(9, 8), (1, 8), (3, 2)])
-def test_with_one_seed_whole_folds_are_drawn_unless_each_person_has_a_model_of_his_own(folds, freedom):
-    made = study(seeds=1, people=9, folds=folds)
+def test_with_one_seed_whole_folds_are_drawn_unless_each_subject_has_a_model_of_his_own(folds, freedom):
+    made = study(seeds=1, subjects=9, folds=folds)
     found = compare_variants(made, against="plain", resamples=300).comparisons[0]
     units = 3 if folds == 3 else 9
     weights = draw(np.zeros(units, np.int64), 300, np.random.default_rng(0))
@@ -71,28 +71,28 @@ def test_with_one_seed_whole_folds_are_drawn_unless_each_person_has_a_model_of_h
 
 
 def test_one_run_of_each_is_judged_as_one_run():
-    found = compare_variants(study(gain=2.0, people=20, folds=1, seeds=1), against="plain").comparisons[0]
+    found = compare_variants(study(gain=2.0, subjects=20, folds=1, seeds=1), against="plain").comparisons[0]
     assert found.verdict == "better in one run"
     assert (
-        compare_variants(study(gain=2.0, people=20, folds=20, seeds=1), against="plain").comparisons[0].verdict
+        compare_variants(study(gain=2.0, subjects=20, folds=20, seeds=1), against="plain").comparisons[0].verdict
         == "better"
     )
 
 
 def test_a_clear_gain_is_better_and_the_other_way_round_worse():
-    better = compare_variants(study(gain=2.0, people=20), against="plain").comparisons[0]
+    better = compare_variants(study(gain=2.0, subjects=20), against="plain").comparisons[0]
     assert (better.verdict, better.not_inferior) == ("better", True)
     assert better.difference.low > 0
     assert better.p_adjusted == better.flips.p < 0.05
     assert better.gaining > 0.9
-    worse = compare_variants(study(gain=2.0, people=20), against="taught").comparisons[0]
+    worse = compare_variants(study(gain=2.0, subjects=20), against="taught").comparisons[0]
     assert (worse.verdict, worse.not_inferior, worse.variant) == ("worse", False, "plain")
     assert worse.difference.score == pytest.approx(-better.difference.score)
     assert worse.effect == pytest.approx(-better.effect)
 
 
 def test_no_gain_is_not_distinguishable_and_equal_only_within_the_margin():
-    made = study(gain=0.0, people=20, taste=0.05)
+    made = study(gain=0.0, subjects=20, taste=0.05)
     found = compare_variants(made, against="plain", margin=0.001).comparisons[0]
     assert (found.verdict, found.not_inferior) == ("not distinguishable", False)
     assert compare_variants(made, against="plain", margin=0.2).comparisons[0].not_inferior
@@ -107,8 +107,8 @@ def test_a_variant_against_itself_is_0_for_sure():
     assert found.not_inferior
 
 
-def test_the_effect_is_the_difference_in_standard_deviations_between_people():
-    # Perfectly balanced people: pooled F1 is the mean over people, and the pseudo-values are their own differences.
+def test_the_effect_is_the_difference_in_standard_deviations_between_subjects():
+    # Perfectly balanced subjects: pooled F1 is the mean over subjects, and the pseudo-values are their own differences.
     hits = np.random.default_rng(0).integers(50, 95, (2, 8))
     counts = np.zeros((2, 1, 8, 2, 2))
     counts[..., 0, 0] = counts[..., 1, 1] = hits[:, None]
@@ -121,7 +121,7 @@ def test_the_effect_is_the_difference_in_standard_deviations_between_people():
 
 
 def test_folds_are_compared_by_the_corrected_t():
-    made = study(people=12, folds=4)
+    made = study(subjects=12, folds=4)
     found = compare_variants(made, against="plain").comparisons[0]
     differences = []
     for fold in "0123":
@@ -133,7 +133,7 @@ def test_folds_are_compared_by_the_corrected_t():
 
 
 def test_the_correction_covers_every_comparison_of_the_family_and_what_stands_apart_is_another():
-    made = study(gain=0.9, people=10, seed=3)
+    made = study(gain=0.9, subjects=10, seed=3)
     counts = np.concatenate([made.counts, made.counts[[1]], made.counts[[0]]])
     four = replace(made, variants=("lm", "a", "forest", "c"), counts=counts)
     found = compare_variants(four)
@@ -142,7 +142,7 @@ def test_the_correction_covers_every_comparison_of_the_family_and_what_stands_ap
     assert p[0] == p[1] == flip_signs(made.counts[1], made.counts[0]).p
     # One and the same variant twice is one comparison under every flip: it costs nothing.
     assert [one.p_adjusted for one in found.comparisons] == [p[0], p[0], 1]
-    weaker, noise = (simulate(World(gain=gain), people=10, folds=3, seeds=3, seed=8).counts[1] for gain in (0.3, 0))
+    weaker, noise = (simulate(World(gain=gain), subjects=10, folds=3, seeds=3, seed=8).counts[1] for gain in (0.3, 0))
     other = replace(four, counts=np.stack([counts[0], weaker, noise, counts[3]]))
     together, alone = compare_variants(other), compare_variants(other, apart=("forest", "regression"))
     assert (alone.family, alone.apart) == (("a", "c"), ("forest",))
@@ -150,19 +150,19 @@ def test_the_correction_covers_every_comparison_of_the_family_and_what_stands_ap
     assert max(one.p_adjusted - one.flips.p for one in together.comparisons) > 0
 
 
-def test_one_person_has_no_interval_and_one_variant_no_comparison():
-    alone = compare_variants(study(people=1, folds=1), against="plain").comparisons[0]
+def test_one_subject_has_no_interval_and_one_variant_no_comparison():
+    alone = compare_variants(study(subjects=1, folds=1), against="plain").comparisons[0]
     assert (alone.difference.low, alone.flips, alone.p_adjusted, alone.effect) == (None, None, None, None)
     assert alone.not_inferior is None
-    assert alone.verdict == "one person: no verdict"
+    assert alone.verdict == "one subject: no verdict"
     assert "so there is no interval and no test" in alone.notes[0]
     made = study()
     single = compare_variants(replace(made, variants=("only",), counts=made.counts[:1]))
     assert (single.comparisons, single.ranks, single.against, len(single.standings)) == ((), (), None, 1)
 
 
-def test_what_few_people_and_seeds_cannot_show_is_said():
-    said = compare_variants(study(people=4, folds=1, seeds=1), against="plain").comparisons[0]
+def test_what_few_subjects_and_seeds_cannot_show_is_said():
+    said = compare_variants(study(subjects=4, folds=1, seeds=1), against="plain").comparisons[0]
     assert said.notes == (
         "A difference cannot be shown with 4 subjects: no p below 0.125 exists, and 0.05 is asked.",
         "One training run each: the figures are about these models; another run may differ more.",
@@ -183,7 +183,7 @@ def test_runs_that_are_missing_cost_what_they_must_and_no_more():
 
 
 def test_a_study_that_has_just_begun_is_told_as_far_as_it_goes():
-    made = study(people=5, seeds=2)
+    made = study(subjects=5, seeds=2)
     counts = np.concatenate([made.counts] * 2)
     counts[2] = 0  # never ran
     counts[0, 1], counts[3, 0] = 0, 0  # no seed in common with the reference
@@ -193,7 +193,7 @@ def test_a_study_that_has_just_begun_is_told_as_far_as_it_goes():
     assert found.ranks == ()
     assert found.notes[:2] == (
         "Not compared: none has tested nobody.",
-        "Not compared: other and lm have no person in common who was tested with the same seed.",
+        "Not compared: other and lm have no subject in common who was tested with the same seed.",
     )
     assert found.notes[2].startswith("No ranks: ")
 
@@ -213,5 +213,5 @@ def test_everything_found_can_be_written_as_json():
     import json
 
     found = json.loads(json.dumps(compare_variants(study(), against="plain").to_dict()))
-    assert found["comparisons"][0]["difference"]["people"] == 12
+    assert found["comparisons"][0]["difference"]["subjects"] == 12
     assert found["comparisons"][0]["flips"]["exact"] is True

@@ -10,7 +10,7 @@ import pytest
 from stillmotion.cli import main
 from stillmotion.evaluation import Predictions, compare_variants, count_confusion, write_predictions
 
-PEOPLE, WINDOWS = 10, 40
+SUBJECTS, WINDOWS = 10, 40
 
 
 @pytest.fixture
@@ -23,16 +23,16 @@ def still(capsys):
     return call
 
 
-def predictions(variant, skill, *, people=PEOPLE, seeds=2):
+def predictions(variant, skill, *, subjects=SUBJECTS, seeds=2):
     """Three classes, right with the chance ``skill``."""
     rng = np.random.default_rng(len(variant) + int(100 * skill))
-    rows = people * WINDOWS * seeds
+    rows = subjects * WINDOWS * seeds
     y = np.tile(np.arange(3), rows)[:rows]
     wrong = rng.random(rows) > skill
     scores = np.full((rows, 3), 0.1)
     scores[np.arange(rows), np.where(wrong, (y + 1) % 3, y)] = 0.8
-    subject = np.tile(np.repeat(np.arange(people), WINDOWS), seeds)
-    seed = np.repeat(np.arange(seeds), people * WINDOWS)
+    subject = np.tile(np.repeat(np.arange(subjects), WINDOWS), seeds)
+    seed = np.repeat(np.arange(seeds), subjects * WINDOWS)
     return Predictions.of(variant, subject=subject, fold=subject % 2, seed=seed, y=y, scores=scores)
 
 
@@ -54,8 +54,8 @@ def test_it_says_which_is_better_and_which_cannot_be_told_apart(still, files):
     said = " ".join(out.split())
     assert "Family of the max-statistic correction: 2 against plain (taught, twin)." in said
     assert "Margin of non-inferiority: 1 points." in said
-    assert "Smallest p that these people and patterns allow: 0.002." in said  # 2 / 2¹⁰
-    assert "confusion counts pooled over test people" in said
+    assert "Smallest p that these subjects and patterns allow: 0.002." in said  # 2 / 2¹⁰
+    assert "confusion counts pooled over test subjects" in said
 
 
 def test_json_holds_what_the_call_from_python_gives(still, files):
@@ -67,7 +67,7 @@ def test_json_holds_what_the_call_from_python_gives(still, files):
     )
     wanted = json.loads(json.dumps(compare_variants(made, against="taught", margin=0.02).to_dict()))
     assert {name: found[name] for name in wanted} == wanted
-    assert len(found["by_person"]) == 3 * PEOPLE
+    assert len(found["by_subject"]) == 3 * SUBJECTS
     assert [row["class"] for row in found["by_class"][:3]] == ["0", "1", "2"]
     rows = predictions("plain", 0.7)
     right = (rows.y == rows.prediction).mean()
@@ -83,14 +83,14 @@ def test_one_variant_is_scored_only(still, files):
     assert json.loads(still("compare", files[0], "--json")[1])["comparisons"] == []
 
 
-def test_one_person_has_no_interval_and_the_reason_is_said(still, tmp_path):
-    both = [predictions(name, skill, people=1) for name, skill in (("a", 0.7), ("b", 0.9))]
+def test_one_subject_has_no_interval_and_the_reason_is_said(still, tmp_path):
+    both = [predictions(name, skill, subjects=1) for name, skill in (("a", 0.7), ("b", 0.9))]
     write_predictions(tmp_path / "both.csv", *both)
     code, out, _ = still("compare", tmp_path / "both.csv")
     assert code == 0
     said = " ".join(out.split())
-    assert "One person: how far others would differ is unknown, so there is no interval and no test." in said
-    assert "one person: no verdict" in said
+    assert "One subject: how far others would differ is unknown, so there is no interval and no test." in said
+    assert "one subject: no verdict" in said
     assert "[" not in said.replace("[one", "")
 
 

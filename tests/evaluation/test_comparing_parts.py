@@ -40,7 +40,7 @@ def by_hand(variant, reference, swap):
 
 
 def test_sign_flips_are_a_permutation_done_by_hand():
-    reference, variant = simulate(World(gain=0.8, classes=3), people=4, folds=2, seeds=2, seed=1).counts
+    reference, variant = simulate(World(gain=0.8, classes=3), subjects=4, folds=2, seeds=2, seed=1).counts
     found = flip_signs(variant, reference)
     every = [by_hand(variant, reference, swap) for swap in itertools.product([0, 1], repeat=4)]
     assert found.difference == pytest.approx(every[0])
@@ -50,8 +50,8 @@ def test_sign_flips_are_a_permutation_done_by_hand():
     assert found.smallest == 2 / 2**4
 
 
-def test_with_one_class_f1_of_equal_people_it_is_the_permutation_test_of_scipy():
-    # Two classes, hits alike in both: pooled macro-F1 is then the mean over people, which SciPy can permute.
+def test_with_one_class_f1_of_equal_subjects_it_is_the_permutation_test_of_scipy():
+    # Two classes, hits alike in both: pooled macro-F1 is then the mean over subjects, which SciPy can permute.
     rng = np.random.default_rng(3)
     hits = rng.integers([[50], [40]], 95, (2, 9))
     counts = np.zeros((2, 1, 9, 2, 2))
@@ -68,12 +68,12 @@ def test_with_one_class_f1_of_equal_people_it_is_the_permutation_test_of_scipy()
     assert found.p == pytest.approx(said.pvalue)
 
 
-def test_many_people_are_flipped_at_random_and_agree_with_all_patterns():
-    reference, variant = simulate(World(gain=0.1), people=16, folds=4, seeds=2, seed=5).counts
+def test_many_subjects_are_flipped_at_random_and_agree_with_all_patterns():
+    reference, variant = simulate(World(gain=0.1), subjects=16, folds=4, seeds=2, seed=5).counts
     exact = flip_signs(variant, reference)
     assert exact.exact
     assert exact.flips == 2**15
-    # The 17th person was said the same of by both: every pattern counts twice, so p stays what it was.
+    # The 17th subject was said the same of by both: every pattern counts twice, so p stays what it was.
     more = [np.concatenate([one, reference[:, :1]], axis=1) for one in (variant, reference)]
     drawn = flip_signs(*more, flips=20_000, seed=1)
     assert not drawn.exact
@@ -85,20 +85,20 @@ def test_many_people_are_flipped_at_random_and_agree_with_all_patterns():
 
 
 def test_a_variant_equals_itself_and_flips_say_so():
-    one = simulate(World(), people=7, folds=2, seeds=2, seed=0).counts[0]
+    one = simulate(World(), subjects=7, folds=2, seeds=2, seed=0).counts[0]
     found = flip_signs(one, one)
     assert (found.difference, found.p) == (0, 1)
 
 
-def test_p_never_falls_below_what_the_people_allow():
-    reference, variant = simulate(World(gain=3, taste=0), people=5, folds=2, seeds=3, seed=0).counts
+def test_p_never_falls_below_what_the_subjects_allow():
+    reference, variant = simulate(World(gain=3, taste=0), subjects=5, folds=2, seeds=3, seed=0).counts
     assert flip_signs(variant, reference).p == flip_signs(variant, reference).smallest == 1 / 16
 
 
 def test_under_no_difference_p_is_below_5_percent_one_time_in_20():
     low = 0
     for study in range(300):
-        first, second = simulate(World(gain=0, run=0), people=8, folds=2, seeds=1, seed=study).counts
+        first, second = simulate(World(gain=0, run=0), subjects=8, folds=2, seeds=1, seed=study).counts
         low += flip_signs(first, second).p <= 0.05
     assert low / 300 < 0.05 + 3 * math.sqrt(0.05 * 0.95 / 300)
 
@@ -121,7 +121,7 @@ def test_the_share_of_cross_validation_is_one_over_the_other_folds():
         corrected_t_test([0.1], share=1)
 
 
-def test_the_best_of_n_tries_is_the_mean_over_all_choices_of_n():
+def test_the_best_of_n_trials_is_the_mean_over_all_choices_of_n():
     rng = np.random.default_rng(0)
     scores, others = rng.normal(size=7), rng.normal(size=7)
     curve = expected_best(scores, others)
@@ -134,7 +134,7 @@ def test_the_best_of_n_tries_is_the_mean_over_all_choices_of_n():
         assert curve.chosen[n - 1] == pytest.approx(np.mean([others[pick[scores[pick].argmax()]] for pick in picks]))
 
 
-def test_hundreds_of_tries_do_not_overflow_and_ties_share():
+def test_hundreds_of_trials_do_not_overflow_and_ties_share():
     curve = expected_best(np.linspace(0, 1, 600))
     assert curve.expected[0] == pytest.approx(0.5)
     assert curve.expected[-1] == pytest.approx(1)
@@ -143,30 +143,30 @@ def test_hundreds_of_tries_do_not_overflow_and_ties_share():
     assert expected_best([1, 1, 0], [0.2, 0.4, 0.9]).chosen[-1] == pytest.approx(0.3)
     with pytest.raises(UserError, match="at least one"):
         expected_best([])
-    with pytest.raises(UserError, match="2 other scores are given for 1 tries"):
+    with pytest.raises(UserError, match="2 other scores are given for 1 trials"):
         expected_best([1.0], [1.0, 2.0])
 
 
-def test_places_follow_the_pooled_score_and_widen_where_people_disagree():
-    study = simulate(World(gain=2.0), people=20, folds=4, seeds=2, seed=0)
+def test_places_follow_the_pooled_score_and_widen_where_subjects_disagree():
+    study = simulate(World(gain=2.0), subjects=20, folds=4, seeds=2, seed=0)
     first, second = rank_variants(study)
     assert (first.variant, first.rank, second.rank) == ("plain", 2, 1)
     assert (first.low, first.high, second.low, second.high) == (2, 2, 1, 1)
-    unsure = rank_variants(simulate(World(gain=0.0), people=20, folds=4, seeds=2, seed=0))
+    unsure = rank_variants(simulate(World(gain=0.0), subjects=20, folds=4, seeds=2, seed=0))
     assert {(one.low, one.high) for one in unsure} == {(1, 2)}
-    assert rank_variants(simulate(World(), people=1, folds=1, seeds=2, seed=0))[0].low is None
+    assert rank_variants(simulate(World(), subjects=1, folds=1, seeds=2, seed=0))[0].low is None
 
 
 def test_a_place_is_certain_exactly_where_the_comparison_is():
     for seed in range(12):
-        study = simulate(World(gain=0.6), people=12, folds=3, seeds=2, seed=seed)
+        study = simulate(World(gain=0.6), subjects=12, folds=3, seeds=2, seed=seed)
         difference = compare_variants(study, against="plain").comparisons[0].difference
         clear = not difference.low <= 0 <= difference.high
         assert all((one.low == one.high) == clear for one in rank_variants(study)), seed
 
 
 def test_more_variants_make_each_place_less_certain():
-    pair = simulate(World(gain=0.7), people=12, folds=3, seeds=2, seed=1)
+    pair = simulate(World(gain=0.7), subjects=12, folds=3, seeds=2, seed=1)
     assert rank_variants(pair)[0].low == 2
     eight = replace(pair, variants=tuple("abcdefgh"), counts=np.concatenate([pair.counts] * 4))
     found = rank_variants(eight)
@@ -202,6 +202,6 @@ def test_fewer_than_five_independent_sets_have_no_critical_difference():
     scores, sets = np.random.default_rng(0).normal(size=(5, 3)), ["hapt", "uci-har", "wisdm", "shoaib", "simulated"]
     assert critical_difference(scores, variants="abc", datasets=sets).sets == 5
     with pytest.raises(UserError, match="needs 5 independent data sets, there are 4; show ranks"):
-        critical_difference(scores, variants="abc", datasets=sets, same_people=[("hapt", "uci-har")])
+        critical_difference(scores, variants="abc", datasets=sets, same_subjects=[("hapt", "uci-har")])
     with pytest.raises(UserError, match=r"Scores are \(5, 3\)"):
         critical_difference(scores, variants="ab", datasets=sets)

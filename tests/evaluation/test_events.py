@@ -68,7 +68,7 @@ def test_an_event_nobody_noticed_is_missed_and_has_no_delay():
     assert found.segment_f1 == pytest.approx(2 * 0 / (3 + 1)), "8 windows against 3 overlap by 3/8"
 
 
-def test_nothing_reaches_over_a_gap_a_recording_a_person_or_a_run():
+def test_nothing_reaches_over_a_gap_a_recording_a_subject_or_a_run():
     times = np.array([0, 2, 4, 10, 12, 14.0])
     gap = score_events(stretch("aaabbb", "aaabbb", times=times))
     assert gap.delays.tolist() == [], "the onset of b lies within the gap"

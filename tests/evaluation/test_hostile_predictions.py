@@ -239,7 +239,7 @@ def test_more_names_than_a_study_has_are_refused_with_the_row(tmp_path, capsys, 
 
 def test_counts_that_would_fill_the_memory_are_refused():
     rows = {"subject": np.arange(300), "fold": 0, "seed": np.arange(300), "y": [999] * 300, "prediction": 0}
-    with pytest.raises(UserError, match="300 seeds, 300 people and 1,000 classes"):
+    with pytest.raises(UserError, match="300 seeds, 300 subjects and 1,000 classes"):
         count_confusion([Predictions.of("x", **rows)])
     seeds = tuple(range(50_000))
     with pytest.raises(UserError, match="seed 7 twice"):

@@ -1,4 +1,4 @@
-"""Intervals resample people, and hold what they promise."""
+"""Intervals resample subjects, and hold what they promise."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from stillmotion.errors import UserError
 from stillmotion.evaluation import accuracy, cohen_kappa, subject_interval
 
 
-def cohort(people, seed, *, spread=0.15, windows=30, classes=2, skill=0.75):
-    """Counts of people who differ: each one's share of right answers is drawn around ``skill``."""
+def cohort(subjects, seed, *, spread=0.15, windows=30, classes=2, skill=0.75):
+    """Counts of subjects who differ: each one's share of right answers is drawn around ``skill``."""
     rng = np.random.default_rng(seed)
-    shares = rng.beta(skill * 10, (1 - skill) * 10, (people, 1)) if spread else np.full((people, 1), skill)
-    right = rng.binomial(windows, np.broadcast_to(shares, (people, classes)))
-    counts = np.zeros((people, classes, classes))
+    shares = rng.beta(skill * 10, (1 - skill) * 10, (subjects, 1)) if spread else np.full((subjects, 1), skill)
+    right = rng.binomial(windows, np.broadcast_to(shares, (subjects, classes)))
+    counts = np.zeros((subjects, classes, classes))
     for c in range(classes):
         counts[:, c, c] = right[:, c]
         counts[:, c, (c + 1) % classes] = windows - right[:, c]
@@ -29,28 +29,28 @@ def labels_of(table):
     return np.array(pairs).T
 
 
-@pytest.mark.parametrize("people", [2, 5, 23])
-def test_the_interval_is_that_of_a_plain_loop_over_the_same_draws(people):
-    counts = cohort(people, 1, classes=3)
+@pytest.mark.parametrize("subjects", [2, 5, 23])
+def test_the_interval_is_that_of_a_plain_loop_over_the_same_draws(subjects):
+    counts = cohort(subjects, 1, classes=3)
     resamples = 60
     found = subject_interval(counts, resamples=resamples, level=0.8, seed=3)
-    draws = np.random.default_rng(3).multinomial(people - 1, np.full(people, 1 / people), size=resamples)
+    draws = np.random.default_rng(3).multinomial(subjects - 1, np.full(subjects, 1 / subjects), size=resamples)
     scores = []
     for draw in draws:
-        truth, guess = np.hstack([labels_of(counts[person]) for person in np.repeat(np.arange(people), draw)])
+        truth, guess = np.hstack([labels_of(counts[subject]) for subject in np.repeat(np.arange(subjects), draw)])
         scores.append(f1_score(truth, guess, average="macro", labels=range(3), zero_division=0))
-    reach = stats.t.ppf(0.9, people - 1) * np.std(scores, ddof=1)
+    reach = stats.t.ppf(0.9, subjects - 1) * np.std(scores, ddof=1)
     step = reach / (found.score * (1 - found.score))
     ends = [special.expit(special.logit(found.score) + side * step) for side in (-1, 1)]
     assert (found.low, found.high) == pytest.approx(tuple(ends))
     assert 0 <= found.low < found.score < found.high <= 1
     truth, guess = labels_of(counts.sum(0))
     assert found.score == pytest.approx(f1_score(truth, guess, average="macro"))
-    assert (found.people, found.level) == (people, 0.8)
+    assert (found.subjects, found.level) == (subjects, 0.8)
 
 
-def test_people_and_not_windows_are_resampled():
-    # Every person ten times as long says no more about people: the interval stays what it was.
+def test_subjects_and_not_windows_are_resampled():
+    # Every subject ten times as long says no more about subjects: the interval stays what it was.
     counts = cohort(12, 2)
     one, longer = subject_interval(counts), subject_interval(10 * counts)
     assert (one.low, one.high) == pytest.approx((longer.low, longer.high))
@@ -65,20 +65,20 @@ def test_other_bounds_hold_too_and_folds_are_drawn_within():
     assert found != subject_interval(counts, score=cohen_kappa, bounds=(-1, 1))
     perfect = subject_interval(np.eye(2)[None] * np.array([3, 9, 2])[:, None, None])
     assert (perfect.low, perfect.score, perfect.high) == (1, 1, 1)
-    with pytest.raises(UserError, match="2 folds are named for 9 people"):
+    with pytest.raises(UserError, match="2 folds are named for 9 subjects"):
         subject_interval(counts, folds=[0, 1])
 
 
-def test_more_people_make_it_narrower():
+def test_more_subjects_make_it_narrower():
     few, many = subject_interval(cohort(6, 4)), subject_interval(cohort(96, 4))
     assert (many.high - many.low) < 0.5 * (few.high - few.low)
 
 
-def test_one_person_has_no_interval():
+def test_one_subject_has_no_interval():
     found = subject_interval(cohort(1, 0))
     assert found.low is None
     assert found.high is None
-    assert str(found) == f"{found.score:.3f} (one person: no interval)"
+    assert str(found) == f"{found.score:.3f} (one subject: no interval)"
 
 
 def test_any_score_and_seed_can_be_asked_for():
@@ -94,7 +94,7 @@ def test_any_score_and_seed_can_be_asked_for():
 @pytest.mark.parametrize(
     ("counts", "options", "said"),
     [
-        (np.ones((3, 3)), {}, r"needs \(people, classes, classes\) confusion counts, not \(3, 3\)"),
+        (np.ones((3, 3)), {}, r"needs \(subjects, classes, classes\) confusion counts, not \(3, 3\)"),
         (np.ones((2, 3, 4)), {}, "confusion counts"),
         (np.ones((0, 3, 3)), {}, "confusion counts"),
         (np.ones((2, 3, 3)), {"level": 95}, "A level lies between 0 and 1, not 95"),

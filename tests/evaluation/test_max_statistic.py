@@ -58,14 +58,14 @@ def adjusted_by_loops(counts):
 def test_p_of_a_family_is_that_of_loops_over_all_flips(seed):
     # Variants that gain, lose and do neither: one-sided p, flips of the wrong axis and a missing step all differ.
     world = World(classes=3, taste=0.6)
-    made = simulate(world, people=5, folds=5, seeds=2, seed=seed, gains=(1.2, -1.2, 0.1), shared=(0.0, 0.9, 0.5))
+    made = simulate(world, subjects=5, folds=5, seeds=2, seed=seed, gains=(1.2, -1.2, 0.1), shared=(0.0, 0.9, 0.5))
     found = compare_variants(made, against="plain")
     assert [one.p_adjusted for one in found.comparisons] == pytest.approx(adjusted_by_loops(made.counts))
     assert all(one.p_adjusted >= one.flips.p for one in found.comparisons)
 
 
 def test_a_loss_is_as_clear_as_a_gain():
-    made = simulate(World(taste=0.1), people=9, folds=9, seeds=1, seed=0, gains=(2.0, 0.0))
+    made = simulate(World(taste=0.1), subjects=9, folds=9, seeds=1, seed=0, gains=(2.0, 0.0))
     losing = replace(made, variants=("taught-1", "plain", "taught-2"))
     first = compare_variants(made, against="plain").comparisons[0]
     second = compare_variants(losing, against="plain").comparisons[0]
@@ -91,14 +91,14 @@ def test_the_statistic_is_a_t_so_that_a_wide_spread_hides_no_clear_gain():
 def test_drawn_flips_count_the_observed_pattern_and_never_give_0():
     differences = np.array([[1.0, 0.2], [0.1, 0.3], [-0.1, -0.1], [0.2, 0.1]])
     assert max_statistic(differences)[0] == 1 / 4
-    many = simulate(World(taste=0.1), people=20, folds=20, seeds=1, seed=0, gains=(2.0, 0.0))
+    many = simulate(World(taste=0.1), subjects=20, folds=20, seeds=1, seed=0, gains=(2.0, 0.0))
     found = compare_variants(many, against="plain", flips=99).comparisons
     assert (found[0].flips.exact, found[0].flips.flips, found[0].p_adjusted) == (False, 99, 1 / 100)
     assert found == compare_variants(many, against="plain", flips=99).comparisons
 
 
 def test_a_family_of_one_has_the_p_of_the_test_itself_and_equal_variants_have_1():
-    made = simulate(World(gain=0.4), people=7, folds=7, seeds=2, seed=4)
+    made = simulate(World(gain=0.4), subjects=7, folds=7, seeds=2, seed=4)
     (one,) = compare_variants(made, against="plain").comparisons
     assert one.p_adjusted == one.flips.p == flip_signs(made.counts[1], made.counts[0]).p
     assert max_statistic(np.zeros((8, 2))).tolist() == [1, 1]
@@ -108,7 +108,7 @@ def test_a_family_of_one_has_the_p_of_the_test_itself_and_equal_variants_have_1(
 
 
 def test_subjects_that_one_variant_lacks_are_flipped_alike_in_the_others():
-    made = simulate(World(gain=0.8, taste=0.5), people=6, folds=6, seeds=1, seed=2, gains=(0.8, 0.3))
+    made = simulate(World(gain=0.8, taste=0.5), subjects=6, folds=6, seeds=1, seed=2, gains=(0.8, 0.3))
     counts = made.counts.copy()
     counts[2, :, 5] = 0  # the second variant never tested the last subject
     found = compare_variants(replace(made, counts=counts), against="plain").comparisons
@@ -118,7 +118,7 @@ def test_subjects_that_one_variant_lacks_are_flipped_alike_in_the_others():
 
 
 def test_a_gain_of_40_points_among_21_comparisons_is_shown_with_nine_subjects():
-    made = simulate(World(ease=-1.0), people=9, folds=1, seeds=3, seed=1, gains=(2.4, *[0.0] * 20))
+    made = simulate(World(ease=-1.0), subjects=9, folds=1, seeds=3, seed=1, gains=(2.4, *[0.0] * 20))
     found = compare_variants(made, against="plain", resamples=500)
     first = found.comparisons[0]
     assert len(found.family) == 21
@@ -130,7 +130,7 @@ def test_a_gain_of_40_points_among_21_comparisons_is_shown_with_nine_subjects():
 
 @pytest.mark.parametrize("subjects", [4, 5])
 def test_with_four_or_five_subjects_it_is_said_that_nothing_can_be_shown(subjects):
-    made = simulate(World(taste=0), people=subjects, folds=1, seeds=3, seed=0, gains=(3.0, 0.0))
+    made = simulate(World(taste=0), subjects=subjects, folds=1, seeds=3, seed=0, gains=(3.0, 0.0))
     found = compare_variants(made, against="plain").comparisons
     assert found[0].flips.p == found[0].flips.smallest == 2 / 2**subjects
     assert found[0].verdict == "not distinguishable"
@@ -145,7 +145,7 @@ def within_chance(percent, studies):
 def test_a_family_of_equal_variants_errs_no_more_than_one_comparison_may():
     shared, wrong, studies = np.linspace(0, 0.99, 21), 0, 60
     for seed in range(studies):
-        made = simulate(World(taste=0.6), people=9, folds=9, seeds=1, seed=seed, gains=[0.0] * 21, shared=shared)
+        made = simulate(World(taste=0.6), subjects=9, folds=9, seeds=1, seed=seed, gains=[0.0] * 21, shared=shared)
         pairs = [made.basis(name, "plain")[0] for name in made.variants[1:]]
         _, adjusted = flip_families(pairs, [range(21)], flips=1, seed=0, absent="zero")
         wrong += adjusted.min() <= 0.05
@@ -153,12 +153,12 @@ def test_a_family_of_equal_variants_errs_no_more_than_one_comparison_may():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("people", "folds", "seeds", "comparisons"), FAMILIES)
-def test_every_family_errs_no_more_than_the_guide_says(people, folds, seeds, comparisons):
+@pytest.mark.parametrize(("subjects", "folds", "seeds", "comparisons"), FAMILIES)
+def test_every_family_errs_no_more_than_the_guide_says(subjects, folds, seeds, comparisons):
     studies = 300
-    found = family(people, folds, seeds, comparisons, studies=studies)
+    found = family(subjects, folds, seeds, comparisons, studies=studies)
     assert within_chance(found["false"], studies)
-    if people == 4:
+    if subjects == 4:
         assert found["false"] == found["seen"] == 0
-    if folds == people:  # subjects are what is exchanged: the correction by itself holds the rate
+    if folds == subjects:  # subjects are what is exchanged: the correction by itself holds the rate
         assert within_chance(found["flips"], studies)

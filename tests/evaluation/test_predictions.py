@@ -13,15 +13,15 @@ from stillmotion.evaluation import ConfusionMatrices, Predictions, count_confusi
 from stillmotion.evaluation.tally import natural
 
 
-def made(variant="lm", *, people=("p2", "p10", "p1"), seeds=(0, 1), windows=8, classes=3, seed=0, **more):
+def made(variant="lm", *, subjects=("p2", "p10", "p1"), seeds=(0, 1), windows=8, classes=3, seed=0, **more):
     rng = np.random.default_rng(seed)
-    subject = np.repeat(people, windows)
+    subject = np.repeat(subjects, windows)
     y = np.random.default_rng(99).integers(0, classes, len(subject))
     rows = len(subject) * len(seeds)
     return Predictions.of(
         variant,
         subject=np.tile(subject, len(seeds)),
-        fold=np.tile(np.repeat(np.arange(len(people)) % 2, windows), len(seeds)),
+        fold=np.tile(np.repeat(np.arange(len(subjects)) % 2, windows), len(seeds)),
         seed=np.repeat(seeds, len(subject)),
         y=np.tile(y, len(seeds)),
         scores=rng.dirichlet(np.ones(classes), rows),
@@ -104,7 +104,9 @@ def test_a_variant_may_be_spread_over_files_but_not_stand_twice(tmp_path):
     (back,) = read_predictions(tmp_path / "run0.parquet", tmp_path / "run1.parquet")
     same(back, whole)
     write_predictions(tmp_path / "again.parquet", whole.take(whole.seed == 1))
-    with pytest.raises(UserError, match=r"run1.parquet and .*again.parquet both hold variant 'lm', person p.*, seed 1"):
+    with pytest.raises(
+        UserError, match=r"run1.parquet and .*again.parquet both hold variant 'lm', subject p.*, seed 1"
+    ):
         read_predictions(*sorted(tmp_path.glob("run*")), tmp_path / "again.parquet")
 
 
@@ -183,21 +185,21 @@ def test_columns_of_different_lengths_are_refused():
             Predictions.of("x", **columns, **wrong)
 
 
-def test_counts_are_those_of_scikit_learn_person_by_person():
+def test_counts_are_those_of_scikit_learn_subject_by_subject():
     variants = [made("a"), made("b", seed=1)]
     counted = count_confusion(variants)
-    assert counted.people == ("p1", "p2", "p10")
+    assert counted.subjects == ("p1", "p2", "p10")
     assert counted.folds == ("0", "0", "1")
     assert (counted.variants, counted.seeds) == (("a", "b"), (0, 1))
     for v, one in enumerate(variants):
         for s, run in enumerate(counted.seeds):
-            for p, person in enumerate(counted.people):
-                rows = (one.seed == run) & (one.subject == person)
+            for p, subject in enumerate(counted.subjects):
+                rows = (one.seed == run) & (one.subject == subject)
                 wanted = confusion_matrix(one.y[rows], one.scores[rows].argmax(1), labels=[0, 1, 2])
                 np.testing.assert_array_equal(counted.counts[v, s, p], wanted)
 
 
-def test_people_tested_in_several_folds_are_pooled_and_those_of_the_same_folds_belong_together():
+def test_subjects_tested_in_several_folds_are_pooled_and_those_of_the_same_folds_belong_together():
     one = Predictions.of(
         "x", subject=list("aabbc"), fold=[0, 1, 0, 1, 1], seed=0, y=[0] * 5, prediction=[0, 1, 1, 1, 0]
     )
@@ -217,43 +219,43 @@ def test_variants_must_tell_the_same_classes_apart():
         count_confusion([made("a"), made("b", classes=4)])
 
 
-def test_variants_meet_on_the_people_and_seeds_they_share():
+def test_variants_meet_on_the_subjects_and_seeds_they_share():
     full, part = made("full", seeds=(0, 1, 2)), made("part", seeds=(0, 1))
     counted = count_confusion([full, part.take((part.seed == 0) | (part.subject != "p1"))])
     assert counted.tested.sum() == 9 + 5
     both, said = counted.basis("full", "part")
-    assert (both.seeds, both.people) == ((0,), ("p1", "p2", "p10"))
+    assert (both.seeds, both.subjects) == ((0,), ("p1", "p2", "p10"))
     assert said == ("Left out, not whole for all of full, part: seeds 1, 2.",)
     alone, said = counted.basis("full")
     assert (alone.seeds, said) == ((0, 1, 2), ())
     fewer = count_confusion([full, part.take(part.subject != "p1")])
     both, said = fewer.basis("part", "full")
-    assert (both.variants, both.people, both.seeds) == (("part", "full"), ("p2", "p10"), (0, 1))
-    assert said[1] == "Left out, not tested by all of part, full: person p1."
+    assert (both.variants, both.subjects, both.seeds) == (("part", "full"), ("p2", "p10"), (0, 1))
+    assert said[1] == "Left out, not tested by all of part, full: subject p1."
     never = count_confusion([full.take(full.seed == 0), part.take(part.seed == 1)])
-    with pytest.raises(UserError, match="no person in common"):
+    with pytest.raises(UserError, match="no subject in common"):
         never.basis("full", "part")
 
 
 def test_windows_that_differ_between_variants_are_said():
     full, part = made("full"), made("part")
     assert count_confusion([full, part.take(np.arange(len(part)) != 3)]).basis("full", "part")[1] == (
-        "Windows per person and class differ within full and part.",
+        "Windows per subject and class differ within full and part.",
     )
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"people": ("a",)}, r"variants, seeds, people and classes make \(1, 1, 1, 2, 2\)"),
-        ({"folds": ("0",)}, "1 folds are named for 2 people"),
-        ({"people": ("a", "a")}, "names person 'a' twice"),
+        ({"subjects": ("a",)}, r"variants, seeds, subjects and classes make \(1, 1, 1, 2, 2\)"),
+        ({"folds": ("0",)}, "1 folds are named for 2 subjects"),
+        ({"subjects": ("a", "a")}, "names subject 'a' twice"),
         ({"counts": -np.ones((1, 1, 2, 2, 2))}, "cannot be negative"),
         ({"seeds": (), "counts": np.zeros((1, 0, 2, 2, 2))}, "nothing to score"),
     ],
 )
 def test_counts_that_do_not_fit_their_names_are_refused(change, said):
-    whole = {"variants": ("x",), "seeds": (0,), "people": ("a", "b"), "folds": ("0", "0"), "classes": ("u", "v")}
+    whole = {"variants": ("x",), "seeds": (0,), "subjects": ("a", "b"), "folds": ("0", "0"), "classes": ("u", "v")}
     whole["counts"] = np.ones((1, 1, 2, 2, 2))
     assert ConfusionMatrices(**whole).number("x") == 0
     with pytest.raises(UnknownName, match="Unknown variant 'y'"):
@@ -262,7 +264,7 @@ def test_counts_that_do_not_fit_their_names_are_refused(change, said):
         ConfusionMatrices(**{**whole, **change})
 
 
-def test_names_sort_as_people_count():
+def test_names_sort_as_subjects_count():
     assert sorted(["p10", "p2", "a", "p2b", "10", "9"], key=natural) == ["9", "10", "a", "p2", "p2b", "p10"]
 
 

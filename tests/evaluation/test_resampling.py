@@ -1,4 +1,4 @@
-"""Weights of resampled people."""
+"""Weights of resampled subjects."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from stillmotion.evaluation import macro_f1
 from stillmotion.evaluation.resampling import PooledF1, draw, jackknife_variance, leave_one_out, strata
 
 
-def test_people_are_drawn_within_their_fold_and_lone_ones_together():
+def test_subjects_are_drawn_within_their_fold_and_lone_ones_together():
     assert strata(["a", "b", "a", "b"]).tolist() == [0, 1, 0, 1]
-    assert len(set(strata(["a", "b", "c", "d"]).tolist())) == 1, "one person a fold: all are exchanged"
+    assert len(set(strata(["a", "b", "c", "d"]).tolist())) == 1, "one subject a fold: all are exchanged"
     mixed = strata(["a", "b", "a", "c", "c", "d"])
     assert mixed[1] == mixed[5] != mixed[0]
     lone = strata(["a", "a", "a", "b", "b", "c"])
@@ -40,20 +40,20 @@ def test_the_jackknife_of_a_mean_is_its_standard_error():
 
 
 def test_pooled_scores_are_macro_f1_of_pooled_counts(monkeypatch):
-    study = simulate(World(classes=4), people=6, folds=2, seeds=3, seed=0)
+    study = simulate(World(classes=4), subjects=6, folds=2, seeds=3, seed=0)
     rng = np.random.default_rng(0)
-    people, seeds = draw(strata(study.folds), 50, rng), draw(np.zeros(3, np.int64), 50, rng) / 3
-    found = PooledF1.of(study.counts)(people, seeds)
+    subjects, seeds = draw(strata(study.folds), 50, rng), draw(np.zeros(3, np.int64), 50, rng) / 3
+    found = PooledF1.of(study.counts)(subjects, seeds)
     for row in range(50):
-        pooled = np.einsum("p,vspij->vsij", people[row], study.counts)
+        pooled = np.einsum("p,vspij->vsij", subjects[row], study.counts)
         np.testing.assert_allclose(found[row], macro_f1(pooled) @ seeds[row])
     monkeypatch.setattr("stillmotion.evaluation.resampling.BLOCK", 200)
-    np.testing.assert_allclose(PooledF1.of(study.counts)(people, seeds), found)
+    np.testing.assert_allclose(PooledF1.of(study.counts)(subjects, seeds), found)
 
 
 def test_a_class_nobody_has_counts_0_and_one_nobody_drawn_is_left_out():
     counts = np.zeros((1, 1, 2, 3, 3))
-    counts[0, 0, 0, 0, 0] = counts[0, 0, 1, 1, 1] = 5  # class 0 is the first person's, class 1 the second's
+    counts[0, 0, 0, 0, 0] = counts[0, 0, 1, 1, 1] = 5  # class 0 is the first subject's, class 1 the second's
     one = np.ones((1, 1))
     whole, first = np.array([[1.0, 1.0]]), np.array([[2.0, 0.0]])
     zero, skip = PooledF1.of(counts), PooledF1.of(counts, absent="skip")

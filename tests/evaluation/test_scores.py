@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from sklearn.metrics import (
     accuracy_score,
     cohen_kappa_score,
-    confusion_matrix,
     f1_score,
     precision_score,
     recall_score,
+)
+from sklearn.metrics import (
+    confusion_matrix as sklearn_confusion_matrix,
 )
 
 from stillmotion.errors import UserError
@@ -45,7 +47,7 @@ def test_scores_are_those_of_scikit_learn(given):
     truth, guess = np.array(drawn).T
     counts = confusion_matrix(truth, guess, classes)
     labels = list(range(classes))
-    np.testing.assert_array_equal(counts, confusion_matrix(truth, guess, labels=labels))
+    np.testing.assert_array_equal(counts, sklearn_confusion_matrix(truth, guess, labels=labels))
     options = {"labels": labels, "zero_division": 0}
     np.testing.assert_allclose(f1_per_class(counts), f1_score(truth, guess, average=None, **options), atol=1e-12)
     assert macro_f1(counts) == pytest.approx(f1_score(truth, guess, average="macro", **options))

@@ -45,9 +45,9 @@ def cross_entropy(batch: Batch, z: np.ndarray) -> float:
     return total / len(z)
 
 
-def linear(x: np.ndarray, extras: Tree, name: str) -> np.ndarray:
+def linear(x: np.ndarray, aux_params: Tree, name: str) -> np.ndarray:
     """One row through a projector."""
-    kernel, bias = extras[f"{name}/kernel"], extras[f"{name}/bias"]
+    kernel, bias = aux_params[f"{name}/kernel"], aux_params[f"{name}/bias"]
     return np.array([sum(x[i] * kernel[i, o] for i in range(len(x))) + bias[o] for o in range(len(bias))])
 
 
@@ -67,7 +67,7 @@ def resized(x: np.ndarray, length: int) -> np.ndarray:
 def extras_of(name: str, student: Tree, teacher: Tree, **options: str) -> Tree:
     """What the method draws for these taps, biases moved off 0."""
     shapes = [{tap: values.shape[1:] for tap, values in taps.items()} for taps in (student, teacher)]
-    made = get_method(name, **options).draw_extras(*shapes, 5)
+    made = get_method(name, **options).init_aux_params(*shapes, 5)
     rng = np.random.default_rng(1)
     return {tap: values.astype(np.float64) + 0.1 * rng.normal(size=values.shape) for tap, values in made.items()}
 
@@ -79,7 +79,7 @@ def check(
     teacher: Tree,
     *,
     batch: Batch,
-    numbers: dict[str, float] | None = None,
+    hyperparameters: dict[str, float] | None = None,
     within: float = 2e-4,
     mutual: Callable[..., float] | None = None,
     **options: str,
@@ -89,8 +89,8 @@ def check(
     ``mutual`` is, for methods that train both, what the gradient descends: the loops' sum with targets held still.
     """
     way = get_method(name, **options)
-    told = way.resolve(numbers or {})
-    extras = extras_of(name, student, teacher, **options)
+    told = way.resolve(hyperparameters or {})
+    aux_params = extras_of(name, student, teacher, **options)
     single = partial(jax.tree.map, lambda leaf: np.asarray(leaf, np.float32))
 
     @jax.jit
@@ -99,16 +99,16 @@ def check(
         terms = way.objective(Batch(*single(tuple(batch))), tree[0], tree[1] if mutual else still, told, tree[-1])
         return sum(terms.values()), terms
 
-    moving = [student, teacher, extras] if mutual else [student, extras]
+    moving = [student, teacher, aux_params] if mutual else [student, aux_params]
     (_, terms), slopes = ours(single(moving), single(teacher))
-    expected = loops(batch, student, teacher, told, extras)
+    expected = loops(batch, student, teacher, told, aux_params)
     assert set(terms) == set(expected)
     for term, value in expected.items():
         np.testing.assert_allclose(float(terms[term]), value, rtol=within, atol=within / 10, err_msg=term)
 
     def total(*trees: Tree) -> float:
         if mutual:
-            return mutual(batch, trees, (student, teacher, extras), told)
+            return mutual(batch, trees, (student, teacher, aux_params), told)
         return sum(loops(batch, trees[0], teacher, told, trees[1]).values())
 
     rng = np.random.default_rng(9)

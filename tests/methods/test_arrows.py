@@ -21,12 +21,12 @@ from . import test_mutual_methods as mutual
 from .by_hand import cross_entropy, drawn, extras_of, labels
 
 
-def lm(batch, student, teacher, numbers, extras):
+def lm(batch, student, teacher, hyperparameters, aux_params):
     return {"cross_entropy": cross_entropy(batch, student["logits"])}
 
 
-def rab_kd(batch, student, teacher, numbers, extras):
-    return attention.by_loops(student, teacher, extras, batch=batch, **numbers)
+def rab_kd(batch, student, teacher, hyperparameters, aux_params):
+    return attention.by_loops(student, teacher, aux_params, batch=batch, **hyperparameters)
 
 
 def taps(batch, **shapes):
@@ -89,10 +89,10 @@ CASES = {
 }
 
 
-def traced(name, student, teacher, numbers=None, **options):
+def traced(name, student, teacher, hyperparameters=None, **options):
     way = get_method(name, **options)
     shapes = [{tap: values.shape[1:] for tap, values in each.items()} for each in (student, teacher)]
-    return trace_terms(way, *(shapes if way.teacher_taps else (shapes[0], {})), way.resolve(numbers or {}))
+    return trace_terms(way, *(shapes if way.teacher_taps else (shapes[0], {})), way.resolve(hyperparameters or {}))
 
 
 class Loops:
@@ -101,10 +101,10 @@ class Loops:
     def __init__(self, name, **options):
         self.loops, (student, teacher) = CASES[name]
         self.way, size = get_method(name, **options), len(student["logits"])
-        self.numbers = self.way.resolve({})
+        self.hyperparameters = self.way.resolve({})
         self.batch = labels(size, student["logits"].shape[1], done=0.05)
         self.trees = {"student": student, "teacher": teacher}
-        self.extras = extras_of(name, student, teacher, **options)
+        self.aux_params = extras_of(name, student, teacher, **options)
         self.known = {}
 
     def changed(self, place, trees, batch):
@@ -116,18 +116,18 @@ class Loops:
         rng = np.random.default_rng(len(place))
         return {**trees, side: {**trees[side], tap: trees[side][tap] + rng.normal(size=trees[side][tap].shape)}}, batch
 
-    def terms(self, source="", target="", numbers=None):
+    def terms(self, source="", target="", hyperparameters=None):
         key = (source, target)
-        if numbers is None and key in self.known:
+        if hyperparameters is None and key in self.known:
             return self.known[key]
         held, batch = self.changed(source, self.trees, self.batch) if source else (self.trees, self.batch)
         moved, batch = self.changed(target, held, batch) if target else (held, batch)
-        given = (batch, moved["student"], moved["teacher"], numbers or self.numbers, self.extras)
+        given = (batch, moved["student"], moved["teacher"], hyperparameters or self.hyperparameters, self.aux_params)
         if self.way.trains_teacher:
-            values = self.loops(*given, held=(held["student"], held["teacher"], self.extras))
+            values = self.loops(*given, held=(held["student"], held["teacher"], self.aux_params))
         else:
             values = self.loops(*given)
-        return values if numbers is not None else self.known.setdefault(key, values)
+        return values if hyperparameters is not None else self.known.setdefault(key, values)
 
     def arrows(self):
         learners = ("student", "teacher") if self.way.trains_teacher else ("student",)
@@ -170,14 +170,15 @@ def test_a_diagram_shows_no_lesson_that_the_loops_do_not_teach_and_leaves_none_o
         assert term.kind == METHODS[name].terms[term.name]
         acting = {
             number
-            for number, value in loops.numbers.items()
-            if loops.terms(numbers={**loops.numbers, number: 1.3 * value + 0.01})[term.name] != before[term.name]
+            for number, value in loops.hyperparameters.items()
+            if loops.terms(hyperparameters={**loops.hyperparameters, number: 1.3 * value + 0.01})[term.name]
+            != before[term.name]
         }
         # A switch: the loops take the published side of it.
         assert set(term.hyperparameters) - {"square"} == acting - {"square"}
         rng = np.random.default_rng(7)
-        beside = {name: values + rng.normal(size=values.shape) for name, values in loops.extras.items()}
-        with_others = loops.loops(loops.batch, *loops.trees.values(), loops.numbers, beside)
+        beside = {name: values + rng.normal(size=values.shape) for name, values in loops.aux_params.items()}
+        with_others = loops.loops(loops.batch, *loops.trees.values(), loops.hyperparameters, beside)
         assert term.projected == (abs(with_others[term.name] - before[term.name]) > 1e-12)
 
 
@@ -185,9 +186,9 @@ def test_every_method_has_its_loops_here():
     assert set(CASES) == set(METHODS)
 
 
-def drawn_to(name, **numbers):
+def drawn_to(name, **hyperparameters):
     trees = CASES[name][1]
-    return {(term.kind, *arrow) for term in traced(name, *trees, numbers) for arrow in term.arrows}
+    return {(term.kind, *arrow) for term in traced(name, *trees, hyperparameters) for arrow in term.arrows}
 
 
 LABELLED = ("cross-entropy", "labels", "student/logits")
@@ -229,7 +230,7 @@ def test_simkd_has_no_labels_fitnet_one_stage_and_crd_vid_and_at_no_squared_gap(
 
 
 @pytest.mark.parametrize(
-    ("name", "numbers", "gone"),
+    ("name", "hyperparameters", "gone"),
     [
         ("rab-kd", {"beta": 0}, {"channel_attention", "spatial_attention"}),
         ("kd", {"alpha": 1}, {"distillation"}),
@@ -243,18 +244,18 @@ def test_simkd_has_no_labels_fitnet_one_stage_and_crd_vid_and_at_no_squared_gap(
         ),
     ],
 )
-def test_a_term_of_weight_0_teaches_nothing(name, numbers, gone):
-    terms = traced(name, *CASES[name][1], numbers)
+def test_a_term_of_weight_0_teaches_nothing(name, hyperparameters, gone):
+    terms = traced(name, *CASES[name][1], hyperparameters)
     assert {term.name for term in terms if not term.arrows} == gone
 
 
 def test_a_new_method_cannot_lie():
     """A method that says one thing and does another is drawn as it does."""
 
-    def objective(batch, student, teacher, numbers, extras):
+    def objective(batch, student, teacher, hyperparameters, aux_params):
         return {"labels": ce(batch, student["stage1"]), "teacher": 0.0 * ce(Batch(*batch), teacher["logits"])}
 
-    liar = replace(METHODS["kd"], name="liar", objective=objective, terms={"teacher": "everything"}, numbers={})
+    liar = replace(METHODS["kd"], name="liar", objective=objective, terms={"teacher": "everything"}, hyperparameters={})
     shapes = {"logits": (3,), "stage1": (3,)}
     terms = trace_terms(liar, shapes, {"logits": (3,)}, {})
     assert [(term.name, term.kind, term.arrows) for term in terms] == [

@@ -27,8 +27,8 @@ def shapes(given):
     return {name: values.shape[1:] for name, values in given.items()}
 
 
-def numbers(**changes):
-    return {name: np.float32(changes.get(name, number.default)) for name, number in RAB.numbers.items()}
+def hyperparameters(**changes):
+    return {name: np.float32(changes.get(name, number.default)) for name, number in RAB.hyperparameters.items()}
 
 
 def labels():
@@ -42,7 +42,7 @@ def softmax(z):
     return e / e.sum()
 
 
-def by_loops(student, teacher, extras, *, alpha, temperature, beta, square, batch):
+def by_loops(student, teacher, aux_params, *, alpha, temperature, beta, square, batch):
     """Every term as a loop over windows, in double precision."""
     ce = kl = ca = sa = 0.0
     for b in range(BATCH):
@@ -51,10 +51,10 @@ def by_loops(student, teacher, extras, *, alpha, temperature, beta, square, batc
         kl += sum(p[c] * np.log(p[c] / q[c]) for c in range(CLASSES))
         mine, theirs = student["channel_attention_2"][b], teacher["channel_attention_2"][b]
         for who, name in (("student", "mine"), ("teacher", "theirs")):
-            kernel = extras.get(f"{who}/channel_attention_2/kernel")
+            kernel = aux_params.get(f"{who}/channel_attention_2/kernel")
             if kernel is not None:
                 values = mine if name == "mine" else theirs
-                bias = extras[f"{who}/channel_attention_2/bias"]
+                bias = aux_params[f"{who}/channel_attention_2/bias"]
                 through = np.array(
                     [sum(values[i] * kernel[i, o] for i in range(len(values))) + bias[o] for o in range(len(bias))]
                 )
@@ -98,12 +98,12 @@ def single(tree):
 def test_every_term_is_that_of_the_formulas(mine, theirs, square, project):
     student, teacher = taps(**mine, seed=1), taps(**theirs, seed=2)
     way = get_method("rab-kd", project=project)
-    extras = way.draw_extras(shapes(student), shapes(teacher), 3)
-    assert bool(extras) == (mine["width"] != theirs["width"])
-    extras = {name: values + 0.1 if name.endswith("bias") else values for name, values in extras.items()}
+    aux_params = way.init_aux_params(shapes(student), shapes(teacher), 3)
+    assert bool(aux_params) == (mine["width"] != theirs["width"])
+    aux_params = {name: values + 0.1 if name.endswith("bias") else values for name, values in aux_params.items()}
     given = {"alpha": 0.3, "temperature": 2.5, "beta": 1.7, "square": float(square)}
-    ours = way.objective(labels(), single(student), single(teacher), numbers(**given), extras)
-    expected = by_loops(student, teacher, extras, **given, batch=labels())
+    ours = way.objective(labels(), single(student), single(teacher), hyperparameters(**given), aux_params)
+    expected = by_loops(student, teacher, aux_params, **given, batch=labels())
     assert set(ours) == set(expected)
     for name, value in expected.items():
         assert float(ours[name]) == pytest.approx(value, rel=2e-4), name
@@ -111,17 +111,17 @@ def test_every_term_is_that_of_the_formulas(mine, theirs, square, project):
 
 def test_gradients_of_student_and_projector_are_those_of_the_formulas():
     student, teacher = taps(width=3, time=4, sensors=2, seed=1), taps(width=5, time=6, sensors=3, seed=2)
-    extras = RAB.draw_extras(shapes(student), shapes(teacher), 3)
+    aux_params = RAB.init_aux_params(shapes(student), shapes(teacher), 3)
     given = {"alpha": 0.4, "temperature": 3.0, "beta": 2.0, "square": 1.0}
 
     def ours(tree):
-        return sum(RAB.objective(labels(), tree[0], single(teacher), numbers(**given), tree[1]).values())
+        return sum(RAB.objective(labels(), tree[0], single(teacher), hyperparameters(**given), tree[1]).values())
 
     def loops(tree):
         return sum(by_loops(tree[0], teacher, tree[1], **given, batch=labels()).values())
 
-    by_jax = jax.grad(ours)((single(student), extras))
-    double = (student, {name: values.astype(np.float64) for name, values in extras.items()})
+    by_jax = jax.grad(ours)((single(student), aux_params))
+    double = (student, {name: values.astype(np.float64) for name, values in aux_params.items()})
     for part, tree in enumerate(double):
         for name, values in tree.items():
             slope = np.zeros_like(values)
@@ -137,11 +137,11 @@ def test_gradients_of_student_and_projector_are_those_of_the_formulas():
 
 def test_the_teachers_map_is_the_target_and_gets_no_gradient_from_a_projector_of_the_students():
     student, teacher = taps(width=3, time=4, sensors=2, seed=1), taps(width=5, time=4, sensors=2, seed=2)
-    assert set(RAB.draw_extras(shapes(student), shapes(teacher), 0)) == {
+    assert set(RAB.init_aux_params(shapes(student), shapes(teacher), 0)) == {
         "student/channel_attention_2/kernel",
         "student/channel_attention_2/bias",
     }
-    turned = get_method("rab-kd", project="teacher").draw_extras(shapes(student), shapes(teacher), 0)
+    turned = get_method("rab-kd", project="teacher").init_aux_params(shapes(student), shapes(teacher), 0)
     assert {name: values.shape for name, values in turned.items()} == {
         "teacher/channel_attention_2/kernel": (5, 3),
         "teacher/channel_attention_2/bias": (3,),
@@ -150,7 +150,7 @@ def test_the_teachers_map_is_the_target_and_gets_no_gradient_from_a_projector_of
 
 def test_projectors_are_drawn_from_the_seed():
     one, again, other = (
-        RAB.draw_extras({"channel_attention_1": (4,)}, {"channel_attention_1": (64,)}, seed) for seed in (1, 1, 2)
+        RAB.init_aux_params({"channel_attention_1": (4,)}, {"channel_attention_1": (64,)}, seed) for seed in (1, 1, 2)
     )
     name = "student/channel_attention_1/kernel"
     np.testing.assert_array_equal(one[name], again[name])
@@ -164,14 +164,14 @@ def test_several_blocks_are_paired_in_the_order_of_their_convolutions():
     theirs = {f"channel_attention_{n}": rng.uniform(size=(2, 3)).astype(np.float32) for n in (10, 2)}
     logits = {"logits": np.zeros((2, CLASSES), np.float32)}
     batch = Batch(np.eye(CLASSES, dtype=np.float32)[:2], np.ones(2), np.zeros(CLASSES))
-    terms = RAB.objective(batch, mine | logits, theirs | logits, numbers(beta=1), {})
+    terms = RAB.objective(batch, mine | logits, theirs | logits, hyperparameters(beta=1), {})
     expected = sum(np.mean((mine[name] - theirs[name]) ** 2) for name in mine)
     assert float(terms["channel_attention"]) == pytest.approx(expected, rel=1e-5)
 
 
 def test_unequal_numbers_of_maps_are_refused():
     with pytest.raises(UserError, match="2 maps of channel attention and the teacher 1"):
-        RAB.draw_extras(
+        RAB.init_aux_params(
             {"channel_attention_1": (4,), "channel_attention_2": (4,)}, {"channel_attention_1": (4,)}, seed=0
         )
 

@@ -90,24 +90,24 @@ def test_an_edited_objective_of_a_users_own_method_has_another_fingerprint(writt
 
 def test_code_that_is_reached_in_roundabout_ways_counts():
     def scaled(factor):
-        return lambda batch, student, teacher, numbers, extras: {"gap": factor * student["logits"]}
+        return lambda batch, student, teacher, hyperparameters, aux_params: {"gap": factor * student["logits"]}
 
     class Callable:
         def __init__(self, weights):
             self.weights = weights
 
-        def __call__(self, batch, student, teacher, numbers, extras):
+        def __call__(self, batch, student, teacher, hyperparameters, aux_params):
             return {"gap": self.weights @ student["logits"]}
 
-    def bent(power, batch, student, teacher, numbers, extras):
+    def bent(power, batch, student, teacher, hyperparameters, aux_params):
         return {"gap": student["logits"] ** power}
 
     @jax.jit
-    def compiled(batch, student, teacher, numbers, extras):
+    def compiled(batch, student, teacher, hyperparameters, aux_params):
         return {"gap": student["logits"]}
 
     @jax.jit
-    def compiled_otherwise(batch, student, teacher, numbers, extras):
+    def compiled_otherwise(batch, student, teacher, hyperparameters, aux_params):
         return {"gap": -student["logits"]}
 
     objectives = [

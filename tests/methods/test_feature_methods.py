@@ -24,8 +24,8 @@ def taps(seed, **shapes):
     return drawn(seed, B, logits=(C,), **shapes)
 
 
-def rows(x, extras, name):
-    return np.stack([linear(row, extras, name) for row in x])
+def rows(x, aux_params, name):
+    return np.stack([linear(row, aux_params, name) for row in x])
 
 
 def meet(x, y):
@@ -33,16 +33,16 @@ def meet(x, y):
     return resized(x, length), resized(y, length)
 
 
-def fitnet(batch, student, teacher, numbers, extras):
+def fitnet(batch, student, teacher, hyperparameters, aux_params):
     (mine,), (theirs,) = (([tap for tap in each if tap.startswith("stage")]) for each in (student, teacher))
     total = 0.0
     for b in range(B):
-        ours, target = meet(rows(student[mine][b], extras, "hint"), teacher[theirs][b])
+        ours, target = meet(rows(student[mine][b], aux_params, "hint"), teacher[theirs][b])
         total += sum((o - t) ** 2 for o, t in zip(ours.ravel(), target.ravel(), strict=True)) / target.size
-    return {"cross_entropy": cross_entropy(batch, student["logits"]), "hint": numbers["weight"] * total / B}
+    return {"cross_entropy": cross_entropy(batch, student["logits"]), "hint": hyperparameters["weight"] * total / B}
 
 
-def at(batch, student, teacher, numbers, extras):
+def at(batch, student, teacher, hyperparameters, aux_params):
     total = 0.0
     for mine, theirs in (("stage1", "stage2"), ("stage2", "stage3")):
         for b in range(B):
@@ -50,11 +50,11 @@ def at(batch, student, teacher, numbers, extras):
             ours, target = (each[:, 0] / np.sqrt(sum(each[:, 0] ** 2)) for each in (ours, target))
             squared = sum((ours - target) ** 2)
             # Published code: the mean over positions of the squared difference; the paper: the norm.
-            total += squared / len(target) if numbers["square"] else np.sqrt(squared)
-    return {"cross_entropy": cross_entropy(batch, student["logits"]), "maps": numbers["weight"] * total / B}
+            total += squared / len(target) if hyperparameters["square"] else np.sqrt(squared)
+    return {"cross_entropy": cross_entropy(batch, student["logits"]), "maps": hyperparameters["weight"] * total / B}
 
 
-def sp(batch, student, teacher, numbers, extras):
+def sp(batch, student, teacher, hyperparameters, aux_params):
     grams = []
     for each in (student, teacher):
         e = each["embedding"]
@@ -62,7 +62,7 @@ def sp(batch, student, teacher, numbers, extras):
         grams.append(np.stack([row / np.sqrt(sum(row**2)) for row in gram]))
     return {
         "cross_entropy": cross_entropy(batch, student["logits"]),
-        "similarity": numbers["weight"] * ((grams[0] - grams[1]) ** 2).sum() / B**2,
+        "similarity": hyperparameters["weight"] * ((grams[0] - grams[1]) ** 2).sum() / B**2,
     }
 
 
@@ -70,7 +70,7 @@ def huber(d):
     return d * d / 2 if abs(d) < 1 else abs(d) - 0.5
 
 
-def rkd(batch, student, teacher, numbers, extras):
+def rkd(batch, student, teacher, hyperparameters, aux_params):
     distances, cosines = [], []
     for each in (student, teacher):
         e = each["embedding"]
@@ -84,12 +84,12 @@ def rkd(batch, student, teacher, numbers, extras):
     d, a = (np.vectorize(huber)(mine - theirs).mean() for mine, theirs in (distances, cosines))
     return {
         "cross_entropy": cross_entropy(batch, student["logits"]),
-        "distances": numbers["weight"] * numbers["distance"] * d,
-        "angles": numbers["weight"] * numbers["angle"] * a,
+        "distances": hyperparameters["weight"] * hyperparameters["distance"] * d,
+        "angles": hyperparameters["weight"] * hyperparameters["angle"] * a,
     }
 
 
-def pkt(batch, student, teacher, numbers, extras):
+def pkt(batch, student, teacher, hyperparameters, aux_params):
     total = 0.0
     for i in range(B):
         likely = []
@@ -99,94 +99,116 @@ def pkt(batch, student, teacher, numbers, extras):
             k = [(sum(e[i] * e[j]) / np.sqrt(sum(e[i] ** 2) * sum(e[j] ** 2)) + 1) / 2 for j in others]
             likely.append(np.array(k) / sum(k))
         total += kl(likely[1], likely[0])
-    return {"cross_entropy": cross_entropy(batch, student["logits"]), "neighbours": numbers["weight"] * total / B}
+    return {
+        "cross_entropy": cross_entropy(batch, student["logits"]),
+        "neighbours": hyperparameters["weight"] * total / B,
+    }
 
 
-def vid(batch, student, teacher, numbers, extras):
+def vid(batch, student, teacher, hyperparameters, aux_params):
     total = 0.0
     for mine, theirs in (("stage1", "stage2"), ("stage2", "stage3")):
-        variance = np.log1p(np.exp(extras[f"{mine}/alpha"])) + 1e-3
+        variance = np.log1p(np.exp(aux_params[f"{mine}/alpha"])) + 1e-3
         for b in range(B):
-            mean, target = meet(rows(student[mine][b], extras, mine), teacher[theirs][b])
+            mean, target = meet(rows(student[mine][b], aux_params, mine), teacher[theirs][b])
             for t, c in np.ndindex(target.shape):
                 nll = (mean[t, c] - target[t, c]) ** 2 / (2 * variance[c]) + 0.5 * np.log(variance[c])
                 total += nll / target.size
-    return {"cross_entropy": cross_entropy(batch, student["logits"]), "information": numbers["weight"] * total / B}
+    return {
+        "cross_entropy": cross_entropy(batch, student["logits"]),
+        "information": hyperparameters["weight"] * total / B,
+    }
 
 
-def crd(batch, student, teacher, numbers, extras):
+def crd(batch, student, teacher, hyperparameters, aux_params):
     sides = []
     for who, each in (("student", student), ("teacher", teacher)):
-        through = rows(each["embedding"], extras, who)
+        through = rows(each["embedding"], aux_params, who)
         sides.append(np.stack([row / np.sqrt(sum(row**2)) for row in through]))
     own = batch.targets.argmax(1)
     total = 0.0
     for i in range(B):
         among = [i, *(j for j in range(B) if own[j] != own[i])]
-        by_teacher = [np.exp(sum(sides[0][i] * sides[1][j]) / numbers["temperature"]) for j in among]
-        by_student = [np.exp(sum(sides[0][j] * sides[1][i]) / numbers["temperature"]) for j in among]
+        by_teacher = [np.exp(sum(sides[0][i] * sides[1][j]) / hyperparameters["temperature"]) for j in among]
+        by_student = [np.exp(sum(sides[0][j] * sides[1][i]) / hyperparameters["temperature"]) for j in among]
         total -= np.log(by_teacher[0] / sum(by_teacher)) + np.log(by_student[0] / sum(by_student))
-    return {"cross_entropy": cross_entropy(batch, student["logits"]), "contrast": numbers["weight"] * total / B}
+    return {"cross_entropy": cross_entropy(batch, student["logits"]), "contrast": hyperparameters["weight"] * total / B}
 
 
-def reviewkd(batch, student, teacher, numbers, extras):
+def reviewkd(batch, student, teacher, hyperparameters, aux_params):
     total = 0.0
     for b in range(B):
         fused = None
         for mine, theirs in (("stage2", "stage3"), ("stage1", "stage2")):
-            here = rows(student[mine][b], extras, f"{mine}/in")
+            here = rows(student[mine][b], aux_params, f"{mine}/in")
             if fused is not None:
                 deeper = resized(fused, len(here))
-                shares = 1 / (1 + np.exp(-rows(np.concatenate([here, deeper], 1), extras, f"{mine}/shares")))
+                shares = 1 / (1 + np.exp(-rows(np.concatenate([here, deeper], 1), aux_params, f"{mine}/shares")))
                 here = shares[:, :1] * here + shares[:, 1:] * deeper
             fused = here
-            ours, target = meet(rows(fused, extras, f"{mine}/out"), teacher[theirs][b])
+            ours, target = meet(rows(fused, aux_params, f"{mine}/out"), teacher[theirs][b])
             value, weights = ((ours - target) ** 2).mean(), 1.0
             for weight, length in zip((1 / 2, 1 / 4, 1 / 8), [n for n in (4, 2, 1) if n < len(ours)], strict=False):
                 value += weight * ((stretches(ours, length) - stretches(target, length)) ** 2).mean()
                 weights += weight
             total += value / weights
-    factor = min(1.0, batch.done / numbers["warmup"]) * numbers["weight"]
+    factor = min(1.0, batch.done / hyperparameters["warmup"]) * hyperparameters["weight"]
     return {"cross_entropy": cross_entropy(batch, student["logits"]), "review": factor * total / B}
 
 
 @pytest.mark.parametrize("theirs", [(7, 4), (3, 4), (1, 4)])
 @pytest.mark.parametrize("mine", [(6, 2), (1, 5)])
 def test_fitnet_is_its_formula(mine, theirs):
-    check("fitnet", fitnet, taps(1, stage2=mine), taps(2, stage1=theirs), batch=labels(B, C), numbers={"weight": 0.7})
+    check(
+        "fitnet",
+        fitnet,
+        taps(1, stage2=mine),
+        taps(2, stage1=theirs),
+        batch=labels(B, C),
+        hyperparameters={"weight": 0.7},
+    )
 
 
 @pytest.mark.parametrize("square", [0.0, 1.0])
 def test_at_is_its_formula_and_squared_a_mean_over_positions_not_a_sum(square):
     student = taps(1, stage1=(6, 1), stage2=(4, 1))
     teacher = taps(2, stage1=(3, 1), stage2=(8, 1), stage3=(5, 1))
-    check("at", at, student, teacher, batch=labels(B, C), numbers={"weight": 1.7, "square": square})
+    check("at", at, student, teacher, batch=labels(B, C), hyperparameters={"weight": 1.7, "square": square})
 
 
 EMBEDDED = [("sp", sp, {"weight": 7.0}), ("rkd", rkd, {"weight": 0.6}), ("pkt", pkt, {"weight": 30.0})]
 
 
-@pytest.mark.parametrize(("name", "loops", "numbers"), EMBEDDED, ids=[case[0] for case in EMBEDDED])
-def test_a_method_on_embeddings_is_its_formula(name, loops, numbers):
-    check(name, loops, taps(1, embedding=(2,)), taps(2, embedding=(7,)), batch=labels(B, C), numbers=numbers)
+@pytest.mark.parametrize(("name", "loops", "hyperparameters"), EMBEDDED, ids=[case[0] for case in EMBEDDED])
+def test_a_method_on_embeddings_is_its_formula(name, loops, hyperparameters):
+    check(
+        name,
+        loops,
+        taps(1, embedding=(2,)),
+        taps(2, embedding=(7,)),
+        batch=labels(B, C),
+        hyperparameters=hyperparameters,
+    )
 
 
 @pytest.mark.parametrize("mine", [STUDENT, DENSE], ids=["recurrent", "dense"])
 @pytest.mark.parametrize(("name", "loops"), [("vid", vid), ("reviewkd", reviewkd)])
 def test_a_method_on_stages_is_its_formula(name, loops, mine):
-    check(name, loops, taps(1, **mine), taps(2, **TEACHER), batch=labels(B, C, done=0.1), numbers={"weight": 1.3})
+    check(
+        name, loops, taps(1, **mine), taps(2, **TEACHER), batch=labels(B, C, done=0.1), hyperparameters={"weight": 1.3}
+    )
 
 
 def test_crd_is_its_formula():
-    numbers = {"weight": 0.7, "temperature": 0.3}
+    hyperparameters = {"weight": 0.7, "temperature": 0.3}
     # Mixed labels: the class with the larger share decides who is a negative.
     mixed = labels(B, C, hard=False)
     assert len(set(mixed.targets.argmax(1))) > 1
-    check("crd", crd, taps(1, embedding=(2,)), taps(2, embedding=(4,)), batch=mixed, numbers=numbers)
+    check("crd", crd, taps(1, embedding=(2,)), taps(2, embedding=(4,)), batch=mixed, hyperparameters=hyperparameters)
 
 
-def simkd(batch, student, teacher, numbers, extras):
-    through = rows(student["embedding"], extras, "projector")
+def simkd(batch, student, teacher, hyperparameters, aux_params):
+    through = rows(student["embedding"], aux_params, "projector")
     apart = [sum((o - t) ** 2) / len(t) for o, t in zip(through, teacher["embedding"], strict=True)]
     return {"embedding": sum(apart) / B}
 
@@ -197,11 +219,11 @@ def test_simkd_is_its_formula():
 
 def test_simkd_s_classifier_is_the_teacher_s_on_the_projected_embedding():
     rng = np.random.default_rng(0)
-    extras = {"projector/kernel": rng.normal(size=(2, 4)), "projector/bias": rng.normal(size=4)}
+    aux_params = {"projector/kernel": rng.normal(size=(2, 4)), "projector/bias": rng.normal(size=4)}
     kernel, bias, e = rng.normal(size=(4, C)), rng.normal(size=C), rng.normal(size=(B, 2))
-    ours, offset = METHODS["simkd"].classifier(extras, (kernel, bias))
+    ours, offset = METHODS["simkd"].classifier(aux_params, (kernel, bias))
     for row in e:
-        expected = linear(linear(row, extras, "projector"), {"last/kernel": kernel, "last/bias": bias}, "last")
+        expected = linear(linear(row, aux_params, "projector"), {"last/kernel": kernel, "last/bias": bias}, "last")
         np.testing.assert_allclose(row @ ours + offset, expected, rtol=1e-12)
 
 
@@ -265,11 +287,11 @@ def test_silent_stages_and_embeddings_have_finite_slopes(name):
     way = METHODS[name]
     shape = {"logits": (C,), "stage1": (4, 1), "embedding": (4,)}
     student = {tap: np.zeros((B, *size), np.float32) for tap, size in shape.items()}
-    extras = way.draw_extras(shape, shape, 0)
+    aux_params = way.init_aux_params(shape, shape, 0)
     batch = Batch(*(np.asarray(part, np.float32) for part in labels(B, C)))
 
     def loss(mine):
-        return sum(way.objective(batch, mine, student, way.resolve({}), extras).values())
+        return sum(way.objective(batch, mine, student, way.resolve({}), aux_params).values())
 
     for slope in jax.grad(loss)(student).values():
         assert np.isfinite(slope).all()
@@ -321,6 +343,6 @@ def test_fewer_moments_are_means_of_stretches(source, target):
 def test_at_refuses_a_network_without_a_course_in_time():
     shapes = {"stage1": (1, 1), "stage2": (1, 1)}
     with pytest.raises(IncompatibleNetworks, match="the student's paired stages have none"):
-        get_method("at").draw_extras(shapes, {"stage1": (16, 1)}, 0)
+        get_method("at").init_aux_params(shapes, {"stage1": (16, 1)}, 0)
     with pytest.raises(IncompatibleNetworks, match="the teacher's paired stages have none"):
-        get_method("at").draw_extras({"stage1": (16, 1)}, shapes, 0)
+        get_method("at").init_aux_params({"stage1": (16, 1)}, shapes, 0)

@@ -105,17 +105,17 @@ def program(name: str, size: int, classes: int) -> Any:
     shapes = [
         {tap: x.shape[1:] for tap, x in taps.items()} for taps in batch(way, size, classes, ATTACKS["as drawn"])[:2]
     ]
-    numbers = way.resolve({})
+    hyperparameters = way.resolve({})
 
     @jax.jit
     @partial(jax.value_and_grad, has_aux=True)
     def run(learning: Any, teacher: Any, labels: Any) -> Any:
         student, aux, *moved = learning
         given = Batch(labels, np.ones(size, np.float32), np.zeros(classes, np.float32), np.float32(0.05))
-        terms = way.objective(given, student, moved[0] if moved else teacher, numbers, aux)
+        terms = way.objective(given, student, moved[0] if moved else teacher, hyperparameters, aux)
         return sum(terms.values()), terms
 
-    return run, way.draw_extras(*shapes, 3)
+    return run, way.init_aux_params(*shapes, 3)
 
 
 def batch(way: Method, size: int, classes: int, change: Change) -> tuple[Taps, Taps, np.ndarray]:

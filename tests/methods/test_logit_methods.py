@@ -20,25 +20,25 @@ def logits(batch, classes, seed):
     return drawn(seed, batch, logits=(classes,))
 
 
-def kd(batch, student, teacher, numbers, extras):
-    tau, size = numbers["temperature"], len(student["logits"])
+def kd(batch, student, teacher, hyperparameters, aux_params):
+    tau, size = hyperparameters["temperature"], len(student["logits"])
     apart = sum(
         kl(softmax(t / tau), softmax(s / tau)) for s, t in zip(student["logits"], teacher["logits"], strict=True)
     )
     return {
-        "cross_entropy": numbers["alpha"] * cross_entropy(batch, student["logits"]),
-        "distillation": (1 - numbers["alpha"]) * tau**2 * apart / size,
+        "cross_entropy": hyperparameters["alpha"] * cross_entropy(batch, student["logits"]),
+        "distillation": (1 - hyperparameters["alpha"]) * tau**2 * apart / size,
     }
 
 
-def ls_kd(batch, student, teacher, numbers, extras):
-    tau, total = numbers["temperature"], 0.0
+def ls_kd(batch, student, teacher, hyperparameters, aux_params):
+    tau, total = hyperparameters["temperature"], 0.0
     for s, t in zip(student["logits"], teacher["logits"], strict=True):
         s, t = ((z - z.mean()) / np.std(z, ddof=1) for z in (s, t))
         total += tau**2 * kl(softmax(t / tau), softmax(s / tau))
     return {
         "cross_entropy": cross_entropy(batch, student["logits"]),
-        "distillation": numbers["weight"] * total / len(student["logits"]),
+        "distillation": hyperparameters["weight"] * total / len(student["logits"]),
     }
 
 
@@ -48,23 +48,23 @@ def own_and_others(p, own):
     return np.array([p[own], rest.sum()]), rest / rest.sum()
 
 
-def dkd(batch, student, teacher, numbers, extras):
-    tau, target, rest = numbers["temperature"], 0.0, 0.0
+def dkd(batch, student, teacher, hyperparameters, aux_params):
+    tau, target, rest = hyperparameters["temperature"], 0.0, 0.0
     for b, (s, t) in enumerate(zip(student["logits"], teacher["logits"], strict=True)):
         own = int(np.argmax(batch.targets[b]))
         (two_s, others_s), (two_t, others_t) = (own_and_others(softmax(z / tau), own) for z in (s, t))
         target += kl(two_t, two_s)
         rest += kl(others_t, others_s)
-    factor = tau**2 * min(1.0, batch.done / numbers["warmup"]) / len(student["logits"])
+    factor = tau**2 * min(1.0, batch.done / hyperparameters["warmup"]) / len(student["logits"])
     return {
         "cross_entropy": cross_entropy(batch, student["logits"]),
-        "target_class": factor * numbers["a"] * target,
-        "other_classes": factor * numbers["b"] * rest,
+        "target_class": factor * hyperparameters["a"] * target,
+        "other_classes": factor * hyperparameters["b"] * rest,
     }
 
 
-def nkd(batch, student, teacher, numbers, extras):
-    tau, target, rest = numbers["temperature"], 0.0, 0.0
+def nkd(batch, student, teacher, hyperparameters, aux_params):
+    tau, target, rest = hyperparameters["temperature"], 0.0, 0.0
     for b, (s, t) in enumerate(zip(student["logits"], teacher["logits"], strict=True)):
         own = int(np.argmax(batch.targets[b]))
         target -= softmax(t)[own] * np.log(softmax(s)[own])
@@ -73,24 +73,24 @@ def nkd(batch, student, teacher, numbers, extras):
     size = len(student["logits"])
     return {
         "cross_entropy": cross_entropy(batch, student["logits"]),
-        "target_class": numbers["weight"] * target / size,
-        "other_classes": numbers["gamma"] * tau**2 * rest / size,
+        "target_class": hyperparameters["weight"] * target / size,
+        "other_classes": hyperparameters["gamma"] * tau**2 * rest / size,
     }
 
 
-def dist(batch, student, teacher, numbers, extras):
-    tau = numbers["temperature"]
+def dist(batch, student, teacher, hyperparameters, aux_params):
+    tau = hyperparameters["temperature"]
     p, q = (np.stack([softmax(z / tau) for z in each["logits"]]) for each in (student, teacher))
     between = np.mean([1 - np.corrcoef(p[b], q[b])[0, 1] for b in range(p.shape[0])])
     within = np.mean([1 - np.corrcoef(p[:, c], q[:, c])[0, 1] for c in range(p.shape[1])])
     return {
         "cross_entropy": cross_entropy(batch, student["logits"]),
-        "between_classes": numbers["b"] * tau**2 * between,
-        "within_classes": numbers["g"] * tau**2 * within,
+        "between_classes": hyperparameters["b"] * tau**2 * between,
+        "within_classes": hyperparameters["g"] * tau**2 * within,
     }
 
 
-def mlld(batch, student, teacher, numbers, extras):
+def mlld(batch, student, teacher, hyperparameters, aux_params):
     instance = between = within = 0.0
     size, classes = student["logits"].shape
     for tau in (1, 2, 4):
@@ -104,28 +104,29 @@ def mlld(batch, student, teacher, numbers, extras):
                 within += (sum(q[:, c] * q[:, d]) - sum(p[:, c] * p[:, d])) ** 2 / classes
     return {
         "cross_entropy": cross_entropy(batch, student["logits"]),
-        "instances": numbers["instance"] * instance,
-        "batch": numbers["batch"] * between,
-        "classes": numbers["classes"] * within,
+        "instances": hyperparameters["instance"] * instance,
+        "batch": hyperparameters["batch"] * between,
+        "classes": hyperparameters["classes"] * within,
     }
 
 
-def ofa(batch, student, teacher, numbers, extras):
+def ofa(batch, student, teacher, hyperparameters, aux_params):
     def taught(z, b):
         own = np.arange(len(z)) == np.argmax(batch.targets[b])
-        goal = (softmax(teacher["logits"][b] / numbers["temperature"]) + own) ** numbers["epsilon"]
-        return -sum((goal - own) * np.log(softmax(z / numbers["temperature"])))
+        goal = (softmax(teacher["logits"][b] / hyperparameters["temperature"]) + own) ** hyperparameters["epsilon"]
+        return -sum((goal - own) * np.log(softmax(z / hyperparameters["temperature"])))
 
     size = len(student["logits"])
     stages = [
-        taught(linear(student[stage][b].mean(0), extras, stage), b)
+        taught(linear(student[stage][b].mean(0), aux_params, stage), b)
         for stage in ("stage1", "stage2")
         for b in range(size)
     ]
     return {
         "cross_entropy": cross_entropy(batch, student["logits"]),
-        "distillation": numbers["logits_weight"] * np.mean([taught(student["logits"][b], b) for b in range(size)]),
-        "stages": numbers["weight"] * sum(stages) / size,
+        "distillation": hyperparameters["logits_weight"]
+        * np.mean([taught(student["logits"][b], b) for b in range(size)]),
+        "stages": hyperparameters["weight"] * sum(stages) / size,
     }
 
 
@@ -141,36 +142,38 @@ CASES = [
 
 
 @each_shape
-@pytest.mark.parametrize(("name", "loops", "numbers"), CASES, ids=[case[0] for case in CASES])
-def test_a_method_on_logits_is_its_formula(name, loops, numbers, batch, classes):
+@pytest.mark.parametrize(("name", "loops", "hyperparameters"), CASES, ids=[case[0] for case in CASES])
+def test_a_method_on_logits_is_its_formula(name, loops, hyperparameters, batch, classes):
     told = labels(batch, classes, hard=batch > classes)  # The other shape has mixed labels.
-    check(name, loops, logits(batch, classes, 1), logits(batch, classes, 2), batch=told, numbers=numbers)
+    check(
+        name, loops, logits(batch, classes, 1), logits(batch, classes, 2), batch=told, hyperparameters=hyperparameters
+    )
 
 
 @pytest.mark.parametrize("hard", [True, False])
 def test_ofa_is_its_formula_and_of_a_mixed_label_takes_the_largest_class(hard):
     student = drawn(1, 5, logits=(3,), stage1=(4, 2), stage2=(1, 6))
-    numbers = {"temperature": 1.7, "epsilon": 1.3, "weight": 0.6, "logits_weight": 1.4}
-    check("ofa", ofa, student, logits(5, 3, 2), batch=labels(5, 3, hard=hard), numbers=numbers)
+    hyperparameters = {"temperature": 1.7, "epsilon": 1.3, "weight": 0.6, "logits_weight": 1.4}
+    check("ofa", ofa, student, logits(5, 3, 2), batch=labels(5, 3, hard=hard), hyperparameters=hyperparameters)
 
 
 @pytest.mark.parametrize(("done", "share"), [(0.0, 0.0), (0.05, 0.5), (0.4, 1.0)])
 def test_dkd_begins_weakly(done, share):
     student, teacher = logits(4, 5, 1), logits(4, 5, 2)
-    numbers = {"warmup": 0.1}
-    early = check("dkd", dkd, student, teacher, batch=labels(4, 5, done=done), numbers=numbers)
-    late = check("dkd", dkd, student, teacher, batch=labels(4, 5), numbers=numbers)
+    hyperparameters = {"warmup": 0.1}
+    early = check("dkd", dkd, student, teacher, batch=labels(4, 5, done=done), hyperparameters=hyperparameters)
+    late = check("dkd", dkd, student, teacher, batch=labels(4, 5), hyperparameters=hyperparameters)
     for term in ("target_class", "other_classes"):
         assert early[term] == pytest.approx(share * late[term], rel=1e-5)
 
 
-def taught(name, student, teacher, **numbers):
+def taught(name, student, teacher, **hyperparameters):
     """What a method adds to the cross-entropy, and its slope."""
     way, batch = METHODS[name], labels(*np.shape(student))
     batch = Batch(*(np.asarray(part, np.float32) for part in batch))
 
     def terms(z):
-        made = way.objective(batch, {"logits": z}, {"logits": np.float32(teacher)}, way.resolve(numbers), {})
+        made = way.objective(batch, {"logits": z}, {"logits": np.float32(teacher)}, way.resolve(hyperparameters), {})
         return sum(value for term, value in made.items() if term != "cross_entropy")
 
     value, slope = jax.value_and_grad(terms)(np.float32(student))
@@ -231,4 +234,4 @@ def test_answers_without_doubt_or_without_difference_have_finite_losses_and_slop
 
 def test_kd_is_rb_kd_under_its_common_name():
     assert get_method("kd").objective is get_method("takd").objective is get_method("rb-kd").objective
-    assert get_method("kd").numbers == get_method("rb-kd").numbers
+    assert get_method("kd").hyperparameters == get_method("rb-kd").hyperparameters

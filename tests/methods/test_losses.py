@@ -91,8 +91,10 @@ def test_gradients_are_those_of_the_formulas(shape):
     np.testing.assert_allclose(by_jax, slope(lambda z: loop_divergence(teacher, z, 3.0), student), atol=2e-6)
 
 
-def numbers(**changes):
-    return {name: np.float32(changes.get(name, number.default)) for name, number in METHODS["rb-kd"].numbers.items()}
+def hyperparameters(**changes):
+    return {
+        name: np.float32(changes.get(name, number.default)) for name, number in METHODS["rb-kd"].hyperparameters.items()
+    }
 
 
 @pytest.mark.parametrize("square", [0.0, 1.0])
@@ -100,7 +102,7 @@ def numbers(**changes):
 def test_rb_kd_is_alpha_of_the_labels_and_the_rest_of_the_teacher(square, temperature):
     student, teacher, targets, weights, offset = drawn((6, 4), 8)
     batch = Batch(*(part.astype(np.float32) for part in (targets, weights, offset)))
-    given = numbers(alpha=0.3, temperature=temperature, square=square)
+    given = hyperparameters(alpha=0.3, temperature=temperature, square=square)
     terms = METHODS["rb-kd"].objective(batch, {"logits": student}, {"logits": teacher}, given, {})
     assert set(terms) == {"cross_entropy", "distillation"}
     labels = 0.3 * loop_cross_entropy(student, targets, weights, offset)
@@ -117,7 +119,9 @@ def test_a_student_that_says_what_its_teacher_says_has_nothing_to_learn_from_it(
 
     def taught(z):
         teacher = (student + 5).astype(np.float32)  # A shift of all logits says the same.
-        return METHODS["rb-kd"].objective(batch, {"logits": z}, {"logits": teacher}, numbers(), {})["distillation"]
+        return METHODS["rb-kd"].objective(batch, {"logits": z}, {"logits": teacher}, hyperparameters(), {})[
+            "distillation"
+        ]
 
     assert float(taught(student.astype(np.float32))) == pytest.approx(0, abs=1e-5)
     np.testing.assert_allclose(jax_gradient(taught, student), 0, atol=1e-5)
@@ -144,7 +148,7 @@ def test_methods_are_found_by_name_and_say_what_they_are():
         assert one.name == name == name.lower()
         assert one.title
         assert one.source
-        for number in one.numbers.values():
+        for number in one.hyperparameters.values():
             assert number.low <= number.default <= number.high
     assert get_method("lm") is METHODS["lm"]
     assert get_method(METHODS["rb-kd"]) is METHODS["rb-kd"]

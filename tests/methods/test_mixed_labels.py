@@ -35,7 +35,9 @@ def test_labels_teach_by_cross_entropies_and_by_terms_that_take_the_larger_share
     mixed = np.random.default_rng(3).dirichlet(np.ones(classes), size)
     certain = np.eye(classes)[np.argmax(mixed, 1)]
     by_mixed, by_certain = (
-        loops.loops(loops.batch._replace(targets=targets), *loops.trees.values(), loops.numbers, loops.extras)
+        loops.loops(
+            loops.batch._replace(targets=targets), *loops.trees.values(), loops.hyperparameters, loops.aux_params
+        )
         for targets in (mixed, certain)
     )
     for term, value in by_mixed.items():

@@ -24,78 +24,80 @@ def apart(targets, answers, tau=1.0):
     return tau**2 * sum(kl(softmax(t / tau), softmax(a / tau)) for t, a in rows) / len(answers)
 
 
-def exchange(student, teacher, held_student, held_teacher, numbers, rise=1.0):
-    tau = numbers["temperature"]
+def exchange(student, teacher, held_student, held_teacher, hyperparameters, rise=1.0):
+    tau = hyperparameters["temperature"]
     return {
-        "to_student": rise * numbers["to_student"] * apart(held_teacher, student, tau),
-        "to_teacher": rise * numbers["to_teacher"] * apart(held_student, teacher, tau),
+        "to_student": rise * hyperparameters["to_student"] * apart(held_teacher, student, tau),
+        "to_teacher": rise * hyperparameters["to_teacher"] * apart(held_student, teacher, tau),
     }
 
 
-def dml(batch, student, teacher, numbers, extras, held=None):
-    still = held or (student, teacher, extras)
+def dml(batch, student, teacher, hyperparameters, aux_params, held=None):
+    still = held or (student, teacher, aux_params)
     return {
         "cross_entropy": cross_entropy(batch, student["logits"]),
         "teacher_cross_entropy": cross_entropy(batch, teacher["logits"]),
-        **exchange(student["logits"], teacher["logits"], still[0]["logits"], still[1]["logits"], numbers),
+        **exchange(student["logits"], teacher["logits"], still[0]["logits"], still[1]["logits"], hyperparameters),
     }
 
 
-def features(taps, extras, side):
+def features(taps, aux_params, side):
     """(windows, stages, WIDTH), standardised."""
     names = sorted(name for name in taps if name.startswith("stage"))
     made = np.zeros((B, len(names), WIDTH))
     for b in range(B):
         for n, name in enumerate(names):
-            row = linear(taps[name][b].mean(0), extras, f"{side}/{name}/feature")
+            row = linear(taps[name][b].mean(0), aux_params, f"{side}/{name}/feature")
             made[b, n] = (row - row.mean()) / np.std(row, ddof=1)
     return made
 
 
-def weights_of(trained, numbers):
+def weights_of(trained, hyperparameters):
     n = len(trained)
-    learnt = [numbers["floor"] / n + (1 - numbers["floor"]) * share for share in softmax(trained)]
-    return np.array([numbers["weighting"] * w + (1 - numbers["weighting"]) / n for w in learnt])
+    learnt = [hyperparameters["floor"] / n + (1 - hyperparameters["floor"]) * share for share in softmax(trained)]
+    return np.array([hyperparameters["weighting"] * w + (1 - hyperparameters["weighting"]) / n for w in learnt])
 
 
-def said(rows, weights, extras, head):
+def said(rows, weights, aux_params, head):
     """Logits of a head on the weighted mean of a network's stages."""
-    return np.stack([linear(sum(w * row for w, row in zip(weights, each, strict=True)), extras, head) for each in rows])
+    return np.stack(
+        [linear(sum(w * row for w, row in zip(weights, each, strict=True)), aux_params, head) for each in rows]
+    )
 
 
-def ensembles(student, teacher, extras, numbers):
+def ensembles(student, teacher, aux_params, hyperparameters):
     """Logits of every head: joint and own, or one a network."""
-    mine, theirs = features(student, extras, "student"), features(teacher, extras, "teacher")
-    if "ensemble/weights" in extras:
-        w = weights_of(extras["ensemble/weights"], numbers)
-        return mine, theirs, w, said(np.concatenate([mine, theirs], 1), w, extras, "ensemble/classifier")
+    mine, theirs = features(student, aux_params, "student"), features(teacher, aux_params, "teacher")
+    if "ensemble/weights" in aux_params:
+        w = weights_of(aux_params["ensemble/weights"], hyperparameters)
+        return mine, theirs, w, said(np.concatenate([mine, theirs], 1), w, aux_params, "ensemble/classifier")
     one, other = (
-        said(rows, weights_of(extras[f"{side}/weights"], numbers), extras, "ensemble/classifier")
+        said(rows, weights_of(aux_params[f"{side}/weights"], hyperparameters), aux_params, "ensemble/classifier")
         for side, rows in (("student", mine), ("teacher", theirs))
     )
     return mine, theirs, one, other
 
 
-def hmkd(batch, student, teacher, numbers, extras, held=None):
-    still = held or (student, teacher, extras)
-    rise = min(1.0, batch.done / numbers["warmup"])
+def hmkd(batch, student, teacher, hyperparameters, aux_params, held=None):
+    still = held or (student, teacher, aux_params)
+    rise = min(1.0, batch.done / hyperparameters["warmup"])
     terms = {
         "cross_entropy": cross_entropy(batch, student["logits"]),
         "teacher_cross_entropy": cross_entropy(batch, teacher["logits"]),
     }
-    told = exchange(student["logits"], teacher["logits"], still[0]["logits"], still[1]["logits"], numbers, rise)
-    terms |= {name: numbers["output"] * value for name, value in told.items()}
+    told = exchange(student["logits"], teacher["logits"], still[0]["logits"], still[1]["logits"], hyperparameters, rise)
+    terms |= {name: hyperparameters["output"] * value for name, value in told.items()}
     auxiliary = 0.0
     for side, taps in (("student", student), ("teacher", teacher)):
-        rows = features(taps, extras, side)
+        rows = features(taps, aux_params, side)
         names = sorted(name for name in taps if name.startswith("stage"))
         for n, name in enumerate(names):
-            heads = np.stack([linear(row, extras, f"{side}/{name}/classifier") for row in rows[:, n]])
+            heads = np.stack([linear(row, aux_params, f"{side}/{name}/classifier") for row in rows[:, n]])
             auxiliary += cross_entropy(batch, heads) / len(names)
-    parts = {"auxiliary": numbers["auxiliary"] * auxiliary}
-    tau = numbers["temperature"]
-    now, then = ensembles(student, teacher, extras, numbers), ensembles(*still, numbers)
-    if "ensemble/weights" in extras:
+    parts = {"auxiliary": hyperparameters["auxiliary"] * auxiliary}
+    tau = hyperparameters["temperature"]
+    now, then = ensembles(student, teacher, aux_params, hyperparameters), ensembles(*still, hyperparameters)
+    if "ensemble/weights" in aux_params:
         mine, theirs, _, e = now
         old_mine, old_theirs, w, old_e = then
         parts |= {"ensemble": cross_entropy(batch, e), "to_ensemble": 0.0}
@@ -104,62 +106,62 @@ def hmkd(batch, student, teacher, numbers, extras, held=None):
             ("student", mine, old_mine, w[:split]),
             ("teacher", theirs, old_theirs, w[split:]),
         ):
-            head = said(rows, share / share.sum(), extras, f"{side}/head")
+            head = said(rows, share / share.sum(), aux_params, f"{side}/head")
             old_head = said(old, share / share.sum(), still[2], f"{side}/head")
-            parts[f"feature_to_{side}"] = rise * numbers[f"to_{side}"] * apart(old_e, head, tau)
+            parts[f"feature_to_{side}"] = rise * hyperparameters[f"to_{side}"] * apart(old_e, head, tau)
             parts["to_ensemble"] += rise * apart(old_head, e, tau)
     else:
         parts["ensemble"] = cross_entropy(batch, now[2]) + cross_entropy(batch, now[3])
-        found = exchange(now[2], now[3], then[2], then[3], numbers, rise)
+        found = exchange(now[2], now[3], then[2], then[3], hyperparameters, rise)
         parts |= {f"feature_{name}": value for name, value in found.items()}
-    return terms | {name: numbers["intermediate"] * value for name, value in parts.items()}
+    return terms | {name: hyperparameters["intermediate"] * value for name, value in parts.items()}
 
 
-def descended(loops, batch, trees, held, numbers):
-    return sum(loops(batch, trees[0], trees[1], numbers, trees[2], held).values())
+def descended(loops, batch, trees, held, hyperparameters):
+    return sum(loops(batch, trees[0], trees[1], hyperparameters, trees[2], held).values())
 
 
 def test_dml_is_its_formula():
-    numbers = {"to_student": 0.7, "to_teacher": 1.9}
+    hyperparameters = {"to_student": 0.7, "to_teacher": 1.9}
     taps = [drawn(seed, 5, logits=(3,)) for seed in (1, 2)]
-    check("dml", dml, *taps, batch=labels(5, 3), numbers=numbers, mutual=partial(descended, dml))
+    check("dml", dml, *taps, batch=labels(5, 3), hyperparameters=hyperparameters, mutual=partial(descended, dml))
 
 
 @pytest.mark.parametrize("ensemble", ["joint", "per-network"])
 @pytest.mark.parametrize(
-    "numbers",
+    "hyperparameters",
     [
         {"to_student": 2.0, "to_teacher": 0.6, "warmup": 0.4, "temperature": 1.5},
         {"weighting": 0.0, "output": 0.5, "intermediate": 0.7, "auxiliary": 0.9},
     ],
     ids=["weighted", "even"],
 )
-def test_hmkd_is_its_formula(numbers, ensemble):
+def test_hmkd_is_its_formula(hyperparameters, ensemble):
     check(
         "hmkd",
         hmkd,
         drawn(1, B, **STUDENT),
         drawn(2, B, **TEACHER),
         batch=labels(B, C, done=0.1),
-        numbers=numbers,
+        hyperparameters=hyperparameters,
         mutual=partial(descended, hmkd),
         ensemble=ensemble,
     )
 
 
-def slopes(name, numbers, terms, **options):
+def slopes(name, hyperparameters, terms, **options):
     """Slopes of chosen terms in student, teacher and extras."""
     way = get_method(name, **options)
     batch = Batch(*(np.asarray(part, np.float32) for part in labels(B, C)))
     single = partial(jax.tree.map, np.float32)
     shapes = [dict(STUDENT), dict(TEACHER)]
-    extras = way.draw_extras(*shapes, 0) if way.extras else {}
+    aux_params = way.init_aux_params(*shapes, 0) if way.aux_params else {}
 
     def chosen(tree):
-        made = way.objective(batch, tree[0], tree[1], way.resolve(numbers), tree[2])
+        made = way.objective(batch, tree[0], tree[1], way.resolve(hyperparameters), tree[2])
         return sum(made[term] for term in terms)
 
-    return jax.grad(chosen)((single(drawn(1, B, **STUDENT)), single(drawn(2, B, **TEACHER)), extras))
+    return jax.grad(chosen)((single(drawn(1, B, **STUDENT)), single(drawn(2, B, **TEACHER)), aux_params))
 
 
 def moves(tree):
@@ -187,10 +189,10 @@ def test_each_part_of_hmkd_can_be_left_out():
     intermediate = ["auxiliary", "ensemble", "feature_to_student", "feature_to_teacher", "to_ensemble"]
     assert not moves(slopes("hmkd", {"intermediate": 0.0}, intermediate))
     assert not moves(slopes("hmkd", {"output": 0.0}, ["to_student", "to_teacher"]))
-    _, _, extras = slopes("hmkd", {"weighting": 0.0}, intermediate)
-    assert not moves(extras["ensemble/weights"])
-    _, _, extras = slopes("hmkd", {}, intermediate)
-    assert moves(extras["ensemble/weights"])
+    _, _, aux_params = slopes("hmkd", {"weighting": 0.0}, intermediate)
+    assert not moves(aux_params["ensemble/weights"])
+    _, _, aux_params = slopes("hmkd", {}, intermediate)
+    assert moves(aux_params["ensemble/weights"])
     _, teacher, _ = slopes("hmkd", {"to_teacher": 0.0}, ["to_teacher", "feature_to_teacher"])
     assert not moves(teacher)
 
@@ -209,7 +211,7 @@ def test_the_weights_of_the_ensemble_have_a_floor_and_sum_to_one():
 
 def test_hmkd_counts_what_it_trains_beside_the_networks():
     taps = [dict(STUDENT), dict(TEACHER)]
-    made = get_method("hmkd").draw_extras(*taps, 0)
+    made = get_method("hmkd").init_aux_params(*taps, 0)
     widths = [3, 2, 2, 5, 4]
     head = WIDTH * C + C
     expected = sum(width * WIDTH + WIDTH + head for width in widths) + 3 * head + len(widths)

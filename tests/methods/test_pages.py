@@ -28,7 +28,7 @@ def test_a_method_has_its_file_its_advice_and_its_page(name):
     page = (PAGES / f"{name}.md").read_text(encoding="utf-8")
     for part in (f"# {name}\n", way.source, way.when, way.objective.__doc__.strip().splitlines()[0]):
         assert part in page
-    for number, searched in way.numbers.items():
+    for number, searched in way.hyperparameters.items():
         assert f"| `{number}` | {searched.default:g} |" in page
     for option, choices in way.options.items():
         assert f"- `{option}`: `{choices[0]}`" in page
@@ -53,7 +53,7 @@ def test_pages_of_networks_with_attention_say_where_it_differs_from_published_co
 @pytest.mark.parametrize("name", METHODS)
 def test_no_page_says_that_nothing_is_trained_beside_a_method_that_trains_something(name):
     shapes = [{tap: values.shape[1:] for tap, values in tree.items()} for tree in CASES[name][1]]
-    trained = METHODS[name].draw_extras(*shapes, 0)
+    trained = METHODS[name].init_aux_params(*shapes, 0)
     page = (PAGES / f"{name}.md").read_text(encoding="utf-8")
     assert "## Trained beside" in page
     assert ("Nothing is trained beside the networks." in page) == (not trained)
@@ -108,7 +108,7 @@ def written(folder):
     ]
     beside = {"variant": "hmkd", "teacher": "resnet-lstman", "score": interval(0.79, 0.7, 0.9)}
     partners = [{**beside, "alone": interval(0.8, 0.7, 0.9), "change": interval(-0.01, -0.03, 0.02)}]
-    found = {"protocol": "official", "people": 9, "rows": rows, "partners": partners}
+    found = {"protocol": "official", "subjects": 9, "rows": rows, "partners": partners}
     place = folder / "mutual-distillation-hapt-mlp"
     place.mkdir()
     (place / "results.json").write_text(json.dumps(found), encoding="utf-8")
@@ -120,7 +120,7 @@ def test_a_page_says_what_came_of_a_method_and_of_its_teacher(results, tmp_path)
     results.studies.cache_clear()
     written(tmp_path)
     text = "\n".join(results.measured(METHODS["hmkd"]))
-    assert "`mlp` from `resnet-lstman`, protocol `official`, 9 test people:" in text
+    assert "`mlp` from `resnet-lstman`, protocol `official`, 9 test subjects:" in text
     assert "| `hmkd` | 72.0 [62.0, 81.0] | +2.0 [-1.0, +5.0] | not distinguishable |" in text
     assert "| `hmkd-even` | 71.0 [61.0, 80.0] | +1.0 [-2.0, +4.0] |" in text
     assert "79.0 [70.0, 90.0] %; trained alone 80.0 [70.0, 90.0] %, a change of -1.0 [-3.0, +2.0] points." in text

@@ -32,9 +32,9 @@ SMALL = Study(
     split=Split("subjects:3", folds=1),
     networks=Networks("deepconvlstm-lm", ("deepconvlstm-lm",), ("channel:r=2,spatial:k=3,after=2",)),
     training=Training(batch=16, epochs=4, patience=4, learning_rate=1e-2),
-    # A teacher that is no better than the commonest class is refused.
+    # A teacher that is no better than the majority class is refused.
     teaching=Teaching(training=Training(epochs=15, patience=15, learning_rate=1e-2)),
-    search=Search(kind="optuna", tries=2, numbers={"learning_rate": Range(1e-3, 1e-2, log=True, start=3e-3)}),
+    search=Search(kind="optuna", trials=2, hyperparameters={"learning_rate": Range(1e-3, 1e-2, log=True, start=3e-3)}),
 )
 #: Dense networks compile in a second.
 DENSE = replace(SMALL, name="dense", variants=("lm", "rb-kd"), compare=("rb-kd", "lm"), search=Search(), seeds=2)
@@ -64,7 +64,7 @@ def page(finished: Path, recordings: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def dense(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a study of dense networks, trained, its test people not scored."""
+    """The folder of a study of dense networks, trained, its test subjects not scored."""
     folder = tmp_path_factory.mktemp("dense") / "study"
     Runner(DENSE, folder, data=recordings, quiet=True).run()
     return folder

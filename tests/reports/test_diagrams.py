@@ -17,9 +17,9 @@ from stillmotion.studies.runs import Run
 SHAPE = (32, 3, 5)
 
 
-def diagram(method: str, *, student: str = "mlp-small", teacher: str = "mlp-small", **numbers: float) -> Figure:
+def diagram(method: str, *, student: str = "mlp-small", teacher: str = "mlp-small", **hyperparameters: float) -> Figure:
     """Of a study with one variant; ``teacher`` may be a network, ``file`` or nothing."""
-    run = Run("data", 0, student, "", method, 0, {}, numbers={"learning_rate": 0.1, **numbers})
+    run = Run("data", 0, student, "", method, 0, {}, hyperparameters={"learning_rate": 0.1, **hyperparameters})
     masters = () if teacher in ("", "file") else (Run("data", 0, teacher, "", "lm", 0, {}),)
     record = SimpleNamespace(
         study=SimpleNamespace(all_variants={"mine": Variant(method, teacher="plain" if teacher else "none")}),

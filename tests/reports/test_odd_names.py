@@ -16,7 +16,7 @@ from stillmotion.networks import Bundle
 
 from .test_page import Reader
 
-PEOPLE = ("$a$ $b$", "[bold]x", "=1+1", "<b>&amp;", "a | `b`", "Анна 🏃")
+SUBJECTS = ("$a$ $b$", "[bold]x", "=1+1", "<b>&amp;", "a | `b`", "Анна 🏃")
 LABELS = ("$x_1$ $y$", "<script>alert(1)</script>", "[/] a|b :smile:")
 STUDY = """
 name = "odd"
@@ -58,10 +58,10 @@ columns = ["ax", "a|y", "<az>"]
 @pytest.mark.slow
 def test_odd_names_break_nothing_after_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng, rows = np.random.default_rng(0), []
-    for person in PEOPLE:
+    for subject in SUBJECTS:
         for number, label in enumerate(LABELS):
             moves = number + 0.3 * rng.normal(size=(400, 3))
-            rows += [[person, label, *(f"{value:.3f}" for value in each)] for each in moves]
+            rows += [[subject, label, *(f"{value:.3f}" for value in each)] for each in moves]
     with (tmp_path / "own.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["who", "what", "ax", "a|y", "<az>"], *rows])
     (tmp_path / "own.toml").write_text(MAPPING, encoding="utf-8")
@@ -71,7 +71,7 @@ def test_odd_names_break_nothing_after_training(tmp_path: Path, capsys: pytest.C
     assert main(["report", str(out), *data]) == 0
     assert main(["inspect", str(tmp_path / "own.csv")]) == 0
     shown = capsys.readouterr().out
-    assert all(person in shown for person in PEOPLE)
+    assert all(subject in shown for subject in SUBJECTS)
     reader = Reader()
     text = (out / "report.html").read_text(encoding="utf-8")
     reader.feed(text)
@@ -80,14 +80,14 @@ def test_odd_names_break_nothing_after_training(tmp_path: Path, capsys: pytest.C
     assert "<script>alert" not in text
     assert "<i>|" not in text
     figures = sorted((out / "figures").glob("*.svg"))
-    assert {"classes", "confusion", "people", "pareto", "diagram-mine"} <= {path.stem for path in figures}
+    assert {"classes", "confusion", "subjects", "pareto", "diagram-mine"} <= {path.stem for path in figures}
     for path in figures:
         texts = {"".join(node.itertext()) for node in ET.parse(path).getroot().iter()}
         if path.stem in ("classes", "confusion"):
             assert {label.replace(" ", "\xa0") for label in LABELS} <= {each.replace(" ", "\xa0") for each in texts}
-    with (out / "figures" / "people.csv").open(newline="", encoding="utf-8") as file:
-        people = {unescape_csv(each) for row in csv.DictReader(file) for each in row.values()}
-    assert people & set(PEOPLE)
+    with (out / "figures" / "subjects.csv").open(newline="", encoding="utf-8") as file:
+        subjects = {unescape_csv(each) for row in csv.DictReader(file) for each in row.values()}
+    assert subjects & set(SUBJECTS)
     latex = (out / "tables" / "results.tex").read_text(encoding="utf-8")
     assert not re.search(r"(?<!\\)[%#$]", latex.split("midrule")[1])
     assert Bundle.open(out / "models" / "best").spec.classes == tuple(sorted(LABELS))

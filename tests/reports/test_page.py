@@ -18,12 +18,12 @@ from stillmotion.studies import read_study_state
 
 from .conftest import ODD
 
-ALWAYS = {"pareto", "baselines", "changes", "overhead", "bubbles", "sizes", "differences", "people", "classes"}
+ALWAYS = {"pareto", "baselines", "changes", "overhead", "bubbles", "sizes", "differences", "subjects", "classes"}
 ALWAYS |= {
     "confusion",
     "reliability",
     "curves",
-    "tries",
+    "trials",
     "attention",
     "diagram-lm",
     "diagram-rab-kd",
@@ -105,7 +105,7 @@ def test_sections_answer_in_the_order_of_the_questions(page: Path) -> None:
             "sizes",
             "teaching",
             "differences",
-            "people",
+            "subjects",
             "learning",
             "attention",
             "failed",
@@ -177,14 +177,14 @@ def test_reliability_and_ece_are_those_of_the_predictions(page: Path, recordings
 
 def test_baselines_stand_beside_the_students_and_never_on_their_front(page: Path, recordings: Path) -> None:
     folder = page.parent / "figures"
-    for name in ("differences", "people", "classes"):
+    for name in ("differences", "subjects", "classes"):
         there = {row["variant"] for row in rows(folder / f"{name}.csv")}
         assert {"random-forest", "majority"} <= there, name
     for name in ("pareto", "bubbles", "sizes", "baselines", "curves", "changes", "overhead"):
         assert not {"random-forest", "majority"} & {row["variant"] for row in rows(folder / f"{name}.csv")}, name
-    tried = {row["variant"] for row in rows(folder / "tries.csv")}
-    assert "random-forest" in tried
-    assert "majority" not in tried, "there is nothing to try"
+    trial = {row["variant"] for row in rows(folder / "trials.csv")}
+    assert "random-forest" in trial
+    assert "majority" not in trial, "there is nothing to try"
     record = read_study_state(page.parent, data=recordings)
     (forest,) = [row for row in record.results.rows if row.variant == "random-forest"]
     nodes = [record.store.history(run.id)[0]["nodes"] for run in record.finals["random-forest", 0]]
@@ -265,4 +265,4 @@ def test_tables_for_papers_hold_together(page: Path) -> None:
     assert not re.search(r"(?<!\\)[%#_$](?!\w*\$)", body)
     markdown = (page.parent / "tables" / "results.md").read_text(encoding="utf-8")
     assert "| rab-kd |" in markdown
-    assert "not by person, leaky" in markdown
+    assert "not by subject, leaky" in markdown

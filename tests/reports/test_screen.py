@@ -40,7 +40,7 @@ def results(rows: int = 6) -> Results:
             variant=f"{NAME}-{number}",
             title="distillation of what a much larger network says",
             role="variant",
-            tries=12,
+            trials=12,
             seeds=3,
             params=1_065_972,
             flops=44_070_123,
@@ -139,8 +139,8 @@ def test_no_command_prints_a_line_longer_than_asked_nor_a_broken_number(
     assert main(arguments) == 0
     narrow = capsys.readouterr().out
     assert max(map(len, narrow.splitlines())) <= width
-    numbers = {cell for cell in cells(wide) if re.fullmatch(r"[\d,.]+", cell)}
-    assert numbers <= set(cells(narrow))
+    hyperparameters = {cell for cell in cells(wide) if re.fullmatch(r"[\d,.]+", cell)}
+    assert hyperparameters <= set(cells(narrow))
 
 
 @pytest.mark.parametrize("asked", ["0", "wide", "-5", ""])

@@ -1,4 +1,4 @@
-"""Studies that are not as one wishes: begun, half done, failed, leaky, of one person, damaged."""
+"""Studies that are not as one wishes: begun, half done, failed, leaky, of one subject, damaged."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def change(folder: Path, order: str) -> None:
         store._file.execute(order)
 
 
-def test_before_the_test_people_are_scored_it_is_said_and_the_command_writes_the_same(
+def test_before_the_test_subjects_are_scored_it_is_said_and_the_command_writes_the_same(
     copied: Path, recordings: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = write_report(copied, data=recordings)
     said, before = words(page), page.read_text(encoding="utf-8")
-    assert "Test people not scored" in said
-    assert "Scores are of validation people" in said
+    assert "Test subjects not scored" in said
+    assert "Scores are of validation subjects" in said
     assert "still report … --published" in said
     assert "Opportunity" not in said
     assert "Not finished" not in said
@@ -103,17 +103,17 @@ def test_a_leaky_protocol_is_marked_in_red(begun: Callable[..., Runner], recordi
     assert '<span class="badge bad">Leaky protocol</span>' in page.read_text(encoding="utf-8")
     said = words(page)
     assert "This protocol leaks" in said
-    assert "Not to be trusted for new people: the protocol leaks." in said
+    assert "Not to be trusted for new subjects: the protocol leaks." in said
 
 
-def test_one_variant_and_one_person_have_no_interval_and_it_is_said_why(
+def test_one_variant_and_one_subject_have_no_interval_and_it_is_said_why(
     begun: Callable[..., Runner], recordings: Path
 ) -> None:
     runner = begun(variants=("lm",), compare=(), split=Split("loso", folds=1))
     runner.run(score_test=True)
     said = words(write_report(runner.folder, data=recordings))
     assert "lm is the only student that has a score." in said
-    assert "One person was scored: how far others would differ is unknown, so there is no interval." in said
+    assert "One subject was scored: how far others would differ is unknown, so there is no interval." in said
     assert "There is no other variant to compare." in said
     assert not (runner.folder / "figures" / "differences.svg").exists()
 
@@ -148,6 +148,6 @@ def test_a_folder_without_a_study_and_other_recordings_are_one_sentence(
 
     assert main(["report", str(tmp_path)]) == 2
     assert "holds no study: it lacks runs.sqlite" in capsys.readouterr().err
-    write_hapt(tmp_path / "others" / "hapt", people=6, minutes=1)
+    write_hapt(tmp_path / "others" / "hapt", subjects=6, minutes=1)
     assert main(["report", str(copied), "--data", str(tmp_path / "others")]) == 2
     assert "are not those that" in capsys.readouterr().err

@@ -28,7 +28,7 @@ def given_back(X, y, subjects, **more):
     data = sm.from_arrays(X, y, subjects, rate=50, channels=[f"c{at}" for at in range(X.shape[2])], **more)
     windows = sm.cut(data, null="keep")
     np.testing.assert_array_equal(windows.values(), X)
-    assert [windows.people[at] for at in windows.subjects] == [str(subject) for subject in subjects]
+    assert [windows.subjects[at] for at in windows.subject_codes] == [str(subject) for subject in subjects]
     return data, windows
 
 
@@ -94,7 +94,7 @@ def test_everything_after_it_works_on_windows():
     channels = [Channel("acc", axis, "g", "wrist") for axis in "xyz"]
     data = sm.from_arrays(0.1 * X + [0, 0, 1], y, subjects, rate=20, channels=channels, name="own")
     quality = sm.inspect(data)
-    assert [(person.subject, person.seconds) for person in quality.people] == [(str(n), 20.0) for n in range(6)]
+    assert [(subject.subject, subject.seconds) for subject in quality.subjects] == [(str(n), 20.0) for n in range(6)]
     assert quality.usable
     windows = sm.cut(data)
     split = sm.make_splits(windows, "subjects:3")

@@ -71,10 +71,10 @@ BAD = {
     ),
     "dates that are none": (lambda p: None, {"unit_of_time": "iso"}, "t is no date"),
     "no numbers at all": (lambda p: p.write_text("who,what,t,ax,ay,az\na,b,0,,,\na,b,1,,,\n"), {}, "no row of own.csv"),
-    "people who alternate without a clock": (
+    "subjects who alternate without a clock": (
         lambda p: write(p, [f"{'ab'[n % 2]},walk,0,1,2,3" for n in range(300)]),
         {"time": "", "rate": 50},
-        "sort the table by person and session",
+        "sort the table by subject and session",
     ),
 }
 
@@ -198,7 +198,7 @@ def test_a_folder_without_a_mapping_says_where_one_belongs(good, tmp_path):
         load(tmp_path / "none.csv")
 
 
-def test_a_folder_needs_a_pattern_and_the_pattern_files_and_people(good, tmp_path):
+def test_a_folder_needs_a_pattern_and_the_pattern_files_and_subjects(good, tmp_path):
     write(tmp_path / "more.csv", lines("a", *signal()))
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(UserError, match="names no files"):

@@ -12,7 +12,7 @@ import pytest
 from stillmotion.signals import Note, cache
 
 from ..damage import flips, full_disk, listing
-from .people import dataset, recording
+from .subjects import dataset, recording
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ class Reader:
 
 
 def test_what_was_converted_once_is_mapped_and_equal_in_everything(files):
-    reader = Reader(notes=[Note("gaps", 2, "2 gaps")], official_test=("1",), same_people_as=("hapt",))
+    reader = Reader(notes=[Note("gaps", 2, "2 gaps")], official_test=("1",), same_subjects_as=("hapt",))
     first = cache.load_cached("made-up", 1, files, reader)
     second = cache.load_cached("made-up", 1, files, reader)
     assert reader.calls == 1
@@ -129,7 +129,7 @@ CONVERT = """
 import numpy as np
 from pathlib import Path
 from stillmotion.signals import cache
-from tests.signals.people import dataset, recording
+from tests.signals.subjects import dataset, recording
 
 def read():
     print("reading", flush=True)

@@ -74,8 +74,8 @@ def served(tmp_path):
 
 @pytest.fixture
 def made(tmp_path):
-    """HAPT of one simulated person in the publisher's layout."""
-    write_hapt(tmp_path / "made", people=1, minutes=2.0)
+    """HAPT of one simulated subject in the publisher's layout."""
+    write_hapt(tmp_path / "made", subjects=1, minutes=2.0)
     return tmp_path / "made"
 
 
@@ -106,7 +106,7 @@ def test_a_file_that_changed_on_the_server_is_begun_anew(served, tmp_path):
     folder, address = served
     (folder / "big").write_bytes(b"a" * 1000)
     Server.budget = [400, 0, 0, 0]
-    with pytest.raises(UserError, match="400 bytes are kept, and the next try goes on"):
+    with pytest.raises(UserError, match="400 bytes are kept, and the next trial goes on"):
         download(f"{address}/big", tmp_path / "big")
     (folder / "big").write_bytes(b"b" * 1000)
     Server.mark = '"two"'
@@ -126,7 +126,7 @@ def test_fetched_from_an_address_verified_and_there(served, made, tmp_path):
     packed(made, folder / "hapt.zip")
     to = tmp_path / "data"
     source = f"{address}/hapt.zip"
-    with pytest.raises(UserError, match=r"people 1 here, 30 expected; .*samples [\d,]+ here, 1,122,772 expected"):
+    with pytest.raises(UserError, match=r"subjects 1 here, 30 expected; .*samples [\d,]+ here, 1,122,772 expected"):
         fetch("hapt", source=source, to=to)
     assert [entry.name for entry in to.iterdir()] == [".downloads"], "nothing half-written, nothing fetched twice"
     asked = len(Server.asked)
@@ -135,8 +135,8 @@ def test_fetched_from_an_address_verified_and_there(served, made, tmp_path):
     assert steps == ["unpacking hapt.zip", "verifying", "converting"]
     assert len(Server.asked) == asked, "the archive was kept"
     assert not list((to / ".downloads").iterdir())
-    assert (found.files, found.counts["people"]) == (5, 1)
-    assert any(remark.startswith("accepted: people 1 here, 30 expected") for remark in found.remarks)
+    assert (found.files, found.counts["subjects"]) == (5, 1)
+    assert any(remark.startswith("accepted: subjects 1 here, 30 expected") for remark in found.remarks)
     assert len(load("hapt", data=to)) == 2
     again = fetch("hapt", to=to)
     assert again.counts == found.counts, "what was accepted holds from then on"
@@ -197,7 +197,7 @@ def test_a_damaged_record_is_named_and_not_made_anew(made, tmp_path, content):
     fetch("hapt", source=made, to=tmp_path, accept=True)
     record = tmp_path / "hapt" / checksums.RECORD
     whole = record.read_text()
-    for changed in (content, whole.replace('"people": 1', '"people": 2'), whole.replace("people", "qeople")):
+    for changed in (content, whole.replace('"subjects": 1', '"subjects": 2'), whole.replace("subjects", "qeople")):
         record.write_text(changed)
         with pytest.raises(UserError, match=r"\.stillmotion\.json is damaged .*fetch it again"):
             fetch("hapt", to=tmp_path)
@@ -213,7 +213,7 @@ def test_a_full_disk_during_a_download_is_no_fault_of_the_network(served, tmp_pa
 
 def test_what_lay_there_before_is_recorded_at_first_sight(made, tmp_path):
     made.rename(tmp_path / "hapt")
-    with pytest.raises(UserError, match="people 1 here, 30 expected"):
+    with pytest.raises(UserError, match="subjects 1 here, 30 expected"):
         fetch("hapt", to=tmp_path)
     fetch("hapt", to=tmp_path, accept=True)
     record = json.loads((tmp_path / "hapt" / checksums.RECORD).read_text())
@@ -222,16 +222,16 @@ def test_what_lay_there_before_is_recorded_at_first_sight(made, tmp_path):
         "size": labels.stat().st_size,
         "sha256": hashlib.sha256(labels.read_bytes()).hexdigest(),
     }
-    assert record["accepted"]["people"] == 1
+    assert record["accepted"]["subjects"] == 1
 
 
 def test_a_difference_from_public_copies_is_shown_and_not_fatal(tmp_path):
-    write_opportunity(tmp_path / "made", people=1, minutes=2.0)
+    write_opportunity(tmp_path / "made", subjects=1, minutes=2.0)
     found = fetch("opportunity", source=tmp_path / "made", to=tmp_path / "data", accept=True)
     assert found.verified == 0
     (shown,) = [remark for remark in found.remarks if "S1-ADL1.dat" in remark]
     assert "51,803,164 and 2b247432acbe… there" in shown
-    assert fetch("opportunity-locomotion", to=tmp_path / "data").counts == {"people": 1, "files": 2}
+    assert fetch("opportunity-locomotion", to=tmp_path / "data").counts == {"subjects": 1, "files": 2}
 
 
 def test_known_sums_are_those_of_the_sets_files():

@@ -6,7 +6,7 @@ from stillmotion.errors import UserError
 from stillmotion.signals import make_uci_har_signals, resample, separate_gravity
 from stillmotion.signals.filters import filter_low_pass
 
-from .people import SPEC, dataset, recording
+from .subjects import SPEC, dataset, recording
 
 
 def test_published_signals_equal_textbook_filters():

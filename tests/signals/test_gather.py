@@ -18,12 +18,12 @@ def clock(random, count=400):
 
 
 def gathered(blocks, folder):
-    """Gather blocks of (people, first row, seconds, values); the pieces and what was counted."""
+    """Gather blocks of (subjects, first row, seconds, values); the pieces and what was counted."""
     counted = {}
     with Gatherer(1, timed=True, rate=50.0, folder=folder, counted=counted) as gatherer:
         gatherer.begin(0)
-        for people, row, seconds, values in blocks:
-            who = np.stack([people, np.zeros_like(people)], axis=1)
+        for subjects, row, seconds, values in blocks:
+            who = np.stack([subjects, np.zeros_like(subjects)], axis=1)
             gatherer.add(who, row, seconds, values, np.zeros(len(values), np.int16))
         return gatherer.finish([slice(0, 1)]), counted
 
@@ -47,20 +47,20 @@ def test_one_clock_in_blocks_of_any_size(tmp_path, seed):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_clocks_of_people_who_take_turns(tmp_path, seed):
+def test_clocks_of_subjects_who_take_turns(tmp_path, seed):
     random = np.random.default_rng(100 + seed)
     clocks = [clock(random) for _ in range(3)]
-    people = random.permutation(np.repeat(np.arange(3), 400))
+    subjects = random.permutation(np.repeat(np.arange(3), 400))
     seconds, values = np.empty(1200), np.arange(1200, dtype=np.float32)[:, None]
-    for person, own in enumerate(clocks):
-        seconds[people == person] = own
+    for subject, own in enumerate(clocks):
+        seconds[subjects == subject] = own
     found, _ = gathered(
-        [(people[a : a + 250], a, seconds[a : a + 250], values[a : a + 250]) for a in range(0, 1200, 250)], tmp_path
+        [(subjects[a : a + 250], a, seconds[a : a + 250], values[a : a + 250]) for a in range(0, 1200, 250)], tmp_path
     )
-    for person in range(3):
-        rows = np.flatnonzero(people == person)
+    for subject in range(3):
+        rows = np.flatnonzero(subjects == subject)
         expected = split_at_gaps(np.zeros(400, np.int64), seconds[rows], values[rows], rate=50.0)
-        mine = [piece for piece in found.pieces if piece.key[0] == person]
+        mine = [piece for piece in found.pieces if piece.key[0] == subject]
         assert [found.values[p.start : p.stop, 0].tolist() for p in mine] == [s.values[:, 0].tolist() for s in expected]
         assert [piece.row for piece in mine] == [rows[stretch.row] for stretch in expected]
 

@@ -22,7 +22,7 @@ def test_recordings_equal_the_source_row_for_row_and_the_card(real, recordings_f
         np.testing.assert_array_equal(recording.labels, column["label"][rows] - 1)
     counts = hapt.CARD.counts
     assert (len(data.subjects), len(data), len(data.samples)) == (
-        counts["people"],
+        counts["subjects"],
         counts["recordings"],
         counts["samples"],
     )
@@ -45,7 +45,7 @@ def test_labelled_segments_give_the_windows_that_a_published_benchmark_counts(re
 
 
 def small(folder, lengths=((1, 1, 60), (2, 1, 50), (3, 2, 40))):
-    """Three experiments of two people, in the publisher's layout."""
+    """Three experiments of two subjects, in the publisher's layout."""
     raw = folder / "hapt" / "RawData"
     raw.mkdir(parents=True)
     random = np.random.default_rng(0)
@@ -57,7 +57,7 @@ def small(folder, lengths=((1, 1, 60), (2, 1, 50), (3, 2, 40))):
 
 
 def test_labels_count_from_one_and_include_their_last_sample(tmp_path):
-    with pytest.warns(DataWarning, match="part of the set: 3 of 61 recordings, 2 of 30 people"):
+    with pytest.warns(DataWarning, match="part of the set: 3 of 61 recordings, 2 of 30 subjects"):
         data = load("hapt", data=small(tmp_path))
     first, second, third = data.recordings
     assert first.labels.tolist() == [4] * 10 + [6] * 50
@@ -80,7 +80,7 @@ def broken(folder, name, change):
         ("labels.txt", lambda text: text + "2 1 3 40 51\n", "row 5: samples 40 … 51 do not lie in .* has 50 samples"),
         ("labels.txt", lambda text: text + "2 1 3 9 8\n", "row 5: samples 9 … 8 do not lie in"),
         ("labels.txt", lambda text: text + "1 1 3 10 11\n", "row 5: samples 10 … 11 already have an activity"),
-        ("labels.txt", lambda text: text + "1 2 3 10 11\n", "row 5: experiment 1 is not of person 2"),
+        ("labels.txt", lambda text: text + "1 2 3 10 11\n", "row 5: experiment 1 is not of subject 2"),
         ("acc_exp02_user01.txt", lambda text: "", "acc_exp02_user01.txt is empty"),
     ],
 )

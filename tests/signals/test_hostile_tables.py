@@ -29,14 +29,14 @@ Make = Callable[[Path], str]
 
 
 def text(rows=ROWS, who=WHO, heading=HEADING, clock="{s:.3f}", cell=None, sep=",", end="\n"):
-    """A table of people who walk and sit; ``cell`` changes the cells of a row, given its person and number."""
+    """A table of subjects who walk and sit; ``cell`` changes the cells of a row, given its subject and number."""
     random = np.random.default_rng(0)
     lines = [heading]
-    for person in who:
+    for subject in who:
         for row, values in enumerate(random.normal(0, 1, (rows, 3))):
             time = clock(row) if callable(clock) else clock.format(s=row / 50)
-            cells = [person, ("walk", "sit")[row // 50 % 2], time, *(f"{value:.4f}" for value in values)]
-            lines.append(sep.join(cells if cell is None else cell(person, row, cells)))
+            cells = [subject, ("walk", "sit")[row // 50 % 2], time, *(f"{value:.4f}" for value in values)]
+            lines.append(sep.join(cells if cell is None else cell(subject, row, cells)))
     return end.join(lines) + end
 
 
@@ -52,13 +52,13 @@ def put(content, name="own.csv") -> Make:
 
 
 def one_cell(column, word):
-    return lambda person, row, cells: (
-        [*cells[:column], word, *cells[column + 1 :]] if (person, row) == ("b", 77) else cells
+    return lambda subject, row, cells: (
+        [*cells[:column], word, *cells[column + 1 :]] if (subject, row) == ("b", 77) else cells
     )
 
 
 def every_cell(column, word):
-    return lambda person, row, cells: [
+    return lambda subject, row, cells: [
         *cells[:column],
         word(row) if callable(word) else word,
         *cells[column + 1 :],
@@ -131,10 +131,10 @@ for word in (
 CASES |= {
     "cells at the end of 32 bits": put(lambda: text(cell=every_cell(3, lambda row: f"{(-1) ** row * 3e38}"))),
     "cells beyond 32 bits": put(lambda: text(cell=every_cell(3, lambda row: f"{(-1) ** row * 3e39}"))),
-    "columns without a number": put(lambda: text(cell=lambda person, row, cells: [*cells[:3], "", "", ""])),
+    "columns without a number": put(lambda: text(cell=lambda subject, row, cells: [*cells[:3], "", "", ""])),
     "a gap": put(lambda: text(cell=every_cell(4, lambda row: "" if 50 < row < 90 else "0.5"))),
     "long labels": put(lambda: text(20, cell=every_cell(1, "x" * 50_000))),
-    "a label each": put(lambda: text(400, cell=lambda person, row, cells: [cells[0], f"{person}{row}", *cells[2:]])),
+    "a label each": put(lambda: text(400, cell=lambda subject, row, cells: [cells[0], f"{subject}{row}", *cells[2:]])),
     "no labels": put(lambda: text(cell=every_cell(1, ""))),
     "labels on two lines": put(lambda: text(cell=every_cell(1, '"wa\nlk"'))),
     "a quote left open": put(lambda: text(cell=one_cell(1, '"walk'))),
@@ -142,7 +142,7 @@ CASES |= {
 
 # Shapes and headings.
 CASES |= {
-    "one person": put(lambda: text(who=("a",))),
+    "one subject": put(lambda: text(who=("a",))),
     "one row": put(lambda: text(1, who=("a",))),
     "a row each": put(lambda: text(1)),
     "a heading": put(lambda: HEADING + "\n"),
@@ -162,9 +162,9 @@ CASES |= {
     "many columns": put(lambda: "\n".join([",".join(f"c{n}" for n in range(3000)), *[",".join("1" * 3000)] * 5])),
     "a long line": put(lambda: text() + "x" * 5_000_000 + "\n"),
     "one long line": put(lambda: "a," * 1_000_000),
-    "rows of two lengths": put(lambda: text(cell=lambda person, row, cells: cells if row % 7 else cells[:-1])),
-    "a row too long": put(lambda: text(cell=lambda person, row, cells: cells if row != 7 else [*cells, "1"])),
-    "a comma behind each row": put(lambda: text(cell=lambda person, row, cells: [*cells, ""])),
+    "rows of two lengths": put(lambda: text(cell=lambda subject, row, cells: cells if row % 7 else cells[:-1])),
+    "a row too long": put(lambda: text(cell=lambda subject, row, cells: cells if row != 7 else [*cells, "1"])),
+    "a comma behind each row": put(lambda: text(cell=lambda subject, row, cells: [*cells, ""])),
 }
 
 # Encodings, ends of lines, delimiters.
@@ -185,13 +185,13 @@ CASES |= {
     "mixed decimals": put(
         lambda: text(
             sep=";",
-            cell=lambda person, row, cells: [cell.replace(".", ",") if row % 2 else cell for cell in cells],
+            cell=lambda subject, row, cells: [cell.replace(".", ",") if row % 2 else cell for cell in cells],
         )
     ),
     "decimal commas at the end": put(
         lambda: text(
             sep=";",
-            cell=lambda person, row, cells: [cell.replace(".", ",") if person == "d" else cell for cell in cells],
+            cell=lambda subject, row, cells: [cell.replace(".", ",") if subject == "d" else cell for cell in cells],
         )
     ),
 }
@@ -361,8 +361,8 @@ def attack(make: Make, folder: Path, capsys: pytest.CaptureFixture[str]) -> None
         assert len(said) < 12_000
         if code == 2:
             assert len(lines) == 1, said
-            # The file, its folder or the data set's name, or (of a split) the people in it.
-            assert any(word in said for word in ("own", "s0", "people", "mapping")), said
+            # The file, its folder or the data set's name, or (of a split) the subjects in it.
+            assert any(word in said for word in ("own", "s0", "subjects", "mapping")), said
         else:
             assert code in (0, 1)
             assert lines == []
@@ -397,8 +397,8 @@ def at(tmp_path, case):
 @pytest.mark.parametrize("case", ["a gap", "a clock with a pause"])
 def test_inspect_as_json_with_a_gap_is_json(case, tmp_path, capsys):
     assert main(["inspect", str(at(tmp_path, case)), "--json"]) == 0
-    people = json.loads(capsys.readouterr().out)["people"]
-    assert sum(person["gaps"] for person in people) == len(WHO)
+    subjects = json.loads(capsys.readouterr().out)["subjects"]
+    assert sum(subject["gaps"] for subject in subjects) == len(WHO)
 
 
 def test_a_clock_cut_to_whole_seconds_is_audited_without_an_index_error(tmp_path, capsys):
@@ -455,16 +455,16 @@ def test_a_rate_that_nothing_can_be_resampled_to_is_refused(rate, tmp_path, caps
 
 
 def test_an_exact_copy_in_a_table_with_an_uneven_clock_is_no_longer_clean(tmp_path, capsys):
-    """4,000 rows pasted from one person to another, found before and beside, though tables are resampled."""
+    """4,000 rows pasted from one subject to another, found before and beside, though tables are resampled."""
     random = np.random.default_rng(3)
     steps = {who: random.uniform(0.012, 0.028, 5000) for who in WHO}
     values = {who: random.normal(0, 1, (5000, 3)) for who in WHO}
     steps["c"][500:4500], values["c"][500:4500] = steps["a"][200:4200], values["a"][200:4200]
 
-    def write(name, people):
+    def write(name, subjects):
         rows = [
             f"{who},walk,{time:.4f},{x:.4f},{y:.4f},{z:.4f}"
-            for who in people
+            for who in subjects
             for time, (x, y, z) in zip(np.cumsum(steps[who]).tolist(), values[who].tolist(), strict=True)
         ]
         (tmp_path / f"{name}.csv").write_text("\n".join([HEADING, *rows]) + "\n")
@@ -478,5 +478,5 @@ def test_an_exact_copy_in_a_table_with_an_uneven_clock_is_no_longer_clean(tmp_pa
     assert max(each["count"] for each in errors) > 3900
     assert main(["audit", third, "--protocol", "loso", "--json", "--beside", second, "--rate", "25"]) == 1
     errors = [each for each in json.loads(capsys.readouterr().out)["findings"] if each["severity"] == "error"]
-    # Person d is in both tables.
+    # Subject d is in both tables.
     assert [each["count"] for each in errors if "in third and in second" in each["evidence"]] == [9000]

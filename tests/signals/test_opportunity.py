@@ -13,11 +13,11 @@ from stillmotion.signals.simulated.write_opportunity import write_opportunity
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("opportunity")
-    return folder, write_opportunity(folder / "opportunity", people=2, minutes=3.0)
+    return folder, write_opportunity(folder / "opportunity", subjects=2, minutes=3.0)
 
 
 def read(folder, name="opportunity", **more):
-    with pytest.warns(DataWarning, match="of 24 files, . of 4 people"):
+    with pytest.warns(DataWarning, match="of 24 files, . of 4 subjects"):
         return load(name, data=folder, **more)
 
 

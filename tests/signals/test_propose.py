@@ -27,16 +27,16 @@ def table(path, heading, count=100, step=0.02, **columns):
     return write(path, rows, heading)
 
 
-USUAL = {"person": lambda n: "ab"[n // 50], "activity": lambda n: "walk", "t": lambda n: f"{n * 0.02:.2f}"}
+USUAL = {"subject": lambda n: "ab"[n // 50], "activity": lambda n: "walk", "t": lambda n: f"{n * 0.02:.2f}"}
 
 
 def test_usual_names_are_understood(tmp_path):
-    path = table(tmp_path / "own.csv", "person,t,activity,wrist_acc_x,wrist_acc_y,wrist_acc_z,gx,gy,gz,pulse", **USUAL)
+    path = table(tmp_path / "own.csv", "subject,t,activity,wrist_acc_x,wrist_acc_y,wrist_acc_z,gx,gy,gz,pulse", **USUAL)
     found = propose_mapping(path)
     assert found.complete
     assert dict(found.values) == {
         "files": "own.csv",
-        "subject": "person",
+        "subject": "subject",
         "label": "activity",
         "time": "t",
         "unit_of_time": "s",
@@ -62,7 +62,7 @@ def test_usual_names_are_understood(tmp_path):
     ],
 )
 def test_names_of_sensors_in_many_spellings(tmp_path, heading, group, unit):
-    found = propose_mapping(table(tmp_path / "own.csv", f"person,t,{heading}", **USUAL))
+    found = propose_mapping(table(tmp_path / "own.csv", f"subject,t,{heading}", **USUAL))
     assert {name: what.get("unit", "") for name, what in found.values["sensors"].items()} == {group: unit}
 
 
@@ -78,7 +78,7 @@ def test_names_of_sensors_in_many_spellings(tmp_path, heading, group, unit):
 )
 def test_the_unit_of_the_clock_is_the_one_that_gives_a_rate(tmp_path, time, unit):
     found = propose_mapping(
-        table(tmp_path / "own.csv", "person,timestamp,ax,ay,az", timestamp=time, person=USUAL["person"])
+        table(tmp_path / "own.csv", "subject,timestamp,ax,ay,az", timestamp=time, subject=USUAL["subject"])
     )
     assert found.values["unit_of_time"] == unit
     assert load(found.path, mapping=found.mapping()).spec.rate == 50
@@ -89,7 +89,7 @@ def test_what_is_missing_is_said_and_can_be_given(tmp_path):
     found = propose_mapping(path)
     assert not found.complete
     assert "no column looks like a time" in found.missing[0]
-    assert any("counts as one person" in remark for remark in found.remarks)
+    assert any("counts as one subject" in remark for remark in found.remarks)
     assert any("looks like a label" in remark for remark in found.remarks)
     assert any("hold words or nothing: remark" in remark for remark in found.remarks)
     with pytest.raises(UserError, match="own.csv: no column looks like a time"):
@@ -101,7 +101,7 @@ def test_what_is_missing_is_said_and_can_be_given(tmp_path):
 
 def test_the_text_of_a_proposal_is_a_mapping_also_from_another_folder(tmp_path):
     (tmp_path / "data").mkdir()
-    path = table(tmp_path / "data" / "own.csv", "person,t,activity,ax,ay,az", **USUAL)
+    path = table(tmp_path / "data" / "own.csv", "subject,t,activity,ax,ay,az", **USUAL)
     (tmp_path / "own.toml").write_text(propose_mapping(path).to_toml(tmp_path))
     mapping = TableMap.from_toml(tmp_path / "own.toml")
     assert mapping.devices[0].files == "data/own.csv"
@@ -109,22 +109,22 @@ def test_the_text_of_a_proposal_is_a_mapping_also_from_another_folder(tmp_path):
 
 
 def test_a_table_without_a_mapping_is_read_by_the_proposed_one_which_is_named(tmp_path):
-    path = table(tmp_path / "walks.csv", "person,t,activity,ax,ay,az,gx,gy,gz", **USUAL)
+    path = table(tmp_path / "walks.csv", "subject,t,activity,ax,ay,az,gx,gy,gz", **USUAL)
     with pytest.warns(ProposedMappingWarning, match="walks.csv has no mapping") as caught:
         data = load(path)
     message = str(caught[0].message)
-    for part in ("subject = person", "label = activity", "time = t", "unit_of_time = s", "acc = ax ay az in g"):
+    for part in ("subject = subject", "label = activity", "time = t", "unit_of_time = s", "acc = ax ay az in g"):
         assert part in message
     assert "the unit of gyr is not known" in message
     assert "still inspect" in message
-    assert "subject = person" in next(note.text for note in data.notes if note.kind == "proposed mapping")
+    assert "subject = subject" in next(note.text for note in data.notes if note.kind == "proposed mapping")
     given = load(path, mapping=propose_mapping(path).mapping())
     np.testing.assert_array_equal(data.samples, given.samples)
     assert (data.spec, data.index, given.notes) == (given.spec, given.index, ())
 
 
 def test_a_given_mapping_is_never_replaced_by_a_proposed_one(tmp_path):
-    path = table(tmp_path / "walks.csv", "person,t,activity,ax,ay,az", **USUAL)
+    path = table(tmp_path / "walks.csv", "subject,t,activity,ax,ay,az", **USUAL)
     (tmp_path / "other.toml").write_text(
         'files = "walks.csv"\nrate = 25\n[sensors.acc]\ncolumns = ["ax", "ay", "az"]\nunit = "m/s2"\n'
     )
@@ -159,7 +159,7 @@ def test_inspect_proposes_shows_what_is_wrong_and_saves(tmp_path, capsys):
     )
     assert (code, err) == (0, "")
     assert "has no mapping. Proposed" in out
-    assert "1,600 samples, 4 people" in out
+    assert "1,600 samples, 4 subjects" in out
     code, out, _ = still(capsys, "inspect", path, "--json")
     assert json.loads(out)["name"] == "own", "the saved mapping is taken from beside the table"
     assert "proposal" not in json.loads(out)

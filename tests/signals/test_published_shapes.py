@@ -17,7 +17,7 @@ WRITERS = {"wisdm": write_wisdm, "opportunity": write_opportunity, "sensors": wr
 )
 def test_windows_from_original_bytes_have_the_published_shape(tmp_path, name, shape, classes):
     folder = tmp_path / ("shoaib" if name == "sensors" else name)
-    WRITERS[name](folder, people=2, minutes=6.0)
+    WRITERS[name](folder, subjects=2, minutes=6.0)
     data = load(name, data=tmp_path)
     windows = cut(resample(data, data.spec.rate))
     assert windows.values().shape[1:] == shape

@@ -5,7 +5,7 @@ import pytest
 
 from stillmotion.signals import Recording, inspect, load
 
-from .people import SPEC, dataset, recording
+from .subjects import SPEC, dataset, recording
 
 
 def kinds(quality):
@@ -16,10 +16,10 @@ def test_sound_data_gives_no_finding_and_true_numbers():
     quality = inspect(dataset())
     assert quality.findings == ()
     assert quality.usable
-    person = quality.people[0]
-    assert (person.seconds, person.rate, person.recordings) == (10.0, 50.0, 1)
-    assert person.labelled == {"walk": 5.0, "sit": 5.0, "(none)": 0.0}
-    assert person.gravity["wrist.acc"] == pytest.approx(1.0, abs=0.02)
+    subject = quality.subjects[0]
+    assert (subject.seconds, subject.rate, subject.recordings) == (10.0, 50.0, 1)
+    assert subject.labelled == {"walk": 5.0, "sit": 5.0, "(none)": 0.0}
+    assert subject.gravity["wrist.acc"] == pytest.approx(1.0, abs=0.02)
     assert json.loads(json.dumps(quality.to_dict()))["usable"] is True
 
 
@@ -41,7 +41,7 @@ def changed(change, **more):
     ],
     ids=["missing", "stuck", "saturated", "gravity of 1000", "m/s2 as g", "deg/s as rad/s"],
 )
-def test_each_fault_is_found_in_the_person_who_has_it(change, severity, kind, said):
+def test_each_fault_is_found_in_the_subject_who_has_it(change, severity, kind, said):
     quality = changed(change)
     found = [finding for finding in quality.findings if finding.kind == kind]
     assert [(finding.severity, finding.subject) for finding in found] == [(severity, "1")]
@@ -63,10 +63,10 @@ def test_a_wrong_rate_jitter_and_gaps_are_measured():
     times = np.cumsum(np.full(500, 0.025))
     times[250:] += 1.0
     quality = inspect(dataset(recording(times=times)))
-    person = quality.people[0]
-    assert person.rate == pytest.approx(499 / (499 * 0.025 + 1.0))
-    assert person.gaps == 1
-    assert person.jitter > 1
+    subject = quality.subjects[0]
+    assert subject.rate == pytest.approx(499 / (499 * 0.025 + 1.0))
+    assert subject.gaps == 1
+    assert subject.jitter > 1
     assert ("warning", "rate") in kinds(quality)
     fine = inspect(dataset(recording(times=np.arange(500) / 50 * 1.04)))
     assert fine.findings == (), "4 % off is within tolerance"
@@ -75,13 +75,13 @@ def test_a_wrong_rate_jitter_and_gaps_are_measured():
 def test_repeated_timestamps_are_counted():
     times = np.arange(500) / 50
     times[10:13] = times[10]
-    assert inspect(dataset(recording(times=times))).people[0].repeated == 2
+    assert inspect(dataset(recording(times=times))).subjects[0].repeated == 2
 
 
-def test_classes_that_live_in_one_person_or_nowhere_are_named():
+def test_classes_that_live_in_one_subject_or_nowhere_are_named():
     quality = inspect(dataset(recording("1", labels=[0] * 500), recording("2", labels=[0] * 499 + [1])))
     assert [f.text for f in quality.findings if f.kind == "class"] == [
-        "class sit lives in one person (2): it cannot be tested on anyone new"
+        "class sit lives in one subject (2): it cannot be tested on anyone new"
     ]
     assert ("note", "balance") in kinds(quality)
     nowhere = inspect(dataset(recording("1", labels=[0] * 500)))
@@ -103,6 +103,6 @@ def test_the_real_sets_are_usable_and_weigh_one_g(real, name):
     quality = inspect(load(name, data=real(name)))
     assert quality.usable
     g = 9.80665 if name == "wisdm-2019" else 1.0
-    for person in quality.people:
-        for size in person.gravity.values():
+    for subject in quality.subjects:
+        for size in subject.gravity.values():
             assert 0.85 * g < size < 1.15 * g

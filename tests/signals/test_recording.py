@@ -4,7 +4,7 @@ import pytest
 from stillmotion.errors import UserError
 from stillmotion.signals import Dataset, Recording
 
-from .people import SPEC, dataset, recording
+from .subjects import SPEC, dataset, recording
 
 
 def test_recordings_are_views_of_one_store_in_order():
@@ -17,10 +17,10 @@ def test_recordings_are_views_of_one_store_in_order():
     assert data.subjects == ("2", "10"), "numbers sort as numbers"
 
 
-def test_some_people_only():
+def test_some_subjects_only():
     data = dataset()
     assert data.having(["1", "3"]).subjects == ("1", "3")
-    with pytest.raises(UserError, match="has no person 9. It has 0, 1, 2, 3"):
+    with pytest.raises(UserError, match="has no subject 9. It has 0, 1, 2, 3"):
         data.having(["9"])
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from stillmotion.errors import UserError
 from stillmotion.signals import Recording, resample
 
-from .people import SPEC, dataset
+from .subjects import SPEC, dataset
 
 
 def wave(seconds, hz, phase=0.0):

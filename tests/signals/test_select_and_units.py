@@ -4,7 +4,7 @@ import pytest
 from stillmotion.errors import UnknownName, UserError
 from stillmotion.signals import convert_units, select_classes, select_sensors
 
-from .people import SPEC, dataset, recording
+from .subjects import SPEC, dataset, recording
 
 
 @pytest.mark.parametrize(

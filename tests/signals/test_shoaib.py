@@ -12,11 +12,11 @@ from stillmotion.signals.simulated.write_shoaib import write_shoaib
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shoaib")
-    return folder, write_shoaib(folder / "shoaib", people=2, minutes=6.0)
+    return folder, write_shoaib(folder / "shoaib", subjects=2, minutes=6.0)
 
 
 def read(folder, name="shoaib", **more):
-    with pytest.warns(DataWarning, match="of 10 people"):
+    with pytest.warns(DataWarning, match="of 10 subjects"):
         return load(name, data=folder, **more)
 
 

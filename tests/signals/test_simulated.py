@@ -1,4 +1,4 @@
-"""Simulated people as a data set: the same every time, whole, labelled as a person with a button would."""
+"""Simulated subjects as a data set: the same every time, whole, labelled as a subject with a button would."""
 
 import numpy as np
 import pytest
@@ -10,28 +10,28 @@ from stillmotion.signals.simulated.generate import make_sessions
 
 @pytest.fixture(scope="module")
 def three():
-    return generate(people=3, minutes=6.0)
+    return generate(subjects=3, minutes=6.0)
 
 
 def test_the_same_numbers_give_the_same_bytes(three):
-    again = generate(people=3, minutes=6.0)
+    again = generate(subjects=3, minutes=6.0)
     assert again.samples.tobytes() == three.samples.tobytes()
     assert again.labels.tobytes() == three.labels.tobytes()
     assert again.fingerprint == three.fingerprint
-    other = generate(people=3, minutes=6.0, seed=1)
+    other = generate(subjects=3, minutes=6.0, seed=1)
     assert other.samples.tobytes() != three.samples.tobytes()
     assert other.fingerprint != three.fingerprint
 
 
-def test_a_person_does_not_depend_on_how_many_there_are(three):
-    alone = generate(people=2, minutes=6.0)
+def test_a_subject_does_not_depend_on_how_many_there_are(three):
+    alone = generate(subjects=2, minutes=6.0)
     for a, b in zip(alone.recordings, three.having(["1", "2"]).recordings, strict=True):
         assert (a.subject, a.session) == (b.subject, b.session)
         assert a.samples.tobytes() == b.samples.tobytes()
         assert a.labels.tobytes() == b.labels.tobytes()
 
 
-def test_people_differ_from_each_other_and_between_sessions(three):
+def test_subjects_differ_from_each_other_and_between_sessions(three):
     starts = {recording.samples[:100].tobytes() for recording in three.recordings}
     assert len(starts) == len(three) == 6
 
@@ -46,7 +46,7 @@ def test_the_signal_is_the_cards(three):
     assert three.spec.seconds == pytest.approx(2.56)
 
 
-def test_every_person_does_everything_and_part_of_the_time_nothing_that_has_a_name(three):
+def test_every_subject_does_everything_and_part_of_the_time_nothing_that_has_a_name(three):
     for subject in three.subjects:
         labels = three.having([subject]).labels
         assert set(labels.tolist()) == {-1, *range(len(CLASSES))}
@@ -73,7 +73,7 @@ def test_sensors_end_at_their_range(three):
 
 
 def test_lost_stretches_end_recordings_and_leave_the_rest_as_it_was(three):
-    torn = generate(people=3, minutes=6.0, losses=True)
+    torn = generate(subjects=3, minutes=6.0, losses=True)
     whole = {(r.subject, r.session): r for r in three.recordings}
     assert len(torn) > 3 * len(three)
     assert 0.8 < len(torn.samples) / len(three.samples) < 0.99
@@ -90,14 +90,14 @@ def test_lost_stretches_end_recordings_and_leave_the_rest_as_it_was(three):
 
 
 def test_a_unit_is_put_on_anew_for_every_session():
-    people = generate(people=6)
+    subjects = generate(subjects=6)
     names = ("walking", "upstairs", "downstairs", "jogging", "standing", "brushing-teeth")
     upright = [CLASSES.index(name) for name in names]
     angles = []
-    for subject in people.subjects:
+    for subject in subjects.subjects:
         first, second = (
             np.median(recording.samples[np.isin(recording.labels, upright), 6:9], axis=0)
-            for recording in people.having([subject]).recordings
+            for recording in subjects.having([subject]).recordings
         )
         cosine = first @ second / np.linalg.norm(first) / np.linalg.norm(second)
         angles.append(np.degrees(np.arccos(cosine)))
@@ -106,7 +106,7 @@ def test_a_unit_is_put_on_anew_for_every_session():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "named"), [({"people": 0}, "0"), ({"minutes": 0.5}, "0.5"), ({"seed": -1}, "-1")], ids=str
+    ("wrong", "named"), [({"subjects": 0}, "0"), ({"minutes": 0.5}, "0.5"), ({"seed": -1}, "-1")], ids=str
 )
 def test_impossible_wishes_are_refused_in_one_sentence(wrong, named):
     with pytest.raises(UserError, match=named) as refused:

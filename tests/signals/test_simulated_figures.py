@@ -1,6 +1,6 @@
-"""The simulated people pass the figures measured on real recordings (HAPT at the waist, WISDM 2019 at the wrist).
+"""The simulated subjects pass the figures measured on real recordings (HAPT at the waist, WISDM 2019 at the wrist).
 
-Ranges are 5-95 % of people's medians in windows of 2.56 s. Twenty-four people place their 5th and 95th
+Ranges are 5-95 % of subjects' medians in windows of 2.56 s. Twenty-four subjects place their 5th and 95th
 percentile with an error of about 5 %, so each may lie up to 8 % outside the measured range.
 """
 
@@ -12,35 +12,35 @@ from stillmotion.signals.simulated.generate import make_sessions
 from stillmotion.signals.simulated.measures import Size
 
 UNITS = {"wrist": slice(0, 6), "waist": slice(6, 12)}
-PEOPLE = range(1, 25)
+SUBJECTS = range(1, 25)
 ERROR = 0.08
 
 
 @pytest.fixture(scope="module")
 def population():
-    """The default population: both sessions of 24 people, with their timetables."""
-    return {number: list(make_sessions(number)) for number in PEOPLE}
+    """The default population: both sessions of 24 subjects, with their timetables."""
+    return {number: list(make_sessions(number)) for number in SUBJECTS}
 
 
 @pytest.fixture(scope="module")
 def sizes(population):
-    """Figures of every person in one activity at one unit; a second at each end of a bout is left out."""
+    """Figures of every subject in one activity at one unit; a second at each end of a bout is left out."""
     known = {}
 
     def of(unit, activity):
         if (unit, activity) not in known:
             known[unit, activity] = [
                 size
-                for person in population.values()
-                if len((size := measures.sizes(stretches(person, activity, UNITS[unit]), 50.0)).peak)
+                for subject in population.values()
+                if len((size := measures.sizes(stretches(subject, activity, UNITS[unit]), 50.0)).peak)
             ]
         return known[unit, activity]
 
     return of
 
 
-def stretches(person, activity, columns):
-    for recording, _ in person:
+def stretches(subject, activity, columns):
+    for recording, _ in subject:
         inside = recording.labels == CLASSES.index(activity)
         edges = np.flatnonzero(np.diff(np.concatenate([[False], inside, [False]])))
         for start, stop in edges.reshape(-1, 2):
@@ -70,11 +70,11 @@ def stretches(person, activity, columns):
     ],
 )
 def test_motion_is_as_large_and_as_fast_as_measured(sizes, unit, activity, figure, low, high):
-    people = [getattr(size, figure) for size in sizes(unit, activity)]
-    least, most = measures.between_people(people)
+    subjects = [getattr(size, figure) for size in sizes(unit, activity)]
+    least, most = measures.between_subjects(subjects)
     assert low * (1 - ERROR) <= least
     assert most <= high * (1 + ERROR)
-    if low > 0:  # and the people are as different as real ones, not all alike in the middle
+    if low > 0:  # and the subjects are as different as real ones, not all alike in the middle
         assert np.log(most / least) > 0.4 * np.log(high / low)
 
 
@@ -95,15 +95,15 @@ def test_a_walking_wrist_peaks_at_the_stride_or_the_step(sizes):
         ("wrist", "downstairs", 0.25, 0.65),
     ],
 )
-def test_the_person_explains_its_share_of_the_size(sizes, unit, activity, low, high):
-    assert low < measures.share_of_person([size.acc_sd for size in sizes(unit, activity)]) < high
+def test_the_subject_explains_its_share_of_the_size(sizes, unit, activity, low, high):
+    assert low < measures.share_of_subject([size.acc_sd for size in sizes(unit, activity)]) < high
 
 
-def test_gravity_points_elsewhere_in_every_sitting_person(population):
+def test_gravity_points_elsewhere_in_every_sitting_subject(population):
     directions = np.array(
         [
-            np.mean([part.mean(0)[:3] for part in stretches(person, "sitting", UNITS["waist"])], axis=0)
-            for person in population.values()
+            np.mean([part.mean(0)[:3] for part in stretches(subject, "sitting", UNITS["waist"])], axis=0)
+            for subject in population.values()
         ]
     )
     median, most = np.percentile(measures.off_the_mean(directions), [50, 95])
@@ -113,8 +113,8 @@ def test_gravity_points_elsewhere_in_every_sitting_person(population):
 
 def test_changes_of_posture_last_2_to_7_seconds_and_are_one_rotation(population):
     seen, told, lengths = [], [], []
-    for person in population.values():
-        for recording, plan in person:
+    for subject in population.values():
+        for recording, plan in subject:
             spans = [slice(round(change.start * 50), round(change.stop * 50)) for change in plan.changes]
             pair = measures.rotation_agreement(recording.samples[:, UNITS["waist"]], spans, 50.0)
             seen.append(pair[0])
@@ -132,14 +132,14 @@ def test_changes_of_posture_last_2_to_7_seconds_and_are_one_rotation(population)
     [("waist", ("walking", "upstairs", "downstairs", "sitting", "standing", "lying")), ("wrist", CLASSES)],
     ids=["six activities at the waist", "twelve at the wrist"],
 )
-def test_a_forest_gains_5_to_13_points_from_knowing_the_person(population, unit, activities):
+def test_a_forest_gains_5_to_13_points_from_knowing_the_subject(population, unit, activities):
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.metrics import f1_score
     from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_predict
 
-    features, labels, people = table(population, UNITS[unit], [CLASSES.index(name) for name in activities])
+    features, labels, subjects = table(population, UNITS[unit], [CLASSES.index(name) for name in activities])
     scores = {}
-    for split, groups in ((StratifiedKFold(4, shuffle=True, random_state=0), None), (GroupKFold(4), people)):
+    for split, groups in ((StratifiedKFold(4, shuffle=True, random_state=0), None), (GroupKFold(4), subjects)):
         forest = RandomForestClassifier(24, min_samples_leaf=2, max_samples=0.5, random_state=0)
         guessed = cross_val_predict(forest, features, labels, cv=split, groups=groups)
         scores[type(split)] = 100 * f1_score(labels, guessed, average="macro")
@@ -148,24 +148,24 @@ def test_a_forest_gains_5_to_13_points_from_knowing_the_person(population, unit,
 
 
 def table(population, columns, classes):
-    """Mean, SD, least, greatest, RMS and spectral peak of each channel, SD of |acc|; label; person."""
-    rows, labels, people = [], [], []
-    for number, person in population.items():
-        for recording, _ in person:
+    """Mean, SD, least, greatest, RMS and spectral peak of each channel, SD of |acc|; label; subject."""
+    rows, labels, subjects = [], [], []
+    for number, subject in population.items():
+        for recording, _ in subject:
             view = np.lib.stride_tricks.sliding_window_view
             windows = view(recording.samples[:, columns], 128, axis=0)[::64].transpose(0, 2, 1)
             counts = np.stack([(view(recording.labels, 128)[::64] == label).sum(1) for label in classes], axis=1)
             chosen = counts.max(1) >= 64
             windows = windows[chosen]
             labels.append(counts[chosen].argmax(1))
-            people.append(np.full(len(windows), number))
+            subjects.append(np.full(len(windows), number))
             centred = (windows - windows.mean(1, keepdims=True)) * np.hanning(128)[:, None]
             peak = np.abs(np.fft.rfft(centred, axis=1))[:, 1:].argmax(1)
             rms = np.sqrt((windows**2).mean(1))
             norm = np.linalg.norm(windows[..., :3], axis=2).std(1, keepdims=True)
             parts = [windows.mean(1), windows.std(1), windows.min(1), windows.max(1), rms, peak, norm]
             rows.append(np.concatenate(parts, axis=1))
-    return np.concatenate(rows), np.concatenate(labels), np.concatenate(people)
+    return np.concatenate(rows), np.concatenate(labels), np.concatenate(subjects)
 
 
 def test_the_figures_are_what_they_say():
@@ -181,8 +181,8 @@ def test_the_figures_are_what_they_say():
     assert size.gyr_rms == pytest.approx(0.5)
     assert size.peak == pytest.approx(1.8, abs=0.06)
     random = np.random.default_rng(0)
-    people = [np.exp(2 * person + random.standard_normal(200)) for person in random.standard_normal(400)]
-    assert measures.share_of_person(people) == pytest.approx(4 / 5, abs=0.04)
+    subjects = [np.exp(2 * subject + random.standard_normal(200)) for subject in random.standard_normal(400)]
+    assert measures.share_of_subject(subjects) == pytest.approx(4 / 5, abs=0.04)
     angles = np.radians(np.arange(0, 360, 10))
     cone = np.stack([np.cos(angles) * 0.2, np.sin(angles) * 0.2, np.ones(36)], axis=1)
     assert measures.off_the_mean(cone) == pytest.approx(np.degrees(np.arctan(0.2)))

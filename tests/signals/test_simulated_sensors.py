@@ -70,13 +70,13 @@ def test_without_acceleration_the_change_of_gravity_is_minus_omega_cross_gravity
 
 def test_a_swinging_arm_feels_what_a_circle_makes_it_feel():
     """An arm that turns at a steady rate about the shoulder: the wrist feels gravity and ω²r, nothing else."""
-    person = draw_subject(np.random.default_rng(0), "1", CLASSES)
+    subject = draw_subject(np.random.default_rng(0), "1", CLASSES)
     n, speed = 600, 3.0
     joints = np.zeros((len(JOINTS), n))
     joints[SHOULDER] = speed * np.arange(n) * DT
     still = np.zeros((3, n))
-    (hand, at_hand), _, _ = segments(person, Motion(joints, still, still, still, still, np.ones(n)))
-    radius = person.upper_arm + person.forearm
+    (hand, at_hand), _, _ = segments(subject, Motion(joints, still, still, still, still, np.ones(n)))
+    radius = subject.upper_arm + subject.forearm
     inner = slice(2, -2)
     assert np.linalg.norm(at_hand[:, inner], axis=0) == pytest.approx(speed**2 * radius, rel=0.01)
     towards_shoulder = rotation.long_axis(hand)[:, inner]
@@ -85,11 +85,11 @@ def test_a_swinging_arm_feels_what_a_circle_makes_it_feel():
 
 
 def test_joints_turn_the_segments_that_hang_on_them():
-    person = draw_subject(np.random.default_rng(0), "1", CLASSES)
+    subject = draw_subject(np.random.default_rng(0), "1", CLASSES)
     joints = np.zeros((len(JOINTS), 3))
     joints[ELBOW], joints[HIP], joints[LEAN] = np.pi / 2, np.pi / 2, 0.3
     still = np.zeros((3, 3))
-    (hand, _), (trunk, _), (thigh, _) = segments(person, Motion(joints, still, still, still, still, np.ones(3)))
+    (hand, _), (trunk, _), (thigh, _) = segments(subject, Motion(joints, still, still, still, still, np.ones(3)))
     fingers, knee, head = -rotation.long_axis(hand), -rotation.long_axis(thigh), rotation.long_axis(trunk)
     assert knee[:, 0] == pytest.approx([1, 0, 0], abs=1e-6)  # seated, the thigh points forward
     assert head[:, 0] == pytest.approx([np.sin(0.3), 0, np.cos(0.3)], abs=1e-6)  # leaning forward
@@ -108,7 +108,7 @@ def test_poses_are_passed_at_rest_and_on_time():
     assert speed[0].max() == pytest.approx(2.0 * 1.875, rel=1e-3)  # peak of minimum jerk: 15/8 of the mean
 
 
-def test_a_stride_reaches_the_sway_and_the_rate_that_the_person_was_given():
+def test_a_stride_reaches_the_sway_and_the_rate_that_the_subject_was_given():
     random = np.random.default_rng(5)
     for name in LAWS:
         gait = draw_gait(random, name, vigour=0.0, tempo=0.0, arms=0.0)

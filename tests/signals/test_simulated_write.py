@@ -1,4 +1,4 @@
-"""Simulated people in the publishers' own formats come back from bytes as they were."""
+"""Simulated subjects in the publishers' own formats come back from bytes as they were."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from stillmotion.signals.simulated.write import write_hapt, write_uci_har, write
 
 
 def test_hapt_comes_back_row_for_row(tmp_path):
-    written = write_hapt(tmp_path, people=2, minutes=5.0)
+    written = write_hapt(tmp_path, subjects=2, minutes=5.0)
     read = hapt.read(tmp_path)
     assert read.spec == written.spec
     assert len(read) == len(written) == 4
@@ -20,7 +20,7 @@ def test_hapt_comes_back_row_for_row(tmp_path):
 
 
 def test_hapts_labels_hold_postures_and_the_changes_between_them(tmp_path):
-    written = write_hapt(tmp_path, people=3, minutes=8.0)
+    written = write_hapt(tmp_path, subjects=3, minutes=8.0)
     present = set(written.labels.tolist())
     assert {-1, 0, 1, 2, 3, 4, 5} <= present
     assert len(present & set(range(6, 12))) >= 5
@@ -29,10 +29,10 @@ def test_hapts_labels_hold_postures_and_the_changes_between_them(tmp_path):
 
 
 def test_uci_har_comes_back_window_for_window(tmp_path):
-    written = write_uci_har(tmp_path, people=2, minutes=5.0)
+    written = write_uci_har(tmp_path, subjects=2, minutes=5.0)
     read = uci_har.read(tmp_path)
     assert read.spec == written.spec
-    assert {r.source.split(":")[0] for r in read.recordings} == {"train", "test"}  # person 2 is a test person
+    assert {r.source.split(":")[0] for r in read.recordings} == {"train", "test"}  # subject 2 is a test subject
     windows = {}
     for name, data in (("read", read), ("written", written)):
         windows[name] = [
@@ -47,14 +47,14 @@ def test_uci_har_comes_back_window_for_window(tmp_path):
 
 
 def test_uci_hars_body_acceleration_holds_no_gravity(tmp_path):
-    written = write_uci_har(tmp_path, people=1, minutes=5.0)
+    written = write_uci_har(tmp_path, subjects=1, minutes=5.0)
     sitting = np.concatenate([r.samples for r in written.recordings if r.labels[0] == 3])
     assert np.linalg.norm(sitting[:, :3], axis=1).mean() == pytest.approx(1.0, abs=0.05)
     assert abs(sitting[:, 3:6].mean(0)).max() < 0.05
 
 
 def test_wisdm_comes_back_row_for_row_in_metres_per_second_squared(tmp_path):
-    written = write_wisdm_2019(tmp_path, people=2, minutes=6.0)
+    written = write_wisdm_2019(tmp_path, subjects=2, minutes=6.0)
     read = wisdm_2019.read(tmp_path)
     assert read.spec == written.spec
     assert read.subjects == written.subjects == ("1600", "1601")
@@ -70,7 +70,7 @@ def test_wisdm_comes_back_row_for_row_in_metres_per_second_squared(tmp_path):
 
 
 def test_wisdms_two_clocks_are_joined_to_within_what_they_are_apart(tmp_path):
-    written = write_wisdm_2019(tmp_path, people=1, minutes=6.0, jitter=0.002, offset=0.01)
+    written = write_wisdm_2019(tmp_path, subjects=1, minutes=6.0, jitter=0.002, offset=0.01)
     read = wisdm_2019.read(tmp_path)
     assert len(read) == len(written)
     a, b = read.recordings[0], written.recordings[0]

@@ -39,9 +39,9 @@ def noted(data):
 
 @pytest.fixture(params=["csv", "gz", "semicolons", "parquet", "utf-16"])
 def table(request, tmp_path):
-    """The same three people in every kind of file."""
-    people = {who: signal(seed=number) for number, who in enumerate("abc")}
-    rows = [line for who, (t, v) in people.items() for line in lines(who, t, v)]
+    """The same three subjects in every kind of file."""
+    subjects = {who: signal(seed=number) for number, who in enumerate("abc")}
+    rows = [line for who, (t, v) in subjects.items() for line in lines(who, t, v)]
     path = write(tmp_path / "own.csv", rows)
     text = path.read_text()
     if request.param == "gz":
@@ -59,11 +59,11 @@ def table(request, tmp_path):
             made[name] = made[name].cast(pa.float64())
         path = tmp_path / "own.parquet"
         pq.write_table(pa.table(made), path, row_group_size=100)
-    return path, people
+    return path, subjects
 
 
 def test_every_row_of_every_kind_of_file_comes_back(table):
-    path, people = table
+    path, subjects = table
     for data in (load(path, mapping=MAPPING), load(path, mapping=MAPPING)):  # read, then mapped from the cache
         assert data.spec.rate == 50
         assert data.spec.classes == ("sit", "walk")
@@ -71,7 +71,7 @@ def test_every_row_of_every_kind_of_file_comes_back(table):
         assert [(r.subject, r.session, r.offset) for r in data.recordings] == [
             (who, "1", 300 * n + (1 if path.suffix == ".parquet" else 2)) for n, who in enumerate("abc")
         ]
-        for recording, (times, values) in zip(data.recordings, people.values(), strict=True):
+        for recording, (times, values) in zip(data.recordings, subjects.values(), strict=True):
             assert recording.samples.tobytes() == values.tobytes()
             np.testing.assert_allclose(recording.times, times, atol=1e-9)
             assert recording.labels.tolist() == [1] * 150 + [0] * 150
@@ -82,9 +82,9 @@ def test_one_file_per_recording_is_read_by_what_its_name_says(tmp_path):
     for who, take in (("2", "a"), ("10", "a"), ("10", "b")):
         times, values = signal(seed=len(made))
         rows = [line.split(",", 2)[2] for line in lines(who, times, values)]
-        write(tmp_path / f"person-{who}_{take}.csv", rows, "t,ax,ay,az")
+        write(tmp_path / f"subject-{who}_{take}.csv", rows, "t,ax,ay,az")
         made[who, take] = values
-    mapping = {"files": "person-{subject}_{session}.csv", "time": "t", "sensors": ACC}
+    mapping = {"files": "subject-{subject}_{session}.csv", "time": "t", "sensors": ACC}
     data = load(tmp_path, mapping=mapping)
     assert [(r.subject, r.session) for r in data.recordings] == list(made)
     for recording, values in zip(data.recordings, made.values(), strict=True):
@@ -92,7 +92,7 @@ def test_one_file_per_recording_is_read_by_what_its_name_says(tmp_path):
     assert data.spec.classes == ()
 
 
-def test_folders_may_name_the_person_and_files_the_label_and_a_renamed_one_is_read_anew(tmp_path):
+def test_folders_may_name_the_subject_and_files_the_label_and_a_renamed_one_is_read_anew(tmp_path):
     for who in ("ann", "bob"):
         (tmp_path / who).mkdir()
         for label in LABELS:
@@ -109,14 +109,14 @@ def test_folders_may_name_the_person_and_files_the_label_and_a_renamed_one_is_re
     assert load(tmp_path, mapping=mapping).subjects == ("ann", "cat")
 
 
-def test_people_whose_rows_alternate_are_told_apart(tmp_path, monkeypatch):
+def test_subjects_whose_rows_alternate_are_told_apart(tmp_path, monkeypatch):
     monkeypatch.setattr("stillmotion.signals.tables.batches.BLOCK", 4096)
-    people = {who: signal(seed=number) for number, who in enumerate("abc")}
-    mixed = [line for group in zip(*(lines(who, *p) for who, p in people.items()), strict=True) for line in group]
+    subjects = {who: signal(seed=number) for number, who in enumerate("abc")}
+    mixed = [line for group in zip(*(lines(who, *p) for who, p in subjects.items()), strict=True) for line in group]
     data = load(write(tmp_path / "own.csv", mixed), mapping=MAPPING)
     assert data.subjects == ("a", "b", "c")
     for recording in data.recordings:
-        assert recording.samples.tobytes() == people[recording.subject][1].tobytes()
+        assert recording.samples.tobytes() == subjects[recording.subject][1].tobytes()
 
 
 def test_blocks_of_any_size_give_the_same_recordings(tmp_path, monkeypatch):
@@ -146,7 +146,7 @@ def test_blocks_of_any_size_give_the_same_recordings(tmp_path, monkeypatch):
         assert noted(again) == noted(whole)
 
 
-def test_a_person_who_returns_without_a_clock_begins_a_new_recording(tmp_path):
+def test_a_subject_who_returns_without_a_clock_begins_a_new_recording(tmp_path):
     rows = [line for who in "aba" for line in lines(who, *signal(100))]
     mapping = {"subject": "who", "label": "what", "rate": 25, "sensors": ACC}
     data = load(write(tmp_path / "own.csv", rows), mapping=mapping)

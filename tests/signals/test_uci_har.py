@@ -51,8 +51,8 @@ def test_the_publishers_filters_turn_hapt_into_these_signals(real, source):
     assert 0 < worst < 1e-6
 
 
-def small(folder, windows=4, people=(1, 1, 1, 2), activities=(1, 1, 2, 2)):
-    """One walk of person 1 that changes activity, and one window of person 2, as both parts."""
+def small(folder, windows=4, subjects=(1, 1, 1, 2), activities=(1, 1, 2, 2)):
+    """One walk of subject 1 that changes activity, and one window of subject 2, as both parts."""
     random = np.random.default_rng(0)
     stream = random.normal(0, 1, (9, 64 * (windows + 1)))
     for part in uci_har.PARTS:
@@ -63,11 +63,11 @@ def small(folder, windows=4, people=(1, 1, 1, 2), activities=(1, 1, 2, 2)):
             cut = np.lib.stride_tricks.sliding_window_view(signal, 128)[::64]
             np.savetxt(place / f"{name}_{part}.txt", cut, fmt="%15.7e")
         np.savetxt(folder / "uci-har" / part / f"y_{part}.txt", activities, fmt="%d")
-        np.savetxt(folder / "uci-har" / part / f"subject_{part}.txt", people, fmt="%d")
+        np.savetxt(folder / "uci-har" / part / f"subject_{part}.txt", subjects, fmt="%d")
     return folder
 
 
-def test_a_stretch_goes_on_through_a_change_of_activity_and_ends_with_its_person(tmp_path):
+def test_a_stretch_goes_on_through_a_change_of_activity_and_ends_with_its_subject(tmp_path):
     with pytest.warns(DataWarning, match="train: 4 of 7352 windows"):
         data = load("uci-har", data=small(tmp_path))
     train = [recording for recording in data.recordings if recording.source.startswith("train")]

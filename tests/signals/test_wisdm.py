@@ -20,7 +20,7 @@ def raw(folder, text):
 
 
 def read(folder):
-    with pytest.warns(DataWarning, match="of 36 people"):
+    with pytest.warns(DataWarning, match="of 36 subjects"):
         return load("wisdm", data=folder)
 
 
@@ -29,7 +29,7 @@ def lines(count=100, *, user=33, activity="Jogging", first=49_105_962_326_000):
 
 
 def test_every_record_comes_back_row_for_row_and_every_defect_is_counted(tmp_path):
-    written = write_wisdm(tmp_path, people=3, minutes=8.0)
+    written = write_wisdm(tmp_path, subjects=3, minutes=8.0)
     read = wisdm.read(tmp_path)
     assert noted(read) == noted(written)
     assert len(noted(read)) == len(DEFECTS) + 1, "each defect of the writer, and the second session's clock"
@@ -43,7 +43,7 @@ def test_every_record_comes_back_row_for_row_and_every_defect_is_counted(tmp_pat
 
 
 def test_without_defects_there_is_nothing_to_count(tmp_path):
-    written = write_wisdm(tmp_path, people=1, minutes=4.0, defects=())
+    written = write_wisdm(tmp_path, subjects=1, minutes=4.0, defects=())
     assert noted(wisdm.read(tmp_path)) == noted(written) == {"backward jumps of a clock, each a new session": 1}
 
 
@@ -70,7 +70,7 @@ def test_counts_of_the_card_are_counted_in_records_of_the_file(tmp_path):
     folder = raw(tmp_path, "".join(rows)) / "wisdm"
     found = wisdm.counts(folder, wisdm.read(folder))
     assert found["samples"] == 99
-    assert (found["people"], found["Jogging"], found["Sitting"], found["Walking"]) == (2, 59, 40, 0)
+    assert (found["subjects"], found["Jogging"], found["Sitting"], found["Walking"]) == (2, 59, 40, 0)
     assert set(found) == set(wisdm.CARD.counts)
 
 

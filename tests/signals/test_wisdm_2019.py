@@ -9,7 +9,7 @@ from stillmotion.signals.sets import wisdm_2019
 
 @pytest.mark.real
 def test_recordings_equal_the_source_row_for_row(real, recordings_folder):
-    with pytest.warns(DataWarning, match="32 of 51 people, 6 of 18 activities, 1 of 2 devices"):
+    with pytest.warns(DataWarning, match="32 of 51 subjects, 6 of 18 activities, 1 of 2 devices"):
         data = load("wisdm-2019", data=real("wisdm-2019"))
     table = pq.read_table(recordings_folder / "wisdm2019" / "watch_6.parquet")
     column = {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
@@ -35,7 +35,7 @@ def test_no_recording_straddles_a_gap_or_runs_backwards_and_the_true_rate_is_rep
     assert min(step.min(initial=1) for step in steps) > 0
     assert max(step.max(initial=0) for step in steps) <= 5 / 20
     quality = inspect(data)
-    rates = [person.rate for person in quality.people]
+    rates = [subject.rate for subject in quality.subjects]
     assert 18 < min(rates) < max(rates) < 26
     assert any(finding.kind == "rate" and "20 Hz were declared" in finding.text for finding in quality.findings)
     even = resample(select_classes(data), 20)
@@ -44,19 +44,19 @@ def test_no_recording_straddles_a_gap_or_runs_backwards_and_the_true_rate_is_rep
     assert abs(len(even.samples) / 20 - sum(step.sum() for step in steps)) < len(data)
 
 
-ROW = "{person},{letter},{time},{x},0.5,9.5;\n"
+ROW = "{subject},{letter},{time},{x},0.5,9.5;\n"
 
 
-def small(folder, accel=None, gyro=None, person=1600, kind="watch"):
-    """One person; two activities of four seconds, the second on a clock that was set back."""
+def small(folder, accel=None, gyro=None, subject=1600, kind="watch"):
+    """One subject; two activities of four seconds, the second on a clock that was set back."""
     default = [("A", 10**12 + n * 50_000_000) for n in range(80)] + [("B", 10**11 + n * 50_000_000) for n in range(80)]
     for sensor, rows in (("accel", accel or default), ("gyro", gyro or default)):
         place = folder / "wisdm-2019" / "raw" / kind / sensor
         place.mkdir(parents=True, exist_ok=True)
         text = "".join(
-            ROW.format(person=person, letter=letter, time=time, x=time % 10**12 * 1e-9) for letter, time in rows
+            ROW.format(subject=subject, letter=letter, time=time, x=time % 10**12 * 1e-9) for letter, time in rows
         )
-        (place / f"data_{person}_{sensor}_{kind}.txt").write_text(text)
+        (place / f"data_{subject}_{sensor}_{kind}.txt").write_text(text)
     return folder
 
 
@@ -100,7 +100,7 @@ def test_gaps_repeats_and_late_samples_are_worked_around_and_counted(tmp_path):
 
 def test_the_phone_is_read_when_a_pocket_sensor_is_asked_for(tmp_path):
     small(tmp_path)
-    small(tmp_path, kind="phone", person=1601)
+    small(tmp_path, kind="phone", subject=1601)
     assert read(tmp_path).spec.groups == ("wrist.acc", "wrist.gyr")
     pocket = read(tmp_path, sensors="pocket.acc")
     assert pocket.spec.groups == ("pocket.acc",)
@@ -113,7 +113,7 @@ def test_the_phone_is_read_when_a_pocket_sensor_is_asked_for(tmp_path):
     ("old", "new", "said"),
     [
         ("1600,A,", "1600,N,", "row 1: activity 'N' is not one of A, B"),
-        ("1600,A,", "1601,A,", "row 1: person 1601 in the file of person 1600"),
+        ("1600,A,", "1601,A,", "row 1: subject 1601 in the file of subject 1600"),
         ("0.5,9.5;", "0.5;", "row 1: 5 cells where 6"),
         ("0.5,9.5;", ",9.5;", "row 1: y is '', not a number"),
     ],
@@ -126,7 +126,7 @@ def test_bad_rows_are_named(tmp_path, old, new, said):
         load("wisdm-2019", data=tmp_path)
 
 
-def test_a_person_without_both_sensors_and_sensors_that_never_meet_are_errors(tmp_path):
+def test_a_subject_without_both_sensors_and_sensors_that_never_meet_are_errors(tmp_path):
     gyro = [("A", 5 * 10**12 + n * 50_000_000) for n in range(80)]
     with pytest.raises(UserError, match="never overlap in time"):
         load("wisdm-2019", data=small(tmp_path, gyro=gyro))

@@ -1,4 +1,4 @@
-"""People who do not exist, in HAPT's format, and studies small enough to train in seconds."""
+"""Subjects who do not exist, in HAPT's format, and studies small enough to train in seconds."""
 
 from __future__ import annotations
 

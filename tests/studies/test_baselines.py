@@ -24,7 +24,7 @@ from .conftest import SMALL
 
 NAMES = tuple(BASELINES)
 ALONE = replace(SMALL, variants=("lm",), compare=(), baselines=NAMES, training=Training(batch=32, epochs=1))
-SEARCHED = replace(ALONE, search=Search(kind="optuna", tries=2), split=Split("subjects:3", folds=2))
+SEARCHED = replace(ALONE, search=Search(kind="optuna", trials=2), split=Split("subjects:3", folds=2))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -47,7 +47,7 @@ def ground(recordings):
 
 
 def by_hand(ground, fold):
-    """Features scaled by the training people's statistics, and labels, worked out without the study's own code."""
+    """Features scaled by the training subjects' statistics, and labels, worked out without the study's own code."""
     spec = ground.windows.spec
     values = extract_array_features(
         ground.values, rate=spec.rate, groups=[channel.group for channel in spec.channels]
@@ -57,9 +57,12 @@ def by_hand(ground, fold):
     return ((values - values[train].mean(0, dtype=np.float64)) / np.where(std > 0, std, 1)).astype(np.float32)
 
 
-def run_of(study, ground, name, **numbers):
-    tried = replace(next_trials(study, name, 0)[0], numbers=numbers or next_trials(study, name, 0)[0].numbers)
-    return Planner(study, ground).student(name, 0, tried, 0)
+def run_of(study, ground, name, **hyperparameters):
+    trial = replace(
+        next_trials(study, name, 0)[0],
+        hyperparameters=hyperparameters or next_trials(study, name, 0)[0].hyperparameters,
+    )
+    return Planner(study, ground).student(name, 0, trial, 0)
 
 
 def answers_of(run, ground):
@@ -67,7 +70,7 @@ def answers_of(run, ground):
     return rows, np.exp(answers)
 
 
-def test_scores_of_test_people_are_those_of_scikit_learn(finished):
+def test_scores_of_test_subjects_are_those_of_scikit_learn(finished):
     made, results = finished
     labels = made.ground.labels
     counts = {name: [0, 0] for name in NAMES}
@@ -79,11 +82,11 @@ def test_scores_of_test_people_are_those_of_scikit_learn(finished):
                 if name == "majority":
                     guess = np.full(len(fold.test), np.bincount(labels[fold.train]).argmax())
                 else:
-                    numbers = choice.tried.numbers
+                    hyperparameters = choice.trial.hyperparameters
                     model = (
-                        RandomForestClassifier(20, random_state=seed, **numbers)
+                        RandomForestClassifier(20, random_state=seed, **hyperparameters)
                         if name == "random-forest"
-                        else LogisticRegression(max_iter=5000, tol=1e-6, **numbers)
+                        else LogisticRegression(max_iter=5000, tol=1e-6, **hyperparameters)
                     )
                     guess = model.fit(scaled[fold.train], labels[fold.train]).predict(scaled[fold.test])
                 counts[name][seed] = counts[name][seed] + confusion_matrix(labels[fold.test], guess, labels=range(4))
@@ -103,12 +106,12 @@ def open_choices(made):
     return [choice for choice in record.choices.values() if choice]
 
 
-def test_baselines_have_the_tries_and_seeds_of_every_variant_and_are_marked(finished):
+def test_baselines_have_the_trials_and_seeds_of_every_variant_and_are_marked(finished):
     made, results = finished
     rows = {row.variant: row for row in results.rows}
     assert list(rows) == ["lm", *NAMES]
     assert {rows[name].role for name in NAMES} == {"baseline"}
-    assert [rows[name].tries for name in ("lm", *NAMES)] == [2, 2, 2, 1], "there is nothing to try for the majority"
+    assert [rows[name].trials for name in ("lm", *NAMES)] == [2, 2, 2, 1], "there is nothing to try for the majority"
     assert {row.seeds for row in results.rows} == {2}
     assert all(rows[name].params is None and rows[name].flops is None for name in NAMES)
     assert rows["random-forest"].size.endswith("KiB")
@@ -116,23 +119,23 @@ def test_baselines_have_the_tries_and_seeds_of_every_variant_and_are_marked(fini
     assert results.compared.apart == NAMES
     file = sqlite3.connect(made.store.path)
     for name in NAMES:
-        tried = file.execute("SELECT fold, numbers, validation FROM runs WHERE method = ?", (name,)).fetchall()
+        trial = file.execute("SELECT fold, numbers, validation FROM runs WHERE method = ?", (name,)).fetchall()
         for fold in (0, 1):
-            best = max((row for row in tried if row[0] == fold), key=lambda row: row[2])
+            best = max((row for row in trial if row[0] == fold), key=lambda row: row[2])
             (choice,) = [each for each in open_choices(made) if (each.variant, each.fold) == (name, fold)]
             assert max(choice.scores) == best[2]
     assert (made.folder / "predictions" / "random-forest.parquet").is_file()
     assert not (made.folder / "models" / "random-forest").exists()
 
 
-def test_validation_scores_are_of_the_validation_people(finished):
+def test_validation_scores_are_of_the_validation_subjects(finished):
     made, _ = finished
     scaled, labels, fold = by_hand(made.ground, 0), made.ground.labels, made.ground.folds[0]
     (choice,) = [each for each in open_choices(made) if (each.variant, each.fold) == ("random-forest", 0)]
-    model = RandomForestClassifier(20, random_state=0, **choice.tried.numbers)
+    model = RandomForestClassifier(20, random_state=0, **choice.trial.hyperparameters)
     guess = model.fit(scaled[fold.train], labels[fold.train]).predict(scaled[fold.validation])
     by_class = f1_score(labels[fold.validation], guess, labels=range(4), average=None, zero_division=0)
-    assert choice.scores[choice.tried.number] == pytest.approx(by_class.mean())
+    assert choice.scores[choice.trial.number] == pytest.approx(by_class.mean())
 
 
 def test_the_size_is_counted_in_the_trees(ground):
@@ -162,7 +165,7 @@ def test_imbalance_is_handled_as_the_recipe_says(ground, imbalance):
 
 
 def test_what_was_fitted_is_not_fitted_again_and_what_was_stopped_goes_on(recordings, tmp_path, monkeypatch):
-    study = replace(ALONE, search=Search(kind="optuna", tries=2))
+    study = replace(ALONE, search=Search(kind="optuna", trials=2))
     finish, fitted = Store.finish, []
 
     def stop(self, squad, *rest):
@@ -178,7 +181,7 @@ def test_what_was_fitted_is_not_fitted_again_and_what_was_stopped_goes_on(record
     train = classical.train
     monkeypatch.setattr(classical, "train", lambda run, ground: fitted.append(run.id) or train(run, ground))
     first = Runner(study, tmp_path / "study", data=recordings, quiet=True).run(score_test=True)
-    # Of 2 tries and a seed of the forest, 2 tries of the regression and 1 of the majority, one was there.
+    # Of 2 trials and a seed of the forest, 2 trials of the regression and 1 of the majority, one was there.
     assert len(fitted) == len(set(fitted)) == 2 + 2 + 1
     assert Runner(study, tmp_path / "study", data=recordings, quiet=True).run(score_test=True) == first
     assert len(fitted) == 5
@@ -190,7 +193,8 @@ def test_a_single_class_to_train_on_fails_those_that_need_two_in_a_sentence(grou
     lone = replace(ground, splits=replace(ground.splits, folds=(replace(ground.folds[0], train=rows),)))
     for name in ("random-forest", "logistic-regression"):
         with pytest.raises(
-            IncompatibleNetworks, match=f"{name} needs two classes to tell apart; in fold 0 people train on \\w+ alone"
+            IncompatibleNetworks,
+            match=f"{name} needs two classes to tell apart; in fold 0 subjects train on \\w+ alone",
         ):
             classical.train(run_of(ALONE, ground, name), lone)
     _, answers = answers_of(run_of(ALONE, ground, "majority"), lone)
@@ -223,12 +227,12 @@ def test_a_class_that_nobody_trains_on_is_never_said(ground, imbalance):
 
 
 def test_a_plan_counts_them(ground):
-    lines = plan_lines(Planner(replace(ALONE, search=Search(kind="optuna", tries=4), seeds=3), ground))
+    lines = plan_lines(Planner(replace(ALONE, search=Search(kind="optuna", trials=4), seeds=3), ground))
     found = {(line.phase, line.what): line.runs for line in lines if line.what.endswith("on features")}
     assert found == {
-        ("tries", "random-forest on features"): 4,
-        ("tries", "logistic-regression on features"): 4,
-        ("tries", "majority on features"): 1,
+        ("trials", "random-forest on features"): 4,
+        ("trials", "logistic-regression on features"): 4,
+        ("trials", "majority on features"): 1,
         ("seeds", "random-forest on features"): 2,
         ("seeds", "logistic-regression on features"): 1,
         ("seeds", "majority on features"): 1,
@@ -239,10 +243,10 @@ def test_a_plan_counts_them(ground):
 def test_a_grid_gives_them_as_many_settings_as_its_largest_variant():
     grid = Search(kind="grid", grid={"temperature": (1.0, 2.0, 4.0)})
     study = Study(name="one", variants=("rb-kd",), compare=(), search=grid)
-    tried = next_trials(study, "random-forest", 0)
-    assert len({tuple(each.numbers.values()) for each in tried}) == 3
-    assert dict(tried[0].numbers) == {"max_features": 0.1, "min_samples_leaf": 1e-4}
-    assert {each.seed for each in tried} == {0}
+    trial = next_trials(study, "random-forest", 0)
+    assert len({tuple(each.hyperparameters.values()) for each in trial}) == 3
+    assert dict(trial[0].hyperparameters) == {"max_features": 0.1, "min_samples_leaf": 1e-4}
+    assert {each.seed for each in trial} == {0}
 
 
 def test_wrong_names_are_one_sentence(tmp_path):

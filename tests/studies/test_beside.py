@@ -1,4 +1,4 @@
-"""Two protocols side by side: scores of the same people, differences by hand, nothing else may differ."""
+"""Two protocols side by side: scores of the same subjects, differences by hand, nothing else may differ."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STUDY = replace(STUDY, training=replace(SMALL.training, epochs=1), split=Split("
 
 @pytest.fixture(scope="module")
 def folders(recordings, tmp_path_factory):
-    """The study by person, and under the random split of windows."""
+    """The study by subject, and under the random split of windows."""
     root = tmp_path_factory.mktemp("protocols")
     train = Runner._train_here
 
@@ -42,11 +42,11 @@ def folders(recordings, tmp_path_factory):
 
     patch = pytest.MonkeyPatch()
     patch.setattr(Runner, "_train_here", baselines_only)
-    for name, protocol in (("people", "subjects:3"), ("leaky", "published")):
+    for name, protocol in (("subjects", "subjects:3"), ("leaky", "published")):
         study = replace(STUDY, split=Split(protocol))
         Runner(study, root / name, data=recordings, quiet=True).run(score_test=True)
     patch.undo()
-    return root / "people", root / "leaky"
+    return root / "subjects", root / "leaky"
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def f1(counts):
 
 def test_scores_are_those_of_the_predictions_and_the_difference_is_theirs(folders, found):
     assert (found.protocol, found.other_protocol) == ("subjects:3", "published")
-    assert (found.leaks, found.other_leaks, found.people, found.seeds) == (False, True, 6, 2)
+    assert (found.leaks, found.other_leaks, found.subjects, found.seeds) == (False, True, 6, 2)
     assert [row.variant for row in found.rows] == ["logistic-regression", "majority"]
     assert found.left_out == ("lm",)
     for row in found.rows:
@@ -77,12 +77,12 @@ def test_scores_are_those_of_the_predictions_and_the_difference_is_theirs(folder
         assert (found.windows, found.other_windows) == (own[0].sum(), other[0].sum())
 
 
-def test_the_interval_draws_people_with_both_of_their_tables(folders, found):
+def test_the_interval_draws_subjects_with_both_of_their_tables(folders, found):
     row = next(row for row in found.rows if row.variant == "logistic-regression")
     own, other = (
         count_confusion(read_predictions(folder / "predictions" / f"{row.variant}.parquet")) for folder in folders
     )
-    assert own.people == other.people
+    assert own.subjects == other.subjects
     both = np.stack([own.counts[0, 0], other.counts[0, 0]])  # It does not depend on the seed.
     weights = draw(strata(own.folds), 4000, np.random.default_rng(7))
     pooled = np.einsum("rp,sp...->sr...", weights, both)
@@ -90,7 +90,7 @@ def test_the_interval_draws_people_with_both_of_their_tables(folders, found):
     by_class = np.where(true + said > 0, 2 * hits / np.maximum(true + said, 1e-9), 0)
     scores = (by_class * (true > 0)).sum(-1) / (true > 0).sum(-1)  # A class that nobody drawn has is left out.
     half = (row.difference.high - row.difference.low) / 2
-    # Three folds of two people leave three degrees of freedom.
+    # Three folds of two subjects leave three degrees of freedom.
     assert half == pytest.approx(stats.t.ppf(0.975, 3) * (scores[1] - scores[0]).std(ddof=1), rel=0.1)
 
 
@@ -101,30 +101,30 @@ def note(folder, text):
 
 
 def test_everything_else_that_differs_is_named_and_refused(folders, recordings, tmp_path):
-    people, leaky = folders
+    subjects, leaky = folders
     text = (leaky / "study.toml").read_text()
     other = tmp_path / "other"
     shutil.copytree(leaky, other)
     note(other, text.replace("epochs = 1", "epochs = 2").replace("seeds = 2", "seeds = 1", 1))
     with pytest.raises(UserError, match=r"alone, but seeds is 2 and 1; training.epochs is 1 and 2\."):
-        read_protocol_gap(people, other, data=recordings)
+        read_protocol_gap(subjects, other, data=recordings)
     with pytest.raises(UserError, match="have the same protocol, published"):
         read_protocol_gap(leaky, leaky, data=recordings)
     assert differing(STUDY, replace(STUDY, name="another", split=Split("loso"), score_test=True)) == {}
 
 
-def test_test_people_must_have_been_scored_on_both_sides(folders, recordings, tmp_path):
+def test_test_subjects_must_have_been_scored_on_both_sides(folders, recordings, tmp_path):
     study = replace(STUDY, split=Split("loso"))
     made = Runner(study, tmp_path / "study", data=recordings, quiet=True)
     made.store.close()
-    with pytest.raises(UserError, match="has not scored its test people"):
+    with pytest.raises(UserError, match="has not scored its test subjects"):
         read_protocol_gap(folders[0], tmp_path / "study", data=recordings)
     with pytest.raises(UserError, match="holds no study"):
         read_protocol_gap(folders[0], tmp_path, data=recordings)
 
 
-def test_only_people_whom_both_tested_count(folders, recordings, tmp_path):
-    """With one fold of three, two of six people are tested by person: the other side is cut down to them."""
+def test_only_subjects_whom_both_tested_count(folders, recordings, tmp_path):
+    """With one fold of three, two of six subjects are tested by subject: the other side is cut down to them."""
     sides = []
     for folder, protocol in zip(folders, ("subjects:3", "published"), strict=True):
         side = tmp_path / folder.name
@@ -133,7 +133,7 @@ def test_only_people_whom_both_tested_count(folders, recordings, tmp_path):
         note(side, study.to_toml())
         sides.append(side)
     found = read_protocol_gap(*sides, data=recordings)
-    assert found.people == 2
+    assert found.subjects == 2
     (own,) = read_predictions(sides[0] / "predictions" / "majority.parquet")
     (other,) = read_predictions(sides[1] / "predictions" / "majority.parquet")
     names = set(own.subject[own.fold == "0"])
@@ -142,22 +142,22 @@ def test_only_people_whom_both_tested_count(folders, recordings, tmp_path):
 
 
 def test_the_command_shows_both_and_the_page_keeps_them(folders, found, recordings, capsys):
-    people, leaky = folders
-    call = ["report", str(people), "--beside", str(leaky), "--data", str(recordings)]
+    subjects, leaky = folders
+    call = ["report", str(subjects), "--beside", str(leaky), "--data", str(recordings)]
     assert main([*call, "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert [row["variant"] for row in said["beside"]["rows"]] == ["logistic-regression", "majority"]
     assert said["beside"]["rows"][0]["difference"]["score"] == found.rows[0].difference.score
     assert "the windows differ, so no test is made" in said["beside"]["interval"]
-    assert said["report"] == str(people / "report.html")
+    assert said["report"] == str(subjects / "report.html")
     assert main(call) == 0
     shown = capsys.readouterr().out
     assert "hapt: published beside subjects:3" in shown
     assert f"{100 * found.rows[0].other:.1f}" in shown
     assert "published leaks" in shown
-    assert 'id="figure-protocols"' in (people / "report.html").read_text()
-    with (people / "figures" / "protocols.csv").open(newline="") as file:
+    assert 'id="figure-protocols"' in (subjects / "report.html").read_text()
+    with (subjects / "figures" / "protocols.csv").open(newline="") as file:
         rows = {row["variant"]: row for row in csv.DictReader(file)}
     assert float(rows["logistic-regression"]["low"]) == found.rows[0].difference.low
-    assert main(["report", str(people), "--beside", str(people), "--data", str(recordings)]) == 2
+    assert main(["report", str(subjects), "--beside", str(subjects), "--data", str(recordings)]) == 2
     assert "have the same protocol" in capsys.readouterr().err

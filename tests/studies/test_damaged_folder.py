@@ -35,7 +35,7 @@ STUDY = replace(SMALL, variants=("rb-kd",), compare=(), seeds=1, networks=Networ
 
 
 def run(seed: int) -> Run:
-    return Run("data", 0, "mlp-small", "", "lm", seed, {"batch": 32}, numbers={"learning_rate": 0.001})
+    return Run("data", 0, "mlp-small", "", "lm", seed, {"batch": 32}, hyperparameters={"learning_rate": 0.001})
 
 
 def outcome(number: int) -> RunResult:
@@ -49,7 +49,7 @@ def write(folder: Path) -> Store:
     store = Store(folder)
     store.note(study='name = "small"\n', data="fingerprint", leaks=[])
     first, second, failed = (
-        FleetPlan("tries", (run(0), run(1)), 2), FleetPlan("seeds", (run(2),), 1), FleetPlan("seeds", (run(3),), 1)
+        FleetPlan("trials", (run(0), run(1)), 2), FleetPlan("seeds", (run(2),), 1), FleetPlan("seeds", (run(3),), 1)
     )  # fmt: skip
     store.plan([first, second, failed])
     store.finish(first, [outcome(0), outcome(1)], 12.0, VERSIONS)
@@ -65,7 +65,7 @@ def write(folder: Path) -> Store:
 def all_of(folder: Path) -> tuple[Any, ...]:
     """Everything that a store gives back."""
     with closing(Store(folder)) as store:
-        counts = [{r: {p: c.tolist() for p, c in people.items()} for r, people in store.counts(side).items()}
+        counts = [{r: {p: c.tolist() for p, c in subjects.items()} for r, subjects in store.counts(side).items()}
                   for side in ("validation", "test")]  # fmt: skip
         weights = [[np.asarray(each).tolist() for each in store.weights(run(seed).id)] for seed in (0, 1)]
         planned = [(squad.id, [each.id for each in squad.runs]) for squad in store.unfinished()]
@@ -169,8 +169,8 @@ def test_no_flipped_bit_of_a_file_of_weights_gives_other_weights(tmp_path: Path,
 
 @pytest.mark.parametrize(("phase", "damage"), [
     ("teachers", "missing"),
-    pytest.param("tries", "flipped", marks=pytest.mark.slow),
-    pytest.param("tries", "missing", marks=pytest.mark.slow),
+    pytest.param("trials", "flipped", marks=pytest.mark.slow),
+    pytest.param("trials", "missing", marks=pytest.mark.slow),
     pytest.param("teachers", "empty", marks=pytest.mark.slow),
 ])  # fmt: skip
 def test_one_damaged_fleet_is_trained_anew_and_no_other(

@@ -43,7 +43,7 @@ OTHERS = {
     "score-test": (replace(SMALL, score_test=True), True),
     "folds": (replace(SMALL, split=replace(SMALL.split, folds=2)), True),
     "all folds": (replace(SMALL, split=replace(SMALL.split, folds=0)), True),
-    "trials": (replace(SMALL, search=Search(kind="optuna", tries=3)), True),
+    "trials": (replace(SMALL, search=Search(kind="optuna", trials=3)), True),
     "how many train together": (replace(SMALL, training=replace(SMALL.training, replicas=4)), True),
     "fewer seeds": (replace(SMALL, seeds=1), False),
     "another variant of one name": (replace(SMALL, variant={"rb-kd": Variant("kd", teacher="plain")}), False),
@@ -54,16 +54,16 @@ OTHERS = {
     "protocol": (replace(SMALL, split=replace(SMALL.split, protocol="loso")), False),
     "seed of the split": (replace(SMALL, split=replace(SMALL.split, seed=1)), False),
     "student": (replace(SMALL, networks=Networks("mlp", ("mlp",))), False),
-    "ranges": (replace(SMALL, search=Search(numbers={"learning_rate": Range(1e-3, 1e-2)})), False),
+    "ranges": (replace(SMALL, search=Search(hyperparameters={"learning_rate": Range(1e-3, 1e-2)})), False),
     "published": (replace(SMALL, published=True), False),
 }
-SEARCHED = replace(SMALL, search=Search(kind="optuna", tries=4))
+SEARCHED = replace(SMALL, search=Search(kind="optuna", trials=4))
 GRID = replace(SMALL, search=Search(kind="grid", grid={"alpha": (0.1, 0.5)}))
 LATER = [
-    (SEARCHED, replace(SMALL, search=Search(kind="optuna", tries=6)), True),
-    (SEARCHED, replace(SMALL, search=Search(kind="optuna", tries=3)), False),
-    (SEARCHED, replace(SMALL, search=Search(kind="optuna", tries=6, rounds=2)), False),
-    (SEARCHED, replace(SMALL, search=Search(kind="optuna", tries=4, sampler="qmc")), False),
+    (SEARCHED, replace(SMALL, search=Search(kind="optuna", trials=6)), True),
+    (SEARCHED, replace(SMALL, search=Search(kind="optuna", trials=3)), False),
+    (SEARCHED, replace(SMALL, search=Search(kind="optuna", trials=6, rounds=2)), False),
+    (SEARCHED, replace(SMALL, search=Search(kind="optuna", trials=4, sampler="qmc")), False),
     (SEARCHED, SMALL, False),
     (GRID, replace(SMALL, search=Search(kind="grid", grid={"alpha": (0.1, 0.5, 0.9)})), True),
     (GRID, replace(SMALL, search=Search(kind="grid", grid={"alpha": (0.1, 0.9)})), False),
@@ -145,8 +145,8 @@ def test_more_trials_of_a_search_begin_with_those_that_were_drawn():
 
     for sampler in ("random", "qmc", "tpe"):
         few, many = (
-            next_trials(replace(SMALL, search=Search(kind="optuna", tries=tries, sampler=sampler)), "rb-kd", 0)
-            for tries in (4, 7)
+            next_trials(replace(SMALL, search=Search(kind="optuna", trials=trials, sampler=sampler)), "rb-kd", 0)
+            for trials in (4, 7)
         )
         assert many[:4] == few
 
@@ -168,7 +168,7 @@ def test_another_specification_is_refused_with_the_keys_before_data_are_read_or_
 
 
 def test_data_that_changed_under_a_folder_are_refused_with_both_fingerprints(begun, tmp_path):
-    write_hapt(tmp_path / "changed" / "hapt", people=5, minutes=2)
+    write_hapt(tmp_path / "changed" / "hapt", subjects=5, minutes=2)
     with closing(Store(begun)) as store:
         was = store.about()["data"]
     before = files(begun)

@@ -115,7 +115,7 @@ def test_a_study_that_is_not_finished_shows_what_there_is(runner, recordings, mo
 
     def once(self, squad, *rest):
         finish(self, squad, *rest)
-        if squad.phase == "tries":
+        if squad.phase == "trials":
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -132,14 +132,14 @@ def test_the_store_is_plain_sqlite_with_one_row_a_run(runner):
     made.run()
     rows = sqlite3.connect(made.store.path).execute("SELECT phase, status, history, epochs FROM runs").fetchall()
     assert [phase for phase, *_ in rows].count("teachers") == 1
-    assert [phase for phase, *_ in rows].count("tries") == 4
+    assert [phase for phase, *_ in rows].count("trials") == 4
     assert [phase for phase, *_ in rows].count("seeds") == 2
     assert {status for _, status, *_ in rows} == {"done"}
     assert all(history.count("validation") == epochs for *_, history, epochs in rows)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("phase", ["teachers", "tries", "seeds", "scoring"])
+@pytest.mark.parametrize("phase", ["teachers", "trials", "seeds", "scoring"])
 def test_kill_9_in_any_phase_leaves_a_study_that_ends_in_the_same_table(whole, recordings, tmp_path, phase):
     study, expected = whole
     (tmp_path / "spec.toml").write_text(study.to_toml())

@@ -37,15 +37,15 @@ TAKEN = {
     ),
     "true": (
         *("published", "controls", "score-test", "variant.own.attention"),
-        *("variant.own.search.alpha.log", "search.numbers.alpha.log"),
+        *("variant.own.search.alpha.log", "search.hyperparameters.alpha.log"),
     ),
     # The data set's own, all folds, as many as fit, none, or a seed.
     "0": (
         *("data.rate", "data.window", "data.hop", "privileged.rate", "privileged.before", "privileged.after"),
-        *("split.seed", "split.validation", "split.folds", "search.tries", "search.seed"),
+        *("split.seed", "split.validation", "split.folds", "search.trials", "search.seed"),
         *("training.replicas", "training.warmup", "training.learning-rate", "training.weight-decay", "training.clip"),
-        *("training.average", "training.augment.jitter", "variant.own.numbers.alpha"),
-        *("variant.own.search.alpha.low", "search.numbers.alpha.low", "search.grid.alpha"),
+        *("training.average", "training.augment.jitter", "variant.own.hyperparameters.alpha"),
+        *("variant.own.search.alpha.low", "search.hyperparameters.alpha.low", "search.grid.alpha"),
     ),
     # Nothing is compared first, no baseline joins, and every class is kept.
     "list": ("compare", "baselines", "data.classes"),
@@ -56,7 +56,7 @@ BASE = {
         "own": {
             "method": "rb-kd",
             "teacher": "plain",
-            "numbers": {"alpha": 0.5},
+            "hyperparameters": {"alpha": 0.5},
             "search": {
                 "temperature": {"low": 1.0, "high": 2.0, "log": False, "start": 1.5},
                 "alpha": {"low": 0.1, "high": 0.9},
@@ -65,7 +65,7 @@ BASE = {
         }
     },
     "training": {"augment": {"jitter": 0.1}},
-    "search": {"kind": "grid", "numbers": {"alpha": {"low": 0.1, "high": 0.9}}, "grid": {"alpha": [0.5]}},
+    "search": {"kind": "grid", "hyperparameters": {"alpha": {"low": 0.1, "high": 0.9}}, "grid": {"alpha": [0.5]}},
 }
 
 
@@ -87,11 +87,11 @@ def own_keys() -> list[str]:
     keys = [key for key in keys_of(Study) if not key.startswith("teaching.training.") and key != "variant"]
     keys += [f"variant.own.{part.name}" for part in fields(Variant)]
     keys += [f"variant.own.search.alpha.{end}" for end in ("low", "high", "log", "start")]
-    keys += [f"search.numbers.alpha.{end}" for end in ("low", "high", "log", "start")]
+    keys += [f"search.hyperparameters.alpha.{end}" for end in ("low", "high", "log", "start")]
     return [
         *keys,
-        "variant.own.numbers.alpha",
-        "variant.own.numbers.temperature",
+        "variant.own.hyperparameters.alpha",
+        "variant.own.hyperparameters.temperature",
         "training.augment.jitter",
         "search.grid.alpha",
     ]
@@ -175,7 +175,7 @@ def test_every_hostile_specification_is_refused_with_the_key():
         (lambda: Search(kind="grid", grid={"alpha": ()}), "alpha"),
         (lambda: Range(math.nan, 1.0), "low"),
         (lambda: Networks(teacher=()), "teacher"),
-        (lambda: Variant("rb-kd", teacher="plain", numbers={"alpha": math.nan}), "alpha"),
+        (lambda: Variant("rb-kd", teacher="plain", hyperparameters={"alpha": math.nan}), "alpha"),
         (lambda: Study(name="one", seeds=10**11), "seeds"),
         (lambda: Study(name="one", seeds=True), "seeds"),
     ],
@@ -198,9 +198,9 @@ def test_python_and_toml_give_the_same_specification():
 @pytest.mark.parametrize(
     ("table", "name", "valid"),
     [
-        ({"numbers": {"tempreature": 2.0}}, "tempreature", "temperature"),
+        ({"hyperparameters": {"tempreature": 2.0}}, "tempreature", "temperature"),
         ({"search": {"tempreature": {"low": 1.0, "high": 2.0}}}, "tempreature", "temperature"),
-        ({"numbers": {"beta": 1.0}}, "beta", "alpha"),
+        ({"hyperparameters": {"beta": 1.0}}, "beta", "alpha"),
         ({"options": {"start": "scratch"}}, "start", "it has none"),
     ],
 )
@@ -211,7 +211,7 @@ def test_a_misspelt_hyperparameter_of_a_variant_is_found_when_the_specification_
 
 
 @pytest.mark.parametrize(
-    ("method", "numbers"),
+    ("method", "hyperparameters"),
     [
         ("rb-kd", {"temperature": 0.0}),
         ("rb-kd", {"alpha": 2.0}),
@@ -223,12 +223,12 @@ def test_a_misspelt_hyperparameter_of_a_variant_is_found_when_the_specification_
         ("rb-kd", {"learning_rate": 1e11}),
     ],
 )
-def test_a_value_outside_of_a_methods_own_range_is_refused_in_every_place(method, numbers):
-    ((key, value),) = numbers.items()
-    for table in ({"numbers": numbers}, {"search": {key: {"low": value, "high": value}}}):
+def test_a_value_outside_of_a_methods_own_range_is_refused_in_every_place(method, hyperparameters):
+    ((key, value),) = hyperparameters.items()
+    for table in ({"hyperparameters": hyperparameters}, {"search": {key: {"low": value, "high": value}}}):
         with pytest.raises(UserError, match=key):
             study_of({"name": "one", "variant": {"own": {"method": method, "teacher": "plain", **table}}}, "one.toml")
-    for search in ({"grid": {key: [value]}, "kind": "grid"}, {"numbers": {key: {"low": value, "high": value}}}):
+    for search in ({"grid": {key: [value]}, "kind": "grid"}, {"hyperparameters": {key: {"low": value, "high": value}}}):
         with pytest.raises(UserError, match=key):
             study_of({"name": "one", "search": search}, "one.toml")
 
@@ -256,7 +256,11 @@ def test_a_number_that_no_variant_has_is_nobodys(tmp_path):
     from stillmotion.studies.search import search_space
 
     study = Study(
-        name="one", variants=("lm",), compare=(), controls=False, search=Search(numbers={"beta": Range(1.0, 2.0)})
+        name="one",
+        variants=("lm",),
+        compare=(),
+        controls=False,
+        search=Search(hyperparameters={"beta": Range(1.0, 2.0)}),
     )
     assert search_space(study, study.all_variants["lm"]) == {}, "lm cannot be trained with beta"
 

@@ -26,7 +26,7 @@ def ground(recordings):
 
 
 def test_everything_that_decides_a_run_is_in_its_fingerprint():
-    run = Run("data", 0, "mlp", "", "lm", 0, {"batch": 64, "augment": []}, numbers={"clip": 1.0})
+    run = Run("data", 0, "mlp", "", "lm", 0, {"batch": 64, "augment": []}, hyperparameters={"clip": 1.0})
     changed = [
         replace(run, data="other"),
         replace(run, fold=1),
@@ -37,7 +37,7 @@ def test_everything_that_decides_a_run_is_in_its_fingerprint():
         replace(run, recipe={"batch": 32, "augment": []}),
         replace(run, recurrence="time"),
         replace(run, options={"project": "teacher"}),
-        replace(run, numbers={"clip": 2.0}),
+        replace(run, hyperparameters={"clip": 2.0}),
         replace(run, teachers=("a",)),
         replace(run, group=0),
     ]
@@ -52,8 +52,8 @@ def test_the_code_of_a_method_is_in_a_runs_fingerprint(monkeypatch):
         runs.code_of.cache_clear()
         return Run("data", 0, "mlp", "", "lm", 0, {"batch": 64, "augment": []}).id
 
-    def doubled(batch, student, teacher, numbers, extras):
-        return {"cross_entropy": objective(batch, student, teacher, numbers, extras)["cross_entropy"] * 2}
+    def doubled(batch, student, teacher, hyperparameters, aux_params):
+        return {"cross_entropy": objective(batch, student, teacher, hyperparameters, aux_params)["cross_entropy"] * 2}
 
     before = fresh()
     assert fresh() == before
@@ -106,16 +106,16 @@ def test_the_published_grid_is_planned_in_seconds_and_its_teachers_listed_apart(
     squads = plan_squads(Planner(study, ground))
     runs = {
         phase: [run for squad in squads if squad.phase == phase for run in squad.runs]
-        for phase in ("teachers", "tries")
+        for phase in ("teachers", "trials")
     }
     assert len(runs["teachers"]) == 1 + 60
-    taught = [run for run in runs["tries"] if run.method == "rb-kd-att"]
-    matched = [run for run in runs["tries"] if run.method == "rab-kd" and run.numbers["beta"] > 0]
+    taught = [run for run in runs["trials"] if run.method == "rb-kd-att"]
+    matched = [run for run in runs["trials"] if run.method == "rab-kd" and run.hyperparameters["beta"] > 0]
     assert (len(set(taught)), len(set(matched))) == (3780, 3780)
-    tries = [squad for squad in squads if squad.phase == "tries" and squad.runs[0].method == "rab-kd"]
-    assert [len(squad.runs) for squad in tries] == [63 + 63] * 60, "with maps and without, from one teacher"
-    assert {squad.size for squad in tries} == {16}
-    for squad in tries:
+    trials = [squad for squad in squads if squad.phase == "trials" and squad.runs[0].method == "rab-kd"]
+    assert [len(squad.runs) for squad in trials] == [63 + 63] * 60, "with maps and without, from one teacher"
+    assert {squad.size for squad in trials} == {16}
+    for squad in trials:
         assert len({run.kind for run in squad.runs}) == 1
 
 
@@ -124,8 +124,8 @@ def test_runs_of_one_kind_make_one_fleet_whatever_their_numbers_seeds_and_folds(
     squads = plan_squads(Planner(study, gather_all(study, ground)))
     assert [(squad.phase, squad.runs[0].method, len(squad.runs)) for squad in squads] == [
         ("teachers", "lm", 3),
-        ("tries", "lm", 12),
-        ("tries", "rb-kd", 12),
+        ("trials", "lm", 12),
+        ("trials", "rb-kd", 12),
     ]
 
 

@@ -34,14 +34,14 @@ def test_a_teacher_sees_the_same_moments_in_the_recordings_own_samples(recording
     for number in range(0, len(windows), 7):
         recording = raw.recordings[windows.recording[number]]
         start = 2 * (windows.starts[number] - windows.recording_start[windows.recording[number]]) - 10
-        assert recording.subject == windows.people[windows.subjects[number]]
+        assert recording.subject == windows.subjects[windows.subject_codes[number]]
         np.testing.assert_array_equal(seen.values[number], recording.samples[start : start + 94])
         rows += 1
     assert rows > 10
     np.testing.assert_allclose(ground.statistics[0].mean, seen.statistics[0].mean[:3], atol=0.02)
     # Who is on which side does not depend on what teachers see.
     for mine, theirs in zip(ground.folds, plain.folds, strict=True):
-        assert mine.test_people == theirs.test_people
+        assert mine.test_subjects == theirs.test_subjects
 
 
 def test_windows_without_enough_around_them_are_left_out_for_everybody(recordings):
@@ -91,7 +91,7 @@ def test_fleets_do_not_mix_those_who_see_more_with_those_who_do_not(runner):
     made = runner(data=LESS.data, privileged=MORE)
     (teacher,) = made.planner.teachers(made.study.all_variants["rb-kd"], 0, "")
     student = replace(teacher, data=made.planner.data)
-    assert len(made.planner.squads("tries", [teacher, student])) == 2
+    assert len(made.planner.squads("trials", [teacher, student])) == 2
 
 
 def test_who_runs_the_teacher_in_every_step_cannot_have_one_that_sees_more():

@@ -18,7 +18,7 @@ SETS = {
     "sensors": (write_shoaib, "shoaib", (50, 45, 7), 7_987, 1_414_087),
 }
 REDUCED = (
-    "search.tries=1",
+    "search.trials=1",
     "training.epochs=1",
     "controls=false",
     "baselines=[]",
@@ -29,7 +29,7 @@ REDUCED = (
 
 def reduced(tmp_path, name, *more):
     write, folder, *_ = SETS[name]
-    write(tmp_path / folder, people=4, minutes=3)
+    write(tmp_path / folder, subjects=4, minutes=3)
     study = read_study(f"published-{name}", *REDUCED, *more)
     return Runner(study, tmp_path / "study", data=tmp_path, quiet=True)
 

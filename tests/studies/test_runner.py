@@ -1,4 +1,4 @@
-"""A study from recordings to its table: what is missing is done, what is done stays, test people wait."""
+"""A study from recordings to its table: what is missing is done, what is done stays, test subjects wait."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stillmotion.training.fleet import Fleet
 
 from .conftest import SMALL
 
-SEARCH = Search(kind="optuna", tries=2, numbers={"learning_rate": Range(1e-3, 1e-2, log=True, start=3e-3)})
+SEARCH = Search(kind="optuna", trials=2, hyperparameters={"learning_rate": Range(1e-3, 1e-2, log=True, start=3e-3)})
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_the_table_holds_every_variant_with_its_budget_and_the_teacher(finished)
     rows = rows_of(results)
     assert list(rows) == ["lm", "rb-kd", "mlp"]
     assert [row.role for row in results.rows] == ["reference", "variant", "teacher"]
-    assert rows["lm"].tries == rows["rb-kd"].tries == 2
+    assert rows["lm"].trials == rows["rb-kd"].trials == 2
     assert rows["lm"].seeds == 2
     assert rows["mlp"].params > rows["lm"].params == rows["rb-kd"].params
     assert results.complete
@@ -48,7 +48,7 @@ def test_the_table_holds_every_variant_with_its_budget_and_the_teacher(finished)
     assert rows["rb-kd"].verdict in ("better", "worse", "not distinguishable")
     (lead,) = results.leads
     assert lead.teacher == "mlp"
-    assert str(lead).startswith("mlp − lm on validation people: ")
+    assert str(lead).startswith("mlp − lm on validation subjects: ")
 
 
 def test_scores_are_those_of_the_predictions_written(finished):
@@ -56,22 +56,22 @@ def test_scores_are_those_of_the_predictions_written(finished):
     for name in ("lm", "rb-kd"):
         (said,) = read_predictions(runner.folder / "predictions" / f"{name}.parquet")
         counted = count_confusion([said])
-        assert set(counted.people) == {person for fold in runner.ground.folds for person in fold.test_people}
+        assert set(counted.subjects) == {subject for fold in runner.ground.folds for subject in fold.test_subjects}
         pooled = macro_f1(counted.counts[0].sum(1)).mean()
         assert rows_of(results)[name].test.score == pytest.approx(float(pooled))
         assert said.classes == ("WALKING", "SITTING", "STANDING", "LAYING")
 
 
-def test_the_setting_that_does_best_on_validation_people_is_taken(finished):
+def test_the_setting_that_does_best_on_validation_subjects_is_taken(finished):
     runner, _ = finished
     file = sqlite3.connect(runner.store.path)
     for method in ("lm", "rb-kd"):
-        tried = file.execute(
-            "SELECT numbers, validation FROM runs WHERE phase = 'tries' AND method = ? AND network = 'mlp-small'",
+        trial = file.execute(
+            "SELECT numbers, validation FROM runs WHERE phase = 'trials' AND method = ? AND network = 'mlp-small'",
             (method,),
         ).fetchall()
-        assert len(tried) == 2
-        best = max(tried, key=lambda row: row[1])[0]
+        assert len(trial) == 2
+        best = max(trial, key=lambda row: row[1])[0]
         (final,) = file.execute("SELECT numbers FROM runs WHERE phase = 'seeds' AND method = ?", (method,)).fetchall()
         assert json.loads(final[0]) == json.loads(best)
 
@@ -84,7 +84,7 @@ def test_the_models_are_bundles_that_give_the_same_answers(finished):
     seed = bundle.provenance["seed"]
     mine = said.scores[said.seed == seed][:50]
     np.testing.assert_allclose(bundle.logits(runner.ground.values[rows], bundle.spec), mine, atol=1e-4)
-    assert {row["subject"] for row in bundle.scores} == set(runner.ground.folds[0].test_people)
+    assert {row["subject"] for row in bundle.scores} == set(runner.ground.folds[0].test_subjects)
     assert (runner.folder / "models" / "best" / "model.keras").is_file()
 
 
@@ -119,7 +119,7 @@ def test_more_seeds_train_only_those(finished, recordings, tmp_path, monkeypatch
     assert {row.seeds for row in more.rows if row.role != "teacher"} == {3}
 
 
-def test_test_people_wait_until_they_are_asked_for_and_every_look_is_logged(runner):
+def test_test_subjects_wait_until_they_are_asked_for_and_every_look_is_logged(runner):
     made = runner()
     before = made.run()
     assert all(row.test is None for row in before.rows)
@@ -129,8 +129,8 @@ def test_test_people_wait_until_they_are_asked_for_and_every_look_is_logged(runn
     after = made.run(score_test=True)
     assert after.looks == 1
     assert all(row.test is not None for row in after.rows)
-    ((_, runs, people, _),) = made.store.looks()
-    assert (runs, people) == (5, 2)
+    ((_, runs, subjects, _),) = made.store.looks()
+    assert (runs, subjects) == (5, 2)
 
 
 def test_the_five_variants_with_their_controls(runner):
@@ -172,15 +172,15 @@ def test_a_teacher_that_has_nothing_to_teach_fails_its_students_and_nobody_else(
     assert rows["rb-kd"].test is None
 
 
-def test_folds_and_seeds_are_pooled_over_people(runner):
+def test_folds_and_seeds_are_pooled_over_subjects(runner):
     made = runner(split=Split("subjects:3"), variants=("lm",), compare=())
     results = made.run(score_test=True)
-    assert results.people == 6
+    assert results.subjects == 6
     counts = made.store.counts("test")
     pooled = {}
-    for run, people in counts.items():
+    for run, subjects in counts.items():
         seed = made.store._file.execute("SELECT seed FROM runs WHERE id = ?", (run,)).fetchone()[0]
-        pooled[seed] = pooled.get(seed, 0) + sum(people.values())
+        pooled[seed] = pooled.get(seed, 0) + sum(subjects.values())
     assert set(pooled) == {0, 1}
     expected = np.mean([float(macro_f1(table)) for table in pooled.values()])
     (row,) = results.rows
@@ -199,8 +199,8 @@ def test_augmentation_is_answered_by_a_live_teacher(runner):
     made = runner(training=Training(batch=32, epochs=2, augment={"rotation": 0.2, "jitter": 0.05}), seeds=1)
     assert rows_of(made.run())["rb-kd"].validation > 0
     file = sqlite3.connect(made.store.path)
-    (numbers,) = file.execute("SELECT numbers FROM runs WHERE method = 'rb-kd'").fetchone()
-    assert json.loads(numbers)["rotation"] == 0.2
+    (hyperparameters,) = file.execute("SELECT numbers FROM runs WHERE method = 'rb-kd'").fetchone()
+    assert json.loads(hyperparameters)["rotation"] == 0.2
 
 
 def test_wrong_requests_are_named_before_anything_trains(runner, recordings, tmp_path):

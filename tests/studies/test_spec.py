@@ -45,10 +45,13 @@ def test_a_study_survives_its_written_form_whole_and_as_differences(tmp_path):
         ('compare = ["lm"]\n', "compare names a variant and its reference"),
         ('[networks]\nstudent = "deepconvlstm"\n', "network 'deepconvlstm'.*Valid: .*deepconvlstm-lm"),
         ('[networks]\nattention = ["channel:q=2"]\n', "Cannot read 'channel:q=2'"),
-        ('[search]\nkind = "optuna"\n', "tries in .search. must be at least 1"),
+        ('[search]\nkind = "optuna"\n', "trials in .search. must be at least 1"),
         ('[search]\nkind = "grid"\n', "A grid search needs values"),
-        ("[search.numbers.beta]\nlow = 5\nhigh = 1\n", "beta.*goes from low 5 to high 1: its ends are turned around"),
-        ("[search.numbers.omega]\nlow = 1\nhigh = 2\n", r"number in \[search.numbers\] 'omega'.*beta"),
+        (
+            "[search.hyperparameters.beta]\nlow = 5\nhigh = 1\n",
+            "beta.*goes from low 5 to high 1: its ends are turned around",
+        ),
+        ("[search.hyperparameters.omega]\nlow = 1\nhigh = 2\n", r"number in \[search.hyperparameters\] 'omega'.*beta"),
         ('[teaching]\ntargets = "cross"\n', "targets 'cross'. Did you mean 'cross-fit'"),
         ('[variant.mine]\nmethod = "hint"\n', "method 'hint'.*rb-kd"),
         ('[variant.mine]\nmethod = "lm"\nteacher = "om"\n', "teacher of a variant 'om'.*plain"),
@@ -76,14 +79,14 @@ def test_a_variant_of_ones_own_may_change_a_built_in_one(tmp_path):
     text = 'name = "mine"\nvariants = ["rab-kd", "strict"]\n[variant.rab-kd]\nnumbers = {temperature = 2.0}\n'
     text += '[variant.strict]\nmethod = "rb-kd"\nteacher = "plain"\nnetwork = "mlp"\n'
     study = read_study(written(tmp_path, text))
-    assert study.all_variants["rab-kd"] == replace(VARIANTS["rab-kd"], numbers={"temperature": 2.0})
+    assert study.all_variants["rab-kd"] == replace(VARIANTS["rab-kd"], hyperparameters={"temperature": 2.0})
     assert study.all_variants["strict"].network == "mlp"
 
 
 def test_controls_and_the_variant_without_maps_are_always_in_the_table():
     names = list(Study(name="one", variants=("rab-kd",)).all_variants)
     assert names == ["lm", "rab-kd", "rab-kd-no-maps", "label-smoothing", "self-distillation"]
-    assert VARIANTS["rab-kd-no-maps"].numbers == {"beta": 0.0}
+    assert VARIANTS["rab-kd-no-maps"].hyperparameters == {"beta": 0.0}
     alone = Study(name="one", variants=("rb-kd",), compare=(), controls=False)
     assert list(alone.all_variants) == ["rb-kd"]
 
@@ -109,7 +112,7 @@ def test_a_range_holds_its_start():
     with pytest.raises(UserError, match="starts above 0"):
         Range(0, 2, log=True)
     with pytest.raises(UserError, match="rounds"):
-        Search(kind="optuna", tries=3, rounds=4)
+        Search(kind="optuna", trials=3, rounds=4)
 
 
 def test_single_values_are_changed_from_outside():
@@ -135,4 +138,4 @@ def test_the_published_studies_are_the_sources_grids_with_equal_budgets(name):
     assert len(study.attentions) == 60
     assert len(study.search.grid["temperature"]) * len(study.search.grid["alpha"]) == 63
     assert count_trials(study) == 63
-    assert count_trials(read_study(f"published-{name}", "search.tries=0")) == 3780
+    assert count_trials(read_study(f"published-{name}", "search.trials=0")) == 3780

@@ -37,7 +37,7 @@ def test_several_teachers_say_the_mean_of_their_probabilities(runner):
     np.testing.assert_allclose(softmax(made.staff.logits(runs)), expected, atol=1e-6)
 
 
-def test_cross_fitted_answers_to_a_person_come_from_teachers_that_never_saw_them(runner):
+def test_cross_fitted_answers_to_a_subject_come_from_teachers_that_never_saw_them(runner):
     made = runner(teaching=Teaching(targets="cross-fit", groups=2, training=TRAINING), seeds=1)
     made.run()
     planner, (fold,) = made.planner, made.ground.folds
@@ -48,7 +48,7 @@ def test_cross_fitted_answers_to_a_person_come_from_teachers_that_never_saw_them
     for run, other in ((runs[0], runs[1]), (runs[1], runs[0])):
         rows, _ = planner.rows(run)
         assert set(group[rows]) == {other.group}
-        assert set(made.ground.subjects(rows)) < set(fold.train_people)
+        assert set(made.ground.subjects(rows)) < set(fold.train_subjects)
         held = fold.train[group[fold.train] == run.group]
         # The teacher that left this group out is the one who answers it.
         np.testing.assert_allclose(said[held], softmax(alone(made, run))[held], atol=1e-6)
@@ -78,7 +78,7 @@ def test_a_file_of_scores_teaches_in_a_networks_place(runner, tmp_path):
     assert not made.planner.all_teachers()
 
 
-def test_rows_may_be_named_by_person_and_time(runner, tmp_path):
+def test_rows_may_be_named_by_subject_and_time(runner, tmp_path):
     made = runner(variants=("lm",), compare=())
     keys = window_times(made.ground)
     logits = np.random.default_rng(0).normal(size=(len(keys), 4))
@@ -87,9 +87,9 @@ def test_rows_may_be_named_by_person_and_time(runner, tmp_path):
     csv.write_csv(given, path)
     found, _ = read_scores(path, made.ground)
     np.testing.assert_allclose(found, logits, rtol=1e-5)
-    people = {person for person, _ in keys}
-    assert len(people) == 6
-    assert all(min(time for own, time in keys if own == person) == 0 for person in people)
+    subjects = {subject for subject, _ in keys}
+    assert len(subjects) == 6
+    assert all(min(time for own, time in keys if own == subject) == 0 for subject in subjects)
 
 
 def test_scores_that_do_not_fit_are_named_with_their_row(runner, tmp_path):

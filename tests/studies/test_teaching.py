@@ -144,5 +144,5 @@ def what_became_of_the_teacher(made, results, tmp_path):
 
 
 def made_choices(made):
-    tried, _ = plan_trials(made.planner, made.store.ended())
-    return select_trials(made.planner, tried, made.store.ended())
+    trial, _ = plan_trials(made.planner, made.store.ended())
+    return select_trials(made.planner, trial, made.store.ended())

@@ -57,9 +57,9 @@ def recurrent() -> keras.Model:
     return keras.Model(inputs, layers.Dense(CLASSES, name="logits")(x), name="recurrent")
 
 
-def replica(seed: int = 0, **numbers: float) -> Replica:
+def replica(seed: int = 0, **hyperparameters: float) -> Replica:
     """A run on the usual windows."""
-    return Replica(seed, TRAIN, VALIDATION, numbers)
+    return Replica(seed, TRAIN, VALIDATION, hyperparameters)
 
 
 def fleet(

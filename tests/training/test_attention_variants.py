@@ -43,8 +43,8 @@ def learnt(teaching, teacher, replicas, *, filters=3, epochs=2, **options):
     return made, made.train()
 
 
-def runs(*numbers, seed=1):
-    return [Replica(seed, TRAIN, VALIDATION, {"learning_rate": 0.01, **each}) for each in numbers]
+def runs(*hyperparameters, seed=1):
+    return [Replica(seed, TRAIN, VALIDATION, {"learning_rate": 0.01, **each}) for each in hyperparameters]
 
 
 def test_beta_0_makes_rab_kd_equal_to_rb_kd_att_from_the_same_teacher(teacher):
@@ -80,11 +80,11 @@ def test_the_students_maps_approach_the_teachers_as_beta_grows(teacher):
 
 def test_the_projector_learns_and_is_kept(teacher):
     made, (still, moved) = learnt("rab-kd", teacher, runs({"beta": 0.0}, {"beta": 10.0}))
-    first = made.lesson.beside.flat(made.lesson.extras(1))
+    first = made.lesson.beside.flat(made.lesson.aux_params(1))
     assert first.shape == (3 * 6 + 6,)
-    np.testing.assert_array_equal(still.extras, first)
-    assert np.abs(moved.extras - first).max() > 1e-3
-    assert set(made.lesson.beside.named(moved.extras)) == {
+    np.testing.assert_array_equal(still.aux_params, first)
+    assert np.abs(moved.aux_params - first).max() > 1e-3
+    assert set(made.lesson.beside.named(moved.aux_params)) == {
         "student/channel_attention_1/kernel",
         "student/channel_attention_1/bias",
     }
@@ -95,7 +95,7 @@ def test_a_projector_survives_a_checkpoint(teacher, tmp_path):
     _, (whole,) = learnt("rab-kd", teacher, runs({"beta": 10.0}), **options)
     stopped, _ = learnt("rab-kd", teacher, runs({"beta": 10.0}), folder=tmp_path, **options)
     (resumed,) = stopped.train()
-    np.testing.assert_array_equal(resumed.extras, whole.extras)
+    np.testing.assert_array_equal(resumed.aux_params, whole.aux_params)
     np.testing.assert_array_equal(resumed.weights, whole.weights)
 
 
@@ -103,7 +103,7 @@ def test_the_same_maps_are_learnt_from_cached_and_from_live_answers(teacher):
     _, (cached,) = learnt("rab-kd", teacher, runs({"beta": 3.0}))
     _, (live,) = learnt("rab-kd", teacher, runs({"beta": 3.0}), live=True)
     np.testing.assert_allclose(live.weights, cached.weights, rtol=0, atol=1e-5)
-    np.testing.assert_allclose(live.extras, cached.extras, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(live.aux_params, cached.aux_params, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("teaching", ["lm-att", "rb-kd-att", "rab-kd"])

@@ -25,9 +25,9 @@ RECIPE = Recipe(batch=8, epochs=3)
 QUIET = Progress(enabled=False)
 
 
-def three(**numbers):
+def three(**hyperparameters):
     """Three runs; the one in the middle has numbers of its own."""
-    return [Replica(seed, TRAIN, VALIDATION, numbers if seed == 1 else {}) for seed in range(3)]
+    return [Replica(seed, TRAIN, VALIDATION, hyperparameters if seed == 1 else {}) for seed in range(3)]
 
 
 def neighbours_are_untouched(outcomes, sane):
@@ -59,17 +59,19 @@ def test_the_epoch_and_the_part_at_fault_are_named():
     assert np.isfinite(lost.weights).all()
 
 
-def odd(batch, student, teacher, numbers, extras):
+def odd(batch, student, teacher, hyperparameters, aux_params):
     logits = student["logits"]
     return {
         "cross_entropy": cross_entropy(batch, logits),
         # Infinite where ``far`` is 1; its gradient is no number where ``room`` is 0, while its value is 0.
-        "a_far_one": jnp.where(numbers["far"] > 0, jnp.inf, 0.0),
-        "rooted": jnp.sqrt(numbers["room"] + 0 * jnp.sum(logits) ** 2),
+        "a_far_one": jnp.where(hyperparameters["far"] > 0, jnp.inf, 0.0),
+        "rooted": jnp.sqrt(hyperparameters["room"] + 0 * jnp.sum(logits) ** 2),
     }
 
 
-ODD = Method("odd", "a method that breaks", "none", odd, numbers={"far": Range(0, 0, 1), "room": Range(1, 0, 1)})
+ODD = Method(
+    "odd", "a method that breaks", "none", odd, hyperparameters={"far": Range(0, 0, 1), "room": Range(1, 0, 1)}
+)
 
 
 @pytest.mark.parametrize(("number", "part"), [({"far": 1.0}, "a_far_one"), ({"room": 0.0}, "the gradient")])

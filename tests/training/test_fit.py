@@ -35,8 +35,16 @@ def macro(model, windows, labels):
 @pytest.fixture(scope="module")
 def teacher(compiled_once):
     model = dense()
-    numbers = {"learning_rate": 0.01}
-    fit(model, WINDOWS, LABELS, subjects=SUBJECTS, recipe=Recipe(batch=8, epochs=20), numbers=numbers, progress=False)
+    hyperparameters = {"learning_rate": 0.01}
+    fit(
+        model,
+        WINDOWS,
+        LABELS,
+        subjects=SUBJECTS,
+        recipe=Recipe(batch=8, epochs=20),
+        hyperparameters=hyperparameters,
+        progress=False,
+    )
     return model
 
 
@@ -76,14 +84,14 @@ def test_without_validation_whole_subjects_are_held_out_and_choose_the_epoch():
 
 
 def test_the_same_seed_holds_out_the_same_fifth_of_the_subjects_by_any_name():
-    numbers = np.repeat(np.arange(20), 3)
-    names = np.array([f"person {number:02d}" for number in numbers], object)
-    for subjects in (numbers, names, numbers.astype(float)):
+    hyperparameters = np.repeat(np.arange(20), 3)
+    names = np.array([f"subject {number:02d}" for number in hyperparameters], object)
+    for subjects in (hyperparameters, names, hyperparameters.astype(float)):
         train, chosen = hold_out_subjects(subjects, 60, 3)
         assert len(set(names[chosen])) == 4
         assert not set(names[train]) & set(names[chosen])
         assert sorted([*train, *chosen]) == list(range(60))
-    assert len({tuple(hold_out_subjects(numbers, 60, seed)[1]) for seed in range(10)}) > 5
+    assert len({tuple(hold_out_subjects(hyperparameters, 60, seed)[1]) for seed in range(10)}) > 5
 
 
 def test_fit_never_chooses_the_epoch_on_windows_of_subjects_it_trains_on_unasked():
@@ -136,7 +144,7 @@ def test_a_teacher_helps_as_a_model_and_as_scores(teacher):
     initialise(pupil, 4)
     before = apart(pupil)
     long, only = Recipe(epochs=30, patience=30), {"alpha": 0.0, "temperature": 1.0, "learning_rate": 0.02}
-    fit(pupil, WINDOWS, LABELS, subjects=SUBJECTS, teacher=teacher, recipe=long, numbers=only, progress=False)
+    fit(pupil, WINDOWS, LABELS, subjects=SUBJECTS, teacher=teacher, recipe=long, hyperparameters=only, progress=False)
     assert apart(pupil) < 0.5 * before
     assert apart(pupil) < apart(alone)
 
@@ -176,9 +184,9 @@ def test_what_a_user_does_wrong_is_one_sentence(teacher):
         ({"method": "rb-kd"}, "rb-kd needs a teacher"),
         ({"teacher": worse}, "the given logits is right in"),
         ({"teacher": worse[:-1]}, "the given logits gives logits for 119 windows where there are 120"),
-        ({"numbers": {"temprature": 2.0}, "teacher": teacher}, "Did you mean 'temperature'"),
+        ({"hyperparameters": {"temprature": 2.0}, "teacher": teacher}, "Did you mean 'temperature'"),
         (
-            {"numbers": {"learning_rate": 1e30}},
+            {"hyperparameters": {"learning_rate": 1e30}},
             "Training dense failed: .* in epoch 1; a smaller learning_rate may help",
         ),
     ]

@@ -71,14 +71,14 @@ def objective(row):
     return row.get("cross_entropy", sum(value for name, value in row.items() if name != "validation"))
 
 
-def runs(count=2, **numbers):
-    return [Replica(seed, TRAIN, VALIDATION, {"learning_rate": 0.01, **numbers}) for seed in range(count)]
+def runs(count=2, **hyperparameters):
+    return [Replica(seed, TRAIN, VALIDATION, {"learning_rate": 0.01, **hyperparameters}) for seed in range(count)]
 
 
 @pytest.mark.parametrize("name", TAUGHT)
 def test_every_method_improves_a_student_of_another_kind(name, taught):
     made = fleet(mixed(), runs(), teaching=name, teachers=[teacher(taught, name)], recipe=RECIPE, data=CLEAR)
-    first = made.lesson.beside.flat(made.lesson.extras(0))
+    first = made.lesson.beside.flat(made.lesson.aux_params(0))
     outcomes = made.train(Progress(enabled=False))
     for outcome in outcomes:
         assert outcome.status == "done", outcome.reason
@@ -86,9 +86,9 @@ def test_every_method_improves_a_student_of_another_kind(name, taught):
         assert objective(outcome.history[-1]) < objective(outcome.history[0])
         # A student that learns from no label need not name more classes rightly while it comes nearer to its teacher.
         assert outcome.best > outcome.history[0]["validation"] or "cross_entropy" not in outcome.history[0]
-        assert outcome.extras.shape == first.shape
+        assert outcome.aux_params.shape == first.shape
     if len(first):
-        assert np.abs(outcomes[0].extras - first).max() > 1e-3
+        assert np.abs(outcomes[0].aux_params - first).max() > 1e-3
     assert bool(outcomes[0].teacher_weights.size) == get_method(name).trains_teacher
 
 
@@ -161,7 +161,7 @@ def test_a_student_of_simkd_answers_by_the_teacher_s_classifier(taught, live):
     windows = CLEAR[0]
     seen = Functional(student, ["embedding", "logits"])
     answers = seen.answers(*seen.own(), windows)
-    projector, shift = outcome.extras[:42].reshape(6, 7), outcome.extras[42:]
+    projector, shift = outcome.aux_params[:42].reshape(6, 7), outcome.aux_params[42:]
     kernel, bias = (np.asarray(each) for each in taught.get_layer("logits").weights)
     expected = (answers["embedding"] @ projector + shift) @ kernel + bias
     np.testing.assert_allclose(answers["logits"], expected, rtol=1e-4, atol=1e-4)
@@ -203,7 +203,7 @@ def test_stages_are_learnt_alike_from_cached_and_from_live_answers(taught):
     (cached,) = train(mixed(), runs(1), teaching="fitnet", teachers=given)
     (live,) = train(mixed(), runs(1), teaching="fitnet", teachers=given, live=True)
     np.testing.assert_allclose(live.weights, cached.weights, rtol=0, atol=1e-5)
-    np.testing.assert_allclose(live.extras, cached.extras, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(live.aux_params, cached.aux_params, rtol=0, atol=1e-5)
 
 
 def test_the_run_begins_weakly_where_a_method_warms_up(taught):
@@ -237,7 +237,7 @@ def test_a_mutual_method_with_projectors_survives_a_checkpoint(taught, tmp_path)
     whole = train(mixed(), runs(1), teaching="hmkd", teachers=given, **options)
     train(mixed(), runs(1), teaching="hmkd", teachers=given, folder=tmp_path, **options)
     again = train(mixed(), runs(1), teaching="hmkd", teachers=given, folder=tmp_path, **options)
-    np.testing.assert_array_equal(again[0].extras, whole[0].extras)
+    np.testing.assert_array_equal(again[0].aux_params, whole[0].aux_params)
     np.testing.assert_array_equal(again[0].teacher_weights, whole[0].teacher_weights)
 
 

@@ -20,10 +20,10 @@ def lot(windows: int, count: int = 16) -> list[Replica]:
     for number in range(count):
         rows = rng.permutation(windows)
         length = 200 if number == 7 else 400
-        numbers = {"learning_rate": 1e-3 * (1 + number % 3), "weight_decay": 0.01 * (number % 2)}
-        numbers["clip"] = 0.5 * (number % 4)
+        hyperparameters = {"learning_rate": 1e-3 * (1 + number % 3), "weight_decay": 0.01 * (number % 2)}
+        hyperparameters["clip"] = 0.5 * (number % 4)
         mean, std = rng.normal(size=2).astype(np.float32), np.array([1, 2], np.float32)
-        chosen.append(Replica(number + 3, rows[:length], rows[length : length + 40], numbers, mean, std))
+        chosen.append(Replica(number + 3, rows[:length], rows[length : length + 40], hyperparameters, mean, std))
     return chosen
 
 

@@ -22,9 +22,9 @@ ADAM = {"learning_rate": 0.01, "weight_decay": 0.0, "clip": 0.0, "average": 0.0,
 EYE = np.eye(CLASSES)
 
 
-def told(numbers, **more):
+def told(hyperparameters, **more):
     known = {field.name for field in fields(by_hand.Told)}
-    return by_hand.Told(**{name: value for name, value in numbers.items() if name in known}, **more)
+    return by_hand.Told(**{name: value for name, value in hyperparameters.items() if name in known}, **more)
 
 
 def check(ours, outcomes, *, epochs=1, change=None, more=None, **options):
@@ -43,16 +43,16 @@ def check(ours, outcomes, *, epochs=1, change=None, more=None, **options):
         extra = {name: value[number] for name, value in (more or {}).items()}
         teacher = options.get("teacher")
         answers = None if teacher is None else [teacher[row] for row in rows]
-        weights = by_hand.train(kernel, bias, batches, told({**ADAM, **run.numbers}, **options.get("told", {})),
+        weights = by_hand.train(kernel, bias, batches, told({**ADAM, **run.hyperparameters}, **options.get("told", {})),
                                 teacher=answers, **extra)  # fmt: skip
         expected.append(np.concatenate([weights[0].ravel(), weights[1]]))
-        np.testing.assert_allclose(outcome.weights, expected[-1], rtol=0, atol=1e-5, err_msg=str(run.numbers))
+        np.testing.assert_allclose(outcome.weights, expected[-1], rtol=0, atol=1e-5, err_msg=str(run.hyperparameters))
     return expected
 
 
-def differ_in_one(numbers, others):
-    return [Replica(4, TRAIN, VALIDATION, numbers)] + [
-        Replica(4, TRAIN, VALIDATION, {**numbers, name: value}) for name, value in others
+def differ_in_one(hyperparameters, others):
+    return [Replica(4, TRAIN, VALIDATION, hyperparameters)] + [
+        Replica(4, TRAIN, VALIDATION, {**hyperparameters, name: value}) for name, value in others
     ]
 
 
@@ -76,10 +76,10 @@ def test_one_number_of_the_optimiser_alone_makes_the_difference_it_must():
 def test_one_number_of_distillation_alone_makes_the_difference_it_must():
     _, labels = problem()
     logits = (3 * EYE[labels] + np.random.default_rng(0).normal(size=(len(labels), CLASSES))).astype(np.float32)
-    numbers = {**ADAM, "alpha": 0.3, "temperature": 2.0, "square": 1.0}
+    hyperparameters = {**ADAM, "alpha": 0.3, "temperature": 2.0, "square": 1.0}
     others = [("alpha", 0.8), ("temperature", 6.0), ("square", 0.0), ("learning_rate", 0.003)]
     options = {"teaching": "rb-kd", "teachers": [Teacher(outputs={"logits": logits})]}
-    ours, outcomes = run(differ_in_one(numbers, others), **options)
+    ours, outcomes = run(differ_in_one(hyperparameters, others), **options)
     check(ours, outcomes, teacher=logits.astype(np.float64))
     all_differ_from_the_first(outcomes)
 
@@ -87,10 +87,10 @@ def test_one_number_of_distillation_alone_makes_the_difference_it_must():
 def test_alpha_1_is_plain_training():
     _, labels = problem()
     logits = (3 * EYE[labels]).astype(np.float32)
-    numbers = {**ADAM, "alpha": 1.0, "temperature": 2.0}
+    hyperparameters = {**ADAM, "alpha": 1.0, "temperature": 2.0}
     options = {"teaching": "rb-kd", "teachers": [Teacher(outputs={"logits": logits})]}
     # Five replicas as above: one compiled program for both.
-    ours, outcomes = run([Replica(seed, TRAIN, VALIDATION, numbers) for seed in range(5)], **options)
+    ours, outcomes = run([Replica(seed, TRAIN, VALIDATION, hyperparameters) for seed in range(5)], **options)
     check(ours, outcomes)
 
 
@@ -136,11 +136,15 @@ def test_each_strength_of_augmentation_acts_in_its_own_replica_alone():
     # Mixing windows is compiled for long, and off in all but the last replica: that one need only differ.
     plain = tuple(kind for kind in kinds if kind != "mixup")
     seen = jax.jit(
-        lambda key, step, x, y, numbers: augment(jax.random.fold_in(key, step), x, y, plain, numbers, places)
+        lambda key, step, x, y, hyperparameters: augment(
+            jax.random.fold_in(key, step), x, y, plain, hyperparameters, places
+        )
     )
 
     def change(one, step, x, y):
-        changed = seen(jax.random.key(one.seed), step, x, y.astype(np.float32), {k: one.numbers[k] for k in plain})
+        changed = seen(
+            jax.random.key(one.seed), step, x, y.astype(np.float32), {k: one.hyperparameters[k] for k in plain}
+        )
         return tuple(np.asarray(part) for part in changed)
 
     ours.replicas = runs[:-1]

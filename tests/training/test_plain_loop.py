@@ -39,7 +39,7 @@ def plain_loop(model, optimizer, batches, *, clip=None):
 
 
 @pytest.mark.parametrize(
-    ("network", "numbers", "make"),
+    ("network", "hyperparameters", "make"),
     [
         (dense, {"learning_rate": 0.01}, lambda: keras.optimizers.Adam(0.01)),
         (normed, {"learning_rate": 0.003}, lambda: keras.optimizers.Adam(0.003)),
@@ -51,9 +51,9 @@ def plain_loop(model, optimizer, batches, *, clip=None):
     ],
     ids=["adam", "norm-and-dropout", "adamw-clipped"],
 )
-def test_the_first_steps_are_those_of_keras(network, numbers, make):
+def test_the_first_steps_are_those_of_keras(network, hyperparameters, make):
     windows, labels = problem()
-    run = replica(11, **numbers)
+    run = replica(11, **hyperparameters)
     model = network()
     ours = fleet(model, [run], recipe=Recipe(batch=8, epochs=1))
     (outcome,) = ours.train(Progress(enabled=False))
@@ -61,7 +61,7 @@ def test_the_first_steps_are_those_of_keras(network, numbers, make):
     assert order.shape == (10, 8)
     initialise(model, 11)
     optimizer = make()
-    if numbers.get("weight_decay"):
+    if hyperparameters.get("weight_decay"):
         optimizer.exclude_from_weight_decay(var_names=["bias"])
     weights, state = plain_loop(model, optimizer, [(windows[rows], labels[rows]) for rows in order])
     np.testing.assert_allclose(outcome.weights, np.concatenate([w.ravel() for w in weights]), rtol=0, atol=1e-5)

@@ -147,7 +147,7 @@ def test_a_fleet_goes_on_in_a_process_that_built_other_models_before(tmp_path, u
 
 
 def another(**changes):
-    plan = {"seed": 0, "train": TRAIN, "validation": VALIDATION, "numbers": {"learning_rate": 0.01}, **changes}
+    plan = {"seed": 0, "train": TRAIN, "validation": VALIDATION, "hyperparameters": {"learning_rate": 0.01}, **changes}
     return [Replica(**plan), *RUNS[1:]]
 
 
@@ -160,7 +160,7 @@ def test_a_checkpoint_of_another_plan_is_refused(tmp_path):
         {"runs": another(seed=9)},
         {"runs": another(train=TRAIN[::-1])},
         {"runs": another(validation=VALIDATION[:-1])},
-        {"runs": another(numbers={"learning_rate": 0.02})},
+        {"runs": another(hyperparameters={"learning_rate": 0.02})},
         {"runs": another(mean=np.ones(2, np.float32), std=np.ones(2, np.float32))},
         {"runs": RUNS[:4]},
         {"recipe": Recipe(batch=8, epochs=7, patience=2)},

@@ -82,7 +82,7 @@ def able(head):
         subjects=SUBJECTS,
         recipe=Recipe(batch=8, epochs=12),
         progress=False,
-        numbers={"learning_rate": 0.01},
+        hyperparameters={"learning_rate": 0.01},
     )
     model.set_weights(logits.get_weights())
     return model

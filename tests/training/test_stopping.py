@@ -63,7 +63,7 @@ def test_the_weights_kept_are_those_that_made_the_best_score(outcomes, select):
 def test_a_class_that_validation_lacks_counts_0():
     windows, labels = problem()
     rows = VALIDATION[labels[VALIDATION] != 2]
-    outcomes = train(dense(), [Replica(r.seed, r.train, rows, r.numbers) for r in RUNS], recipe=Recipe(8, 3, 3))
+    outcomes = train(dense(), [Replica(r.seed, r.train, rows, r.hyperparameters) for r in RUNS], recipe=Recipe(8, 3, 3))
     for outcome in outcomes:
         guess = with_weights(dense(), outcome).predict(windows[rows], verbose=0).argmax(1)
         score = f1_score(labels[rows], guess, labels=range(CLASSES), average="macro", zero_division=0)
@@ -103,12 +103,12 @@ def test_a_finished_replica_stops_costing():
     """Steps are counted where they are computed, inside the compiled program."""
     steps = []
 
-    def counted(batch, student, teacher, numbers, extras):
-        jax.debug.callback(lambda who: steps.append(int(who)), numbers["who"])
+    def counted(batch, student, teacher, hyperparameters, aux_params):
+        jax.debug.callback(lambda who: steps.append(int(who)), hyperparameters["who"])
         return {"cross_entropy": cross_entropy(batch, student["logits"])}
 
-    method = Method("counted", "counts its steps", "none", counted, numbers={"who": Range(0, 0, 9)})
-    runs = [Replica(r.seed, r.train, VALIDATION, {**r.numbers, "who": number}) for number, r in enumerate(RUNS)]
+    method = Method("counted", "counts its steps", "none", counted, hyperparameters={"who": Range(0, 0, 9)})
+    runs = [Replica(r.seed, r.train, VALIDATION, {**r.hyperparameters, "who": number}) for number, r in enumerate(RUNS)]
     outcomes = train(dense(), runs, teaching=method, recipe=Recipe(batch=8, epochs=EPOCHS, patience=PATIENCE), size=2)
     jax.effects_barrier()
     assert len({outcome.epochs for outcome in outcomes}) > 1

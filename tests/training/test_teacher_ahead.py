@@ -1,4 +1,4 @@
-"""The published teacher is ahead of the published student on simulated people whom neither has seen."""
+"""The published teacher is ahead of the published student on simulated subjects whom neither has seen."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ LIGHT, LARGE = "deepconvlstm-lm", "deepconvlstm-om"
 
 
 @pytest.mark.slow
-def test_om_is_5_to_12_points_ahead_of_lm_on_people_never_seen():
-    """Wrist, 12.5 Hz, windows of 2.56 s; three splits by person, three seeds of LM and one of OM in each."""
+def test_om_is_5_to_12_points_ahead_of_lm_on_subjects_never_seen():
+    """Wrist, 12.5 Hz, windows of 2.56 s; three splits by subject, three seeds of LM and one of OM in each."""
     data = sm.resample(sm.load("simulated", sensors="wrist.acc,wrist.gyr"), 12.5)
     windows = sm.cut(data, spec=data.spec.with_window(32, 16))
     classes, values, labels = len(windows.spec.classes), windows.values(), np.asarray(windows.labels, np.int64)

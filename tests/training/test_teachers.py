@@ -59,8 +59,8 @@ def test_scores_from_elsewhere_teach_as_the_teacher_itself_does(able):
 
 def test_a_teacher_that_is_run_in_every_step_says_what_was_computed_once(able):
     recipe = Recipe(batch=8, epochs=1, augment=("scaling",))
-    still = [Replica(run.seed, TRAIN, VALIDATION, {**run.numbers, "scaling": 0.0}) for run in RUNS]
-    moved = [Replica(run.seed, TRAIN, VALIDATION, {**run.numbers, "scaling": 0.5}) for run in RUNS]
+    still = [Replica(run.seed, TRAIN, VALIDATION, {**run.hyperparameters, "scaling": 0.0}) for run in RUNS]
+    moved = [Replica(run.seed, TRAIN, VALIDATION, {**run.hyperparameters, "scaling": 0.5}) for run in RUNS]
     once = train(dense(), RUNS, teaching="rb-kd", teachers=[as_teacher(able)])
     live = train(dense(), still, teaching="rb-kd", teachers=[as_teacher(able)], recipe=recipe)
     for one, other in zip(once, live, strict=True):
@@ -75,7 +75,7 @@ def test_a_live_teacher_sees_the_view_that_its_student_sees(able):
     """The student starts as the teacher and both see one view: at α 0 there is nothing to learn, whatever the view."""
     pupil = linear()
     windows, labels = problem()
-    # A linear teacher that is right more often than the commonest class.
+    # A linear teacher that is right more often than the majority class.
     design = np.c_[windows.reshape(len(windows), -1), np.ones(len(windows))]
     solved = np.linalg.lstsq(design, 4 * EYE[labels], rcond=None)[0].astype(np.float32)
     pupil.set_weights([solved[:-1], solved[-1]])
@@ -111,13 +111,13 @@ def spoilt(row, value):
     ("given", "said"),
     [
         (np.zeros((120, CLASSES), np.float32) + np.array([2, 1, 0], np.float32), "gives the same answer to all 40"),
-        (-scores(), r"the teacher is right in \d+\.\d % of 40 validation windows, the commonest class alone in"),
+        (-scores(), r"the teacher is right in \d+\.\d % of 40 validation windows, the majority class alone in"),
         (spoilt(100, np.nan), "no finite number for 1 of 40 windows"),
         (spoilt(5, -np.inf), "no finite number for 1 of 80 windows"),
         (scores()[:-1], "gives logits for 119 windows where there are 120"),
         (np.ones((120, 4), np.float32), r"gives outputs \(4,\), and there are 3 classes"),
     ],
-    ids=["constant", "worse than the commonest class", "nan", "infinite", "too few", "other classes"],
+    ids=["constant", "worse than the majority class", "nan", "infinite", "too few", "other classes"],
 )
 def test_a_teacher_with_nothing_to_teach_is_refused_before_the_first_step(given, said, monkeypatch):
     monkeypatch.setattr(Fleet, "_epoch", lambda *_: pytest.fail("a step was made"))
@@ -134,7 +134,7 @@ def test_a_live_teacher_with_nothing_to_teach_is_refused_too():
         ours.train(Progress(enabled=False))
 
 
-def test_a_teacher_exactly_as_good_as_the_commonest_class_is_refused():
+def test_a_teacher_exactly_as_good_as_the_majority_class_is_refused():
     labels = np.array([0, 0, 0, 1, 2, 1])
     barely = EYE[[0, 0, 1, 1, 0, 0]]
     with pytest.raises(UserError, match=r"right in 50\.0 % of 6 .* alone in 50\.0 %"):
@@ -142,10 +142,10 @@ def test_a_teacher_exactly_as_good_as_the_commonest_class_is_refused():
     assert require_able(EYE[[0, 0, 0, 1, 0, 0]], labels) == pytest.approx(4 / 6)
 
 
-def both_learn(batch, student, teacher, numbers, extras):
+def both_learn(batch, student, teacher, hyperparameters, aux_params):
     """Two students that teach each other (Zhang et al., CVPR 2018)."""
     mine, yours, still = student["logits"], teacher["logits"], jax.lax.stop_gradient
-    weight = numbers["mutual"]
+    weight = hyperparameters["mutual"]
     return {
         "student": cross_entropy(batch, mine) + weight * kl_divergence(still(yours), mine, 1.0),
         "teacher": cross_entropy(batch, yours) + weight * kl_divergence(still(mine), yours, 1.0),
@@ -158,7 +158,7 @@ MUTUAL = Method(
     "Zhang et al., CVPR 2018",
     both_learn,
     teacher_taps=("logits",),
-    numbers={"mutual": Range(1.0, 0.0, 10.0)},
+    hyperparameters={"mutual": Range(1.0, 0.0, 10.0)},
     trains_teacher=True,
 )
 

@@ -17,7 +17,7 @@ def make_spec(window: int = 40, hop: int = 20, classes: str = "abc", **more: obj
     return SignalSpec(50.0, CHANNELS, tuple(classes), window, hop, **more)  # type: ignore[arg-type]
 
 
-def make_people(
+def make_subjects(
     lengths: Sequence[Sequence[int]],
     *,
     spec: SignalSpec | None = None,
@@ -26,31 +26,31 @@ def make_people(
     name: str = "few",
     **more: object,
 ) -> Dataset:
-    """One person for each list of recording lengths; labels(person, recording, length), all classes by default."""
+    """One subject for each list of recording lengths; labels(subject, recording, length), all classes by default."""
     spec = spec or make_spec()
     rng = np.random.default_rng(seed)
     recordings = []
-    for person, of_person in enumerate(lengths):
-        for number, length in enumerate(of_person):
+    for subject, of_subject in enumerate(lengths):
+        for number, length in enumerate(of_subject):
             if labels is None:
                 label = np.arange(length) * len(spec.classes) // length
             else:
-                label = labels(person, number, length)
+                label = labels(subject, number, length)
             recordings.append(
                 Recording(
-                    subject=str(person + 1),
+                    subject=str(subject + 1),
                     session=f"day {number}",
                     samples=rng.standard_normal((length, len(spec.channels)), dtype=np.float32),
                     labels=np.asarray(label).astype(np.int16),
-                    source=f"p{person + 1}r{number}",
+                    source=f"p{subject + 1}r{number}",
                 )
             )
     return Dataset.of(name, spec, recordings, **more)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="session")
-def people() -> Callable[..., Dataset]:
-    return make_people
+def subjects() -> Callable[..., Dataset]:
+    return make_subjects
 
 
 @pytest.fixture(scope="session")

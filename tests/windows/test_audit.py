@@ -25,8 +25,8 @@ def per_fold(windows, made):
 
 
 @pytest.fixture
-def six(people):
-    return people([[200, 120], [180], [150, 90], [200], [200], [130, 130]], official_test=("2", "5"))
+def six(subjects):
+    return subjects([[200, 120], [180], [150, 90], [200], [200], [130, 130]], official_test=("2", "5"))
 
 
 # Honest splits of honest data
@@ -60,33 +60,33 @@ def coarse(rng, length, step):
 
 @pytest.mark.parametrize("step", [0.01, 0.05, 0.25])
 @pytest.mark.parametrize("columns", [1, 3])
-def test_coarse_still_saturated_and_stuck_sensors_are_no_false_alarm(people, signal_spec, step, columns):
+def test_coarse_still_saturated_and_stuck_sensors_are_no_false_alarm(subjects, signal_spec, step, columns):
     spec = replace(signal_spec(), channels=signal_spec().channels[:columns])
     rng = np.random.default_rng(int(step * 1000))
     recordings = []
-    for person in range(8):
+    for subject in range(8):
         samples = coarse(rng, 6000, step)[:, :columns].copy()
         samples[1000:1500] = 0.0  # dead
         samples[2000:2400] = samples[2000]  # stuck
         samples[3000:3400:2] = 2.0  # rattles between two stops
         samples[3001:3400:2] = -2.0
-        recordings.append(Recording(str(person), "day", samples, np.zeros(6000, np.int16), source=str(person)))
+        recordings.append(Recording(str(subject), "day", samples, np.zeros(6000, np.int16), source=str(subject)))
     windows = cut(Dataset.of("coarse", spec, recordings))
     result = audit_splits(windows, make_splits(windows, "subjects:4"))
     assert result.findings == ()
 
 
-def test_even_turns_that_happen_twice_are_no_copy(people):
+def test_even_turns_that_happen_twice_are_no_copy(subjects):
     """A slow turn on a coarse sensor is a ramp, and ramps of one slope are equal."""
-    data = people([[200]] * 4)
-    for person in (0, 3):
-        data.samples[200 * person + 60 :][:60] = (np.arange(60)[:, None] // 2 * 0.125).astype(np.float32)
+    data = subjects([[200]] * 4)
+    for subject in (0, 3):
+        data.samples[200 * subject + 60 :][:60] = (np.arange(60)[:, None] // 2 * 0.125).astype(np.float32)
     windows = cut(data)
     assert audit_splits(windows, make_splits(windows, "loso")).findings == ()
 
 
-def test_equal_hashes_of_unequal_rows_are_no_copy(people, monkeypatch):
-    windows = cut(people([[200]] * 4))
+def test_equal_hashes_of_unequal_rows_are_no_copy(subjects, monkeypatch):
+    windows = cut(subjects([[200]] * 4))
     made = make_splits(windows, "loso")
     monkeypatch.setattr(
         duplicates, "_hash_rows", lambda source, columns: np.arange(len(source.signal), dtype=np.uint64) % 50
@@ -94,15 +94,15 @@ def test_equal_hashes_of_unequal_rows_are_no_copy(people, monkeypatch):
     assert audit_splits(windows, made).findings == ()
 
 
-def overlapping_windows(spec, people=4, per_person=6):
+def overlapping_windows(spec, subjects=4, per_subject=6):
     """Windows published one by one, half overlapping, each a recording: what UCI HAR is."""
     rng = np.random.default_rng(0)
     recordings = []
-    for person in range(people):
-        raw = rng.standard_normal((20 * (per_person + 1), 3), dtype=np.float32)
+    for subject in range(subjects):
+        raw = rng.standard_normal((20 * (per_subject + 1), 3), dtype=np.float32)
         recordings += [
-            Recording(str(person), "day", raw[o : o + 40], np.zeros(40, np.int16), source=f"r{person}", offset=o)
-            for o in range(0, 20 * per_person, 20)
+            Recording(str(subject), "day", raw[o : o + 40], np.zeros(40, np.int16), source=f"r{subject}", offset=o)
+            for o in range(0, 20 * per_subject, 20)
         ]
     return Dataset.of("published windows", spec, recordings)
 
@@ -120,19 +120,19 @@ def test_overlapping_recordings_of_one_source_are_no_copies_but_share_rows(signa
 
 
 def test_rows_that_two_sides_share_are_found(six):
-    """Person 4's second recording is, by a mistake of its maker, partly person 1's rows."""
+    """Subject 4's second recording is, by a mistake of its maker, partly subject 1's rows."""
     mistaken = [replace(r, source="p1r0", offset=150) if r.subject == "4" else r for r in six.recordings]
     windows = cut(Dataset.of("few", six.spec, mistaken))
     made = make_splits(windows, "loso")
     found = errors(audit_splits(windows, made), "samples")
     assert {finding.fold for finding in found} >= {0, 3}
     tested_on_1 = next(f for f in found if f.fold == 0 and "test windows hold raw rows that training" in f.evidence)
-    # Person 1's windows begin at 0, 20 … 160 and hold 40 rows; from row 150 on the rows are person 4's too.
+    # Subject 1's windows begin at 0, 20 … 160 and hold 40 rows; from row 150 on the rows are subject 4's too.
     assert tested_on_1.count == 3
-    assert "rows 150–159 of 'p1r0' (person 1)" in tested_on_1.evidence
+    assert "rows 150–159 of 'p1r0' (subject 1)" in tested_on_1.evidence
 
 
-def test_a_person_on_two_sides_is_found(six):
+def test_a_subject_on_two_sides_is_found(six):
     windows = cut(six)
     made = make_splits(windows, "subjects:3")
     fold = made.folds[1]
@@ -140,9 +140,9 @@ def test_a_person_on_two_sides_is_found(six):
     wrong = replace(fold, train=np.sort(np.append(fold.train, moved)), test=fold.test[5:])
     result = audit_splits(windows, replace(made, folds=(made.folds[0], wrong, made.folds[2])))
     assert not result.clean
-    (finding,) = errors(result, "people")
+    (finding,) = errors(result, "subjects")
     assert (finding.fold, finding.count) == (1, 1)
-    assert f"({windows.people[windows.subjects[moved[0]]]})" in finding.evidence
+    assert f"({windows.subjects[windows.subject_codes[moved[0]]]})" in finding.evidence
     assert {f.fold for f in errors(result, "samples")} == {1}  # the sixth window overlaps the fifth
 
 
@@ -173,8 +173,8 @@ def test_one_statistic_for_all_folds_is_found_in_every_fold(six):
     assert [finding.fold for finding in found] == list(range(6))
 
 
-def test_statistics_kept_as_float32_are_the_same_statistics(people):
-    data = people([[200]] * 4)
+def test_statistics_kept_as_float32_are_the_same_statistics(subjects):
+    data = subjects([[200]] * 4)
     data.samples[:] += 300
     windows = cut(data)
     made = make_splits(windows, "loso")
@@ -187,45 +187,45 @@ def test_statistics_kept_as_float32_are_the_same_statistics(people):
 
 
 @settings(derandomize=True, max_examples=40, deadline=None)
-@given(length=st.integers(32, 120), source=st.integers(0, 60), target=st.integers(0, 80), person=st.integers(1, 5))
-def test_a_copied_stretch_of_another_person_is_found_at_any_offset(people, length, source, target, person):
-    data = people([[200]] * 6)
-    data.samples[person * 200 + target :][:length] = data.samples[source:][:length]
+@given(length=st.integers(32, 120), source=st.integers(0, 60), target=st.integers(0, 80), subject=st.integers(1, 5))
+def test_a_copied_stretch_of_another_subject_is_found_at_any_offset(subjects, length, source, target, subject):
+    data = subjects([[200]] * 6)
+    data.samples[subject * 200 + target :][:length] = data.samples[source:][:length]
     windows = cut(data, null="keep")
     result = audit_splits(windows, make_splits(windows, "loso"))
     found = errors(result, "duplicate")
-    assert {0, person} <= {finding.fold for finding in found}
+    assert {0, subject} <= {finding.fold for finding in found}
     # Windows of 40 with a hop of 20 cover all 200 rows, so every copied row counts.
-    (tested,) = [f for f in found if f.fold == person and "both under test" in f.evidence]
+    (tested,) = [f for f in found if f.fold == subject and "both under test" in f.evidence]
     assert tested.count == length
-    assert f"rows {source}–{source + length - 1} of 'p1r0' (person 1)" in tested.evidence
-    assert f"rows {target}–{target + length - 1} of 'p{person + 1}r0' (person {person + 1})" in tested.evidence
+    assert f"rows {source}–{source + length - 1} of 'p1r0' (subject 1)" in tested.evidence
+    assert f"rows {target}–{target + length - 1} of 'p{subject + 1}r0' (subject {subject + 1})" in tested.evidence
 
 
 @pytest.mark.parametrize("length", [1, 20, 31])
-def test_shorter_stretches_are_not_called_copies(people, length):
-    data = people([[200]] * 4)
+def test_shorter_stretches_are_not_called_copies(subjects, length):
+    data = subjects([[200]] * 4)
     data.samples[450:][:length] = data.samples[50:][:length]
     windows = cut(data)
     assert audit_splits(windows, make_splits(windows, "loso")).findings == ()
 
 
-def test_a_copy_inside_one_person_is_a_warning_under_a_split_by_person(people):
-    data = people([[200, 200], [200], [200], [200]])
+def test_a_copy_inside_one_subject_is_a_warning_under_a_split_by_subject(subjects):
+    data = subjects([[200, 200], [200], [200], [200]])
     data.samples[250:330] = data.samples[30:110]
     windows = cut(data)
     result = audit_splits(windows, make_splits(windows, "loso"))
     assert result.clean
     (finding,) = result.findings
     assert (finding.kind, finding.severity, finding.fold, finding.count) == ("duplicate", "warning", None, 80)
-    assert "rows 30–109 of 'p1r0' (person 1) and rows 50–129 of 'p1r1' (person 1)" in finding.evidence
+    assert "rows 30–109 of 'p1r0' (subject 1) and rows 50–129 of 'p1r1' (subject 1)" in finding.evidence
     assert "Warning, duplicate" in str(result)
 
 
-def test_three_copies_are_all_found(people):
-    data = people([[200]] * 6)
-    for person in (2, 4):
-        data.samples[200 * person + 17 * person :][:64] = data.samples[10:74]
+def test_three_copies_are_all_found(subjects):
+    data = subjects([[200]] * 6)
+    for subject in (2, 4):
+        data.samples[200 * subject + 17 * subject :][:64] = data.samples[10:74]
     windows = cut(data)
     assert {finding.fold for finding in errors(audit_splits(windows, make_splits(windows, "loso")), "duplicate")} >= {
         0,
@@ -234,12 +234,12 @@ def test_three_copies_are_all_found(people):
     }
 
 
-def test_a_whole_person_twice_under_two_names_is_found(people):
-    data = people([[200]] * 5)
+def test_a_whole_subject_twice_under_two_names_is_found(subjects):
+    data = subjects([[200]] * 5)
     data.samples[800:] = data.samples[200:400]
     windows = cut(data)
     longest = errors(audit_splits(windows, make_splits(windows, "loso")), "duplicate")[0]
-    assert "rows 0–199 of 'p2r0' (person 2) and rows 0–199 of 'p5r0' (person 5)" in longest.evidence
+    assert "rows 0–199 of 'p2r0' (subject 2) and rows 0–199 of 'p5r0' (subject 5)" in longest.evidence
 
 
 def test_a_copy_in_another_data_set_is_found_by_channel_name(six, signal_spec):
@@ -255,7 +255,7 @@ def test_a_copy_in_another_data_set_is_found_by_channel_name(six, signal_spec):
     for one in (other, shuffled, renamed):
         (finding,) = errors(audit_splits(windows, make_splits(windows, "loso"), others=[one]), "duplicate")
         assert (finding.fold, finding.count) == (None, 67)
-        assert "rows 20–86 of 'p1r0' (person 1) and rows 13–79 of 'p2r0' (person 2)" in finding.evidence
+        assert "rows 20–86 of 'p1r0' (subject 1) and rows 13–79 of 'p2r0' (subject 2)" in finding.evidence
     alien = Dataset.of(
         "alien",
         replace(six.spec, channels=(Channel("mag", "x"),)),
@@ -265,17 +265,17 @@ def test_a_copy_in_another_data_set_is_found_by_channel_name(six, signal_spec):
     assert (finding.count, "wrist.acc.x as mag.x" in finding.evidence) == (100, True)
 
 
-def test_data_sets_of_the_same_people_are_an_error_together_and_a_note_alone(six):
-    windows = cut(replace(six, same_people_as=("another",)))
+def test_data_sets_of_the_same_subjects_are_an_error_together_and_a_note_alone(six):
+    windows = cut(replace(six, same_subjects_as=("another",)))
     made = make_splits(windows, "loso")
     alone = audit_splits(windows, made)
     assert alone.clean
-    assert [(f.kind, f.severity) for f in alone.findings] == [("same people", "note")]
+    assert [(f.kind, f.severity) for f in alone.findings] == [("same subjects", "note")]
     other = replace_samples(six, seed=5)
-    assert errors(audit_splits(windows, made, others=[other]), "same people")
-    claims = replace(other, same_people_as=("few",))
+    assert errors(audit_splits(windows, made, others=[other]), "same subjects")
+    claims = replace(other, same_subjects_as=("few",))
     plain = cut(six)
-    assert errors(audit_splits(plain, make_splits(plain, "loso"), others=[claims]), "same people")
+    assert errors(audit_splits(plain, make_splits(plain, "loso"), others=[claims]), "same subjects")
 
 
 # Published
@@ -298,23 +298,23 @@ def test_published_is_never_clean_and_says_how_much_it_shares(six):
         (recording[n], windows.starts[n] - 40) for n in fold.train
     }
     adjacent = [n for n in fold.test if n not in shared and (recording[n], windows.starts[n]) in beside]
-    people = {windows.subjects[n] for n in fold.test} & {windows.subjects[n] for n in fold.train}
+    subjects = {windows.subject_codes[n] for n in fold.test} & {windows.subject_codes[n] for n in fold.train}
     (summary,) = errors(result, "random split")
     assert f"of {len(fold.test)} test windows {len(shared)} hold raw rows" in summary.evidence
     assert f"and {len(adjacent)} more are next to one" in summary.evidence
-    assert f"{len(people)} test people are trained on" in summary.evidence
+    assert f"{len(subjects)} test subjects are trained on" in summary.evidence
     assert next(f for f in errors(result, "samples") if " test windows hold" in f.evidence).count == len(shared)
 
 
-def test_published_without_overlap_is_not_clean_either(people, signal_spec):
-    windows = cut(people([[400]] * 4, spec=signal_spec(40, 40)))
+def test_published_without_overlap_is_not_clean_either(subjects, signal_spec):
+    windows = cut(subjects([[400]] * 4, spec=signal_spec(40, 40)))
     result = audit_splits(windows, make_splits(windows, "published"))
     assert not result.clean
     assert not errors(result, "samples")
     assert any(finding.kind == "adjacent" and finding.count > 0 for finding in result.findings)
 
 
-# The result, and other people's windows
+# The result, and other subjects' windows
 
 
 def test_the_result_is_ready_for_json_and_one_paragraph(six):
@@ -362,15 +362,15 @@ def test_own_windows_share_what_sets_of_rows_share(rows):
             if f" {names[judged]} windows hold" in f.evidence and f"that {names[known]} " in f.evidence
         ]
         assert sum(f.count for f in samples) == sum(bool(held[i] & theirs) for i in sides[judged])
-        people = [
+        subjects = [
             f
-            for f in errors(result, "people")
-            if f" {names[judged]} people are" in f.evidence and f"are {names[known]} " in f.evidence
+            for f in errors(result, "subjects")
+            if f" {names[judged]} subjects are" in f.evidence and f"are {names[known]} " in f.evidence
         ]
-        assert sum(f.count for f in people) == len(set(subject[sides[judged]]) & set(subject[sides[known]]))
+        assert sum(f.count for f in subjects) == len(set(subject[sides[judged]]) & set(subject[sides[known]]))
 
 
-def test_own_windows_count_rows_by_person_unless_a_source_is_named():
+def test_own_windows_count_rows_by_subject_unless_a_source_is_named():
     subject, start, end = ["a", "a", "b", "b"], [0, 10, 5, 20], [10, 20, 15, 30]
     folds = [([0, 1], [2, 3])]
     assert audit_extents(subject, start, end, folds).clean

@@ -30,7 +30,7 @@ def motion(rng, rows, channels=6, step=0.0):
 
 
 def dataset(parts, *, spec=SPEC, name="own"):
-    """A person for each part, one recording each."""
+    """A subject for each part, one recording each."""
     recordings = [
         Recording(str(number), "day", part, (np.arange(len(part)) % 2).astype(np.int16), source=f"p{number}")
         for number, part in enumerate(parts)
@@ -64,10 +64,10 @@ DONE = {
 }
 
 
-def plant(rng, done, length, *, people=5, rows=1600, step=0.0):
-    """Motion of some people, with a stretch of one in another."""
-    parts = [motion(rng, rows, step=step) for _ in range(people)]
-    one, other = rng.choice(people, 2, replace=False)
+def plant(rng, done, length, *, subjects=5, rows=1600, step=0.0):
+    """Motion of some subjects, with a stretch of one in another."""
+    parts = [motion(rng, rows, step=step) for _ in range(subjects)]
+    one, other = rng.choice(subjects, 2, replace=False)
     # One walk at least is in it: what a coarse sensor says at rest is said again by chance.
     begin, place = int(rng.integers(0, rows - length + 1)), int(rng.integers(0, rows - length + 1))
     taken = parts[one][begin : begin + length].copy()
@@ -243,7 +243,7 @@ def test_a_copy_in_another_data_set_is_found_though_only_one_was_resampled():
     for beside in (other, resample(other, 25)):
         result = audit_splits(windows, make_splits(windows, "loso"), others=[beside])
         (finding,) = [f for f in result.findings if f.kind == "duplicate"]
-        assert "rows 500–999 of 'p0' (person 0) and rows 1000–1499 of 'p1' (person 1)" in finding.evidence
+        assert "rows 500–999 of 'p0' (subject 0) and rows 1000–1499 of 'p1' (subject 1)" in finding.evidence
         assert "9.807" in finding.evidence
 
 

@@ -19,8 +19,8 @@ lengths = st.lists(st.lists(st.integers(1, 90), min_size=1, max_size=3), min_siz
 
 @settings(derandomize=True, max_examples=60, deadline=None)
 @given(lengths=lengths, window=st.integers(1, 40), hop=st.integers(1, 50))
-def test_windows_tile_every_recording_and_never_cross_one(people, signal_spec, lengths, window, hop):
-    data = people(lengths, spec=signal_spec(window, hop))
+def test_windows_tile_every_recording_and_never_cross_one(subjects, signal_spec, lengths, window, hop):
+    data = subjects(lengths, spec=signal_spec(window, hop))
     expected = [
         (
             number,
@@ -44,7 +44,7 @@ def test_windows_tile_every_recording_and_never_cross_one(people, signal_spec, l
     assert [extents.sources[i] for i in extents.source] == [source for *_, source, _, _ in expected]
     assert extents.begin.tolist() == [row for *_, row, _ in expected]
     assert extents.end.tolist() == [row + window for *_, row, _ in expected]
-    assert [windows.people[i] for i in windows.subjects] == [subject for *_, subject in expected]
+    assert [windows.subjects[i] for i in windows.subject_codes] == [subject for *_, subject in expected]
     assert windows.short == sum(len(recording) < window for recording in data.recordings)
 
 
@@ -85,15 +85,15 @@ def test_labels_equal_a_plain_loop(signal_spec, labels, repeat, window, hop, pol
     assert received.tolist() == [vote(column[s : s + window].tolist(), policy, share) for s in starts]
 
 
-def test_a_share_that_is_met_exactly_counts(people, signal_spec):
+def test_a_share_that_is_met_exactly_counts(subjects, signal_spec):
     # 0.55 * 100 is 55.00000000000001 in binary.
     spec = signal_spec(100, 100, label_policy="majority", label_share=0.55)
-    data = people([[100]], spec=spec, labels=lambda *_: [0] * 55 + [1] * 45)
+    data = subjects([[100]], spec=spec, labels=lambda *_: [0] * 55 + [1] * 45)
     assert cut(data).labels.tolist() == [0]
 
 
-def test_windows_share_the_data_sets_samples_and_values_are_contiguous(people):
-    data = people([[100, 70], [90]])
+def test_windows_share_the_data_sets_samples_and_values_are_contiguous(subjects):
+    data = subjects([[100, 70], [90]])
     windows = cut(data)
     assert windows.signal is data.samples
     chosen = windows.values([2, 0, 2])
@@ -104,8 +104,8 @@ def test_windows_share_the_data_sets_samples_and_values_are_contiguous(people):
     np.testing.assert_array_equal(windows.values(mask), windows.values()[mask])
 
 
-def test_a_recordings_windows_are_a_read_only_view(people):
-    data = people([[100, 30], [90]])
+def test_a_recordings_windows_are_a_read_only_view(subjects):
+    data = subjects([[100, 30], [90]])
     windows = cut(data)
     view = windows.of(2)
     assert np.shares_memory(view, data.samples)
@@ -116,32 +116,32 @@ def test_a_recordings_windows_are_a_read_only_view(people):
         windows.of(3)
 
 
-def test_null_windows_are_dropped_and_said_or_kept(people):
-    data = people([[100, 20], [90], [40]], labels=lambda p, r, n: np.full(n, -1 if p == 2 else p % 3))
+def test_null_windows_are_dropped_and_said_or_kept(subjects):
+    data = subjects([[100, 20], [90], [40]], labels=lambda p, r, n: np.full(n, -1 if p == 2 else p % 3))
     kept, dropped = cut(data, null="keep"), cut(data)
     assert (len(kept), len(dropped)) == (8, 7)
     assert kept.labels[-1] == NULL
     assert {note.kind: note.count for note in dropped.notes} == {
         "short recordings": 1,
         "null windows": 1,
-        "people without windows": 1,
+        "subjects without windows": 1,
     }
     assert "3." in dropped.notes[-1].text
     with pytest.raises(UserError, match="none of 1 windows has a class"):
-        cut(people([[40]], labels=lambda p, r, n: np.full(n, -1)))
+        cut(subjects([[40]], labels=lambda p, r, n: np.full(n, -1)))
     with pytest.raises(UnknownName, match="drop, keep"):
         cut(data, null="maybe")  # type: ignore[arg-type]
 
 
-def test_a_window_of_another_length_is_cut_but_another_signal_is_refused(people):
-    data = people([[100]])
+def test_a_window_of_another_length_is_cut_but_another_signal_is_refused(subjects):
+    data = subjects([[100]])
     assert len(cut(data, spec=data.spec.with_window(10, 10))) == 10
     with pytest.raises(ContractError, match="rate 100 Hz against 50 Hz"):
         cut(data, spec=replace(data.spec, rate=100.0))
 
 
-def timed(people, times_of):
-    data = people([[400], [60]])
+def timed(subjects, times_of):
+    data = subjects([[400], [60]])
     recordings = [
         Recording(r.subject, r.session, r.samples, r.labels, times_of(len(r)), r.source) for r in data.recordings
     ]
@@ -149,9 +149,9 @@ def timed(people, times_of):
 
 
 @pytest.mark.parametrize("rate", [48.0, 50.0, 52.0])
-def test_even_timestamps_pass(people, rate):
+def test_even_timestamps_pass(subjects, rate):
     rng = np.random.default_rng(0)
-    data = timed(people, lambda n: 1e9 + np.arange(n) / rate + rng.uniform(-3e-4, 3e-4, n))
+    data = timed(subjects, lambda n: 1e9 + np.arange(n) / rate + rng.uniform(-3e-4, 3e-4, n))
     assert len(cut(data)) == 19 + 2
 
 
@@ -194,18 +194,18 @@ def backwards(n):
         "clock stands",
     ],
 )
-def test_uneven_timestamps_are_refused_with_a_remedy(people, times_of):
+def test_uneven_timestamps_are_refused_with_a_remedy(subjects, times_of):
     with pytest.raises(UserError, match=r"2 of 2 recordings .*'p1r0' of '1'.*resample\(data, 50\)"):
-        cut(timed(people, times_of))
+        cut(timed(subjects, times_of))
 
 
-def test_recordings_too_short_for_a_window_may_be_uneven(people):
-    data = timed(people, lambda n: np.arange(n) / (50 if n == 400 else 31))
+def test_recordings_too_short_for_a_window_may_be_uneven(subjects):
+    data = timed(subjects, lambda n: np.arange(n) / (50 if n == 400 else 31))
     assert len(cut(data, spec=data.spec.with_window(100))) == 7
 
 
-def test_windows_with_a_value_that_is_no_number_are_dropped_when_asked_and_counted(people, signal_spec):
-    data = people([[40]], spec=signal_spec(10, 5))
+def test_windows_with_a_value_that_is_no_number_are_dropped_when_asked_and_counted(subjects, signal_spec):
+    data = subjects([[40]], spec=signal_spec(10, 5))
     broken = data.samples.copy()
     broken[17, 0] = np.nan
     broken[39, -1] = np.inf

@@ -16,15 +16,15 @@ SIDES = ("train", "validation", "test")
 
 
 def check_partition(windows, made):
-    """People disjoint in every fold, every window on exactly one side, all of a person's windows together."""
+    """Subjects disjoint in every fold, every window on exactly one side, all of a subject's windows together."""
     for fold in made.folds:
-        everyone = [*fold.train_people, *fold.validation_people, *fold.test_people]
+        everyone = [*fold.train_subjects, *fold.validation_subjects, *fold.test_subjects]
         assert len(everyone) == len(set(everyone))
         np.testing.assert_array_equal(
             np.sort(np.concatenate([fold.side(side) for side in SIDES])), np.arange(len(windows))
         )
         for side in SIDES:
-            assert {windows.people[i] for i in windows.subjects[fold.side(side)]} == set(fold.people(side))
+            assert {windows.subjects[i] for i in windows.subject_codes[fold.side(side)]} == set(fold.subjects(side))
             assert (np.diff(fold.side(side)) > 0).all()
 
 
@@ -35,25 +35,27 @@ def check_partition(windows, made):
     seed=st.integers(0, 2**32),
     share=st.sampled_from([0, 0.1, 0.3, 0.7]),
 )
-def test_folds_by_person_are_partitions_and_test_everyone_once(people, count, k, seed, share):
-    windows = cut(people([[50 + 10 * (p % 4)] * (1 + p % 2) for p in range(count)], labels=lambda p, r, n: np.zeros(n)))
+def test_folds_by_subject_are_partitions_and_test_everyone_once(subjects, count, k, seed, share):
+    windows = cut(
+        subjects([[50 + 10 * (p % 4)] * (1 + p % 2) for p in range(count)], labels=lambda p, r, n: np.zeros(n))
+    )
     protocols = ["loso"] + ([f"subjects:{k}"] if k <= count and count - math.ceil(count / k) >= 2 else [])
     for protocol in protocols:
         made = make_splits(windows, protocol, seed=seed, validation=share)
         check_partition(windows, made)
-        tested = [person for fold in made.folds for person in fold.test_people]
-        assert sorted(tested) == sorted(windows.people)
-        sizes = {len(fold.test_people) for fold in made.folds}
+        tested = [subject for fold in made.folds for subject in fold.test_subjects]
+        assert sorted(tested) == sorted(windows.subjects)
+        sizes = {len(fold.test_subjects) for fold in made.folds}
         assert max(sizes) - min(sizes) <= 1
         for fold in made.folds:
-            rest = count - len(fold.test_people)
+            rest = count - len(fold.test_subjects)
             expected = 0 if share == 0 else min(max(1, round(share * rest)), rest - 1)
-            assert len(fold.validation_people) == expected
+            assert len(fold.validation_subjects) == expected
         assert differences(made, make_splits(windows, protocol, seed=seed, validation=share)) == ()
 
 
-def test_another_seed_is_another_split(people):
-    windows = cut(people([[60]] * 12))
+def test_another_seed_is_another_split(subjects):
+    windows = cut(subjects([[60]] * 12))
     for protocol in ("published", "subjects:4", "loso"):
         assert any(
             "fold" in line
@@ -61,25 +63,27 @@ def test_another_seed_is_another_split(people):
         )
 
 
-def test_official_tests_on_the_publishers_people(people):
-    windows = cut(people([[60]] * 8, official_test=("2", "7")))
+def test_official_tests_on_the_publishers_subjects(subjects):
+    windows = cut(subjects([[60]] * 8, official_test=("2", "7")))
     made = make_splits(windows, "official")
     check_partition(windows, made)
     assert len(made) == 1
-    assert made.folds[0].test_people == ("2", "7")
-    assert make_splits(windows, "official", official_test=["3"]).folds[0].test_people == ("3",)
-    with pytest.warns(DataWarning, match="1 of 2 official test people have no window here: 99"):
+    assert made.folds[0].test_subjects == ("2", "7")
+    assert make_splits(windows, "official", official_test=["3"]).folds[0].test_subjects == ("3",)
+    with pytest.warns(DataWarning, match="1 of 2 official test subjects have no window here: 99"):
         make_splits(windows, "official", official_test=["3", "99"])
-    with pytest.raises(UserError, match="0 of the 8 people here are test people"):
+    with pytest.raises(UserError, match="0 of the 8 subjects here are test subjects"):
         make_splits(windows, "official", official_test=["98", "99"])
 
 
 @settings(derandomize=True, max_examples=50, deadline=None)
 @given(counts=st.lists(st.integers(1, 60), min_size=1, max_size=4), seed=st.integers(0, 1000))
-def test_published_is_a_stratified_random_split(people, signal_spec, counts, seed):
+def test_published_is_a_stratified_random_split(subjects, signal_spec, counts, seed):
     total = sum(counts)
     spec = signal_spec(4, 4, classes="abcd")
-    data = people([[4 * total]], spec=spec, labels=lambda *_: np.repeat(np.arange(len(counts)), np.multiply(counts, 4)))
+    data = subjects(
+        [[4 * total]], spec=spec, labels=lambda *_: np.repeat(np.arange(len(counts)), np.multiply(counts, 4))
+    )
     windows = cut(data)
     if total < 3:
         with pytest.raises(UserError, match="published needs at least 3"):
@@ -112,34 +116,34 @@ def test_spreading_reaches_the_optimum_that_trying_everything_finds(seed):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_rare_class_is_spread_over_the_folds(people, seed):
-    # Class c lives in 5 of 20 people, class b in 10; 5 folds of 4 people.
-    def labels(person, recording, length):
-        return np.arange(length) * (3 if person < 5 else 2 if person < 10 else 1) // length
+def test_a_rare_class_is_spread_over_the_folds(subjects, seed):
+    # Class c lives in 5 of 20 subjects, class b in 10; 5 folds of 4 subjects.
+    def labels(subject, recording, length):
+        return np.arange(length) * (3 if subject < 5 else 2 if subject < 10 else 1) // length
 
-    windows = cut(people([[240]] * 20, labels=labels))
+    windows = cut(subjects([[240]] * 20, labels=labels))
     made = make_splits(windows, "subjects:5", seed=seed)
     for fold in made.folds:
-        assert sum(int(person) <= 5 for person in fold.test_people) == 1
-        assert sum(int(person) <= 10 for person in fold.test_people) == 2
-        assert sum(int(person) <= 5 for person in fold.validation_people) == 1
+        assert sum(int(subject) <= 5 for subject in fold.test_subjects) == 1
+        assert sum(int(subject) <= 10 for subject in fold.test_subjects) == 2
+        assert sum(int(subject) <= 5 for subject in fold.validation_subjects) == 1
 
 
-def test_one_of_two_people_with_a_class_validates_and_an_only_one_trains(people):
-    # Tested: person 1. Class b lives in 2 and 3, class c in 4 alone.
-    def labels(person, recording, length):
-        return np.arange(length) * 2 // length * {1: 1, 2: 1, 3: 2}.get(person, 0)
+def test_one_of_two_subjects_with_a_class_validates_and_an_only_one_trains(subjects):
+    # Tested: subject 1. Class b lives in 2 and 3, class c in 4 alone.
+    def labels(subject, recording, length):
+        return np.arange(length) * 2 // length * {1: 1, 2: 1, 3: 2}.get(subject, 0)
 
-    windows = cut(people([[120]] * 10, labels=labels))
-    with pytest.warns(DataWarning, match=r"1 classes live in one person each .*c \(4\)"):
+    windows = cut(subjects([[120]] * 10, labels=labels))
+    with pytest.warns(DataWarning, match=r"1 classes live in one subject each .*c \(4\)"):
         made = make_splits(windows, "official", official_test=["1"])
     fold = made.folds[0]
-    assert len({"2", "3"} & set(fold.validation_people)) == 1
-    assert "4" in fold.train_people
+    assert len({"2", "3"} & set(fold.validation_subjects)) == 1
+    assert "4" in fold.train_subjects
 
 
-def test_a_class_that_training_people_lack_is_a_warning_with_counts(people):
-    windows = cut(people([[100]] * 4, labels=lambda p, r, n: np.full(n, 2 if p == 3 else p % 2)))
+def test_a_class_that_training_subjects_lack_is_a_warning_with_counts(subjects):
+    windows = cut(subjects([[100]] * 4, labels=lambda p, r, n: np.full(n, 2 if p == 3 else p % 2)))
     with pytest.warns(DataWarning) as caught:
         made = make_splits(windows, "loso")
     text = " ".join(str(one.message) for one in caught)
@@ -148,15 +152,15 @@ def test_a_class_that_training_people_lack_is_a_warning_with_counts(people):
     assert {note.kind: note.count for note in made.notes}["classes absent from a test fold"] == 4
 
 
-def test_a_person_in_one_session_is_a_note(people):
-    made = make_splits(cut(people([[60, 60], [60], [60, 60], [60, 60]])), "loso")
+def test_a_subject_in_one_session_is_a_note(subjects):
+    made = make_splits(cut(subjects([[60, 60], [60], [60, 60], [60, 60]])), "loso")
     notes = {note.kind: note for note in made.notes}
-    assert notes["people in one session only"].count == 1
-    assert "1 of 4 people wore the device in one session only: 2." in notes["people in one session only"].text
+    assert notes["subjects in one session only"].count == 1
+    assert "1 of 4 subjects wore the device in one session only: 2." in notes["subjects in one session only"].text
 
 
-def test_what_cannot_be_split_is_one_sentence(people):
-    windows = cut(people([[60]] * 4))
+def test_what_cannot_be_split_is_one_sentence(subjects):
+    windows = cut(subjects([[60]] * 4))
     with pytest.raises(UserError, match="few has no protocol 'leave-one'; it has published, subjects:k, loso"):
         make_splits(windows, "leave-one")
     with pytest.raises(UserError, match="no protocol 'official'; it has published, subjects:k, loso"):
@@ -166,31 +170,31 @@ def test_what_cannot_be_split_is_one_sentence(people):
             make_splits(windows, bad)
     with pytest.raises(UserError, match="at least 2"):
         make_splits(windows, "subjects:1")
-    with pytest.raises(UserError, match="windows of 4 people; subjects:5 needs 5"):
+    with pytest.raises(UserError, match="windows of 4 subjects; subjects:5 needs 5"):
         make_splits(windows, "subjects:5")
-    with pytest.raises(UserError, match="windows of 2 people; loso needs 3"):
-        make_splits(cut(people([[60]] * 2)), "loso")
+    with pytest.raises(UserError, match="windows of 2 subjects; loso needs 3"):
+        make_splits(cut(subjects([[60]] * 2)), "loso")
     with pytest.raises(UserError, match="leaves 1 of 3 to train and validate on"):
-        make_splits(cut(people([[60]] * 3)), "subjects:2")
+        make_splits(cut(subjects([[60]] * 3)), "subjects:2")
     with pytest.raises(UserError, match="validation is a share"):
         make_splits(windows, "loso", validation=1.0)
 
 
-def test_splits_are_read_back_as_they_were_written(people, tmp_path):
-    windows = cut(people([[60, 60], [60], [60], [70]]))
+def test_splits_are_read_back_as_they_were_written(subjects, tmp_path):
+    windows = cut(subjects([[60, 60], [60], [60], [70]]))
     for protocol in ("published", "loso"):
         made = make_splits(windows, protocol, seed=3)
         made.save(tmp_path / "new" / "splits.npz")
         read = Splits.load(tmp_path / "new" / "splits.npz")
         assert differences(made, read) == ()
         assert read.notes == made.notes
-        assert [f.people(s) for f in read.folds for s in SIDES] == [f.people(s) for f in made.folds for s in SIDES]
+        assert [f.subjects(s) for f in read.folds for s in SIDES] == [f.subjects(s) for f in made.folds for s in SIDES]
         read.require_of(windows)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["splits.npz"]
 
 
-def test_splits_of_other_windows_or_from_torn_files_are_refused(people, tmp_path):
-    data = people([[60]] * 4)
+def test_splits_of_other_windows_or_from_torn_files_are_refused(subjects, tmp_path):
+    data = subjects([[60]] * 4)
     made = make_splits(cut(data), "loso")
     with pytest.raises(UserError, match="belong to other windows"):
         made.require_of(cut(data, spec=data.spec.with_window(30)))
@@ -204,14 +208,14 @@ def test_splits_of_other_windows_or_from_torn_files_are_refused(people, tmp_path
         Splits.load(tmp_path / "none.npz")
 
 
-def test_differences_name_what_differs(people):
-    windows = cut(people([[60]] * 4))
+def test_differences_name_what_differs(subjects):
+    windows = cut(subjects([[60]] * 4))
     lines = differences(make_splits(windows, "loso"), make_splits(windows, "subjects:2", validation=0.5, seed=2))
     assert lines == ("protocol: loso against subjects:2.", "seed: 0 against 2.", "folds: 4 against 2.")
 
 
-def test_the_fingerprint_is_of_the_windows_and_not_of_their_values(people):
-    one, other = people([[60]] * 4, seed=0), people([[60]] * 4, seed=1)
+def test_the_fingerprint_is_of_the_windows_and_not_of_their_values(subjects):
+    one, other = subjects([[60]] * 4, seed=0), subjects([[60]] * 4, seed=1)
     assert cut(one).fingerprint == cut(other).fingerprint
     assert cut(one).fingerprint != cut(one.having(["1", "2", "3"])).fingerprint
     assert cut(one).fingerprint != cut(one, spec=one.spec.with_window(30)).fingerprint

@@ -19,8 +19,8 @@ from stillmotion.windows import statistics as statistics_module
     data=st.data(),
     block=st.sampled_from([3, 50, 1 << 16]),
 )
-def test_every_raw_row_under_the_windows_counts_once(people, signal_spec, lengths, window, hop, data, block):
-    windows = cut(people(lengths, spec=signal_spec(window, hop)), null="keep")
+def test_every_raw_row_under_the_windows_counts_once(subjects, signal_spec, lengths, window, hop, data, block):
+    windows = cut(subjects(lengths, spec=signal_spec(window, hop)), null="keep")
     chosen = data.draw(st.lists(st.integers(0, len(windows) - 1), min_size=1, max_size=9))
     rows = sorted({row for number in chosen for row in range(windows.starts[number], windows.starts[number] + window)})
     values = windows.signal[rows].astype(np.float64)
@@ -45,8 +45,8 @@ def test_overlapping_recordings_of_one_source_count_a_row_once(signal_spec):
     np.testing.assert_allclose(received.std, raw.std(axis=0, dtype=np.float64), rtol=1e-9)
 
 
-def test_a_constant_channel_is_only_centred(people):
-    data = people([[80]])
+def test_a_constant_channel_is_only_centred(subjects):
+    data = subjects([[80]])
     data.samples[:, 1] = 9.81
     data.samples[:, 2] = 0
     received = fit_statistics(cut(data))
@@ -54,18 +54,18 @@ def test_a_constant_channel_is_only_centred(people):
     assert received.mean[1] == pytest.approx(np.float32(9.81), rel=1e-12)
 
 
-def test_a_large_offset_does_not_eat_the_spread(people):
-    data = people([[400]])
+def test_a_large_offset_does_not_eat_the_spread(subjects):
+    data = subjects([[400]])
     data.samples[:] += 1000
     rows = data.samples.astype(np.float64)
     np.testing.assert_allclose(fit_statistics(cut(data)).std, rows.std(axis=0), rtol=1e-7)
 
 
-def test_what_is_not_a_number_is_named_where_it_counts(people):
-    data = people([[80], [80]])
+def test_what_is_not_a_number_is_named_where_it_counts(subjects):
+    data = subjects([[80], [80]])
     data.samples[85, 2] = np.nan
     windows = cut(data)
-    assert np.isfinite(fit_statistics(windows, np.flatnonzero(windows.subjects == 0)).std).all()
+    assert np.isfinite(fit_statistics(windows, np.flatnonzero(windows.subject_codes == 0)).std).all()
     with pytest.raises(UserError, match=r"wrist\.acc\.z is not a finite number at sample 85"):
         fit_statistics(windows)
     with pytest.raises(UserError, match="statistics of no windows"):

@@ -12,7 +12,7 @@ from ..evaluation import ConfusionMatrices, macro_f1
 
 Floats = NDArray[np.float64]
 
-#: People of the large study that says what is true, 10 in a fold.
+#: Subjects of the large study that says what is true, 10 in a fold.
 MANY = 3000
 
 
@@ -22,16 +22,16 @@ class World:
 
     Args:
         gain: what the second variant has more.
-        person: how people differ.
-        taste: how people differ in what a variant does for them.
+        subject: how subjects differ.
+        taste: how subjects differ in what a variant does for them.
         run: how training runs of one fold differ.
-        fold: how much the training people of a fold favour one variant, in every run.
+        fold: how much the training subjects of a fold favour one variant, in every run.
         classes: of growing ease.
         ease: logit of the hardest class.
     """
 
     gain: float = 0.3
-    person: float = 0.6
+    subject: float = 0.6
     taste: float = 0.3
     run: float = 0.15
     fold: float = 0.0
@@ -42,19 +42,19 @@ class World:
 def simulate(
     world: World,
     *,
-    people: int,
+    subjects: int,
     folds: int,
     seeds: int,
     seed: int,
     gains: Sequence[float] | None = None,
     shared: Sequence[float] | None = None,
 ) -> ConfusionMatrices:
-    """Variants on 10 to 59 windows a person and class; person i is tested in fold i modulo ``folds``, and a wrong
+    """Variants on 10 to 59 windows a subject and class; subject i is tested in fold i modulo ``folds``, and a wrong
     answer is the next class.
 
     Args:
         world: how much varies.
-        people: how many there are.
+        subjects: how many there are.
         folds: of one training run each and seed.
         seeds: training runs of each fold.
         seed: of the draws.
@@ -66,12 +66,12 @@ def simulate(
     rng = np.random.default_rng(seed)
     own = np.array([0.0, *((world.gain,) if gains is None else gains)])
     alike = np.zeros(len(own) - 1) if shared is None else np.asarray(shared, np.float64)
-    fold = np.arange(people) % folds
-    windows = rng.integers(10, 60, (people, world.classes))
+    fold = np.arange(subjects) % folds
+    windows = rng.integers(10, 60, (subjects, world.classes))
     logit = np.linspace(world.ease, world.ease + 1.6, world.classes) + _apart(
-        rng, (people,), world.person, world.classes
+        rng, (subjects,), world.subject, world.classes
     )
-    taste = _apart(rng, (len(own), 1, people), world.taste, world.classes)
+    taste = _apart(rng, (len(own), 1, subjects), world.taste, world.classes)
     taste[1:] = np.einsum("v,vspc->vspc", np.sqrt(1 - alike**2), taste[1:]) + np.multiply.outer(alike, taste[0])
     logit = logit + taste
     logit = logit + _apart(rng, (len(own), seeds, folds), world.run, world.classes)[:, :, fold]
@@ -85,7 +85,7 @@ def simulate(
     return ConfusionMatrices(
         ("plain", *(("taught",) if gains is None else (f"taught-{number + 1}" for number in range(len(gains))))),
         tuple(range(seeds)),
-        tuple(f"p{number}" for number in range(people)),
+        tuple(f"p{number}" for number in range(subjects)),
         tuple(str(number) for number in fold),
         tuple(str(number) for number in at),
         counts,
@@ -93,8 +93,8 @@ def simulate(
 
 
 def truth(world: World) -> tuple[float, float]:
-    """Macro-F1 of ``taught``, and by how much it is better than ``plain``, on very many people, folds and runs."""
-    studies = [simulate(world, people=MANY, folds=MANY // 10, seeds=1, seed=10**6 + number) for number in range(5)]
+    """Macro-F1 of ``taught``, and by how much it is better than ``plain``, on very many subjects, folds and runs."""
+    studies = [simulate(world, subjects=MANY, folds=MANY // 10, seeds=1, seed=10**6 + number) for number in range(5)]
     plain, taught = np.mean([macro_f1(study.counts.sum((1, 2))) for study in studies], axis=0)
     return float(taught), float(taught - plain)
 

@@ -30,7 +30,7 @@ Row = dict[str, Any]
 def rows(*, data: Path | None = None, quick: bool = False) -> list[Row]:
     """Text files, windows, the cache, memory and the command's start.
 
-    HAPT is read from ``data`` or ``STILLMOTION_DATA``; without either, simulated people are written in its layout.
+    HAPT is read from ``data`` or ``STILLMOTION_DATA``; without either, simulated subjects are written in its layout.
     """
     with tempfile.TemporaryDirectory(prefix="stillmotion-bench-") as scratch:
         folder = _folder(data, Path(scratch))
@@ -52,7 +52,7 @@ def _folder(data: Path | None, scratch: Path) -> Path:
         return find_folder("hapt", data)
     from ..signals.simulated.write import write_hapt
 
-    write_hapt(scratch / "hapt", people=30, seed=0)
+    write_hapt(scratch / "hapt", subjects=30, seed=0)
     return scratch / "hapt"
 
 

@@ -16,12 +16,12 @@ TITLE = "Simulated studies: how often 95 % intervals hold the truth, and verdict
 
 Row = dict[str, Any]
 
-#: People, folds and seeds: one set of test people, cross-validation, one fold a person.
+#: Subjects, folds and seeds: one set of test subjects, cross-validation, one fold a subject.
 CASES = (
-    *((people, folds, seeds) for people, folds in ((4, 1), (4, 4), (9, 3)) for seeds in (1, 5)),
-    *((people, folds, seeds) for people, folds in ((23, 1), (23, 4), (30, 10), (30, 30)) for seeds in (1, 5)),
+    *((subjects, folds, seeds) for subjects, folds in ((4, 1), (4, 4), (9, 3)) for seeds in (1, 5)),
+    *((subjects, folds, seeds) for subjects, folds in ((23, 1), (23, 4), (30, 10), (30, 30)) for seeds in (1, 5)),
 )
-#: The same and how many comparisons: people who each have a model of their own, and people who share few.
+#: The same and how many comparisons: subjects who each have a model of their own, and subjects who share few.
 FAMILIES = tuple(
     (*design, comparisons)
     for design in ((4, 4, 1), (9, 9, 1), (9, 3, 1), (9, 1, 5), (30, 30, 1), (30, 10, 5))
@@ -35,11 +35,11 @@ STUDIES, QUICK = 1000, 100
 def rows(*, data: Path | None = None, quick: bool = False) -> list[Row]:
     """One row a design. Everything is drawn, so ``data`` is not read."""
     world, studies = World(), QUICK if quick else STUDIES
-    single = [row(world, people, folds, seeds, studies=studies) for people, folds, seeds in CASES]
+    single = [row(world, subjects, folds, seeds, studies=studies) for subjects, folds, seeds in CASES]
     return single + [family(*design, studies=studies // 2) for design in FAMILIES]
 
 
-def row(world: World, people: int, folds: int, seeds: int, *, studies: int, resamples: int = 500) -> Row:
+def row(world: World, subjects: int, folds: int, seeds: int, *, studies: int, resamples: int = 500) -> Row:
     """Percentages over many studies of one design, and over as many in which the variants are alike.
 
     ``interval`` and ``score`` say how often our intervals of the difference and of one variant's score hold the
@@ -52,7 +52,7 @@ def row(world: World, people: int, folds: int, seeds: int, *, studies: int, resa
     held = np.zeros(6)
     width = 0.0
     for number in range(studies):
-        study = simulate(world, people=people, folds=folds, seeds=seeds, seed=number)
+        study = simulate(world, subjects=subjects, folds=folds, seeds=seeds, seed=number)
         found = compare_variants(study, against="plain", resamples=resamples, flips=resamples, seed=number)
         one, own = found.comparisons[0], found.standings[1].macro_f1
         assert one.difference.low is not None
@@ -60,7 +60,7 @@ def row(world: World, people: int, folds: int, seeds: int, *, studies: int, resa
         assert own.low is not None
         assert own.high is not None
         low, high = percentile_interval(study, resamples=resamples, seed=number)
-        other = simulate(alike, people=people, folds=folds, seeds=seeds, seed=studies + number)
+        other = simulate(alike, subjects=subjects, folds=folds, seeds=seeds, seed=studies + number)
         null = compare_variants(other, against="plain", resamples=resamples, flips=resamples, seed=number).comparisons[
             0
         ]
@@ -76,14 +76,14 @@ def row(world: World, people: int, folds: int, seeds: int, *, studies: int, resa
         width += one.difference.high - one.difference.low
     names = ("interval", "score", "percentile", "seen", "false", "flips")
     shares = dict(zip(names, (round(float(share), 1) for share in 100 * held / studies), strict=True))
-    design = {"people": people, "folds": folds, "seeds": seeds}
+    design = {"subjects": subjects, "folds": folds, "seeds": seeds}
     return design | shares | {"width_points": round(100 * width / studies, 1)}
 
 
-def family(people: int, folds: int, seeds: int, comparisons: int, *, studies: int, resamples: int = 500) -> Row:
+def family(subjects: int, folds: int, seeds: int, comparisons: int, *, studies: int, resamples: int = 500) -> Row:
     """Percentages over many studies in which several variants are compared with one reference.
 
-    The variants share their people's taste with the reference, from not at all to nearly all, so that their
+    The variants share their subjects' taste with the reference, from not at all to nearly all, so that their
     differences are correlated and spread unequally, while each is exchangeable with the reference.
 
     ``false`` is the share of studies that call any of variants that are all alike better or worse, ``flips`` how
@@ -98,7 +98,7 @@ def family(people: int, folds: int, seeds: int, comparisons: int, *, studies: in
             compare_variants(
                 simulate(
                     world,
-                    people=people,
+                    subjects=subjects,
                     folds=folds,
                     seeds=seeds,
                     seed=2 * number + at,
@@ -118,20 +118,20 @@ def family(people: int, folds: int, seeds: int, comparisons: int, *, studies: in
             planted[0].verdict.startswith("better"),
         )
     shares = [round(float(share), 1) for share in 100 * held / studies]
-    design = {"people": people, "folds": folds, "seeds": seeds, "comparisons": comparisons}
+    design = {"subjects": subjects, "folds": folds, "seeds": seeds, "comparisons": comparisons}
     return design | dict(zip(("false", "flips", "seen"), shares, strict=True))
 
 
 def percentile_interval(study: ConfusionMatrices, *, resamples: int, seed: int) -> tuple[float, float]:
-    """The plain bootstrap's 95 %: people within folds, crossed with seeds, as many as there are."""
+    """The plain bootstrap's 95 %: subjects within folds, crossed with seeds, as many as there are."""
     rng = np.random.default_rng(seed)
     group = strata(study.folds)
-    people = np.empty((resamples, len(group)))
+    subjects = np.empty((resamples, len(group)))
     for stratum in range(group.max() + 1):
         size = int(np.count_nonzero(group == stratum))
-        people[:, group == stratum] = rng.multinomial(size, np.full(size, 1 / size), size=resamples)
+        subjects[:, group == stratum] = rng.multinomial(size, np.full(size, 1 / size), size=resamples)
     seeds = len(study.seeds)
     runs = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples) / seeds
-    scores = PooledF1.of(study.counts)(people, runs)
+    scores = PooledF1.of(study.counts)(subjects, runs)
     low, high = np.quantile(scores[:, 1] - scores[:, 0], [0.025, 0.975])
     return float(low), float(high)

@@ -25,7 +25,7 @@ PANDAS = (("pandas, cells as words and then as numbers", True, "≥ 5×"), ("pan
 #: Bytes of the own CSV, and of a quick look.
 LARGE, SMALL = 3_000_000_000, 100_000_000
 MAPPING = {
-    "subject": "person",
+    "subject": "subject",
     "label": "activity",
     "time": "t",
     "sensors": {"wrist.acc": {"columns": ["ax", "ay", "az"], "unit": "g"}},
@@ -99,9 +99,9 @@ def _milliseconds(path: Path) -> float:
 
 
 def _defective(scratch: Path) -> Path:
-    """Simulated people's records with the real file's defects, over and over until they are as many as its."""
+    """Simulated subjects' records with the real file's defects, over and over until they are as many as its."""
     # No cell of the real file is a word: it would cost pandas its guess at types, and us a second parse.
-    write_wisdm(scratch / "wisdm", people=4, defects=tuple(defect for defect in DEFECTS if defect != "word"))
+    write_wisdm(scratch / "wisdm", subjects=4, defects=tuple(defect for defect in DEFECTS if defect != "word"))
     path = scratch / "wisdm" / wisdm.FILE
     text = path.read_bytes()
     path.write_bytes(text * round(RECORDS / text.count(b";")))
@@ -109,7 +109,7 @@ def _defective(scratch: Path) -> Path:
 
 
 def _grown(path: Path, size: int) -> int:
-    """Write a long table of four people at 50 Hz until it has about ``size`` bytes."""
+    """Write a long table of four subjects at 50 Hz until it has about ``size`` bytes."""
     import pyarrow as pa
     from pyarrow import csv
 
@@ -120,8 +120,8 @@ def _grown(path: Path, size: int) -> int:
     with path.open("wb") as file:
         for number in range(1_000_000):
             times = (number * block + np.arange(block)) / 50
-            person = pa.array([f"person {4 * file.tell() // size}"]).take(pa.array(np.zeros(block, np.int8)))
-            table = pa.table({"person": person, "activity": labels, "t": times} | columns)
+            subject = pa.array([f"subject {4 * file.tell() // size}"]).take(pa.array(np.zeros(block, np.int8)))
+            table = pa.table({"subject": subject, "activity": labels, "t": times} | columns)
             csv.write_csv(table, file, csv.WriteOptions(include_header=number == 0, quoting_style="none"))
             if file.tell() >= size:
                 break

@@ -1,8 +1,8 @@
 """Scores and how sure they are.
 
-Small pure functions: ``tally`` turns predictions into confusion counts of every variant, seed and person, scores and
-intervals follow from those, and ``compare`` says what one variant gains over another. People are resampled, because
-people and not windows are what a model has never seen.
+Small pure functions: ``tally`` turns predictions into confusion counts of every variant, seed and subject, scores and
+intervals follow from those, and ``compare`` says what one variant gains over another. Subjects are resampled, because
+subjects and not windows are what a model has never seen.
 """
 
 from .calibration import Reliability, are_probabilities, compute_calibration, compute_reliability, confidence_sums
@@ -28,7 +28,7 @@ from .scores import (
 )
 from .sign_flips import SignFlips, flip_signs
 from .tally import ConfusionMatrices, count_confusion
-from .tries import ExpectedBest, expected_best
+from .trials import ExpectedBest, expected_best
 
 __all__ = [
     "ComparedVariants",

@@ -82,7 +82,7 @@ def compute_reliability(labels: ArrayLike, probabilities: ArrayLike, *, bins: in
 def confidence_sums(labels: ArrayLike, probabilities: ArrayLike, *, bins: int = 15) -> Floats:
     """Sum over the samples of each bin: how many, how many right, their confidence.
 
-    What ``reliability`` works on; those of several people or runs add up.
+    What ``reliability`` works on; those of several subjects or runs add up.
 
     Args:
         labels: (n,) true classes.

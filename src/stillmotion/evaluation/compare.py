@@ -17,7 +17,7 @@ from .scores import Absent, Floats, accuracy, balanced_accuracy, cohen_kappa, ma
 from .sign_flips import SignFlips, flip_families
 from .tally import ConfusionMatrices
 
-BETTER, WORSE, ALIKE, ALONE = "better", "worse", "not distinguishable", "one person: no verdict"
+BETTER, WORSE, ALIKE, ALONE = "better", "worse", "not distinguishable", "one subject: no verdict"
 #: Added to ``better`` and ``worse`` where each variant was trained once: it is these models that differ.
 ONE_RUN = " in one run"
 #: The reference when none is named and there is such a variant.
@@ -34,7 +34,7 @@ class VariantScore:
     accuracy: float
     balanced_accuracy: float
     kappa: float
-    people: int
+    subjects: int
     seeds: int
     notes: tuple[str, ...] = ()
 
@@ -46,15 +46,15 @@ class Comparison:
     Args:
         variant: its name.
         against: the reference.
-        difference: of macro-F1, pooled over people and averaged over seeds, with its interval.
+        difference: of macro-F1, pooled over subjects and averaged over seeds, with its interval.
         seeds: how many seeds both have.
-        folds: how many folds the people were tested in.
-        flips: sign-flip test over people; None for one person.
+        folds: how many folds the subjects were tested in.
+        flips: sign-flip test over subjects; None for one subject.
         p_adjusted: its p after the max-statistic correction, within the family.
         folds_t: corrected t over folds; None for fewer than two.
-        effect: the difference in standard deviations between people (of jackknife pseudo-values); None for one
-            person, or where nobody differs.
-        gaining: share of people whose own macro-F1 (over the classes they have) is higher, half of those equal.
+        effect: the difference in standard deviations between subjects (of jackknife pseudo-values); None for one
+            subject, or where nobody differs.
+        gaining: share of subjects whose own macro-F1 (over the classes they have) is higher, half of those equal.
         margin: of non-inferiority.
         not_inferior: whether the interval lies wholly above -margin; None without an interval.
         verdict: ``better``, ``worse`` (both also ``… in one run``), ``not distinguishable``, or that there is none.
@@ -113,13 +113,13 @@ def compare_variants(
 ) -> ComparedVariants:
     """Scores of every variant, and each of them against one.
 
-    The endpoint is macro-F1 from confusion counts pooled over test people, averaged over seeds, as a difference to
-    the reference on the people and seeds that both have. Its interval draws people within folds, crossed with seeds.
-    One seed says nothing of others, so the interval then draws whole folds, each of which is a training run.
+    The endpoint is macro-F1 from confusion counts pooled over test subjects, averaged over seeds, as a difference to
+    the reference on the subjects and seeds that both have. Its interval draws subjects within folds, crossed with
+    seeds. One seed says nothing of others, so the interval then draws whole folds, each of which is a training run.
 
     A variant is ``better`` or ``worse`` when the sign-flip test after the max-statistic correction rejects *and* the
     interval excludes 0, also at the level that the number of comparisons of the family asks (Bonferroni): the first
-    asks people, the second training runs too, without which an accident of one run that all people of a fold share
+    asks subjects, the second training runs too, without which an accident of one run that all subjects of a fold share
     would be called a gain. Otherwise it is ``not distinguishable``, which is no claim
     of equality; that is ``not_inferior``, from the lower end of the interval and a margin fixed beforehand. With one
     seed and one fold nothing can be said of other runs, and the verdict says ``in one run``.
@@ -129,7 +129,7 @@ def compare_variants(
         against: the reference; ``lm`` by default, or the first variant if there is none of that name.
         margin: a loss this small would not matter, as a share (0.01 is one point).
         level: of the intervals; 1 - level is the error rate of the family.
-        resamples: of people and seeds.
+        resamples: of subjects and seeds.
         flips: drawn patterns of the sign-flip test where there are too many to try all.
         seed: of resamples and patterns.
         absent: as in ``macro_f1``.
@@ -165,7 +165,7 @@ def compare_variants(
         except UserError as reason:
             notes.append(f"No ranks: {reason}")
     return ComparedVariants(
-        "macro-F1 from confusion counts pooled over test people, averaged over seeds",
+        "macro-F1 from confusion counts pooled over test subjects, averaged over seeds",
         reference if len(tally.variants) > 1 else None,
         tuple(one.variant for one in found if one.variant not in apart),
         tuple(standings),
@@ -198,18 +198,18 @@ class _Measured:
 def _standing(tally: ConfusionMatrices, name: str, asked: _Asked) -> VariantScore:
     own, notes = tally.basis(name)
     score = PooledF1.of(own.counts, absent=asked.absent)
-    people, seeds = len(own.people), len(own.seeds)
+    subjects, seeds = len(own.subjects), len(own.seeds)
     found = standard_error(score, strata(own.folds), seeds, resamples=asked.resamples, seed=asked.seed)
     pooled = own.counts[0].sum(1)  # (S, C, C)
     f1 = float(macro_f1(pooled, absent=asked.absent).mean())
     return VariantScore(
         name,
-        make_interval(f1, found, people=people, level=asked.level, bounds=(0.0, 1.0)),
+        make_interval(f1, found, subjects=subjects, level=asked.level, bounds=(0.0, 1.0)),
         float(weighted_f1(pooled).mean()),
         float(accuracy(pooled).mean()),
         float(balanced_accuracy(pooled).mean()),
         float(cohen_kappa(pooled).mean()),
-        people,
+        subjects,
         seeds,
         notes,
     )
@@ -218,17 +218,17 @@ def _standing(tally: ConfusionMatrices, name: str, asked: _Asked) -> VariantScor
 def _against(pair: ConfusionMatrices, notes: tuple[str, ...], asked: _Asked) -> _Measured:
     """All but the test, which is one of the whole family."""
     both = PooledF1.of(pair.counts, absent=asked.absent)
-    people, seeds, folds = len(pair.people), len(pair.seeds), len(set(pair.folds))
+    subjects, seeds, folds = len(pair.subjects), len(pair.seeds), len(set(pair.folds))
 
-    def difference(persons: Floats, runs: Floats) -> Floats:
-        scores = both(persons, runs)
+    def difference(subjects: Floats, runs: Floats) -> Floats:
+        scores = both(subjects, runs)
         return scores[:, :1] - scores[:, 1:]
 
-    value = float(difference(np.ones((1, people)), np.full((1, seeds), 1 / seeds))[0, 0])
+    value = float(difference(np.ones((1, subjects)), np.full((1, seeds), 1 / seeds))[0, 0])
     group, unit = draw_units(pair.folds, seeds)
     found = standard_error(difference, group, seeds, resamples=asked.resamples, seed=asked.seed, unit=unit)
-    sure = make_interval(value, found, people=people, level=asked.level)
-    between = float(np.sqrt(people) * _people_error(difference, pair))
+    sure = make_interval(value, found, subjects=subjects, level=asked.level)
+    between = float(np.sqrt(subjects) * _subjects_error(difference, pair))
     own = macro_f1(pair.counts, absent="skip").mean(1)  # (2, P)
     variant, reference = pair.variants
     comparison = Comparison(
@@ -240,7 +240,7 @@ def _against(pair: ConfusionMatrices, notes: tuple[str, ...], asked: _Asked) -> 
         None,
         None,
         _folds_t(pair),
-        value / between if people > 1 and between > 0 else None,
+        value / between if subjects > 1 and between > 0 else None,
         float(((own[0] > own[1]) + 0.5 * (own[0] == own[1])).mean()),
         asked.margin,
         None if sure.low is None else sure.low > -asked.margin,
@@ -250,8 +250,8 @@ def _against(pair: ConfusionMatrices, notes: tuple[str, ...], asked: _Asked) -> 
     return _Measured(comparison, pair, found)
 
 
-def _people_error(difference: Weighted, pair: ConfusionMatrices) -> float:
-    """Standard error of a difference from people alone (jackknife)."""
+def _subjects_error(difference: Weighted, pair: ConfusionMatrices) -> float:
+    """Standard error of a difference from subjects alone (jackknife)."""
     group, seeds = strata(pair.folds), len(pair.seeds)
     left = difference(leave_one_out(group), np.full((len(group), seeds), 1 / seeds))
     return float(np.sqrt(jackknife_variance(left, group)[0]))
@@ -269,9 +269,9 @@ def _folds_t(pair: ConfusionMatrices) -> CorrectedT | None:
 
 
 def _limits(one: Comparison, level: float) -> tuple[str, ...]:
-    said, subjects = [], one.difference.people
+    said, subjects = [], one.difference.subjects
     if subjects == 1:
-        said.append("One person: how far others would differ is unknown, so there is no interval and no test.")
+        said.append("One subject: how far others would differ is unknown, so there is no interval and no test.")
     if one.flips is not None and one.flips.smallest > 1 - level:
         said.append(
             f"A difference cannot be shown with {subjects} subjects: no p below {one.flips.smallest:.3g} exists, and "
@@ -287,7 +287,7 @@ def _limits(one: Comparison, level: float) -> tuple[str, ...]:
 def _judged(measured: Sequence[_Measured], apart: set[str], asked: _Asked) -> tuple[Comparison, ...]:
     """Flip the comparisons of more than one subject together, then find the words."""
     judged = {each.comparison.variant: each.comparison for each in measured}
-    tested = [each for each in measured if each.comparison.difference.people > 1]
+    tested = [each for each in measured if each.comparison.difference.subjects > 1]
     families = [
         [at for at, each in enumerate(tested) if (each.comparison.variant in apart) is other] for other in (False, True)
     ]
@@ -303,7 +303,7 @@ def _judged(measured: Sequence[_Measured], apart: set[str], asked: _Asked) -> tu
 
 
 def _worded(one: Comparison, moves: StandardError, family: int, level: float) -> Comparison:
-    """The verdict. People are asked by the flips, training runs by the interval, both about the whole family."""
+    """The verdict. Subjects are asked by the flips, training runs by the interval, both about the whole family."""
     apart = abs(one.difference.score)
     if one.p_adjusted is None or one.p_adjusted > 1 - level + 1e-12 or apart <= float(moves.reach(level).item()):
         return replace(one, verdict=ALIKE)

@@ -1,4 +1,4 @@
-"""Do folds agree? A t-test that knows how much their training people overlap."""
+"""Do folds agree? A t-test that knows how much their training subjects overlap."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class CorrectedT:
 def corrected_t_test(differences: ArrayLike, *, share: float) -> CorrectedT:
     """Test the mean difference over folds by the corrected resampled t-test (Nadeau & Bengio 2003).
 
-    t = mean / √((1/J + share) · variance) with J - 1 degrees of freedom. Folds share most of their training people,
+    t = mean / √((1/J + share) · variance) with J - 1 degrees of freedom. Folds share most of their training subjects,
     so that their differences vary less than independent ones would; ``share`` makes up for it.
 
     Args:
         differences: (J,) one a fold, each averaged over seeds.
-        share: test people over training people; 1 / (J - 1) in cross-validation.
+        share: test subjects over training subjects; 1 / (J - 1) in cross-validation.
 
     Returns:
         The mean difference, t and the two-sided p-value.
@@ -57,7 +57,7 @@ def corrected_t_test(differences: ArrayLike, *, share: float) -> CorrectedT:
 
 
 def fold_share(folds: Sequence[object]) -> float:
-    """Test people over the others, of a mean fold; predictions do not tell training people from validation people."""
+    """Test subjects over all others, of a mean fold: predictions do not tell training from validation subjects."""
     names, size = np.unique(np.asarray([str(fold) for fold in folds]), return_counts=True)
     mean = float(size.mean())
     return mean / (size.sum() - mean) if len(names) > 1 else float("inf")

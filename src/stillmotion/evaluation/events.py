@@ -79,7 +79,7 @@ def score_events(
     end, once per event; every other change is false.
 
     Args:
-        predictions: of continuous recordings; runs, people and recordings are kept apart.
+        predictions: of continuous recordings; runs, subjects and recordings are kept apart.
         overlap: above 0, at most 1.
         hop: seconds between two windows; by default the most frequent distance.
         tolerance: seconds that a change may come early; a hop by default.

@@ -36,7 +36,7 @@ def read_predictions(*paths: Path | str) -> tuple[Predictions, ...]:
     """Read all variants in these files, in the order met.
 
     A variant's name is that in its row's ``variant`` column, else the one the file was written with, else the file's
-    own. A variant may be spread over files (a file a run), but no person, fold and seed may come twice.
+    own. A variant may be spread over files (a file a run), but no subject, fold and seed may come twice.
 
     Args:
         paths: Parquet (``.parquet``) or CSV (``.csv``) files.
@@ -209,7 +209,7 @@ def _joined(parts: Sequence[tuple[Path, Predictions]]) -> Predictions:
         for run in _runs(part):
             if run in met:
                 raise UserError(
-                    f"{met[run]} and {path} both hold variant {part.variant!r}, person {run[0]}, fold {run[1]}, seed "
+                    f"{met[run]} and {path} both hold variant {part.variant!r}, subject {run[0]}, fold {run[1]}, seed "
                     f"{run[2]}; name variants apart by a column 'variant' or by the files' names."
                 )
         met |= dict.fromkeys(_runs(part), path)
@@ -243,7 +243,7 @@ def _joined(parts: Sequence[tuple[Path, Predictions]]) -> Predictions:
 
 
 def _runs(part: Predictions) -> set[tuple[str, str, int]]:
-    """Every person, fold and seed there is."""
+    """Every subject, fold and seed there is."""
     import pyarrow as pa
 
     table = pa.table({"subject": pa.array(part.subject, pa.string()), "fold": pa.array(part.fold, pa.string())})

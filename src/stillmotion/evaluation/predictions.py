@@ -1,4 +1,4 @@
-"""What a model said about windows of people it was tested on."""
+"""What a model said about windows of subjects it was tested on."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Predictions:
     Args:
         variant: what is compared: a method, a network.
         subject: (n,) whose window it is.
-        fold: (n,) the fold that tested it; people of one fold share a model.
+        fold: (n,) the fold that tested it; subjects of one fold share a model.
         seed: (n,) of the training run.
         y: (n,) true class, 0 to C - 1.
         prediction: (n,) class that was said.

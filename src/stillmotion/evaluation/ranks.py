@@ -14,7 +14,7 @@ from .resampling import PooledF1, draw_units
 from .scores import Absent, Floats
 from .tally import ConfusionMatrices
 
-#: A critical-difference diagram of fewer says nothing: Friedman's test needs repetitions that share no person.
+#: A critical-difference diagram of fewer says nothing: Friedman's test needs repetitions that share no subject.
 LEAST_SETS = 5
 #: So many differences of resamples fill 1 GB.
 MOST_DIFFERENCES = 1 << 27
@@ -22,7 +22,7 @@ MOST_DIFFERENCES = 1 << 27
 
 @dataclass(frozen=True)
 class Rank:
-    """A variant's place, 1 the best, and the best and worst place that it may have; None for one person."""
+    """A variant's place, 1 the best, and the best and worst place that it may have; None for one subject."""
 
     variant: str
     rank: float
@@ -41,9 +41,9 @@ def rank_variants(
     places of resamples themselves vary too little.
 
     Args:
-        tally: variants that were all tested on the same people and seeds (``Tally.basis``).
+        tally: variants that were all tested on the same subjects and seeds (``Tally.basis``).
         level: how often the range of one variant is to hold its true place.
-        resamples: how many times people (or folds) and seeds are drawn, crossed.
+        resamples: how many times subjects (or folds) and seeds are drawn, crossed.
         seed: of the draws.
         absent: as in ``macro_f1``.
 
@@ -63,19 +63,19 @@ def rank_variants(
     """
     require_level(level)
     score = PooledF1.of(tally.counts, absent=absent)
-    people, seeds, many = len(tally.people), len(tally.seeds), len(tally.variants)
+    subjects, seeds, many = len(tally.subjects), len(tally.seeds), len(tally.variants)
 
-    def differences(persons: Floats, runs: Floats) -> Floats:
-        scores = score(persons, runs)
+    def differences(subjects: Floats, runs: Floats) -> Floats:
+        scores = score(subjects, runs)
         return (scores[:, :, None] - scores[:, None, :]).reshape(len(scores), -1)
 
-    whole = score(np.ones((1, people)), np.full((1, seeds), 1 / seeds))[0]
+    whole = score(np.ones((1, subjects)), np.full((1, seeds), 1 / seeds))[0]
     place = _places(whole)
-    if people == 1 or many == 1:
+    if subjects == 1 or many == 1:
         return tuple(Rank(name, float(place[at]), None, None) for at, name in enumerate(tally.variants))
     group, unit = draw_units(tally.folds, seeds)
-    if many**2 * max(resamples, people) > MOST_DIFFERENCES:
-        raise UserError(f"{many} variants make too many differences between {people:,} people; rank fewer.")
+    if many**2 * max(resamples, subjects) > MOST_DIFFERENCES:
+        raise UserError(f"{many} variants make too many differences between {subjects:,} subjects; rank fewer.")
     found = standard_error(differences, group, seeds, resamples=resamples, seed=seed, unit=unit)
     reach = found.reach(1 - (1 - level) / (many - 1)).reshape(many, many)
     ahead = whole[:, None] - whole[None, :] > reach  # [a, b]: a is clearly better than b
@@ -109,7 +109,7 @@ def critical_difference(
     *,
     variants: Sequence[str],
     datasets: Sequence[str],
-    same_people: Sequence[Sequence[str]] = (),
+    same_subjects: Sequence[Sequence[str]] = (),
     level: float = 0.95,
 ) -> CriticalDifference:
     """Compare variants over data sets by Friedman's test and Nemenyi's distance (Demšar 2006).
@@ -118,7 +118,7 @@ def critical_difference(
         scores: (data sets, variants), higher is better.
         variants: names of the columns.
         datasets: names of the rows.
-        same_people: data sets recorded from the same people (``same_people_as`` on their cards), which never
+        same_subjects: data sets recorded from the same subjects (``same_subjects_as`` on their cards), which never
             confirm each other: they enter as one, with the mean of their ranks.
         level: 1 - the error rate of the whole set of pairs.
 
@@ -145,7 +145,7 @@ def critical_difference(
             f"Scores are {table.shape}; {len(datasets)} data sets and {len(variants)} variants were named, two or more "
             "variants are needed, and every score."
         )
-    groups = _independent(datasets, same_people)
+    groups = _independent(datasets, same_subjects)
     sets, many = int(groups.max()) + 1, len(variants)
     if sets < LEAST_SETS:
         raise UserError(
@@ -178,11 +178,11 @@ def _places(scores: Floats) -> Floats:
 
 
 def _independent(
-    datasets: Sequence[str], same_people: Sequence[Sequence[str]]
+    datasets: Sequence[str], same_subjects: Sequence[Sequence[str]]
 ) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """(data sets,) number of the group of each; groups share no people."""
+    """(data sets,) number of the group of each; groups share no subjects."""
     group = np.arange(len(datasets))
-    for shared in same_people:
+    for shared in same_subjects:
         rows = [at for at, name in enumerate(datasets) if name in shared]
         if rows:
             group[np.isin(group, group[rows])] = group[rows].min()

@@ -1,4 +1,4 @@
-"""Weights of resampled people and seeds, and the pooled score under them.
+"""Weights of resampled subjects and seeds, and the pooled score under them.
 
 A resample is a row of weights. Macro-F1 needs only the hits, the true and the predicted count of each class, so one
 matrix product of weights with these pools all resamples, variants and seeds at once.
@@ -20,12 +20,12 @@ BLOCK = 1 << 22
 
 @dataclass(frozen=True, eq=False)
 class PooledF1:
-    """Macro-F1 of counts pooled over weighted people, averaged over weighted seeds.
+    """Macro-F1 of counts pooled over weighted subjects, averaged over weighted seeds.
 
     Args:
-        pieces: (V, S, P, 3, C) hits, true and predicted counts of variants, seeds, people and classes.
+        pieces: (V, S, P, 3, C) hits, true and predicted counts of variants, seeds, subjects and classes.
         absent: as in ``macro_f1``, for classes that nobody has. A class that some have, but nobody drawn, is left
-            out of that resample's mean: counting it 0 would make every resample with few people look bad.
+            out of that resample's mean: counting it 0 would make every resample with few subjects look bad.
     """
 
     pieces: Floats
@@ -36,15 +36,15 @@ class PooledF1:
         """From confusion counts (V, S, P, C, C)."""
         return PooledF1(pieces(counts), absent)
 
-    def __call__(self, people: Floats, seeds: Floats) -> Floats:
-        """Scores (R, V) under weights of people (R, P) and of seeds (R, S) whose rows sum to 1."""
-        variants, runs, persons, _, classes = self.pieces.shape
-        flat = np.moveaxis(self.pieces, 2, 0).reshape(persons, -1)  # (P, V·S·3·C)
-        scores = np.empty((len(people), variants))
+    def __call__(self, subjects: Floats, seeds: Floats) -> Floats:
+        """Scores (R, V) under weights of subjects (R, P) and of seeds (R, S) whose rows sum to 1."""
+        variants, runs, subjects, _, classes = self.pieces.shape
+        flat = np.moveaxis(self.pieces, 2, 0).reshape(subjects, -1)  # (P, V·S·3·C)
+        scores = np.empty((len(subjects), variants))
         step = max(1, BLOCK // flat.shape[1])
-        for start in range(0, len(people), step):
+        for start in range(0, len(subjects), step):
             block = slice(start, start + step)
-            pooled = (people[block] @ flat).reshape(-1, variants, runs, 3, classes)
+            pooled = (subjects[block] @ flat).reshape(-1, variants, runs, 3, classes)
             scores[block] = np.einsum("rvs,rs->rv", self.macro(pooled), seeds[block])
         return scores
 
@@ -66,9 +66,9 @@ def pieces(counts: ArrayLike) -> Floats:
 
 
 def strata(folds: Sequence[object]) -> NDArray[np.int64]:
-    """Which people are drawn among each other: those of one fold, who share a model.
+    """Which subjects are drawn among each other: those of one fold, who share a model.
 
-    A fold of one person has nobody to be exchanged with, so all such folds (under ``loso`` everybody) are one
+    A fold of one subject has nobody to be exchanged with, so all such folds (under ``loso`` everybody) are one
     stratum; one that is left alone even so joins the smallest other.
     """
     _, group = np.unique(np.asarray([str(fold) for fold in folds]), return_inverse=True)
@@ -83,10 +83,10 @@ def strata(folds: Sequence[object]) -> NDArray[np.int64]:
 
 
 def draw_units(folds: Sequence[object], seeds: int) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
-    """What an interval of a difference draws: the stratum of each unit, and each person's unit (None: himself).
+    """What an interval of a difference draws: the stratum of each unit, and each subject's unit (None: himself).
 
-    People within folds; with one seed whole folds, where folds hold several people: each fold is then one training
-    run, whose accidents all of its people share, and only other folds tell how large those are.
+    Subjects within folds; with one seed whole folds, where folds hold several subjects: each fold is then one training
+    run, whose accidents all of its subjects share, and only other folds tell how large those are.
     """
     names, fold = np.unique(np.array([str(fold) for fold in folds]), return_inverse=True)
     if seeds > 1 or len(names) in (1, len(fold)):
@@ -98,7 +98,7 @@ def draw(group: NDArray[np.int64], resamples: int, rng: np.random.Generator) -> 
     """Weights (resamples, n): each stratum of m draws m - 1 of its members, each weighing m / (m - 1).
 
     Drawing m, as the plain bootstrap does, makes a variance too small by (m - 1) / m, a third for folds of three
-    people; this one is right for a mean (Rao & Wu 1988). A stratum of one keeps its weight 1.
+    subjects; this one is right for a mean (Rao & Wu 1988). A stratum of one keeps its weight 1.
     """
     weights = np.ones((resamples, len(group)))
     for stratum in range(group.max() + 1):

@@ -1,4 +1,4 @@
-"""Scores as rows of a table: a row a person, a row a class."""
+"""Scores as rows of a table: a row a subject, a row a class."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ Row = dict[str, str | int | float]
 
 
 def rows_by_subject(tally: ConfusionMatrices) -> list[Row]:
-    """Score each variant on each person, averaged over the seeds that tested them.
+    """Score each variant on each subject, averaged over the seeds that tested them.
 
-    A person may lack classes: his macro-F1 is over those that he has (``absent="skip"``), so it is not comparable
+    A subject may lack classes: his macro-F1 is over those that he has (``absent="skip"``), so it is not comparable
     with a pooled one, and with one window of a class it is mostly luck.
 
     Args:
         tally: counts.
 
     Returns:
-        A row for every variant and person.
+        A row for every variant and subject.
 
     Example:
-        >>> from stillmotion.evaluation import Predictions, rows_by_person, tally
+        >>> from stillmotion.evaluation import Predictions, rows_by_subject, tally
         >>> predictions = Predictions.of(
         ...     "lm", subject=["ann", "ann", "bob", "bob"], fold=0, seed=0, y=[0, 1, 0, 1], prediction=[0, 1, 1, 1]
         ... )
-        >>> [(row["subject"], row["accuracy"]) for row in rows_by_person(tally([predictions]))]
+        >>> [(row["subject"], row["accuracy"]) for row in rows_by_subject(tally([predictions]))]
         [('ann', 1.0), ('bob', 0.5)]
     """
     rows: list[Row] = []
@@ -48,7 +48,7 @@ def rows_by_subject(tally: ConfusionMatrices) -> list[Row]:
             rows.append(
                 {
                     "variant": variant,
-                    "subject": tally.people[p],
+                    "subject": tally.subjects[p],
                     "fold": tally.folds[p],
                     "windows": round(float(tables.sum((-2, -1)).mean())),
                     "macro_f1": float(macro_f1(tables, absent="skip").mean()),
@@ -62,7 +62,7 @@ def rows_by_subject(tally: ConfusionMatrices) -> list[Row]:
 
 
 def rows_by_class(tally: ConfusionMatrices) -> list[Row]:
-    """Score each variant on each class, pooled over people, averaged over seeds: precision, recall and F1.
+    """Score each variant on each class, pooled over subjects, averaged over seeds: precision, recall and F1.
 
     A class that nobody has stands with 0 windows and scores of 0.
 
@@ -94,7 +94,7 @@ def rows_by_class(tally: ConfusionMatrices) -> list[Row]:
                     "variant": variant,
                     "class": name,
                     "windows": round(float(pooled[:, c].sum(-1).mean())),
-                    "people": int(np.count_nonzero(np.any(own.counts[0, :, :, c] > 0, axis=(0, 2)))),
+                    "subjects": int(np.count_nonzero(np.any(own.counts[0, :, :, c] > 0, axis=(0, 2)))),
                     "precision": precision,
                     "recall": recall,
                     "f1": f1,

@@ -1,7 +1,7 @@
 """Scores from confusion counts.
 
 Every function takes counts (…, C, C), true class by predicted class, and works along the last two axes, so tables of
-many people, seeds or resamples are scored in one call. A quotient without anything below the line is 0.
+many subjects, seeds or resamples are scored in one call. A quotient without anything below the line is 0.
 """
 
 from __future__ import annotations

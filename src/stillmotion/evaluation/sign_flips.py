@@ -15,7 +15,7 @@ from .scores import Absent, Floats
 from .tally import ConfusionMatrices
 
 #: Up to so many subjects every pattern of flips is tried: 32,768, since a pattern and its opposite give one size.
-EXACT_PEOPLE = 16
+EXACT_SUBJECTS = 16
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class SignFlips:
         p: two-sided.
         exact: whether every pattern was tried.
         flips: how many patterns were.
-        smallest: the smallest p that this number of people (and of flips) allows.
+        smallest: the smallest p that this number of subjects (and of flips) allows.
     """
 
     difference: float
@@ -40,27 +40,27 @@ class SignFlips:
 def flip_signs(
     variant: ArrayLike, reference: ArrayLike, *, flips: int = 10_000, seed: int = 0, absent: Absent = "zero"
 ) -> SignFlips:
-    """Two-sided permutation test of a difference in pooled macro-F1, by people.
+    """Two-sided permutation test of a difference in pooled macro-F1, by subjects.
 
-    What is flipped: for each person on his own, whether the variant's and the reference's confusion counts are
-    swapped, those of all seeds together. Each time the counts are pooled over people anew, macro-F1 computed for
+    What is flipped: for each subject on his own, whether the variant's and the reference's confusion counts are
+    swapped, those of all seeds together. Each time the counts are pooled over subjects anew, macro-F1 computed for
     every seed and averaged over seeds, and the difference taken. p is the share of patterns whose difference is at
     least as far from 0 as the observed one; with drawn patterns (b + 1) / (flips + 1).
 
-    It is valid when, were there no difference, a person's two tables could have come the other way round whatever
-    the others' did. People in one fold share a model, so this holds for these trained models on new people, and only
-    roughly for the methods that trained them; ``corrected_t`` beside it asks whether folds agree.
+    It is valid when, were there no difference, a subject's two tables could have come the other way round whatever
+    the others' did. Subjects in one fold share a model, so this holds for these trained models on new subjects, and
+    only roughly for the methods that trained them; ``corrected_t`` beside it asks whether folds agree.
 
     Args:
-        variant: (S, P, C, C) counts of seeds and people.
-        reference: the same seeds and people.
-        flips: patterns to draw when there are more than ``EXACT_PEOPLE`` people.
+        variant: (S, P, C, C) counts of seeds and subjects.
+        reference: the same seeds and subjects.
+        flips: patterns to draw when there are more than ``EXACT_SUBJECTS`` subjects.
         seed: of the draws.
         absent: as in ``macro_f1``.
     """
     pair = np.stack([np.asarray(variant, np.float64), np.asarray(reference, np.float64)])
     if pair.ndim != 5:
-        raise UserError(f"Sign flips need (seeds, people, classes, classes) counts, not {pair.shape[1:]}.")
+        raise UserError(f"Sign flips need (seeds, subjects, classes, classes) counts, not {pair.shape[1:]}.")
     subjects = pair.shape[2]
     differences = _differences([(PooledF1.of(pair, absent=absent), np.arange(subjects))], subjects, flips, seed)
     return _tested(differences[:, 0], subjects, subjects, flips)
@@ -78,27 +78,27 @@ def flip_families(
     Args:
         pairs: a variant and the reference each, on the subjects and seeds that both have; two subjects or more.
         families: numbers of the pairs that share an error rate; each pair is in one.
-        flips: patterns to draw when there are more than ``EXACT_PEOPLE`` subjects in all pairs together.
+        flips: patterns to draw when there are more than ``EXACT_SUBJECTS`` subjects in all pairs together.
         seed: of the draws.
         absent: as in ``macro_f1``.
     """
-    names = sorted({name for pair in pairs for name in pair.people})
+    names = sorted({name for pair in pairs for name in pair.subjects})
     place = {name: at for at, name in enumerate(names)}
     scores = [
-        (PooledF1.of(pair.counts, absent=absent), np.array([place[name] for name in pair.people])) for pair in pairs
+        (PooledF1.of(pair.counts, absent=absent), np.array([place[name] for name in pair.subjects])) for pair in pairs
     ]
     differences = _differences(scores, len(names), flips, seed)
     adjusted = np.ones(len(pairs))
     for family in families:
         if family:
             adjusted[list(family)] = max_statistic(differences[:, list(family)])
-    tests = [_tested(differences[:, at], len(pair.people), len(names), flips) for at, pair in enumerate(pairs)]
+    tests = [_tested(differences[:, at], len(pair.subjects), len(names), flips) for at, pair in enumerate(pairs)]
     return tuple(tests), adjusted
 
 
 def _tested(differences: Floats, own: int, subjects: int, flips: int) -> SignFlips:
     """One comparison's test from its differences; ``own`` of the subjects flipped are in it."""
-    exact, allowed = subjects <= EXACT_PEOPLE, 2.0 ** (1 - own)
+    exact, allowed = subjects <= EXACT_SUBJECTS, 2.0 ** (1 - own)
     total = len(differences) if exact else flips
     p = float(max_statistic(differences[:, None])[0])
     return SignFlips(float(differences[0]), p, exact, total, allowed if exact else max(allowed, 1 / (total + 1)))
@@ -109,17 +109,17 @@ def _differences(scores: Sequence[tuple[PooledF1, NDArray[np.int64]]], subjects:
     if flips < 1:
         raise UserError(f"Sign flips need at least one pattern, not {flips}.")
     step = max(1, BLOCK // max(subjects, *(score.pieces[0, :, 0].size for score, _ in scores)))
-    blocks = _every_pattern(subjects, step) if subjects <= EXACT_PEOPLE else _patterns(subjects, flips, seed, step)
+    blocks = _every_pattern(subjects, step) if subjects <= EXACT_SUBJECTS else _patterns(subjects, flips, seed, step)
     return np.concatenate(
         [np.stack([_difference(score, swapped[:, own]) for score, own in scores], axis=1) for swapped in blocks]
     )
 
 
 def _difference(score: PooledF1, swapped: Floats) -> Floats:
-    """(R,) differences when people are swapped where ``swapped`` (R, P) is 1."""
+    """(R,) differences when subjects are swapped where ``swapped`` (R, P) is 1."""
     variant, reference = score.pieces  # (S, P, 3, C) each
-    people = variant.shape[1]
-    step = np.moveaxis(reference - variant, 1, 0).reshape(people, -1)
+    subjects = variant.shape[1]
+    step = np.moveaxis(reference - variant, 1, 0).reshape(subjects, -1)
     first = variant.sum(1) + (swapped @ step).reshape(-1, *variant.sum(1).shape)
     second = (variant + reference).sum(1) - first
     return np.asarray((score.macro(first) - score.macro(second)).mean(-1))

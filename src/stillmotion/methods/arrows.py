@@ -67,7 +67,7 @@ def trace_terms(
         side: {name: np.zeros((WINDOWS, *shape), np.float32) for name, shape in shapes.items()}
         for side, shapes in taps.items()
     }
-    values["beside"] = method.draw_extras(student, teacher, 0)
+    values["beside"] = method.init_aux_params(student, teacher, 0)
     learners = ("student", "teacher") if method.trains_teacher else ("student",)
 
     def terms(given: Any, scales: Any) -> Any:

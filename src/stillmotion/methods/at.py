@@ -17,14 +17,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from .losses import cross_entropy
-from .method import Array, Batch, Extras, Method, Range, Shapes, Taps, Terms
+from .method import Array, AuxParamArrays, Batch, Method, Range, Shapes, Taps, Terms
 from .stages import is_stage, paired, require_time_steps, stage_pairs, to_sequence
 
 #: Added to a sum of squares before its root is taken.
 LEAST = 1e-12
 
 
-def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps, aux_params: Taps) -> Terms:
     r"""L = L_stud + w · Σ_pairs ‖Q_S/‖Q_S‖ − Q_T/‖Q_T‖‖, Q(t) = mean over features and sensors of f(t)², a mean over B.
 
     ``square`` 1 takes the mean over moments of the squared difference instead of the norm, as published code does.
@@ -37,8 +37,8 @@ def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras:
             continue
         squared = (_unit(ours[..., 0]) - _unit(target[..., 0])) ** 2
         norm = jnp.sqrt(jnp.sum(squared, -1) + LEAST)
-        apart += jnp.mean(jnp.where(numbers["square"] > 0, jnp.mean(squared, -1), norm))
-    return {"cross_entropy": cross_entropy(batch, student["logits"]), "maps": numbers["weight"] * apart}
+        apart += jnp.mean(jnp.where(hyperparameters["square"] > 0, jnp.mean(squared, -1), norm))
+    return {"cross_entropy": cross_entropy(batch, student["logits"]), "maps": hyperparameters["weight"] * apart}
 
 
 def maps(taps: Taps) -> dict[str, Array]:
@@ -58,7 +58,7 @@ def _unit(x: Array) -> Array:
     return x / jnp.sqrt(jnp.sum(x**2, -1, keepdims=True) + LEAST)
 
 
-def _check(student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator) -> Extras:
+def _check(student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator) -> AuxParamArrays:
     require_time_steps(student, teacher, method="at")
     return {}
 
@@ -72,7 +72,7 @@ AT = Method(
     student_taps=("logits", "stage*"),
     teacher_taps=("logits", "stage*"),
     terms={"cross_entropy": "cross-entropy", "maps": "distance of normalised energies"},
-    numbers={"weight": Range(1.0, 0.03, 30.0, log=True), "square": Range(0.0, 0.0, 0.0)},
-    extras=_check,
+    hyperparameters={"weight": Range(1.0, 0.03, 30.0, log=True), "square": Range(0.0, 0.0, 0.0)},
+    aux_params=_check,
     view=maps,
 )

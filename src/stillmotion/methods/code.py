@@ -79,7 +79,7 @@ class _Walk:
     def _thing(self, value: Any) -> Any:
         if isinstance(value, Method):
             kept = {part.name: getattr(value, part.name) for part in fields(value) if part.name not in WORDS}
-            kept["numbers"] = {name: number.default for name, number in value.numbers.items()}
+            kept["hyperparameters"] = {name: number.default for name, number in value.hyperparameters.items()}
             return ["method", self.value(kept), *([] if type(value) is Method else [self.value(type(value))])]
         if isinstance(value, functools.partial):
             return ["partial", self.value(value.func), self.value(value.args), self.value(value.keywords)]

@@ -24,30 +24,35 @@ from ..limits import TEMPERATURE
 from .classes import NEVER, own_class
 from .embeddings import flat, unit
 from .losses import cross_entropy
-from .method import Batch, Extras, Method, Range, Shapes, Taps, Terms
+from .method import AuxParamArrays, Batch, Method, Range, Shapes, Taps, Terms
 from .projectors import apply_projector, init_projector
 
 #: Features in which embeddings are compared, as published.
 WIDTH = 128
 
 
-def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps, aux_params: Taps) -> Terms:
     r"""L = L_stud + w · mean_i(−log e^{s_i·t_i/τ} / Σ_j e^{s_i·t_j/τ} − log e^{s_i·t_i/τ} / Σ_j e^{s_j·t_i/τ}).
 
     s and t are the embeddings of student and teacher, each through a trained projector to 128 features and brought to
     length 1; j runs over i itself and the windows of the batch that are of other classes; with few classes a batch
     holds enough of them.
     """
-    mine = unit(apply_projector(student["embedding"], extras, "student"))
-    theirs = unit(apply_projector(teacher["embedding"], extras, "teacher"))
+    mine = unit(apply_projector(student["embedding"], aux_params, "student"))
+    theirs = unit(apply_projector(teacher["embedding"], aux_params, "teacher"))
     own = own_class(batch)
     same = own @ own.T - jnp.eye(own.shape[0]) > 0.5
-    alike = jnp.where(same, NEVER, mine @ theirs.T / numbers["temperature"])
+    alike = jnp.where(same, NEVER, mine @ theirs.T / hyperparameters["temperature"])
     told = jnp.diagonal(jax.nn.log_softmax(alike, axis=1)) + jnp.diagonal(jax.nn.log_softmax(alike, axis=0))
-    return {"cross_entropy": cross_entropy(batch, student["logits"]), "contrast": -numbers["weight"] * jnp.mean(told)}
+    return {
+        "cross_entropy": cross_entropy(batch, student["logits"]),
+        "contrast": -hyperparameters["weight"] * jnp.mean(told),
+    }
 
 
-def _extras(student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator) -> Extras:
+def _init_aux_params(
+    student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator
+) -> AuxParamArrays:
     return {
         **init_projector("student", student["embedding"][0], WIDTH, rng),
         **init_projector("teacher", teacher["embedding"][0], WIDTH, rng),
@@ -64,10 +69,10 @@ CRD = Method(
     student_taps=("logits", "embedding"),
     teacher_taps=("logits", "embedding"),
     terms={"cross_entropy": "cross-entropy", "contrast": "contrastive"},
-    numbers={
+    hyperparameters={
         "temperature": Range(0.1, 0.05, 0.2, log=True, limits=TEMPERATURE),
         "weight": Range(0.8, 0.1, 3.0, log=True),
     },
-    extras=_extras,
+    aux_params=_init_aux_params,
     view=flat,
 )

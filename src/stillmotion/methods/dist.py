@@ -19,18 +19,18 @@ from .method import Array, Batch, Method, Range, Taps, Terms
 LEAST = 1e-12
 
 
-def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps, aux_params: Taps) -> Terms:
     r"""L = L_stud + τ² · (b · mean_windows(1 − ρ over classes) + g · mean_classes(1 − ρ over the batch)).
 
     ρ is Pearson's correlation of the probabilities softened at τ. The second term wants batches of 64 and more, and
     classes that are there.
     """
-    tau = numbers["temperature"]
+    tau = hyperparameters["temperature"]
     mine, theirs = (jax.nn.softmax(each["logits"] / tau) for each in (student, teacher))
     return {
         "cross_entropy": cross_entropy(batch, student["logits"]),
-        "between_classes": numbers["b"] * tau**2 * jnp.mean(1 - correlation(mine, theirs)),
-        "within_classes": numbers["g"] * tau**2 * jnp.mean(1 - correlation(mine.T, theirs.T)),
+        "between_classes": hyperparameters["b"] * tau**2 * jnp.mean(1 - correlation(mine, theirs)),
+        "within_classes": hyperparameters["g"] * tau**2 * jnp.mean(1 - correlation(mine.T, theirs.T)),
     }
 
 
@@ -53,7 +53,7 @@ DIST = Method(
         "between_classes": "correlation over classes",
         "within_classes": "correlation over windows",
     },
-    numbers={
+    hyperparameters={
         "temperature": Range(1.0, 1.0, 4.0, log=True, limits=TEMPERATURE),
         "b": Range(1.0, 0.5, 4.0, log=True),
         "g": Range(1.0, 0.5, 4.0, log=True),

@@ -21,25 +21,25 @@ from .losses import cross_entropy
 from .method import Batch, Method, Range, Taps, Terms
 
 
-def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps, aux_params: Taps) -> Terms:
     r"""L = L_stud + r · τ² · (a · TCKD + b · NCKD), softened at temperature τ.
 
     TCKD = KL between (p_t, 1 − p_t) of teacher and student, t the window's class; NCKD = Σ_{i≠t} p̂ᵀ_i log(p̂ᵀ_i / p̂ˢ_i)
     with p̂ the softmax over the classes other than t. r rises from 0 to 1 over the first ``warmup`` of the run. With
     two classes NCKD is 0.
     """
-    tau, own = numbers["temperature"], own_class(batch)
+    tau, own = hyperparameters["temperature"], own_class(batch)
     mine, theirs = student["logits"] / tau, teacher["logits"] / tau
     two, two_taught = log_own_and_rest(mine, own), log_own_and_rest(theirs, own)
     others, others_taught = log_others(mine, own), log_others(theirs, own)
     target = jnp.mean(jnp.sum(jnp.exp(two_taught) * (two_taught - two), -1))
     apart = jnp.where(own > 0, 0.0, others_taught - others)
     rest = jnp.mean(jnp.sum(jnp.exp(others_taught) * apart, -1))
-    factor = warmed(batch, numbers["warmup"]) * tau**2
+    factor = warmed(batch, hyperparameters["warmup"]) * tau**2
     return {
         "cross_entropy": cross_entropy(batch, student["logits"]),
-        "target_class": factor * numbers["a"] * target,
-        "other_classes": factor * numbers["b"] * rest,
+        "target_class": factor * hyperparameters["a"] * target,
+        "other_classes": factor * hyperparameters["b"] * rest,
     }
 
 
@@ -56,7 +56,7 @@ DKD = Method(
         "other_classes": "KL among other classes",
     },
     # Published b is 1–8 for 100 and more classes; few classes leave less to say about the others.
-    numbers={
+    hyperparameters={
         "temperature": Range(4.0, 1.0, 8.0, log=True, limits=TEMPERATURE),
         "a": Range(1.0, 1.0, 1.0),
         "b": Range(1.5, 0.5, 4.0, log=True),

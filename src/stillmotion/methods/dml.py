@@ -15,7 +15,7 @@ from .losses import cross_entropy, kl_divergence
 from .method import Batch, Method, Range, Taps, Terms
 
 
-def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps, aux_params: Taps) -> Terms:
     r"""L = L_stud + L_teach + s · τ² · KL(p_T ‖ p_S) + t · τ² · KL(p_S ‖ p_T), targets without gradient.
 
     The first divergence moves the student, the second the teacher; published: s = t = 1 and τ = 1, both from scratch.
@@ -23,18 +23,18 @@ def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras:
     return {
         "cross_entropy": cross_entropy(batch, student["logits"]),
         "teacher_cross_entropy": cross_entropy(batch, teacher["logits"]),
-        **exchange(student, teacher, numbers),
+        **exchange(student, teacher, hyperparameters),
     }
 
 
-def exchange(student: Taps, teacher: Taps, numbers: Taps) -> Terms:
+def exchange(student: Taps, teacher: Taps, hyperparameters: Taps) -> Terms:
     """What two networks tell each other by their answers."""
-    tau, mine, theirs = numbers["temperature"], student["logits"], teacher["logits"]
+    tau, mine, theirs = hyperparameters["temperature"], student["logits"], teacher["logits"]
     to_student = kl_divergence(jax.lax.stop_gradient(theirs), mine, tau)
     to_teacher = kl_divergence(jax.lax.stop_gradient(mine), theirs, tau)
     return {
-        "to_student": numbers["to_student"] * tau**2 * to_student,
-        "to_teacher": numbers["to_teacher"] * tau**2 * to_teacher,
+        "to_student": hyperparameters["to_student"] * tau**2 * to_student,
+        "to_teacher": hyperparameters["to_teacher"] * tau**2 * to_teacher,
     }
 
 
@@ -51,7 +51,7 @@ DML = Method(
         "to_student": "KL of probabilities",
         "to_teacher": "KL of probabilities",
     },
-    numbers={
+    hyperparameters={
         "temperature": Range(1.0, 1.0, 1.0, limits=TEMPERATURE),
         "to_student": Range(1.0, 0.1, 10.0, log=True),
         "to_teacher": Range(1.0, 0.0, 1.0),

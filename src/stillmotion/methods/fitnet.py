@@ -15,26 +15,28 @@ import jax.numpy as jnp
 import numpy as np
 
 from .losses import cross_entropy
-from .method import Batch, Extras, Method, Range, Shapes, Taps, Terms
+from .method import AuxParamArrays, Batch, Method, Range, Shapes, Taps, Terms
 from .projectors import apply_projector, init_projector
 from .stages import list_stages, middle, paired
 
 
-def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps, aux_params: Taps) -> Terms:
     r"""L = L_stud + w · ‖r(f_S) − f_T‖², f the middle stage of each, r a trained projector to the teacher's width.
 
     The square is a mean over moments and features, so that w means the same for narrow and wide teachers; time is
     averaged to the shorter of the two.
     """
     (mine,), (theirs,) = list_stages(student), list_stages(teacher)
-    ours, target = paired(apply_projector(student[mine], extras, "hint"), teacher[theirs])
+    ours, target = paired(apply_projector(student[mine], aux_params, "hint"), teacher[theirs])
     return {
         "cross_entropy": cross_entropy(batch, student["logits"]),
-        "hint": numbers["weight"] * jnp.mean((ours - target) ** 2),
+        "hint": hyperparameters["weight"] * jnp.mean((ours - target) ** 2),
     }
 
 
-def _extras(student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator) -> Extras:
+def _init_aux_params(
+    student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator
+) -> AuxParamArrays:
     (mine,), (theirs,) = list_stages(student), list_stages(teacher)
     return init_projector("hint", student[mine][-1], teacher[theirs][-1], rng)
 
@@ -48,7 +50,7 @@ FITNET = Method(
     student_taps=("logits", "stage*"),
     teacher_taps=("logits", "stage*"),
     terms={"cross_entropy": "cross-entropy", "hint": "squared difference"},
-    numbers={"weight": Range(1.0, 0.01, 100.0, log=True)},
-    extras=_extras,
+    hyperparameters={"weight": Range(1.0, 0.01, 100.0, log=True)},
+    aux_params=_init_aux_params,
     view=middle,
 )

@@ -36,7 +36,7 @@ from .classes import warmed
 from .dml import exchange
 from .losses import cross_entropy, kl_divergence
 from .ls_kd import standardise
-from .method import Array, Batch, Extras, Method, Range, Shapes, Taps, Terms
+from .method import Array, AuxParamArrays, Batch, Method, Range, Shapes, Taps, Terms
 from .projectors import apply_projector, init_projector
 from .stages import averaged, list_stages
 
@@ -45,7 +45,7 @@ WIDTH = 64
 SIDES = ("student", "teacher")
 
 
-def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps, aux_params: Taps) -> Terms:
     r"""L = L_stud + L_teach + o · (s · KL(p_T ‖ p_S) + t · KL(p_S ‖ p_T)) + i · (x · L_aux + L_ens + L_feature).
 
     s, t are ``to_student`` and ``to_teacher`` after the warm-up, o and i ``output`` and ``intermediate``, x
@@ -53,99 +53,109 @@ def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras:
     the ensemble. L_feature, joint: s · KL(e ‖ h_S) + t · KL(e ‖ h_T) + r · (KL(h_S ‖ e) + KL(h_T ‖ e)), e and h what
     ensemble and heads say, r the warm-up; per network: s · KL(e_T ‖ e_S) + t · KL(e_S ‖ e_T). All KL times τ².
     """
-    rise = warmed(batch, numbers["warmup"])
-    told = {**numbers, "to_student": rise * numbers["to_student"], "to_teacher": rise * numbers["to_teacher"]}
+    rise = warmed(batch, hyperparameters["warmup"])
+    told = {
+        **hyperparameters,
+        "to_student": rise * hyperparameters["to_student"],
+        "to_teacher": rise * hyperparameters["to_teacher"],
+    }
     terms = {
         "cross_entropy": cross_entropy(batch, student["logits"]),
         "teacher_cross_entropy": cross_entropy(batch, teacher["logits"]),
-        **{name: numbers["output"] * term for name, term in exchange(student, teacher, told).items()},
+        **{name: hyperparameters["output"] * term for name, term in exchange(student, teacher, told).items()},
     }
     both = dict(zip(SIDES, (student, teacher), strict=True))
-    features = {side: _features(side, taps, extras) for side, taps in both.items()}
+    features = {side: _features(side, taps, aux_params) for side, taps in both.items()}
     auxiliary = jnp.zeros(())
     for side, rows in features.items():
-        said = [apply_projector(row, extras, f"{side}/{name}/classifier") for name, row in rows.items()]
+        said = [apply_projector(row, aux_params, f"{side}/{name}/classifier") for name, row in rows.items()]
         auxiliary += sum(cross_entropy(batch, logits) for logits in said) / len(said)
-    merged = _joint if "ensemble/weights" in extras else _per_network
-    parts = {"auxiliary": numbers["auxiliary"] * auxiliary, **merged(batch, features, told, rise, extras)}
-    return terms | {name: numbers["intermediate"] * term for name, term in parts.items()}
+    merged = _joint if "ensemble/weights" in aux_params else _per_network
+    parts = {"auxiliary": hyperparameters["auxiliary"] * auxiliary, **merged(batch, features, told, rise, aux_params)}
+    return terms | {name: hyperparameters["intermediate"] * term for name, term in parts.items()}
 
 
-def ensemble_weights(extras: Taps, numbers: Taps, student: Shapes, teacher: Shapes) -> dict[str, float]:
+def ensemble_weights(aux_params: Taps, hyperparameters: Taps, student: Shapes, teacher: Shapes) -> dict[str, float]:
     """What each stage weighs in the ensemble, by ``student/stage1`` …, for reports.
 
     Args:
-        extras: what was trained beside the networks, by name.
-        numbers: of the method.
+        aux_params: what was trained beside the networks, by name.
+        hyperparameters: of the method.
         student, teacher: the taps of both, by name.
     """
     both = zip(SIDES, (student, teacher), strict=True)
     names = {side: [f"{side}/{tap}" for tap in list_stages(taps)] for side, taps in both}
-    if "ensemble/weights" in extras:
+    if "ensemble/weights" in aux_params:
         groups = [("ensemble/weights", [*names["student"], *names["teacher"]])]
     else:
         groups = [(f"{side}/weights", names[side]) for side in SIDES]
     return {
         name: float(weight)
         for key, members in groups
-        for name, weight in zip(members, np.asarray(_weights(jnp.asarray(extras[key]), numbers)), strict=True)
+        for name, weight in zip(
+            members, np.asarray(_weights(jnp.asarray(aux_params[key]), hyperparameters)), strict=True
+        )
     }
 
 
-def _joint(batch: Batch, features: Mapping[str, dict[str, Array]], numbers: Taps, rise: Array, extras: Taps) -> Terms:
-    weights = _weights(extras["ensemble/weights"], numbers)
+def _joint(
+    batch: Batch, features: Mapping[str, dict[str, Array]], hyperparameters: Taps, rise: Array, aux_params: Taps
+) -> Terms:
+    weights = _weights(aux_params["ensemble/weights"], hyperparameters)
     rows = [row for side in SIDES for row in features[side].values()]
-    ensemble = apply_projector(_mean(rows, weights), extras, "ensemble/classifier")
+    ensemble = apply_projector(_mean(rows, weights), aux_params, "ensemble/classifier")
     count = len(features["student"])
     shares = dict(zip(SIDES, (weights[:count], weights[count:]), strict=True))
     terms = {"ensemble": cross_entropy(batch, ensemble), "to_ensemble": jnp.zeros(())}
-    tau, still = numbers["temperature"], jax.lax.stop_gradient
+    tau, still = hyperparameters["temperature"], jax.lax.stop_gradient
     for side in SIDES:
         # The network's own feature keeps the ensemble's proportions, and does not shape them.
         own = still(shares[side] / shares[side].sum())
-        head = apply_projector(_mean(list(features[side].values()), own), extras, f"{side}/head")
-        terms[f"feature_to_{side}"] = numbers[f"to_{side}"] * tau**2 * kl_divergence(still(ensemble), head, tau)
+        head = apply_projector(_mean(list(features[side].values()), own), aux_params, f"{side}/head")
+        terms[f"feature_to_{side}"] = hyperparameters[f"to_{side}"] * tau**2 * kl_divergence(still(ensemble), head, tau)
         terms["to_ensemble"] += rise * tau**2 * kl_divergence(still(head), ensemble, tau)
     return terms
 
 
 def _per_network(
-    batch: Batch, features: Mapping[str, dict[str, Array]], numbers: Taps, rise: Array, extras: Taps
+    batch: Batch, features: Mapping[str, dict[str, Array]], hyperparameters: Taps, rise: Array, aux_params: Taps
 ) -> Terms:
     said = {}
     for side in SIDES:
-        weights = _weights(extras[f"{side}/weights"], numbers)
+        weights = _weights(aux_params[f"{side}/weights"], hyperparameters)
         said[side] = {
-            "logits": apply_projector(_mean(list(features[side].values()), weights), extras, "ensemble/classifier")
+            "logits": apply_projector(_mean(list(features[side].values()), weights), aux_params, "ensemble/classifier")
         }
-    told = exchange(said["student"], said["teacher"], numbers)
+    told = exchange(said["student"], said["teacher"], hyperparameters)
     return {
         "ensemble": cross_entropy(batch, said["student"]["logits"]) + cross_entropy(batch, said["teacher"]["logits"]),
         **{f"feature_{name}": term for name, term in told.items()},
     }
 
 
-def _features(side: str, taps: Taps, extras: Taps) -> dict[str, Array]:
+def _features(side: str, taps: Taps, aux_params: Taps) -> dict[str, Array]:
     """(B, WIDTH) of each stage, front to back."""
     return {
-        name: standardise(apply_projector(taps[name].mean(1), extras, f"{side}/{name}/feature"))
+        name: standardise(apply_projector(taps[name].mean(1), aux_params, f"{side}/{name}/feature"))
         for name in list_stages(taps)
     }
 
 
-def _weights(trained: Array, numbers: Taps) -> Array:
+def _weights(trained: Array, hyperparameters: Taps) -> Array:
     """Positive, summing to 1, none below floor / n; all alike without weighting."""
     even = jnp.ones_like(trained) / trained.shape[0]
-    learnt = numbers["floor"] * even + (1 - numbers["floor"]) * jax.nn.softmax(trained)
-    return numbers["weighting"] * learnt + (1 - numbers["weighting"]) * even
+    learnt = hyperparameters["floor"] * even + (1 - hyperparameters["floor"]) * jax.nn.softmax(trained)
+    return hyperparameters["weighting"] * learnt + (1 - hyperparameters["weighting"]) * even
 
 
 def _mean(rows: list[Array], weights: Array) -> Array:
     return jnp.einsum("n,nbf->bf", weights, jnp.stack(rows))
 
 
-def _extras(student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator) -> Extras:
-    made: Extras = {}
+def _init_aux_params(
+    student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator
+) -> AuxParamArrays:
+    made: AuxParamArrays = {}
     classes, joint = student["logits"][0], options["ensemble"] == "joint"
     for side, taps in zip(SIDES, (student, teacher), strict=True):
         names = list_stages(taps)
@@ -182,7 +192,7 @@ HMKD = Method(
         "feature_to_teacher": "KL to the ensemble",
         "to_ensemble": "KL of the ensemble",
     },
-    numbers={
+    hyperparameters={
         "to_student": Range(1.0, 0.1, 10.0, log=True),
         "to_teacher": Range(0.3, 0.0, 1.0),
         "temperature": Range(1.0, 1.0, 1.0, limits=TEMPERATURE),
@@ -194,7 +204,7 @@ HMKD = Method(
         "weighting": Range(1.0, 1.0, 1.0),
     },
     options={"ensemble": ("joint", "per-network"), "start": ("scratch", "pretrained")},
-    extras=_extras,
+    aux_params=_init_aux_params,
     view=averaged,
     trains_teacher=True,
     learnt=ensemble_weights,

@@ -9,7 +9,7 @@ from .losses import cross_entropy
 from .method import Batch, Method, Taps, Terms
 
 
-def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps, aux_params: Taps) -> Terms:
     """L = −Σ_k y_k log p_k, as a mean over the batch."""
     return {"cross_entropy": cross_entropy(batch, student["logits"])}
 

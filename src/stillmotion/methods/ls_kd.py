@@ -18,17 +18,17 @@ from .method import Array, Batch, Method, Range, Taps, Terms
 LEAST = 1e-12
 
 
-def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps, aux_params: Taps) -> Terms:
     r"""L = L_stud + w · τ² · KL(softmax(Z(z_T)/τ) ‖ softmax(Z(z_S)/τ)), Z(z) = (z − mean(z)) / sd(z) for each window.
 
     The standard deviation is over C − 1, as in the published code. At six classes a certain teacher says p = 0.40 at
     τ = 2 and 0.88 at τ = 0.5: τ stays at or below 1. With two classes Z keeps the sign alone.
     """
-    tau = numbers["temperature"]
+    tau = hyperparameters["temperature"]
     taught = kl_divergence(standardise(teacher["logits"]), standardise(student["logits"]), tau)
     return {
         "cross_entropy": cross_entropy(batch, student["logits"]),
-        "distillation": numbers["weight"] * tau**2 * taught,
+        "distillation": hyperparameters["weight"] * tau**2 * taught,
     }
 
 
@@ -47,5 +47,5 @@ LS_KD = Method(
     objective=objective,
     teacher_taps=("logits",),
     terms={"cross_entropy": "cross-entropy", "distillation": "KL of standardised logits"},
-    numbers={"temperature": Range(1.0, 0.5, 1.0, limits=TEMPERATURE), "weight": Range(4.0, 2.0, 9.0)},
+    hyperparameters={"temperature": Range(1.0, 0.5, 1.0, limits=TEMPERATURE), "weight": Range(4.0, 2.0, 9.0)},
 )

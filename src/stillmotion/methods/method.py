@@ -18,7 +18,7 @@ Taps = Mapping[str, Array]
 Terms = dict[str, Array]
 #: Shape of each tap without its batch axis.
 Shapes = Mapping[str, tuple[int, ...]]
-Extras = dict[str, NDArray[np.float32]]
+AuxParamArrays = dict[str, NDArray[np.float32]]
 #: A dense layer from an embedding to logits: its kernel (F, C) and bias (C,).
 Classifier = tuple[Array, Array]
 #: What a method looks at, made of a network's taps.
@@ -69,7 +69,7 @@ class Batch(NamedTuple):
 
 Objective = Callable[[Batch, Taps, Taps, Taps, Taps], Terms]
 #: (shapes of the student's taps, of the teacher's, the method's options, random numbers) → arrays by name.
-DrawExtras = Callable[[Shapes, Shapes, Mapping[str, str], np.random.Generator], Extras]
+InitAuxParams = Callable[[Shapes, Shapes, Mapping[str, str], np.random.Generator], AuxParamArrays]
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,10 @@ class Method:
         terms: what kind each of its loss terms is, in a few words for a diagram, by name; what a term teaches from what
             is read off the objective (``trace_terms``).
         attention: networks that must have attention.
-        numbers: its numbers, by name.
+        hyperparameters: its numbers, by name.
         options: what can be chosen besides, by name: all choices, the one taken first. Of methods that train the
             teacher too, ``start`` ``scratch`` draws its weights anew for each replica.
-        extras: draws what is trained beside the student, such as projectors; nothing without. It may raise
+        aux_params: draws what is trained beside the student, such as projectors; nothing without. It may raise
             ``Unfit`` for taps that do not go together.
         classifier: (extras, the teacher's classifier) → the student's, written over its own after every step. Of both
             networks the embedding must go to the logits through one dense layer.
@@ -110,22 +110,22 @@ class Method:
     teacher_taps: tuple[str, ...] = ()
     terms: Mapping[str, str] = field(default_factory=dict)
     attention: tuple[Literal["student", "teacher"], ...] = ()
-    numbers: Mapping[str, Range] = field(default_factory=dict)
+    hyperparameters: Mapping[str, Range] = field(default_factory=dict)
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    extras: DrawExtras | None = None
+    aux_params: InitAuxParams | None = None
     classifier: Callable[[Taps, Classifier], Classifier] | None = None
     view: View | None = None
     trains_teacher: bool = False
     learnt: Callable[[Taps, Taps, Shapes, Shapes], dict[str, float]] | None = None
 
     def resolve(self, given: Mapping[str, float]) -> dict[str, float]:
-        """All numbers of the method: those given, and the defaults of the rest."""
+        """All hyperparameters of the method: those given, and the defaults of the rest."""
         for name in given:
-            if name not in self.numbers:
-                raise UnknownName(f"number of {self.name}", name, list(self.numbers) or ["(it has none)"])
+            if name not in self.hyperparameters:
+                raise UnknownName(f"number of {self.name}", name, list(self.hyperparameters) or ["(it has none)"])
         return {
             name: number.check(f"{self.name}'s {name}", given.get(name, number.default))
-            for name, number in self.numbers.items()
+            for name, number in self.hyperparameters.items()
         }
 
     def choose(self, options: Mapping[str, str]) -> Method:
@@ -149,11 +149,11 @@ class Method:
         """Whether the teacher begins from scratch."""
         return self.trains_teacher and self.chosen.get("start") == "scratch"
 
-    def draw_extras(self, student: Shapes, teacher: Shapes, seed: int) -> Extras:
+    def init_aux_params(self, student: Shapes, teacher: Shapes, seed: int) -> AuxParamArrays:
         """First values of what is trained beside the student; the same for the same seed."""
-        if self.extras is None:
+        if self.aux_params is None:
             return {}
-        return self.extras(student, teacher, self.chosen, np.random.default_rng([seed, 7]))
+        return self.aux_params(student, teacher, self.chosen, np.random.default_rng([seed, 7]))
 
 
 def find_taps(wanted: Sequence[str], there: Sequence[str], *, method: str, network: str) -> tuple[str, ...]:

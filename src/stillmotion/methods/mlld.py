@@ -23,7 +23,7 @@ from .method import Array, Batch, Method, Range, Taps, Terms
 TEMPERATURES = (1.0, 2.0, 4.0)
 
 
-def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps, aux_params: Taps) -> Terms:
     r"""L = L_stud + Σ_τ (w_i · τ² · KL + w_b · ‖p_T p_Tᵀ − p_S p_Sᵀ‖² / B + w_c · ‖p_Tᵀ p_T − p_Sᵀ p_S‖² / C).
 
     p (B, C) are the answers at τ in {1, 2, 4}; the squared norms are Frobenius'. The Gram terms grow with the batch, as
@@ -37,9 +37,9 @@ def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras:
         within += _apart(mine.T @ mine, theirs.T @ theirs)
     return {
         "cross_entropy": cross_entropy(batch, student["logits"]),
-        "instances": numbers["instance"] * instance,
-        "batch": numbers["batch"] * between,
-        "classes": numbers["classes"] * within,
+        "instances": hyperparameters["instance"] * instance,
+        "batch": hyperparameters["batch"] * between,
+        "classes": hyperparameters["classes"] * within,
     }
 
 
@@ -61,7 +61,7 @@ MLLD = Method(
         "batch": "squared difference of window similarities",
         "classes": "squared difference of class similarities",
     },
-    numbers={
+    hyperparameters={
         "instance": Range(0.3, 0.03, 3.0, log=True),
         "batch": Range(0.03, 0.001, 1.0, log=True),
         "classes": Range(0.01, 0.0003, 0.3, log=True),

@@ -20,21 +20,21 @@ from .losses import cross_entropy
 from .method import Batch, Method, Range, Taps, Terms
 
 
-def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps, aux_params: Taps) -> Terms:
     r"""L = L_stud − w · T_t log S_t − γ · τ² · Σ_{i≠t} T̂_i log Ŝ_i.
 
     t is the window's class, T and S the answers of teacher and student, T̂ and Ŝ those softened by τ and normalised over
     the classes other than t. With two classes the last term is 0.
     """
-    tau, own = numbers["temperature"], own_class(batch)
+    tau, own = hyperparameters["temperature"], own_class(batch)
     log_s, log_t = (jax.nn.log_softmax(each["logits"]) for each in (student, teacher))
     target = -jnp.mean(jnp.sum(own * jnp.exp(log_t) * log_s, -1))
     others, taught = (log_others(each["logits"] / tau, own) for each in (student, teacher))
     rest = -jnp.mean(jnp.sum(jnp.exp(taught) * jnp.where(own > 0, 0.0, others), -1))
     return {
         "cross_entropy": cross_entropy(batch, student["logits"]),
-        "target_class": numbers["weight"] * target,
-        "other_classes": numbers["gamma"] * tau**2 * rest,
+        "target_class": hyperparameters["weight"] * target,
+        "other_classes": hyperparameters["gamma"] * tau**2 * rest,
     }
 
 
@@ -50,7 +50,7 @@ NKD = Method(
         "target_class": "cross-entropy at the teacher's certainty",
         "other_classes": "cross-entropy among other classes",
     },
-    numbers={
+    hyperparameters={
         "temperature": Range(1.0, 1.0, 4.0, log=True, limits=TEMPERATURE),
         "gamma": Range(1.5, 0.3, 3.0, log=True),
         "weight": Range(1.0, 1.0, 1.0),

@@ -22,42 +22,45 @@ import numpy as np
 from ..limits import TEMPERATURE
 from .classes import own_class
 from .losses import cross_entropy
-from .method import Array, Batch, Extras, Method, Range, Shapes, Taps, Terms
+from .method import Array, AuxParamArrays, Batch, Method, Range, Shapes, Taps, Terms
 from .projectors import apply_projector, init_projector
 from .stages import averaged, list_stages
 
 
-def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps, aux_params: Taps) -> Terms:
     r"""L = L_stud + w_k · OFA(z_S) + w · Σ_stages OFA(z_stage), OFA(z) = −Σ_c ((p_T + y)^ε − y) log softmax(z / τ)_c.
 
     p_T is softened at τ; y is one-hot at the window's class, so that ε above 1 raises that class alone. A stage's
     logits are its mean over time through a trained projector.
     """
-    goal = _goal(batch, teacher["logits"], numbers)
+    goal = _goal(batch, teacher["logits"], hyperparameters)
     stages = jnp.zeros(())
     for name in list_stages(student):
-        logits = apply_projector(student[name].mean(1), extras, name)
-        stages += _taught(goal, logits, numbers["temperature"])
+        logits = apply_projector(student[name].mean(1), aux_params, name)
+        stages += _taught(goal, logits, hyperparameters["temperature"])
     return {
         "cross_entropy": cross_entropy(batch, student["logits"]),
-        "distillation": numbers["logits_weight"] * _taught(goal, student["logits"], numbers["temperature"]),
-        "stages": numbers["weight"] * stages,
+        "distillation": hyperparameters["logits_weight"]
+        * _taught(goal, student["logits"], hyperparameters["temperature"]),
+        "stages": hyperparameters["weight"] * stages,
     }
 
 
-def _goal(batch: Batch, teacher: Array, numbers: Taps) -> Array:
+def _goal(batch: Batch, teacher: Array, hyperparameters: Taps) -> Array:
     """(B, C) (p_T + y)^ε − y."""
-    p = jax.nn.softmax(teacher / numbers["temperature"])
+    p = jax.nn.softmax(teacher / hyperparameters["temperature"])
     own = own_class(batch)
-    return (p + own) ** numbers["epsilon"] - own
+    return (p + own) ** hyperparameters["epsilon"] - own
 
 
 def _taught(goal: Array, logits: Array, temperature: Array) -> Array:
     return jnp.mean(-jnp.sum(goal * jax.nn.log_softmax(logits / temperature), -1))
 
 
-def _extras(student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator) -> Extras:
-    made: Extras = {}
+def _init_aux_params(
+    student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator
+) -> AuxParamArrays:
+    made: AuxParamArrays = {}
     for name in list_stages(student):
         made |= init_projector(name, student[name][-1], student["logits"][0], rng)
     return made
@@ -77,12 +80,12 @@ OFA = Method(
         "distillation": "cross-entropy, the class raised",
         "stages": "cross-entropy of stages, the class raised",
     },
-    numbers={
+    hyperparameters={
         "temperature": Range(1.0, 1.0, 4.0, log=True, limits=TEMPERATURE),
         "epsilon": Range(1.2, 1.0, 1.5),
         "logits_weight": Range(1.0, 1.0, 1.0),
         "weight": Range(0.3, 0.03, 3.0, log=True),
     },
-    extras=_extras,
+    aux_params=_init_aux_params,
     view=averaged,
 )

@@ -19,14 +19,14 @@ from .method import Array, Batch, Method, Range, Taps, Terms
 TINY = 1e-7
 
 
-def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps, aux_params: Taps) -> Terms:
     r"""L = L_stud + w · mean_i Σ_{j≠i} p_T(j|i) log(p_T(j|i) / p_S(j|i)), p(j|i) ∝ (cos(e_i, e_j) + 1) / 2.
 
     e are embeddings; a window is no neighbour of its own.
     """
     ours, target = _neighbours(student["embedding"]), _neighbours(teacher["embedding"])
     apart = jnp.mean(jnp.sum(target * (jnp.log(target + TINY) - jnp.log(ours + TINY)), -1))
-    return {"cross_entropy": cross_entropy(batch, student["logits"]), "neighbours": numbers["weight"] * apart}
+    return {"cross_entropy": cross_entropy(batch, student["logits"]), "neighbours": hyperparameters["weight"] * apart}
 
 
 def _neighbours(rows: Array) -> Array:
@@ -45,6 +45,6 @@ PKT = Method(
     student_taps=("logits", "embedding"),
     teacher_taps=("logits", "embedding"),
     terms={"cross_entropy": "cross-entropy", "neighbours": "KL of neighbour probabilities"},
-    numbers={"weight": Range(100.0, 3.0, 3000.0, log=True)},
+    hyperparameters={"weight": Range(100.0, 3.0, 3000.0, log=True)},
     view=flat,
 )

@@ -17,13 +17,13 @@ import numpy as np
 
 from . import rb_kd
 from .alignment import align
-from .method import Batch, Extras, IncompatibleNetworks, Method, Range, Shapes, Taps, Terms
+from .method import AuxParamArrays, Batch, IncompatibleNetworks, Method, Range, Shapes, Taps, Terms
 from .projectors import apply_projector, init_projector
 
 MAPS = ("channel", "spatial", "sensor")
 
 
-def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps, aux_params: Taps) -> Terms:
     r"""L = α · L_stud + (1 − α) · T² · KL(q_T ‖ q_S) + β · (L_CA + L_SA).
 
     L_CA is the mean over channels of the squared difference between the two channel maps, L_SA the mean over positions
@@ -33,17 +33,17 @@ def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras:
     the target stays what the teacher says. ``project`` ``teacher`` is the published direction, in which a trained
     projector may learn to say always the same. Spatial maps of unequal size are aligned by interpolating the student's.
     """
-    terms = rb_kd.objective(batch, student, teacher, numbers, extras)
+    terms = rb_kd.objective(batch, student, teacher, hyperparameters, aux_params)
     for kind, mine, theirs in map_pairs(student, teacher):
         ours, target = student[mine], teacher[theirs]
         if kind == "spatial":
             target = target[..., 0]
             ours = align(ours[..., 0], target.shape[1:])
         else:
-            ours = apply_projector(ours, extras, f"student/{mine}")
-            target = apply_projector(target, extras, f"teacher/{theirs}")
+            ours = apply_projector(ours, aux_params, f"student/{mine}")
+            target = apply_projector(target, aux_params, f"teacher/{theirs}")
         name = f"{kind}_attention"
-        terms[name] = terms.get(name, 0.0) + numbers["beta"] * jnp.mean((ours - target) ** 2)
+        terms[name] = terms.get(name, 0.0) + hyperparameters["beta"] * jnp.mean((ours - target) ** 2)
     return terms
 
 
@@ -59,8 +59,10 @@ def map_pairs(student: Mapping[str, object], teacher: Mapping[str, object]) -> I
         yield from ((kind, one, other) for one, other in zip(mine, theirs, strict=True))
 
 
-def _extras(student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator) -> Extras:
-    made: Extras = {}
+def _init_aux_params(
+    student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator
+) -> AuxParamArrays:
+    made: AuxParamArrays = {}
     for kind, mine, theirs in map_pairs(student, teacher):
         (width, *_), (target, *_) = student[mine], teacher[theirs]
         if kind == "spatial" or width == target:
@@ -89,7 +91,7 @@ RAB_KD = Method(
     terms={**rb_kd.RB_KD.terms, **{f"{kind}_attention": "squared difference of maps" for kind in MAPS}},
     attention=("student", "teacher"),
     # The sources set β to 1, the middle of what is searched (on a scale of factors).
-    numbers={**rb_kd.RB_KD.numbers, "beta": Range(1.0, 0.01, 100.0, log=True)},
+    hyperparameters={**rb_kd.RB_KD.hyperparameters, "beta": Range(1.0, 0.01, 100.0, log=True)},
     options={"project": ("student", "teacher")},
-    extras=_extras,
+    aux_params=_init_aux_params,
 )

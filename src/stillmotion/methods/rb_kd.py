@@ -14,13 +14,13 @@ from .losses import cross_entropy, kl_divergence
 from .method import Batch, Method, Range, Taps, Terms
 
 
-def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps, aux_params: Taps) -> Terms:
     r"""L = α · L_stud + (1 − α) · T² · KL(q_T ‖ q_S), softened at temperature T.
 
     The sources' page leaves out the factor T², their code has it; ``square`` 0 leaves it out.
     """
-    alpha, temperature = numbers["alpha"], numbers["temperature"]
-    factor = jnp.where(numbers["square"] > 0, temperature**2, 1.0)
+    alpha, temperature = hyperparameters["alpha"], hyperparameters["temperature"]
+    factor = jnp.where(hyperparameters["square"] > 0, temperature**2, 1.0)
     return {
         "cross_entropy": alpha * cross_entropy(batch, student["logits"]),
         "distillation": (1 - alpha) * factor * kl_divergence(teacher["logits"], student["logits"], temperature),
@@ -36,7 +36,7 @@ RB_KD = Method(
     teacher_taps=("logits",),
     terms={"cross_entropy": "cross-entropy", "distillation": "KL of softened probabilities"},
     # The sources' grid: T in {1, 2, 4, 6, 8, 10, 15}, α in {0.1 … 0.9}.
-    numbers={
+    hyperparameters={
         "temperature": Range(4.0, 1.0, 15.0, log=True, limits=TEMPERATURE),
         "alpha": Range(0.5, 0.1, 0.9, limits=SHARE),
         "square": Range(1.0, 1.0, 1.0),

@@ -24,7 +24,7 @@ from ..limits import SHARE
 from .alignment import resize
 from .classes import warmed
 from .losses import cross_entropy
-from .method import Array, Batch, Extras, Method, Range, Shapes, Taps, Terms
+from .method import Array, AuxParamArrays, Batch, Method, Range, Shapes, Taps, Terms
 from .projectors import apply_projector, init_projector
 from .stages import condense, paired, stage_pairs
 
@@ -34,7 +34,7 @@ WIDTH = 32
 SCALES = (4, 2, 1)
 
 
-def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps, aux_params: Taps) -> Terms:
     r"""L = L_stud + r · w · Σ_pairs HCL(out(u_i), f_T), u_i = a ⊙ in(f_i) + b ⊙ u_{i+1}, from the last pair back.
 
     ``in`` and ``out`` are trained projectors; a, b (B, moments, 1) = sigmoid of a third one, of both together; u_{i+1}
@@ -44,16 +44,16 @@ def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras:
     """
     reviewed, fused = jnp.zeros(()), None
     for mine, theirs in reversed(stage_pairs(student, teacher)):
-        here = apply_projector(student[mine], extras, f"{mine}/in")
+        here = apply_projector(student[mine], aux_params, f"{mine}/in")
         if fused is not None:
             deeper = resize(fused, here.shape[1])
-            shares = jax.nn.sigmoid(apply_projector(jnp.concatenate([here, deeper], -1), extras, f"{mine}/shares"))
+            shares = jax.nn.sigmoid(apply_projector(jnp.concatenate([here, deeper], -1), aux_params, f"{mine}/shares"))
             here = shares[..., :1] * here + shares[..., 1:] * deeper
         fused = here
-        reviewed += _hierarchical(*paired(apply_projector(fused, extras, f"{mine}/out"), teacher[theirs]))
+        reviewed += _hierarchical(*paired(apply_projector(fused, aux_params, f"{mine}/out"), teacher[theirs]))
     return {
         "cross_entropy": cross_entropy(batch, student["logits"]),
-        "review": warmed(batch, numbers["warmup"]) * numbers["weight"] * reviewed,
+        "review": warmed(batch, hyperparameters["warmup"]) * hyperparameters["weight"] * reviewed,
     }
 
 
@@ -70,8 +70,10 @@ def _hierarchical(ours: Array, target: Array) -> Array:
     return total / weights
 
 
-def _extras(student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator) -> Extras:
-    made: Extras = {}
+def _init_aux_params(
+    student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator
+) -> AuxParamArrays:
+    made: AuxParamArrays = {}
     pairs = stage_pairs(student, teacher)
     for mine, theirs in pairs:
         made |= init_projector(f"{mine}/in", student[mine][-1], WIDTH, rng)
@@ -90,7 +92,7 @@ REVIEWKD = Method(
     student_taps=("logits", "stage*"),
     teacher_taps=("logits", "stage*"),
     terms={"cross_entropy": "cross-entropy", "review": "squared difference of fused stages"},
-    numbers={"weight": Range(0.7, 0.02, 20.0, log=True), "warmup": Range(0.15, 0.15, 0.15, limits=SHARE)},
-    extras=_extras,
+    hyperparameters={"weight": Range(0.7, 0.02, 20.0, log=True), "warmup": Range(0.15, 0.15, 0.15, limits=SHARE)},
+    aux_params=_init_aux_params,
     view=condense,
 )

@@ -21,7 +21,7 @@ from .method import Array, Batch, Method, Range, Taps, Terms
 NEAR = 1e-6
 
 
-def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps, aux_params: Taps) -> Terms:
     r"""L = L_stud + w · (d · Σ_ij H(δ_S − δ_T) / B² + a · Σ_ijk H(cos_S − cos_T) / B³), H Huber's loss.
 
     δ_ij is the distance of two embeddings over the mean distance of the batch, cos_ijk the cosine of the angle at j
@@ -32,8 +32,8 @@ def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras:
     angle = jnp.mean(huber(_cosines(ours) - _cosines(target)))
     return {
         "cross_entropy": cross_entropy(batch, student["logits"]),
-        "distances": numbers["weight"] * numbers["distance"] * distance,
-        "angles": numbers["weight"] * numbers["angle"] * angle,
+        "distances": hyperparameters["weight"] * hyperparameters["distance"] * distance,
+        "angles": hyperparameters["weight"] * hyperparameters["angle"] * angle,
     }
 
 
@@ -69,7 +69,7 @@ RKD = Method(
     teacher_taps=("logits", "embedding"),
     terms={"cross_entropy": "cross-entropy", "distances": "Huber loss of distances", "angles": "Huber loss of angles"},
     # Published: 25 and 50; what is searched scales both.
-    numbers={
+    hyperparameters={
         "weight": Range(0.1, 0.003, 3.0, log=True),
         "distance": Range(25.0, 25.0, 25.0),
         "angle": Range(50.0, 50.0, 50.0),

@@ -21,26 +21,28 @@ import jax.numpy as jnp
 import numpy as np
 
 from .embeddings import flat
-from .method import Batch, Classifier, Extras, Method, Shapes, Taps, Terms
+from .method import AuxParamArrays, Batch, Classifier, Method, Shapes, Taps, Terms
 from .projectors import apply_projector, init_projector
 
 
-def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps, aux_params: Taps) -> Terms:
     r"""L = ‖r(e_S) − e_T‖², e the embeddings and r a trained linear projector to the teacher's width.
 
     The square is a mean over features. Nothing else is learnt from: labels act through the teacher's classifier alone.
     """
-    ours = apply_projector(student["embedding"], extras, "projector")
+    ours = apply_projector(student["embedding"], aux_params, "projector")
     return {"embedding": jnp.mean((ours - teacher["embedding"]) ** 2)}
 
 
-def _classifier(extras: Taps, teacher: Classifier) -> Classifier:
+def _classifier(aux_params: Taps, teacher: Classifier) -> Classifier:
     """z = (e_S P + p) W_T + b_T as one dense layer on e_S."""
     kernel, bias = teacher
-    return extras["projector/kernel"] @ kernel, extras["projector/bias"] @ kernel + bias
+    return aux_params["projector/kernel"] @ kernel, aux_params["projector/bias"] @ kernel + bias
 
 
-def _extras(student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator) -> Extras:
+def _init_aux_params(
+    student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator
+) -> AuxParamArrays:
     return init_projector("projector", student["embedding"][0], teacher["embedding"][0], rng)
 
 
@@ -54,7 +56,7 @@ SIMKD = Method(
     student_taps=("logits", "embedding"),
     teacher_taps=("logits", "embedding"),
     terms={"embedding": "squared difference"},
-    extras=_extras,
+    aux_params=_init_aux_params,
     classifier=_classifier,
     view=flat,
 )

@@ -15,12 +15,12 @@ from .losses import cross_entropy
 from .method import Batch, Method, Range, Taps, Terms
 
 
-def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps, aux_params: Taps) -> Terms:
     r"""L = L_stud + w · ‖G_S − G_T‖²_F / B², G = E Eᵀ with its rows brought to length 1, E (B, F) the embeddings."""
     ours, target = (unit(each["embedding"] @ each["embedding"].T) for each in (student, teacher))
     return {
         "cross_entropy": cross_entropy(batch, student["logits"]),
-        "similarity": numbers["weight"] * jnp.sum((ours - target) ** 2) / ours.shape[0] ** 2,
+        "similarity": hyperparameters["weight"] * jnp.sum((ours - target) ** 2) / ours.shape[0] ** 2,
     }
 
 
@@ -33,6 +33,6 @@ SP = Method(
     student_taps=("logits", "embedding"),
     teacher_taps=("logits", "embedding"),
     terms={"cross_entropy": "cross-entropy", "similarity": "squared difference of similarities"},
-    numbers={"weight": Range(300.0, 10.0, 10_000.0, log=True)},
+    hyperparameters={"weight": Range(300.0, 10.0, 10_000.0, log=True)},
     view=flat,
 )

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .losses import cross_entropy
-from .method import Batch, Extras, Method, Range, Shapes, Taps, Terms
+from .method import AuxParamArrays, Batch, Method, Range, Shapes, Taps, Terms
 from .projectors import apply_projector, init_projector
 from .stages import condense, paired, stage_pairs
 
@@ -28,7 +28,7 @@ LEAST = 1e-3
 START = float(np.log(np.expm1(5.0 - LEAST)))
 
 
-def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras: Taps) -> Terms:
+def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps, aux_params: Taps) -> Terms:
     r"""L = L_stud + w · Σ_pairs mean((μ(f_S) − f_T)² / 2σ² + log σ) over windows, moments and features.
 
     The stages of a pair are brought to the same moments; μ is a trained projector, σ² = softplus(α) + 0.001 a trained
@@ -36,19 +36,21 @@ def objective(batch: Batch, student: Taps, teacher: Taps, numbers: Taps, extras:
     """
     information = jnp.zeros(())
     for mine, theirs in stage_pairs(student, teacher):
-        mean, target = paired(apply_projector(student[mine], extras, mine), teacher[theirs])
-        variance = jax.nn.softplus(extras[f"{mine}/alpha"]) + LEAST
+        mean, target = paired(apply_projector(student[mine], aux_params, mine), teacher[theirs])
+        variance = jax.nn.softplus(aux_params[f"{mine}/alpha"]) + LEAST
         # Windows and moments first: a division and a logarithm for every feature, not for every number.
         squared = jnp.mean((mean - target) ** 2, axis=(0, 1))
         information += jnp.mean(squared / (2 * variance) + jnp.log(variance) / 2)
     return {
         "cross_entropy": cross_entropy(batch, student["logits"]),
-        "information": numbers["weight"] * information,
+        "information": hyperparameters["weight"] * information,
     }
 
 
-def _extras(student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator) -> Extras:
-    made: Extras = {}
+def _init_aux_params(
+    student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator
+) -> AuxParamArrays:
+    made: AuxParamArrays = {}
     for mine, theirs in stage_pairs(student, teacher):
         width = teacher[theirs][-1]
         made |= init_projector(mine, student[mine][-1], width, rng)
@@ -65,7 +67,7 @@ VID = Method(
     student_taps=("logits", "stage*"),
     teacher_taps=("logits", "stage*"),
     terms={"cross_entropy": "cross-entropy", "information": "Gaussian likelihood"},
-    numbers={"weight": Range(1.0, 0.03, 10.0, log=True)},
-    extras=_extras,
+    hyperparameters={"weight": Range(1.0, 0.03, 10.0, log=True)},
+    aux_params=_init_aux_params,
     view=condense,
 )

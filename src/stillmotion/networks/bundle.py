@@ -1,6 +1,6 @@
 """The bundle: what leaves the lab. A folder that Keras and NumPy open, with the contract its signal must fit.
 
-``model.keras`` (signal to logits), ``signal.json`` (the contract), ``scores.json`` (per person), ``provenance.json``
+``model.keras`` (signal to logits), ``signal.json`` (the contract), ``scores.json`` (per subject), ``provenance.json``
 (where it comes from), ``README.md`` (the card), ``manifest.json`` (the SHA-256 of all of these). No pickle anywhere.
 """
 
@@ -41,7 +41,7 @@ class Bundle:
     Args:
         path: its folder.
         spec: the contract that windows must fit.
-        scores: one row per person: ``subject`` and numbers.
+        scores: one row per subject: ``subject`` and numbers.
         provenance: where the model comes from: data, protocol, method, seed, versions.
         sha256: of the model's file.
     """
@@ -70,7 +70,7 @@ class Bundle:
             model: its auxiliary classifiers are left out, and a softmax at its end; input and logits must have the
                 contract's shape.
             spec: the contract of the windows it was trained on.
-            scores: one row per person, each with ``subject``.
+            scores: one row per subject, each with ``subject``.
             provenance: plain values; the versions used are added.
             replace: take the place of a bundle that is there already.
         """

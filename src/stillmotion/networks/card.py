@@ -44,7 +44,7 @@ def write_card(cost: Cost, spec: SignalSpec, scores: Sequence[Mapping[str, Any]]
             f"{cost.weight_bytes:,} bytes of weights and at most {cost.activation_bytes:,} bytes of activations at "
             f"float32 ({cost.weight_bytes_int8:,} and {cost.activation_bytes_int8:,} at int8).",
             "",
-            "## Scores per person",
+            "## Scores per subject",
             "",
             *_scores(scores),
             "",

@@ -34,7 +34,7 @@ class Normaliser(keras.layers.Normalization):
 
 
 def set_statistics(model: keras.Model, mean: ArrayLike, std: ArrayLike) -> None:
-    """Give a network's normaliser the mean and standard deviation of each channel of the training people.
+    """Give a network's normaliser the mean and standard deviation of each channel of the training subjects.
 
     Args:
         model: a network whose first layer is a normaliser (fresh networks have mean 0, deviation 1).

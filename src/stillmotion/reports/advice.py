@@ -89,7 +89,7 @@ def front_words(evidence: Evidence) -> list[str]:
 
 def _shown(evidence: Evidence, line: Line, base: Line, better: list[Line]) -> Advice:
     one_run = bool(line.comparison and line.comparison.verdict.endswith("run"))
-    sure = f"shown on {evidence.people}" if not one_run else "shown for one training run of each"
+    sure = f"shown on {evidence.subjects}" if not one_run else "shown for one training run of each"
     why = [_difference(line, base), _price_words(line, base)]
     if len(better) > 1:
         others = [each.name for each in better if each is not line]
@@ -138,16 +138,16 @@ def _limits(evidence: Evidence) -> tuple[str, ...]:
     results, said = evidence.results, []
     if results.leaks:
         said.append(
-            f"The protocol {results.protocol} leaks: the same people, or parts of their recordings, were trained on. "
-            "None of this says how a new person fares."
+            f"The protocol {results.protocol} leaks: the same subjects, or parts of their recordings, were trained on. "
+            "None of this says how a new subject fares."
         )
     if not evidence.tested:
         said.append(
-            "Scores are of validation people, on whom settings and epochs were chosen: they flatter. Score the test "
-            "people with still study … --score-test."
+            "Scores are of validation subjects, on whom settings and epochs were chosen: they flatter. Score the test "
+            "subjects with still study … --score-test."
         )
-    if evidence.tally is not None and len(evidence.tally.people) == 1:
-        said.append("One person was scored: how far others would differ is unknown, so there is no interval.")
+    if evidence.tally is not None and len(evidence.tally.subjects) == 1:
+        said.append("One subject was scored: how far others would differ is unknown, so there is no interval.")
     if not results.complete:
         said.append("The study is not finished; more runs may change this.")
     if evidence.record.study.seeds == 1:
@@ -171,7 +171,7 @@ def _without_network(evidence: Evidence, line: Line) -> str:
         return ""
     return (
         f"Higher, without any network: {listed(as_high)}. They classify standard features of windows, had as many "
-        "tries, and are no students: no code for devices is made for them."
+        "trials, and are no students: no code for devices is made for them."
     )
 
 
@@ -180,9 +180,9 @@ def _difference(line: Line, base: Line) -> str:
     if found is None:
         return ""
     p = "" if found.p_adjusted is None else f", p = {found.p_adjusted:.2g} after the max-statistic correction"
-    people = several(found.difference.people, "person", "people")
+    subjects = several(found.difference.subjects, "subject", "subjects")
     text = f"{interval(found.difference, sign='+')} points of macro-F1 against {base.name}{p}"
-    return f"{text}, over {people} and {several(found.seeds, 'seed')}."
+    return f"{text}, over {subjects} and {several(found.seeds, 'seed')}."
 
 
 def _price_words(line: Line, base: Line) -> str:

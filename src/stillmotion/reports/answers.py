@@ -29,7 +29,7 @@ def headline(evidence: Evidence) -> Html:
     if not results.complete:
         badges.append(tag("span", "Not finished", class_="badge unsure"))
     if not evidence.tested:
-        badges.append(tag("span", "Test people not scored", class_="badge unsure"))
+        badges.append(tag("span", "Test subjects not scored", class_="badge unsure"))
     if any(not lead.shown for lead in results.leads):
         badges.append(tag("span", "A teacher with nothing shown to teach", class_="badge unsure"))
     if any(each.status == "failed" for each in evidence.record.ended.values()):
@@ -49,13 +49,13 @@ def answer(evidence: Evidence) -> Html:
     score, line = "", advice.line
     if line is not None and line.f1 is not None and line.cost is not None:
         score = (
-            f"{line.name} reaches a macro-F1 of {interval(line.f1)} % on {evidence.people} with "
+            f"{line.name} reaches a macro-F1 of {interval(line.f1)} % on {evidence.subjects} with "
             f"{line.row.params or line.cost.params:,} parameters ({line.cost.weight_bytes / 1024:,.1f} KiB as float32, "
             f"{line.cost.weight_bytes_int8 / 1024:,.1f} as int8) and {line.cost.flops:,} FLOPs a window of "
             f"{evidence.record.ground.windows.spec.seconds:.3g} s."
         )
         if line.f1.low is not None:
-            score += " In brackets the 95 % interval, over other people and other training runs."
+            score += " In brackets the 95 % interval, over other subjects and other training runs."
     leaky = evidence.results.leaks
     kind = " leaky" if leaky else " shown" if advice.sure == "shown" else ""
     return tag(
@@ -63,7 +63,7 @@ def answer(evidence: Evidence) -> Html:
         tag("p", advice.take),
         tag(
             "p",
-            "Not to be trusted for new people: the protocol leaks." if leaky else sure,
+            "Not to be trusted for new subjects: the protocol leaks." if leaky else sure,
             class_=f"sure {'bad' if leaky else colour}",
         ),
         tag("p", advice.without, class_="sure unsure") if advice.without else "",
@@ -77,11 +77,11 @@ def answer(evidence: Evidence) -> Html:
 
 
 def compared(evidence: Evidence) -> Html:
-    """Protocol, people, seeds, tries, teachers."""
+    """Protocol, subjects, seeds, trials, teachers."""
     results, ground, study = evidence.results, evidence.record.ground, evidence.record.study
     spec = ground.windows.spec
     every = {
-        side: {person for fold in ground.folds for person in fold.people(side)}
+        side: {subject for fold in ground.folds for subject in fold.subjects(side)}
         for side in ("train", "validation", "test")
     }
     names = [line.name for line in evidence.lines if line.role in ("reference", "variant")]
@@ -90,32 +90,32 @@ def compared(evidence: Evidence) -> Html:
     if not results.leaks:
         honest = "nobody is on two sides of a split (audited)"
     else:
-        honest = "LEAKY: people, or parts of their recordings, are on both sides of a split"
+        honest = "LEAKY: subjects, or parts of their recordings, are on both sides of a split"
     seen = ground.teachers.windows.spec if ground.teachers else None
     told = f"{several(len(spec.classes), 'class', 'classes')}"
-    folds, most = ground.folds, max((line.row.tries for line in evidence.lines), default=1)
-    tests = several(len(every["test"]), "person tests", "people test")
+    folds, most = ground.folds, max((line.row.trials for line in evidence.lines), default=1)
+    tests = several(len(every["test"]), "subject tests", "subjects test")
     others = f"{_each(folds, 'train')} train, and settings and epochs are chosen on {_each(folds, 'validation')}"
     where = "" if len(folds) == 1 else "in each fold "
     split = f"{results.protocol}, {several(len(folds), 'fold')}: {honest}"
     budget = (
-        f"{several(study.seeds, 'student')} a fold and variant; {several(most, 'try', 'tries')} a fold for each alike"
+        f"{several(study.seeds, 'student')} a fold and variant; {several(most, 'try', 'trials')} a fold for each alike"
     )
     looks = (
-        f"looked at {several(results.looks, 'time')}" if results.looks else "not scored: all is of validation people"
+        f"looked at {several(results.looks, 'time')}" if results.looks else "not scored: all is of validation subjects"
     )
     facts = [
         ("Data", f"{results.data}: {len(ground.windows):,} windows of {spec.seconds:g} s at {spec.rate:g} Hz"),
         ("Signal", f"{_signal(spec)}, {told}"),
         *([("Teachers see", f"{_signal(seen)}, {seen.seconds:.3g} s at {seen.rate:g} Hz")] if seen else []),
         ("Protocol", tag("span", split, class_="bad" if results.leaks else None)),
-        ("People", f"{tests}; {where}{others}"),
+        ("Subjects", f"{tests}; {where}{others}"),
         ("Variants", listed(names)),
         *([("Controls", f"{listed(controls)}: no teacher, or a part left out")] if controls else []),
         *([("Baselines", f"{listed(baselines)}: no network, no device code")] if baselines else []),
         ("Networks", f"student {study.networks.student}; teacher {listed(study.networks.teacher)}"),
-        ("Seeds, tries", f"{budget}, chosen on validation people"),
-        ("Test people", looks),
+        ("Seeds, trials", f"{budget}, chosen on validation subjects"),
+        ("Test subjects", looks),
         ("Training", f"{clock(results.seconds)} in all"),
     ]
     listing = tag("dl", *(joined(tag("dt", name), tag("dd", value)) for name, value in facts))
@@ -123,7 +123,7 @@ def compared(evidence: Evidence) -> Html:
     if results.leaks:
         shown = list(ground.leaks[:5])
         more = [f"… and {len(ground.leaks) - 5} more: still audit lists them"] if len(ground.leaks) > 5 else []
-        text = tag("p", tag("strong", "This protocol leaks", class_="bad"), ". Scores say little about new people:")
+        text = tag("p", tag("strong", "This protocol leaks", class_="bad"), ". Scores say little about new subjects:")
         leaks = tag("div", text, items([*shown, *more]), class_="leaky-box")
     leads = [
         joined(
@@ -139,7 +139,7 @@ def compared(evidence: Evidence) -> Html:
 def results_table(evidence: Evidence) -> Html:
     """A row a variant and teacher, sortable."""
     headings: tuple[str, ...] = ("variant", "macro-F1 %", "from", "to", "verdict", "parameters", "FLOPs")
-    headings += ("validation %", "accuracy %", "ECE %", "± seeds", "tries", "what")
+    headings += ("validation %", "accuracy %", "ECE %", "± seeds", "trials", "what")
     rows, keys, names = [], [], []
     for line in evidence.lines:
         row, f1 = line.row, line.f1
@@ -147,7 +147,7 @@ def results_table(evidence: Evidence) -> Html:
         more = (row.validation, line.accuracy, row.ece, row.seed_spread)
         verdict = line.comparison.verdict if line.comparison else line.role if line.role != "variant" else ""
         shown = verdict if line.state == "done" else STATES[line.state] + (f", {verdict}" if verdict and f1 else "")
-        tries = None if line.role == "teacher" else row.tries
+        trials = None if line.role == "teacher" else row.trials
         costs = ["–" if each is None else f"{each:,}" for each in (row.params, row.flops)]
         rows.append(
             (
@@ -156,13 +156,13 @@ def results_table(evidence: Evidence) -> Html:
                 shown,
                 *costs,
                 *map(percent, more),
-                tries,
+                trials,
                 f"{row.title}: {row.size}" if row.size else row.title,
             )
         )
-        keys.append((None, *scores, None, row.params, row.flops, *more, tries, None))
+        keys.append((None, *scores, None, row.params, row.flops, *more, trials, None))
         names.append(line.name)
-    caption = f"Macro-F1 of {evidence.people}, pooled over people, mean over seeds, 95 % interval. Headings sort."
+    caption = f"Macro-F1 of {evidence.subjects}, pooled over subjects, mean over seeds, 95 % interval. Headings sort."
     return table("Results", headings, rows, keys=keys, variants=names, caption=caption)
 
 
@@ -171,8 +171,9 @@ def _in_a_line(evidence: Evidence) -> str:
     variants = sum(line.role in ("reference", "variant") for line in evidence.lines)
     return (
         f"{several(variants, 'way', 'ways')} to train {study.networks.student} compared under the protocol "
-        f"{results.protocol}, {several(results.people, 'test person', 'test people')}, {several(study.seeds, 'seed')}, "
-        f"{several(max((line.row.tries for line in evidence.lines), default=1), 'try', 'tries')} each."
+        f"{results.protocol}, {several(results.subjects, 'test subject', 'test subjects')}, "
+        f"{several(study.seeds, 'seed')}, "
+        f"{several(max((line.row.trials for line in evidence.lines), default=1), 'try', 'trials')} each."
     )
 
 
@@ -190,7 +191,7 @@ def _scale(evidence: Evidence) -> str:
     majority = next((line for line in evidence.scored if line.name == "majority" and line.f1), None)
     best = max(teachers, key=lambda line: line.f1.score if line.f1 else 0.0, default=None)
     said = [f"the teacher {best.name} reaches {percent(best.f1.score)} %"] if best and best.f1 else []
-    said += [f"always naming the commonest class {percent(majority.f1.score)} %"] if majority and majority.f1 else []
+    said += [f"always naming the majority class {percent(majority.f1.score)} %"] if majority and majority.f1 else []
     return f" For scale: {', '.join(said)}." if said else ""
 
 
@@ -199,5 +200,5 @@ def _signal(spec: SignalSpec) -> str:
 
 
 def _each(folds: object, side: str) -> str:
-    counts = sorted({len(fold.people(side)) for fold in folds})  # type: ignore[attr-defined]
+    counts = sorted({len(fold.subjects(side)) for fold in folds})  # type: ignore[attr-defined]
     return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"

@@ -1,4 +1,4 @@
-"""`still demo`: the five variants on people who do not exist, from recordings to a report."""
+"""`still demo`: the five variants on simulated subjects, from recordings to a report."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def demo(out: Path) -> Results:
         ground = runner.ground
         spec = ground.windows.spec
         screen.print(
-            f"{len(ground.windows.people)} simulated people, {len(ground.windows):,} windows of {spec.seconds:g} s at "
-            f"{spec.rate:g} Hz from {', '.join(spec.groups)}, {len(spec.classes)} classes."
+            f"{len(ground.windows.subjects)} simulated subjects, {len(ground.windows):,} windows of {spec.seconds:g} "
+            f"s at {spec.rate:g} Hz from {', '.join(spec.groups)}, {len(spec.classes)} classes."
         )
         (fold,) = ground.folds
         screen.print(
-            f"{len(fold.train_people)} people train, {len(fold.validation_people)} others choose, "
-            f"{len(fold.test_people)} others test; nothing crosses (audited)."
+            f"{len(fold.train_subjects)} subjects train, {len(fold.validation_subjects)} others choose, "
+            f"{len(fold.test_subjects)} others test; nothing crosses (audited)."
         )
         screen.rule("Teachers and students")
         results = runner.run(score_test=True)
@@ -41,7 +41,7 @@ def demo(out: Path) -> Results:
     page = write_report(out)
     screen.print(f"Trained for {clock(results.seconds)}. Table: {written[1]}; figure: {figure} (and .png);")
     screen.print(
-        f"models to use: {out / 'models'} (best: chosen on validation people); every run: {runner.store.path}."
+        f"models to use: {out / 'models'} (best: chosen on validation subjects); every run: {runner.store.path}."
     )
     screen.print(f"The report, to be opened in a browser: {page}")
     return results
@@ -81,7 +81,7 @@ def _draw_scores(results: Results) -> Sheet:
         assert row.test is not None
         low, high = row.test.low, row.test.high
         if row.role == "baseline" and 100 * row.test.score < least - 10:
-            # The commonest class, far to the left, would squeeze all that is of interest.
+            # The majority class, far to the left, would squeeze all that is of interest.
             text = f"◂ {100 * row.test.score:.1f}, off the scale"
             panel.text(least, number, text, color=colours[row.role], fontsize=8, va="center")
             continue
@@ -92,7 +92,7 @@ def _draw_scores(results: Results) -> Sheet:
     labels = [f"{row.variant}  ({size})" for row, size in zip(rows, sizes, strict=True)]
     panel.set_yticks(range(len(rows)), labels, fontsize=8)
     panel.invert_yaxis()
-    panel.set_xlabel(f"macro-F1 on {results.people} people never seen, percent, with 95 % interval", fontsize=8)
+    panel.set_xlabel(f"macro-F1 on {results.subjects} subjects never seen, percent, with 95 % interval", fontsize=8)
     panel.grid(axis="x", alpha=0.3)
     panel.tick_params(axis="x", labelsize=8)
     for side in ("top", "right", "left"):

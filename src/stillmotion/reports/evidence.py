@@ -31,9 +31,10 @@ class Line:
 
     Args:
         row: of the study's table.
-        f1: macro-F1 of test people, or of validation people while nobody has been tested; its interval where there is
+        f1: macro-F1 of test subjects, or of validation subjects while nobody has been tested; its interval where there
+        is
             one.
-        accuracy: of the same people.
+        accuracy: of the same subjects.
         cost: of its network, None where it was not trained or there is none (baselines).
         comparison: with the reference.
         state: ``done``, ``partly``, ``failed`` or ``not trained``.
@@ -78,22 +79,22 @@ class Evidence:
 
     @property
     def tested(self) -> bool:
-        """Whether test people have been scored."""
+        """Whether test subjects have been scored."""
         return self.results.compared is not None
 
     @property
-    def people(self) -> str:
+    def subjects(self) -> str:
         """Who the scores are of, in words."""
-        return f"{self.results.people} test people" if self.tested else "validation people"
+        return f"{self.results.subjects} test subjects" if self.tested else "validation subjects"
 
     @cached_property
     def tally(self) -> ConfusionMatrices | None:
-        """Counts of test people, or of validation people while nobody has been tested."""
+        """Counts of test subjects, or of validation subjects while nobody has been tested."""
         return self.record.tally("test" if self.tested else "validation")
 
     @cached_property
     def compared(self) -> ComparedVariants | None:
-        """The statistics on the same people."""
+        """The statistics on the same subjects."""
         if self.results.compared is not None or self.tally is None:
             return self.results.compared
         reference = self.results.reference
@@ -145,7 +146,7 @@ class Evidence:
 
     @cached_property
     def reliabilities(self) -> Mapping[str, Reliability]:
-        """How far the confidence of each variant and lone teacher held, its reported runs and all people together."""
+        """How far the confidence of each variant and lone teacher held, its reported runs and all subjects together."""
         counts = self.record.store.counts("test-confidence" if self.tested else "validation-confidence")
         found: dict[str, list[Run]] = {}
         for (name, _), runs in self.record.finals.items():
@@ -178,7 +179,7 @@ class Evidence:
         )
 
     def _teacher_accuracy(self, name: str) -> float | None:
-        """On validation people, pooled over folds."""
+        """On validation subjects, pooled over folds."""
         counts = self.record.store.counts("validation")
         runs = [run for each in self.record.teachers.get(name, {}).values() for run in each]
         if not runs or any(run.id not in counts for run in runs):

@@ -27,7 +27,7 @@ def heat(
     tips: Sequence[Sequence[str]],
     variants: Sequence[str] = (),
     low: float = 0.0,
-    numbers: bool = True,
+    hyperparameters: bool = True,
 ) -> None:
     """Draw (rows, columns) shares from ``low`` to 1 as cells; NaN leaves one empty.
 
@@ -39,7 +39,7 @@ def heat(
         tips: what to show for each cell.
         variants: whose each column is, if it can be hidden.
         low: the share that is darkest.
-        numbers: whether percent stand in the cells.
+        hyperparameters: whether percent stand in the cells.
     """
     from matplotlib import colormaps
     from matplotlib.patches import Rectangle
@@ -53,7 +53,7 @@ def heat(
             place = min(1.0, max(0.0, (value - low) / max(1e-9, 1 - low)))
             cell = panel.add_patch(Rectangle((c - 0.5, r - 0.5), 1, 1, facecolor=shades(place), linewidth=0))
             mark(cell, variants[c] if variants else "", tips[r][c])
-            if numbers and round(100 * value):
+            if hyperparameters and round(100 * value):
                 ink = "#000000" if place > 0.55 else "#ffffff"
                 text = panel.text(c, r, f"{100 * value:.0f}", ha="center", va="center", fontsize=8, color=ink)
                 mark(text, variants[c] if variants else "")

@@ -30,7 +30,7 @@ def failed(evidence: Evidence) -> Html:
 
 
 def reproduce(evidence: Evidence) -> Html:
-    """Command, specification, versions, fingerprints, looks at test people."""
+    """Command, specification, versions, fingerprints, looks at test subjects."""
     record, study = evidence.record, evidence.record.study
     scored = " --score-test" if evidence.tested and not study.score_test else ""
     command = f"still study study.toml --out {study.name}{scored}"
@@ -51,8 +51,8 @@ def reproduce(evidence: Evidence) -> Html:
         (
             name,
             fold,
-            ", ".join(f"{k} {v:.3g}" for k, v in choice.tried.numbers.items()) or "defaults",
-            choice.tried.attention or "–",
+            ", ".join(f"{k} {v:.3g}" for k, v in choice.trial.hyperparameters.items()) or "defaults",
+            choice.trial.attention or "–",
         )
         for (name, fold), choice in sorted(record.choices.items())
         if choice is not None
@@ -73,17 +73,17 @@ def reproduce(evidence: Evidence) -> Html:
         for run in dict.fromkeys(each)
     ]
     looks = []
-    for at, count, people, why in record.store.looks():
+    for at, count, subjects, why in record.store.looks():
         when = time.strftime("%Y-%m-%d %H:%M", time.gmtime(at))
-        looks.append(f"{when} UTC: {several(count, 'run')}, {several(people, 'person', 'people')} ({why})")
+        looks.append(f"{when} UTC: {several(count, 'run')}, {several(subjects, 'subject', 'subjects')} ({why})")
     return joined(
         tag("p", "With the specification below in study.toml:"),
         tag("pre", command, tabindex="0"),
         tag("dl", *(joined(tag("dt", name), tag("dd", tag("code", value))) for name, value in facts)),
-        tag("h3", "Looks at test people") if looks else "",
+        tag("h3", "Looks at test subjects") if looks else "",
         items(looks),
         tag("h3", "Settings taken, by fold") if settings else "",
-        table("Settings", ("variant", "fold", "numbers", "attention"), settings) if settings else "",
+        table("Settings", ("variant", "fold", "hyperparameters", "attention"), settings) if settings else "",
         tag(
             "details",
             tag("summary", "Reported runs"),
@@ -104,9 +104,9 @@ def reproduce(evidence: Evidence) -> Html:
         ),
         tag(
             "details",
-            tag("summary", "People of each fold"),
+            tag("summary", "Subjects of each fold"),
             *(
-                tag("p", f"Fold {number}: {side} {', '.join(fold.people(side))}")
+                tag("p", f"Fold {number}: {side} {', '.join(fold.subjects(side))}")
                 for number, fold in enumerate(record.ground.folds)
                 for side in ("train", "validation", "test")
             ),

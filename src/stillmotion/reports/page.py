@@ -27,7 +27,7 @@ SECTIONS = (
     ("teaching", "Who teaches what"),
     ("differences", "Differences, and how sure they are"),
     ("protocols", "Under another protocol"),
-    ("people", "For whom, and for which activities"),
+    ("subjects", "For whom, and for which activities"),
     ("confidence", "Whether confidence means what it says"),
     ("learning", "How training went"),
     ("attention", "Where networks attend"),
@@ -58,7 +58,7 @@ def page(evidence: Evidence, drawn: Drawn) -> str:
         "sizes": "Nothing has been trained yet.",
         "teaching": "No variant has been trained yet.",
         "differences": "There is no other variant to compare.",
-        "people": "Nobody has been scored yet.",
+        "subjects": "Nobody has been scored yet.",
         "confidence": "Nobody has been scored yet.",
         "learning": "Nothing has been trained yet.",
         "attention": "No network of this study has attention.",
@@ -69,9 +69,9 @@ def page(evidence: Evidence, drawn: Drawn) -> str:
         inside = [said.get(name, Html("")), _figures(figures) if figures else Html("")]
         if name in empty and not figures:
             inside.append(tag("p", empty[name], class_="quiet"))
-        if name == "learning" and figures and not any(figure.name == "tries" for figure, _ in figures):
+        if name == "learning" and figures and not any(figure.name == "trials" for figure, _ in figures):
             inside.append(
-                tag("p", "Each variant had a single try a fold, so there is no curve over tries.", class_="quiet")
+                tag("p", "Each variant had a single trial a fold, so there is no curve over trials.", class_="quiet")
             )
         parts.append(
             tag(
@@ -141,9 +141,9 @@ def _figures(figures: Sequence[tuple[Figure, str]]) -> Html:
 def _figure(figure: Figure, drawing: str) -> Html:
     variant = figure.name.removeprefix("diagram-") if figure.name.startswith("diagram-") else None
     many = len(figure.rows) > 400
-    numbers: object = tag("p", f"{len(figure.rows):,} rows: see figures/{figure.name}.csv.", class_="quiet")
+    hyperparameters: object = tag("p", f"{len(figure.rows):,} rows: see figures/{figure.name}.csv.", class_="quiet")
     if not many:
-        numbers = records(f"Numbers of: {figure.title}", figure.rows)
+        hyperparameters = records(f"Numbers of: {figure.title}", figure.rows)
     return tag(
         "figure",
         tag("h3", figure.title),
@@ -152,7 +152,7 @@ def _figure(figure: Figure, drawing: str) -> Html:
             "figcaption",
             tag("p", figure.note, class_="note") if figure.note else "",
             tag("details", tag("summary", "In words"), tag("p", figure.text)),
-            tag("details", tag("summary", "Numbers"), numbers, class_="numbers"),
+            tag("details", tag("summary", "Numbers"), hyperparameters, class_="hyperparameters"),
         ),
         id=f"figure-{figure.name}",
         data_variant=variant,
@@ -192,7 +192,7 @@ def _partners(evidence: Evidence) -> Html:
         shown = (one.score, one.alone, one.change)
         keys.append((None, None, *(None if each is None else 100 * each.score for each in shown)))
     said = (
-        f"Macro-F1 in percent of teachers that learnt in the same steps as their students, on {evidence.people}, "
+        f"Macro-F1 in percent of teachers that learnt in the same steps as their students, on {evidence.subjects}, "
         "beside the same network trained alone."
     )
     headings = ("variant", "teacher", "beside its students", "alone", "change, points")
@@ -216,7 +216,7 @@ def _differences(evidence: Evidence) -> Html:
     if found.apart:
         said.append(f"Baselines are a family of their own: {', '.join(found.apart)}.")
     if smallest is not None:
-        said.append(f"The smallest p that these people allow is {smallest:.2g}.")
+        said.append(f"The smallest p that these subjects allow is {smallest:.2g}.")
     notes = dict.fromkeys([*found.notes, *(note for one in found.comparisons for note in one.notes)])
     rows, keys = [], []
     for one in found.comparisons:
@@ -241,11 +241,11 @@ def _differences(evidence: Evidence) -> Html:
         "points",
         "from",
         "to",
-        "p people",
+        "p subjects",
         "p adjusted",
         "p folds",
         "effect",
-        "people gaining %",
+        "subjects gaining %",
     )
     headings += ("verdict", f"not worse by {margin} point")
     made = table("Differences", headings, rows, keys=keys, variants=[one.variant for one in found.comparisons])

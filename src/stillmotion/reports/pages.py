@@ -13,7 +13,7 @@ def card_page(card: Card) -> str:
         "",
         f"**{card.title}** ({card.authors}, {card.year}).",
         "",
-        f"{card.people} people, {card.placement}.",
+        f"{card.subjects} subjects, {card.placement}.",
         "",
         "| | |",
         "|---|---|",
@@ -24,9 +24,9 @@ def card_page(card: Card) -> str:
         f"| Protocols | {', '.join(f'`{name}`' for name in card.protocols)} |",
     ]
     if card.official_test:
-        lines.append(f"| Official test people | {', '.join(card.official_test)} |")
-    if card.same_people_as:
-        lines.append(f"| Same people as | {', '.join(f'`{name}`' for name in card.same_people_as)} |")
+        lines.append(f"| Official test subjects | {', '.join(card.official_test)} |")
+    if card.same_subjects_as:
+        lines.append(f"| Same subjects as | {', '.join(f'`{name}`' for name in card.same_subjects_as)} |")
     lines += [
         f"| Licence | {card.licence} |",
         f"| Citation | {card.citation} |",

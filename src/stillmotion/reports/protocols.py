@@ -55,15 +55,16 @@ def title(found: ProtocolGap) -> str:
 def notes(found: ProtocolGap) -> list[str]:
     """What a reader must know of the two columns, a sentence each."""
     said = [
-        f"Macro-F1 in percent of the {found.people} people whom both protocols tested, with {found.windows:,} of their "
-        f"windows under {found.protocol} and {found.other_windows:,} under {found.other_protocol}, mean over seeds.",
+        f"Macro-F1 in percent of the {found.subjects} subjects whom both protocols tested, with {found.windows:,} of "
+        f"their windows under {found.protocol} and {found.other_windows:,} under {found.other_protocol}, mean over "
+        "seeds.",
         f"{INTERVAL[0].upper()}{INTERVAL[1:]}.",
     ]
     for protocol, leaks in ((found.protocol, found.leaks), (found.other_protocol, found.other_leaks)):
         if leaks:
-            said.append(f"{protocol} leaks: people, or parts of their recordings, are on both sides of its split.")
+            said.append(f"{protocol} leaks: subjects, or parts of their recordings, are on both sides of its split.")
     if found.seeds == 1:
         said.append("One seed: the intervals know of no other training run under a protocol of one fold.")
     if found.left_out:
-        said.append(f"Without a score of these people on one of the sides: {', '.join(found.left_out)}.")
+        said.append(f"Without a score of these subjects on one of the sides: {', '.join(found.left_out)}.")
     return said

@@ -1,6 +1,6 @@
 """What the sources published of their systems (Agac & Incel), to stand beside what was measured here.
 
-Their windows were split at random, so people are on both sides: their figures and ours answer different questions.
+Their windows were split at random, so subjects are on both sides: their figures and ours answer different questions.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 PROTOCOL = (
-    "windows of 1 s without overlap, split at random (15 % test, 15 % of the rest validation): not by person, leaky; "
+    "windows of 1 s without overlap, split at random (15 % test, 15 % of the rest validation): not by subject, leaky; "
     "macro-F1 and accuracy in percent, one seed; FLOPs of convolutions only"
 )
 

@@ -142,7 +142,7 @@ def show_cards(cards: Mapping[str, Card], data: Path | None = None) -> None:
     """What is built in, where it is, licence and citation."""
     out = console()
     root = data or os.environ.get("STILLMOTION_DATA")
-    table = Table("name", "people", "Hz", "channels", "classes", "placement", "protocols", "files")
+    table = Table("name", "subjects", "Hz", "channels", "classes", "placement", "protocols", "files")
     for name, card in cards.items():
         if not card.layout:
             place = "built in"
@@ -152,7 +152,7 @@ def show_cards(cards: Mapping[str, Card], data: Path | None = None) -> None:
             place = "not here" if root else "no --data"
         table.add_row(
             styled("bold", name),
-            str(card.people),
+            str(card.subjects),
             f"{card.spec.rate:g}",
             str(len(card.spec.channels)),
             str(len(card.spec.classes)),
@@ -162,7 +162,7 @@ def show_cards(cards: Mapping[str, Card], data: Path | None = None) -> None:
         )
     out.print(table)
     for name, card in cards.items():
-        same = f" Same people as {', '.join(card.same_people_as)}." if card.same_people_as else ""
+        same = f" Same subjects as {', '.join(card.same_subjects_as)}." if card.same_subjects_as else ""
         out.print(styled("bold", name, f": {card.citation} Licence: {card.licence}. {card.url}{same}"))
 
 
@@ -213,32 +213,32 @@ def show_proposal(proposal: Proposal) -> None:
 
 
 def show_quality(quality: Quality) -> None:
-    """One row a person, then what was found."""
+    """One row a subject, then what was found."""
     out = console()
-    table = Table(title=f"{quality.name}: {quality.samples:,} samples, {len(quality.people)} people")
-    for heading in ("person", "sessions", "parts", "minutes", "Hz", "jitter %", "gaps", "missing", "labels %"):
+    table = Table(title=f"{quality.name}: {quality.samples:,} samples, {len(quality.subjects)} subjects")
+    for heading in ("subject", "sessions", "parts", "minutes", "Hz", "jitter %", "gaps", "missing", "labels %"):
         table.add_column(heading, justify="right")
-    sensors = list(dict.fromkeys(name for person in quality.people for name in person.gravity))
+    sensors = list(dict.fromkeys(name for subject in quality.subjects for name in subject.gravity))
     for sensor in sensors:
         table.add_column(sensor, justify="right")
-    for person in quality.people:
-        labelled = 1 - person.labelled["(none)"] / max(person.seconds, 1e-9)
+    for subject in quality.subjects:
+        labelled = 1 - subject.labelled["(none)"] / max(subject.seconds, 1e-9)
         table.add_row(
-            person.subject,
-            str(person.sessions),
-            str(person.recordings),
-            f"{person.seconds / 60:.1f}",
-            f"{person.rate:.1f}",
-            f"{100 * person.jitter:.0f}",
-            str(person.gaps),
-            str(person.missing),
+            subject.subject,
+            str(subject.sessions),
+            str(subject.recordings),
+            f"{subject.seconds / 60:.1f}",
+            f"{subject.rate:.1f}",
+            f"{100 * subject.jitter:.0f}",
+            str(subject.gaps),
+            str(subject.missing),
             f"{100 * labelled:.0f}",
-            *(f"{person.gravity[sensor]:.2f}" for sensor in sensors),
+            *(f"{subject.gravity[sensor]:.2f}" for sensor in sensors),
         )
     out.print(table)
     totals: dict[str, float] = {}
-    for person in quality.people:
-        for name, seconds in person.labelled.items():
+    for subject in quality.subjects:
+        for name, seconds in subject.labelled.items():
             totals[name] = totals.get(name, 0.0) + seconds
     out.print("Minutes: " + ", ".join(f"{name} {seconds / 60:.1f}" for name, seconds in totals.items()))
     by_kind: dict[tuple[str, str], list[str]] = {}
@@ -259,9 +259,9 @@ def show_audit(audit: Audit) -> None:
         by_kind.setdefault((finding.severity, finding.kind), []).append(f"{finding.kind}: {where}{finding.evidence}")
     _findings(out, by_kind)
     if audit.clean:
-        out.print(styled("green", "Clean", ": no sample, no person and no statistic crosses a split."))
+        out.print(styled("green", "Clean", ": no sample, no subject and no statistic crosses a split."))
     else:
-        out.print(styled("red", "Not clean", ": scores under this split say little about people it has never seen."))
+        out.print(styled("red", "Not clean", ": scores under this split say little about subjects it has never seen."))
     out.print(audit.unseen)
 
 

@@ -20,7 +20,7 @@ COLUMNS = (
     "what",
     "params",
     "kFLOPs",
-    "tries",
+    "trials",
     "validation",
     "test F1",
     "± seeds",
@@ -50,7 +50,7 @@ def show_results(results: Results) -> None:
         if row.failed:
             out.print(styled("red", row.variant, f": {row.failed} of its runs failed; runs.sqlite says why."))
     if results.leaks:
-        text = ": people, or parts of their recordings, are on both sides of the split."
+        text = ": subjects, or parts of their recordings, are on both sides of the split."
         out.print(styled("red", "Leaky protocol", text))
 
 
@@ -62,10 +62,10 @@ def title(results: Results) -> str:
 def caption(results: Results) -> str:
     """How it was measured."""
     tested = (
-        f"macro-F1 in percent, pooled over {results.people} test people, mean over seeds, 95 % interval over people "
-        f"and seeds; gain against {results.reference}; looks at test people: {results.looks}."
+        f"macro-F1 in percent, pooled over {results.subjects} test subjects, mean over seeds, 95 % interval over "
+        f"subjects and seeds; gain against {results.reference}; looks at test subjects: {results.looks}."
         if results.compared
-        else "macro-F1 in percent on validation people; test people have not been scored (--score-test)."
+        else "macro-F1 in percent on validation subjects; test subjects have not been scored (--score-test)."
     )
     return f"{tested} Training took {clock(results.seconds)}.{'' if results.complete else ' NOT FINISHED.'}"
 
@@ -85,7 +85,7 @@ def write_results(results: Results, folder: Path) -> list[Path]:
 CSV = [
     "variant",
     "role",
-    "tries",
+    "trials",
     "seeds",
     "params",
     "flops",
@@ -113,7 +113,7 @@ def _flat(row: Row) -> list[str | int | float | None]:
     def ends(given: Interval | None) -> tuple[float | None, float | None, float | None]:
         return (None, None, None) if given is None else (given.score, given.low, given.high)
 
-    start = (row.variant, row.role, row.tries, row.seeds, row.params, row.flops, row.validation)
+    start = (row.variant, row.role, row.trials, row.seeds, row.params, row.flops, row.validation)
     middle = (*ends(row.test), row.accuracy, row.ece, row.seed_spread, *ends(row.gain), row.p)
     return [
         *start,
@@ -201,7 +201,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{row.title}: {row.size}" if row.size else row.title,
         "–" if row.params is None else f"{row.params:,}",
         "–" if row.flops is None else f"{row.flops / 1000:,.0f}",
-        "" if row.role == "teacher" else str(row.tries),
+        "" if row.role == "teacher" else str(row.trials),
         _percent(row.validation),
         _interval(row.test),
         "" if row.seed_spread is None else f"{100 * row.seed_spread:.1f}",

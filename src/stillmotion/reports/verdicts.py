@@ -32,7 +32,7 @@ def show_compared(found: ComparedVariants, calibration: Mapping[str, float | Non
         )
         smallest = max((one.flips.smallest for one in found.comparisons if one.flips), default=None)
         if smallest is not None:
-            out.print(f"Smallest p that these people and patterns allow: {smallest:.2g}.", highlight=False)
+            out.print(f"Smallest p that these subjects and patterns allow: {smallest:.2g}.", highlight=False)
     else:
         out.print("One variant: nothing to compare it with.")
     for name, note in _notes(found):
@@ -60,9 +60,9 @@ def show_events(events: Mapping[str, Mapping[str, float | None]]) -> None:
 
 
 def _standings(found: ComparedVariants, places: Mapping[str, Rank], calibration: Mapping[str, float | None]) -> Table:
-    table = Table(title="Scores, pooled over people, averaged over seeds")
+    table = Table(title="Scores, pooled over subjects, averaged over seeds")
     table.add_column("variant")
-    for heading in ("rank", "macro-F1", "weighted F1", "accuracy", "balanced", "kappa", "ECE", "people", "seeds"):
+    for heading in ("rank", "macro-F1", "weighted F1", "accuracy", "balanced", "kappa", "ECE", "subjects", "seeds"):
         table.add_column(heading, justify="right")
     for one in found.standings:
         error = calibration.get(one.variant)
@@ -73,7 +73,7 @@ def _standings(found: ComparedVariants, places: Mapping[str, Rank], calibration:
             *(f"{100 * value:.1f}" for value in (one.weighted_f1, one.accuracy, one.balanced_accuracy)),
             f"{one.kappa:.3f}",
             "–" if error is None else f"{100 * error:.1f}",
-            str(one.people),
+            str(one.subjects),
             str(one.seeds),
         )
     return table
@@ -82,7 +82,7 @@ def _standings(found: ComparedVariants, places: Mapping[str, Rank], calibration:
 def _differences(found: ComparedVariants) -> Table:
     table = Table(title=f"Macro-F1 in points against {found.against}")
     table.add_column("variant")
-    for heading in ("difference", "p people", "p adjusted", "p folds", "effect", "gain"):
+    for heading in ("difference", "p subjects", "p adjusted", "p folds", "effect", "gain"):
         table.add_column(heading, justify="right")
     table.add_column("verdict", no_wrap=True)
     table.add_column("not inferior")

@@ -30,7 +30,7 @@ def amount(value: float) -> str:
 
 
 def several(number: int, what: str, many: str = "") -> str:
-    """A number with its noun: 1 person, 8 people."""
+    """A number with its noun: 1 subject, 8 subjects."""
     return f"{number} {what if number == 1 else many or what + 's'}"
 
 

@@ -1,6 +1,6 @@
 """Motion comes in: the signal contract, recordings, data sets, quality.
 
-A data set is recordings of people under one contract; everything later starts from it. Loaders read the
+A data set is recordings of subjects under one contract; everything later starts from it. Loaders read the
 publishers' own files, say what is odd about them, and never guess a unit, a rate or a label.
 """
 

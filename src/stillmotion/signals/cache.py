@@ -122,7 +122,7 @@ def _write(entry: Path, key: str, dataset: Dataset) -> None:
             "index": list(dataset.index),
             "notes": [asdict(note) for note in dataset.notes],
             "official_test": list(dataset.official_test),
-            "same_people_as": list(dataset.same_people_as),
+            "same_subjects_as": list(dataset.same_subjects_as),
             "crc32": sums,
         }
         (draft / "manifest.json").write_bytes(_sealed(manifest))
@@ -145,7 +145,7 @@ def _open(entry: Path, key: str) -> Dataset | None:
             index=tuple(manifest["index"]),
             notes=tuple(Note(**note) for note in manifest["notes"]),
             official_test=tuple(manifest["official_test"]),
-            same_people_as=tuple(manifest["same_people_as"]),
+            same_subjects_as=tuple(manifest["same_subjects_as"]),
             fingerprint=key,
             **columns,
         )

@@ -15,13 +15,13 @@ class Card:
     Args:
         name: lower-case, with hyphens; also its folder's name.
         title, authors, year, citation, licence, url: as its publisher states them.
-        people: how many people the whole set has.
+        subjects: how many subjects the whole set has.
         placement: where the devices were worn, in words.
         spec: the signal as published, with the window its papers use.
         layout: the publisher's files, as patterns below the folder.
         counts: published counts, checked when the data is read (``samples``, ``windows`` … or class names).
-        official_test: people that the publisher tests on (empty: no official split).
-        same_people_as: other data sets recorded from the same people.
+        official_test: subjects that the publisher tests on (empty: no official split).
+        same_subjects_as: other data sets recorded from the same subjects.
         devices: positions that are read one at a time, the first by default (empty: all at once).
         quirks: what a reader of the files trips over, a sentence each.
         download: address of the publisher's archive (empty: none).
@@ -35,13 +35,13 @@ class Card:
     citation: str
     licence: str
     url: str
-    people: int
+    subjects: int
     placement: str
     spec: SignalSpec
     layout: tuple[str, ...]
     counts: Mapping[str, int] = field(default_factory=dict)
     official_test: tuple[str, ...] = ()
-    same_people_as: tuple[str, ...] = ()
+    same_subjects_as: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
     quirks: tuple[str, ...] = ()
     download: str = ""

@@ -60,7 +60,7 @@ def get_card(name: str) -> Card:
 
     Example:
         >>> from stillmotion.signals import card
-        >>> card("hapt").people, card("hapt").spec.rate
+        >>> card("hapt").subjects, card("hapt").spec.rate
         (30, 50.0)
     """
     return get_reader(name).CARD
@@ -91,7 +91,8 @@ def load(
     r"""Load the recordings of a data set, as its publisher has them, or of a table of your own.
 
     Args:
-        name: a name of ``cards()`` (the simulated people need no files), or the path of a table, of a folder of tables
+        name: a name of ``cards()`` (the simulated subjects need no files), or the path of a table, of a folder of
+        tables
             or of a mapping's TOML.
         data: the folder that holds ``NAME/`` laid out as published; ``STILLMOTION_DATA`` by default.
         sensors: sensors to keep, such as ``wrist.acc,wrist.gyr``.
@@ -113,8 +114,8 @@ def load(
         >>> from pathlib import Path
         >>> import stillmotion as sm
         >>> rows = [f"{who},{n / 50},walk,{n % 7},{n % 5},{n % 3}" for who in ("ann", "bob") for n in range(100)]
-        >>> size = Path("walks.csv").write_text("\n".join(["person,t,activity,ax,ay,az", *rows]))
-        >>> known = {"files": "walks.csv", "subject": "person", "label": "activity", "time": "t"}
+        >>> size = Path("walks.csv").write_text("\n".join(["subject,t,activity,ax,ay,az", *rows]))
+        >>> known = {"files": "walks.csv", "subject": "subject", "label": "activity", "time": "t"}
         >>> data = sm.load("walks.csv", mapping=known | {"sensors": {"wrist.acc": ["ax", "ay", "az"]}})
         >>> data.subjects, data.spec.rate, data.spec.classes
         (('ann', 'bob'), 50.0, ('walk',))

@@ -89,7 +89,7 @@ def separate_gravity(dataset: Dataset, *, cutoff: float = 0.3, order: int = 3) -
     Example:
         >>> from stillmotion.signals import select_sensors, separate_gravity
         >>> from stillmotion.signals.simulated import generate
-        >>> data = select_sensors(generate(people=1, minutes=1), "wrist.acc")
+        >>> data = select_sensors(generate(subjects=1, minutes=1), "wrist.acc")
         >>> separate_gravity(data).spec.groups
         ('wrist.gravity', 'wrist.body-acc')
     """

@@ -1,4 +1,4 @@
-"""What is in a data set and what is wrong with it, per person."""
+"""What is in a data set and what is wrong with it, per subject."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from .units import SIZE
 STUCK_SECONDS = 1.0
 #: This share of samples at one extreme value means that the range was too small.
 SATURATED_SHARE = 0.001
-#: Median |acc| of a person who wears the sensor, in g: gravity, give or take a bad calibration.
+#: Median |acc| of a subject who wears the sensor, in g: gravity, give or take a bad calibration.
 GRAVITY_RANGE = (0.7, 1.4)
 #: Fastest median rotation that a worn gyroscope can show, rad/s (a full turn each 0.6 s, all the time).
 ROTATION_LIMIT = 10.0
 #: A measured rate further than this from the nominal one is reported.
 RATE_TOLERANCE = 0.05
-#: The rarest class has at most this share of the samples of the commonest one: worth saying.
+#: The rarest class has at most this share of the samples of the majority one: worth saying.
 IMBALANCE = 0.02
 #: A class with this share of another's samples at most, and a name this much like its, may be misspelt.
 MISSPELT_SHARE, MISSPELT_LIKENESS = 0.1, 0.8
@@ -46,7 +46,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class SubjectQuality:
-    """One person's recordings in numbers."""
+    """One subject's recordings in numbers."""
 
     subject: str
     sessions: int
@@ -63,13 +63,13 @@ class SubjectQuality:
 
 @dataclass(frozen=True)
 class Quality:
-    """Quality of a data set: one row a person, and what was found."""
+    """Quality of a data set: one row a subject, and what was found."""
 
     name: str
     rate: float
     channels: tuple[str, ...]
     samples: int
-    people: tuple[SubjectQuality, ...]
+    subjects: tuple[SubjectQuality, ...]
     findings: tuple[Finding, ...]
 
     @property
@@ -94,31 +94,33 @@ def inspect(dataset: Dataset) -> Quality:
     Example:
         >>> import stillmotion as sm
         >>> from stillmotion.signals.simulated import generate
-        >>> quality = sm.inspect(generate(people=2, minutes=1))
-        >>> quality.usable, [row.subject for row in quality.people]
+        >>> quality = sm.inspect(generate(subjects=2, minutes=1))
+        >>> quality.usable, [row.subject for row in quality.subjects]
         (True, ['1', '2'])
     """
     findings: list[Finding] = [Finding("note", note.kind, note.text) for note in dataset.notes]
-    people = []
-    for subject in dataset.subjects:
-        recordings = [recording for recording in dataset.recordings if recording.subject == subject]
-        person, found = _person(dataset, subject, recordings)
-        people.append(person)
+    subjects = []
+    for name in dataset.subjects:
+        recordings = [recording for recording in dataset.recordings if recording.subject == name]
+        quality, found = _inspect_subject(dataset, name, recordings)
+        subjects.append(quality)
         findings += found
-    findings += _balance(dataset, people)
-    findings += _alike(dataset, people)
+    findings += _balance(dataset, subjects)
+    findings += _alike(dataset, subjects)
     findings += _mixed_units(dataset)
     return Quality(
         name=dataset.name,
         rate=dataset.spec.rate,
         channels=dataset.spec.channel_names,
         samples=len(dataset.samples),
-        people=tuple(people),
+        subjects=tuple(subjects),
         findings=tuple(findings),
     )
 
 
-def _person(dataset: Dataset, subject: str, recordings: list[Recording]) -> tuple[SubjectQuality, list[Finding]]:
+def _inspect_subject(
+    dataset: Dataset, subject: str, recordings: list[Recording]
+) -> tuple[SubjectQuality, list[Finding]]:
     spec = dataset.spec
     rate, jitter, gaps = _clock(recordings, spec.rate)
     samples = np.concatenate([recording.samples for recording in recordings])
@@ -126,7 +128,7 @@ def _person(dataset: Dataset, subject: str, recordings: list[Recording]) -> tupl
     gravity, findings = {}, []
 
     def found(severity: Severity, kind: str, text: str) -> None:
-        findings.append(Finding(severity, kind, f"person {subject}: {text}", subject))
+        findings.append(Finding(severity, kind, f"subject {subject}: {text}", subject))
 
     if abs(rate - spec.rate) > RATE_TOLERANCE * spec.rate:
         found("warning", "rate", f"{rate:.1f} Hz measured where {spec.rate:g} Hz were declared")
@@ -158,7 +160,7 @@ def _person(dataset: Dataset, subject: str, recordings: list[Recording]) -> tupl
         if (text := _impossible(channel, size, len(columns))) and np.isfinite(size):
             found("error", "unit", text)
     seconds = len(samples) / rate
-    person = SubjectQuality(
+    quality = SubjectQuality(
         subject=subject,
         sessions=len({recording.session for recording in recordings}),
         recordings=len(recordings),
@@ -172,7 +174,7 @@ def _person(dataset: Dataset, subject: str, recordings: list[Recording]) -> tupl
         labelled={name: float((labels == number).sum() / rate) for number, name in enumerate(spec.classes)}
         | {"(none)": float((labels == NULL).sum() / rate)},
     )
-    return person, findings
+    return quality, findings
 
 
 def _clock(recordings: list[Recording], nominal: float) -> tuple[float, float, int]:
@@ -253,9 +255,9 @@ def _impossible(channel: Channel, size: float, axes: int) -> str:
     return ""
 
 
-def _alike(dataset: Dataset, people: list[SubjectQuality]) -> list[Finding]:
+def _alike(dataset: Dataset, subjects: list[SubjectQuality]) -> list[Finding]:
     """Rare classes whose names are those of common ones but for a letter or two: probably misspelt."""
-    totals = {name: sum(person.labelled[name] for person in people) for name in dataset.spec.classes}
+    totals = {name: sum(subject.labelled[name] for subject in subjects) for name in dataset.spec.classes}
     findings = []
     for rare, common in itertools.permutations((name for name, total in totals.items() if total > 0), 2):
         if totals[rare] > MISSPELT_SHARE * totals[common] or abs(len(rare) - len(common)) > 1:
@@ -295,17 +297,17 @@ def _mixed_units(dataset: Dataset) -> list[Finding]:
     return findings
 
 
-def _balance(dataset: Dataset, people: list[SubjectQuality]) -> list[Finding]:
+def _balance(dataset: Dataset, subjects: list[SubjectQuality]) -> list[Finding]:
     findings = []
-    totals = {name: sum(person.labelled[name] for person in people) for name in dataset.spec.classes}
-    owners = {name: [p.subject for p in people if p.labelled[name] > 0] for name in dataset.spec.classes}
+    totals = {name: sum(subject.labelled[name] for subject in subjects) for name in dataset.spec.classes}
+    owners = {name: [p.subject for p in subjects if p.labelled[name] > 0] for name in dataset.spec.classes}
     absent = [name for name, holders in owners.items() if not holders]
     if absent:
         text = f"{len(absent)} of {len(owners)} classes do not occur: {', '.join(absent)}"
         findings.append(Finding("warning", "class", text))
     for name, holders in owners.items():
-        if len(holders) == 1 and len(people) > 1:
-            text = f"class {name} lives in one person ({holders[0]}): it cannot be tested on anyone new"
+        if len(holders) == 1 and len(subjects) > 1:
+            text = f"class {name} lives in one subject ({holders[0]}): it cannot be tested on anyone new"
             findings.append(Finding("warning", "class", text, holders[0]))
     present = {name: total for name, total in totals.items() if total > 0}
     if len(present) > 1:

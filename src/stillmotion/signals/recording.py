@@ -1,4 +1,4 @@
-"""Recordings: continuous stretches of one person, kept as views into one column store."""
+"""Recordings: continuous stretches of one subject, kept as views into one column store."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ NULL = -1  #: the label of a sample that has no class
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """One continuous stretch of one person. Gaps and changes of session end it.
+    """One continuous stretch of one subject. Gaps and changes of session end it.
 
     Args:
-        subject: who; a person has one name in every recording of a data set.
+        subject: who; a subject has one name in every recording of a data set.
         session: which putting-on of the device.
         samples: (T, D) float32, one row a sample, one column a channel.
         labels: (T,) int16, index into the classes of the data set, -1 where there is none.
@@ -84,7 +84,7 @@ class Dataset:
     index: tuple[dict[str, Any], ...]
     notes: tuple[Note, ...] = ()
     official_test: tuple[str, ...] = ()
-    same_people_as: tuple[str, ...] = ()
+    same_subjects_as: tuple[str, ...] = ()
     fingerprint: str = field(default="", compare=False)
     raw: Dataset | None = field(default=None, repr=False)
 
@@ -97,7 +97,7 @@ class Dataset:
         *,
         notes: Sequence[Note] = (),
         official_test: Sequence[str] = (),
-        same_people_as: Sequence[str] = (),
+        same_subjects_as: Sequence[str] = (),
         fingerprint: str = "",
     ) -> Dataset:
         """Collect recordings into one column store, refusing what does not fit ``spec``."""
@@ -145,7 +145,7 @@ class Dataset:
             index=index,
             notes=tuple(notes),
             official_test=tuple(official_test),
-            same_people_as=tuple(same_people_as),
+            same_subjects_as=tuple(same_subjects_as),
             fingerprint=fingerprint,
         )
 
@@ -167,18 +167,18 @@ class Dataset:
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """The people, sorted (numbers as numbers)."""
+        """The subjects, sorted (numbers as numbers)."""
         return tuple(sorted({row["subject"] for row in self.index}, key=_natural))
 
     def __len__(self) -> int:
         return len(self.index)
 
     def having(self, subjects: Iterable[str]) -> Dataset:
-        """The recordings of some people only."""
+        """The recordings of some subjects only."""
         wanted = set(subjects)
         unknown = sorted(wanted - set(self.subjects), key=_natural)
         if unknown:
-            raise UserError(f"{self.name} has no person {', '.join(unknown)}. It has {', '.join(self.subjects)}.")
+            raise UserError(f"{self.name} has no subject {', '.join(unknown)}. It has {', '.join(self.subjects)}.")
         raw = None if self.raw is None else self.raw.having(wanted)
         return self.rebuilt([r for r in self.recordings if r.subject in wanted], raw=raw)
 
@@ -197,7 +197,7 @@ class Dataset:
             recordings,
             notes=(*self.notes, *notes),
             official_test=self.official_test,
-            same_people_as=self.same_people_as,
+            same_subjects_as=self.same_subjects_as,
         )
         return replace(new, fingerprint="", raw=raw)
 

@@ -38,7 +38,7 @@ def resample(dataset: Dataset, rate: float) -> Dataset:
     Example:
         >>> import stillmotion as sm
         >>> from stillmotion.signals.simulated import generate
-        >>> data = generate(people=1, minutes=1)
+        >>> data = generate(subjects=1, minutes=1)
         >>> slower = sm.resample(data, 25)
         >>> data.samples.shape, slower.samples.shape, slower.spec.window
         ((3000, 18), (1500, 18), 64)

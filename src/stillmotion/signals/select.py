@@ -33,7 +33,7 @@ def select_sensors(dataset: Dataset, sensors: str | Sequence[str]) -> Dataset:
     Example:
         >>> from stillmotion.signals import select_sensors
         >>> from stillmotion.signals.simulated import generate
-        >>> select_sensors(generate(people=1, minutes=1), "wrist.gyr,waist.acc.z").spec.channel_names
+        >>> select_sensors(generate(subjects=1, minutes=1), "wrist.gyr,waist.acc.z").spec.channel_names
         ('wrist.gyr.x', 'wrist.gyr.y', 'wrist.gyr.z', 'waist.acc.z')
     """
     columns = sensor_columns(dataset.spec, sensors)
@@ -91,7 +91,7 @@ def select_classes(dataset: Dataset, classes: Sequence[str] | None = None) -> Da
     Example:
         >>> from stillmotion.signals import select_classes
         >>> from stillmotion.signals.simulated import generate
-        >>> data = select_classes(generate(people=3, minutes=2), ["sitting", "standing"])
+        >>> data = select_classes(generate(subjects=3, minutes=2), ["sitting", "standing"])
         >>> data.spec.classes, set(data.labels.tolist()) <= {-1, 0, 1}
         (('sitting', 'standing'), True)
     """

@@ -37,7 +37,7 @@ def convert_units(dataset: Dataset, **wanted: str) -> Dataset:
     Example:
         >>> from stillmotion.signals import convert_units
         >>> from stillmotion.signals.simulated import generate
-        >>> data = generate(people=1, minutes=1)
+        >>> data = generate(subjects=1, minutes=1)
         >>> converted = convert_units(data, acc="m/s2")
         >>> converted.spec.channels[0].unit
         'm/s2'

@@ -1,7 +1,7 @@
 """A grid of runs: specification, plan, run store, runners, search.
 
 ``run_study`` does what a specification asks, in a folder that it goes on with: only what is missing is trained. Numbers
-are chosen on validation people, every variant with the same number of tries; test people are scored when asked.
+are chosen on validation subjects, every variant with the same number of trials; test subjects are scored when asked.
 """
 
 from .baselines import BASELINES, Baseline

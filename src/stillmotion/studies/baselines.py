@@ -18,7 +18,7 @@ class Baseline:
 
     Args:
         title: what it is, for tables.
-        search: where its numbers are searched; it gets as many tries as every variant.
+        search: where its numbers are searched; it gets as many trials as every variant.
         seeded: whether a seed changes it; where it does not, one run stands under every seed.
     """
 
@@ -27,7 +27,7 @@ class Baseline:
     seeded: bool = False
 
     #: What a variant says too, so that both are searched alike: nothing fixed, no attention, nobody who teaches.
-    numbers: ClassVar[Mapping[str, float]] = {}
+    hyperparameters: ClassVar[Mapping[str, float]] = {}
     attention: ClassVar[bool] = False
     teacher: ClassVar[str] = "none"
 
@@ -43,5 +43,5 @@ BASELINES: dict[str, Baseline] = {
         seeded=True,
     ),
     "logistic-regression": Baseline("regression on features", {"C": Range(1e-3, 1e2, log=True, start=1.0)}),
-    "majority": Baseline("always the commonest class"),
+    "majority": Baseline("always the majority class"),
 }

@@ -26,9 +26,10 @@ class VariantGap:
     Args:
         variant: its name.
         role: as in the study's table.
-        score: macro-F1 under the study's own protocol, of the people whom both tested.
+        score: macro-F1 under the study's own protocol, of the subjects whom both tested.
         other: the same under the other protocol.
-        difference: other minus own, with its interval over people and training runs; the people are the same on both
+        difference: other minus own, with its interval over subjects and training runs; the subjects are the same on
+        both
             sides, their windows are not.
     """
 
@@ -46,8 +47,8 @@ class ProtocolGap:
     Args:
         data: what both are about.
         protocol, other_protocol: of the study, and of the one beside it.
-        leaks, other_leaks: whether people, or parts of their recordings, are on both sides of its split.
-        people: how many people both tested; all scores here are of them.
+        leaks, other_leaks: whether subjects, or parts of their recordings, are on both sides of its split.
+        subjects: how many subjects both tested; all scores here are of them.
         windows, other_windows: how many windows of theirs were tested.
         seeds: training runs of each variant and fold.
         rows: a variant each, in the table's order.
@@ -59,7 +60,7 @@ class ProtocolGap:
     other_protocol: str
     leaks: bool
     other_leaks: bool
-    people: int
+    subjects: int
     windows: int
     other_windows: int
     seeds: int
@@ -73,17 +74,17 @@ class ProtocolGap:
 
 #: What the intervals are of, in a sentence.
 INTERVAL = (
-    "95 % intervals of the difference over other people and other training runs: people and seeds are redrawn, each "
-    "person with the windows that either protocol tested of them; the windows differ, so no test is made"
+    "95 % intervals of the difference over other subjects and other training runs: subjects and seeds are redrawn, "
+    "each subject with the windows that either protocol tested of them; the windows differ, so no test is made"
 )
 
 
 def compare_protocols(own: StudyState, other: StudyState) -> ProtocolGap:
-    """A study beside one that differs in the protocol alone; both have scored their test people.
+    """A study beside one that differs in the protocol alone; both have scored their test subjects.
 
-    Differences are of confusion counts pooled over the people whom both protocols tested. Each person is drawn with
-    the counts of both sides, and each seed with the runs of both, so what is hard about a person does not widen the
-    interval. People are drawn within the folds of the protocol that has more of them, who share a model.
+    Differences are of confusion counts pooled over the subjects whom both protocols tested. Each subject is drawn with
+    the counts of both sides, and each seed with the runs of both, so what is hard about a subject does not widen the
+    interval. Subjects are drawn within the folds of the protocol that has more of them, who share a model.
 
     Args:
         own: what the other is compared with, such as ``subjects:5``.
@@ -91,34 +92,34 @@ def compare_protocols(own: StudyState, other: StudyState) -> ProtocolGap:
     """
     _require_alike(own, other)
     sides = [_tested(each) for each in (own, other)]
-    people = [name for name in sides[0].people if name in sides[1].people]
-    if not people:
-        raise UserError(f"{own.folder} and {other.folder} tested no person in common.")
+    subjects = [name for name in sides[0].subjects if name in sides[1].subjects]
+    if not subjects:
+        raise UserError(f"{own.folder} and {other.folder} tested no subject in common.")
     finer = max(sides, key=lambda side: len(set(side.folds)))
-    folds = tuple(finer.folds[finer.people.index(name)] for name in people)
+    folds = tuple(finer.folds[finer.subjects.index(name)] for name in subjects)
     roles = {row.variant: row.role for row in own.results.rows if row.role != "teacher"}
     rows, left_out = [], []
     for name in roles:
-        tables = [_of(side, name, people) for side in sides if name in side.variants]
+        tables = [_of(side, name, subjects) for side in sides if name in side.variants]
         if len(tables) < 2 or not all((table.sum((-2, -1)) > 0).all() for table in tables):
             left_out.append(name)
             continue
         pair = ConfusionMatrices(
-            ("own", "other"), sides[0].seeds, tuple(people), folds, sides[0].classes, np.stack(tables)
+            ("own", "other"), sides[0].seeds, tuple(subjects), folds, sides[0].classes, np.stack(tables)
         )
         score, its = (float(macro_f1(table.sum(1)).mean()) for table in tables)
         found = compare_variants(pair, against="own").comparisons[0].difference
         rows.append(VariantGap(name, roles[name], score, its, found))
     if not rows:
-        raise UserError(f"No variant has a score of the same people in {own.folder} and in {other.folder}.")
-    tested = [int(_of(side, rows[0].variant, people)[0].sum()) for side in sides]
+        raise UserError(f"No variant has a score of the same subjects in {own.folder} and in {other.folder}.")
+    tested = [int(_of(side, rows[0].variant, subjects)[0].sum()) for side in sides]
     return ProtocolGap(
         data=own.study.data.name,
         protocol=own.study.split.protocol,
         other_protocol=other.study.split.protocol,
         leaks=own.results.leaks,
         other_leaks=other.results.leaks,
-        people=len(people),
+        subjects=len(subjects),
         windows=tested[0],
         other_windows=tested[1],
         seeds=own.study.seeds,
@@ -158,13 +159,13 @@ def _require_alike(own: StudyState, other: StudyState) -> None:
 
 def _tested(record: StudyState) -> ConfusionMatrices:
     if record.results.compared is None:
-        raise UserError(f"{record.folder} has not scored its test people: still study … --score-test.")
+        raise UserError(f"{record.folder} has not scored its test subjects: still study … --score-test.")
     found = record.tally("test")
     assert found is not None
     return found
 
 
-def _of(side: ConfusionMatrices, name: str, people: list[str]) -> Any:
-    """(S, P, C, C) counts of a variant on these people."""
-    at = [side.people.index(each) for each in people]
+def _of(side: ConfusionMatrices, name: str, subjects: list[str]) -> Any:
+    """(S, P, C, C) counts of a variant on these subjects."""
+    at = [side.subjects.index(each) for each in subjects]
     return side.counts[side.number(name)][:, at]

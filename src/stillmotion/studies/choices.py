@@ -29,7 +29,7 @@ STRENGTH = Limits(0, 100)
 
 @dataclass(frozen=True)
 class Range:
-    """Where a number is searched: from ``low`` to ``high``, by factors when ``log``; ``start`` is the first try."""
+    """Where a number is searched: from ``low`` to ``high``, by factors when ``log``; ``start`` is the first trial."""
 
     low: float
     high: float
@@ -95,7 +95,8 @@ class Privileged:
 
 @dataclass(frozen=True)
 class Split:
-    """``[split]``: protocol, seed, the share of training people who choose, and how many of the folds run (0: all)."""
+    """``[split]``: protocol, seed, the share of training subjects who choose, and how many of the folds run (0:
+    all)."""
 
     protocol: str = "subjects:5"
     seed: Annotated[int, SEED] = 0
@@ -167,7 +168,7 @@ class Training:
         return replace(PUBLISHED if published else Recipe(), augment=tuple(self.augment or ()), **said)
 
     @property
-    def numbers(self) -> dict[str, float]:
+    def hyperparameters(self) -> dict[str, float]:
         """Numbers of the optimiser and the augmentation."""
         names = ("learning_rate", "weight_decay", "clip", "average")
         said = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
@@ -180,8 +181,8 @@ class Teaching:
 
     Args:
         seeds: teachers a fold; the mean of several teaches.
-        targets: ``in-sample``, or ``cross-fit``: a training person's teachers did not train on that person.
-        groups: groups of people of ``cross-fit``.
+        targets: ``in-sample``, or ``cross-fit``: a training subject's teachers did not train on that subject.
+        groups: groups of subjects of ``cross-fit``.
         training: what differs from ``[training]``.
     """
 
@@ -198,24 +199,24 @@ class Teaching:
 
 @dataclass(frozen=True)
 class Search:
-    """``[search]``: how every variant looks for its numbers, all with the same number of tries.
+    """``[search]``: how every variant looks for its numbers, all with the same number of trials.
 
     Args:
         kind: ``none`` takes the defaults, ``grid`` all combinations of ``grid``, ``optuna`` draws from the ranges.
-        tries: so many a variant and fold (for ``grid`` 0 means the largest variant's).
+        trials: so many a variant and fold (for ``grid`` 0 means the largest variant's).
         sampler: of Optuna: ``random``, ``qmc`` (even over the ranges) or ``tpe`` (learns from earlier rounds).
-        rounds: the tries are trained in so many rounds; a learning sampler needs more than one.
+        rounds: the trials are trained in so many rounds; a learning sampler needs more than one.
         seed: of the draws.
-        numbers: ranges of numbers that all variants have (``learning_rate``), or in place of a method's own.
+        hyperparameters: ranges of numbers that all variants have (``learning_rate``), or in place of a method's own.
         grid: values by number.
     """
 
     kind: str = "none"
-    tries: Annotated[int, Limits(0, 100_000)] = 0
+    trials: Annotated[int, Limits(0, 100_000)] = 0
     sampler: str = "random"
     rounds: Annotated[int, Limits(1, 100_000)] = 1
     seed: Annotated[int, SEED] = 0
-    numbers: Mapping[str, Range] = field(default_factory=dict)
+    hyperparameters: Mapping[str, Range] = field(default_factory=dict)
     grid: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -224,12 +225,12 @@ class Search:
             raise UnknownName("kind of search", self.kind, list(get_args(SearchKind)))
         if self.sampler not in ("random", "qmc", "tpe"):
             raise UnknownName("sampler", self.sampler, ["random", "qmc", "tpe"])
-        if self.kind == "optuna" and self.tries < 1:
-            raise UserError(f"tries in [search] must be at least 1 with kind 'optuna', not {self.tries}.")
+        if self.kind == "optuna" and self.trials < 1:
+            raise UserError(f"trials in [search] must be at least 1 with kind 'optuna', not {self.trials}.")
         if self.kind == "grid" and not self.grid:
             raise UserError("A grid search needs values: [search.grid] with a list for each number.")
         for name, values in self.grid.items():
             if not values:
                 raise UserError(f"{name} in [search.grid] must hold one value at least.")
-        if self.rounds > max(1, self.tries):
-            raise UserError(f"rounds in [search] must lie between 1 and the tries ({self.tries}), not {self.rounds}.")
+        if self.rounds > max(1, self.trials):
+            raise UserError(f"rounds in [search] must lie between 1 and the trials ({self.trials}), not {self.rounds}.")

@@ -26,7 +26,7 @@ MEASURED = 1000
 
 
 def train(run: Run, ground: StudyData) -> RunResult:
-    """Fit a baseline on its fold's training people.
+    """Fit a baseline on its fold's training subjects.
 
     What is kept is its answers to the fold's validation and test windows, not the model: the trees of a hard set take
     tens of megabytes a run. Nothing is scored here but the validation windows.
@@ -51,7 +51,7 @@ def train(run: Run, ground: StudyData) -> RunResult:
         state=[rows, said],
         teacher_weights=nothing,
         teacher_state=[],
-        extras=nothing,
+        aux_params=nothing,
     )
 
 
@@ -83,7 +83,7 @@ def _fitted(run: Run, ground: StudyData, train: Rows) -> tuple[Callable[[Rows], 
     if len(there) < 2:
         only = ground.windows.spec.classes[int(there[0])]
         raise IncompatibleNetworks(
-            f"{run.method} needs two classes to tell apart; in fold {run.fold} people train on {only} alone."
+            f"{run.method} needs two classes to tell apart; in fold {run.fold} subjects train on {only} alone."
         )
     known = ground.features[train]
     mean, std = known.mean(0, np.float64), known.std(0, np.float64)
@@ -115,7 +115,7 @@ def _estimator(run: Run, weights: dict[int, float] | None) -> Any:
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.linear_model import LogisticRegression
 
-    given = dict(run.numbers)
+    given = dict(run.hyperparameters)
     if run.method == "random-forest":
         return RandomForestClassifier(TREES, class_weight=weights, random_state=run.seed, **given)
     return LogisticRegression(class_weight=weights, solver="newton-cg", max_iter=1000, **given)

@@ -39,7 +39,7 @@ class Line:
     """A fleet of the plan.
 
     Args:
-        phase: ``teachers``, ``tries`` or ``seeds``.
+        phase: ``teachers``, ``trials`` or ``seeds``.
         what: method and network.
         runs: how many, so many at a time.
         steps: of all runs together, if none stops early.
@@ -163,7 +163,7 @@ class Clock:
 def plan_lines(planner: Planner) -> list[Line]:
     """The fleets of a study, in order, with their times; final seeds as if each variant took its first setting.
 
-    Tries that depend on earlier rounds are counted as if every round were like the first. Fits of a baseline, which
+    Trials that depend on earlier rounds are counted as if every round were like the first. Fits of a baseline, which
     come one by one, are a line for each phase.
     """
     require_feasible(planner)
@@ -190,9 +190,9 @@ def plan_lines(planner: Planner) -> list[Line]:
 
 def plan_squads(planner: Planner) -> list[FleetPlan]:
     """The fleets that a study comes to, as far as they are known before anything is trained."""
-    tried, _ = plan_trials(planner, {})
-    rounds = -(-count_trials(planner.study) // max(1, len(next(iter(tried.values())))))
-    planned = [(name, fold, each) for (name, fold), made in tried.items() for each in made]
+    trial, _ = plan_trials(planner, {})
+    rounds = -(-count_trials(planner.study) // max(1, len(next(iter(trial.values())))))
+    planned = [(name, fold, each) for (name, fold), made in trial.items() for each in made]
     variants = planner.study.all_variants
     taught = [(variants[name], fold, each) for name, fold, each in planned if name in variants]
     masters = [run for variant, fold, _ in taught for run in planner.masters(variant, fold)]
@@ -200,9 +200,9 @@ def plan_squads(planner: Planner) -> list[FleetPlan]:
     squads = planner.squads("teachers", [*masters, *teachers])
     if count_trials(planner.study) == 1:
         every = [planner.student(*each, seed) for each in planned for seed in range(planner.study.seeds)]
-        return [*squads, *planner.squads("tries", every)]
-    squads += planner.squads("tries", [run_of(planner, *each) for each in planned]) * rounds
-    first = {(name, fold): made[0] for (name, fold), made in tried.items()}
+        return [*squads, *planner.squads("trials", every)]
+    squads += planner.squads("trials", [run_of(planner, *each) for each in planned]) * rounds
+    first = {(name, fold): made[0] for (name, fold), made in trial.items()}
     seeds = [
         planner.student(name, fold, each, seed)
         for (name, fold), each in first.items()

@@ -16,9 +16,9 @@ def require_feasible(planner: Planner) -> None:
     """Raise ``UserError`` for a variant whose networks lack what its method needs."""
     models: dict[tuple[str, str, str, bool], keras.Model] = {}
     for name, variant in planner.study.all_variants.items():
-        tried = next_trials(planner.study, name, 0)[0]
+        trial = next_trials(planner.study, name, 0)[0]
         way = get_method(variant.method, **variant.options)
-        student = planner.student(name, 0, tried, 0)
+        student = planner.student(name, 0, trial, 0)
         _require(
             planner, models, name, way, student, ("logits", *way.student_taps), attended="student" in way.attention
         )
@@ -27,7 +27,7 @@ def require_feasible(planner: Planner) -> None:
                 f"{name} needs {', '.join(way.teacher_taps)} of its teacher, and {planner.study.scores} holds scores "
                 f"only: leave {name} out, or name a network."
             )
-        for run in planner.teachers(variant, 0, tried.attention):
+        for run in planner.teachers(variant, 0, trial.attention):
             attended = "teacher" in way.attention
             _require(planner, models, name, way, run, ("logits", *way.teacher_taps), attended=attended)
 

@@ -154,13 +154,13 @@ def _barred(key: str, old: Study, new: Study) -> str:
         return "" if new.seeds > old.seeds else "must not become fewer"
     if key == "split.folds":
         return "" if old.split.folds and not 0 < new.split.folds < old.split.folds else "must not become fewer"
-    if key == "search.tries" and search.kind == later.kind == "optuna" and later.rounds == 1:
-        return "" if later.tries > search.tries else "must not become fewer"
-    if key.startswith("search.grid.") and search.kind == later.kind == "grid" and not (search.tries or later.tries):
+    if key == "search.trials" and search.kind == later.kind == "optuna" and later.rounds == 1:
+        return "" if later.trials > search.trials else "must not become fewer"
+    if key.startswith("search.grid.") and search.kind == later.kind == "grid" and not (search.trials or later.trials):
         name = key.removeprefix("search.grid.")
         here = name in search.grid and name in later.grid
         return "" if here and set(search.grid[name]) <= set(later.grid[name]) else "must keep all of its values"
-    drawn = ("search.kind", "search.tries", "search.sampler", "search.rounds", "search.seed")
+    drawn = ("search.kind", "search.trials", "search.sampler", "search.rounds", "search.seed")
     if key in drawn and search.kind == "none" and later.kind == "optuna":
         return ""  # What was trained so far is the first trial of each variant.
     return "makes other runs of all that there are"

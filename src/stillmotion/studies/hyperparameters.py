@@ -32,7 +32,7 @@ def check_hyperparameters(study: Study, variants: Mapping[str, Variant]) -> None
     for name, variant in variants.items():
         taught = get_method(variant.method)
         valid = {**shared, **_own(taught)}
-        fixed = [("numbers", key, "", value) for key, value in variant.numbers.items()]
+        fixed = [("hyperparameters", key, "", value) for key, value in variant.hyperparameters.items()]
         for section, key, end, value in (*fixed, *_ends("search", variant.search)):
             if key not in valid:
                 raise UnknownName(
@@ -41,17 +41,17 @@ def check_hyperparameters(study: Study, variants: Mapping[str, Variant]) -> None
             valid[key].check(value, f"{end}{key} in {section} of [variant.{name}]")
     compared = [get_method(variant.method) for variant in variants.values()]
     grid = [("[search.grid]", key, "", value) for key, values in study.search.grid.items() for value in values]
-    for section, key, end, value in (*_ends("[search.numbers]", study.search.numbers), *grid):
-        known = [_own(each)[key] for each in (*compared, *METHODS.values()) if key in each.numbers]
+    for section, key, end, value in (*_ends("[search.hyperparameters]", study.search.hyperparameters), *grid):
+        known = [_own(each)[key] for each in (*compared, *METHODS.values()) if key in each.hyperparameters]
         if key not in shared and not known:
-            names = {*shared, *(number for each in METHODS.values() for number in each.numbers)}
+            names = {*shared, *(number for each in METHODS.values() for number in each.hyperparameters)}
             raise UnknownName(f"number in {section}", key, sorted(names))
         (shared.get(key) or known[0]).check(value, f"{end}{key} in {section}")
     trials = prod(len(values) for values in study.search.grid.values()) * len(study.attentions)
-    if study.search.kind == "grid" and not study.search.tries and trials > MOST_TRIALS:
+    if study.search.kind == "grid" and not study.search.trials and trials > MOST_TRIALS:
         raise UserError(
             f"[search.grid] has {trials:,} combinations, at most {MOST_TRIALS:,} can be tried: say fewer values, or "
-            f"tries in [search]."
+            f"trials in [search]."
         )
 
 
@@ -63,7 +63,7 @@ def shared_limits(training: Training) -> dict[str, Limits]:
 
 
 def _own(method: Method) -> dict[str, Limits]:
-    return {name: number.limits for name, number in method.numbers.items()}
+    return {name: number.limits for name, number in method.hyperparameters.items()}
 
 
 def _ends(section: str, ranges: Mapping[str, Range]) -> Iterator[tuple[str, str, str, float]]:

@@ -89,7 +89,7 @@ def prepare_job(squad: FleetPlan, planner: Planner, staff: TeacherCache) -> Flee
                 seed=run.seed,
                 train=train,
                 validation=validation,
-                numbers=dict(run.numbers),
+                hyperparameters=dict(run.hyperparameters),
                 mean=statistics.mean.astype(np.float32),
                 std=statistics.std.astype(np.float32),
                 teacher=taught[run.teachers] if run.teachers else 0,

@@ -1,4 +1,4 @@
-"""Whether the teachers have anything to teach: teacher minus student on validation people."""
+"""Whether the teachers have anything to teach: teacher minus student on validation subjects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .baselines import Baseline
 from .material import StudyData
 from .plan import Planner
 from .runs import Run
-from .scoring import Counts, by_person
+from .scoring import Counts, by_subject
 from .selection import Key, Selection
 from .store import RunStatus, Store
 from .teachers import TeacherCache
@@ -21,7 +21,7 @@ from .teachers import TeacherCache
 
 @dataclass(frozen=True)
 class TeacherGap:
-    """Teacher minus student on validation people: whether there is anything to teach."""
+    """Teacher minus student on validation subjects: whether there is anything to teach."""
 
     teacher: str
     difference: Interval
@@ -34,16 +34,16 @@ class TeacherGap:
     def __str__(self) -> str:
         points = 100 * self.difference.score
         if self.difference.low is None or self.difference.high is None:
-            return f"{self.teacher} − lm on validation people: {points:+.1f} points (one person: no interval)"
+            return f"{self.teacher} − lm on validation subjects: {points:+.1f} points (one subject: no interval)"
         ends = f"[{100 * self.difference.low:+.1f}, {100 * self.difference.high:+.1f}]"
         said = "" if self.shown else ": nothing shown to teach"
-        return f"{self.teacher} − lm on validation people: {points:+.1f} points {ends}{said}"
+        return f"{self.teacher} − lm on validation subjects: {points:+.1f} points {ends}{said}"
 
 
 def compute_teacher_gaps(
     planner: Planner, store: Store, choices: Mapping[Key, Selection | None], finals: Mapping[Key, Sequence[Run]]
 ) -> list[TeacherGap]:
-    """Every teacher against the plain student, on the validation people of the folds."""
+    """Every teacher against the plain student, on the validation subjects of the folds."""
     study, ground = planner.study, planner.ground
     if "lm" not in study.all_variants:
         return []
@@ -53,12 +53,12 @@ def compute_teacher_gaps(
     for name in heard(planner, choices):
         if name not in taught:
             continue
-        people = [(fold, person) for fold, each in enumerate(ground.folds) for person in each.validation_people]
+        subjects = [(fold, subject) for fold, each in enumerate(ground.folds) for subject in each.validation_subjects]
         rows, folds = [], []
-        for fold, person in people:
+        for fold, subject in subjects:
             own = finals.get(("lm", fold), ())
-            students = [counts[run.id][person] for run in own if person in counts.get(run.id, {})]
-            teacher = taught[name].get(f"{fold}/{person}")
+            students = [counts[run.id][subject] for run in own if subject in counts.get(run.id, {})]
+            teacher = taught[name].get(f"{fold}/{subject}")
             if teacher is not None and students and len(students) == len(own):
                 rows.append((teacher, students))
                 folds.append(str(fold))
@@ -77,9 +77,9 @@ def compute_teacher_gaps(
 def side_by_side(
     sides: Mapping[str, Sequence[Sequence[Counts]]], folds: Sequence[str], ground: StudyData
 ) -> ConfusionMatrices:
-    """Counts of two sides, or of one, as the statistics want them: by seed and person, whose folds are given.
+    """Counts of two sides, or of one, as the statistics want them: by seed and subject, whose folds are given.
 
-    People go by number: one who is in several folds' validation counts in each.
+    Subjects go by number: one who is in several folds' validation counts in each.
     """
     table = np.array(list(sides.values()), np.int64)
     names = tuple(str(number) for number in range(len(folds)))
@@ -95,7 +95,7 @@ def count_teachers(
     choices: Mapping[Key, Selection | None],
     ended: Mapping[str, RunStatus],
 ) -> None:
-    """Keep what each teacher says of the validation people, a file of scores included."""
+    """Keep what each teacher says of the validation subjects, a file of scores included."""
     ground = planner.ground
     there = store.counts("teachers")
     for name, members in heard(planner, choices).items():
@@ -104,8 +104,8 @@ def count_teachers(
         table: dict[str, Counts] = {}
         for fold, runs in members.items():
             rows = ground.folds[fold].validation
-            said = by_person(ground.labels, staff.logits(runs)[rows], rows, ground)
-            table |= {f"{fold}/{person}": counts for person, counts in said.items()}
+            said = by_subject(ground.labels, staff.logits(runs)[rows], rows, ground)
+            table |= {f"{fold}/{subject}": counts for subject, counts in said.items()}
         store.add_counts("teachers", {name: table})
 
 
@@ -131,7 +131,7 @@ def teachers_by_fold(
             continue
         # Where all students failed, their teacher is what one wants to see.
         first = planner.study.attentions[0] if variant.attention else ""
-        runs = planner.teachers(variant, fold, first if choice is None else choice.tried.attention)
+        runs = planner.teachers(variant, fold, first if choice is None else choice.trial.attention)
         if runs:
             networks = " + ".join(dict.fromkeys(run.network for run in runs))
             networks += " as assistant" if variant.teacher == "assistant" else ""

@@ -30,7 +30,7 @@ class StudyData:
     Args:
         windows: as they were cut.
         splits: the folds that the study runs.
-        statistics: of each fold's training people.
+        statistics: of each fold's training subjects.
         leaks: what the audit found, a sentence each; nothing for an honest protocol.
         teachers: the same as teachers see it, a window for each of these; None where they see what students see.
     """
@@ -85,8 +85,8 @@ class StudyData:
 
     def subjects(self, rows: NDArray[np.int64]) -> list[str]:
         """Whose windows these are."""
-        people = self.windows.people
-        return [people[number] for number in self.windows.subjects[rows]]
+        subjects = self.windows.subjects
+        return [subjects[number] for number in self.windows.subject_codes[rows]]
 
 
 def load_study_data(study: Study, *, data: Path | None = None) -> StudyData:
@@ -116,7 +116,7 @@ def load_study_data(study: Study, *, data: Path | None = None) -> StudyData:
     if leaks:
         warnings.warn(
             f"The protocol {study.split.protocol} leaks ({len(leaks)} findings; `still audit` shows them): its scores "
-            f"say little about new people.",
+            f"say little about new subjects.",
             DataWarning,
             stacklevel=2,
         )

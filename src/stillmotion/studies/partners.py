@@ -15,7 +15,7 @@ from ..training.lesson import AuxParams
 from .leads import side_by_side, teachers_by_fold
 from .plan import Planner
 from .runs import Run
-from .scoring import Counts, by_person
+from .scoring import Counts, by_subject
 from .selection import Key, Selection
 from .store import Store
 from .teachers import TeacherCache
@@ -26,12 +26,12 @@ TEACHER = "/teacher"
 
 @dataclass(frozen=True)
 class CoTrainedTeacher:
-    """A teacher that learnt beside the students of a variant, on the people who are reported.
+    """A teacher that learnt beside the students of a variant, on the subjects who are reported.
 
     Args:
         variant: of the students.
         teacher: the network.
-        score: its macro-F1 after that, pooled over people, mean over seeds.
+        score: its macro-F1 after that, pooled over subjects, mean over seeds.
         alone: of the same network trained alone, as other variants' teacher; None where it is not one run a fold.
         change: the first minus the second.
         learnt: what was learnt beside both networks, by name: mean over runs and standard deviation.
@@ -58,7 +58,7 @@ def compare_co_trained_teachers(
     finals: Mapping[Key, Sequence[Run]],
     side: str,
 ) -> list[CoTrainedTeacher]:
-    """The teacher of every variant in which both learn, on the people of ``side``."""
+    """The teacher of every variant in which both learn, on the subjects of ``side``."""
     after, before, learnt = store.counts(side + TEACHER), store.counts(side), store.learnt()
     found = []
     for name, variant in planner.study.all_variants.items():
@@ -68,14 +68,14 @@ def compare_co_trained_teachers(
             continue
         own = {key: choice for key, choice in choices.items() if key[0] == name}
         ((network, members),) = teachers_by_fold(planner, own).items()
-        people = [(fold, person) for fold in runs for person in planner.ground.folds[fold].people(side)]
+        subjects = [(fold, subject) for fold in runs for subject in planner.ground.folds[fold].subjects(side)]
         seeds = range(planner.study.seeds)
-        beside = [[after[runs[fold][seed].id][person] for fold, person in people] for seed in seeds]
+        beside = [[after[runs[fold][seed].id][subject] for fold, subject in subjects] for seed in seeds]
         sides = {"beside": beside}
         lone = all(len(each) == 1 and each[0].id in before for each in members.values())
         if lone:
-            sides["alone"] = [[before[members[fold][0].id][person] for fold, person in people] for _ in seeds]
-        tally = side_by_side(sides, [str(fold) for fold, _ in people], planner.ground)
+            sides["alone"] = [[before[members[fold][0].id][subject] for fold, subject in subjects] for _ in seeds]
+        tally = side_by_side(sides, [str(fold) for fold, _ in subjects], planner.ground)
         compared = compare_variants(tally, against="alone" if lone else None)
         scores = {each.variant: each.macro_f1 for each in compared.standings}
         change = compared.comparisons[0].difference if lone else None
@@ -88,7 +88,7 @@ def compare_co_trained_teachers(
 
 
 def count_partners(planner: Planner, store: Store, staff: TeacherCache, runs: Iterable[Run], side: str) -> None:
-    """Keep what such teachers say of the people of ``side``, and what was learnt beside, where it is lacking."""
+    """Keep what such teachers say of the subjects of ``side``, and what was learnt beside, where it is lacking."""
     there, ground = store.counts(side + TEACHER), planner.ground
     mutual = [run for run in dict.fromkeys(runs) if not run.classical and get_method(run.method).trains_teacher]
     known = {run.id: run for run in planner.all_teachers()} if mutual else {}
@@ -98,25 +98,27 @@ def count_partners(planner: Planner, store: Store, staff: TeacherCache, runs: It
         kept = None if run.id in there else store.partner(run.id)
         if kept is None:
             continue
-        weights, state, extras = kept
+        weights, state, aux_params = kept
         network = staff.network(known[run.teachers[0]], run.method)
         rows = ground.folds[run.fold].side(side)
         logits = network.answers(weights, state, ground.values[rows])["logits"]
-        fresh[run.id] = by_person(ground.labels, logits, rows, ground)
-        learnt[run.id] = _learnt(run, extras, staff.network(run, run.method).tap_shapes, network.tap_shapes)
+        fresh[run.id] = by_subject(ground.labels, logits, rows, ground)
+        learnt[run.id] = _learnt(run, aux_params, staff.network(run, run.method).tap_shapes, network.tap_shapes)
     if fresh:
         # Counts come last: a run that has them is not looked at again.
         store.add_learnt(learnt)
         store.add_counts(side + TEACHER, fresh)
 
 
-def _learnt(run: Run, extras: Vector, student: Shapes, teacher: Shapes) -> dict[str, float]:
+def _learnt(run: Run, aux_params: Vector, student: Shapes, teacher: Shapes) -> dict[str, float]:
     way = get_method(run.method, **run.options)
     if way.learnt is None:
         return {}
-    beside = AuxParams(way.draw_extras(student, teacher, 0))
-    numbers = {name: float(run.numbers.get(name, number.default)) for name, number in way.numbers.items()}
-    return way.learnt(beside.named(extras), numbers, student, teacher)
+    beside = AuxParams(way.init_aux_params(student, teacher, 0))
+    hyperparameters = {
+        name: float(run.hyperparameters.get(name, number.default)) for name, number in way.hyperparameters.items()
+    }
+    return way.learnt(beside.named(aux_params), hyperparameters, student, teacher)
 
 
 def _spread(learnt: Mapping[str, Mapping[str, float]], runs: Sequence[str]) -> dict[str, tuple[float, float]]:

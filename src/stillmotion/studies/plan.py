@@ -103,7 +103,7 @@ class Planner:
             for run in (*self.masters(variant, fold), *self.teachers(variant, fold, attention))
         ]
 
-    def student(self, name: str, fold: int, tried: Trial, seed: int) -> Run:
+    def student(self, name: str, fold: int, trial: Trial, seed: int) -> Run:
         """A variant's or a baseline's run in one setting."""
         variant = self.study.systems[name]
         training = self.study.student_training
@@ -118,9 +118,9 @@ class Planner:
                 method=name,
                 seed=seed if variant.seeded else 0,
                 recipe=kept,
-                numbers=dict(tried.numbers),
+                hyperparameters=dict(trial.hyperparameters),
             )
-        taught = tuple(run.id for run in self.teachers(variant, fold, tried.attention))
+        taught = tuple(run.id for run in self.teachers(variant, fold, trial.attention))
         if variant.teacher not in ("none", "self", "assistant") and self.scores:
             taught = (f"file:{self.scores}",)
         network = variant.network or self.study.networks.student
@@ -128,13 +128,13 @@ class Planner:
             data=self.data,
             fold=fold,
             network=network,
-            attention=tried.attention,
+            attention=trial.attention,
             method=variant.method,
             seed=seed,
             recipe=self._recipe(training).to_dict(),
             recurrence=self._recurrence(network),
             options=dict(variant.options),
-            numbers={**training.numbers, **tried.numbers},
+            hyperparameters={**training.hyperparameters, **trial.hyperparameters},
             teachers=taught,
         )
 
@@ -162,12 +162,12 @@ class Planner:
         return fold.train[self.group_of(run.fold)[fold.train] != run.group], fold.validation
 
     def group_of(self, fold: int) -> NDArray[np.int64]:
-        """(N,) group of each window's person in cross-fitting, -1 for people who are not trained on."""
-        people = np.unique(self.ground.windows.subjects[self.ground.folds[fold].train])
-        order = np.random.default_rng([self.study.split.seed, 2, fold]).permutation(len(people))
-        table = np.full(len(self.ground.windows.people), -1)
-        table[people[order]] = np.arange(len(people)) % self.study.teaching.groups
-        return table[self.ground.windows.subjects]
+        """(N,) group of each window's subject in cross-fitting, -1 for subjects who are not trained on."""
+        subjects = np.unique(self.ground.windows.subject_codes[self.ground.folds[fold].train])
+        order = np.random.default_rng([self.study.split.seed, 2, fold]).permutation(len(subjects))
+        table = np.full(len(self.ground.windows.subjects), -1)
+        table[subjects[order]] = np.arange(len(subjects)) % self.study.teaching.groups
+        return table[self.ground.windows.subject_codes]
 
     def _alone(self, network: str, attention: str, training: Training, fold: int, seed: int, group: int) -> Run:
         """A teacher: trained on the labels alone."""
@@ -180,7 +180,7 @@ class Planner:
             seed=seed,
             recipe=self._recipe(training).to_dict(),
             recurrence=self._recurrence(network),
-            numbers=training.numbers,
+            hyperparameters=training.hyperparameters,
             group=group,
         )
 

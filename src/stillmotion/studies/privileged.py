@@ -70,7 +70,7 @@ def _require_same_recordings(windows: Windows, dataset: Dataset) -> None:
     mine = windows.recordings
     theirs = [(row["subject"], row["session"], row["source"]) for row in dataset.index]
     ours = [
-        (mine.people[mine.subject[number]], session, mine.sources[mine.source[number]])
+        (mine.subjects[mine.subject[number]], session, mine.sources[mine.source[number]])
         for number, session in enumerate(windows.sessions)
     ]
     if ours != theirs:

@@ -34,8 +34,8 @@ class StudyState:
         planner: its runs, by name; holds the specification and the windows.
         store: what became of them.
         ended: every run that came to an end.
-        tries: the settings planned for each variant and fold.
-        choices: the setting taken for each variant and fold, None where all tries failed or none has ended.
+        trials: the settings planned for each variant and fold.
+        choices: the setting taken for each variant and fold, None where all trials failed or none has ended.
         complete: whether nothing is missing.
         results: the table.
     """
@@ -44,7 +44,7 @@ class StudyState:
     planner: Planner
     store: Store
     ended: Mapping[str, RunStatus]
-    tries: Mapping[Key, Sequence[Trial]]
+    trials: Mapping[Key, Sequence[Trial]]
     choices: Mapping[Key, Selection | None]
     complete: bool
     results: Results
@@ -68,17 +68,17 @@ class StudyState:
         return found
 
     def failures(self, name: str) -> int:
-        """How many runs of a variant failed, tries and final ones."""
-        tried = [
+        """How many runs of a variant failed, trials and final ones."""
+        trial = [
             run_of(self.planner, name, fold, each)
-            for (own, fold), made in self.tries.items()
+            for (own, fold), made in self.trials.items()
             for each in made
             if own == name
         ]
         final = [
             run for (own, _), runs in final_runs(self.planner, self.choices).items() if own == name for run in runs
         ]
-        ids = {run.id for run in (*tried, *final)}
+        ids = {run.id for run in (*trial, *final)}
         return sum(run in self.ended and self.ended[run].status == "failed" for run in ids)
 
     @cached_property
@@ -97,11 +97,11 @@ class StudyState:
         return Evaluator(self.planner, self.store)
 
     def tally(self, side: str) -> ConfusionMatrices | None:
-        """Confusion counts of the reported runs on ``validation`` or ``test`` people."""
+        """Confusion counts of the reported runs on ``validation`` or ``test`` subjects."""
         return tally_of(self.planner, self.store.counts(side), final_runs(self.planner, self.choices), side)
 
     def tally_of_teacher(self, name: str) -> ConfusionMatrices | None:
-        """Test counts of a teacher that is one run a fold; None of others, and before test people are scored."""
+        """Test counts of a teacher that is one run a fold; None of others, and before test subjects are scored."""
         members = self.teachers[name]
         lone = all(len(runs) == 1 for runs in members.values())
         return tally_of_teachers(self.planner, self.store.counts("test"), members) if lone else None
@@ -156,12 +156,12 @@ def _read(store: Store, data: Path | None) -> StudyState:
 def derive_state(folder: Path, planner: Planner, store: Store) -> StudyState:
     """What a study has come to, whether or not all of it is there."""
     ended = store.ended()
-    tried, complete = plan_trials(planner, ended)
-    choices = select_trials(planner, tried, ended)
+    trial, complete = plan_trials(planner, ended)
+    choices = select_trials(planner, trial, ended)
     finals = [run for runs in final_runs(planner, choices).values() for run in runs]
     able = [run for run in finals if run.id in ended and ended[run.id].status == "done"]
     tested = store.counts("test")
     complete = complete and all(run.id in ended for run in finals)
     test = bool(able) and all(run.id in tested for run in able)
-    table = compute_results(planner, store, tried, choices, test=test, complete=complete)
-    return StudyState(folder, planner, store, ended, tried, choices, complete, table)
+    table = compute_results(planner, store, trial, choices, test=test, complete=complete)
+    return StudyState(folder, planner, store, ended, trial, choices, complete, table)

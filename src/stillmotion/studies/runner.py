@@ -1,4 +1,4 @@
-"""Run a study: teachers, tries, selection, final seeds, scores; only what is missing, whoever else is at it."""
+"""Run a study: teachers, trials, selection, final seeds, scores; only what is missing, whoever else is at it."""
 
 from __future__ import annotations
 
@@ -128,8 +128,8 @@ class Runner:
         if outdated:
             counts = ", ".join(f"{count} of {name}" for name, count in outdated.items())
             self._say(f"runs that were trained with other code no longer count: {counts}")
-        tried = self._try()
-        choices = select_trials(self.planner, tried, self.store.ended())
+        trial = self._try()
+        choices = select_trials(self.planner, trial, self.store.ended())
         self._finish(choices)
         self._count(choices)
         require_still_own(self.store, self.study, self.ground.fingerprint)
@@ -145,19 +145,19 @@ class Runner:
 
     def _try(self) -> dict[Key, list[Trial]]:
         while True:
-            tried, complete = plan_trials(self.planner, self.store.ended())
-            planned = [(name, fold, each) for (name, fold), made in tried.items() for each in made]
+            trial, complete = plan_trials(self.planner, self.store.ended())
+            planned = [(name, fold, each) for (name, fold), made in trial.items() for each in made]
             self._train("teachers", [run for each in planned for run in self._masters_of(*each)])
             self._train("teachers", [run for each in planned for run in self._teachers_of(*each)])
             # Only now: a teacher whose weights were lost is trained anew, though all of its students are done.
             if complete:
-                return tried
+                return trial
             runs = [run_of(self.planner, *each) for each in planned]
             if count_trials(self.study) == 1:
                 # Nothing is chosen, so the final seeds join the same fleets.
                 seeds = range(1, self.study.seeds)
                 runs = [run for each in planned for run in (run_of(self.planner, *each), *self._again(*each, seeds))]
-            self._train("tries", runs)
+            self._train("trials", runs)
 
     def _finish(self, choices: dict[Key, Selection | None]) -> None:
         self._train("seeds", [run for runs in final_runs(self.planner, choices).values() for run in runs])
@@ -171,15 +171,15 @@ class Runner:
         count_teachers(self.planner, self.store, self.staff, choices, ended)
 
     def _score(self, choices: dict[Key, Selection | None]) -> None:
-        """Score test people, write their predictions and the models; the look is logged before it happens."""
+        """Score test subjects, write their predictions and the models; the look is logged before it happens."""
         finals = self._able(choices)
         tested = self.store.counts("test")
         fresh = [run for run in dict.fromkeys([*finals, *self._lone_teachers(choices)]) if run.id not in tested]
         if fresh:
             self.store.require_weights(run.id for run in fresh)
-            people = {person for fold in self.ground.folds for person in fold.test_people}
-            self._say(f"scoring {len(fresh)} runs on {len(people)} test people")
-            self.store.look(len(fresh), len(people), "score-test")
+            subjects = {subject for fold in self.ground.folds for subject in fold.test_subjects}
+            self._say(f"scoring {len(fresh)} runs on {len(subjects)} test subjects")
+            self.store.look(len(fresh), len(subjects), "score-test")
             self.examiner.count(fresh, "test")
             count_partners(self.planner, self.store, self.staff, finals, "test")
         self._write_predictions(choices)
@@ -273,7 +273,7 @@ class Runner:
             write_predictions(self.folder / "predictions" / file, _predictions(name, parts, ground))
 
     def _write_models(self, choices: dict[Key, Selection | None]) -> None:
-        """A bundle for each variant, the run of its first fold that does best on validation people; and the best."""
+        """A bundle for each variant, the run of its first fold that does best on validation subjects; and the best."""
         ended = self.store.ended()
         taken: dict[str, tuple[Run, str]] = {}
         for (name, fold), runs in final_runs(self.planner, choices).items():
@@ -318,12 +318,12 @@ class Runner:
         counts = self.store.counts("test").get(run.id, {})
         scores = [
             {
-                "subject": person,
+                "subject": subject,
                 "windows": int(table.sum()),
                 "accuracy": float(accuracy(table)),
                 "macro_f1": float(macro_f1(table, absent="skip")),
             }
-            for person, table in counts.items()
+            for subject, table in counts.items()
         ]
         story = {
             "study": self.study.name,
@@ -333,9 +333,9 @@ class Runner:
             "protocol": self.study.split.protocol,
             "fold": run.fold,
             "method": run.method,
-            "numbers": dict(run.numbers),
+            "hyperparameters": dict(run.hyperparameters),
             "seed": run.seed,
-            "chosen": "on validation people",
+            "chosen": "on validation subjects",
         }
         path = self.folder / "models" / name
         Bundle.save(path, model, self.ground.windows.spec, scores=scores, provenance=story, replace=True)
@@ -353,14 +353,14 @@ class Runner:
             runs[0] for runs in every if len(runs) == 1 and runs[0].id in ended and ended[runs[0].id].status == "done"
         ]
 
-    def _again(self, name: str, fold: int, tried: Trial, seeds: Iterable[int]) -> list[Run]:
-        return [self.planner.student(name, fold, tried, seed) for seed in seeds]
+    def _again(self, name: str, fold: int, trial: Trial, seeds: Iterable[int]) -> list[Run]:
+        return [self.planner.student(name, fold, trial, seed) for seed in seeds]
 
-    def _teachers_of(self, name: str, fold: int, tried: Trial) -> tuple[Run, ...]:
+    def _teachers_of(self, name: str, fold: int, trial: Trial) -> tuple[Run, ...]:
         variant = self.study.systems[name]
-        return () if isinstance(variant, Baseline) else self.planner.teachers(variant, fold, tried.attention)
+        return () if isinstance(variant, Baseline) else self.planner.teachers(variant, fold, trial.attention)
 
-    def _masters_of(self, name: str, fold: int, tried: Trial) -> tuple[Run, ...]:
+    def _masters_of(self, name: str, fold: int, trial: Trial) -> tuple[Run, ...]:
         variant = self.study.systems[name]
         return () if isinstance(variant, Baseline) else self.planner.masters(variant, fold)
 

@@ -33,9 +33,9 @@ class Run:
         recipe: of training.
         recurrence: of the network, where it has a choice.
         options: of the method.
-        numbers: of method, optimiser and augmentation that are not default.
+        hyperparameters: of method, optimiser and augmentation that are not default.
         teachers: runs that teach it, or ``file:`` and a checksum.
-        group: people left out of the training (cross-fitting), -1 for nobody.
+        group: subjects left out of the training (cross-fitting), -1 for nobody.
     """
 
     data: str
@@ -47,7 +47,7 @@ class Run:
     recipe: Mapping[str, Any]
     recurrence: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
-    numbers: Mapping[str, float] = field(default_factory=dict)
+    hyperparameters: Mapping[str, float] = field(default_factory=dict)
     teachers: tuple[str, ...] = ()
     group: int = -1
 
@@ -91,7 +91,7 @@ class Run:
 class FleetPlan:
     """Runs that train as one fleet, in this order, so many at a time; fixed before they train.
 
-    ``phase`` is ``teachers``, ``tries`` or ``seeds``.
+    ``phase`` is ``teachers``, ``trials`` or ``seeds``.
     """
 
     phase: str

@@ -1,4 +1,4 @@
-"""Scores of the runs that are reported: answers to validation and test windows, counted person by person."""
+"""Scores of the runs that are reported: answers to validation and test windows, counted subject by subject."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Evaluator:
         return network.model
 
     def count(self, runs: Iterable[Run], side: str) -> None:
-        """Keep confusion counts of the runs that lack them, on the people of ``validation`` or ``test``.
+        """Keep confusion counts of the runs that lack them, on the subjects of ``validation`` or ``test``.
 
         How far their confidence held goes with them, under ``validation-confidence`` or ``test-confidence``.
         """
@@ -58,46 +58,46 @@ class Evaluator:
             if run.id not in there:
                 rows = ground.folds[run.fold].side(side)
                 logits = self.logits(run, rows)
-                fresh[run.id] = by_person(ground.labels, logits, rows, ground)
-                sure[run.id] = confidence_by_person(ground.labels, logits, rows, ground)
+                fresh[run.id] = by_subject(ground.labels, logits, rows, ground)
+                sure[run.id] = confidence_by_subject(ground.labels, logits, rows, ground)
         if fresh:
             # Counts come last: a run that has them is not looked at again.
             self.store.add_counts(f"{side}-confidence", sure)
             self.store.add_counts(side, fresh)
 
 
-def by_person(
+def by_subject(
     labels: NDArray[np.int64], logits: NDArray[np.float32], rows: NDArray[np.int64], ground: StudyData
 ) -> dict[str, Counts]:
-    """Confusion counts of each person among windows ``rows``, which ``logits`` (n, C) answer.
+    """Confusion counts of each subject among windows ``rows``, which ``logits`` (n, C) answer.
 
     Where an answer is not a finite number, the largest finite one counts.
     """
     guess = np.where(np.isfinite(logits), logits, -np.inf).argmax(1)
-    subjects = ground.windows.subjects[rows]
-    people = ground.windows.people
+    codes = ground.windows.subject_codes[rows]
+    subjects = ground.windows.subjects
     return {
-        people[person]: confusion_matrix(labels[rows][subjects == person], guess[subjects == person], ground.classes)
-        for person in np.unique(subjects)
+        subjects[subject]: confusion_matrix(labels[rows][codes == subject], guess[codes == subject], ground.classes)
+        for subject in np.unique(codes)
     }
 
 
-def confidence_by_person(
+def confidence_by_subject(
     labels: NDArray[np.int64], logits: NDArray[np.float32], rows: NDArray[np.int64], ground: StudyData
 ) -> dict[str, Counts]:
-    """(3, bins) ``confidence_sums`` of each person, the confidence in millionths: the store keeps whole numbers."""
+    """(3, bins) ``confidence_sums`` of each subject, the confidence in millionths: the store keeps whole numbers."""
     finite = np.where(np.isfinite(logits), logits, -1e9).astype(np.float64)
     powers = np.exp(finite - finite.max(1, keepdims=True))
     shares = powers / powers.sum(1, keepdims=True)
-    subjects = ground.windows.subjects[rows]
+    codes = ground.windows.subject_codes[rows]
     return {
-        ground.windows.people[person]: np.rint(
-            confidence_sums(labels[rows][subjects == person], shares[subjects == person]) * UNITS
+        ground.windows.subjects[subject]: np.rint(
+            confidence_sums(labels[rows][codes == subject], shares[codes == subject]) * UNITS
         ).astype(np.int64)
-        for person in np.unique(subjects)
+        for subject in np.unique(codes)
     }
 
 
 def pooled_reliability(tables: Iterable[Counts]) -> Reliability:
-    """Of people and runs together, from what ``confidence_by_person`` keeps of them."""
+    """Of subjects and runs together, from what ``confidence_by_subject`` keeps of them."""
     return Reliability.of(np.sum(list(tables), axis=0) / UNITS)

@@ -1,4 +1,4 @@
-"""Tries: the settings that a variant is trained with, the same number for every variant."""
+"""Trials: the settings that a variant is trained with, the same number for every variant."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .choices import Range
 from .spec import Study
 from .variants import Variant
 
-#: Seeds of tries that differ in nothing but their seed, far from those of the final runs.
+#: Seeds of trials that differ in nothing but their seed, far from those of the final runs.
 LATER_SEEDS = 1000
 
 
@@ -25,18 +25,18 @@ class Trial:
     """One setting: its numbers, the attention, the seed it is tried with."""
 
     number: int
-    numbers: Mapping[str, float]
+    hyperparameters: Mapping[str, float]
     attention: str
     seed: int = 0
 
 
 def count_trials(study: Study) -> int:
-    """Tries a variant and fold."""
+    """Trials a variant and fold."""
     if study.search.kind == "none":
         return 1
-    if study.search.kind == "grid" and not study.search.tries:
+    if study.search.kind == "grid" and not study.search.trials:
         return max(len(_grid(study, variant)) for variant in study.all_variants.values())
-    return study.search.tries
+    return study.search.trials
 
 
 def search_space(study: Study, variant: Variant | Baseline) -> dict[str, Range]:
@@ -48,24 +48,24 @@ def search_space(study: Study, variant: Variant | Baseline) -> dict[str, Range]:
         return dict(variant.search)
     own = {
         name: Range(number.low, number.high, number.log, number.default)
-        for name, number in get_method(variant.method).numbers.items()
+        for name, number in get_method(variant.method).hyperparameters.items()
         if number.low < number.high
     }
     # What the study says of a number that this method lacks is for others; of the optimiser's, for all.
-    mine = {*own, *get_method(variant.method).numbers, *_shared(study, variant)}
-    shared = {name: given for name, given in study.search.numbers.items() if name in mine}
+    mine = {*own, *get_method(variant.method).hyperparameters, *_shared(study, variant)}
+    shared = {name: given for name, given in study.search.hyperparameters.items() if name in mine}
     found = {**own, **shared, **variant.search}
-    return {name: found[name] for name in sorted(found) if name not in variant.numbers}
+    return {name: found[name] for name in sorted(found) if name not in variant.hyperparameters}
 
 
 def next_trials(study: Study, name: str, fold: int, told: Sequence[tuple[Trial, float | None]] = ()) -> list[Trial]:
-    """The tries of the next round; none when the budget is spent.
+    """The trials of the next round; none when the budget is spent.
 
     Args:
         study: the specification.
         name: of the variant.
         fold: number of the fold, for which a learning sampler learns by itself.
-        told: earlier tries with their validation scores (None for one that failed).
+        told: earlier trials with their validation scores (None for one that failed).
     """
     variant, total = study.systems[name], count_trials(study)
     if len(told) >= total:
@@ -83,7 +83,7 @@ def next_trials(study: Study, name: str, fold: int, told: Sequence[tuple[Trial, 
 def _first(study: Study, variant: Variant | Baseline) -> tuple[dict[str, float], str]:
     """The setting that every variant starts from: defaults, and where a range says so its start."""
     started = {name: given.start for name, given in search_space(study, variant).items() if given.start is not None}
-    return {**started, **variant.numbers}, study.attentions[0] if variant.attention else ""
+    return {**started, **variant.hyperparameters}, study.attentions[0] if variant.attention else ""
 
 
 def _grid(study: Study, variant: Variant) -> list[tuple[dict[str, float], str]]:
@@ -101,7 +101,7 @@ def _grid(study: Study, variant: Variant) -> list[tuple[dict[str, float], str]]:
 def _shared(study: Study, variant: Variant) -> set[str]:
     from ..training.plan import OPTIMISER_HYPERPARAMETERS
 
-    return ({*OPTIMISER_HYPERPARAMETERS, *(study.training.augment or {})}) - set(variant.numbers)
+    return ({*OPTIMISER_HYPERPARAMETERS, *(study.training.augment or {})}) - set(variant.hyperparameters)
 
 
 def _chosen(points: list[Any], total: int, seed: int) -> list[Any]:
@@ -113,12 +113,12 @@ def _chosen(points: list[Any], total: int, seed: int) -> list[Any]:
 
 
 def _cycled(points: list[tuple[dict[str, float], str]], total: int) -> list[Trial]:
-    """Tries up to the budget: when the settings are through, they are tried again with other seeds."""
+    """Trials up to the budget: when the settings are through, they are tried again with other seeds."""
     made = []
     for number in range(total):
-        numbers, attention = points[number % len(points)]
+        hyperparameters, attention = points[number % len(points)]
         again = number // len(points)
-        made.append(Trial(number, numbers, attention, LATER_SEEDS + again if again else 0))
+        made.append(Trial(number, hyperparameters, attention, LATER_SEEDS + again if again else 0))
     return made
 
 
@@ -153,7 +153,7 @@ def _drawn(
         sampler: Any = samplers[study.search.sampler]
         sampled = optuna.create_study(direction="maximize", sampler=sampler())
     for earlier, score in told:
-        values = {key: earlier.attention if key == "attention" else earlier.numbers[key] for key in space}
+        values = {key: earlier.attention if key == "attention" else earlier.hyperparameters[key] for key in space}
         if score is not None:
             sampled.add_trial(optuna.trial.create_trial(params=values, distributions=space, value=score))
     made = []

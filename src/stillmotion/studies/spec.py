@@ -43,8 +43,8 @@ class Study:
         seeds: students a fold and variant.
         published: the sources' recipe.
         controls: whether the controls join.
-        baselines: classifiers of window features that join, with as many tries as each variant (see ``BASELINES``).
-        score_test: score test people without being asked (the demonstration does).
+        baselines: classifiers of window features that join, with as many trials as each variant (see ``BASELINES``).
+        score_test: score test subjects without being asked (the demonstration does).
         data, privileged, split, networks, training, teaching, search: the sections.
         variant: variants of one's own, or built-in ones changed.
     """

@@ -38,7 +38,8 @@ CREATE TABLE IF NOT EXISTS counts (
     run TEXT NOT NULL, side TEXT NOT NULL, subject TEXT NOT NULL, counts TEXT NOT NULL,
     PRIMARY KEY (run, side, subject));
 CREATE TABLE IF NOT EXISTS learnt (run TEXT NOT NULL, name TEXT NOT NULL, value REAL NOT NULL, PRIMARY KEY (run, name));
-CREATE TABLE IF NOT EXISTS looks (at REAL NOT NULL, runs INTEGER NOT NULL, people INTEGER NOT NULL, why TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS looks (at REAL NOT NULL, runs INTEGER NOT NULL, subjects INTEGER NOT NULL, why TEXT NOT
+NULL);
 """
 
 
@@ -311,19 +312,19 @@ class Store:
     # Scores.
 
     def add_counts(self, side: str, rows: Mapping[str, Mapping[str, NDArray[np.int64]]]) -> None:
-        """Keep confusion counts by run and person."""
+        """Keep confusion counts by run and subject."""
         with self._file.change("counts"):
             self._file.executemany(
                 "INSERT OR REPLACE INTO counts VALUES (?, ?, ?, ?)",
                 [
                     (run, side, subject, json.dumps(counts.tolist()))
-                    for run, people in rows.items()
-                    for subject, counts in people.items()
+                    for run, subjects in rows.items()
+                    for subject, counts in subjects.items()
                 ],
             )
 
     def counts(self, side: str) -> dict[str, dict[str, NDArray[np.int64]]]:
-        """Confusion counts of ``validation`` or ``test`` people, by run and person."""
+        """Confusion counts of ``validation`` or ``test`` subjects, by run and subject."""
         found: dict[str, dict[str, NDArray[np.int64]]] = {}
         for run, subject, counts in self._file.execute(
             "SELECT run, subject, counts FROM counts WHERE side = ? ORDER BY rowid", (side,)
@@ -346,14 +347,14 @@ class Store:
             found.setdefault(run, {})[name] = value
         return found
 
-    def look(self, runs: int, people: int, why: str) -> None:
-        """Log that test people were looked at."""
+    def look(self, runs: int, subjects: int, why: str) -> None:
+        """Log that test subjects were looked at."""
         with self._file.change("looks"):
-            self._file.execute("INSERT INTO looks VALUES (?, ?, ?, ?)", (time.time(), runs, people, why))
+            self._file.execute("INSERT INTO looks VALUES (?, ?, ?, ?)", (time.time(), runs, subjects, why))
 
     def looks(self) -> list[tuple[float, int, int, str]]:
-        """Every look at test people: when, how many runs, how many people, why."""
-        return list(self._file.execute("SELECT at, runs, people, why FROM looks ORDER BY at"))
+        """Every look at test subjects: when, how many runs, how many subjects, why."""
+        return list(self._file.execute("SELECT at, runs, subjects, why FROM looks ORDER BY at"))
 
     def close(self) -> None:
         """Close the file."""
@@ -370,7 +371,7 @@ class Store:
         arrays: dict[str, Any] = {}
         for place, outcome in enumerate(outcomes):
             arrays[f"{place}/weights"] = outcome.weights
-            arrays[f"{place}/extras"] = outcome.extras
+            arrays[f"{place}/extras"] = outcome.aux_params
             arrays |= {f"{place}/state/{number:03d}": leaf for number, leaf in enumerate(outcome.state)}
             if outcome.teacher_weights.size:
                 arrays[f"{place}/teacher/weights"] = outcome.teacher_weights
@@ -387,8 +388,8 @@ def _row(run: Run, squad: FleetPlan, place: int) -> tuple[Any, ...]:
     from dataclasses import asdict
 
     whole = json.dumps(asdict(run), sort_keys=True)
-    numbers, teachers = json.dumps(dict(run.numbers), sort_keys=True), json.dumps(run.teachers)
-    about = (run.fold, run.network, run.attention, run.method, run.seed, numbers, teachers, whole)
+    hyperparameters, teachers = json.dumps(dict(run.hyperparameters), sort_keys=True), json.dumps(run.teachers)
+    about = (run.fold, run.network, run.attention, run.method, run.seed, hyperparameters, teachers, whole)
     return (run.id, squad.id, place, squad.phase, *about)
 
 

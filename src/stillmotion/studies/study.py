@@ -26,7 +26,7 @@ def run_study(
         study: a specification, the name of a built-in one, or a TOML file.
         out: its folder.
         data: the folder that holds recordings.
-        score_test: score the test people, once selection is done; every look is logged.
+        score_test: score the test subjects, once selection is done; every look is logged.
         ray: address of a Ray cluster.
         quiet: show nothing.
         continue_: the study may add to the one that the folder belongs to (seeds, variants, folds, trials), and take

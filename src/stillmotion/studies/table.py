@@ -24,7 +24,7 @@ from .spec import Study
 from .store import RunStatus, Store
 from .teachers import model_of
 
-#: Confusion counts by run and person, as the store gives them.
+#: Confusion counts by run and subject, as the store gives them.
 Counted = Mapping[str, Mapping[str, NDArray[np.int64]]]
 
 
@@ -34,14 +34,14 @@ class Row:
 
     Args:
         variant: its name, title and role: ``reference``, ``variant``, ``control``, ``baseline`` or ``teacher``.
-        tries: settings tried in each fold, failed ones included.
+        trials: settings tried in each fold, failed ones included.
         seeds: students a fold.
         params, flops: of the student that a device runs; None for a baseline, which none runs.
-        validation: macro-F1 of the validation people, pooled over them, mean over seeds.
-        test: the same of the test people with its interval, or None while they have not been scored.
-        accuracy: of the test people.
-        ece: expected calibration error (15 bins) of the test people, of the validation people before; mean over seeds.
-        seed_spread: standard deviation of the test score (the validation score before) over seeds.
+        validation: macro-F1 of the validation subjects, pooled over them, mean over seeds.
+        test: the same of the test subjects with its interval, or None while they have not been scored.
+        accuracy: of the test subjects.
+        ece: expected calibration error (15 bins) of the test subjects, of the validation subjects before; mean over
+        seeds. seed_spread: standard deviation of the test score (the validation score before) over seeds.
         gain: test score minus the reference's, with its interval.
         p: of the sign-flip test, after the max-statistic correction.
         verdict: in words.
@@ -54,7 +54,7 @@ class Row:
     variant: str
     title: str
     role: str
-    tries: int
+    trials: int
     seeds: int
     params: int | None
     flops: int | None
@@ -81,12 +81,12 @@ class Results:
         name: of the study.
         reference: what variants are compared with.
         protocol: and whether it ``leaks``.
-        people: how many test people there are.
+        subjects: how many test subjects there are.
         leads: teachers against the plain student.
         partners: teachers that learnt beside their students.
         rows: one a variant, the reference first.
-        compared: the statistics behind them, None while test people have not been scored.
-        looks: how many times test people were looked at.
+        compared: the statistics behind them, None while test subjects have not been scored.
+        looks: how many times test subjects were looked at.
         complete: whether nothing is missing.
         seconds: of training, all fleets together.
     """
@@ -96,7 +96,7 @@ class Results:
     reference: str
     protocol: str
     leaks: bool
-    people: int
+    subjects: int
     leads: tuple[TeacherGap, ...]
     partners: tuple[CoTrainedTeacher, ...]
     rows: tuple[Row, ...]
@@ -113,7 +113,7 @@ class Results:
 def compute_results(
     planner: Planner,
     store: Store,
-    tried: Mapping[Key, Sequence[Trial]],
+    trial: Mapping[Key, Sequence[Trial]],
     choices: Mapping[Key, Selection | None],
     *,
     test: bool,
@@ -132,7 +132,7 @@ def compute_results(
             tally, against=reference if reference in tally.variants else None, apart=study.baselines
         )
     rows = [
-        _row(planner, counts, name, tried, choices, finals, ended, compared if test else None, reference)
+        _row(planner, counts, name, trial, choices, finals, ended, compared if test else None, reference)
         for name in study.systems
     ]
     for number, row in enumerate(rows):
@@ -160,7 +160,7 @@ def compute_results(
         reference=reference,
         protocol=study.split.protocol,
         leaks=bool(planner.ground.leaks),
-        people=len({person for fold in planner.ground.folds for person in fold.test_people}),
+        subjects=len({subject for fold in planner.ground.folds for subject in fold.test_subjects}),
         leads=tuple(compute_teacher_gaps(planner, store, choices, finals)),
         partners=tuple(compare_co_trained_teachers(planner, store, choices, finals, side)),
         rows=tuple(rows),
@@ -180,20 +180,20 @@ def tally_of(
     if not there:
         return None
     names = [name for name in study.systems if name in there]
-    # People may be in several folds' validation: each fold's person counts by itself then.
-    people = [(fold, person) for fold, each in enumerate(ground.folds) for person in each.people(side)]
-    plain = len({person for _, person in people}) == len(people)
-    table = np.zeros((len(names), study.seeds, len(people), ground.classes, ground.classes), np.int64)
+    # Subjects may be in several folds' validation: each fold's subject counts by itself then.
+    subjects = [(fold, subject) for fold, each in enumerate(ground.folds) for subject in each.subjects(side)]
+    plain = len({subject for _, subject in subjects}) == len(subjects)
+    table = np.zeros((len(names), study.seeds, len(subjects), ground.classes, ground.classes), np.int64)
     for (name, fold), runs in finals.items():
         for seed, run in enumerate(runs):
-            for number, (own, person) in enumerate(people):
-                if own == fold and person in counts.get(run.id, {}):
-                    table[names.index(name), seed, number] = counts[run.id][person]
+            for number, (own, subject) in enumerate(subjects):
+                if own == fold and subject in counts.get(run.id, {}):
+                    table[names.index(name), seed, number] = counts[run.id][subject]
     return ConfusionMatrices(
         variants=tuple(names),
         seeds=tuple(range(study.seeds)),
-        people=tuple(person if plain else f"{person} (fold {fold})" for fold, person in people),
-        folds=tuple(str(fold) for fold, _ in people),
+        subjects=tuple(subject if plain else f"{subject} (fold {fold})" for fold, subject in subjects),
+        folds=tuple(str(fold) for fold, _ in subjects),
         classes=ground.windows.spec.classes,
         counts=table,
     )
@@ -203,7 +203,7 @@ def _row(
     planner: Planner,
     counts: Mapping[str, Counted],
     name: str,
-    tried: Mapping[Key, Sequence[Trial]],
+    trial: Mapping[Key, Sequence[Trial]],
     choices: Mapping[Key, Selection | None],
     finals: Mapping[Key, Sequence[Run]],
     ended: Mapping[str, RunStatus],
@@ -214,10 +214,10 @@ def _row(
     variant = study.systems[name]
     mine = [choice for (own, _), choice in sorted(choices.items()) if own == name and choice is not None]
     runs = [run for (own, _), each in sorted(finals.items()) if own == name for run in each]
-    tries = [
-        run_of(planner, own, fold, each) for (own, fold), made in sorted(tried.items()) for each in made if own == name
+    trials = [
+        run_of(planner, own, fold, each) for (own, fold), made in sorted(trial.items()) for each in made if own == name
     ]
-    there = [ended[run.id] for run in dict.fromkeys([*tries, *runs]) if run.id in ended]
+    there = [ended[run.id] for run in dict.fromkeys([*trials, *runs]) if run.id in ended]
     validation, spread = _pooled(counts["validation"], finals, name, study.seeds)
     test, accuracy, gain, p, verdict = None, None, None, None, ""
     if compared is not None:
@@ -229,12 +229,12 @@ def _row(
         if against is not None:
             gain, p, verdict = against.difference, against.p_adjusted, against.verdict
     baseline = isinstance(variant, Baseline)
-    said = None if baseline else network_cost(model_of((runs or tries)[0], planner.ground))
+    said = None if baseline else network_cost(model_of((runs or trials)[0], planner.ground))
     return Row(
         variant=name,
         title=variant.title,
         role="reference" if name == reference else "baseline" if baseline else _role(study, name),
-        tries=len({run.id for run in tries}) // len(planner.ground.folds) if baseline else count_trials(study),
+        trials=len({run.id for run in trials}) // len(planner.ground.folds) if baseline else count_trials(study),
         seeds=study.seeds,
         params=None if said is None else said.params,
         flops=None if said is None else said.flops,
@@ -281,7 +281,7 @@ def _teacher_rows(
                 variant=title,
                 title="teacher",
                 role="teacher",
-                tries=1,
+                trials=1,
                 seeds=planner.study.teaching.seeds,
                 params=said.params,
                 flops=said.flops,
@@ -306,23 +306,23 @@ def tally_of_teachers(
 ) -> ConfusionMatrices | None:
     """Test counts of a teacher alone."""
     folds = planner.ground.folds
-    people = [(fold, person) for fold in members for person in folds[fold].test_people]
-    if not all(members[fold][0].id in counts for fold in members) or not people:
+    subjects = [(fold, subject) for fold in members for subject in folds[fold].test_subjects]
+    if not all(members[fold][0].id in counts for fold in members) or not subjects:
         return None
-    table = np.stack([counts[members[fold][0].id][person] for fold, person in people])
-    names = tuple(person for _, person in people)
+    table = np.stack([counts[members[fold][0].id][subject] for fold, subject in subjects])
+    names = tuple(subject for _, subject in subjects)
     if len(set(names)) < len(names):
         return None
     classes = planner.ground.windows.spec.classes
     return ConfusionMatrices(
-        ("teacher",), (0,), names, tuple(str(fold) for fold, _ in people), classes, table[None, None]
+        ("teacher",), (0,), names, tuple(str(fold) for fold, _ in subjects), classes, table[None, None]
     )
 
 
 def _pooled(
     counts: Counted, finals: Mapping[Key, Sequence[Run]], name: str, seeds: int
 ) -> tuple[float | None, float | None]:
-    """Macro-F1 from counts pooled over people and folds: mean and standard deviation over seeds."""
+    """Macro-F1 from counts pooled over subjects and folds: mean and standard deviation over seeds."""
     scores = []
     for seed in range(seeds):
         runs = [each[seed] for (own, _), each in finals.items() if own == name and seed < len(each)]
@@ -334,7 +334,7 @@ def _pooled(
 
 
 def _ece(sure: Counted, folds: Sequence[Sequence[Run]]) -> float | None:
-    """Of each seed, pooled over people and folds; the mean over seeds. None where a run was not counted."""
+    """Of each seed, pooled over subjects and folds; the mean over seeds. None where a run was not counted."""
     if not folds or any(run.id not in sure for runs in folds for run in runs) or len({len(runs) for runs in folds}) > 1:
         return None
     seeds = [[table for run in runs for table in sure[run.id].values()] for runs in zip(*folds, strict=True)]
@@ -356,5 +356,5 @@ def _size(histories: Sequence[Sequence[Mapping[str, float]]]) -> str:
 
 
 def _setting(choice: Selection) -> str:
-    parts = [f"{name} {value:.3g}" for name, value in choice.tried.numbers.items()]
-    return ", ".join([*parts, *([choice.tried.attention] if choice.tried.attention else [])]) or "defaults"
+    parts = [f"{name} {value:.3g}" for name, value in choice.trial.hyperparameters.items()]
+    return ", ".join([*parts, *([choice.trial.attention] if choice.trial.attention else [])]) or "defaults"

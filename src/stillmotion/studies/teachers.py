@@ -90,7 +90,7 @@ class TeacherCache:
         return found
 
     def _mean(self, values: NDArray[np.float32], groups: list[int], fold: int) -> NDArray[np.float32]:
-        """Mean over teachers (axis 0); a training person's windows only by teachers that did not train on them."""
+        """Mean over teachers (axis 0); a training subject's windows only by teachers that did not train on them."""
         if max(groups) < 0:
             return np.asarray(values.mean(0), np.float32)
         group = self.planner.group_of(fold)
@@ -129,7 +129,7 @@ def read_scores(path: Path, ground: StudyData) -> tuple[NDArray[np.float32], str
 
     Args:
         path: Parquet or CSV with the columns ``window`` (number among the study's windows) or ``subject`` and ``time``
-            (first sample's time in seconds in the person's recordings, one after the other), and one column a class:
+            (first sample's time in seconds in the subject's recordings, one after the other), and one column a class:
             ``score_0`` … or the classes' names. Scores that are not negative and sum to 1 are probabilities.
         ground: the study's windows.
     """
@@ -194,14 +194,14 @@ def _places(path: Path, table: Any, ground: StudyData) -> NDArray[np.int64]:
 
 
 def window_times(ground: StudyData) -> list[tuple[str, float]]:
-    """(subject, seconds) of each window: its first sample in the person's recordings, one after the other."""
+    """(subject, seconds) of each window: its first sample in the subject's recordings, one after the other."""
     windows = ground.windows
     first: dict[int, int] = {}
-    for person, start in zip(windows.subjects.tolist(), windows.starts.tolist(), strict=True):
-        first[person] = min(first.get(person, start), start)
+    for subject, start in zip(windows.subject_codes.tolist(), windows.starts.tolist(), strict=True):
+        first[subject] = min(first.get(subject, start), start)
     return [
-        (windows.people[person], round((start - first[person]) / windows.spec.rate, 3))
-        for person, start in zip(windows.subjects.tolist(), windows.starts.tolist(), strict=True)
+        (windows.subjects[subject], round((start - first[subject]) / windows.spec.rate, 3))
+        for subject, start in zip(windows.subject_codes.tolist(), windows.starts.tolist(), strict=True)
     ]
 
 

@@ -25,7 +25,7 @@ class Variant:
             student's own network trained alone (``self``), or an ``assistant`` that the plain teacher taught by KD.
         assistant: its network; it hears all teachers together, and is one run a fold, without cross-fitting.
         network: another student than the study's.
-        numbers: numbers that are fixed, and not searched.
+        hyperparameters: numbers that are fixed, and not searched.
         search: ranges searched besides the method's own.
         options: the method's options.
         title: what it is, for tables.
@@ -36,7 +36,7 @@ class Variant:
     teacher: str = "none"
     network: str = ""
     assistant: str = ""
-    numbers: Mapping[str, float] = field(default_factory=dict)
+    hyperparameters: Mapping[str, float] = field(default_factory=dict)
     search: Mapping[str, Range] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
     title: str = ""
@@ -68,12 +68,12 @@ VARIANTS: dict[str, Variant] = {
         "rab-kd",
         attention=True,
         teacher="attention",
-        numbers={"beta": 0.0},
+        hyperparameters={"beta": 0.0},
         title="attention teacher's answers, maps left out",
     ),
     "label-smoothing": Variant(
         "lm",
-        numbers={},
+        hyperparameters={},
         search={"smoothing": Range(0.02, 0.3, start=0.1)},
         title="student alone, labels smoothed",
     ),
@@ -84,13 +84,17 @@ VARIANTS: dict[str, Variant] = {
     },
     # Between the two sizes of the sources; a study with other networks names its own.
     "takd": Variant("takd", teacher="assistant", assistant="deepconvlstm-mm", title=get_method("takd").title),
-    "hmkd-output": Variant("hmkd", teacher="plain", numbers={"intermediate": 0.0}, title="HMKD, output level alone"),
-    "hmkd-intermediate": Variant(
-        "hmkd", teacher="plain", numbers={"output": 0.0}, title="HMKD, intermediate level alone"
+    "hmkd-output": Variant(
+        "hmkd", teacher="plain", hyperparameters={"intermediate": 0.0}, title="HMKD, output level alone"
     ),
-    "hmkd-even": Variant("hmkd", teacher="plain", numbers={"weighting": 0.0}, title="HMKD, plain means of the stages"),
+    "hmkd-intermediate": Variant(
+        "hmkd", teacher="plain", hyperparameters={"output": 0.0}, title="HMKD, intermediate level alone"
+    ),
+    "hmkd-even": Variant(
+        "hmkd", teacher="plain", hyperparameters={"weighting": 0.0}, title="HMKD, plain means of the stages"
+    ),
     "hmkd-one-way": Variant(
-        "hmkd", teacher="plain", numbers={"to_teacher": 0.0}, title="HMKD, the teacher is told nothing"
+        "hmkd", teacher="plain", hyperparameters={"to_teacher": 0.0}, title="HMKD, the teacher is told nothing"
     ),
     "hmkd-per-network": Variant(
         "hmkd", teacher="plain", options={"ensemble": "per-network"}, title="HMKD, an ensemble for each network"

@@ -41,7 +41,7 @@ def fit(
     subjects: ArrayLike | None = None,
     teacher: keras.Model | ArrayLike | None = None,
     method: str | Method | None = None,
-    numbers: Mapping[str, float] | None = None,
+    hyperparameters: Mapping[str, float] | None = None,
     recipe: Recipe | None = None,
     seed: int = 0,
     progress: bool = True,
@@ -60,7 +60,7 @@ def fit(
         teacher: a trained ``keras.Model``, or its logits or probabilities for ``windows`` and then the validation
             windows (enough for methods that want nothing else).
         method: ``lm`` without a teacher, ``rb-kd`` with one, by default.
-        numbers: numbers of the method and the optimiser (``learning_rate``, ``temperature`` …).
+        hyperparameters: hyperparameters of the method and the optimiser (``learning_rate``, ``temperature`` …).
         recipe: batch, epochs, patience, …
         seed: of the subjects held out, the order of windows, augmentation and dropout.
         progress: show how it goes.
@@ -93,7 +93,7 @@ def fit(
     fleet = Fleet(
         model,
         way,
-        [Replica(seed, train, chosen, dict(numbers or {}), name=model.name)],
+        [Replica(seed, train, chosen, dict(hyperparameters or {}), name=model.name)],
         x,
         y,
         classes=classes,

@@ -222,7 +222,7 @@ class Fleet:
                 weights=best.average if self.averages else best.weights[: self.student.size],
                 state=best.state,
                 teacher_weights=best.weights[self.student.size : best.weights.size - self.lesson.beside.size],
-                extras=best.weights[best.weights.size - self.lesson.beside.size :],
+                aux_params=best.weights[best.weights.size - self.lesson.beside.size :],
                 teacher_state=best.teacher_state,
             )
             standing.slots[number] = None
@@ -253,7 +253,7 @@ class Fleet:
             first_step=jnp.asarray(steps * np.array(epochs, np.int32)),
             total=jnp.asarray(steps * self.recipe.epochs),
             key=jax.vmap(jax.random.key)(jnp.asarray([self.replicas[r].seed for r in who], jnp.uint32)),
-            numbers={name: jnp.asarray(column[who]) for name, column in tables.numbers.items()},
+            hyperparameters={name: jnp.asarray(column[who]) for name, column in tables.hyperparameters.items()},
             class_weights=jnp.asarray(tables.class_weights[who]),
             offset=jnp.asarray(tables.offset[who]),
             teacher=jnp.asarray([self.replicas[r].teacher for r in who], jnp.int32),
@@ -286,7 +286,7 @@ class Fleet:
             vector = np.concatenate([vector, theirs])
             if replica.mean is not None and replica.std is not None:
                 teacher_state = network.with_statistics(teacher_state, replica.mean, replica.std)
-        vector = np.concatenate([vector, self.lesson.beside.flat(self.lesson.extras(replica.seed))])
+        vector = np.concatenate([vector, self.lesson.beside.flat(self.lesson.aux_params(replica.seed))])
         zero = np.zeros_like(vector)
         return TrainState(
             weights=vector,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..methods import IncompatibleNetworks, Method, find_taps
-from ..methods.method import Extras, Shapes
+from ..methods.method import AuxParamArrays, Shapes
 from ..networks.taps import list_taps
 from .functional import Functional, Vector
 from .plan import Replica
@@ -27,7 +27,7 @@ class AuxParams:
         first: any first values; their names and shapes are kept.
     """
 
-    def __init__(self, first: Extras) -> None:
+    def __init__(self, first: AuxParamArrays) -> None:
         self.shapes = {name: values.shape for name, values in first.items()}
 
     @property
@@ -41,9 +41,9 @@ class AuxParams:
         parts = [np.full(int(np.prod(shape)), float(len(shape) >= 2), np.float32) for shape in self.shapes.values()]
         return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
-    def flat(self, extras: Extras) -> Vector:
+    def flat(self, aux_params: AuxParamArrays) -> Vector:
         """One vector of all values."""
-        parts = [np.asarray(extras[name], np.float32).ravel() for name in self.shapes]
+        parts = [np.asarray(aux_params[name], np.float32).ravel() for name in self.shapes]
         return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
     def named(self, vector: Any) -> dict[str, Any]:
@@ -86,7 +86,7 @@ class DistillationSetup:
     @cached_property
     def beside(self) -> AuxParams:
         """What is trained beside the networks."""
-        return AuxParams(self.extras(0))
+        return AuxParams(self.aux_params(0))
 
     @property
     def networks(self) -> list[Functional]:
@@ -110,9 +110,9 @@ class DistillationSetup:
         parts = [self.student.decays, *([] if teacher is None else [teacher.decays]), self.beside.decays]
         return np.concatenate(parts)
 
-    def extras(self, seed: int) -> Extras:
+    def aux_params(self, seed: int) -> AuxParamArrays:
         """First values of what is trained beside the networks."""
-        return self.method.draw_extras(self.student.tap_shapes, self.teacher_shapes, seed)
+        return self.method.init_aux_params(self.student.tap_shapes, self.teacher_shapes, seed)
 
     def judge(self, replicas: Sequence[Replica], windows: NDArray[Any], labels: NDArray[Any]) -> None:
         """Refuse, before the first step, a teacher that has nothing to teach its replicas."""

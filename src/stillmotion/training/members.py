@@ -24,13 +24,13 @@ Floats = NDArray[np.float32]
 class ReplicaTables:
     """One row a replica.
 
-    ``steps`` is the length of an epoch, ``numbers`` have a column each, ``class_weights`` and ``offset`` are (R, C),
-    ``validation`` is (R, n, B) window numbers with -1 for none.
+    ``steps`` is the length of an epoch, ``hyperparameters`` have a column each, ``class_weights`` and ``offset`` are
+    (R, C), ``validation`` is (R, n, B) window numbers with -1 for none.
     """
 
     batch: int
     steps: NDArray[np.int32]
-    numbers: dict[str, Floats]
+    hyperparameters: dict[str, Floats]
     class_weights: Floats
     offset: Floats
     validation: NDArray[np.int32]
@@ -47,13 +47,13 @@ class ReplicaTables:
 def resolve_hyperparameters(replica: Replica, method: Method, recipe: Recipe) -> dict[str, float]:
     """All numbers of a replica: those given, and defaults of the method, the optimiser and the augmentation."""
     own = set(OPTIMISER_HYPERPARAMETERS) | set(recipe.augment)
-    mine = {name: value for name, value in replica.numbers.items() if name in own}
+    mine = {name: value for name, value in replica.hyperparameters.items() if name in own}
     for name, value in mine.items():
         POSITIVE.check(value, name)
-    rest = {name: value for name, value in replica.numbers.items() if name not in own}
+    rest = {name: value for name, value in replica.hyperparameters.items() if name not in own}
     for name in rest:
-        if name not in method.numbers:
-            raise UnknownName("number", name, sorted({*own, *method.numbers}))
+        if name not in method.hyperparameters:
+            raise UnknownName("number", name, sorted({*own, *method.hyperparameters}))
     # An augmentation that the recipe names and the replica gives no strength is off in it.
     off = dict.fromkeys(recipe.augment, 0.0)
     return {**OPTIMISER_HYPERPARAMETERS, **off, **method.resolve(rest), **mine}
@@ -65,7 +65,7 @@ def make_replica_tables(
     """The tables of a fleet."""
     steps = np.array([-(-len(replica.train) // recipe.batch) for replica in replicas], np.int32)
     resolved = [resolve_hyperparameters(replica, method, recipe) for replica in replicas]
-    numbers = {name: np.array([row[name] for row in resolved], np.float32) for name in resolved[0]}
+    hyperparameters = {name: np.array([row[name] for row in resolved], np.float32) for name in resolved[0]}
     weights, offsets = [], []
     for replica in replicas:
         counts = np.bincount(labels[replica.train], minlength=classes).astype(np.float64)
@@ -80,7 +80,7 @@ def make_replica_tables(
     return ReplicaTables(
         batch=recipe.batch,
         steps=steps,
-        numbers=numbers,
+        hyperparameters=hyperparameters,
         class_weights=np.array(weights, np.float32),
         offset=np.array(offsets, np.float32),
         validation=validation.reshape(len(replicas), batches, EVALUATION_BATCH),

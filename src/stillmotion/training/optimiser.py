@@ -23,7 +23,7 @@ class Moments(NamedTuple):
 
 
 def adam(
-    weights: Array, gradient: Array, moments: Moments, rate: Array, numbers: Mapping[str, Array], decays: Array
+    weights: Array, gradient: Array, moments: Moments, rate: Array, hyperparameters: Mapping[str, Array], decays: Array
 ) -> tuple[Array, Moments]:
     """One step of AdamW (of Adam where ``weight_decay`` is 0): weights and moments after it.
 
@@ -31,12 +31,13 @@ def adam(
         weights, gradient: (P,).
         moments: as the last step left them.
         rate: learning rate of this step.
-        numbers: ``weight_decay`` (decoupled, Loshchilov & Hutter, ICLR 2019) and ``clip``, the largest norm of the
+        hyperparameters: ``weight_decay`` (decoupled, Loshchilov & Hutter, ICLR 2019) and ``clip``, the largest norm of
+        the
             whole gradient (0: any).
         decays: (P,) 1 where weight decay acts.
     """
     norm = jnp.sqrt(jnp.sum(gradient**2))
-    limit = numbers["clip"]
+    limit = hyperparameters["clip"]
     gradient = gradient * jnp.where((limit > 0) & (norm > limit), limit / norm, 1.0)
     step = moments.step + 1
     first = BETA1 * moments.first + (1 - BETA1) * gradient
@@ -44,7 +45,7 @@ def adam(
     # Keras' form: the corrections join the rate, so that epsilon is added to the uncorrected root.
     corrected = rate * jnp.sqrt(1 - BETA2**step) / (1 - BETA1**step)
     change = corrected * first / (jnp.sqrt(second) + EPSILON)
-    return weights - change - rate * numbers["weight_decay"] * decays * weights, Moments(step, first, second)
+    return weights - change - rate * hyperparameters["weight_decay"] * decays * weights, Moments(step, first, second)
 
 
 def scheduled_rate(rate: Array, step: Array, total: Array, *, schedule: str, warmup: float) -> Array:

@@ -78,16 +78,16 @@ class Replica:
         seed: of its weights, its order of windows, its augmentation and dropout.
         train: numbers of its training windows.
         validation: numbers of the windows that choose its best epoch.
-        numbers: numbers of the method, the optimiser and the augmentation that differ from their defaults.
-        mean, std: (channels,) statistics of its training windows, for the normaliser; None leaves the model's own.
-        teacher: which of the fleet's teachers it learns from.
+        hyperparameters: hyperparameters of the method, the optimiser and the augmentation that differ from their
+        defaults. mean, std: (channels,) statistics of its training windows, for the normaliser; None leaves the model's
+        own. teacher: which of the fleet's teachers it learns from.
         name: what to call it in messages.
     """
 
     seed: int
     train: Rows
     validation: Rows
-    numbers: Mapping[str, float] = field(default_factory=dict)
+    hyperparameters: Mapping[str, float] = field(default_factory=dict)
     mean: NDArray[np.float32] | None = None
     std: NDArray[np.float32] | None = None
     teacher: int = 0

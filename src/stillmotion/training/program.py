@@ -56,7 +56,8 @@ class ReplicaInputs(NamedTuple):
     """What one replica is told for an epoch; a fleet holds these with a leading replica axis.
 
     ``order`` (steps, B) are window numbers, ``steps`` how many of them count, ``first_step`` the steps done before,
-    ``total`` all steps of the run; ``numbers`` by name; ``class_weights`` and ``offset`` (C,); ``teacher`` which one.
+    ``total`` all steps of the run; ``hyperparameters`` by name; ``class_weights`` and ``offset`` (C,); ``teacher``
+    which one.
     """
 
     order: Array
@@ -64,7 +65,7 @@ class ReplicaInputs(NamedTuple):
     first_step: Array
     total: Array
     key: Array
-    numbers: dict[str, Array]
+    hyperparameters: dict[str, Array]
     class_weights: Array
     offset: Array
     teacher: Array
@@ -216,10 +217,10 @@ def term_names(lesson: DistillationSetup, classes: int) -> tuple[str, ...]:
             return {name: jnp.zeros((2, *shape)) for name, shape in shapes.items()}
 
         batch = Batch(jnp.zeros((2, classes)), jnp.ones(2), jnp.zeros(classes))
-        numbers = {name: jnp.asarray(number.default) for name, number in lesson.method.numbers.items()}
-        extras = {name: jnp.zeros(shape) for name, shape in lesson.beside.shapes.items()}
+        hyperparameters = {name: jnp.asarray(number.default) for name, number in lesson.method.hyperparameters.items()}
+        aux_params = {name: jnp.zeros(shape) for name, shape in lesson.beside.shapes.items()}
         student, teacher = taps(lesson.student.tap_shapes), taps(lesson.teacher_shapes)
-        return lesson.method.objective(batch, student, teacher, numbers, extras)
+        return lesson.method.objective(batch, student, teacher, hyperparameters, aux_params)
 
     networks = (lesson.student, lesson.trained_teacher)
     own = {OWN_LOSSES for network in networks if network is not None and network.has_losses}
@@ -239,15 +240,15 @@ def _step(
 ) -> tuple[TrainState, Array]:
     """One step of one replica: the learner after it, and its loss terms."""
     student, learning = lesson.student, lesson.trained_teacher
-    numbers = member.numbers
+    hyperparameters = member.hyperparameters
     labels = shared.labels[rows]
     x = shared.windows[rows]  # (B, T, D)
     targets = jax.nn.one_hot(labels, classes)
     if recipe.augment:
         key = jax.random.fold_in(member.key, member.first_step + number)
-        x, targets = augment(key, x, targets, recipe.augment, numbers, places)
+        x, targets = augment(key, x, targets, recipe.augment, hyperparameters, places)
     weights = targets @ member.class_weights
-    targets = targets * (1 - numbers["smoothing"]) + numbers["smoothing"] / classes
+    targets = targets * (1 - hyperparameters["smoothing"]) + hyperparameters["smoothing"] / classes
     done = (member.first_step + number) / member.total
     batch = Batch(targets, weights, member.offset, done)
     fixed: dict[str, Array] = {name: taps[member.teacher, rows] for name, taps in shared.taps.items()}
@@ -266,20 +267,24 @@ def _step(
             own = vector[after_student:after_teacher]
             answers, teacher_state = learning.apply(own, learner.teacher_state, x, training=True)
             losses += [answers.pop(OWN_LOSSES)] if learning.has_losses else []
-        named = lesson.method.objective(batch, taps, answers, numbers, lesson.beside.named(vector[after_teacher:]))
+        named = lesson.method.objective(
+            batch, taps, answers, hyperparameters, lesson.beside.named(vector[after_teacher:])
+        )
         named = {**named, OWN_LOSSES: sum(losses)} if losses else named
         terms = jnp.stack([named[name] for name in sorted(named)])
         return terms.sum(), (terms, state, teacher_state)
 
     gradient, (terms, state, teacher_state) = jax.grad(loss, has_aux=True)(learner.weights)
     rate = scheduled_rate(
-        numbers["learning_rate"],
+        hyperparameters["learning_rate"],
         member.first_step + number,
         member.total,
         schedule=recipe.schedule,
         warmup=recipe.warmup,
     )
-    vector, moments = adam(learner.weights, gradient, learner.moments, rate, numbers, jnp.asarray(lesson.decays))
+    vector, moments = adam(
+        learner.weights, gradient, learner.moments, rate, hyperparameters, jnp.asarray(lesson.decays)
+    )
     if lesson.method.classifier is not None:
         vector = _with_classifier(lesson, vector, [part[member.teacher] for part in shared.classifiers or ()])
     finite = jnp.append(jnp.isfinite(terms), jnp.isfinite(jnp.sum(gradient)))
@@ -289,7 +294,7 @@ def _step(
     average = learner.average
     if average.size:
         # The decay starts low, so that the average does not remember the first weights for long.
-        decay = jnp.minimum(numbers["average"], (1 + moments.step) / (10 + moments.step))
+        decay = jnp.minimum(hyperparameters["average"], (1 + moments.step) / (10 + moments.step))
         average = jnp.where(go, decay * average + (1 - decay) * vector[: student.size], average)
     kept = jax.tree.map(
         lambda new, old: jnp.where(go, new, old),
@@ -304,8 +309,10 @@ def _with_classifier(lesson: DistillationSetup, vector: Array, teacher: list[Arr
     """All trained numbers, the student's classifier replaced by what the method makes of the teacher's."""
     assert lesson.method.classifier is not None
     assert lesson.student.classifier is not None
-    extras = lesson.beside.named(vector[vector.shape[0] - lesson.beside.size :])
+    aux_params = lesson.beside.named(vector[vector.shape[0] - lesson.beside.size :])
     kernel, bias = teacher
-    for place, values in zip(lesson.student.classifier, lesson.method.classifier(extras, (kernel, bias)), strict=True):
+    for place, values in zip(
+        lesson.student.classifier, lesson.method.classifier(aux_params, (kernel, bias)), strict=True
+    ):
         vector = vector.at[place].set(values.ravel())
     return vector

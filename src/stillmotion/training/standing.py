@@ -34,7 +34,7 @@ class RunResult:
     state: State
     teacher_weights: Vector
     teacher_state: State
-    extras: Vector
+    aux_params: Vector
 
 
 @dataclass
@@ -114,7 +114,7 @@ class FleetState:
                 **{**kept, "history": tuple(kept["history"])},
                 weights=arrays[f"outcome/{number}/weights"],
                 teacher_weights=arrays[f"outcome/{number}/teacher_weights"],
-                extras=arrays[f"outcome/{number}/extras"],
+                aux_params=arrays[f"outcome/{number}/extras"],
                 state=listed(f"outcome/{number}/state"),
                 teacher_state=listed(f"outcome/{number}/teacher_state"),
             )

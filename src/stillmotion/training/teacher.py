@@ -106,18 +106,18 @@ def require_able(logits: ArrayLike, labels: ArrayLike, *, name: str = "the teach
         labels: (n,) the truth.
 
     A teacher is refused when an answer is not a finite number, when it gives every window the same answer, or when it
-    is no better than always naming the commonest class.
+    is no better than always naming the majority class.
     """
     values, truth = np.asarray(logits, np.float64), np.asarray(labels)
     require_finite(values, name=name)
     if np.ptp(values, axis=0).max() < 1e-6:
         raise UselessTeacher(f"{name} gives the same answer to all {len(values)} windows: it cannot teach.")
     right = float((values.argmax(1) == truth).mean())
-    commonest = float(np.bincount(truth).max() / len(truth))
-    if right <= commonest:
+    majority = float(np.bincount(truth).max() / len(truth))
+    if right <= majority:
         raise UselessTeacher(
-            f"{name} is right in {100 * right:.1f} % of {len(truth)} validation windows, the commonest class alone in "
-            f"{100 * commonest:.1f} %: it has nothing to teach; train it longer or name another."
+            f"{name} is right in {100 * right:.1f} % of {len(truth)} validation windows, the majority class alone in "
+            f"{100 * majority:.1f} %: it has nothing to teach; train it longer or name another."
         )
     return right
 

@@ -1,4 +1,4 @@
-"""Cut, label, split by person, audit for leaks.
+"""Cut, label, split by subject, audit for leaks.
 
 ``cut`` gives windows as places in a signal, ``splits`` says which of them train, choose and test, and ``audit``
 proves that nothing crosses. ``fit_statistics`` is all that a normaliser may know; ``features`` are for classifiers

@@ -28,9 +28,9 @@ def audit_splits(
     statistics: Statistics | Sequence[Statistics] | None = None,
     others: Sequence[Dataset] = (),
 ) -> Audit:
-    """Search a split for what crosses it: raw rows, people, copied stretches and normaliser statistics.
+    """Search a split for what crosses it: raw rows, subjects, copied stretches and normaliser statistics.
 
-    For every fold: no raw row of a source may lie under windows of two sides, no person may be on two sides, and
+    For every fold: no raw row of a source may lie under windows of two sides, no subject may be on two sides, and
     the given statistics must be those of the training windows. Across the data set, and against ``others``, stretches
     of 32 rows or more that are equal are a copy (``find_copies``; also of one channel alone, or under another gain,
     offset or sign): an error where its two places are on two sides of a fold or in two data sets, a warning otherwise.
@@ -72,20 +72,20 @@ def audit_splits(
             text = (
                 f"Windows are split at random: of {tested} test windows {tally.shared} hold raw rows of training "
                 f"windows ({tally.shared / tested:.0%}) and {tally.adjacent} more are next to one "
-                f"({tally.adjacent / tested:.0%}); {tally.people} test people are trained on."
+                f"({tally.adjacent / tested:.0%}); {tally.subjects} test subjects are trained on."
             )
             found.append(Finding("random split", "error", number, tested, text))
         found += shared
     if statistics is not None:
         found += check_statistics(windows, splits, statistics)
     found += _copies_inside(extents, own.recordings, find_copies([own]), sides)
-    found += _same_people(windows, others)
+    found += _same_subjects(windows, others)
     for other in others:
         found += _copies_across(windows.dataset, own, other)
     checked = {
         "folds": len(splits),
         "windows": len(windows),
-        "people": len(np.unique(windows.subjects)),
+        "subjects": len(np.unique(windows.subject_codes)),
         "samples": len(own.signal),
         "statistics": 0 if statistics is None else len(splits),
         "other data sets": len(others),
@@ -102,13 +102,13 @@ def audit_extents(
     *,
     name: str = "own windows",
 ) -> Audit:
-    """Search a split of windows that were made elsewhere for raw rows and people that cross it.
+    """Search a split of windows that were made elsewhere for raw rows and subjects that cross it.
 
     Args:
         subject: (n,) whose each window is.
         start, end: (n,) its rows, ``end`` exclusive.
         folds: for each fold the numbers of its windows (or masks): (train, test) or (train, validation, test).
-        source: (n,) the array that ``start`` counts rows of; by default every person has one.
+        source: (n,) the array that ``start`` counts rows of; by default every subject has one.
         name: what to call them.
 
     Returns:
@@ -121,26 +121,26 @@ def audit_extents(
         >>> from stillmotion.windows import audit_extents
         >>> crossings = audit_extents(["ann", "ann", "bob"], [0, 50, 0], [100, 150, 100], [([0, 2], [1])])
         >>> [(finding.kind, finding.count) for finding in crossings.findings]
-        [('samples', 1), ('people', 1)]
+        [('samples', 1), ('subjects', 1)]
     """
-    person = np.asarray(subject).astype(str)
+    subject = np.asarray(subject).astype(str)
     begin, stop = np.asarray(start).astype(np.int64), np.asarray(end).astype(np.int64)
-    array = person if source is None else np.asarray(source).astype(str)
-    if not len({column.shape for column in (person, begin, stop, array)}) == 1 or person.ndim != 1:
+    array = subject if source is None else np.asarray(source).astype(str)
+    if not len({column.shape for column in (subject, begin, stop, array)}) == 1 or subject.ndim != 1:
         raise UserError(f"{name}: subject, start, end and source must be lists of one length, one entry a window.")
     if (stop <= begin).any():
         bad = int(np.argmax(stop <= begin))
         raise UserError(f"{name}: window {bad} ends at row {stop[bad]}, not after its start, row {begin[bad]}.")
-    people, of_person = codes(person.tolist())
+    subjects, of_subject = codes(subject.tolist())
     sources, of_source = codes(array.tolist())
     base = lay_out(of_source, begin, stop, len(sources))
-    windows = Stretches(sources, people, of_source, of_person, begin, stop, base)
+    windows = Stretches(sources, subjects, of_source, of_subject, begin, stop, base)
     found: list[Finding] = []
     count = 0
     for number, fold in enumerate(folds):
         found += shared_rows(windows, _sides(fold, len(windows), f"{name}, fold {number}"), number)[0]
         count += 1
-    checked = {"folds": count, "windows": len(windows), "people": len(people)}
+    checked = {"folds": count, "windows": len(windows), "subjects": len(subjects)}
     return Audit(name, "own folds", checked, tuple(found))
 
 
@@ -175,18 +175,21 @@ def _copies_inside(
     return found
 
 
-def _same_people(windows: Windows, others: Sequence[Dataset]) -> list[Finding]:
+def _same_subjects(windows: Windows, others: Sequence[Dataset]) -> list[Finding]:
     used = [other.name for other in others]
-    claimed = {*windows.same_people_as, *(other.name for other in others if windows.dataset in other.same_people_as)}
+    claimed = {
+        *windows.same_subjects_as,
+        *(other.name for other in others if windows.dataset in other.same_subjects_as),
+    }
     found: list[Finding] = []
     if claimed & set(used):
         names = ", ".join(sorted(claimed & set(used)))
-        text = f"{windows.dataset} and {names} are recordings of the same people: used together they leak."
-        found.append(Finding("same people", "error", None, len(claimed & set(used)), text))
+        text = f"{windows.dataset} and {names} are recordings of the same subjects: used together they leak."
+        found.append(Finding("same subjects", "error", None, len(claimed & set(used)), text))
     if claimed - set(used):
         names = ", ".join(sorted(claimed - set(used)))
-        text = f"{windows.dataset} and {names} are recordings of the same people: neither confirms the other."
-        found.append(Finding("same people", "note", None, len(claimed - set(used)), text))
+        text = f"{windows.dataset} and {names} are recordings of the same subjects: neither confirms the other."
+        found.append(Finding("same subjects", "note", None, len(claimed - set(used)), text))
     return found
 
 

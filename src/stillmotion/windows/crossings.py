@@ -1,4 +1,4 @@
-"""What two sides of one fold share: raw rows, people, copied rows."""
+"""What two sides of one fold share: raw rows, subjects, copied rows."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class SharedRows:
 
     shared: int = 0
     adjacent: int = 0
-    people: int = 0
+    subjects: int = 0
 
 
 def shared_rows(windows: Stretches, sides: Sequence[Rows], fold: int) -> tuple[list[Finding], SharedRows]:
-    """Raw rows and people on two sides of one fold; and, where people are shared, windows that touch.
+    """Raw rows and subjects on two sides of one fold; and, where subjects are shared, windows that touch.
 
     Args:
         windows: extents of all windows.
@@ -52,7 +52,7 @@ def shared_rows(windows: Stretches, sides: Sequence[Rows], fold: int) -> tuple[l
         who = np.intersect1d(windows.subject[mine], windows.subject[theirs])
         touching = 0
         if len(who):
-            found.append(_shared_people(windows, mine, who, judged, known, fold))
+            found.append(_shared_subjects(windows, mine, who, judged, known, fold))
             touching = int(np.count_nonzero(cover.touched(left - 1, right + 1))) - len(hit)
         if touching:
             text = (
@@ -65,15 +65,15 @@ def shared_rows(windows: Stretches, sides: Sequence[Rows], fold: int) -> tuple[l
     return found, tally
 
 
-def _shared_people(windows: Stretches, mine: Rows, who: Codes, judged: int, known: int, fold: int) -> Finding:
+def _shared_subjects(windows: Stretches, mine: Rows, who: Codes, judged: int, known: int, fold: int) -> Finding:
     everyone = len(np.unique(windows.subject[mine]))
     theirs = int(np.isin(windows.subject[mine], who).sum())
-    names = ", ".join(windows.people[i] for i in who[:8].tolist()) + (" …" if len(who) > 8 else "")
+    names = ", ".join(windows.subjects[i] for i in who[:8].tolist()) + (" …" if len(who) > 8 else "")
     text = (
-        f"{len(who)} of {everyone} {ADJECTIVE[judged]} people are {ADJECTIVE[known]} people too ({names}); theirs are "
-        f"{theirs} of {len(mine)} {ADJECTIVE[judged]} windows, {theirs / len(mine):.0%}."
+        f"{len(who)} of {everyone} {ADJECTIVE[judged]} subjects are {ADJECTIVE[known]} subjects too ({names}); theirs "
+        f"are {theirs} of {len(mine)} {ADJECTIVE[judged]} windows, {theirs / len(mine):.0%}."
     )
-    return Finding("people", "error", fold, len(who), text)
+    return Finding("subjects", "error", fold, len(who), text)
 
 
 def shared_copies(

@@ -24,7 +24,7 @@ def cut(
 ) -> Windows:
     """Cut every recording into windows, from its first sample on, a hop apart.
 
-    A window lies inside one recording, so none straddles a gap, a session or two people; what is left at a
+    A window lies inside one recording, so none straddles a gap, a session or two subjects; what is left at a
     recording's end is dropped. Nothing is copied: windows are rows of ``dataset.samples``.
 
     Args:
@@ -44,7 +44,7 @@ def cut(
     Example:
         >>> import stillmotion as sm
         >>> from stillmotion.signals.simulated import generate
-        >>> data = generate(people=2, minutes=1)
+        >>> data = generate(subjects=2, minutes=1)
         >>> windows = sm.cut(data, spec=data.spec.with_window(100, 50), null="keep")
         >>> len(windows), windows.values().shape
         (116, (116, 100, 18))
@@ -87,9 +87,9 @@ def cut(
     whole = recording_stretches(dataset.index, dataset.subjects)
     first = whole.begin[recording] + (starts - begin[recording])
     source, subject = whole.source[recording], whole.subject[recording]
-    extents = Stretches(whole.sources, whole.people, source, subject, first, first + spec.window, whole.base)
+    extents = Stretches(whole.sources, whole.subjects, source, subject, first, first + spec.window, whole.base)
     short = int(np.count_nonzero(count == 0))
-    absent = np.flatnonzero(np.bincount(subject, minlength=len(whole.people)) == 0).tolist()
+    absent = np.flatnonzero(np.bincount(subject, minlength=len(whole.subjects)) == 0).tolist()
     return Windows(
         dataset=dataset.name,
         spec=spec,
@@ -102,9 +102,9 @@ def cut(
         recording_start=begin,
         sessions=tuple(row["session"] for row in dataset.index),
         short=short,
-        notes=_notes(dataset, spec, short=short, nulls=nulls, torn=torn, absent=[whole.people[i] for i in absent]),
+        notes=_notes(dataset, spec, short=short, nulls=nulls, torn=torn, absent=[whole.subjects[i] for i in absent]),
         official_test=dataset.official_test,
-        same_people_as=dataset.same_people_as,
+        same_subjects_as=dataset.same_subjects_as,
         raw=dataset.raw,
     )
 
@@ -130,6 +130,6 @@ def _notes(
             Note("torn windows", torn, f"{torn} windows hold values that are not finite numbers and were dropped.")
         )
     if absent:
-        text = f"{len(absent)} of {len(dataset.subjects)} people have no window: {', '.join(absent)}."
-        said.append(Note("people without windows", len(absent), text))
+        text = f"{len(absent)} of {len(dataset.subjects)} subjects have no window: {', '.join(absent)}."
+        said.append(Note("subjects without windows", len(absent), text))
     return tuple(said)

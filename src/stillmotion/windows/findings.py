@@ -19,12 +19,12 @@ class Finding:
     """One thing found.
 
     Args:
-        kind: ``samples``, ``people``, ``statistic``, ``duplicate``, ``adjacent``, ``random split`` or
-            ``same people``.
+        kind: ``samples``, ``subjects``, ``statistic``, ``duplicate``, ``adjacent``, ``random split`` or
+            ``same subjects``.
         severity: ``error`` where something crosses a split, ``warning`` where something is odd on one side of it,
             ``note`` where a reader should know.
         fold: number of the fold, None where it is not about one.
-        count: how many windows, people, channels or rows; the evidence says of what.
+        count: how many windows, subjects, channels or rows; the evidence says of what.
         evidence: one sentence with source and rows.
     """
 

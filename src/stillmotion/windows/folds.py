@@ -27,17 +27,17 @@ class Fold:
     train: Rows
     validation: Rows
     test: Rows
-    train_people: tuple[str, ...]
-    validation_people: tuple[str, ...]
-    test_people: tuple[str, ...]
+    train_subjects: tuple[str, ...]
+    validation_subjects: tuple[str, ...]
+    test_subjects: tuple[str, ...]
 
     def side(self, name: str) -> Rows:
         """The windows of ``train``, ``validation`` or ``test``."""
         return {"train": self.train, "validation": self.validation, "test": self.test}[name]
 
-    def people(self, name: str) -> tuple[str, ...]:
-        """The people of ``train``, ``validation`` or ``test``."""
-        sides = {"train": self.train_people, "validation": self.validation_people, "test": self.test_people}
+    def subjects(self, name: str) -> tuple[str, ...]:
+        """The subjects of ``train``, ``validation`` or ``test``."""
+        sides = {"train": self.train_subjects, "validation": self.validation_subjects, "test": self.test_subjects}
         return sides[name]
 
 
@@ -84,7 +84,7 @@ class Splits:
             "protocol": self.protocol,
             "seed": self.seed,
             "fingerprint": self.fingerprint,
-            "people": [{name: fold.people(name) for name in SIDES} for fold in self.folds],
+            "subjects": [{name: fold.subjects(name) for name in SIDES} for fold in self.folds],
             "notes": [asdict(note) for note in self.notes],
         }
         with atomic_path(path) as own, own.open("wb") as file:
@@ -103,9 +103,9 @@ class Splits:
                     np.flatnonzero(row == 0),
                     np.flatnonzero(row == 1),
                     np.flatnonzero(row == 2),
-                    *(tuple(people[name]) for name in SIDES),
+                    *(tuple(subjects[name]) for name in SIDES),
                 )
-                for row, people in zip(table, about["people"], strict=True)
+                for row, subjects in zip(table, about["subjects"], strict=True)
             )
             return cls(
                 dataset=about["dataset"],

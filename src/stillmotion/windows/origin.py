@@ -38,7 +38,7 @@ def trace(windows: Windows) -> tuple[Source, Stretches]:
     offset = whole.begin[recording]
     begin, end = offset + begin, offset + np.maximum(end, begin + 1)
     extents = Stretches(
-        whole.sources, whole.people, whole.source[recording], whole.subject[recording], begin, end, whole.base
+        whole.sources, whole.subjects, whole.source[recording], whole.subject[recording], begin, end, whole.base
     )
     start = np.array([row["start"] for row in raw.index], np.int64)
     columns, names = _columns(raw, windows.spec.channel_names)
@@ -58,7 +58,7 @@ def _raw_recordings(windows: Windows, raw: Dataset) -> Rows:
     keys = [(row["subject"], row["session"], row["source"], row["offset"]) for row in raw.index]
     numbers, at = [], 0
     for number, session in enumerate(windows.sessions):
-        source, who = mine.sources[mine.source[number]], mine.people[mine.subject[number]]
+        source, who = mine.sources[mine.source[number]], mine.subjects[mine.subject[number]]
         try:
             at = keys.index((who, session, source, int(mine.begin[number])), at)
         except ValueError:

@@ -31,20 +31,20 @@ def make_splits(
     """Split windows by a protocol into training, validation and test windows.
 
     ``published``: one random split of the windows, stratified by class, 15 % test and 15 % of the rest
-    validation, as the published systems do. It leaks: every person is on every side.
-    ``official``: the publisher's test people. ``subjects:k``: k groups of people, each tested once, every class
-    spread over the groups as well as it can be. ``loso``: every person tested once, alone. In these three the
-    validation people are people too, chosen for each fold among those not tested, and nobody is on two sides.
+    validation, as the published systems do. It leaks: every subject is on every side.
+    ``official``: the publisher's test subjects. ``subjects:k``: k groups of subjects, each tested once, every class
+    spread over the groups as well as it can be. ``loso``: every subject tested once, alone. In these three the
+    validation subjects are subjects too, chosen for each fold among those not tested, and nobody is on two sides.
 
     Args:
         windows: what ``cut`` gave.
         protocol: one of the names above.
         seed: decides everything that is random.
-        validation: share of the people not tested, 0 for none. ``published`` keeps its own 15 %.
-        official_test: test people of ``official`` if not the data set's own.
+        validation: share of the subjects not tested, 0 for none. ``published`` keeps its own 15 %.
+        official_test: test subjects of ``official`` if not the data set's own.
 
     Warns:
-        DataWarning: a class lives in one person, or a fold's training people lack a class; with counts.
+        DataWarning: a class lives in one subject, or a fold's training subjects lack a class; with counts.
 
     Returns:
         The folds, each with its windows and subjects.
@@ -60,36 +60,38 @@ def make_splits(
         >>> data = sm.from_arrays(X, np.arange(40) % 2, subjects, rate=25, channels=["acc.x", "acc.y", "acc.z"])
         >>> windows = sm.cut(data)
         >>> folds = sm.splits(windows, "loso").folds
-        >>> len(folds), folds[0].test_people, len(folds[0].test), len(folds[0].train)
+        >>> len(folds), folds[0].test_subjects, len(folds[0].test), len(folds[0].train)
         (4, ('0',), 10, 20)
     """
     tested = tuple(official_test) or windows.official_test
     there = [name for name in PROTOCOLS if name != "official" or tested]
     count = count_of(protocol, there, dataset=windows.dataset)
     if not 0 <= validation < 1:
-        raise UserError(f"validation is a share of the people from 0 to below 1, not {validation}.")
+        raise UserError(f"validation is a share of the subjects from 0 to below 1, not {validation}.")
     rng = np.random.default_rng([seed, 0])
     if protocol == "published":
         folds = [_published(windows, rng)]
         notes: list[Note] = []
     else:
-        people, has = _people(windows)
-        if len(people) < max(3, count):
+        subjects, has = _subjects(windows)
+        if len(subjects) < max(3, count):
             needs = f"{protocol} needs {max(3, count)}"
-            raise UserError(f"{windows.dataset} has windows of {len(people)} people; {needs}: choose another protocol.")
+            raise UserError(
+                f"{windows.dataset} has windows of {len(subjects)} subjects; {needs}: choose another protocol."
+            )
         if protocol == "official":
-            groups = [_official(windows, tested, people)]
+            groups = [_official(windows, tested, subjects)]
         elif protocol == "loso":
-            groups = [np.array([number]) for number in range(len(people))]
+            groups = [np.array([number]) for number in range(len(subjects))]
         else:
-            sizes = np.full(count, len(people) // count) + (np.arange(count) < len(people) % count)
-            group = spread(has, sizes, np.outer(sizes / len(people), has.sum(axis=0)), rng)
+            sizes = np.full(count, len(subjects) // count) + (np.arange(count) < len(subjects) % count)
+            group = spread(has, sizes, np.outer(sizes / len(subjects), has.sum(axis=0)), rng)
             groups = [np.flatnonzero(group == number) for number in range(count)]
         folds = [
-            _fold(windows, people, test, _validation(has, test, validation, np.random.default_rng([seed, 1, number])))
+            _fold(windows, subjects, test, _validation(has, test, validation, np.random.default_rng([seed, 1, number])))
             for number, test in enumerate(groups)
         ]
-        notes = _remarks(windows, people, has, folds)
+        notes = _remarks(windows, subjects, has, folds)
     return Splits(windows.dataset, protocol, seed, windows.fingerprint, len(windows), tuple(folds), tuple(notes))
 
 
@@ -122,7 +124,7 @@ def _published(windows: Windows, rng: np.random.Generator) -> Fold:
     rest = everything[~test]
     validation = _stratified(windows.labels[rest], PUBLISHED_VALIDATION, rng)
     sides = (rest[~validation], rest[validation], everything[test])
-    names = [tuple(windows.people[i] for i in np.unique(windows.subjects[side])) for side in sides]
+    names = [tuple(windows.subjects[i] for i in np.unique(windows.subject_codes[side])) for side in sides]
     return Fold(*sides, *names)
 
 
@@ -142,26 +144,26 @@ def _stratified(labels: NDArray[np.int16], share: float, rng: np.random.Generato
     return chosen
 
 
-def _people(windows: Windows) -> tuple[Rows, NDArray[np.bool_]]:
-    """The people who have windows (codes, in the data set's order), and which classes each has."""
-    people, person = np.unique(windows.subjects, return_inverse=True)
-    has = np.zeros((len(people), len(windows.spec.classes) + 1), np.bool_)
-    has[person, windows.labels] = True  # null, -1, falls into the last column
-    return people.astype(np.int64), has[:, :-1]
+def _subjects(windows: Windows) -> tuple[Rows, NDArray[np.bool_]]:
+    """The subjects who have windows (codes, in the data set's order), and which classes each has."""
+    subjects, subject = np.unique(windows.subject_codes, return_inverse=True)
+    has = np.zeros((len(subjects), len(windows.spec.classes) + 1), np.bool_)
+    has[subject, windows.labels] = True  # null, -1, falls into the last column
+    return subjects.astype(np.int64), has[:, :-1]
 
 
-def _official(windows: Windows, tested: tuple[str, ...], people: Rows) -> Rows:
-    names = [windows.people[i] for i in people]
+def _official(windows: Windows, tested: tuple[str, ...], subjects: Rows) -> Rows:
+    names = [windows.subjects[i] for i in subjects]
     absent = [name for name in tested if name not in names]
     present = np.array([i for i, name in enumerate(names) if name in set(tested)], np.int64)
     if len(present) == 0 or len(present) == len(names):
         raise UserError(
-            f"{windows.dataset}: the official split needs people to test on and people to train on, but "
-            f"{len(present)} of the {len(names)} people here are test people ({', '.join(tested)})."
+            f"{windows.dataset}: the official split needs subjects to test on and subjects to train on, but "
+            f"{len(present)} of the {len(names)} subjects here are test subjects ({', '.join(tested)})."
         )
     if absent:
         warnings.warn(
-            f"{windows.dataset}: {len(absent)} of {len(tested)} official test people have no window here: "
+            f"{windows.dataset}: {len(absent)} of {len(tested)} official test subjects have no window here: "
             f"{', '.join(absent)}.",
             DataWarning,
             stacklevel=3,
@@ -170,42 +172,43 @@ def _official(windows: Windows, tested: tuple[str, ...], people: Rows) -> Rows:
 
 
 def _validation(has: NDArray[np.bool_], test: Rows, share: float, rng: np.random.Generator) -> Rows:
-    """Validation people of one fold: a share of those not tested, each class on both sides where it can be."""
+    """Validation subjects of one fold: a share of those not tested, each class on both sides where it can be."""
     rest = np.setdiff1d(np.arange(len(has)), test)
     if share == 0:
         return rest[:0]
     if len(rest) < 2:
         raise UserError(
-            f"A fold with {len(test)} test people leaves {len(rest)} of {len(has)} to train and validate on; "
+            f"A fold with {len(test)} test subjects leaves {len(rest)} of {len(has)} to train and validate on; "
             "take more folds, or validation=0."
         )
     size = min(max(1, round(share * len(rest))), len(rest) - 1)
     holders = has[rest].sum(axis=0)
-    # The only person with a class is trained on; of two, one validates.
+    # The only subject with a class is trained on; of two, one validates.
     wanted = np.where(holders >= 2, np.maximum(1.0, holders * size / len(rest)), 0.0)
     group = spread(has[rest], np.array([size, len(rest) - size]), np.stack([wanted, holders - wanted]), rng)
     return np.asarray(rest[group == 0])
 
 
-def _fold(windows: Windows, people: Rows, test: Rows, validation: Rows) -> Fold:
-    side = np.zeros(len(windows.people), np.int8)
-    side[people[validation]] = 1
-    side[people[test]] = 2
-    of_window = side[windows.subjects]
-    names = [tuple(windows.people[i] for i in people[side[people] == code]) for code in range(3)]
+def _fold(windows: Windows, subjects: Rows, test: Rows, validation: Rows) -> Fold:
+    side = np.zeros(len(windows.subjects), np.int8)
+    side[subjects[validation]] = 1
+    side[subjects[test]] = 2
+    of_window = side[windows.subject_codes]
+    names = [tuple(windows.subjects[i] for i in subjects[side[subjects] == code]) for code in range(3)]
     train, validated, tested = (np.flatnonzero(of_window == code) for code in range(3))
     return Fold(train, validated, tested, *names)
 
 
-def _remarks(windows: Windows, people: Rows, has: NDArray[np.bool_], folds: list[Fold]) -> list[Note]:
+def _remarks(windows: Windows, subjects: Rows, has: NDArray[np.bool_], folds: list[Fold]) -> list[Note]:
     """Warn of what cannot be learnt; note what is merely worth knowing."""
     classes, dataset = windows.spec.classes, windows.dataset
     holders = has.sum(axis=0)
     alone = [
-        f"{classes[c]} ({windows.people[people[np.argmax(has[:, c])]]})" for c in np.flatnonzero(holders == 1).tolist()
+        f"{classes[c]} ({windows.subjects[subjects[np.argmax(has[:, c])]]})"
+        for c in np.flatnonzero(holders == 1).tolist()
     ]
     if alone:
-        text = f"{dataset}: {len(alone)} classes live in one person each and cannot be both trained and tested: "
+        text = f"{dataset}: {len(alone)} classes live in one subject each and cannot be both trained and tested: "
         warnings.warn(text + ", ".join(alone) + ".", DataWarning, stacklevel=3)
     untrained, untested = [], []
     for number, fold in enumerate(folds):
@@ -221,21 +224,21 @@ def _remarks(windows: Windows, people: Rows, has: NDArray[np.bool_], folds: list
         lacking = np.flatnonzero((counts["test"] == 0) & (holders > 0))
         untested += [f"fold {number}: {', '.join(classes[c] for c in lacking)}"] if len(lacking) else []
     if untrained:
-        text = f"{dataset}: training people lack a class in {len(untrained)} cases: {'; '.join(untrained)}."
+        text = f"{dataset}: training subjects lack a class in {len(untrained)} cases: {'; '.join(untrained)}."
         warnings.warn(text, DataWarning, stacklevel=3)
     notes = []
     if untested:
-        text = f"The test people of {len(untested)} of {len(folds)} folds lack a class ({'; '.join(untested)})."
+        text = f"The test subjects of {len(untested)} of {len(folds)} folds lack a class ({'; '.join(untested)})."
         notes.append(Note("classes absent from a test fold", len(untested), text))
     once = _in_one_session(windows)
     if once:
-        text = f"{len(once)} of {len(people)} people wore the device in one session only: {', '.join(once)}."
-        notes.append(Note("people in one session only", len(once), text))
+        text = f"{len(once)} of {len(subjects)} subjects wore the device in one session only: {', '.join(once)}."
+        notes.append(Note("subjects in one session only", len(once), text))
     return notes
 
 
 def _in_one_session(windows: Windows) -> list[str]:
     used = np.unique(windows.recording)
     pairs = {(int(windows.recordings.subject[i]), windows.sessions[i]) for i in used.tolist()}
-    worn = np.bincount([person for person, _ in pairs], minlength=len(windows.people))
-    return [windows.people[i] for i in np.flatnonzero(worn == 1)]
+    worn = np.bincount([subject for subject, _ in pairs], minlength=len(windows.subjects))
+    return [windows.subjects[i] for i in np.flatnonzero(worn == 1)]

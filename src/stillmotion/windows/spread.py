@@ -1,4 +1,4 @@
-"""Put people into groups so that every class is spread over the groups."""
+"""Put subjects into groups so that every class is spread over the groups."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ TRIES = 4  # local minima are rare; four starts remove what there is of them
 
 
 def spread(has: NDArray[np.bool_], sizes: Rows, wanted: Floats64, rng: np.random.Generator) -> Rows:
-    """The group of each person, groups of given sizes, every class as near to ``wanted`` as swaps can bring it.
+    """The group of each subject, groups of given sizes, every class as near to ``wanted`` as swaps can bring it.
 
-    Minimises, over classes and groups, (people of the group with the class - wanted)² / people with the class:
-    a class that lives in few people weighs as much as one that all have. From a random start the best swap of
-    two people is taken until none helps; the best of a few starts wins. (Stratification by presence, as in
+    Minimises, over classes and groups, (subjects of the group with the class - wanted)² / subjects with the class:
+    a class that lives in few subjects weighs as much as one that all have. From a random start the best swap of
+    two subjects is taken until none helps; the best of a few starts wins. (Stratification by presence, as in
     Sechidis et al. 2011, but with exact group sizes and a descent instead of one greedy pass.)
 
     Args:
-        has: (people, classes) who has which class.
-        sizes: (groups,) people in each group; their sum is the number of people.
-        wanted: (groups, classes) people with the class that each group should have.
+        has: (subjects, classes) who has which class.
+        sizes: (groups,) subjects in each group; their sum is the number of subjects.
+        wanted: (groups, classes) subjects with the class that each group should have.
         rng: decides among equals.
     """
-    people = len(has)
+    subjects = len(has)
     holders = has.sum(axis=0)
     weight = np.where(holders > 0, 1 / np.maximum(holders, 1), 0.0)
     x = has.astype(np.float64)
     best, least = np.empty(0, np.int64), np.inf
-    for _ in range(TRIES if people <= 64 else 1):
+    for _ in range(TRIES if subjects <= 64 else 1):
         group = rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
         cost = _descend(x, group, wanted, weight)
         if cost < least - 1e-9:
@@ -39,14 +39,14 @@ def spread(has: NDArray[np.bool_], sizes: Rows, wanted: Floats64, rng: np.random
 
 
 def _descend(x: Floats64, group: Rows, wanted: Floats64, weight: Floats64) -> float:
-    """Swap people in ``group``, in place, until no swap lowers the cost; return the cost."""
+    """Swap subjects in ``group``, in place, until no swap lowers the cost; return the cost."""
     excess = -wanted
     np.add.at(excess, group, x)
     scaled = x * weight
     near = scaled @ x.T
     apart = np.diag(near)[:, None] + np.diag(near)[None, :] - 2 * near  # |x_i - x_j|² in the weighted norm
     while True:
-        pull = scaled @ excess.T  # (people, groups)
+        pull = scaled @ excess.T  # (subjects, groups)
         there = pull[:, group].T  # [i, j]: what j would bring to i's group
         own = pull[np.arange(len(x)), group]
         change = 2 * (there + there.T - own[:, None] - own[None, :]) + 2 * apart

@@ -22,7 +22,7 @@ class Statistics:
     Args:
         mean: (D,) float64.
         std: (D,) float64, divided by the number of rows (ddof 0). 1 for a constant channel, which is thereby only
-            centred: a smaller floor would blow up whatever another person's sensor does there.
+            centred: a smaller floor would blow up whatever another subject's sensor does there.
         rows: how many raw rows they were taken from.
     """
 

@@ -22,14 +22,14 @@ class Stretches:
     two recordings of one source may overlap (UCI HAR is published as windows that share half their samples).
 
     Args:
-        sources, people: names.
+        sources, subjects: names.
         source, subject: (n,) indices into them.
         begin, end: (n,) rows of the source, ``end`` exclusive.
         base: (sources,) where each source's row 0 lies on the common line; see ``lay_out``.
     """
 
     sources: tuple[str, ...]
-    people: tuple[str, ...]
+    subjects: tuple[str, ...]
     source: Codes
     subject: Codes
     begin: Rows
@@ -50,23 +50,23 @@ class Stretches:
         return len(self.begin)
 
     def place(self, number: int) -> str:
-        """One stretch in words: rows (from 0, both ends included), source, person."""
+        """One stretch in words: rows (from 0, both ends included), source, subject."""
         return self.span(int(self.source[number]), int(self.begin[number]), int(self.end[number]), number)
 
     def span(self, source: int, begin: int, end: int, number: int) -> str:
-        """Some rows of a source in words, with the person of stretch ``number``."""
-        return f"rows {begin}–{end - 1} of {self.sources[source]!r} (person {self.people[self.subject[number]]})"
+        """Some rows of a source in words, with the subject of stretch ``number``."""
+        return f"rows {begin}–{end - 1} of {self.sources[source]!r} (subject {self.subjects[self.subject[number]]})"
 
 
-def recording_stretches(index: Sequence[Mapping[str, Any]], people: Sequence[str]) -> Stretches:
+def recording_stretches(index: Sequence[Mapping[str, Any]], subjects: Sequence[str]) -> Stretches:
     """The stretches that a data set's recordings are; ``index`` is ``Dataset.index``."""
     sources, source = codes([row["source"] for row in index])
-    number = {name: code for code, name in enumerate(people)}
+    number = {name: code for code, name in enumerate(subjects)}
     begin = np.array([row["offset"] for row in index], np.int64)
     end = begin + np.array([row["stop"] - row["start"] for row in index], np.int64)
     return Stretches(
         sources=sources,
-        people=tuple(people),
+        subjects=tuple(subjects),
         source=source,
         subject=np.array([number[row["subject"]] for row in index], np.int32),
         begin=begin,

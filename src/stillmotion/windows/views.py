@@ -30,14 +30,14 @@ class Windows:
         starts: (n,) row of ``signal`` at which each window begins.
         labels: (n,) class of each window, -1 for none.
         recording: (n,) number of the recording that each window lies in.
-        extents: person, source and raw rows of each window.
+        extents: subject, source and raw rows of each window.
         recordings: the same of each recording.
         recording_start: (recordings,) row of ``signal`` at which each recording begins.
         sessions: session of each recording.
         short: how many recordings are shorter than a window.
         notes: what was left out, with counts.
-        official_test: people that the publisher tests on.
-        same_people_as: data sets recorded from the same people.
+        official_test: subjects that the publisher tests on.
+        same_subjects_as: data sets recorded from the same subjects.
         raw: the recordings as they came, where the signal was resampled.
     """
 
@@ -54,19 +54,19 @@ class Windows:
     short: int = 0
     notes: tuple[Note, ...] = ()
     official_test: tuple[str, ...] = ()
-    same_people_as: tuple[str, ...] = ()
+    same_subjects_as: tuple[str, ...] = ()
     raw: Dataset | None = None
 
     def __len__(self) -> int:
         return len(self.starts)
 
     @property
-    def people(self) -> tuple[str, ...]:
-        """Names of the data set's people; ``subjects`` are indices into them."""
-        return self.extents.people
+    def subjects(self) -> tuple[str, ...]:
+        """Names of the data set's subjects; ``subject_codes`` are indices into them."""
+        return self.extents.subjects
 
     @property
-    def subjects(self) -> Codes:
+    def subject_codes(self) -> Codes:
         """(n,) whose each window is."""
         return self.extents.subject
 
@@ -121,13 +121,13 @@ class Windows:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Identifies which windows these are: data set, people, sources, raw rows and labels.
+        """Identifies which windows these are: data set, subjects, sources, raw rows and labels.
 
         Not the values: the same windows of a filtered signal or of other channels may share a split.
         """
         extents = self.extents
         digest = hashlib.blake2b(digest_size=16)
-        names = [self.dataset, *self.spec.classes, "", *extents.people, "", *extents.sources]
+        names = [self.dataset, *self.spec.classes, "", *extents.subjects, "", *extents.sources]
         digest.update("\0".join(names).encode())
         columns: tuple[tuple[np.ndarray[tuple[int, ...], np.dtype[np.generic]], str], ...] = (
             (extents.subject, "<i4"),

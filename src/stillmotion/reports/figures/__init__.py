@@ -18,11 +18,11 @@ from .differences import differences
 from .ensembles import ensembles
 from .overhead import overhead
 from .pareto import pareto
-from .people import people
 from .protocols import protocols
 from .reliability import reliability
 from .sizes import sizes
-from .tries import tries
+from .subjects import subjects
+from .trials import trials
 
 #: The section that each belongs to, and what draws it.
 DRAWN: tuple[tuple[str, Callable[[Evidence], list[Figure]]], ...] = (
@@ -36,12 +36,12 @@ DRAWN: tuple[tuple[str, Callable[[Evidence], list[Figure]]], ...] = (
     ("teaching", ensembles),
     ("differences", differences),
     ("protocols", protocols),
-    ("people", people),
-    ("people", classes),
-    ("people", confusion),
+    ("subjects", subjects),
+    ("subjects", classes),
+    ("subjects", confusion),
     ("confidence", reliability),
     ("learning", curves),
-    ("learning", tries),
+    ("learning", trials),
     ("attention", attention),
 )
 

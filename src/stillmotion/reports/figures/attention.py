@@ -37,7 +37,7 @@ def attention(evidence: Evidence) -> list[Figure]:
     window = ground.values[place]  # (T, D)
     spec = ground.windows.spec
     channels = [f"{channel.sensor}.{channel.axis}" for channel in spec.channels]
-    person, label = ground.subjects(np.array([place]))[0], spec.classes[int(ground.labels[place])]
+    subject, label = ground.subjects(np.array([place]))[0], spec.classes[int(ground.labels[place])]
     shades = colours(evidence.lines)
     panels = [(one.name, tap, values) for one in found for tap, values in one.taps.items()]
 
@@ -51,7 +51,7 @@ def attention(evidence: Evidence) -> list[Figure]:
                 continue
             (line,) = top.plot(scaled[:, number], color=LINES[number % len(LINES)], linewidth=1, alpha=0.85)
             mark(line, "", f"{name}, {number + 1} of {len(channels)}")
-        top.set_title(f"signal: {label}, person {person}")
+        top.set_title(f"signal: {label}, subject {subject}")
         top.set_xlim(0, len(window) - 1)
         top.set_yticks([])
         top.set_xlabel("sample")
@@ -106,7 +106,7 @@ def attention(evidence: Evidence) -> list[Figure]:
             rows,
             draw,
             (5.0, 1.9 + sum(1.25 if values.ndim == 2 else 0.75 for *_, values in panels)),
-            "A window of a validation person, the one in which the signal moves most; dark to light from each map's "
+            "A window of a validation subject, the one in which the signal moves most; dark to light from each map's "
             "lowest to its highest weight. CBAM's channel attention weighs filters; sensors are an axis of the "
             "spatial map.",
         )

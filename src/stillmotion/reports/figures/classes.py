@@ -43,7 +43,7 @@ def classes(evidence: Evidence) -> list[Figure]:
             rows,
             draw,
             (5.0, 1.5 + 0.29 * len(names)),
-            "Pooled over people, mean over seeds; a class that nobody has counts 0.",
+            "Pooled over subjects, mean over seeds; a class that nobody has counts 0.",
         )
     ]
 
@@ -68,7 +68,7 @@ def confusion(evidence: Evidence) -> list[Figure]:
             for r, true in enumerate(names)
         ]
         panel = sheet.subplots()
-        heat(panel, table, names, names, mark, tips=tips, numbers=len(names) <= 12)
+        heat(panel, table, names, names, mark, tips=tips, hyperparameters=len(names) <= 12)
         panel.set_ylabel("true")
         panel.set_xlabel("said")
 
@@ -93,6 +93,6 @@ def confusion(evidence: Evidence) -> list[Figure]:
             rows,
             draw,
             (5.0, 1.8 + 0.28 * len(names)),
-            "All people and seeds together.",
+            "All subjects and seeds together.",
         )
     ]

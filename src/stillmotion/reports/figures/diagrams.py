@@ -67,7 +67,7 @@ def _diagram(evidence: Evidence, name: str, variant: Variant) -> Figure:
         else:
             teacher = Stack("teacher: a file of scores", ("logits",), {})
             taught = {"logits": shapes["logits"]}
-    given = {number: value for number, value in run.numbers.items() if number in way.numbers}
+    given = {number: value for number, value in run.hyperparameters.items() if number in way.hyperparameters}
     terms, note = [], ""
     try:
         terms = [term for term in trace_terms(way, shapes, taught, way.resolve(given)) if term.arrows]

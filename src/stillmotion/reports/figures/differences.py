@@ -57,8 +57,8 @@ def differences(evidence: Evidence) -> list[Figure]:
     return [
         Figure(
             "differences",
-            f"Difference to {reference}, {evidence.people}",
-            f"Points with 95 % intervals over people and seeds: {said}.",
+            f"Difference to {reference}, {evidence.subjects}",
+            f"Points with 95 % intervals over subjects and seeds: {said}.",
             [
                 {
                     "variant": line.name,
@@ -70,7 +70,7 @@ def differences(evidence: Evidence) -> list[Figure]:
                     "p_adjusted": line.comparison.p_adjusted,
                     "p_folds": line.comparison.folds_t.p if line.comparison.folds_t else None,
                     "effect": line.comparison.effect,
-                    "people_gaining": line.comparison.gaining,
+                    "subjects_gaining": line.comparison.gaining,
                     "verdict": line.comparison.verdict,
                 }
                 for line in lines

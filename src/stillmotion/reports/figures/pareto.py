@@ -45,7 +45,7 @@ def pareto(evidence: Evidence) -> list[Figure]:
     return [
         Figure(
             "pareto",
-            f"Macro-F1 of {evidence.people} against FLOPs",
+            f"Macro-F1 of {evidence.subjects} against FLOPs",
             f"Points for {len(lines)} students and teachers with 95 % intervals. "
             f"Nothing cheaper scores as high as: {said}.",
             [

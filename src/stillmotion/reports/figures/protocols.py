@@ -40,7 +40,7 @@ def protocols(evidence: Evidence) -> list[Figure]:
     return [
         Figure(
             "protocols",
-            f"{found.other_protocol} beside {found.protocol}: macro-F1 of the same {found.people} people",
+            f"{found.other_protocol} beside {found.protocol}: macro-F1 of the same {found.subjects} subjects",
             f"Two points a variant. Points gained under {found.other_protocol}: {said}.",
             [
                 {

@@ -49,13 +49,13 @@ def reliability(evidence: Evidence) -> list[Figure]:
     return [
         Figure(
             "reliability",
-            f"Confidence and how often it is right, {evidence.people}",
+            f"Confidence and how often it is right, {evidence.subjects}",
             f"On the dotted line a variant is right as often as it is sure; below it is too sure. {said}.",
             rows,
             draw,
             (5.0, 4.0 + 0.1 * len(lines)),
-            "15 bins of equal width, all reported runs and people together; the larger a point, the more answers. The "
-            "table's ECE is that of each seed, averaged.",
+            "15 bins of equal width, all reported runs and subjects together; the larger a point, the more answers. "
+            "The table's ECE is that of each seed, averaged.",
         )
     ]
 

@@ -1,4 +1,4 @@
-"""One file from an address, going on where an earlier try was stopped."""
+"""One file from an address, going on where an earlier trial was stopped."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from ...files import atomic_write, name_write_errors
 
 BLOCK = 1 << 20
 SECONDS = 60.0
-#: Tries in a row that bring nothing new before it is given up.
+#: Trials in a row that bring nothing new before it is given up.
 TRIES = 3
 #: Takes bytes there and bytes in all (0: not known).
 Progress = Callable[[int, int], None]
 
 
 def download(url: str, to: Path, *, progress: Progress | None = None) -> Path:
-    """Bring ``url`` to the file ``to``, going on from what an earlier try left if the server's file is still the same.
+    """Bring ``url`` to the file ``to``, going on from what an earlier trial left if the server's file is still the
+    same.
 
     Args:
         url: http or https.
@@ -50,7 +51,7 @@ def download(url: str, to: Path, *, progress: Progress | None = None) -> Path:
             return to
         idle = 0 if _size(part) > before else idle + 1
         if idle >= TRIES:
-            kept = f"; {_size(part):,} bytes are kept, and the next try goes on from there" if _size(part) else ""
+            kept = f"; {_size(part):,} bytes are kept, and the next trial goes on from there" if _size(part) else ""
             raise UserError(
                 f"{url} cannot be had ({why}){kept}. Without a network, download it elsewhere and name the file with "
                 f"--from."

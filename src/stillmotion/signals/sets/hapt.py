@@ -1,4 +1,4 @@
-"""HAPT: twelve activities and postural transitions, a phone at the waist, thirty people."""
+"""HAPT: twelve activities and postural transitions, a phone at the waist, thirty subjects."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CARD = Card(
     "Recognition Using Smartphones, Neurocomputing 171, 2016.",
     licence="CC BY 4.0",
     url="https://archive.ics.uci.edu/dataset/341",
-    people=30,
+    subjects=30,
     placement="a phone on the waist",
     spec=SignalSpec(
         rate=50.0,
@@ -50,16 +50,16 @@ CARD = Card(
         hop=64,
     ),
     layout=("RawData/acc_expNN_userMM.txt", "RawData/gyro_expNN_userMM.txt", "RawData/labels.txt"),
-    counts={"people": 30, "recordings": 61, "samples": 1_122_772, "segments": 1_214}
+    counts={"subjects": 30, "recordings": 61, "samples": 1_122_772, "segments": 1_214}
     | dict(zip(CLASSES, (127, 183, 186, 120, 120, 120, 60, 62, 60, 60, 58, 58), strict=True)),
     official_test=("2", "4", "9", "10", "12", "13", "18", "20", "24"),
-    same_people_as=("uci-har",),
+    same_subjects_as=("uci-har",),
     download="https://archive.ics.uci.edu/static/public/341/"
     "smartphone+based+recognition+of+human+activities+and+postural+transitions.zip",
     quirks=(
         "labels.txt counts samples from 1 and includes the last one; samples outside every segment have no class.",
-        "The people are those of UCI HAR: the two sets never confirm each other.",
-        "SIT_TO_STAND and its like last a few seconds: a fold of people may hold very few windows of them.",
+        "The subjects are those of UCI HAR: the two sets never confirm each other.",
+        "SIT_TO_STAND and its like last a few seconds: a fold of subjects may hold very few windows of them.",
         "Class counts on this card are labelled segments.",
     ),
 )
@@ -89,7 +89,7 @@ def files(folder: Path, device: str = "") -> list[Path]:
 
 
 def read(folder: Path, device: str = "") -> Dataset:
-    """Read the raw recordings: one experiment is one recording of one person."""
+    """Read the raw recordings: one experiment is one recording of one subject."""
     labels_file, *signal_files = files(folder)
     half = len(signal_files) // 2
     # Acceleration says how many samples there are; angular velocity then goes straight to its place.
@@ -126,13 +126,13 @@ def read(folder: Path, device: str = "") -> Dataset:
     ]
     notes = []
     if len(recordings) < CARD.counts["recordings"]:
-        people = len({recording.subject for recording in recordings})
+        subjects = len({recording.subject for recording in recordings})
         notes.append(
             Note(
                 "part of the set",
                 CARD.counts["recordings"] - len(recordings),
                 f"part of the set: {len(recordings)} of {CARD.counts['recordings']} recordings, "
-                f"{people} of {CARD.people} people",
+                f"{subjects} of {CARD.subjects} subjects",
             )
         )
     if unused:
@@ -143,7 +143,7 @@ def read(folder: Path, device: str = "") -> Dataset:
         recordings,
         notes=notes,
         official_test=CARD.official_test,
-        same_people_as=CARD.same_people_as,
+        same_subjects_as=CARD.same_subjects_as,
     )
 
 
@@ -157,7 +157,7 @@ def _labels(path: Path, start_of: dict[tuple[int, int], tuple[int, int]], total:
             unused += 1
             continue
         if (experiment, user) not in start_of:
-            raise UserError(f"{path}, row {row}: experiment {experiment} is not of person {user}.")
+            raise UserError(f"{path}, row {row}: experiment {experiment} is not of subject {user}.")
         if not 1 <= activity <= len(CLASSES):
             raise UserError(f"{path}, row {row}: activity {activity} is not one of 1 … {len(CLASSES)}.")
         start, end = start_of[experiment, user]
@@ -177,7 +177,7 @@ def counts(folder: Path, dataset: Dataset) -> dict[str, int]:
     found = segments(dataset)
     each = np.bincount([label for _, label, _ in found], minlength=len(CLASSES)).tolist()
     totals = (len(dataset.subjects), len(dataset), len(dataset.samples), len(found))
-    names = ("people", "recordings", "samples", "segments")
+    names = ("subjects", "recordings", "samples", "segments")
     return dict(zip((*names, *CLASSES), (*totals, *each), strict=True))
 
 

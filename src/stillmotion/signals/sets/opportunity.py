@@ -1,4 +1,4 @@
-"""Opportunity: seventeen gestures of a morning in a kitchen, five body units, four people."""
+"""Opportunity: seventeen gestures of a morning in a kitchen, five body units, four subjects."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ CARD = Card(
     "INSS 2010.",
     licence="CC BY 4.0",
     url="https://archive.ics.uci.edu/dataset/226",
-    people=4,
+    subjects=4,
     placement="units on the back, both upper arms and both lower arms (named wrists here)",
     spec=spec(tuple(GESTURES.values())),
     layout=("dataset/S{1..4}-{ADL1..ADL5,Drill}.dat",),
-    counts={"people": 4, "files": 24},
-    same_people_as=("opportunity-locomotion",),
+    counts={"subjects": 4, "files": 24},
+    same_subjects_as=("opportunity-locomotion",),
     quirks=(
         "Lost packets are NaN: losses of up to 5 samples are bridged in each unit by itself; at a longer one of any "
         "unit the recording ends.",
@@ -85,8 +85,8 @@ CARD = Card(
         "publisher gives no unit for gyroscopes and magnetometers, so none is claimed (by their size, rad/s).",
         "The wrists are the lower-arm units RLA and LLA; `wrist` selects both.",
         "The other 200 columns (objects, ambient sensors, shoes, single accelerometers) are not read.",
-        "Five runs of daily living and one drill a person are the sessions. The challenge's own split is by runs, "
-        "not by people, so there is no `official` protocol here.",
+        "Five runs of daily living and one drill a subject are the sessions. The challenge's own split is by runs, "
+        "not by subjects, so there is no `official` protocol here.",
         "Most of the time has no gesture; locomotion is `opportunity-locomotion`, from the same files.",
     ),
     download="https://archive.ics.uci.edu/static/public/226/opportunity+activity+recognition.zip",
@@ -97,7 +97,7 @@ _NAME = re.compile(r"S(\d+)-(ADL[1-5]|Drill)\.dat")
 
 
 def files(folder: Path, device: str = "") -> list[Path]:
-    """The recordings by person and run, wherever the archive's folders put them."""
+    """The recordings by subject and run, wherever the archive's folders put them."""
     for place in (folder / "dataset", folder / "OpportunityUCIDataset" / "dataset", folder):
         found = [path for path in place.glob("S*.dat") if _NAME.fullmatch(path.name)] if place.is_dir() else []
         if found:
@@ -129,15 +129,15 @@ def read_labelled(folder: Path, card: Card, column: int, codes: Mapping[int, int
     notes = [Note(kind, count, f"{count:,} {kind}") for kind, count in counted.items() if count]
     expected = CARD.counts["files"]
     if len(listed) < expected:
-        people = len({path.name.split("-")[0] for path in listed})
-        text = f"part of the set: {len(listed)} of {expected} files, {people} of {CARD.people} people"
+        subjects = len({path.name.split("-")[0] for path in listed})
+        text = f"part of the set: {len(listed)} of {expected} files, {subjects} of {CARD.subjects} subjects"
         notes.insert(0, Note("part of the set", expected - len(listed), text))
-    return Dataset.of(card.name, card.spec, recordings, notes=notes, same_people_as=card.same_people_as)
+    return Dataset.of(card.name, card.spec, recordings, notes=notes, same_subjects_as=card.same_subjects_as)
 
 
 def counts(folder: Path, dataset: Dataset) -> dict[str, int]:
     """What the card counts, counted in the files."""
-    return {"people": len(dataset.subjects), "files": len(files(folder))}
+    return {"subjects": len(dataset.subjects), "files": len(files(folder))}
 
 
 def _recordings(path: Path, column: int, codes: Mapping[int, int], counted: dict[str, int]) -> list[Recording]:

@@ -16,7 +16,7 @@ CARD = replace(
     name="opportunity-locomotion",
     title="OPPORTUNITY Activity Recognition, locomotion",
     spec=opportunity.spec(tuple(POSTURES.values())),
-    same_people_as=("opportunity",),
+    same_subjects_as=("opportunity",),
     quirks=(
         "The files, units and losses are those of `opportunity`; only the column of the labels is another.",
         *opportunity.CARD.quirks[:-1],

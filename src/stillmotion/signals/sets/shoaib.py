@@ -1,4 +1,4 @@
-"""Shoaib 2014 ("Sensors"): seven activities, phones at five places of the body, ten people."""
+"""Shoaib 2014 ("Sensors"): seven activities, phones at five places of the body, ten subjects."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CARD = Card(
     "for Physical Activity Recognition, Sensors 14, 2014.",
     licence="none stated; its readme asks for the citation",
     url="https://www.utwente.nl/en/eemcs/ps/research/dataset/",
-    people=10,
+    subjects=10,
     placement="phones in both trouser pockets, at the right wrist, the right upper arm and the belt",
     spec=SignalSpec(
         rate=50.0,
@@ -51,7 +51,7 @@ CARD = Card(
         label_policy="first",
     ),
     layout=("Participant_{1..10}.csv",),
-    counts={"people": 10, "activities": 7},
+    counts={"subjects": 10, "activities": 7},
     quirks=(
         'Papers call this set "Sensors"; `sensors` is another name of it here.',
         "Two rows of heading: positions, then time stamp, acceleration, linear acceleration, angular velocity and "
@@ -69,7 +69,7 @@ _NAME = re.compile(r"Participant_(\d+)\.csv")
 
 
 def files(folder: Path, device: str = "") -> list[Path]:
-    """The people's files by number, in the folder itself or in the archive's own folder below it."""
+    """The subjects' files by number, in the folder itself or in the archive's own folder below it."""
     for place in (folder, folder / "DataSet"):
         found = {int(m[1]): path for path in place.glob("*.csv") if (m := _NAME.fullmatch(path.name))}
         if found:
@@ -78,22 +78,22 @@ def files(folder: Path, device: str = "") -> list[Path]:
 
 
 def read(folder: Path, device: str = "") -> Dataset:
-    """Read all positions; a recording is one activity of one person."""
+    """Read all positions; a recording is one activity of one subject."""
     listed = files(folder)
     counted: dict[str, int] = {}
     recordings = [recording for path in listed for recording in _recordings(path, counted)]
     if not recordings:
         raise UserError(f"{folder}: no sample of any file has all of its numbers.")
     notes = [Note(kind, count, f"{count:,} {kind}") for kind, count in counted.items() if count]
-    if len(listed) < CARD.people:
-        text = f"part of the set: {len(listed)} of {CARD.people} people"
-        notes.insert(0, Note("part of the set", CARD.people - len(listed), text))
+    if len(listed) < CARD.subjects:
+        text = f"part of the set: {len(listed)} of {CARD.subjects} subjects"
+        notes.insert(0, Note("part of the set", CARD.subjects - len(listed), text))
     return Dataset.of(CARD.name, CARD.spec, recordings, notes=notes)
 
 
 def counts(folder: Path, dataset: Dataset) -> dict[str, int]:
     """What the card counts, counted in the data."""
-    return {"people": len(dataset.subjects), "activities": len(np.unique(dataset.labels))}
+    return {"subjects": len(dataset.subjects), "activities": len(np.unique(dataset.labels))}
 
 
 def _recordings(path: Path, counted: dict[str, int]) -> list[Recording]:

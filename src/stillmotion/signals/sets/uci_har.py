@@ -29,7 +29,7 @@ CARD = Card(
     "Activity Recognition Using Smartphones, ESANN 2013.",
     licence="CC BY 4.0 by its archive; its own README forbids commercial use",
     url="https://archive.ics.uci.edu/dataset/240",
-    people=30,
+    subjects=30,
     placement="a phone on the waist",
     spec=SignalSpec(
         rate=50.0,
@@ -47,17 +47,17 @@ CARD = Card(
             "subject_*.txt",
         )
     ),
-    counts={"people": 30, "train windows": 7352, "test windows": 2947}
+    counts={"subjects": 30, "train windows": 7352, "test windows": 2947}
     | dict(zip(CLASSES, (1722, 1544, 1406, 1777, 1906, 1944), strict=True)),
     official_test=("2", "4", "9", "10", "12", "13", "18", "20", "24"),
-    same_people_as=("hapt",),
+    same_subjects_as=("hapt",),
     download="https://archive.ics.uci.edu/static/public/240/human+activity+recognition+using+smartphones.zip",
     quirks=(
         "Only windows are published: 128 samples, half of each also in the next. They are stitched back into "
         "stretches, and cutting those at 128 and 64 gives the publisher's windows again.",
         "One pair of windows (experiment 34 of HAPT) starts 127 samples apart: its two stretches share one raw sample "
-        "of one person, which stitching cannot see.",
-        "The people are those of HAPT, and the signals are HAPT's raw recordings after the publisher's filters.",
+        "of one subject, which stitching cannot see.",
+        "The subjects are those of HAPT, and the signals are HAPT's raw recordings after the publisher's filters.",
         "body_gyro is angular velocity after a high-pass at 0.1 Hz, not the raw sensor.",
         "Class counts on this card are windows of both parts.",
     ),
@@ -66,7 +66,7 @@ VERSION = 1
 
 
 def files(folder: Path, device: str = "") -> list[Path]:
-    """For each part: nine signal files, then the activities, then the people."""
+    """For each part: nine signal files, then the activities, then the subjects."""
     found = []
     for part in PARTS:
         inertial = folder / part / "Inertial Signals"
@@ -104,7 +104,7 @@ def read(folder: Path, device: str = "") -> Dataset:
         recordings,
         notes=notes,
         official_test=CARD.official_test,
-        same_people_as=CARD.same_people_as,
+        same_subjects_as=CARD.same_subjects_as,
     )
 
 
@@ -115,11 +115,11 @@ def counts(folder: Path, dataset: Dataset) -> dict[str, int]:
         windows = (len(recording) - WINDOW) // HOP + 1
         parts[recording.source.split(":")[0]] += windows
         classes[CLASSES[recording.labels[0]]] += windows
-    return {"people": len(dataset.subjects)} | {f"{part} windows": count for part, count in parts.items()} | classes
+    return {"subjects": len(dataset.subjects)} | {f"{part} windows": count for part, count in parts.items()} | classes
 
 
 def _windows(paths: list[Path]) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-    """The windows of one part as (n, 128, 9), their activities and people."""
+    """The windows of one part as (n, 128, 9), their activities and subjects."""
     *signals, activity_file, subject_file = paths
     matrix, rows = read_matrix(signals, WINDOW)
     labels = read_integers(activity_file, 1)[:, 0]

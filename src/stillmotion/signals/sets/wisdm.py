@@ -1,4 +1,4 @@
-"""WISDM v1.1: six activities, the accelerometer of a phone in the trouser pocket, thirty-six people."""
+"""WISDM v1.1: six activities, the accelerometer of a phone in the trouser pocket, thirty-six subjects."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CARD = Card(
     "SensorKDD 2010.",
     licence="none stated; its readme asks for the citation",
     url="https://www.cis.fordham.edu/wisdm/dataset.php",
-    people=36,
+    subjects=36,
     placement="a phone in the front trouser pocket",
     spec=SignalSpec(
         rate=20.0,
@@ -49,7 +49,7 @@ CARD = Card(
         label_policy="first",
     ),
     layout=(FILE,),
-    counts={"people": 36, "samples": 1_098_207}
+    counts={"subjects": 36, "samples": 1_098_207}
     | dict(zip(CLASSES, (424_400, 342_177, 122_869, 100_427, 59_939, 48_395), strict=True)),
     quirks=(
         "Records end with a semicolon, some with a comma before it; several share a line, lines are empty or cut, "
@@ -73,30 +73,30 @@ def files(folder: Path, device: str = "") -> list[Path]:
 
 
 def read(folder: Path, device: str = "") -> Dataset:
-    """Recover the records, then cut every person's clock into stretches of one activity without gaps."""
+    """Recover the records, then cut every subject's clock into stretches of one activity without gaps."""
     (path,) = files(folder, device)
     counted: dict[str, int] = {}
     records = recover(path, counted)
     recordings: list[Recording] = []
-    for person in np.unique(records.user).tolist():
-        rows = np.flatnonzero(records.user == person)
+    for subject in np.unique(records.user).tolist():
+        rows = np.flatnonzero(records.user == subject)
         recordings += [
             Recording(
-                subject=str(person),
+                subject=str(subject),
                 session=str(piece.session),
                 samples=piece.values,
                 labels=np.full(len(piece.values), piece.code, np.int16),
                 times=piece.seconds,
-                source=f"{FILE} user {person}",
+                source=f"{FILE} user {subject}",
                 offset=piece.row,
             )
             for piece in _pieces(records.code[rows], records.stamp[rows], records.values[rows], counted)
         ]
     notes = [Note(kind, count, f"{count:,} {kind}", FILE) for kind, count in counted.items() if count]
-    people = len({recording.subject for recording in recordings})
-    if people < CARD.people:
-        text = f"part of the set: {people} of {CARD.people} people"
-        notes.insert(0, Note("part of the set", CARD.people - people, text))
+    subjects = len({recording.subject for recording in recordings})
+    if subjects < CARD.subjects:
+        text = f"part of the set: {subjects} of {CARD.subjects} subjects"
+        notes.insert(0, Note("part of the set", CARD.subjects - subjects, text))
     return Dataset.of(CARD.name, CARD.spec, recordings, notes=notes)
 
 
@@ -104,14 +104,14 @@ def counts(folder: Path, dataset: Dataset) -> dict[str, int]:
     """What the card counts, counted in the files."""
     records = recover(files(folder)[0], {})
     each = np.bincount(records.code, minlength=len(CLASSES)).tolist()
-    return {"people": len(np.unique(records.user)), "samples": len(records.code)} | dict(
+    return {"subjects": len(np.unique(records.user)), "samples": len(records.code)} | dict(
         zip(CLASSES, each, strict=True)
     )
 
 
 @dataclass(frozen=True, eq=False)
 class Records:
-    """The records of the file in its order: person, activity, time in ns, acceleration (N, 3)."""
+    """The records of the file in its order: subject, activity, time in ns, acceleration (N, 3)."""
 
     user: NDArray[np.int64]
     code: NDArray[np.int64]
@@ -238,7 +238,7 @@ def _columns(text: bytearray, types: dict[str, pa.DataType], lines: list[str]) -
 def _pieces(
     codes: NDArray[np.int64], stamps: NDArray[np.int64], values: Floats, counted: dict[str, int]
 ) -> list[Stretch]:
-    """One person's records as stretches; rows without a time are timed between neighbours or apart."""
+    """One subject's records as stretches; rows without a time are timed between neighbours or apart."""
     rate = CARD.spec.rate
     seconds: Times = (stamps * NANOSECONDS).astype(np.float64)
     alone: list[tuple[int, int]] = []

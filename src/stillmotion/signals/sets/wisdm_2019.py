@@ -60,11 +60,11 @@ CARD = Card(
     "of Daily Living, IEEE Access 7, 2019.",
     licence="CC BY 4.0",
     url="https://archive.ics.uci.edu/dataset/507",
-    people=51,
+    subjects=51,
     placement="a watch on the dominant wrist, a phone in the pocket",
     spec=_spec("wrist"),
     layout=("raw/{watch,phone}/{accel,gyro}/data_16NN_{accel,gyro}_{watch,phone}.txt",),
-    counts={"people": 51, "activities": 18},
+    counts={"subjects": 51, "activities": 18},
     devices=tuple(DEVICES),
     download="https://archive.ics.uci.edu/static/public/507/"
     "wisdm+smartphone+and+smartwatch+activity+and+biometrics+dataset.zip",
@@ -83,7 +83,7 @@ _NAME = re.compile(r"data_(\d+)_(accel|gyro)_(watch|phone)\.txt")
 
 
 def files(folder: Path, device: str = "") -> list[Path]:
-    """The acceleration files of one device by person, then its angular velocity files by person."""
+    """The acceleration files of one device by subject, then its angular velocity files by subject."""
     kind = DEVICES[device or "wrist"]
     found: dict[str, dict[int, Path]] = {}
     for sensor in ("accel", "gyro"):
@@ -95,8 +95,8 @@ def files(folder: Path, device: str = "") -> list[Path]:
             raise UserError(f"{place} holds no data_16NN_{sensor}_{kind}.txt.")
     both = sorted(found["accel"].keys() & found["gyro"].keys())
     if not both:
-        raise UserError(f"{folder / 'raw' / kind}: no person has both an accel and a gyro file.")
-    return [found[sensor][person] for sensor in ("accel", "gyro") for person in both]
+        raise UserError(f"{folder / 'raw' / kind}: no subject has both an accel and a gyro file.")
+    return [found[sensor][subject] for sensor in ("accel", "gyro") for subject in both]
 
 
 def read(folder: Path, device: str = "") -> Dataset:
@@ -107,9 +107,9 @@ def read(folder: Path, device: str = "") -> Dataset:
     sensors = [_rows(listed[:half]), _rows(listed[half:])]
     counted: dict[str, int] = {}
     recordings: list[Recording] = []
-    for person, path in enumerate(listed[:half]):
+    for number, path in enumerate(listed[:half]):
         subject = _NAME.fullmatch(path.name)[1]  # type: ignore[index]
-        (codes, seconds, acc), (gyro_codes, gyro_seconds, gyro) = (sensor[person] for sensor in sensors)
+        (codes, seconds, acc), (gyro_codes, gyro_seconds, gyro) = (sensor[number] for sensor in sensors)
         pieces = join(
             split_at_gaps(codes, seconds, acc, rate=CARD.spec.rate, counted=counted),
             split_at_gaps(gyro_codes, gyro_seconds, gyro, rate=CARD.spec.rate, counted=counted),
@@ -135,7 +135,7 @@ def read(folder: Path, device: str = "") -> Dataset:
 
 def counts(folder: Path, dataset: Dataset) -> dict[str, int]:
     """What the card counts, counted in the data."""
-    return {"people": len(dataset.subjects), "activities": len(np.unique(dataset.labels))}
+    return {"subjects": len(dataset.subjects), "activities": len(np.unique(dataset.labels))}
 
 
 Columns = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float32]]
@@ -159,22 +159,22 @@ def _rows(paths: list[Path]) -> list[Columns]:
         if len(unknown):
             letter = table["code"][rows.start + int(unknown[0])].as_py()
             raise UserError(f"{path}, row {unknown[0] + 1}: activity {letter!r} is not one of {', '.join(LETTERS)}.")
-        person = int(_NAME.fullmatch(path.name)[1])  # type: ignore[index]
-        stranger = np.flatnonzero(ids[rows] != person)
+        subject = int(_NAME.fullmatch(path.name)[1])  # type: ignore[index]
+        stranger = np.flatnonzero(ids[rows] != subject)
         if len(stranger):
             wrong = ids[rows.start + int(stranger[0])]
-            raise UserError(f"{path}, row {stranger[0] + 1}: person {wrong} in the file of person {person}.")
+            raise UserError(f"{path}, row {stranger[0] + 1}: subject {wrong} in the file of subject {subject}.")
         columns.append((codes[rows], seconds[rows], values[rows]))
     return columns
 
 
 def _missing(folder: Path, position: str, recordings: list[Recording]) -> list[Note]:
     """What the folder lacks of the whole set, with counts."""
-    people = {recording.subject for recording in recordings}
+    subjects = {recording.subject for recording in recordings}
     activities = {int(recording.labels[0]) for recording in recordings}
     here = sum((folder / "raw" / kind).is_dir() for kind in DEVICES.values())
     lacking = [
-        (CARD.people - len(people), f"{len(people)} of {CARD.people} people"),
+        (CARD.subjects - len(subjects), f"{len(subjects)} of {CARD.subjects} subjects"),
         (len(CLASSES) - len(activities), f"{len(activities)} of {len(CLASSES)} activities"),
         (len(DEVICES) - here, f"{here} of {len(DEVICES)} devices"),
     ]

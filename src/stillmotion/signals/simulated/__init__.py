@@ -1,4 +1,4 @@
-"""People who do not exist: a physical model of wrist, waist and pocket motion.
+"""Subjects who do not exist: a physical model of wrist, waist and pocket motion.
 
 ``generate`` makes them and ``CARD`` says what they are. ``write`` puts them down in the publishers' layouts,
 ``measures`` holds the figures by which the model is compared with real recordings.

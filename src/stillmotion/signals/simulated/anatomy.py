@@ -1,4 +1,4 @@
-"""A person who does not exist: body, gait, habits, and how the units are worn."""
+"""A subject who does not exist: body, gait, habits, and how the units are worn."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UNITS = ("wrist", "waist", "pocket")
 
 @dataclass(frozen=True)
 class SimulatedSubject:
-    """What stays the same in everything that one person does.
+    """What stays the same in everything that one subject does.
 
     Args:
         name: "1", "2", …
@@ -24,8 +24,8 @@ class SimulatedSubject:
         tempo: speed of hand movements, 1 on average.
         unrest: size of small movements, 1 on average.
         lean: how far forward the trunk leans, rad; tilt: how far to the right.
-        gaits: how the person walks, climbs, descends and jogs.
-        habits: the style that the person prefers in each activity, 0 to 1.
+        gaits: how the subject walks, climbs, descends and jogs.
+        habits: the style that the subject prefers in each activity, 0 to 1.
         worn: attitude of each unit on its segment, sensor axes to segment, before remounting.
     """
 
@@ -45,7 +45,7 @@ class SimulatedSubject:
 
 
 def draw_subject(rng: np.random.Generator, name: str, activities: tuple[str, ...]) -> SimulatedSubject:
-    """Draw a person. Height scales the levers; vigour, tempo and arm swing are shared by all gaits."""
+    """Draw a subject. Height scales the levers; vigour, tempo and arm swing are shared by all gaits."""
     size = float(np.exp(0.06 * rng.standard_normal()))
     vigour, tempo, arms = rng.standard_normal(3)
     side = 1.0 if rng.random() < 0.7 else -1.0

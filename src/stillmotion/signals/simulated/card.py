@@ -1,4 +1,4 @@
-"""The simulated people's card: channels, classes and what is known about them."""
+"""The simulated subjects's card: channels, classes and what is known about them."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ CHANNELS = tuple(
 
 CARD = Card(
     name="simulated",
-    title="Simulated people: wrist, waist and pocket",
+    title="Simulated subjects: wrist, waist and pocket",
     authors="the stillmotion authors",
     year=2026,
-    citation="Simulated people, a rigid-body model of wrist, waist and pocket motion, part of stillmotion.",
+    citation="Simulated subjects, a rigid-body model of wrist, waist and pocket motion, part of stillmotion.",
     licence="Apache-2.0",
     url="docs/datasets/simulated.md",
-    people=24,
+    subjects=24,
     placement="one unit each at the wrist of the hand that acts, at the waist and in a trouser pocket",
     spec=SignalSpec(rate=RATE, channels=CHANNELS, classes=CLASSES, window=128, hop=64),
     layout=(),
     quirks=(
         "Nobody was recorded: every sample comes out of a model, and a result on it is a result about the model.",
-        "Edges of labels are off by 0.2 to 0.5 s, as a person with a button would set them.",
+        "Edges of labels are off by 0.2 to 0.5 s, as a subject with a button would set them.",
         "A quarter of the time has no class (-1): changes of posture, pauses, movements of no class.",
         "Sitting and standing contain short hand movements that look like the beginning of drinking or eating.",
-        "Some people wear the watch on the left, some turned by half a turn; the pocket unit lies in four ways.",
+        "Some subjects wear the watch on the left, some turned by half a turn; the pocket unit lies in four ways.",
         "Acceleration is clipped at ±4 g, angular velocity at ±1000 deg/s.",
     ),
 )

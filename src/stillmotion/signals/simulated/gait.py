@@ -22,7 +22,7 @@ ROWS = (
 
 @dataclass(frozen=True)
 class Gait:
-    """How one person walks, climbs, descends or jogs.
+    """How one subject walks, climbs, descends or jogs.
 
     Args:
         stride: strides (two steps) a second.
@@ -49,7 +49,7 @@ class Gait:
 
 @dataclass(frozen=True)
 class Law:
-    """Median person of one gait, and the spread between people (of logarithms where a size cannot be < 0)."""
+    """Median subject of one gait, and the spread between subjects (of logarithms where a size cannot be < 0)."""
 
     median: Gait
     stride_spread: float
@@ -102,7 +102,7 @@ LAWS = {
 
 
 def draw_gait(rng: np.random.Generator, name: str, *, vigour: float, tempo: float, arms: float) -> Gait:
-    """One person's version of a gait. ``vigour``, ``tempo`` and ``arms`` are shared by all gaits of the person."""
+    """One subject's version of a gait. ``vigour``, ``tempo`` and ``arms`` are shared by all gaits of the subject."""
     law = LAWS[name]
     own = rng.standard_normal(4)
     arm = law.arms_spread * np.array([1.0, 1.0, 1.3])  # pronation differs most

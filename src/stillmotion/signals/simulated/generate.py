@@ -1,4 +1,4 @@
-"""Simulated people as a data set."""
+"""Simulated subjects as a data set."""
 
 from __future__ import annotations
 
@@ -18,54 +18,54 @@ from .timeline import Timetable, agenda, make_timetable
 SESSIONS = 2
 
 
-def generate(*, people: int = 24, seed: int = 0, minutes: float = 8.0, losses: bool = False) -> Dataset:
-    """People who do not exist, each in two sessions, with wrist, waist and pocket units at 50 Hz.
+def generate(*, subjects: int = 24, seed: int = 0, minutes: float = 8.0, losses: bool = False) -> Dataset:
+    """Subjects who do not exist, each in two sessions, with wrist, waist and pocket units at 50 Hz.
 
-    The same numbers give the same bytes, and person k is the same however many people there are.
+    The same numbers give the same bytes, and subject k is the same however many subjects there are.
 
     Args:
-        people: how many people, named "1", "2", …
+        subjects: how many subjects, named "1", "2", …
         seed: another seed is another population.
-        minutes: how long each person is recorded, both sessions together; at least 1.
+        minutes: how long each subject is recorded, both sessions together; at least 1.
         losses: lose stretches of 0.3–3 s, about two a minute; a gap ends a recording.
     """
-    if people < 1:
-        raise UserError(f"There must be at least 1 simulated person, not {people}.")
+    if subjects < 1:
+        raise UserError(f"There must be at least 1 simulated subject, not {subjects}.")
     if seed < 0:
-        raise UserError(f"The seed of the simulated people must be 0 or more, not {seed}.")
+        raise UserError(f"The seed of the simulated subjects must be 0 or more, not {seed}.")
     if not minutes >= 1:
-        raise UserError(f"A simulated person needs at least 1 minute, not {minutes:g}.")
+        raise UserError(f"A simulated subject needs at least 1 minute, not {minutes:g}.")
     recordings = [
         part
-        for number in range(1, people + 1)
+        for number in range(1, subjects + 1)
         for recording, _ in make_sessions(number, seed=seed, minutes=minutes)
         for part in (_torn(recording, number, seed) if losses else [recording])
     ]
     dataset = Dataset.of(CARD.name, CARD.spec, recordings)
     # what determines the data, not its bytes: the last bit of a sine differs between processors
-    made = f"simulated-{VERSION}-people{people}-seed{seed}-minutes{minutes:g}-losses{int(losses)}"
+    made = f"simulated-{VERSION}-subjects{subjects}-seed{seed}-minutes{minutes:g}-losses{int(losses)}"
     return replace(dataset, fingerprint=made)
 
 
 def make_sessions(number: int, *, seed: int = 0, minutes: float = 8.0) -> Iterator[tuple[Recording, Timetable]]:
-    """Both sessions of person ``number`` (from 1), each with the timetable that it carries out."""
+    """Both sessions of subject ``number`` (from 1), each with the timetable that it carries out."""
     rng = np.random.default_rng([seed, number])
-    person = draw_subject(rng, str(number), CLASSES)
+    subject = draw_subject(rng, str(number), CLASSES)
     todo = agenda(rng)
     for session in range(1, SESSIONS + 1):
         plan = make_timetable(rng, todo, 60.0 * minutes / SESSIONS)
-        yield _recorded(rng, person, plan, str(session)), plan
+        yield _recorded(rng, subject, plan, str(session)), plan
 
 
-def _recorded(rng: np.random.Generator, person: SimulatedSubject, plan: Timetable, session: str) -> Recording:
-    worn = {unit: remounted(rng, person.worn[unit]) for unit in UNITS}
-    samples = measured(rng, person, moved(rng, person, plan), worn).astype(np.float32)
+def _recorded(rng: np.random.Generator, subject: SimulatedSubject, plan: Timetable, session: str) -> Recording:
+    worn = {unit: remounted(rng, subject.worn[unit]) for unit in UNITS}
+    samples = measured(rng, subject, moved(rng, subject, plan), worn).astype(np.float32)
     labels = np.full(len(samples), NULL, np.int16)
     for bout in plan.bouts:
         if bout.activity in CLASSES:
             first, last = round(bout.label_start * RATE), round(bout.label_stop * RATE)
             labels[max(0, first) : last] = CLASSES.index(bout.activity)
-    return Recording(person.name, session, samples, labels, source=f"person {person.name} session {session}")
+    return Recording(subject.name, session, samples, labels, source=f"subject {subject.name} session {session}")
 
 
 def _torn(recording: Recording, number: int, seed: int) -> list[Recording]:

@@ -19,7 +19,7 @@ TO_TYPE = ((0.40, 0.15, 1.45, 1.45), (0.55, 0.25, 1.20, 1.30))
 
 
 def sips(
-    rng: np.random.Generator, person: SimulatedSubject, rest: Array, start: float, stop: float, habit: float
+    rng: np.random.Generator, subject: SimulatedSubject, rest: Array, start: float, stop: float, habit: float
 ) -> list[Key]:
     """Drinking: raise, tilt the cup at the mouth, hold, untilt, lower, pause. The tilt is what tells it."""
     keys: list[Key] = []
@@ -28,7 +28,7 @@ def sips(
         mouth = with_arm(rng, rest, AT_MOUTH[style_of(rng, habit)])
         tilted = mouth.copy()
         tilted[[SHOULDER, ABDUCTION, PRONATION]] += 0.22, 0.10, rng.uniform(0.45, 0.85)
-        up, tilt, hold, down = rng.uniform((0.8, 0.35, 0.4, 0.8), (1.3, 0.6, 1.4, 1.3)) / person.tempo
+        up, tilt, hold, down = rng.uniform((0.8, 0.35, 0.4, 0.8), (1.3, 0.6, 1.4, 1.3)) / subject.tempo
         times = now + np.cumsum([0.0, up, tilt, hold, tilt, down])
         if times[-1] > stop - 0.2:
             return keys
@@ -37,7 +37,7 @@ def sips(
 
 
 def bites(
-    rng: np.random.Generator, person: SimulatedSubject, rest: Array, start: float, stop: float, habit: float
+    rng: np.random.Generator, subject: SimulatedSubject, rest: Array, start: float, stop: float, habit: float
 ) -> list[Key]:
     """Eating: scoop at the plate, raise, put in, lower. The scoop's turn of the forearm is what tells it."""
     keys: list[Key] = []
@@ -47,7 +47,7 @@ def bites(
         reach, scoop = rest.copy(), rest.copy()
         reach[[SHOULDER, ELBOW, PRONATION]] += 0.10, -0.15, rng.uniform(0.25, 0.5)
         scoop[[SHOULDER, PRONATION]] += 0.05, -rng.uniform(0.35, 0.6)
-        steps = rng.uniform((0.35, 0.3, 0.7, 0.15, 0.7), (0.6, 0.5, 1.1, 0.5, 1.1)) / person.tempo
+        steps = rng.uniform((0.35, 0.3, 0.7, 0.15, 0.7), (0.6, 0.5, 1.1, 0.5, 1.1)) / subject.tempo
         times = now + np.cumsum([0.0, *steps])
         if times[-1] > stop - 0.2:
             return keys
@@ -56,7 +56,7 @@ def bites(
 
 
 def reaches(
-    rng: np.random.Generator, person: SimulatedSubject, rest: Array, start: float, stop: float, every: float
+    rng: np.random.Generator, subject: SimulatedSubject, rest: Array, start: float, stop: float, every: float
 ) -> list[Key]:
     """Movements of no class: to the face, to a thing, a look at the watch, a new rest, about ``every`` s apart."""
     keys: list[Key] = []
@@ -71,7 +71,7 @@ def reaches(
             there = with_arm(rng, rest, (0.8, 0.2, 1.4, 1.1))
         else:
             there[SHOULDER : PRONATION + 1] += rng.uniform(0.15, 0.5) * rng.standard_normal(4)
-        up, hold, down = rng.uniform((0.6, 0.1, 0.6), (1.2, 1.0, 1.2)) / person.tempo
+        up, hold, down = rng.uniform((0.6, 0.1, 0.6), (1.2, 1.0, 1.2)) / subject.tempo
         times = now + np.cumsum([0.0, up, hold, down])
         if times[-1] > stop - 0.2:
             return keys
@@ -93,19 +93,19 @@ def shifts(rng: np.random.Generator, rest: Array, start: float, stop: float, siz
 
 
 def brushing(
-    rng: np.random.Generator, person: SimulatedSubject, n: int, dt: float, habit: float
+    rng: np.random.Generator, subject: SimulatedSubject, n: int, dt: float, habit: float
 ) -> tuple[Array, Array]:
     """Brushing teeth: strokes at 2 to 4.2 Hz in bursts. Returns joints (4, n) of the arm, impacts (3, n)."""
     rate = (2.0 + 2.2 * habit) * np.exp(0.08 * rng.standard_normal())
     phase = 2 * np.pi * cycles(rng, n, dt, rate, 0.08)
-    size = person.tempo * np.exp(0.25 * rng.standard_normal()) * bursts(rng, n, dt, (1.0, 4.0), (0.3, 1.2))
+    size = subject.tempo * np.exp(0.25 * rng.standard_normal()) * bursts(rng, n, dt, (1.0, 4.0), (0.3, 1.2))
     stroke = size * (np.cos(phase) + 0.25 * np.cos(2 * phase + 0.5))
     joints = np.stack([0.03 * stroke, 0.03 * stroke, 0.05 * stroke, 0.11 * size * np.cos(phase - 0.8)])
     return joints, np.zeros((3, n))
 
 
 def clapping(
-    rng: np.random.Generator, person: SimulatedSubject, n: int, dt: float, habit: float
+    rng: np.random.Generator, subject: SimulatedSubject, n: int, dt: float, habit: float
 ) -> tuple[Array, Array]:
     """Clapping: 1.8 to 3.8 claps a second in bursts, an impact each. Returns joints (4, n), impacts (3, n)."""
     rate = (1.8 + 2.0 * habit) * np.exp(0.08 * rng.standard_normal())
@@ -115,25 +115,25 @@ def clapping(
     swing = size * (np.cos(phase) + 0.2 * np.cos(2 * phase))
     since = (turns % 1.0) / rate
     blow = size * np.exp(-since / 0.02) * np.sin(2 * np.pi * 12 * since) * 4.0
-    impacts = np.stack([0.2 * blow, person.side * blow, 0.1 * blow])
+    impacts = np.stack([0.2 * blow, subject.side * blow, 0.1 * blow])
     return np.stack([0.04 * swing, 0.15 * swing, 0.05 * swing, 0.10 * swing]), impacts
 
 
-def typing(rng: np.random.Generator, person: SimulatedSubject, n: int, dt: float, habit: float) -> tuple[Array, Array]:
+def typing(rng: np.random.Generator, subject: SimulatedSubject, n: int, dt: float, habit: float) -> tuple[Array, Array]:
     """Typing: key strokes at irregular times in bursts. Returns joints (4, n) of the arm, impacts (3, n)."""
     from scipy.signal import lfilter
 
-    rate = (2.5 + 3.0 * habit) * person.tempo
+    rate = (2.5 + 3.0 * habit) * subject.tempo
     struck = (rng.random(n) < rate * dt) * rng.uniform(0.3, 1.0, n) * bursts(rng, n, dt, (1.0, 4.0), (0.4, 2.0))
     decay = np.exp(-dt / np.array([0.07, 0.015]))
     press = lfilter([1 - decay[0]], [1.0, -2 * decay[0], decay[0] ** 2], struck) * 12
     blow = lfilter([1.0], [1.0, -decay[1]], struck)
     signs = np.sign(np.sin(2 * np.pi * cycles(rng, n, dt, 1.1, 0.4)))
-    size = 0.0015 * person.unrest**0.5
+    size = 0.0015 * subject.unrest**0.5
     joints = size * np.stack([0.15 * press, 0.6 * press * signs, 0.3 * press, 1.5 * press * signs])
     return joints, np.stack([0.4 * blow, 0.15 * blow, 0.3 * blow])
 
 
 def style_of(rng: np.random.Generator, habit: float) -> int:
-    """The person's usual style of two, three times in four."""
+    """The subject's usual style of two, three times in four."""
     return int(habit > 0.5) if rng.random() < 0.75 else int(rng.integers(2))

@@ -40,15 +40,15 @@ def sizes(stretches: Iterable[Array], rate: float) -> Size:
     return Size(norm.std(1), gyr, frequency[power.argmax(1)])
 
 
-def between_people(people: Sequence[Array]) -> tuple[float, float]:
-    """5th and 95th percentile of the people's medians. ``people`` holds each person's windows."""
-    low, high = np.percentile([np.median(windows) for windows in people], [5, 95])
+def between_subjects(subjects: Sequence[Array]) -> tuple[float, float]:
+    """5th and 95th percentile of the subjects' medians. ``subjects`` holds each subject's windows."""
+    low, high = np.percentile([np.median(windows) for windows in subjects], [5, 95])
     return float(low), float(high)
 
 
-def share_of_person(people: Sequence[Array]) -> float:
-    """Share of the variance of the logarithm that lies between people (weighted by their windows), 0 to 1."""
-    logs = [np.log(windows) for windows in people]
+def share_of_subject(subjects: Sequence[Array]) -> float:
+    """Share of the variance of the logarithm that lies between subjects (weighted by their windows), 0 to 1."""
+    logs = [np.log(windows) for windows in subjects]
     everything = np.concatenate(logs)
     within = sum(((log - log.mean()) ** 2).sum() for log in logs)
     return float(1 - within / ((everything - everything.mean()) ** 2).sum())

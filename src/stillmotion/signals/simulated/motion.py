@@ -51,13 +51,13 @@ class Motion:
     passed: Array
 
 
-def moved(rng: np.random.Generator, person: SimulatedSubject, plan: Timetable) -> Motion:
+def moved(rng: np.random.Generator, subject: SimulatedSubject, plan: Timetable) -> Motion:
     """Carry out a timetable: poses in order, cycles on top of them, slow unrest over everything."""
     n = round(plan.seconds / DT)
     t = np.arange(n) * DT
-    keys = _keys(rng, person, plan)
+    keys = _keys(rng, subject, plan)
     joints = through(t, np.array([at for at, _ in keys]), np.stack([pose for _, pose in keys]))
-    unrest = np.radians([0.6, 0.6, 0.9, 0.3, 1.3, 1.1, 1.8, 3.0, 0.4, 0.4, 0.0, 0.0]) * person.unrest
+    unrest = np.radians([0.6, 0.6, 0.9, 0.3, 1.3, 1.1, 1.8, 3.0, 0.4, 0.4, 0.0, 0.0]) * subject.unrest
     joints += drift(rng, n, DT, unrest, 1.7) * _restlessness(t, plan)
     pelvis, hand, leg, belt = np.zeros((4, 3, n))
     motion = Motion(joints, pelvis, hand, leg, belt, np.ones(n))
@@ -65,30 +65,30 @@ def moved(rng: np.random.Generator, person: SimulatedSubject, plan: Timetable) -
         _swing_trunk(rng, motion, t, change)
     for bout in plan.bouts:
         if bout.activity in LAWS:
-            _walk(rng, person, motion, bout)
+            _walk(rng, subject, motion, bout)
         elif bout.activity in CYCLES:
-            _cycle(rng, person, motion, bout)
+            _cycle(rng, subject, motion, bout)
     return motion
 
 
-def _keys(rng: np.random.Generator, person: SimulatedSubject, plan: Timetable) -> list[gestures.Key]:
+def _keys(rng: np.random.Generator, subject: SimulatedSubject, plan: Timetable) -> list[gestures.Key]:
     """Times and poses that the session passes through, in order."""
     keys: list[gestures.Key] = []
     changes = list(plan.changes)
     for bout in plan.bouts:
-        rest = _rest(rng, person, bout)
+        rest = _rest(rng, subject, bout)
         if changes and changes[0].stop <= bout.start:
             change = changes.pop(0)
             if keys:
                 keys.append((change.start, keys[-1][1]))
             if {change.before, change.after} == {"stand", "lie"}:  # by way of sitting on the edge
-                edge = at_rest(rng, person, "sit", person.habits["sitting"])
+                edge = at_rest(rng, subject, "sit", subject.habits["sitting"])
                 keys.append((change.start + (change.stop - change.start) * rng.uniform(0.4, 0.55), edge))
             keys.append((change.stop, rest))
         start = bout.start if not keys else max(bout.start, keys[-1][0] + 0.4)
         keys.append((start, rest))
-        habit = person.habits.get(bout.activity, 0.5)
-        span = (rng, person, rest, start, bout.stop)
+        habit = subject.habits.get(bout.activity, 0.5)
+        span = (rng, subject, rest, start, bout.stop)
         if bout.activity == "drinking":
             keys += gestures.sips(*span, habit)
         elif bout.activity == "eating":
@@ -96,7 +96,7 @@ def _keys(rng: np.random.Generator, person: SimulatedSubject, plan: Timetable) -
         elif bout.activity == OTHER:
             keys += gestures.reaches(*span, 0.5)
         elif bout.activity in ("sitting", "standing"):
-            keys += gestures.reaches(*span, 12.0 / person.unrest)
+            keys += gestures.reaches(*span, 12.0 / subject.unrest)
         elif bout.activity in ("brushing-teeth", "typing"):
             keys += gestures.shifts(rng, rest, start, bout.stop, 0.25 if bout.activity == "typing" else 0.4, 2.5)
         keys.append((bout.stop, rest))
@@ -109,10 +109,10 @@ def _restlessness(t: Array, plan: Timetable) -> Array:
     return np.interp(t, times, [RESTLESS[bout.posture] for bout in plan.bouts for _ in range(2)])
 
 
-def _rest(rng: np.random.Generator, person: SimulatedSubject, bout: Bout) -> Array:
+def _rest(rng: np.random.Generator, subject: SimulatedSubject, bout: Bout) -> Array:
     """The pose around which a bout happens."""
-    habit = person.habits.get(bout.activity, 0.5)
-    pose = at_rest(rng, person, bout.posture, person.habits[STILL[bout.posture]])
+    habit = subject.habits.get(bout.activity, 0.5)
+    pose = at_rest(rng, subject, bout.posture, subject.habits[STILL[bout.posture]])
     if bout.activity in ARMS:
         pose = with_arm(rng, pose, ARMS[bout.activity][gestures.style_of(rng, habit)])
     elif bout.activity == "eating" or (bout.activity == "drinking" and bout.posture == "sit"):
@@ -121,7 +121,7 @@ def _rest(rng: np.random.Generator, person: SimulatedSubject, bout: Bout) -> Arr
         pose = with_arm(rng, pose, (0.25, 0.10, 1.55, 0.40))
     elif bout.activity in LAWS:
         pose[[SHOULDER, ABDUCTION, PRONATION]] = 0.0, 0.15, 0.25
-        pose[ELBOW] = person.gaits[bout.activity].bend
+        pose[ELBOW] = subject.gaits[bout.activity].bend
         pose[LEAN] += LEANING.get(bout.activity, 0.0)
     return pose
 
@@ -138,16 +138,16 @@ def _swing_trunk(rng: np.random.Generator, motion: Motion, t: Array, change: Cha
     motion.joints[TILT, span] += 0.06 * rng.standard_normal() * np.sin(np.pi * u) ** 2
 
 
-def _walk(rng: np.random.Generator, person: SimulatedSubject, motion: Motion, bout: Bout) -> None:
+def _walk(rng: np.random.Generator, subject: SimulatedSubject, motion: Motion, bout: Bout) -> None:
     span, envelope = _span(motion, bout, 0.7)
     n = len(envelope)
-    gait = of_bout(rng, person.gaits[bout.activity])
+    gait = of_bout(rng, subject.gaits[bout.activity])
     path = strides(rng, gait, n, DT) * envelope
     lean, tilt, yaw = path[3:6]
     shoulder, elbow, pronation, hip, leg = path[9:]
-    elbow += (gait.bend - person.gaits[bout.activity].bend) * envelope
+    elbow += (gait.bend - subject.gaits[bout.activity].bend) * envelope
     rows = [LEAN, TILT, YAW, SHOULDER, ELBOW, PRONATION, HIP]
-    side = person.side  # the other arm swings half a stride later: its swing is mirrored
+    side = subject.side  # the other arm swings half a stride later: its swing is mirrored
     motion.joints[rows, span] += np.stack([lean, tilt, yaw, side * shoulder, side * elbow, side * pronation, hip])
     motion.joints[YAW, span.start :] += _heading(rng, motion.joints.shape[1] - span.start, n)
     # a hand is never carried twice alike, and vigorous walkers steady theirs
@@ -172,9 +172,9 @@ def _heading(rng: np.random.Generator, rest: int, n: int) -> Array:
     return heading
 
 
-def _cycle(rng: np.random.Generator, person: SimulatedSubject, motion: Motion, bout: Bout) -> None:
+def _cycle(rng: np.random.Generator, subject: SimulatedSubject, motion: Motion, bout: Bout) -> None:
     span, envelope = _span(motion, bout, 0.2)
-    joints, impacts = CYCLES[bout.activity](rng, person, len(envelope), DT, person.habits[bout.activity])
+    joints, impacts = CYCLES[bout.activity](rng, subject, len(envelope), DT, subject.habits[bout.activity])
     motion.joints[list(ARM), span] += joints * envelope
     motion.hand[:, span] += impacts * envelope
 

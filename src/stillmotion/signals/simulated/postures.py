@@ -11,7 +11,7 @@ from .rotation import Array
 
 Posture = Literal["stand", "sit", "lie"]
 
-#: Joint angles in rad, then the pelvis' place in m. Angles are 0 in a person who stands with arms hanging.
+#: Joint angles in rad, then the pelvis' place in m. Angles are 0 in a subject who stands with arms hanging.
 JOINTS = (
     "lean",  # trunk forward
     "tilt",  # trunk to the right
@@ -28,7 +28,7 @@ JOINTS = (
 )
 LEAN, TILT, YAW, TWIST, SHOULDER, ABDUCTION, ELBOW, PRONATION, HIP, SPREAD, X, Z = range(len(JOINTS))
 
-#: (shoulder, abduction, elbow, pronation) of an arm at rest, by posture; a person prefers one.
+#: (shoulder, abduction, elbow, pronation) of an arm at rest, by posture; a subject prefers one.
 ARMS_AT_REST = {
     "stand": ((0.05, 0.12, 0.25, 0.2), (0.05, 0.15, 0.15, 0.5), (0.00, 0.10, 0.30, 0.9), (-0.15, 0.35, 0.9, 0.3)),
     "sit": ((0.45, 0.15, 1.20, 1.30), (0.35, 0.20, 1.10, 0.6), (0.15, 0.30, 1.45, 1.0), (0.60, 0.20, 0.75, 1.2)),
@@ -37,17 +37,17 @@ ARMS_AT_REST = {
 ON_THE_TABLE = (0.50, 0.15, 1.25, 1.20)
 
 
-def at_rest(rng: np.random.Generator, person: SimulatedSubject, posture: Posture, habit: float) -> Array:
-    """A pose (len(JOINTS),) in which the person could stay: the person's own way, differing a little each time."""
+def at_rest(rng: np.random.Generator, subject: SimulatedSubject, posture: Posture, habit: float) -> Array:
+    """A pose (len(JOINTS),) in which the subject could stay: the subject's own way, differing a little each time."""
     pose = np.zeros(len(JOINTS))
-    pose[LEAN], pose[TILT] = person.lean, person.tilt
+    pose[LEAN], pose[TILT] = subject.lean, subject.tilt
     pose[Z] = 0.95
     if posture == "sit":
-        pose[[LEAN, HIP, SPREAD, X, Z]] = person.lean - 0.05, 1.42, 0.15, -0.2, 0.5
+        pose[[LEAN, HIP, SPREAD, X, Z]] = subject.lean - 0.05, 1.42, 0.15, -0.2, 0.5
     if posture == "lie":
         on_the_side = habit > 0.65
-        pose[LEAN] = -1.5 + 0.3 * person.lean
-        pose[TWIST] = (1.15 if rng.random() < 0.5 else -1.15) if on_the_side else 0.25 * person.tilt
+        pose[LEAN] = -1.5 + 0.3 * subject.lean
+        pose[TWIST] = (1.15 if rng.random() < 0.5 else -1.15) if on_the_side else 0.25 * subject.tilt
         pose[[HIP, SPREAD, X, Z]] = 1.48 - 0.35 * on_the_side, 0.12, -0.5, 0.5
     styles = ARMS_AT_REST[posture]
     usual = int(habit * len(styles)) % len(styles)

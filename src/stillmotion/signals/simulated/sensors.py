@@ -19,13 +19,13 @@ NOISE = {"acc": 0.0035, "gyr": 0.006}  #: g and rad/s, white
 BIAS = {"acc": 0.012, "gyr": 0.010}  #: g and rad/s, standard deviation between sessions
 
 
-def measured(rng: np.random.Generator, person: SimulatedSubject, motion: Motion, worn: Mapping[str, Array]) -> Array:
+def measured(rng: np.random.Generator, subject: SimulatedSubject, motion: Motion, worn: Mapping[str, Array]) -> Array:
     """What the three units read: (N // 2, 18) at 50 Hz, acceleration in g, angular velocity in rad/s.
 
     ``worn`` is the attitude (4,) of each unit on its segment in this session.
     """
     columns = []
-    for unit, (attitude, acceleration) in zip(UNITS, segments(person, motion), strict=True):
+    for unit, (attitude, acceleration) in zip(UNITS, segments(subject, motion), strict=True):
         q = product(attitude, worn[unit][:, None].astype(attitude.dtype))
         columns += list(read(q, acceleration))
     ideal = np.concatenate(columns)
@@ -43,7 +43,7 @@ def read(q: Array, acceleration: Array) -> tuple[Array, Array]:
     return rotate(conjugate(q), felt), angular_velocity(q, DT)
 
 
-def segments(person: SimulatedSubject, motion: Motion) -> list[tuple[Array, Array]]:
+def segments(subject: SimulatedSubject, motion: Motion) -> list[tuple[Array, Array]]:
     """Attitude (4, N) and acceleration (3, N) in m/s², in the world, of forearm, pelvis and thigh."""
     single = (part.astype(np.float32) for part in (motion.joints, motion.pelvis, motion.hand, motion.leg))
     j, pelvis, at_palm, at_pocket = single  # noise is far above what float32 loses, at half the time
@@ -52,15 +52,15 @@ def segments(person: SimulatedSubject, motion: Motion) -> list[tuple[Array, Arra
     place = np.stack([j[X], np.zeros_like(j[X]), j[Z]])
     root = rotate(heading, pelvis + second_difference(place, DT))
 
-    upper = turned(turned(trunk, 1, -j[SHOULDER]), 0, -person.side * j[ABDUCTION])
+    upper = turned(turned(trunk, 1, -j[SHOULDER]), 0, -subject.side * j[ABDUCTION])
     fore = turned(upper, 1, -j[ELBOW])
-    wrist = person.trunk * long_axis(trunk) - person.upper_arm * long_axis(upper) - person.forearm * long_axis(fore)
-    hand = turned(fore, 2, person.side * j[PRONATION])
+    wrist = subject.trunk * long_axis(trunk) - subject.upper_arm * long_axis(upper) - subject.forearm * long_axis(fore)
+    hand = turned(fore, 2, subject.side * j[PRONATION])
     passed = motion.passed.astype(np.float32) * root
     at_hand = passed + second_difference(wrist, DT) + rotate(hand, at_palm)
 
     thigh = turned(turned(turned(heading, 1, -j[HIP]), 0, -j[SPREAD]), 2, j[TWIST])
-    pocket = -person.thigh * long_axis(thigh)
+    pocket = -subject.thigh * long_axis(thigh)
     at_thigh = root + second_difference(pocket, DT) + rotate(thigh, at_pocket)
     belt = trunk
     for axis, angle in enumerate(motion.belt.astype(np.float32)):

@@ -1,4 +1,4 @@
-"""Simulated people put down in the publishers' layouts, so that every loader can be tested from bytes."""
+"""Simulated subjects put down in the publishers' layouts, so that every loader can be tested from bytes."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ CHANGES = {
 LETTERS = dict(zip(CLASSES, "ACCBDE-FKHGR", strict=True))
 
 
-def write_hapt(folder: str | Path, *, people: int = 4, seed: int = 0, minutes: float = 8.0) -> Dataset:
+def write_hapt(folder: str | Path, *, subjects: int = 4, seed: int = 0, minutes: float = 8.0) -> Dataset:
     """Write the waist unit as HAPT's ``RawData`` and ``activity_labels.txt``; return what was written.
 
-    Two experiments a person, named on from 1. Changes of posture are labelled 7–12, as HAPT does.
+    Two experiments a subject, named on from 1. Changes of posture are labelled 7–12, as HAPT does.
     """
     raw = Path(folder) / "RawData"
     raw.mkdir(parents=True, exist_ok=True)
     rows: list[str] = []
     recordings = []
-    for experiment, (user, recording, activities) in enumerate(_at_waist(people, seed, minutes), 1):
+    for experiment, (user, recording, activities) in enumerate(_at_waist(subjects, seed, minutes), 1):
         for kind, part in (("acc", slice(0, 3)), ("gyro", slice(3, 6))):
             _write_matrix(raw / f"{kind}_exp{experiment:02d}_user{user:02d}.txt", recording.samples[:, part], "%.9g")
         for label, start, stop in label_runs(activities):
@@ -53,15 +53,15 @@ def write_hapt(folder: str | Path, *, people: int = 4, seed: int = 0, minutes: f
     return Dataset.of("hapt", hapt.CARD.spec, recordings)
 
 
-def write_uci_har(folder: str | Path, *, people: int = 4, seed: int = 0, minutes: float = 8.0) -> Dataset:
+def write_uci_har(folder: str | Path, *, subjects: int = 4, seed: int = 0, minutes: float = 8.0) -> Dataset:
     """Write the waist unit as UCI HAR's windows, filtered as its publisher does; return the stretches they cover.
 
-    People of the official test go to ``test``. The format keeps 8 digits; what is returned is what it keeps.
+    Subjects of the official test go to ``test``. The format keeps 8 digits; what is returned is what it keeps.
     """
     parts: dict[str, list[tuple[int, int, Floats]]] = {"train": [], "test": []}
     spec = uci_har.CARD.spec
     recordings: dict[str, list[Recording]] = {"train": [], "test": []}
-    for user, recording, activities in _at_waist(people, seed, minutes):
+    for user, recording, activities in _at_waist(subjects, seed, minutes):
         part = "test" if str(user) in uci_har.CARD.official_test else "train"
         raw = recording.samples.astype(np.float64)
         signals = np.concatenate(make_uci_har_signals(raw[:, :3], raw[:, 3:], rate=RATE), axis=1)
@@ -83,7 +83,7 @@ def write_uci_har(folder: str | Path, *, people: int = 4, seed: int = 0, minutes
 def write_wisdm_2019(
     folder: str | Path,
     *,
-    people: int = 4,
+    subjects: int = 4,
     seed: int = 0,
     minutes: float = 8.0,
     jitter: float = 0.0,
@@ -93,20 +93,20 @@ def write_wisdm_2019(
 
     Args:
         folder: takes ``raw/watch/{accel,gyro}/data_16NN_{accel,gyro}_watch.txt``.
-        people: people 1600, 1601, …
-        seed: of the simulated people.
-        minutes: per person.
+        subjects: subjects 1600, 1601, …
+        seed: of the simulated subjects.
+        minutes: per subject.
         jitter: standard deviation in s by which every sample's time is off, on each sensor's own clock.
         offset: by how much in s the gyroscope's clock is ahead of the accelerometer's.
 
-    Only activities that WISDM has are written, a stretch each. The clock of a person's second session starts
+    Only activities that WISDM has are written, a stretch each. The clock of a subject's second session starts
     below that of the first, as real ones do. With jitter or offset, the data set holds acceleration's clock
     and the gyroscope's values as measured, not as they would be joined.
     """
     spec: SignalSpec = wisdm_2019.CARD.spec
     recordings = []
-    for number in range(1, people + 1):
-        person = 1599 + number
+    for number in range(1, subjects + 1):
+        subject = 1599 + number
         rng = np.random.default_rng([seed, number, 2])
         lines: dict[str, list[str]] = {"accel": [], "gyro": []}
         for session, (recording, _) in enumerate(make_sessions(number, seed=seed, minutes=minutes), 1):
@@ -120,16 +120,16 @@ def write_wisdm_2019(
                 seconds = 1e5 / session + (start + 2 * np.arange(len(part))) / RATE
                 acc_time, gyr_time = (_stamps(rng, seconds + off, jitter) for off in (0.0, offset))
                 row = len(lines["accel"])
-                lines["accel"] += _lines(person, letter, acc_time, part[:, :3])
-                lines["gyro"] += _lines(person, letter, gyr_time, part[:, 3:])
+                lines["accel"] += _lines(subject, letter, acc_time, part[:, :3])
+                lines["gyro"] += _lines(subject, letter, gyr_time, part[:, 3:])
                 labels = np.full(len(part), wisdm_2019.LETTERS.index(letter), np.int16)
-                source = f"data_{person}_accel_watch.txt"
+                source = f"data_{subject}_accel_watch.txt"
                 times: Times = acc_time.astype(np.float64) * wisdm_2019.NANOSECONDS
-                recordings.append(Recording(str(person), str(session), part, labels, times, source, row))
+                recordings.append(Recording(str(subject), str(session), part, labels, times, source, row))
         for kind, text in lines.items():
             place = Path(folder) / "raw" / "watch" / kind
             place.mkdir(parents=True, exist_ok=True)
-            (place / f"data_{person}_{kind}_watch.txt").write_text("".join(text))
+            (place / f"data_{subject}_{kind}_watch.txt").write_text("".join(text))
     return Dataset.of("wisdm-2019", spec, recordings)
 
 
@@ -139,14 +139,14 @@ def _stamps(rng: np.random.Generator, seconds: Times, jitter: float) -> NDArray[
     return np.round(np.sort(seconds + off) * 1e9).astype(np.int64)
 
 
-def _lines(person: int, letter: str, stamps: NDArray[np.int64], values: Floats) -> list[str]:
+def _lines(subject: int, letter: str, stamps: NDArray[np.int64], values: Floats) -> list[str]:
     rows = zip(stamps.tolist(), values.tolist(), strict=True)
-    return [f"{person},{letter},{at},{x:.9g},{y:.9g},{z:.9g};\n" for at, (x, y, z) in rows]
+    return [f"{subject},{letter},{at},{x:.9g},{y:.9g},{z:.9g};\n" for at, (x, y, z) in rows]
 
 
-def _at_waist(people: int, seed: int, minutes: float) -> Iterator[tuple[int, Recording, Labels]]:
-    """Person, waist unit and HAPT's labels (0–11, -1) of every session."""
-    for number in range(1, people + 1):
+def _at_waist(subjects: int, seed: int, minutes: float) -> Iterator[tuple[int, Recording, Labels]]:
+    """Subject, waist unit and HAPT's labels (0–11, -1) of every session."""
+    for number in range(1, subjects + 1):
         for recording, plan in make_sessions(number, seed=seed, minutes=minutes):
             waist = np.ascontiguousarray(recording.samples[:, WAIST])
             kept = Recording(recording.subject, recording.session, waist, recording.labels)

@@ -1,4 +1,4 @@
-"""Simulated people as Opportunity's files of 250 columns, with its lost packets."""
+"""Simulated subjects as Opportunity's files of 250 columns, with its lost packets."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ SHORT, LONG = 3, 20  #: samples of the losses
 
 
 def write_opportunity(
-    folder: str | Path, *, people: int = 4, seed: int = 0, minutes: float = 8.0, losses: bool = True
+    folder: str | Path, *, subjects: int = 4, seed: int = 0, minutes: float = 8.0, losses: bool = True
 ) -> Dataset:
-    """Write two runs a person as ``dataset/SN-ADL1.dat`` and ``dataset/SN-Drill.dat``; return what is in them.
+    """Write two runs a subject as ``dataset/SN-ADL1.dat`` and ``dataset/SN-Drill.dat``; return what is in them.
 
     Each simulated activity stands for a gesture, the first five for two in turn, so that all seventeen occur.
     Magnetometers are not simulated: the direction of gravity stands in. With losses, every run has a short one in one
@@ -38,7 +38,7 @@ def write_opportunity(
     place.mkdir(parents=True, exist_ok=True)
     recordings = []
     files = 0
-    for user in range(1, people + 1):
+    for user in range(1, subjects + 1):
         for run, (whole, plan) in zip(("ADL1", "Drill"), make_sessions(user, seed=seed, minutes=minutes), strict=True):
             slow = resample(Dataset.of("simulated", CARD.spec, [whole]), opportunity.CARD.spec.rate).recordings[0]
             signal = np.rint(_units(slow.samples) * 1000)

@@ -1,4 +1,4 @@
-"""Simulated people as Shoaib's spreadsheets: two rows of heading, rounded time stamps, a misspelt activity."""
+"""Simulated subjects as Shoaib's spreadsheets: two rows of heading, rounded time stamps, a misspelt activity."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STAMP = "1.39E+12"
 MISSPELT, LOST = "upsatirs", 3
 
 
-def write_shoaib(folder: str | Path, *, people: int = 4, seed: int = 0, minutes: float = 8.0) -> Dataset:
+def write_shoaib(folder: str | Path, *, subjects: int = 4, seed: int = 0, minutes: float = 8.0) -> Dataset:
     """Write ``Participant_N.csv`` at 50 Hz; return what is in them.
 
     Stretches of an activity follow one another without a pause; two of the same activity become one. Stairs are
@@ -34,7 +34,7 @@ def write_shoaib(folder: str | Path, *, people: int = 4, seed: int = 0, minutes:
     counted = dict.fromkeys(
         ("time stamps rounded away, samples taken as even", "labels mended in spelling", "short losses bridged"), 0
     )
-    for user in range(1, people + 1):
+    for user in range(1, subjects + 1):
         runs = [
             (NAMES[CLASSES[label]], whole.samples[start:stop])
             for whole, _ in make_sessions(user, seed=seed, minutes=minutes)

@@ -1,4 +1,4 @@
-"""Simulated people as WISDM v1.1's one raw file, with every defect of the real one."""
+"""Simulated subjects as WISDM v1.1's one raw file, with every defect of the real one."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ LONG = 20
 
 
 @dataclass
-class _Person:
-    """What one person's records have come to: how many can be recovered so far, and the recordings they make."""
+class _Subject:
+    """What one subject's records have come to: how many can be recovered so far, and the recordings they make."""
 
     name: str
     records: int = 0
@@ -38,20 +38,20 @@ class _Person:
 
 
 def write_wisdm(
-    folder: str | Path, *, people: int = 4, seed: int = 0, minutes: float = 8.0, defects: Sequence[str] = DEFECTS
+    folder: str | Path, *, subjects: int = 4, seed: int = 0, minutes: float = 8.0, defects: Sequence[str] = DEFECTS
 ) -> Dataset:
     """Write the pocket unit's acceleration as WISDM's raw file at 20 Hz in m/s²; return what can be recovered.
 
-    Only WISDM's six activities are written. A person's second session has a clock below that of the first. Every
+    Only WISDM's six activities are written. A subject's second session has a clock below that of the first. Every
     stretch has one of the defects in turn: the notes of what is returned count them.
     """
-    made: list[_Person] = []
+    made: list[_Subject] = []
     text: list[str] = []
     counted: dict[str, int] = {}
     number = 0
-    for user in range(1, people + 1):
-        person = _Person(str(user))
-        made.append(person)
+    for user in range(1, subjects + 1):
+        subject = _Subject(str(user))
+        made.append(subject)
         for session, (whole, _) in enumerate(make_sessions(user, seed=seed, minutes=minutes), 1):
             slow = resample(Dataset.of("simulated", CARD.spec, [whole]), wisdm.CARD.spec.rate).recordings[0]
             if session > 1:
@@ -63,17 +63,17 @@ def write_wisdm(
                 stamps = np.rint(1e14 / session + np.arange(start, stop) * 5e7).astype(np.int64)
                 values = (slow.samples[start:stop, POCKET] * G).astype(np.float32)
                 defect = defects[number % len(defects)] if defects else ""
-                text += _stretch(person, str(session), name, stamps, values, defect, counted)
+                text += _stretch(subject, str(session), name, stamps, values, defect, counted)
                 number += 1
     Path(folder).mkdir(parents=True, exist_ok=True)
     (Path(folder) / wisdm.FILE).write_text("".join(text))
     notes = [Note(kind, count, f"{count:,} {kind}", wisdm.FILE) for kind, count in counted.items()]
-    recordings = [recording for person in made for recording in person.recordings]
+    recordings = [recording for subject in made for recording in subject.recordings]
     return Dataset.of("wisdm", wisdm.CARD.spec, recordings, notes=notes)
 
 
 def _stretch(
-    person: _Person,
+    subject: _Subject,
     session: str,
     name: str,
     stamps: NDArray[np.int64],
@@ -110,7 +110,7 @@ def _stretch(
         lost[middle : middle + LONG] = True
         _count(counted, "gaps in a clock, each ending a recording", 1)
     lines = [
-        f"{person.name},{name},{at},{x:.9g},{y:.9g},{z:.9g};\n"
+        f"{subject.name},{name},{at},{x:.9g},{y:.9g},{z:.9g};\n"
         for at, (x, y, z) in zip(printed.tolist(), values.tolist(), strict=True)
     ]
     line = lines[middle]
@@ -141,8 +141,8 @@ def _stretch(
         }
         _count(counted, kinds[defect], 1)
     there = np.flatnonzero(~lost)
-    rows = person.records + np.cumsum(~lost) - 1
-    person.records += len(there)
+    rows = subject.records + np.cumsum(~lost) - 1
+    subject.records += len(there)
     kept = there[~dropped[there]]
     label = wisdm.CLASSES.index(name)
     far = np.diff(stamps[kept]) > 5 * 50_000_000
@@ -154,14 +154,14 @@ def _stretch(
             continue
         alone = apart.start <= part[0] < apart.stop
         times: Times = np.arange(len(part)) / 20 if alone else (stamps[part] * wisdm.NANOSECONDS).astype(np.float64)
-        person.recordings.append(
+        subject.recordings.append(
             Recording(
-                subject=person.name,
+                subject=subject.name,
                 session=session,
                 samples=values[part],
                 labels=np.full(len(part), label, np.int16),
                 times=times,
-                source=f"{wisdm.FILE} user {person.name}",
+                source=f"{wisdm.FILE} user {subject.name}",
                 offset=int(rows[part[0]]),
             )
         )

@@ -263,7 +263,7 @@ def _words(path: Path, row: int, columns: pa.RecordBatch, name: str) -> pa.Array
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if pa.types.is_floating(column.type):
-        # 3.0 is person 3; what is no whole number stays as it is.
+        # 3.0 is subject 3; what is no whole number stays as it is.
         with contextlib.suppress(pa.ArrowInvalid):
             column = column.cast(pa.int64())
     try:

@@ -21,7 +21,7 @@ from ..recording import Floats, Labels, Times
 
 #: Rows that are moved at a time.
 CHUNK = 1 << 18
-#: More changes of the person in a batch than this mean that people take turns, row by row.
+#: More changes of the subject in a batch than this mean that subjects take turns, row by row.
 TURNS = 64
 #: A measured rate within this share of a whole number is that number.
 NOMINAL = 0.02
@@ -30,7 +30,7 @@ Key = tuple[int, int]
 
 @dataclass(frozen=True)
 class Piece:
-    """Unbroken rows of one person and session: which restart of the clock, file, first row of it, where they are."""
+    """Unbroken rows of one subject and session: which restart of the clock, file, first row of it, where they are."""
 
     key: Key
     stretch: int
@@ -43,7 +43,7 @@ class Piece:
 
 @dataclass
 class _Clock:
-    """Where one person's and session's clock stands in the file at hand."""
+    """Where one subject's and session's clock stands in the file at hand."""
 
     stretch: int
     jump: int = 0
@@ -108,7 +108,7 @@ class Gatherer:
         """Take the next rows of the file.
 
         Args:
-            who: (n, 2), person and session of every row.
+            who: (n, 2), subject and session of every row.
             row: number of the first row.
             seconds: their times.
             values: (n, channels).
@@ -121,10 +121,10 @@ class Gatherer:
         if change.sum() > TURNS:
             if seconds is None:
                 raise UserError(
-                    f"People or sessions take turns every few rows from row {row} on, and there is no time column that "
-                    f"says whose rows belong together; sort the table by person and session."
+                    f"Subjects or sessions take turns every few rows from row {row} on, and there is no time column "
+                    f"that says whose rows belong together; sort the table by subject and session."
                 )
-            # People in turns, row by row: each one's rows together first.
+            # Subjects in turns, row by row: each one's rows together first.
             order = np.lexsort((who[:, 1], who[:, 0]))
             who, rows, values, labels = who[order], rows[order], values[order], labels[order]
             seconds = None if seconds is None else seconds[order]
@@ -133,7 +133,7 @@ class Gatherer:
         for a, b in itertools.pairwise(bounds):
             key = int(who[a, 0]), int(who[a, 1])
             if seconds is None and key != self.last:
-                # Without a clock, nothing says that rows go on where the person's last ones ended.
+                # Without a clock, nothing says that rows go on where the subject's last ones ended.
                 self.clocks.pop(key, None)
             self.last = key
             part = None if seconds is None else seconds[a:b]
@@ -192,7 +192,7 @@ class Gatherer:
         self.pieces.append(replace(piece, start=start, stop=stop))
 
     def finish(self, units: Sequence[slice]) -> Gathered:
-        """The stretches in the order of files, people and sessions; losses bridged or cut out.
+        """The stretches in the order of files, subjects and sessions; losses bridged or cut out.
 
         Args:
             units: columns that are lost together.

@@ -110,10 +110,10 @@ def propose_mapping(path: str | Path, known: Mapping[str, Any] | None = None) ->
         >>> from pathlib import Path
         >>> from stillmotion.signals import propose
         >>> rows = [f"{who},{n / 50},walk,{n % 7},{n % 5},{n % 3}" for who in ("ann", "bob") for n in range(100)]
-        >>> size = Path("walks.csv").write_text("\n".join(["person,t,activity,ax,ay,az", *rows]))
+        >>> size = Path("walks.csv").write_text("\n".join(["subject,t,activity,ax,ay,az", *rows]))
         >>> proposal = propose("walks.csv")
         >>> proposal.values["subject"], proposal.values["unit_of_time"], proposal.values["sensors"]
-        ('person', 's', {'acc': {'columns': ['ax', 'ay', 'az']}})
+        ('subject', 's', {'acc': {'columns': ['ax', 'ay', 'az']}})
     """
     path, known = Path(path), dict(known or {})
     require_text(path.name, "file")
@@ -141,7 +141,9 @@ def propose_mapping(path: str | Path, known: Mapping[str, Any] | None = None) ->
     if not values["sensors"]:
         missing.append("no column of numbers is left that could be a sensor")
     if not values.get("subject") and "{subject}" not in str(values["files"]):
-        remarks.append("no column says whose rows they are: everything counts as one person, and nothing can be proven")
+        remarks.append(
+            "no column says whose rows they are: everything counts as one subject, and nothing can be proven"
+        )
     if not values.get("label"):
         remarks.append("no column looks like a label: nothing can be trained on it as it is")
     return Proposal(path, values, tuple(missing), (*missing, *remarks))

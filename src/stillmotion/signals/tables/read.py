@@ -40,14 +40,14 @@ def list_table_files(table: TableMap) -> list[Path]:
 
 
 def read_table(table: TableMap) -> Dataset:
-    """Read a table: recordings end where the file, person, session or clock does, labels in one spelling each.
+    """Read a table: recordings end where the file, subject, session or clock does, labels in one spelling each.
 
     Memory stays bounded with one clock, however long the table: rows go to files without a name beside the cache, and
     the data set is mapped from there. Devices beyond the first are brought onto its clock stretch by stretch.
     """
     counted: dict[str, int] = {}
-    people, sessions, words = _Names("subject"), _Names("session"), _Names("label")
-    parts = [_gathered(table, device, people, sessions, words, counted) for device in table.devices]
+    subjects, sessions, words = _Names("subject"), _Names("session"), _Names("label")
+    parts = [_gathered(table, device, subjects, sessions, words, counted) for device in table.devices]
     lead = parts[0]
     if not lead.gathered.pieces:
         raise UserError(f"{table.name}: no row of {table.devices[0].files} has all of its numbers.")
@@ -55,9 +55,9 @@ def read_table(table: TableMap) -> Dataset:
     for a in range(0, len(lead.gathered.labels), CHUNK):
         lead.gathered.labels[a : a + CHUNK] = spelling[lead.gathered.labels[a : a + CHUNK]]
     if len(parts) == 1:
-        recordings = [_recording(lead, piece, people, sessions) for piece in lead.gathered.pieces]
+        recordings = [_recording(lead, piece, subjects, sessions) for piece in lead.gathered.pieces]
     else:
-        recordings = list(_joined(table, parts, people, sessions, counted))
+        recordings = list(_joined(table, parts, subjects, sessions, counted))
     rate = lead.gathered.rate
     if not rate > 0:
         raise UserError(f"{table.name}: the clock of {table.devices[0].files} never moves; say rate = 50 (Hz).")
@@ -75,7 +75,7 @@ def read_table(table: TableMap) -> Dataset:
 
 @dataclass
 class _Names:
-    """Words by number, in the order of their first appearance; composed alike, since one person is one word."""
+    """Words by number, in the order of their first appearance; composed alike, since one subject is one word."""
 
     what: str
     number: dict[str, int] = field(default_factory=dict)
@@ -106,7 +106,7 @@ class _Part:
 
 
 def _gathered(
-    table: TableMap, device: Device, people: _Names, sessions: _Names, words: _Names, counted: dict[str, int]
+    table: TableMap, device: Device, subjects: _Names, sessions: _Names, words: _Names, counted: dict[str, int]
 ) -> _Part:
     listed = _files(table, device)
     folder = cache_root()
@@ -124,7 +124,7 @@ def _gathered(
 
             def take(path: Path, known: Mapping[str, str], *, careful: bool) -> None:
                 for batch in read_batches(path, device, table, counted, careful=careful):
-                    _add(gatherer, batch, device, known, people, sessions, words)
+                    _add(gatherer, batch, device, known, subjects, sessions, words)
 
             mark = gatherer.begin(number)
             try:
@@ -140,12 +140,12 @@ def _add(
     batch: Batch,
     device: Device,
     known: Mapping[str, str],
-    people: _Names,
+    subjects: _Names,
     sessions: _Names,
     words: _Names,
 ) -> None:
     columns = []
-    for place, names in (("subject", people), ("session", sessions), ("label", words)):
+    for place, names in (("subject", subjects), ("session", sessions), ("label", words)):
         column = getattr(device, place)
         columns.append(
             names.column(batch.words[column]) if column else np.full(len(batch), names.of(known[place]), np.int64)
@@ -159,9 +159,9 @@ def _add(
     gatherer.add(who, batch.row, batch.seconds, batch.values, columns[2].astype(np.int16))
 
 
-def _recording(part: _Part, piece: Piece, people: _Names, sessions: _Names) -> Recording:
+def _recording(part: _Part, piece: Piece, subjects: _Names, sessions: _Names) -> Recording:
     rows = slice(piece.start, piece.stop)
-    subject, session = people[piece.key[0]], sessions[piece.key[1]]
+    subject, session = subjects[piece.key[0]], sessions[piece.key[1]]
     return Recording(
         subject=subject,
         session=session if piece.jump == 0 else f"{session} ({piece.jump + 1})",
@@ -174,7 +174,7 @@ def _recording(part: _Part, piece: Piece, people: _Names, sessions: _Names) -> R
 
 
 def _joined(
-    table: TableMap, parts: Sequence[_Part], people: _Names, sessions: _Names, counted: dict[str, int]
+    table: TableMap, parts: Sequence[_Part], subjects: _Names, sessions: _Names, counted: dict[str, int]
 ) -> Iterator[Recording]:
     """The first device's stretches with the others brought onto its clock."""
     codes: dict[tuple[int, int], int] = {}
@@ -196,13 +196,13 @@ def _joined(
         if not joined:
             raise UserError(
                 f"{table.name}: {table.devices[number].name} never runs at the same time as "
-                f"{table.devices[0].name} for the same person and session; is its clock off (offset = seconds)?"
+                f"{table.devices[0].name} for the same subject and session; is its clock off (offset = seconds)?"
             )
     lead = parts[0]
     piece_at = np.array([piece.start for piece in lead.gathered.pieces])
     for stretch in joined:
         piece = lead.gathered.pieces[int(np.searchsorted(piece_at, stretch.row, side="right")) - 1]
-        subject, session = people[piece.key[0]], sessions[piece.key[1]]
+        subject, session = subjects[piece.key[0]], sessions[piece.key[1]]
         yield Recording(
             subject=subject,
             session=session if piece.jump == 0 else f"{session} ({piece.jump + 1})",
@@ -282,8 +282,8 @@ def _files(table: TableMap, device: Device) -> list[tuple[Path, dict[str, Any]]]
         raise UserError(f"{table.folder} holds no file like {shown(pattern)}.")
     if not device.subject and "subject" not in places and len(listed) > 1:
         raise UserError(
-            f"{len(listed)} files like {pattern} and nothing that says whose they are; name the person's column with "
-            f"subject = 'person', or put {{subject}} into files."
+            f"{len(listed)} files like {pattern} and nothing that says whose they are; name the subject's column with "
+            f"subject = 'subject', or put {{subject}} into files."
         )
     return listed
 

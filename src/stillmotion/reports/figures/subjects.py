@@ -1,4 +1,4 @@
-"""For whom each variant works: macro-F1 of every person."""
+"""For whom each variant works: macro-F1 of every subject."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Sheet
 
 
-def people(evidence: Evidence) -> list[Figure]:
-    """One figure, a row a person (who is worst off for the reference first); none where nobody has been scored."""
+def subjects(evidence: Evidence) -> list[Figure]:
+    """One figure, a row a subject (who is worst off for the reference first); none where nobody has been scored."""
     if evidence.tally is None:
         return []
     rows = rows_by_subject(evidence.tally)
@@ -41,14 +41,14 @@ def people(evidence: Evidence) -> list[Figure]:
     worst, best = names[0], names[-1]
     return [
         Figure(
-            "people",
-            "Macro-F1 of each person, percent",
-            f"Rows are people, columns variants. With {base}: lowest {worst} "
+            "subjects",
+            "Macro-F1 of each subject, percent",
+            f"Rows are subjects, columns variants. With {base}: lowest {worst} "
             f"({100 * scores.get((worst, base), 0):.0f} %), highest {best} "
             f"({100 * scores.get((best, base), 0):.0f} %).",
             rows,
             draw,
             (5.0, 1.5 + 0.27 * len(names)),
-            "Over the classes that the person has, mean over seeds; not comparable with pooled scores.",
+            "Over the classes that the subject has, mean over seeds; not comparable with pooled scores.",
         )
     ]

@@ -60,11 +60,11 @@ docs: $(READY)  ## build the documentation into docs/_build
 	@echo "docs/_build/index.html"
 
 bench: $(READY)  ## print every performance claim as a ratio (HAPT below STILLMOTION_DATA, if set)
-	$(BIN)/still bench signals
-	$(BIN)/still bench networks
-	$(BIN)/still bench training
-	$(BIN)/still bench methods
-	$(BIN)/still bench statistics
+	$(BIN)/python benchmarks/run.py signals
+	$(BIN)/python benchmarks/run.py networks
+	$(BIN)/python benchmarks/run.py training
+	$(BIN)/python benchmarks/run.py methods
+	$(BIN)/python benchmarks/run.py statistics
 
 lock:  ## pin every dependency with its hashes (needs uv)
 	uv pip compile pyproject.toml --extra test --extra check --extra docs --group build --python-version 3.11 --universal --generate-hashes \

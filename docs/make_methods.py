@@ -19,7 +19,7 @@ import stillmotion.training  # noqa: F401 - before any import of keras: it choos
 from stillmotion.errors import UserError
 from stillmotion.methods import METHODS, Method, Range, get_method
 from stillmotion.networks import build_network
-from stillmotion.training.lesson import student_network, teacher_network
+from stillmotion.training.distillation import student_network, teacher_network
 
 FOLDER = Path(__file__).parent / "methods"
 #: Samples, channels and classes of HAPT, at which extras are counted.

@@ -18,7 +18,7 @@ Row = dict[str, Any]
 
 
 def costs(way: Method) -> list[Row]:
-    """The rows of ``still bench methods`` for a method, or for another with the same objective."""
+    """The rows of ``python benchmarks/run.py methods`` for a method, or for another with the same objective."""
     every = _bench()
     own = [row for row in every if row["method"] == way.name]
     same = [row for row in every if METHODS[row["method"]].objective is way.objective]

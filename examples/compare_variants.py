@@ -4,7 +4,7 @@ import numpy as np
 
 import stillmotion as sm
 from stillmotion.evaluation import Predictions, compare_variants, count_confusion
-from stillmotion.windows import extract_features
+from stillmotion.features import extract_features
 
 
 def predictions(variant: str, sensors: str) -> Predictions:

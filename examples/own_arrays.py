@@ -5,8 +5,8 @@ from sklearn.ensemble import RandomForestClassifier
 
 import stillmotion as sm
 from stillmotion.evaluation import confusion_matrix, macro_f1
+from stillmotion.features import extract_features
 from stillmotion.signals import Channel
-from stillmotion.windows import extract_features
 
 RATE, LENGTH, HOP = 25, 50, 25
 

@@ -43,7 +43,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that holds ``hapt/`` of six simulated subjects."""
-    from stillmotion.signals.simulated.write import write_hapt
+    from tests.publishers.write import write_hapt
 
     root = tmp_path_factory.mktemp("recordings")
     write_hapt(root / "hapt", subjects=6, minutes=2)

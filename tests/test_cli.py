@@ -70,7 +70,6 @@ def test_inspect_prints_a_row_for_every_subject_and_json(still, tmp_path):
         (["cost", "nope", *SHAPE], "Unknown network 'nope'. Valid: deepconvlstm-lm"),
         (["cost", "mlp", "--window", "0", *SHAPE[2:]], "window"),
         (["cost", "deepconvlstm-lm", *SHAPE, "--attention", "channel:r=4,after=9"], "no convolution 9"),
-        (["bench", "coffee"], "Unknown benchmark 'coffee'"),
     ],
 )
 def test_an_error_of_the_user_is_one_sentence_and_exit_code_2(still, arguments, said):
@@ -156,7 +155,7 @@ batch = 32
 @pytest.fixture
 def quick(tmp_path):
     """A study of seconds on simulated subjects in HAPT's format: its specification and the folder of recordings."""
-    from stillmotion.signals.simulated.write import write_hapt
+    from tests.publishers.write import write_hapt
 
     write_hapt(tmp_path / "recordings" / "hapt", subjects=6, minutes=2)
     (tmp_path / "quick.toml").write_text(QUICK)

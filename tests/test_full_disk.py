@@ -11,7 +11,7 @@ from stillmotion.cli import main
 from stillmotion.errors import UserError
 from stillmotion.reports.figure import Figure
 from stillmotion.signals import load
-from stillmotion.windows.folds import Fold, Splits
+from stillmotion.windows.splits import Fold, Splits
 
 from .damage import full_disk, listing
 

@@ -9,7 +9,20 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "stillmotion"
-ROOMS = ("signals", "windows", "networks", "evaluation", "methods", "training", "studies", "reports", "deploy", "bench")
+ROOMS = (
+    "signals",
+    "windows",
+    "features",
+    "networks",
+    "methods",
+    "evaluation",
+    "training",
+    "decoding",
+    "bundles",
+    "deploy",
+    "studies",
+    "reports",
+)
 HEAVY = ("jax", "keras", "pyarrow", "scipy", "sklearn", "matplotlib", "rich", "numpy")
 
 

@@ -35,7 +35,7 @@ from stillmotion.evaluation import (
 from stillmotion.names import is_text, make_file_name, make_visible, require_file_name, require_name
 from stillmotion.signals import Channel, Dataset, Recording, SignalSpec, load, propose_mapping
 from stillmotion.studies import Results, Row, Study, Variant, read_study
-from stillmotion.studies.leads import TeacherGap
+from stillmotion.studies.teacher_gap import TeacherGap
 
 #: Would leave their folder, cannot be a file on one of the systems, or are taken.
 NO_FILES = {
@@ -592,7 +592,7 @@ def test_markdown_reads_nothing_into_a_name_wherever_it_stands(name: str) -> Non
 
 
 def test_the_card_of_a_bundle_shows_names_as_they_are() -> None:
-    from stillmotion.networks.card import write_card
+    from stillmotion.bundles.card import write_card
 
     units = ("g|x", "`id`")
     channels = tuple(Channel(name.replace(".", ""), str(n), units[n % 2]) for n, name in enumerate(NAMES[:6]))

@@ -17,13 +17,23 @@ if "keras" not in _sys.modules:
     _os.environ.setdefault("KERAS_BACKEND", "jax")
 
 if TYPE_CHECKING:
-    from . import evaluation, methods, networks, signals, studies, training, windows
+    from . import bundles, evaluation, features, methods, networks, signals, studies, training, windows
     from .signals import from_arrays, inspect, load, resample
     from .studies import run_study
     from .training import fit
     from .windows import audit_splits, cut, fit_statistics, make_splits
 
-_ROOMS = ("signals", "windows", "networks", "evaluation", "methods", "training", "studies")
+_ROOMS = (
+    "signals",
+    "windows",
+    "features",
+    "networks",
+    "methods",
+    "evaluation",
+    "training",
+    "bundles",
+    "studies",
+)
 _SHORT = {
     "load": "signals",
     "from_arrays": "signals",
@@ -39,6 +49,7 @@ _SHORT = {
 
 __all__ = [
     "audit_splits",
+    "bundles",
     "cut",
     "evaluation",
     "fit",

@@ -165,12 +165,6 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--published", action="store_true", help="show the sources' published figures beside it")
     report.add_argument("--beside", metavar="OTHER", type=Path, help="folder of the same study under another protocol")
     _json(report)
-
-    bench = command("bench", _bench, "Measure against what one would otherwise run, side by side.")
-    bench.add_argument("name", metavar="NAME", help="what to measure; an unknown name lists what there is")
-    bench.add_argument("--quick", action="store_true", help="fewer repeats, for a first look")
-    _folder(bench)
-    _json(bench)
     return parser
 
 
@@ -294,7 +288,8 @@ def _audit(options: argparse.Namespace) -> int:
 
 
 def _cost(options: argparse.Namespace) -> int:
-    from .networks import format_cost, list_networks, named_network_cost, saved_cost
+    from .bundles import saved_cost
+    from .networks import format_cost, list_networks, named_network_cost
 
     path = Path(options.network)
     named = options.network in [network.name for network in list_networks()]
@@ -387,18 +382,6 @@ def _report(options: argparse.Namespace) -> int:
 
         show_beside(found)
     print(make_visible(str(path)))
-    return 0
-
-
-def _bench(options: argparse.Namespace) -> int:
-    from . import bench
-    from .reports import screen
-
-    title, rows = bench.run(options.name, data=options.data, quick=options.quick)
-    if options.json:
-        _print({"bench": options.name, "rows": rows})
-    else:
-        screen.show_rows(title, rows)
     return 0
 
 

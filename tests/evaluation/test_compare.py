@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stillmotion.bench.cohorts import World, simulate
+from benchmarks.cohorts import World, simulate
 from stillmotion.errors import UnknownName, UserError
 from stillmotion.evaluation import (
     ConfusionMatrices,

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import f1_score
 
-from stillmotion.bench.cohorts import World, simulate
+from benchmarks.cohorts import World, simulate
 from stillmotion.errors import UserError
 from stillmotion.evaluation import (
     compare_variants,

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from stillmotion.bench.cohorts import World
-from stillmotion.bench.statistics import CASES, row
+from benchmarks.cohorts import World
+from benchmarks.statistics import CASES, row
 
 
 def by_chance(share, studies):

@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stillmotion.bench.cohorts import World, simulate
-from stillmotion.bench.statistics import FAMILIES, family
+from benchmarks.cohorts import World, simulate
+from benchmarks.statistics import FAMILIES, family
 from stillmotion.errors import UserError
 from stillmotion.evaluation import compare_variants, flip_signs, max_statistic
 from stillmotion.evaluation.sign_flips import flip_families

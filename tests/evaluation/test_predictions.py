@@ -10,7 +10,7 @@ from sklearn.metrics import confusion_matrix
 
 from stillmotion.errors import UnknownName, UserError
 from stillmotion.evaluation import ConfusionMatrices, Predictions, count_confusion, read_predictions, write_predictions
-from stillmotion.evaluation.tally import natural
+from stillmotion.evaluation.confusion import natural
 
 
 def made(variant="lm", *, subjects=("p2", "p10", "p1"), seeds=(0, 1), windows=8, classes=3, seed=0, **more):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stillmotion.bench.cohorts import World, simulate
+from benchmarks.cohorts import World, simulate
 from stillmotion.evaluation import macro_f1
 from stillmotion.evaluation.resampling import PooledF1, draw, jackknife_variance, leave_one_out, strata
 

@@ -1,11 +1,11 @@
-"""What `still bench methods` measures: nothing is timed here."""
+"""What `python benchmarks/run.py methods` measures: nothing is timed here."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from stillmotion.bench.methods import ALIKE, GOALS, PAIRS, Pair, _measured, kind
+from benchmarks.methods import ALIKE, GOALS, PAIRS, Pair, _measured, kind
 from stillmotion.methods import METHODS
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+from stillmotion.bundles import Bundle
 from stillmotion.errors import UserError
-from stillmotion.networks import Bundle, make_inference_model, with_taps
+from stillmotion.networks import make_inference_model, with_taps
 from stillmotion.networks.heads import are_probabilities, as_logits
 from stillmotion.signals import Channel, SignalSpec
 

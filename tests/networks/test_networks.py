@@ -26,8 +26,8 @@ from stillmotion.networks import (
     network_cost,
     with_taps,
 )
-from stillmotion.networks.entry import begin, finish
 from stillmotion.networks.layers import Conv2D
+from stillmotion.networks.network import begin, finish
 from stillmotion.networks.recurrent import LSTM
 from stillmotion.networks.resnet_lstman import IDLE
 

@@ -8,7 +8,7 @@ import pytest
 
 from stillmotion.errors import UserError
 from stillmotion.networks import Shape, build_network, find_statistics, set_statistics, with_taps
-from stillmotion.networks.entry import begin
+from stillmotion.networks.network import begin
 
 MEAN, STD = np.array([9.81, -0.5, 100.0]), np.array([2.0, 0.1, 30.0])
 

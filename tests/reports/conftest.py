@@ -12,7 +12,7 @@ import pytest
 import stillmotion.training  # noqa: F401  Before any import of keras: it chooses the backend.
 from stillmotion.reports.report import write_report
 from stillmotion.studies import Runner, Study, Variant
-from stillmotion.studies.choices import Data, Networks, Range, Search, Split, Teaching, Training
+from stillmotion.studies.sections import Data, Networks, Range, Search, Split, Teaching, Training
 
 #: Keras copies its variables in a way that NumPy 2 deprecates.
 COPIES = "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stillmotion.bundles import Bundle
 from stillmotion.cli import main
 from stillmotion.escaping import unescape_csv
-from stillmotion.networks import Bundle
 
 from .test_page import Reader
 

@@ -15,7 +15,7 @@ import pytest
 from stillmotion.cli import main
 from stillmotion.reports.report import write_report
 from stillmotion.studies import Runner
-from stillmotion.studies.choices import Split
+from stillmotion.studies.sections import Split
 from stillmotion.studies.store import Store
 
 
@@ -144,7 +144,7 @@ def test_a_damaged_store_is_one_sentence(
 def test_a_folder_without_a_study_and_other_recordings_are_one_sentence(
     copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from stillmotion.signals.simulated.write import write_hapt
+    from tests.publishers.write import write_hapt
 
     assert main(["report", str(tmp_path)]) == 2
     assert "holds no study: it lacks runs.sqlite" in capsys.readouterr().err

@@ -5,8 +5,8 @@ import pytest
 
 import stillmotion as sm
 from stillmotion.errors import UserError
+from stillmotion.features import extract_array_features, extract_features
 from stillmotion.signals import Channel
-from stillmotion.windows import extract_array_features, extract_features
 
 ACC = ["wrist.acc.x", "wrist.acc.y", "wrist.acc.z"]
 

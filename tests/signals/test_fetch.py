@@ -22,8 +22,8 @@ from stillmotion.signals.fetching.download import download
 from stillmotion.signals.fetching.fetch import _downloaded
 from stillmotion.signals.fetching.unpack import RAR
 from stillmotion.signals.sets import hapt, wisdm
-from stillmotion.signals.simulated.write import write_hapt
-from stillmotion.signals.simulated.write_opportunity import write_opportunity
+from tests.publishers.write import write_hapt
+from tests.publishers.write_opportunity import write_opportunity
 
 from ..damage import full_disk
 

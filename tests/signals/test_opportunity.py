@@ -5,9 +5,9 @@ import pytest
 
 from stillmotion.errors import DataWarning, UserError
 from stillmotion.signals import load
-from stillmotion.signals.losses import FILLED_PERIODS
+from stillmotion.signals.missing import FILLED_PERIODS
 from stillmotion.signals.sets import opportunity
-from stillmotion.signals.simulated.write_opportunity import write_opportunity
+from tests.publishers.write_opportunity import write_opportunity
 
 
 @pytest.fixture(scope="module")

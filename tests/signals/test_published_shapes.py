@@ -3,10 +3,10 @@
 import pytest
 
 from stillmotion.signals import load, resample
-from stillmotion.signals.simulated.write_opportunity import write_opportunity
-from stillmotion.signals.simulated.write_shoaib import write_shoaib
-from stillmotion.signals.simulated.write_wisdm import write_wisdm
 from stillmotion.windows import cut
+from tests.publishers.write_opportunity import write_opportunity
+from tests.publishers.write_shoaib import write_shoaib
+from tests.publishers.write_wisdm import write_wisdm
 
 WRITERS = {"wisdm": write_wisdm, "opportunity": write_opportunity, "sensors": write_shoaib}
 

@@ -6,7 +6,7 @@ import pytest
 from stillmotion.errors import DataWarning, UserError
 from stillmotion.signals import load
 from stillmotion.signals.sets import shoaib
-from stillmotion.signals.simulated.write_shoaib import write_shoaib
+from tests.publishers.write_shoaib import write_shoaib
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,10 @@ percentile with an error of about 5 %, so each may lie up to 8 % outside the mea
 import numpy as np
 import pytest
 
-from stillmotion.signals.simulated import CLASSES, measures
+from stillmotion.signals.simulated import CLASSES
 from stillmotion.signals.simulated.generate import make_sessions
-from stillmotion.signals.simulated.measures import Size
+from tests.publishers import measures
+from tests.publishers.measures import Size
 
 UNITS = {"wrist": slice(0, 6), "waist": slice(6, 12)}
 SUBJECTS = range(1, 25)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from stillmotion.signals.simulated import measures, rotation
+from stillmotion.signals.simulated import rotation
 from stillmotion.signals.simulated.anatomy import draw_subject, remounted
 from stillmotion.signals.simulated.card import CLASSES
 from stillmotion.signals.simulated.gait import LAWS, draw_gait, strides
@@ -12,6 +12,7 @@ from stillmotion.signals.simulated.motion import DT, Motion
 from stillmotion.signals.simulated.paths import drift, through
 from stillmotion.signals.simulated.postures import ELBOW, HIP, JOINTS, LEAN, SHOULDER
 from stillmotion.signals.simulated.sensors import read, segments
+from tests.publishers import measures
 
 
 def scipy_of(q):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stillmotion.signals.sets import hapt, uci_har, wisdm_2019
-from stillmotion.signals.simulated.write import write_hapt, write_uci_har, write_wisdm_2019
+from tests.publishers.write import write_hapt, write_uci_har, write_wisdm_2019
 
 
 def test_hapt_comes_back_row_for_row(tmp_path):

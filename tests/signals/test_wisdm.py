@@ -6,7 +6,7 @@ import pytest
 from stillmotion.errors import DataWarning, UserError
 from stillmotion.signals import load
 from stillmotion.signals.sets import wisdm
-from stillmotion.signals.simulated.write_wisdm import DEFECTS, write_wisdm
+from tests.publishers.write_wisdm import DEFECTS, write_wisdm
 
 
 def noted(data):

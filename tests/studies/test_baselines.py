@@ -12,13 +12,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix, f1_score
 
 from stillmotion.errors import UserError
+from stillmotion.features.window_features import extract_array_features
 from stillmotion.methods import IncompatibleNetworks
 from stillmotion.studies import BASELINES, Planner, Runner, Study, classical, load_study_data, open_study, read_study
-from stillmotion.studies.choices import Search, Split, Training
 from stillmotion.studies.estimate import plan_lines
 from stillmotion.studies.search import next_trials
+from stillmotion.studies.sections import Search, Split, Training
 from stillmotion.studies.store import Store
-from stillmotion.windows.features import extract_array_features
 
 from .conftest import SMALL
 

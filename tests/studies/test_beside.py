@@ -17,8 +17,8 @@ from stillmotion.errors import UserError
 from stillmotion.evaluation import count_confusion, read_predictions
 from stillmotion.evaluation.resampling import draw, strata
 from stillmotion.studies import Runner, read_protocol_gap
-from stillmotion.studies.beside import differing
-from stillmotion.studies.choices import Split
+from stillmotion.studies.protocol_gap import differing
+from stillmotion.studies.sections import Split
 from stillmotion.studies.store import Store
 
 from .conftest import SMALL

@@ -18,9 +18,9 @@ from stillmotion.cli import main
 from stillmotion.errors import DataWarning, UserError
 from stillmotion.files import DRAFT
 from stillmotion.studies import Runner
-from stillmotion.studies.choices import Networks
-from stillmotion.studies.record import read_study_state
 from stillmotion.studies.runs import FleetPlan, Run
+from stillmotion.studies.sections import Networks
+from stillmotion.studies.state import read_study_state
 from stillmotion.studies.store import DamagedFleet, Store
 from stillmotion.training import RunResult
 from stillmotion.training.fleet import Fleet

@@ -15,13 +15,13 @@ import pytest
 
 from stillmotion.cli import main
 from stillmotion.errors import DataWarning, UserError
-from stillmotion.signals.simulated.write import write_hapt
 from stillmotion.studies import Runner, Variant, open_study, read_study_state, run_study
-from stillmotion.studies.choices import Networks, Range, Search, Split, Training
 from stillmotion.studies.folder import differences, recorded_study, require_own
 from stillmotion.studies.scoring import Evaluator
+from stillmotion.studies.sections import Networks, Range, Search, Split, Training
 from stillmotion.studies.store import Store
 from stillmotion.training.fleet import Fleet
+from tests.publishers.write import write_hapt
 
 from .conftest import SMALL
 

@@ -10,7 +10,7 @@ import pytest
 
 from stillmotion.errors import UnknownName, UserError
 from stillmotion.studies import Study, Variant, read_study, runner
-from stillmotion.studies.choices import Data, Networks, Range, Search, Split, Teaching, Training
+from stillmotion.studies.sections import Data, Networks, Range, Search, Split, Teaching, Training
 from stillmotion.studies.spec import study_of
 
 VALUES: dict[str, Any] = {

@@ -11,9 +11,9 @@ from stillmotion.errors import DataWarning
 from stillmotion.methods import METHODS
 from stillmotion.methods.lm import objective
 from stillmotion.studies import Planner, Runner, Study, load_study_data, read_study_state, runs
-from stillmotion.studies.choices import Data, Networks, Search, Split, Training
 from stillmotion.studies.estimate import plan_lines, plan_squads
 from stillmotion.studies.runs import Run
+from stillmotion.studies.sections import Data, Networks, Search, Split, Training
 
 from .conftest import SMALL
 

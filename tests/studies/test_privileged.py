@@ -11,8 +11,8 @@ from stillmotion.errors import DataWarning, UserError
 from stillmotion.reports.study import markdown
 from stillmotion.signals import load
 from stillmotion.studies import Study, load_study_data, read_study
-from stillmotion.studies.choices import Privileged, Training
 from stillmotion.studies.estimate import Clock
+from stillmotion.studies.sections import Privileged, Training
 
 from .conftest import SMALL
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from stillmotion.signals.simulated.write_opportunity import write_opportunity
-from stillmotion.signals.simulated.write_shoaib import write_shoaib
-from stillmotion.signals.simulated.write_wisdm import write_wisdm
 from stillmotion.studies import Runner, read_study
+from tests.publishers.write_opportunity import write_opportunity
+from tests.publishers.write_shoaib import write_shoaib
+from tests.publishers.write_wisdm import write_wisdm
 
 from .test_runner import rows_of
 

@@ -9,11 +9,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from stillmotion.bundles import Bundle
 from stillmotion.errors import UserError
 from stillmotion.evaluation import count_confusion, macro_f1, read_predictions
-from stillmotion.networks import Bundle
 from stillmotion.studies import VARIANTS, Runner
-from stillmotion.studies.choices import Networks, Range, Search, Split, Teaching, Training
+from stillmotion.studies.sections import Networks, Range, Search, Split, Teaching, Training
 from stillmotion.training.fleet import Fleet
 
 from .conftest import SMALL

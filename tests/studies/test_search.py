@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from stillmotion.studies import Study, count_trials
-from stillmotion.studies.choices import Networks, Range, Search
 from stillmotion.studies.search import LATER_SEEDS, next_trials, search_space
+from stillmotion.studies.sections import Networks, Range, Search
 
 GRID = {"temperature": (1.0, 2.0, 4.0), "alpha": (0.1, 0.9)}
 RATE = {"learning_rate": Range(5e-4, 5e-3, log=True, start=1e-3)}

@@ -9,7 +9,7 @@ import pytest
 
 from stillmotion.errors import UserError
 from stillmotion.studies import VARIANTS, Study, built_in, count_trials, read_study
-from stillmotion.studies.choices import Data, Range, Search
+from stillmotion.studies.sections import Data, Range, Search
 from stillmotion.studies.spec import published_attentions
 from stillmotion.training import PUBLISHED, Recipe
 

@@ -10,7 +10,7 @@ import pytest
 from pyarrow import csv, parquet
 
 from stillmotion.errors import UserError
-from stillmotion.studies.choices import Networks, Teaching, Training
+from stillmotion.studies.sections import Networks, Teaching, Training
 from stillmotion.studies.teachers import read_scores, window_times
 
 from .conftest import SMALL

@@ -16,12 +16,12 @@ from stillmotion.reports.figures.ensembles import ensembles
 from stillmotion.reports.page import page
 from stillmotion.reports.study import markdown
 from stillmotion.studies import VARIANTS, Study, Variant, read_study
-from stillmotion.studies.choices import Networks, Teaching
 from stillmotion.studies.estimate import plan_squads
-from stillmotion.studies.record import derive_state
 from stillmotion.studies.search import search_space
+from stillmotion.studies.sections import Networks, Teaching
 from stillmotion.studies.selection import plan_trials, select_trials
-from stillmotion.training.lesson import teacher_network
+from stillmotion.studies.state import derive_state
+from stillmotion.training.distillation import teacher_network
 
 TAKD = replace(VARIANTS["takd"], assistant="mlp-small")
 

@@ -13,8 +13,8 @@ from stillmotion.networks import build_network, initialise
 from stillmotion.networks.layers import Conv1D
 from stillmotion.networks.normaliser import Normaliser
 from stillmotion.training import Fleet, Recipe, Replica, Teacher
+from stillmotion.training.distillation import teacher_network
 from stillmotion.training.functional import Functional
-from stillmotion.training.lesson import teacher_network
 from stillmotion.training.progress import Progress
 
 from .small import CHANNELS, CLASSES, TIME, TRAIN, VALIDATION, dense, fleet, problem, replica, train

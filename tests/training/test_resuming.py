@@ -12,7 +12,7 @@ import pytest
 from stillmotion.errors import DataWarning, UserError
 from stillmotion.training import Recipe, Replica, Teacher
 from stillmotion.training import fleet as fleet_module
-from stillmotion.training import standing as standing_module
+from stillmotion.training import fleet_state as standing_module
 from stillmotion.training.progress import Progress
 
 from .small import CLASSES, TRAIN, VALIDATION, dense, fleet, normed, problem, same

@@ -7,15 +7,13 @@ subjects and not windows are what a model has never seen.
 
 from .calibration import Reliability, are_probabilities, compute_calibration, compute_reliability, confidence_sums
 from .compare import ComparedVariants, Comparison, VariantScore, compare_variants
+from .confusion import ConfusionMatrices, count_confusion
 from .corrected_t import CorrectedT, corrected_t_test
 from .events import EventScores, score_events
+from .expected_best import ExpectedBest, expected_best
 from .intervals import Interval, subject_interval
 from .max_statistic import max_statistic
-from .prediction_files import read_predictions, write_predictions
-from .predictions import Predictions
-from .ranks import CriticalDifference, Rank, critical_difference, rank_variants
-from .rows import rows_by_class, rows_by_subject
-from .scores import (
+from .metrics import (
     accuracy,
     balanced_accuracy,
     cohen_kappa,
@@ -26,9 +24,11 @@ from .scores import (
     recall_per_class,
     weighted_f1,
 )
+from .per_subject import rows_by_class, rows_by_subject
+from .prediction_files import read_predictions, write_predictions
+from .predictions import Predictions
+from .ranks import CriticalDifference, Rank, critical_difference, rank_variants
 from .sign_flips import SignFlips, flip_signs
-from .tally import ConfusionMatrices, count_confusion
-from .trials import ExpectedBest, expected_best
 
 __all__ = [
     "ComparedVariants",

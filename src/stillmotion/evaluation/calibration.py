@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import UserError
+from .metrics import Counts, Floats
 from .predictions import Predictions
-from .scores import Counts, Floats
 
 #: How far a row of probabilities may be from 1 in sum: float16 keeps three digits.
 ROUNDING = 5e-3

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
+from .confusion import ConfusionMatrices
 from .corrected_t import CorrectedT, corrected_t_test, fold_share
 from .intervals import Interval, StandardError, Weighted, make_interval, require_level, standard_error
+from .metrics import Absent, Floats, accuracy, balanced_accuracy, cohen_kappa, macro_f1, weighted_f1
 from .ranks import Rank, rank_variants
 from .resampling import PooledF1, draw_units, jackknife_variance, leave_one_out, strata
-from .scores import Absent, Floats, accuracy, balanced_accuracy, cohen_kappa, macro_f1, weighted_f1
 from .sign_flips import SignFlips, flip_families
-from .tally import ConfusionMatrices
 
 BETTER, WORSE, ALIKE, ALONE = "better", "worse", "not distinguishable", "one subject: no verdict"
 #: Added to ``better`` and ``worse`` where each variant was trained once: it is these models that differ.

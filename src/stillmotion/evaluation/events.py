@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from .metrics import Floats
 from .predictions import Integers, Predictions
-from .scores import Floats
 
 #: Windows further apart than this many hops have a gap between them.
 GAP = 1.5

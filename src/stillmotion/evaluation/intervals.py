@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import UserError
+from .metrics import Floats, macro_f1
 from .resampling import draw, jackknife_variance, leave_one_out, strata
-from .scores import Floats, macro_f1
 
 Score = Callable[[Floats], Floats]
 #: Scores (R, …) under weights of subjects (R, P) and of seeds (R, S).

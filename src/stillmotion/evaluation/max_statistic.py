@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import UserError
-from .scores import Floats
+from .metrics import Floats
 
 #: A root mean square below this is rounding: tables that mirror each other differ by 0, summed in another order.
 NOTHING = 1e-9

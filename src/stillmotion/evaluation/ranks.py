@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import UserError
+from .confusion import ConfusionMatrices
 from .intervals import require_level, standard_error
+from .metrics import Absent, Floats
 from .resampling import PooledF1, draw_units
-from .scores import Absent, Floats
-from .tally import ConfusionMatrices
 
 #: A critical-difference diagram of fewer says nothing: Friedman's test needs repetitions that share no subject.
 LEAST_SETS = 5

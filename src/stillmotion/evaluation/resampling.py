@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .scores import Absent, Floats
+from .metrics import Absent, Floats
 
 #: Numbers that a block of resamples may hold at a time (32 MB).
 BLOCK = 1 << 22

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import UserError
+from .confusion import ConfusionMatrices
 from .max_statistic import max_statistic
+from .metrics import Absent, Floats
 from .resampling import BLOCK, PooledF1
-from .scores import Absent, Floats
-from .tally import ConfusionMatrices
 
 #: Up to so many subjects every pattern of flips is tried: 32,768, since a pattern and its opposite give one size.
 EXACT_SUBJECTS = 16

@@ -1,27 +1,24 @@
-"""Keras networks, CBAM attention, named taps, exact cost, the bundle.
+"""Keras networks, CBAM attention, named taps, exact cost.
 
-Every network is a plain ``keras.Model`` whose first layer is the normaliser; ``build`` makes one from a signal
-contract, ``with_taps`` shows what is inside, ``cost`` says what it takes. Any other ``keras.Model`` joins as it is.
+Every network is a plain ``keras.Model`` whose first layer is the normaliser; ``build_network`` makes one from a signal
+contract, ``with_taps`` shows what is inside, ``network_cost`` says what it takes. Any other ``keras.Model`` joins as it is.
 """
 
 from .attention import add_cbam, add_sensor_attention
-from .bundle import Bundle
 from .cost import Cost, named_network_cost, network_cost
 from .cost_table import format_cost
-from .entry import Network
 from .graph import Graph, read_graph
 from .initial import draw_initial_weights, initialise
 from .layers import loop_friendly
+from .network import Network
 from .normaliser import find_statistics, set_statistics
 from .placement import Attention, parse_attention
 from .registry import build_network, get_network, list_networks
-from .saved import open_model, saved_cost
 from .shape import Shape
 from .taps import list_taps, make_inference_model, with_taps
 
 __all__ = [
     "Attention",
-    "Bundle",
     "Cost",
     "Graph",
     "Network",
@@ -40,10 +37,8 @@ __all__ = [
     "make_inference_model",
     "named_network_cost",
     "network_cost",
-    "open_model",
     "parse_attention",
     "read_graph",
-    "saved_cost",
     "set_statistics",
     "with_taps",
 ]

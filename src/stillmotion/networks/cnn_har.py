@@ -11,8 +11,8 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from .entry import Network, begin, finish, tap
 from .layers import Conv2D, MaxPooling2D
+from .network import Network, begin, finish, tap
 from .shape import Shape
 
 LEAST = 30

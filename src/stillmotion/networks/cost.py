@@ -9,14 +9,14 @@ from typing import Any
 import keras
 
 from ..signals import SignalSpec
-from .entry import Network
 from .graph import Graph, Node, Weight, read_graph
 from .memory import peak_activations
+from .network import Network
+from .operations import count_operations, count_published_flops
 from .placement import Attention
 from .registry import build_network
 from .shape import Shape
 from .taps import make_inference_model
-from .work import count_operations, count_published_flops
 
 
 @dataclass(frozen=True)

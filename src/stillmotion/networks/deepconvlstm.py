@@ -14,8 +14,8 @@ import keras
 from keras import layers
 
 from ..errors import UnknownName
-from .entry import Network, begin, finish, tap
 from .layers import Conv2D
+from .network import Network, begin, finish, tap
 from .placement import Attention, blocks_after, parse_attention, require_convolutions
 from .recurrent import LSTM
 from .shape import Shape

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from .entry import Network, begin, finish, tap
+from .network import Network, begin, finish, tap
 from .shape import Shape
 
 SOURCE = "Our reading of HMKD's student (Xiao et al., TNNLS 36(9), 2025) after Wang, Yan & Oates, IJCNN 2017"

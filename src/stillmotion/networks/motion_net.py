@@ -14,8 +14,8 @@ from typing import Any
 import keras
 from keras import layers
 
-from .entry import Network, begin, finish, tap
 from .layers import Conv1D, DepthwiseConv1D
+from .network import Network, begin, finish, tap
 from .shape import Shape
 
 KERNEL = 7

@@ -10,8 +10,8 @@ import keras
 from ..errors import UnknownName, UserError
 from ..signals import SignalSpec
 from .draws import drawn_by_numpy
-from .entry import Network
 from .initial import initialise
+from .network import Network
 from .shape import Shape
 
 

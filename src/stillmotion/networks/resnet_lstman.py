@@ -15,8 +15,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from .entry import Network, begin, tap
 from .layers import Conv1D
+from .network import Network, begin, tap
 from .recurrent import LSTM
 from .shape import Shape
 

@@ -11,8 +11,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from .entry import Network, begin, finish, tap
 from .layers import Conv2D, DepthwiseConv2D, MaxPooling2D
+from .network import Network, begin, finish, tap
 from .shape import Shape
 
 FILTERS = 4

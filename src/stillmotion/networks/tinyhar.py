@@ -12,8 +12,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from .entry import Network, begin, finish, tap
 from .layers import Conv2D
+from .network import Network, begin, finish, tap
 from .shape import Shape
 
 FILTERS = 32

@@ -19,7 +19,7 @@ from ..evaluation import (
 )
 from ..networks import Cost, network_cost
 from ..studies import Results, Row, StudyState
-from ..studies.beside import ProtocolGap
+from ..studies.protocol_gap import ProtocolGap
 from ..studies.runs import Run
 from ..studies.scoring import pooled_reliability
 from ..studies.teachers import model_of

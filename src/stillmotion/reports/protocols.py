@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from ..studies.beside import INTERVAL, ProtocolGap
+from ..studies.protocol_gap import INTERVAL, ProtocolGap
 from .evidence import Evidence
 from .markup import Html, items, joined, table, tag
 from .screen import console

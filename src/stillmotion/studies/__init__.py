@@ -5,17 +5,17 @@ are chosen on validation subjects, every variant with the same number of trials;
 """
 
 from .baselines import BASELINES, Baseline
-from .beside import ProtocolGap, compare_protocols, read_protocol_gap
-from .leads import TeacherGap
-from .material import StudyData, load_study_data
-from .partners import CoTrainedTeacher
+from .co_trained import CoTrainedTeacher
+from .data import StudyData, load_study_data
 from .plan import Planner
-from .record import StudyState, read_study_state
+from .protocol_gap import ProtocolGap, compare_protocols, read_protocol_gap
 from .runner import Runner
 from .search import Trial, count_trials
 from .spec import Study, built_in, read_study
+from .state import StudyState, read_study_state
 from .study import open_study, run_study
 from .table import Results, Row
+from .teacher_gap import TeacherGap
 from .variants import VARIANTS, Variant
 
 __all__ = [

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from .choices import Range
+from .sections import Range
 
 #: Raised when what is fitted changes: earlier baselines then no longer count.
 VERSION = 1

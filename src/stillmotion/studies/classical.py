@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from ..evaluation import accuracy, confusion_matrix, macro_f1
 from ..methods import IncompatibleNetworks
 from ..training import RunResult
-from ..training.members import class_weights
-from .material import StudyData
+from ..training.replicas import class_weights
+from .data import StudyData
 from .runs import Run
 from .store import Store
 

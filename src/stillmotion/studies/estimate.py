@@ -12,7 +12,7 @@ import numpy as np
 from ..methods import IncompatibleNetworks, get_method
 from ..networks import build_network, network_cost
 from ..training import Fleet, Recipe, Replica, Teacher
-from ..training.lesson import teacher_network
+from ..training.distillation import teacher_network
 from .classical import seconds
 from .feasible import require_feasible
 from .plan import Planner

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import DataWarning, UserError
 from ..files import atomic_write
-from . import written
+from . import toml_io as written
 from .spec import Study, study_of
 from .store import Store
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from ..errors import UnknownName, UserError
 from ..limits import PART, Limits
 from ..methods import METHODS, Method, get_method
-from ..training.plan import OPTIMISER_HYPERPARAMETERS
-from .choices import STRENGTH, Range, Training
-from .written import limits_of
+from ..training.recipe import OPTIMISER_HYPERPARAMETERS
+from .sections import STRENGTH, Range, Training
+from .toml_io import limits_of
 
 if TYPE_CHECKING:
     from .spec import Study

@@ -14,7 +14,7 @@ from ..methods import get_method
 from ..networks import build_network
 from ..signals import SignalSpec
 from ..training import Fleet, Recipe, Replica, RunResult, Teacher
-from ..training.lesson import teacher_network
+from ..training.distillation import teacher_network
 from ..training.progress import Progress
 from ..windows import fit_statistics
 from ..windows.augment import Places

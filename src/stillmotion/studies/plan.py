@@ -14,10 +14,10 @@ from ..training import Recipe
 from ..training.functional import Functional
 from ..training.memory import on_accelerator, replica_bytes
 from .baselines import VERSION, Baseline
-from .choices import Training
-from .material import StudyData
+from .data import StudyData
 from .runs import PRIVILEGED, FleetPlan, Run
 from .search import Trial
+from .sections import Training
 from .spec import Study
 from .variants import Variant
 

@@ -16,7 +16,7 @@ from ..signals.recording import Dataset
 from ..windows import Windows
 from ..windows.cut import are_whole
 from ..windows.stretches import recording_stretches
-from .choices import Privileged
+from .sections import Privileged
 
 
 def see(windows: Windows, dataset: Dataset, more: Privileged) -> tuple[Windows, Windows]:

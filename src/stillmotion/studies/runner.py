@@ -16,32 +16,32 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from ..bundles import Bundle
 from ..evaluation import Predictions, write_predictions
 from ..files import name_write_errors, sweep_drafts
 from ..interrupts import raised_again
 from ..methods import IncompatibleNetworks
 from ..names import make_visible
-from ..networks import Bundle
 from ..training.memory import on_accelerator
 from ..training.progress import Progress
 from ..training.teacher import UselessTeacher
 from . import classical
 from .baselines import Baseline
+from .co_trained import count_partners
+from .data import StudyData, load_study_data
 from .feasible import require_feasible
 from .folder import require_folder, require_still_own, take_folder
 from .jobs import prepare_job, train_job
-from .leads import count_teachers, teachers_by_fold
-from .material import StudyData, load_study_data
-from .partners import count_partners
 from .plan import Planner
-from .record import derive_state
 from .runs import FleetPlan, Run
 from .scoring import Evaluator
 from .search import Trial, count_trials
 from .selection import Key, Selection, final_runs, plan_trials, run_of, select_trials
 from .spec import Study
+from .state import derive_state
 from .store import DamagedFleet, Store
 from .table import Results
+from .teacher_gap import count_teachers, teachers_by_fold
 from .teachers import TeacherCache, read_scores
 
 Rows = NDArray[np.int64]

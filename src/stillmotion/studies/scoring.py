@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..evaluation import Reliability, confidence_sums, confusion_matrix
 from ..training.functional import Functional
 from .classical import answers
-from .material import StudyData
+from .data import StudyData
 from .plan import Planner
 from .runs import Run
 from .store import Store

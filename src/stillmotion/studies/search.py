@@ -12,7 +12,7 @@ import numpy as np
 
 from ..methods import get_method
 from .baselines import Baseline
-from .choices import Range
+from .sections import Range
 from .spec import Study
 from .variants import Variant
 
@@ -99,7 +99,7 @@ def _grid(study: Study, variant: Variant) -> list[tuple[dict[str, float], str]]:
 
 
 def _shared(study: Study, variant: Variant) -> set[str]:
-    from ..training.plan import OPTIMISER_HYPERPARAMETERS
+    from ..training.recipe import OPTIMISER_HYPERPARAMETERS
 
     return ({*OPTIMISER_HYPERPARAMETERS, *(study.training.augment or {})}) - set(variant.hyperparameters)
 

@@ -18,10 +18,10 @@ from ..names import require_distinct, require_file_name
 from ..networks import get_network, parse_attention
 from ..networks.deepconvlstm import Recurrence
 from ..windows.protocols import count_of
-from . import written
+from . import toml_io as written
 from .baselines import BASELINES, Baseline
-from .choices import REPEATS, Data, Networks, Privileged, Search, Split, Teaching, Training
 from .hyperparameters import check_hyperparameters
+from .sections import REPEATS, Data, Networks, Privileged, Search, Split, Teaching, Training
 from .variants import COMPANIONS, CONTROLS, VARIANTS, Variant
 
 BUILT_IN = files(__package__) / "built_in"

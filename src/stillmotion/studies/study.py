@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .record import read_study_state
 from .runner import Runner
 from .spec import Study, read_study
+from .state import read_study_state
 from .table import Results
 
 

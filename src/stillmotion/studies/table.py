@@ -13,8 +13,7 @@ from ..evaluation import ConfusionMatrices, Interval, compare_variants, macro_f1
 from ..evaluation.compare import ComparedVariants
 from ..networks import network_cost
 from .baselines import Baseline
-from .leads import TeacherGap, compute_teacher_gaps, teachers_by_fold
-from .partners import CoTrainedTeacher, compare_co_trained_teachers
+from .co_trained import CoTrainedTeacher, compare_co_trained_teachers
 from .plan import Planner
 from .runs import Run
 from .scoring import pooled_reliability
@@ -22,6 +21,7 @@ from .search import Trial, count_trials
 from .selection import Key, Selection, final_runs, run_of
 from .spec import Study
 from .store import RunStatus, Store
+from .teacher_gap import TeacherGap, compute_teacher_gaps, teachers_by_fold
 from .teachers import model_of
 
 #: Confusion counts by run and subject, as the store gives them.

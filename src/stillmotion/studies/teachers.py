@@ -18,9 +18,9 @@ from ..methods.method import View
 from ..networks import build_network
 from ..networks.heads import as_logits
 from ..training import Teacher
+from ..training.distillation import teacher_network
 from ..training.functional import Functional
-from ..training.lesson import teacher_network
-from .material import StudyData
+from .data import StudyData
 from .plan import Planner
 from .runs import Run
 from .store import Store

@@ -10,8 +10,8 @@ from ..errors import UnknownName, UserError
 from ..methods import get_method
 from ..names import require_text
 from ..networks import get_network
-from . import written
-from .choices import Range, Source
+from . import toml_io as written
+from .sections import Range, Source
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ Replicas of one student differ in seeds, folds and numbers as arrays; ``fit`` tr
 
 from .fit import Fitted, fit
 from .fleet import Fleet
-from .plan import PUBLISHED, Recipe, Replica
-from .standing import RunResult
+from .fleet_state import RunResult
+from .recipe import PUBLISHED, Recipe, Replica
 from .teacher import Teacher
 
 __all__ = ["PUBLISHED", "Fitted", "Fleet", "Recipe", "Replica", "RunResult", "Teacher", "fit"]

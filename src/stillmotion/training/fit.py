@@ -15,10 +15,10 @@ from ..methods import get_method as find_method
 from ..networks.normaliser import get_normaliser, set_statistics
 from ..networks.taps import count_classes
 from .arrays import check_labels, check_scores, check_windows, hold_out_subjects
+from .distillation import teacher_network
 from .fleet import Fleet
-from .lesson import teacher_network
-from .plan import Recipe, Replica
 from .progress import Progress
+from .recipe import Recipe, Replica
 from .teacher import Teacher
 
 

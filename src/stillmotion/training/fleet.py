@@ -19,17 +19,17 @@ from ..methods import Method, get_method, method_code
 from ..windows.augment import Places, check_kinds
 from . import checkpoint
 from .arrays import check_labels, check_windows
+from .distillation import prepare_distillation
 from .fingerprint import fingerprint, model_structure
+from .fleet_state import FleetState, RunResult, Slot
 from .functional import State, Vector
-from .lesson import prepare_distillation
-from .members import make_replica_tables, resolve_hyperparameters
 from .memory import choose_size, on_accelerator, replica_bytes
 from .optimiser import Moments
-from .plan import Recipe, Replica, check_replicas
 from .program import SOUND, ReplicaInputs, Shared, TrainState, compile_program
 from .progress import Epoch, Progress
+from .recipe import Recipe, Replica, check_replicas
+from .replicas import make_replica_tables, resolve_hyperparameters
 from .slots import put_state, select_states, stack_states, take_state
-from .standing import FleetState, RunResult, Slot
 from .teacher import Teacher
 
 #: Replicas that share one matrix product where there is an accelerator; on a processor each goes alone.

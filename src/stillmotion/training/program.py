@@ -13,10 +13,10 @@ import jax.numpy as jnp
 from ..methods import Batch
 from ..methods.method import Shapes
 from ..windows.augment import Places, augment
+from .distillation import DistillationSetup
 from .functional import OWN_LOSSES
-from .lesson import DistillationSetup
 from .optimiser import Moments, adam, scheduled_rate
-from .plan import Recipe
+from .recipe import Recipe
 
 Array = Any
 #: ``broken`` of a replica in which everything is finite.

@@ -13,7 +13,7 @@ from ..errors import UserError
 from ..networks.heads import as_logits
 from ..networks.taps import LOGITS
 from .functional import Functional, State, Vector
-from .plan import Replica
+from .recipe import Replica
 
 Array = Any
 

@@ -9,16 +9,16 @@ from numpy.typing import ArrayLike
 
 from ..errors import UserError
 from ..signals.recording import Dataset
+from .check_statistics import check_statistics
 from .crossings import copied, shared_copies, shared_rows
 from .duplicates import Copies, find_copies
 from .findings import UNSEEN, Audit, Finding
-from .folds import SIDES, Fold, Splits
-from .normalisers import check_statistics
 from .origin import source_of, trace
 from .places import STRETCH, Source
+from .splits import SIDES, Fold, Splits
 from .statistics import Statistics
 from .stretches import Rows, Stretches, codes, lay_out
-from .views import Windows
+from .windows import Windows
 
 
 def audit_splits(

@@ -14,7 +14,7 @@ from ..signals.spec import SignalSpec
 from .labels import label_windows
 from .stretches import Rows, Stretches, expand, recording_stretches
 from .timing import require_even
-from .views import Windows
+from .windows import Windows
 
 NullRule = Literal["drop", "keep"]
 

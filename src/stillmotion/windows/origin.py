@@ -8,7 +8,7 @@ from ..errors import UserError
 from ..signals.recording import Dataset
 from .places import Source
 from .stretches import Rows, Stretches, recording_stretches
-from .views import Windows
+from .windows import Windows
 
 
 def source_of(dataset: Dataset) -> Source:

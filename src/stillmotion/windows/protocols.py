@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from ..errors import DataWarning, UserError
 from ..signals.recording import Note
-from .folds import Fold, Splits
+from .splits import Fold, Splits
 from .spread import spread
 from .stretches import Rows
-from .views import Windows
+from .windows import Windows
 
 PROTOCOLS = ("published", "official", "subjects:k", "loso")
 PUBLISHED_TEST = PUBLISHED_VALIDATION = 0.15  # of all windows, then of the rest (Agac & Incel)

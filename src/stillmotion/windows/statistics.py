@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import UserError
 from .stretches import first_seen
-from .views import Windows
+from .windows import Windows
 
 BLOCK = 1 << 16  # values turned to float64 at a time: in cache, and too few for BLAS to wait for other threads
 CONSTANT = 1e-6  # of the mean's size: below it a channel's spread is rounding

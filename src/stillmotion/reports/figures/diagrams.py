@@ -11,7 +11,7 @@ from ...methods import IncompatibleNetworks, TracedTerm, get_method, trace_terms
 from ...networks import read_graph
 from ...studies import Variant
 from ...studies.teachers import model_of
-from ...training.lesson import student_network, teacher_network
+from ...training.distillation import student_network, teacher_network
 from ..evidence import Evidence
 from ..figure import Figure, Marks, Value
 from ..palette import COLOURS, INK, QUIET

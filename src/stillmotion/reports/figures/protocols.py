@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...studies.beside import INTERVAL
+from ...studies.protocol_gap import INTERVAL
 from ..evidence import Evidence
 from ..figure import Figure, Marks, bare
 from ..palette import MARKERS, PAPER, colours

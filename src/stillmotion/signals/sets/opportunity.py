@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ..card import Card
 from ..clocks import GAP_PERIODS
-from ..losses import fill_gaps, find_runs
+from ..missing import fill_gaps, find_runs
 from ..recording import NULL, Dataset, Note, Recording
 from ..spec import Channel, SignalSpec
 from ..text import read_columns

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ..card import Card
 from ..clocks import GAP_PERIODS, Stretch, split_at_gaps
-from ..losses import find_runs
+from ..missing import find_runs
 from ..recording import Dataset, Floats, Note, Recording, Times
 from ..spec import Channel, SignalSpec
 from ..text import BLOCK

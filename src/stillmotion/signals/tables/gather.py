@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ...files import name_write_errors
 from ..clocks import GAP_PERIODS, STRAGGLER_SECONDS, highest_before
-from ..losses import fill_gaps, find_runs
+from ..missing import fill_gaps, find_runs
 from ..recording import Floats, Labels, Times
 
 #: Rows that are moved at a time.

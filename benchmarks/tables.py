@@ -1,0 +1,129 @@
+"""Large and defective tables: WISDM's raw file against pandas, an own CSV of gigabytes in bounded memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from stillmotion.signals.sets import wisdm
+from tests.publishers.write_wisdm import DEFECTS, write_wisdm
+
+from .contest import Contender, in_turns, interpreter
+
+Row = dict[str, Any]
+
+#: Records of the real file, about.
+RECORDS = 1_098_207
+#: Ways of doing it in pandas, and the ratio aimed at.
+PANDAS = (("pandas, cells as words and then as numbers", True, "≥ 5×"), ("pandas, types guessed", False, "–"))
+#: Bytes of the own CSV, and of a quick look.
+LARGE, SMALL = 3_000_000_000, 100_000_000
+MAPPING = {
+    "subject": "subject",
+    "label": "activity",
+    "time": "t",
+    "sensors": {"wrist.acc": {"columns": ["ax", "ay", "az"], "unit": "g"}},
+}
+
+
+def repair(scratch: Path, repeats: int) -> list[Row]:
+    """WISDM's defects repaired, the same rows recovered; contenders are looked for as those of ``training`` are."""
+    path = _defective(scratch)
+    what = f"WISDM's raw file repaired, {len(wisdm.recover(path, {}).code):,} records"
+    python = interpreter(("pandas",))
+    if python is None:
+        ours = median(_milliseconds(path) for _ in range(repeats))
+        missing = {"against": "pandas: not installed", "other": "", "unit": "ms", "ratio": "", "goal": "≥ 5×"}
+        return [{"what": what, "ours": ours, **missing}]
+    rows = []
+    for name, words, goal in PANDAS:
+        contender = Contender(python, "wisdm_pandas.py", path, {"words": words})
+        try:
+            recovered = len(wisdm.recover(path, {}).code)
+            if contender.first["rows"] != recovered:
+                raise AssertionError(f"{name} recovers {contender.first['rows']:.0f} records, not {recovered}")
+            pairs = []
+            for _ in range(repeats):
+                ((answer,),) = in_turns([contender], 1)
+                pairs.append((_milliseconds(path), answer["milliseconds"]))
+        finally:
+            contender.close()
+        rows.append(
+            {
+                "what": what,
+                "against": name,
+                "ours": median(first for first, _ in pairs),
+                "other": median(second for _, second in pairs),
+                "unit": "ms",
+                "ratio": median(second / first for first, second in pairs),
+                "goal": goal,
+            }
+        )
+    return rows
+
+
+def bounded(scratch: Path, *, quick: bool) -> Row:
+    """Peak memory of a process that reads an own CSV: its own and what it has mapped."""
+    path = scratch / "own.csv"
+    size = _grown(path, SMALL if quick else LARGE)
+    code = (
+        "import re, sys, time; from pathlib import Path; import stillmotion as sm;"
+        f"start = time.perf_counter(); data = sm.load({str(path)!r}, mapping={MAPPING!r});"
+        "print(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1], time.perf_counter() - start)"
+    )
+    own = os.environ | {"STILLMOTION_CACHE": str(scratch / "own-cache")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=own)
+    peak, seconds = done.stdout.split()
+    path.unlink()
+    return {
+        "what": f"own CSV of {size / 1e9:.1f} GB read in {float(seconds):.0f} s: peak memory",
+        "against": "its size",
+        "ours": int(peak) * 1024 / 1e6,
+        "other": size / 1e6,
+        "unit": "MB",
+        "ratio": size / (int(peak) * 1024),
+        "goal": "≤ 2000 MB for 3 GB",
+    }
+
+
+def _milliseconds(path: Path) -> float:
+    start = time.perf_counter()
+    wisdm.recover(path, {})
+    return 1000 * (time.perf_counter() - start)
+
+
+def _defective(scratch: Path) -> Path:
+    """Simulated subjects' records with the real file's defects, over and over until they are as many as its."""
+    # No cell of the real file is a word: it would cost pandas its guess at types, and us a second parse.
+    write_wisdm(scratch / "wisdm", subjects=4, defects=tuple(defect for defect in DEFECTS if defect != "word"))
+    path = scratch / "wisdm" / wisdm.FILE
+    text = path.read_bytes()
+    path.write_bytes(text * round(RECORDS / text.count(b";")))
+    return path
+
+
+def _grown(path: Path, size: int) -> int:
+    """Write a long table of four subjects at 50 Hz until it has about ``size`` bytes."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    random = np.random.default_rng(0)
+    block = 200_000
+    columns = {axis: random.normal(0, 1, block).round(4) for axis in ("ax", "ay", "az")}
+    labels = pa.array(np.repeat(["walking", "sitting"], block // 2))
+    with path.open("wb") as file:
+        for number in range(1_000_000):
+            times = (number * block + np.arange(block)) / 50
+            subject = pa.array([f"subject {4 * file.tell() // size}"]).take(pa.array(np.zeros(block, np.int8)))
+            table = pa.table({"subject": subject, "activity": labels, "t": times} | columns)
+            csv.write_csv(table, file, csv.WriteOptions(include_header=number == 0, quoting_style="none"))
+            if file.tell() >= size:
+                break
+    return path.stat().st_size

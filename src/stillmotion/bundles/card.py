@@ -1,0 +1,84 @@
+"""A bundle's card: what it is, what it takes, how well it did on whom, how to open it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..escaping import escape_markdown
+from ..networks.cost import Cost
+from ..signals import SignalSpec
+
+#: Runs with Keras and NumPy alone, in the bundle's folder.
+OPENING = """\
+import json
+import keras
+import numpy as np
+
+signal = json.load(open("signal.json"))
+model = keras.models.load_model("model.keras")
+windows = np.zeros((1, signal["window"], len(signal["channels"])), "float32")  # your windows, in the units above
+logits = np.asarray(model(windows))
+print([signal["classes"][index] for index in logits.argmax(axis=1)])
+"""
+
+
+def write_card(cost: Cost, spec: SignalSpec, scores: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any]) -> str:
+    """The card as Markdown."""
+    return "\n".join(
+        [
+            f"# {escape_markdown(cost.network)}",
+            "",
+            f"Tells apart {len(spec.classes)} activities: {', '.join(map(escape_markdown, spec.classes))}.",
+            "",
+            "## Signal",
+            "",
+            f"{spec.rate:g} Hz, windows of {spec.window} samples ({spec.seconds:g} s), a new one every {spec.hop}. A "
+            "signal of another rate, order or unit does not fit.",
+            "",
+            *_table(("channel", "unit"), [(channel.name, channel.unit or "unknown") for channel in spec.channels]),
+            "",
+            "## Cost of a window",
+            "",
+            f"{cost.params:,} parameters, {cost.flops:,} FLOPs ({cost.multiply_adds:,} multiply-adds), "
+            f"{cost.weight_bytes:,} bytes of weights and at most {cost.activation_bytes:,} bytes of activations at "
+            f"float32 ({cost.weight_bytes_int8:,} and {cost.activation_bytes_int8:,} at int8).",
+            "",
+            "## Scores per subject",
+            "",
+            *_scores(scores),
+            "",
+            "## Provenance",
+            "",
+            *(f"- {escape_markdown(f'{key}: {_plain(value)}')}" for key, value in provenance.items()),
+            "",
+            "## Opening it",
+            "",
+            "With Keras and NumPy alone, on any Keras backend:",
+            "",
+            "```python",
+            OPENING.rstrip(),
+            "```",
+            "",
+        ]
+    )
+
+
+def _scores(scores: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not scores:
+        return ["None were given."]
+    columns = list(dict.fromkeys(key for row in scores for key in row))
+    return _table(tuple(columns), [tuple(_plain(row.get(column, "")) for column in columns) for row in scores])
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+    cells = [tuple(map(escape_markdown, row)) for row in (head, *rows)]
+    return [f"| {' | '.join(row)} |" for row in (cells[0], ("---",) * len(head), *cells[1:])]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_plain(part)}" for key, part in value.items())
+    return str(value)

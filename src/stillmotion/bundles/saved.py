@@ -1,0 +1,100 @@
+"""Saved models: opened, and what they cost."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from ..errors import UserError
+from ..networks.cost import Cost, network_cost
+from ..networks.draws import drawn_by_numpy
+from .bundle import MODEL, Bundle
+
+
+def saved_cost(path: str | Path) -> Cost:
+    """Count the cost of a saved model; its window, channels and classes are read from the file.
+
+    Args:
+        path: a bundle's folder, whose checksums are verified, or a ``.keras`` file.
+
+    Returns:
+        What one window costs.
+
+    Raises:
+        UserError: there is no such file, it cannot be opened, its window has no fixed length, or a layer in it has no
+            formula (named).
+
+    Example:
+        >>> from stillmotion.networks import build
+        >>> from stillmotion.bundles import saved_cost
+        >>> build("mlp-small", (50, 3, 4)).save("model.keras")
+        >>> counted = saved_cost("model.keras")
+        >>> counted.input_shape, counted.output_shape, counted.params
+        ((50, 3), (4,), 6020)
+    """
+    path = Path(path)
+    if not path.is_dir() and path.suffix != ".keras":
+        raise UserError(f"{path} is neither the folder of a bundle nor a .keras file.")
+    model = open_model(Bundle.open(path).path / MODEL if path.is_dir() else path)
+    try:
+        return network_cost(model)
+    except UserError as problem:
+        raise UserError(f"{path}: {problem}") from problem
+
+
+def open_model(path: str | Path) -> keras.Model:
+    """Open a ``.keras`` file without compiling it; no code in it is run.
+
+    Args:
+        path: what ``keras.Model.save`` wrote.
+
+    Returns:
+        The model.
+
+    Raises:
+        UserError: there is no such file, it is damaged, or it holds layers that Keras cannot load (named).
+
+    Example:
+        >>> from stillmotion.networks import build
+        >>> from stillmotion.bundles import open_model
+        >>> build("mlp-small", (50, 3, 4)).save("model.keras")
+        >>> open_model("model.keras").output_shape
+        (None, 4)
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path} is not there.")
+    try:
+        with drawn_by_numpy():
+            return keras.models.load_model(path, compile=False)
+    except Exception as problem:  # Keras raises what it stumbles over
+        if names := ", ".join(dict.fromkeys(_foreign(path))):
+            text = f"it holds {names}, which Keras cannot load; import where it is registered, or save plain layers"
+        else:
+            text = f"it is damaged or no Keras file ({str(problem).splitlines()[0][:200]})"
+        raise UserError(f"{path} cannot be opened: {text}.") from problem
+
+
+def _foreign(path: Path) -> Iterator[str]:
+    """Names of the classes in a file that are not Keras' own, and of functions written in place."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            pending: list[Any] = [json.loads(file.read("config.json"))]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict):
+            name, module = value.get("class_name"), value.get("module")
+            if isinstance(name, str) and not (
+                isinstance(module, str) and module.split(".")[0] in ("keras", "builtins")
+            ):
+                yield name.strip("_")
+            pending += value.values()
+        elif isinstance(value, list):
+            pending += value

@@ -1,0 +1,139 @@
+"""Whether the teachers have anything to teach: teacher minus student on validation subjects."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..evaluation import ConfusionMatrices, Interval, compare_variants
+from .baselines import Baseline
+from .data import StudyData
+from .plan import Planner
+from .runs import Run
+from .scoring import Counts, by_subject
+from .selection import Key, Selection
+from .store import RunStatus, Store
+from .teachers import TeacherCache
+
+
+@dataclass(frozen=True)
+class TeacherGap:
+    """Teacher minus student on validation subjects: whether there is anything to teach."""
+
+    teacher: str
+    difference: Interval
+
+    @property
+    def shown(self) -> bool:
+        """Whether the interval lies above 0."""
+        return self.difference.low is not None and self.difference.low > 0
+
+    def __str__(self) -> str:
+        points = 100 * self.difference.score
+        if self.difference.low is None or self.difference.high is None:
+            return f"{self.teacher} − lm on validation subjects: {points:+.1f} points (one subject: no interval)"
+        ends = f"[{100 * self.difference.low:+.1f}, {100 * self.difference.high:+.1f}]"
+        said = "" if self.shown else ": nothing shown to teach"
+        return f"{self.teacher} − lm on validation subjects: {points:+.1f} points {ends}{said}"
+
+
+def compute_teacher_gaps(
+    planner: Planner, store: Store, choices: Mapping[Key, Selection | None], finals: Mapping[Key, Sequence[Run]]
+) -> list[TeacherGap]:
+    """Every teacher against the plain student, on the validation subjects of the folds."""
+    study, ground = planner.study, planner.ground
+    if "lm" not in study.all_variants:
+        return []
+    counts = store.counts("validation")
+    taught = store.counts("teachers")
+    found = []
+    for name in heard(planner, choices):
+        if name not in taught:
+            continue
+        subjects = [(fold, subject) for fold, each in enumerate(ground.folds) for subject in each.validation_subjects]
+        rows, folds = [], []
+        for fold, subject in subjects:
+            own = finals.get(("lm", fold), ())
+            students = [counts[run.id][subject] for run in own if subject in counts.get(run.id, {})]
+            teacher = taught[name].get(f"{fold}/{subject}")
+            if teacher is not None and students and len(students) == len(own):
+                rows.append((teacher, students))
+                folds.append(str(fold))
+        if not rows:
+            continue
+        seeds, title = range(len(rows[0][1])), name.partition("#")[0]
+        sides = {
+            title: [[teacher for teacher, _ in rows] for _ in seeds],
+            "lm": [[students[seed] for _, students in rows] for seed in seeds],
+        }
+        tally = side_by_side(sides, folds, ground)
+        found.append(TeacherGap(title, compare_variants(tally, against="lm").comparisons[0].difference))
+    return found
+
+
+def side_by_side(
+    sides: Mapping[str, Sequence[Sequence[Counts]]], folds: Sequence[str], ground: StudyData
+) -> ConfusionMatrices:
+    """Counts of two sides, or of one, as the statistics want them: by seed and subject, whose folds are given.
+
+    Subjects go by number: one who is in several folds' validation counts in each.
+    """
+    table = np.array(list(sides.values()), np.int64)
+    names = tuple(str(number) for number in range(len(folds)))
+    return ConfusionMatrices(
+        tuple(sides), tuple(range(table.shape[1])), names, tuple(folds), ground.windows.spec.classes, table
+    )
+
+
+def count_teachers(
+    planner: Planner,
+    store: Store,
+    staff: TeacherCache,
+    choices: Mapping[Key, Selection | None],
+    ended: Mapping[str, RunStatus],
+) -> None:
+    """Keep what each teacher says of the validation subjects, a file of scores included."""
+    ground = planner.ground
+    there = store.counts("teachers")
+    for name, members in heard(planner, choices).items():
+        if name in there or not all(run.id in ended for runs in members.values() for run in runs):
+            continue
+        table: dict[str, Counts] = {}
+        for fold, runs in members.items():
+            rows = ground.folds[fold].validation
+            said = by_subject(ground.labels, staff.logits(runs)[rows], rows, ground)
+            table |= {f"{fold}/{subject}": counts for subject, counts in said.items()}
+        store.add_counts("teachers", {name: table})
+
+
+def heard(planner: Planner, choices: Mapping[Key, Selection | None]) -> dict[str, dict[int, tuple[Run, ...]]]:
+    """The teachers whose answers are counted, by name and a checksum of who they are."""
+    found = {}
+    for title, members in teachers_by_fold(planner, choices).items():
+        ids = [run.id for fold in sorted(members) for run in members[fold]]
+        found[f"{title}#{hashlib.sha256(repr(ids).encode()).hexdigest()[:12]}"] = members
+    if planner.scores:
+        found[f"{planner.study.scores}#{planner.scores}"] = dict.fromkeys(range(len(planner.ground.folds)), ())
+    return found
+
+
+def teachers_by_fold(
+    planner: Planner, choices: Mapping[Key, Selection | None]
+) -> dict[str, dict[int, tuple[Run, ...]]]:
+    """The teachers whose students are reported, by name and fold; the student's own network is left out."""
+    found: dict[str, dict[int, tuple[Run, ...]]] = {}
+    for (name, fold), choice in choices.items():
+        variant = planner.study.systems[name]
+        if isinstance(variant, Baseline) or variant.teacher in ("none", "self"):
+            continue
+        # Where all students failed, their teacher is what one wants to see.
+        first = planner.study.attentions[0] if variant.attention else ""
+        runs = planner.teachers(variant, fold, first if choice is None else choice.trial.attention)
+        if runs:
+            networks = " + ".join(dict.fromkeys(run.network for run in runs))
+            networks += " as assistant" if variant.teacher == "assistant" else ""
+            found.setdefault(networks + (" with attention" if runs[0].attention else ""), {})[fold] = runs
+    return found

@@ -1,0 +1,173 @@
+"""Splits as values: saved, loaded, compared."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import UserError
+from ..files import atomic_path
+from ..signals.recording import Note
+from .stretches import Rows
+from .windows import Windows
+
+SIDES = ("train", "validation", "test")
+VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """Numbers of the windows on each side, ascending, and whose they are."""
+
+    train: Rows
+    validation: Rows
+    test: Rows
+    train_subjects: tuple[str, ...]
+    validation_subjects: tuple[str, ...]
+    test_subjects: tuple[str, ...]
+
+    def side(self, name: str) -> Rows:
+        """The windows of ``train``, ``validation`` or ``test``."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}[name]
+
+    def subjects(self, name: str) -> tuple[str, ...]:
+        """The subjects of ``train``, ``validation`` or ``test``."""
+        sides = {"train": self.train_subjects, "validation": self.validation_subjects, "test": self.test_subjects}
+        return sides[name]
+
+
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """The folds of one protocol over one set of windows. Made by ``splits``.
+
+    ``fingerprint`` is that of the windows it belongs to, ``windows`` how many they are.
+    """
+
+    dataset: str
+    protocol: str
+    seed: int
+    fingerprint: str
+    windows: int
+    folds: tuple[Fold, ...]
+    notes: tuple[Note, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.folds)
+
+    def require_of(self, windows: Windows) -> None:
+        """Raise ``UserError`` unless these splits belong to ``windows``."""
+        if self.fingerprint != windows.fingerprint:
+            raise UserError(
+                f"The splits ({self.protocol}, {self.windows} windows of {self.dataset}) belong to other windows than "
+                f"the {len(windows)} of {windows.dataset} given; make them again with splits(windows, …)."
+            )
+
+    def sides(self) -> np.ndarray[tuple[int, ...], np.dtype[np.int8]]:
+        """(folds, windows): 0 train, 1 validation, 2 test, -1 none."""
+        table = np.full((len(self.folds), self.windows), -1, np.int8)
+        for row, fold in zip(table, self.folds, strict=True):
+            for code, name in enumerate(SIDES):
+                row[fold.side(name)] = code
+        return table
+
+    def save(self, path: str | Path) -> None:
+        """Write one ``.npz`` file, whole or not at all: a table of sides and a JSON text, no pickle."""
+        path = Path(path)
+        about = {
+            "version": VERSION,
+            "dataset": self.dataset,
+            "protocol": self.protocol,
+            "seed": self.seed,
+            "fingerprint": self.fingerprint,
+            "subjects": [{name: fold.subjects(name) for name in SIDES} for fold in self.folds],
+            "notes": [asdict(note) for note in self.notes],
+        }
+        with atomic_path(path) as own, own.open("wb") as file:
+            np.savez_compressed(file, sides=self.sides(), about=np.array(json.dumps(about)))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Splits:
+        """Read what ``save`` wrote."""
+        try:
+            with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+                table, about = file["sides"], json.loads(str(file["about"]))
+            if about["version"] != VERSION:
+                raise UserError(f"{path} holds splits of version {about['version']}; this program reads {VERSION}.")
+            folds = tuple(
+                Fold(
+                    np.flatnonzero(row == 0),
+                    np.flatnonzero(row == 1),
+                    np.flatnonzero(row == 2),
+                    *(tuple(subjects[name]) for name in SIDES),
+                )
+                for row, subjects in zip(table, about["subjects"], strict=True)
+            )
+            return cls(
+                dataset=about["dataset"],
+                protocol=about["protocol"],
+                seed=about["seed"],
+                fingerprint=about["fingerprint"],
+                windows=table.shape[1],
+                folds=folds,
+                notes=tuple(Note(**note) for note in about["notes"]),
+            )
+        except FileNotFoundError:
+            raise UserError(f"There is no file {path}; write one with Splits.save.") from None
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            IndexError,
+            EOFError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
+            raise UserError(
+                f"{path} is not a whole file of splits ({error}); write it again with Splits.save."
+            ) from None
+
+
+def differences(mine: Splits, theirs: Splits) -> tuple[str, ...]:
+    """Name what differs between two splits, a sentence each; nothing when they are the same.
+
+    Args:
+        mine, theirs: of the same data set or not.
+
+    Returns:
+        The sentences.
+
+    Example:
+        >>> import numpy as np
+        >>> import stillmotion as sm
+        >>> X = np.random.default_rng(0).normal(size=(40, 50, 3))
+        >>> subjects = np.arange(40) // 10
+        >>> data = sm.from_arrays(X, np.arange(40) % 2, subjects, rate=25, channels=["acc.x", "acc.y", "acc.z"])
+        >>> windows = sm.cut(data)
+        >>> from stillmotion.windows import differences
+        >>> differences(sm.splits(windows, "loso"), sm.splits(windows, "loso", seed=1))[0]
+        'seed: 0 against 1.'
+    """
+    said = [
+        f"{what}: {left} against {right}."
+        for what, left, right in (
+            ("data set", mine.dataset, theirs.dataset),
+            ("protocol", mine.protocol, theirs.protocol),
+            ("seed", mine.seed, theirs.seed),
+            ("windows", f"{mine.windows} ({mine.fingerprint})", f"{theirs.windows} ({theirs.fingerprint})"),
+            ("folds", len(mine), len(theirs)),
+        )
+        if left != right
+    ]
+    if mine.fingerprint != theirs.fingerprint or len(mine) != len(theirs):
+        return tuple(said)
+    for number, (left, right) in enumerate(zip(mine.sides(), theirs.sides(), strict=True)):
+        moved = int(np.count_nonzero(left != right))
+        if moved:
+            said.append(f"fold {number}: {moved} of {mine.windows} windows are on another side.")
+    return tuple(said)

@@ -1,8 +1,8 @@
 """stillmotion: a watch-sized model learns what a large one knows about human motion.
 
 The rooms, front to back: ``signals``, ``windows``, ``networks``, ``evaluation``, ``methods``, ``training``,
-``studies``. What the ``still`` command does is a few plain calls on them; ``load``, ``cut``, ``splits``, ``audit``,
-``fit`` and ``run_study`` are also here, for short.
+``studies``. What the ``still`` command does is a few plain calls on them; ``load``, ``cut``, ``make_splits``,
+``audit_splits``, ``fit`` and ``run_study`` are also here, for short.
 """
 
 import importlib as _importlib
@@ -52,6 +52,7 @@ __all__ = [
     "bundles",
     "cut",
     "evaluation",
+    "features",
     "fit",
     "fit_statistics",
     "from_arrays",

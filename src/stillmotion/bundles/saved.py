@@ -30,9 +30,9 @@ def saved_cost(path: str | Path) -> Cost:
             formula (named).
 
     Example:
-        >>> from stillmotion.networks import build
+        >>> from stillmotion.networks import build_network
         >>> from stillmotion.bundles import saved_cost
-        >>> build("mlp-small", (50, 3, 4)).save("model.keras")
+        >>> build_network("mlp-small", (50, 3, 4)).save("model.keras")
         >>> counted = saved_cost("model.keras")
         >>> counted.input_shape, counted.output_shape, counted.params
         ((50, 3), (4,), 6020)
@@ -60,9 +60,9 @@ def open_model(path: str | Path) -> keras.Model:
         UserError: there is no such file, it is damaged, or it holds layers that Keras cannot load (named).
 
     Example:
-        >>> from stillmotion.networks import build
+        >>> from stillmotion.networks import build_network
         >>> from stillmotion.bundles import open_model
-        >>> build("mlp-small", (50, 3, 4)).save("model.keras")
+        >>> build_network("mlp-small", (50, 3, 4)).save("model.keras")
         >>> open_model("model.keras").output_shape
         (None, 4)
     """

@@ -72,8 +72,8 @@ def compute_reliability(labels: ArrayLike, probabilities: ArrayLike, *, bins: in
         UserError: the shapes do not fit, or the rows are no probabilities.
 
     Example:
-        >>> from stillmotion.evaluation import reliability
-        >>> round(reliability([0, 1], [[0.9, 0.1], [0.8, 0.2]], bins=10).ece, 3)
+        >>> from stillmotion.evaluation import compute_reliability
+        >>> round(compute_reliability([0, 1], [[0.9, 0.1], [0.8, 0.2]], bins=10).ece, 3)
         0.45
     """
     return Reliability.of(confidence_sums(labels, probabilities, bins=bins))
@@ -82,7 +82,7 @@ def compute_reliability(labels: ArrayLike, probabilities: ArrayLike, *, bins: in
 def confidence_sums(labels: ArrayLike, probabilities: ArrayLike, *, bins: int = 15) -> Floats:
     """Sum over the samples of each bin: how many, how many right, their confidence.
 
-    What ``reliability`` works on; those of several subjects or runs add up.
+    What ``compute_reliability`` works on; those of several subjects or runs add up.
 
     Args:
         labels: (n,) true classes.
@@ -147,9 +147,9 @@ def compute_calibration(predictions: Predictions, *, bins: int = 15) -> Reliabil
         Confidence against accuracy; None where the variant gave no probabilities (logits are none).
 
     Example:
-        >>> from stillmotion.evaluation import Predictions, calibration
+        >>> from stillmotion.evaluation import Predictions, compute_calibration
         >>> predictions = Predictions.of("lm", subject="ann", fold=0, seed=0, y=[0, 1], scores=[[0.9, 0.1], [0.8, 0.2]])
-        >>> round(calibration(predictions).ece, 3)
+        >>> round(compute_calibration(predictions).ece, 3)
         0.45
     """
     if predictions.scores is None or len(predictions) == 0 or not are_probabilities(predictions.scores):

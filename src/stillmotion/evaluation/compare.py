@@ -125,7 +125,7 @@ def compare_variants(
     seed and one fold nothing can be said of other runs, and the verdict says ``in one run``.
 
     Args:
-        tally: counts (``tally(read_predictions(…))``).
+        tally: counts (``count_confusion(read_predictions(…))``).
         against: the reference; ``lm`` by default, or the first variant if there is none of that name.
         margin: a loss this small would not matter, as a share (0.01 is one point).
         level: of the intervals; 1 - level is the error rate of the family.

@@ -125,11 +125,11 @@ def count_confusion(predictions: Sequence[Predictions]) -> ConfusionMatrices:
         UserError: there are none, or variants tell other classes apart.
 
     Example:
-        >>> from stillmotion.evaluation import Predictions, tally
+        >>> from stillmotion.evaluation import Predictions, count_confusion
         >>> predictions = Predictions.of(
         ...     "lm", subject=["ann", "ann", "bob", "bob"], fold=0, seed=0, y=[0, 1, 0, 1], prediction=[0, 1, 1, 1]
         ... )
-        >>> counted = tally([predictions])
+        >>> counted = count_confusion([predictions])
         >>> counted.subjects, counted.counts[0, 0, 1]
         (('ann', 'bob'), array([[0, 1],
                [0, 1]]))

@@ -38,8 +38,8 @@ def corrected_t_test(differences: ArrayLike, *, share: float) -> CorrectedT:
         UserError: there are fewer than two differences.
 
     Example:
-        >>> from stillmotion.evaluation import corrected_t
-        >>> test = corrected_t([0.02, 0.03, 0.01, 0.02, 0.04], share=0.25)
+        >>> from stillmotion.evaluation import corrected_t_test
+        >>> test = corrected_t_test([0.02, 0.03, 0.01, 0.02, 0.04], share=0.25)
         >>> round(test.t, 2), round(test.p, 3)
         (3.14, 0.035)
     """

@@ -91,10 +91,10 @@ def score_events(
         UserError: a recording or a time is missing, or a setting lies outside.
 
     Example:
-        >>> from stillmotion.evaluation import Predictions, event_scores
+        >>> from stillmotion.evaluation import Predictions, score_events
         >>> columns = {"y": [0, 0, 1, 1], "prediction": [0, 0, 0, 1], "recording": "a", "time": [0, 1, 2, 3]}
         >>> predictions = Predictions.of("lm", subject="ann", fold=0, seed=0, **columns)
-        >>> event_scores(predictions).onset_delay
+        >>> score_events(predictions).onset_delay
         1.0
     """
     if predictions.recording is None or predictions.time is None:

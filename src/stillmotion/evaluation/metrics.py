@@ -33,8 +33,8 @@ def confusion_matrix(labels: ArrayLike, predictions: ArrayLike, classes: int) ->
         UserError: the lists differ in length, or a class lies outside.
 
     Example:
-        >>> from stillmotion.evaluation import confusion
-        >>> confusion([0, 0, 1, 1, 1], [0, 1, 1, 1, 0], classes=2)
+        >>> from stillmotion.evaluation import confusion_matrix
+        >>> confusion_matrix([0, 0, 1, 1, 1], [0, 1, 1, 1, 0], classes=2)
         array([[1, 1],
                [1, 2]])
     """

@@ -33,11 +33,11 @@ def rows_by_subject(tally: ConfusionMatrices) -> list[Row]:
         A row for every variant and subject.
 
     Example:
-        >>> from stillmotion.evaluation import Predictions, rows_by_subject, tally
+        >>> from stillmotion.evaluation import Predictions, rows_by_subject, count_confusion
         >>> predictions = Predictions.of(
         ...     "lm", subject=["ann", "ann", "bob", "bob"], fold=0, seed=0, y=[0, 1, 0, 1], prediction=[0, 1, 1, 1]
         ... )
-        >>> [(row["subject"], row["accuracy"]) for row in rows_by_subject(tally([predictions]))]
+        >>> [(row["subject"], row["accuracy"]) for row in rows_by_subject(count_confusion([predictions]))]
         [('ann', 1.0), ('bob', 0.5)]
     """
     rows: list[Row] = []
@@ -73,11 +73,11 @@ def rows_by_class(tally: ConfusionMatrices) -> list[Row]:
         A row for every variant and class.
 
     Example:
-        >>> from stillmotion.evaluation import Predictions, rows_by_class, tally
+        >>> from stillmotion.evaluation import Predictions, rows_by_class, count_confusion
         >>> predictions = Predictions.of(
         ...     "lm", subject=["ann", "ann", "bob", "bob"], fold=0, seed=0, y=[0, 1, 0, 1], prediction=[0, 1, 1, 1]
         ... )
-        >>> [(row["class"], row["recall"]) for row in rows_by_class(tally([predictions]))]
+        >>> [(row["class"], row["recall"]) for row in rows_by_class(count_confusion([predictions]))]
         [('0', 0.5), ('1', 1.0)]
     """
     rows: list[Row] = []

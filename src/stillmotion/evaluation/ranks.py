@@ -54,11 +54,11 @@ def rank_variants(
         UserError: the level is no share.
 
     Example:
-        >>> from stillmotion.evaluation import Predictions, ranks, tally
+        >>> from stillmotion.evaluation import Predictions, rank_variants, count_confusion
         >>> y, who = [0, 1] * 4, ["ann"] * 4 + ["bob"] * 4
         >>> right = Predictions.of("rb-kd", subject=who, fold=0, seed=0, y=y, prediction=y)
         >>> wrong = Predictions.of("lm", subject=who, fold=0, seed=0, y=y, prediction=[0] * 8)
-        >>> [(place.variant, place.rank) for place in ranks(tally([wrong, right]))]
+        >>> [(place.variant, place.rank) for place in rank_variants(count_confusion([wrong, right]))]
         [('lm', 2.0), ('rb-kd', 1.0)]
     """
     require_level(level)

@@ -49,7 +49,7 @@ def flip_signs(
 
     It is valid when, were there no difference, a subject's two tables could have come the other way round whatever
     the others' did. Subjects in one fold share a model, so this holds for these trained models on new subjects, and
-    only roughly for the methods that trained them; ``corrected_t`` beside it asks whether folds agree.
+    only roughly for the methods that trained them; ``corrected_t_test`` beside it asks whether folds agree.
 
     Args:
         variant: (S, P, C, C) counts of seeds and subjects.

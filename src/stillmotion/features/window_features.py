@@ -48,8 +48,8 @@ def extract_features(windows: Windows, index: ArrayLike | None = None) -> Featur
         >>> subjects = np.arange(40) // 10
         >>> data = sm.from_arrays(X, np.arange(40) % 2, subjects, rate=25, channels=["acc.x", "acc.y", "acc.z"])
         >>> windows = sm.cut(data)
-        >>> from stillmotion.windows import features
-        >>> table = features(windows, [0, 1])
+        >>> from stillmotion.features import extract_features
+        >>> table = extract_features(windows, [0, 1])
         >>> table.values.shape, table.names[:2]
         ((2, 67), ('acc.x.mean', 'acc.y.mean'))
     """
@@ -89,9 +89,9 @@ def extract_array_features(
 
     Example:
         >>> import numpy as np
-        >>> from stillmotion.windows import array_features
+        >>> from stillmotion.features import extract_array_features
         >>> wave = np.sin(2 * np.pi * 3 * np.arange(100) / 50)[None, :, None]
-        >>> table = array_features(wave, rate=50, names=["acc.x"])
+        >>> table = extract_array_features(wave, rate=50, names=["acc.x"])
         >>> float(table.values[0, table.names.index("acc.x.peak_hz")])
         3.0
     """

@@ -55,8 +55,8 @@ def get_method(name: str | Method, **options: str) -> Method:
         UnknownName: there is no such method.
 
     Example:
-        >>> from stillmotion.methods import method
-        >>> method("kd").name
+        >>> from stillmotion.methods import get_method
+        >>> get_method("kd").name
         'kd'
     """
     if not isinstance(name, Method):

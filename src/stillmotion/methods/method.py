@@ -92,7 +92,7 @@ class Method:
         options: what can be chosen besides, by name: all choices, the one taken first. Of methods that train the
             teacher too, ``start`` ``scratch`` draws its weights anew for each replica.
         aux_params: draws what is trained beside the student, such as projectors; nothing without. It may raise
-            ``Unfit`` for taps that do not go together.
+            ``IncompatibleNetworks`` for taps that do not go together.
         classifier: (extras, the teacher's classifier) → the student's, written over its own after every step. Of both
             networks the embedding must go to the logits through one dense layer.
         view: applied to the taps of both networks before anything else, and before a teacher's answers are kept: stages

@@ -1,8 +1,8 @@
 """Stages of two networks brought together: each as a few moments of features, paired front to back.
 
-A stage over time, sensors and filters is averaged over its sensors; time is brought to at most ``MOMENTS`` stretches,
-each their mean; a dense stage is one moment, and the steps of a recurrence over sensors are taken as they come. So a
-teacher's answers for all windows fit into memory, and networks of any two kinds can be compared.
+A stage over time, sensors and filters is averaged over its sensors; time is brought to at most ``TIME_STEPS``
+stretches, each their mean; a dense stage is one moment, and the steps of a recurrence over sensors are taken as they
+come. So a teacher's answers for all windows fit into memory, and networks of any two kinds can be compared.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Keras networks, CBAM attention, named taps, exact cost.
 
 Every network is a plain ``keras.Model`` whose first layer is the normaliser; ``build_network`` makes one from a signal
-contract, ``with_taps`` shows what is inside, ``network_cost`` says what it takes. Any other ``keras.Model`` joins as it is.
+contract, ``with_taps`` shows what is inside, ``network_cost`` says what it takes. Any other ``keras.Model`` joins as it
+is.
 """
 
 from .attention import add_cbam, add_sensor_attention

@@ -2,7 +2,7 @@
 
 CBAM (Woo et al., ECCV 2018; attached to one convolution of a student by Agac & Incel): first *which filters*, then
 *where*. Its "channel" attention weighs the filters of the feature map, not the sensor's channels; those are an axis of
-the spatial map. Whoever wants a weight per sensor channel adds ``sensor_attention``.
+the spatial map. Whoever wants a weight per sensor channel adds ``add_sensor_attention``.
 
 Where this differs from the published code (the authors' attention-module):
 
@@ -86,9 +86,9 @@ def add_sensor_attention(x: Tensor, *, reduction: int = 2, name: str = "1", use_
 
     Example:
         >>> import keras
-        >>> from stillmotion.networks import sensor_attention
+        >>> from stillmotion.networks import add_sensor_attention
         >>> inputs = keras.Input((50, 6, 1))
-        >>> model = keras.Model(inputs, sensor_attention(keras.layers.Conv2D(8, (5, 1))(inputs)))
+        >>> model = keras.Model(inputs, add_sensor_attention(keras.layers.Conv2D(8, (5, 1))(inputs)))
         >>> model.get_layer("sensor_attention_1").output.shape, model.output_shape
         ((None, 6), (None, 46, 6, 8))
     """

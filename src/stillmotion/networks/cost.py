@@ -96,9 +96,9 @@ def network_cost(model: keras.Model) -> Cost:
 
     Example:
         >>> import keras
-        >>> from stillmotion.networks import cost
+        >>> from stillmotion.networks import network_cost
         >>> model = keras.Sequential([keras.Input((10, 3)), keras.layers.Flatten(), keras.layers.Dense(4)])
-        >>> counted = cost(model)
+        >>> counted = network_cost(model)
         >>> counted.params, counted.multiply_adds, counted.flops
         (124, 120, 244)
     """
@@ -150,8 +150,8 @@ def named_network_cost(
         UserError: the name is unknown, or an option not one of the network's.
 
     Example:
-        >>> from stillmotion.networks import network_cost
-        >>> network_cost("deepconvlstm-lm", (20, 3, 6)).params
+        >>> from stillmotion.networks import named_network_cost
+        >>> named_network_cost("deepconvlstm-lm", (20, 3, 6)).params
         1770
     """
     options: dict[str, Any] = {"attention": attention, "recurrence": recurrence}

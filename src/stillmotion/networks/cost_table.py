@@ -23,9 +23,9 @@ def format_cost(cost: Cost, *, title: str = "") -> RenderableType:
 
     Example:
         >>> from rich.console import Console
-        >>> from stillmotion.networks import cost_table, network_cost
+        >>> from stillmotion.networks import format_cost, named_network_cost
         >>> with (console := Console(width=100)).capture() as capture:
-        ...     console.print(cost_table(network_cost("mlp-small", (50, 3, 4))))
+        ...     console.print(format_cost(named_network_cost("mlp-small", (50, 3, 4))))
         >>> "multiply-adds" in capture.get()
         True
     """

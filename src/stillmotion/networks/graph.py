@@ -112,9 +112,9 @@ def read_graph(model: keras.Model) -> Graph:
 
     Example:
         >>> import keras
-        >>> from stillmotion.networks import graph
+        >>> from stillmotion.networks import read_graph
         >>> model = keras.Sequential([keras.Input((10,)), keras.layers.Dense(4, name="logits")])
-        >>> node = graph(model)["logits"]
+        >>> node = read_graph(model)["logits"]
         >>> node.op, node.input_shapes, node.shape, [weight.name for weight in node.weights]
         ('Dense', ((10,),), (4,), ['kernel', 'bias'])
     """

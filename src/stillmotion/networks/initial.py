@@ -33,8 +33,9 @@ def initialise(model: keras.Model, seed: int) -> None:
 
     Example:
         >>> import numpy as np
-        >>> from stillmotion.networks import build, initialise
-        >>> model, other = build("mlp-small", (50, 3, 4), seed=0), build("mlp-small", (50, 3, 4), seed=1)
+        >>> from stillmotion.networks import build_network, initialise
+        >>> model, other = build_network("mlp-small", (50, 3, 4), seed=0), build_network("mlp-small", (50, 3, 4),
+        seed=1)
         >>> initialise(model, seed=1)
         >>> all(np.array_equal(mine, theirs) for mine, theirs in zip(model.get_weights(), other.get_weights()))
         True
@@ -59,9 +60,9 @@ def draw_initial_weights(model: keras.Model, seed: int) -> list[NDArray[Any]]:
         UserError: a layer's weight keeps no initialiser; the error names it.
 
     Example:
-        >>> from stillmotion.networks import build, initial_weights
-        >>> model = build("mlp-small", (50, 3, 4))
-        >>> len(initial_weights(model, seed=3)) == len(model.variables)
+        >>> from stillmotion.networks import build_network, draw_initial_weights
+        >>> model = build_network("mlp-small", (50, 3, 4))
+        >>> len(draw_initial_weights(model, seed=3)) == len(model.variables)
         True
     """
     values = {id(variable): value for layer, name in _named(model) for variable, value in _draw(layer, name, seed)}

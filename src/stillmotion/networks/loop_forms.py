@@ -21,8 +21,8 @@ T, D, filters, replicas      lax.conv  a product each tap  slices, product  band
 ===========================  ========  ==================  ===============  =============
 
 So short windows with few filters multiply by one banded matrix over time (more arithmetic, but in matrix products wide
-enough for the processor's vector units), everything else by slices and one product. ``python benchmarks/run.py networks`` measures
-it again on the machine at hand.
+enough for the processor's vector units), everything else by slices and one product. ``python benchmarks/run.py
+networks`` measures it again on the machine at hand.
 """
 
 from __future__ import annotations

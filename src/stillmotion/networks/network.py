@@ -24,7 +24,7 @@ class Network:
         title: what it is, in a few words.
         source: where it comes from.
         build: takes a ``Shape`` and the options by name, returns a ``keras.Model``.
-        options: names that ``build`` takes beside the shape.
+        options: names that ``build_network`` takes beside the shape.
         taps: names of the outputs that methods may ask for, at default options.
         published: parameter counts stated by its source, by shape.
         least_window: shortest window that it can take, in samples.

@@ -46,8 +46,8 @@ def set_statistics(model: keras.Model, mean: ArrayLike, std: ArrayLike) -> None:
 
     Example:
         >>> import numpy as np
-        >>> from stillmotion.networks import build, set_statistics
-        >>> model = build("mlp-small", (50, 3, 4))
+        >>> from stillmotion.networks import build_network, set_statistics
+        >>> model = build_network("mlp-small", (50, 3, 4))
         >>> set_statistics(model, mean=[0, 0, 1], std=[1, 1, 2])
         >>> normalised = model.layers[1](np.full((1, 50, 3), 5.0))
         >>> np.asarray(normalised)[0, 0]
@@ -84,8 +84,8 @@ def find_statistics(model: keras.Model) -> tuple[int, int]:
         UserError: the model has no normaliser.
 
     Example:
-        >>> from stillmotion.networks import build, statistics_index
-        >>> statistics_index(build("mlp-small", (50, 3, 4)))
+        >>> from stillmotion.networks import build_network, find_statistics
+        >>> find_statistics(build_network("mlp-small", (50, 3, 4)))
         (0, 1)
     """
     layer = get_normaliser(model)

@@ -42,8 +42,8 @@ def get_network(name: str | Network) -> Network:
         UnknownName: no network has this name.
 
     Example:
-        >>> from stillmotion.networks import network
-        >>> network("mlp-small").taps
+        >>> from stillmotion.networks import get_network
+        >>> get_network("mlp-small").taps
         ('logits', 'embedding', 'stage1', 'stage2')
     """
     if isinstance(name, Network):
@@ -71,8 +71,8 @@ def build_network(
         UserError: the name is unknown, the window too short, or an option not one of the network's.
 
     Example:
-        >>> from stillmotion.networks import build
-        >>> model = build("deepconvlstm-lm", (50, 3, 4), seed=1, attention="channel:r=4,after=2")
+        >>> from stillmotion.networks import build_network
+        >>> model = build_network("deepconvlstm-lm", (50, 3, 4), seed=1, attention="channel:r=4,after=2")
         >>> model.input_shape, model.output_shape
         ((None, 50, 3), (None, 4))
     """

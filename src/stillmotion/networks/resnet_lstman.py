@@ -5,7 +5,7 @@ the second LSTMaN layer sees the first one's output, 128 numbers, as a sequence 
 (a step per channel, a number per sample) taken at its word.
 
 Every residual block and every LSTMaN layer has an auxiliary classifier. The model's output is a dictionary: ``logits``
-and ``aux_logits_1`` to ``aux_logits_5``; ``inference(model)`` is the path to the logits alone.
+and ``aux_logits_1`` to ``aux_logits_5``; ``make_inference_model(model)`` is the path to the logits alone.
 """
 
 from __future__ import annotations

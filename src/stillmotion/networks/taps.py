@@ -41,8 +41,8 @@ def with_taps(model: keras.Model, names: Iterable[str]) -> keras.Model:
         UnknownName: the network has no such tap.
 
     Example:
-        >>> from stillmotion.networks import build, with_taps
-        >>> model = with_taps(build("mlp-small", (50, 3, 4)), ["embedding", "logits"])
+        >>> from stillmotion.networks import build_network, with_taps
+        >>> model = with_taps(build_network("mlp-small", (50, 3, 4)), ["embedding", "logits"])
         >>> {name: output.shape for name, output in model.output.items()}
         {'embedding': (None, 32), 'logits': (None, 4)}
     """
@@ -73,8 +73,8 @@ def list_taps(model: keras.Model) -> list[str]:
         The names.
 
     Example:
-        >>> from stillmotion.networks import build, tap_names
-        >>> tap_names(build("mlp-small", (50, 3, 4)))
+        >>> from stillmotion.networks import build_network, list_taps
+        >>> list_taps(build_network("mlp-small", (50, 3, 4)))
         ['stage1', 'stage2', 'embedding', 'logits']
     """
     graph = trace_model(model)
@@ -106,9 +106,9 @@ def make_inference_model(model: keras.Model) -> keras.Model:
         UnknownName: the model has several outputs and none is called ``logits``.
 
     Example:
-        >>> from stillmotion.networks import build, inference
-        >>> model = build("resnet-lstman", (50, 3, 4))
-        >>> len(model.outputs) > 1, inference(model).output_shape
+        >>> from stillmotion.networks import build_network, make_inference_model
+        >>> model = build_network("resnet-lstman", (50, 3, 4))
+        >>> len(model.outputs) > 1, make_inference_model(model).output_shape
         (True, (None, 4))
     """
     graph = trace_model(model)

@@ -34,7 +34,7 @@ def write_report(
         folder: of the study, finished or not.
         data: the folder that holds recordings.
         published: show the sources' published figures beside the study's.
-        beside: the same study under another protocol, to be shown beside it (``read_beside``).
+        beside: the same study under another protocol, to be shown beside it (``read_protocol_gap``).
 
     Returns:
         The page.

@@ -42,8 +42,8 @@ def from_arrays(
 
     Windows stay the windows: ``cut`` gives exactly them back, in their order (with ``null="keep"`` also those without a
     class). Where windows of one subject overlap the one before them sample for sample, they are joined to the
-    recordings that they were cut from, so that ``audit`` sees which of them share samples, and ``data.notes`` says so;
-    otherwise each window is a recording. Samples are copied, as float32.
+    recordings that they were cut from, so that ``audit_splits`` sees which of them share samples, and ``data.notes``
+    says so; otherwise each window is a recording. Samples are copied, as float32.
 
     Args:
         X: windows as one array (n, T, D), or a list of recordings, each (samples, D), evenly sampled.

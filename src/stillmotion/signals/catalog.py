@@ -59,8 +59,8 @@ def get_card(name: str) -> Card:
         UnknownName: no data set has this name.
 
     Example:
-        >>> from stillmotion.signals import card
-        >>> card("hapt").subjects, card("hapt").spec.rate
+        >>> from stillmotion.signals import get_card
+        >>> get_card("hapt").subjects, get_card("hapt").spec.rate
         (30, 50.0)
     """
     return get_reader(name).CARD
@@ -73,8 +73,8 @@ def list_cards() -> dict[str, Card]:
         Name to card.
 
     Example:
-        >>> from stillmotion.signals import cards
-        >>> list(cards())[:3]
+        >>> from stillmotion.signals import list_cards
+        >>> list(list_cards())[:3]
         ['simulated', 'hapt', 'uci-har']
     """
     return {name: get_card(name) for name in MODULES}
@@ -91,14 +91,14 @@ def load(
     r"""Load the recordings of a data set, as its publisher has them, or of a table of your own.
 
     Args:
-        name: a name of ``cards()`` (the simulated subjects need no files), or the path of a table, of a folder of
+        name: a name of ``list_cards()`` (the simulated subjects need no files), or the path of a table, of a folder of
         tables
             or of a mapping's TOML.
         data: the folder that holds ``NAME/`` laid out as published; ``STILLMOTION_DATA`` by default.
         sensors: sensors to keep, such as ``wrist.acc,wrist.gyr``.
         cache: keep the converted recordings for next time.
         mapping: how a table is to be read: a mapping, its values or the path of its TOML; by default the TOML of the
-            same name beside the table, or what ``propose`` proposes.
+            same name beside the table, or what ``propose_mapping`` proposes.
 
     Returns:
         The recordings. Where a mapping was proposed, ``notes`` say which.

@@ -32,9 +32,9 @@ def make_uci_har_signals(acc: Values, gyro: Values, *, rate: float = 50.0) -> tu
 
     Example:
         >>> import numpy as np
-        >>> from stillmotion.signals import uci_har_signals
+        >>> from stillmotion.signals import make_uci_har_signals
         >>> still = np.tile([0.0, 0.0, 1.0], (500, 1))
-        >>> total_acc, body_acc, body_gyro = uci_har_signals(still, 0 * still)
+        >>> total_acc, body_acc, body_gyro = make_uci_har_signals(still, 0 * still)
         >>> np.round(total_acc[-1], 3), bool(np.abs(body_acc[-1]).max() < 1e-3)
         (array([0., 0., 1.]), True)
     """

@@ -16,7 +16,7 @@ FILLED_PERIODS = int(GAP_PERIODS)
 
 
 def fill_gaps(samples: Floats, units: Sequence[slice], *, counted: dict[str, int] | None = None) -> NDArray[np.bool_]:
-    """Fill losses of at most ``BRIDGED`` samples in place, each sensor unit by itself.
+    """Fill losses of at most ``FILLED_PERIODS`` samples in place, each sensor unit by itself.
 
     Args:
         samples: (T, D), evenly spaced, NaN where there is no number.

@@ -82,7 +82,7 @@ class Run:
 
     @property
     def options_of_network(self) -> dict[str, str]:
-        """What ``networks.build`` takes beside the shape."""
+        """What ``networks.build_network`` takes beside the shape."""
         said = {"attention": self.attention, "recurrence": self.recurrence}
         return {name: value for name, value in said.items() if value}
 

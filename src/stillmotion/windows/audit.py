@@ -39,7 +39,7 @@ def audit_splits(
 
     Args:
         windows: what ``cut`` gave.
-        splits: what ``splits`` gave for them.
+        splits: what ``make_splits`` gave for them.
         statistics: what the networks are normalised with, one for each fold (one alone: used in all folds).
         others: data sets that are used beside this one, to train on or to confirm it.
 
@@ -56,9 +56,9 @@ def audit_splits(
         >>> subjects = np.arange(40) // 10
         >>> data = sm.from_arrays(X, np.arange(40) % 2, subjects, rate=25, channels=["acc.x", "acc.y", "acc.z"])
         >>> windows = sm.cut(data)
-        >>> sm.audit(windows, sm.splits(windows, "loso")).clean
+        >>> sm.audit_splits(windows, sm.make_splits(windows, "loso")).clean
         True
-        >>> sm.audit(windows, sm.splits(windows, "published")).clean
+        >>> sm.audit_splits(windows, sm.make_splits(windows, "published")).clean
         False
     """
     splits.require_of(windows)

@@ -59,7 +59,7 @@ def make_splits(
         >>> subjects = np.arange(40) // 10
         >>> data = sm.from_arrays(X, np.arange(40) % 2, subjects, rate=25, channels=["acc.x", "acc.y", "acc.z"])
         >>> windows = sm.cut(data)
-        >>> folds = sm.splits(windows, "loso").folds
+        >>> folds = sm.make_splits(windows, "loso").folds
         >>> len(folds), folds[0].test_subjects, len(folds[0].test), len(folds[0].train)
         (4, ('0',), 10, 20)
     """

@@ -43,7 +43,7 @@ class Fold:
 
 @dataclass(frozen=True, eq=False)
 class Splits:
-    """The folds of one protocol over one set of windows. Made by ``splits``.
+    """The folds of one protocol over one set of windows. Made by ``make_splits``.
 
     ``fingerprint`` is that of the windows it belongs to, ``windows`` how many they are.
     """
@@ -150,7 +150,7 @@ def differences(mine: Splits, theirs: Splits) -> tuple[str, ...]:
         >>> data = sm.from_arrays(X, np.arange(40) % 2, subjects, rate=25, channels=["acc.x", "acc.y", "acc.z"])
         >>> windows = sm.cut(data)
         >>> from stillmotion.windows import differences
-        >>> differences(sm.splits(windows, "loso"), sm.splits(windows, "loso", seed=1))[0]
+        >>> differences(sm.make_splits(windows, "loso"), sm.make_splits(windows, "loso", seed=1))[0]
         'seed: 0 against 1.'
     """
     said = [

@@ -54,7 +54,7 @@ def fit_statistics(windows: Windows, index: ArrayLike | None = None) -> Statisti
         >>> subjects = np.arange(40) // 10
         >>> data = sm.from_arrays(X, np.arange(40) % 2, subjects, rate=25, channels=["acc.x", "acc.y", "acc.z"])
         >>> windows = sm.cut(data)
-        >>> statistics = sm.fit_statistics(windows, sm.splits(windows, "loso").folds[0].train)
+        >>> statistics = sm.fit_statistics(windows, sm.make_splits(windows, "loso").folds[0].train)
         >>> statistics.rows, statistics.mean.shape
         (1000, (3,))
     """

@@ -1,7 +1,7 @@
 """Tables of your own: CSV or Parquet, long or one file per recording, one clock or several.
 
-``propose`` looks at a table and says how it could be read, ``TableMap`` says how it is, ``mapping_for`` and
-``proposal_for`` find that for a path, and ``read_table`` reads in bounded memory what ``table_files`` lists.
+``propose_mapping`` looks at a table and says how it could be read, ``TableMap`` says how it is, ``find_mapping`` and
+``proposal_for`` find that for a path, and ``read_table`` reads in bounded memory what ``list_table_files`` lists.
 """
 
 from .find import TABLES, find_mapping, is_table, proposal_for

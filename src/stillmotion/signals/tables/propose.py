@@ -108,10 +108,10 @@ def propose_mapping(path: str | Path, known: Mapping[str, Any] | None = None) ->
 
     Example:
         >>> from pathlib import Path
-        >>> from stillmotion.signals import propose
+        >>> from stillmotion.signals import propose_mapping
         >>> rows = [f"{who},{n / 50},walk,{n % 7},{n % 5},{n % 3}" for who in ("ann", "bob") for n in range(100)]
         >>> size = Path("walks.csv").write_text("\n".join(["subject,t,activity,ax,ay,az", *rows]))
-        >>> proposal = propose("walks.csv")
+        >>> proposal = propose_mapping("walks.csv")
         >>> proposal.values["subject"], proposal.values["unit_of_time"], proposal.values["sensors"]
         ('subject', 's', {'acc': {'columns': ['ax', 'ay', 'az']}})
     """

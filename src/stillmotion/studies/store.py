@@ -266,7 +266,7 @@ class Store:
             if f"{place}/teacher/weights" not in file.files:
                 return None
             state = _listed(file, f"{place}/teacher/state/")
-            return file[f"{place}/teacher/weights"], state, file[f"{place}/extras"]
+            return file[f"{place}/teacher/weights"], state, file[f"{place}/aux_params"]
 
     def require_weights(self, runs: Iterable[str]) -> None:
         """Raise ``DamagedFleet`` unless the weights of these runs are those that were written."""
@@ -371,7 +371,7 @@ class Store:
         arrays: dict[str, Any] = {}
         for place, outcome in enumerate(outcomes):
             arrays[f"{place}/weights"] = outcome.weights
-            arrays[f"{place}/extras"] = outcome.aux_params
+            arrays[f"{place}/aux_params"] = outcome.aux_params
             arrays |= {f"{place}/state/{number:03d}": leaf for number, leaf in enumerate(outcome.state)}
             if outcome.teacher_weights.size:
                 arrays[f"{place}/teacher/weights"] = outcome.teacher_weights

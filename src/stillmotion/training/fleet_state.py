@@ -82,7 +82,7 @@ class FleetState:
         plain = {}
         for number, outcome in self.outcomes.items():
             kept = dict(outcome.__dict__)
-            for part in ("weights", "teacher_weights", "extras"):
+            for part in ("weights", "teacher_weights", "aux_params"):
                 arrays[f"outcome/{number}/{part}"] = kept.pop(part)
             for part in ("state", "teacher_state"):
                 arrays |= {f"outcome/{number}/{part}/{n:03d}": leaf for n, leaf in enumerate(kept.pop(part))}
@@ -114,7 +114,7 @@ class FleetState:
                 **{**kept, "history": tuple(kept["history"])},
                 weights=arrays[f"outcome/{number}/weights"],
                 teacher_weights=arrays[f"outcome/{number}/teacher_weights"],
-                aux_params=arrays[f"outcome/{number}/extras"],
+                aux_params=arrays[f"outcome/{number}/aux_params"],
                 state=listed(f"outcome/{number}/state"),
                 teacher_state=listed(f"outcome/{number}/teacher_state"),
             )

@@ -54,9 +54,9 @@ def add_cbam(
 
     Example:
         >>> import keras
-        >>> from stillmotion.networks import cbam
+        >>> from stillmotion.networks import add_cbam
         >>> x = keras.layers.Conv1D(8, 5)(inputs := keras.Input((50, 3)))
-        >>> model = keras.Model(inputs, cbam(x, channel=4, spatial=7))
+        >>> model = keras.Model(inputs, add_cbam(x, channel=4, spatial=7))
         >>> model.get_layer("channel_attention_1").output.shape, model.output_shape
         ((None, 8), (None, 46, 8))
     """

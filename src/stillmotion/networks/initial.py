@@ -34,8 +34,8 @@ def initialise(model: keras.Model, seed: int) -> None:
     Example:
         >>> import numpy as np
         >>> from stillmotion.networks import build_network, initialise
-        >>> model, other = build_network("mlp-small", (50, 3, 4), seed=0), build_network("mlp-small", (50, 3, 4),
-        seed=1)
+        >>> model = build_network("mlp-small", (50, 3, 4), seed=0)
+        >>> other = build_network("mlp-small", (50, 3, 4), seed=1)
         >>> initialise(model, seed=1)
         >>> all(np.array_equal(mine, theirs) for mine, theirs in zip(model.get_weights(), other.get_weights()))
         True

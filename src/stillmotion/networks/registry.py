@@ -22,8 +22,8 @@ def list_networks() -> tuple[Network, ...]:
         What each is: name, source, options, taps.
 
     Example:
-        >>> from stillmotion.networks import networks
-        >>> [network.name for network in networks()][:2]
+        >>> from stillmotion.networks import list_networks
+        >>> [network.name for network in list_networks()][:2]
         ['deepconvlstm-lm', 'deepconvlstm-mm']
     """
     return tuple(_by_name().values())
@@ -33,7 +33,7 @@ def get_network(name: str | Network) -> Network:
     """Look a network up by name.
 
     Args:
-        name: see ``networks()``; a network is given back as it is.
+        name: see ``list_networks()``; a network is given back as it is.
 
     Returns:
         What it is.
@@ -59,7 +59,7 @@ def build_network(
     """Build a network with the weights it has under ``seed``, whatever was built or drawn before.
 
     Args:
-        name: see ``networks()``.
+        name: see ``list_networks()``.
         shape: a signal contract, or (samples, channels, classes).
         seed: any whole number; the same seed gives the same weights.
         options: those the network takes (``attention``, ``recurrence``); any other is an error.

@@ -402,8 +402,9 @@ def test_inspect_as_json_with_a_gap_is_json(case, tmp_path, capsys):
 
 
 def test_a_clock_cut_to_whole_seconds_is_audited_without_an_index_error(tmp_path, capsys):
-    code = main(["audit", str(at(tmp_path, "a clock cut to whole seconds")), "--protocol", "subjects:2", *FLAGS])
-    assert code == 0, capsys.readouterr().err
+    path = at(tmp_path, "a clock cut to whole seconds")
+    flags = [*FLAGS, "--time-unit", "s"]  # Whole numbers that rise by one could be a counter: it is asked.
+    assert main(["audit", str(path), "--protocol", "subjects:2", *flags]) == 0, capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["structs", "lists", "maps", "bytes"])
@@ -436,7 +437,7 @@ def test_brackets_in_a_pattern_stand_for_themselves_and_stars_do_not_cross_folde
 def test_a_pattern_that_cannot_be_is_named_with_its_folder(pattern, tmp_path):
     folder = at(tmp_path, "a folder without a mapping")
     mapping = {"files": pattern, "subject": "who", "time": "t", "sensors": {"acc": ["ax"]}}
-    with pytest.raises(UserError, match=r"own: files = "):
+    with pytest.raises(UserError, match=r"own: files = |U\+000A"):
         load(folder, mapping=mapping)
 
 

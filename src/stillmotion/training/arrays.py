@@ -78,7 +78,8 @@ def hold_out_subjects(subjects: ArrayLike, count: int, seed: int) -> tuple[NDArr
     names, of_window = np.unique(values.astype(str), return_inverse=True)
     if len(names) < 2:
         raise UserError(
-            f"All {count} windows are of one subject ({names[0]}), so none can be held out: give validation= of others."
+            f"All {count} windows are of one subject, {str(names[0])!r}, and none can be held out: give validation= of "
+            f"others."
         )
     drawn = np.random.default_rng([seed % 2**32, HOLD_OUT_STREAM]).permutation(len(names))
     held = np.isin(of_window, drawn[: max(1, round(HELD_OUT * len(names)))])

@@ -32,7 +32,13 @@ SCALE = 1.15
 FONT = FontProperties(math_fontfamily="stix", size=SIZE)
 
 SYMBOLS = {
-    **dict(zip("αβγδεμρστ", (f"\\{name} " for name in "alpha beta gamma delta epsilon mu rho sigma tau".split()), strict=True)),
+    **dict(
+        zip(
+            "αβγδεμρστ",
+            (f"\\{name} " for name in ["alpha", "beta", "gamma", "delta", "epsilon", "mu", "rho", "sigma", "tau"]),
+            strict=True,
+        )
+    ),
     **{"Σ": "\\sum ", "·": "\\cdot ", "−": "-", "≠": "\\neq ", "∝": "\\propto ", "⊙": "\\odot ", "‖": "\\Vert "},
 }
 RAISED = {"²": "2", "³": "3", "ᵀ": "\\top"}
@@ -152,7 +158,8 @@ def path_data(outline: Path) -> str:
     """Write an outline as SVG path data, y downwards."""
     letters = {Path.MOVETO: "M", Path.LINETO: "L", Path.CURVE3: "Q", Path.CURVE4: "C", Path.CLOSEPOLY: "Z"}
     return "".join(
-        letters[code] + ("" if code == Path.CLOSEPOLY else " ".join(f"{x:.1f} {-y:.1f}" for x, y in points.reshape(-1, 2)))
+        letters[code]
+        + ("" if code == Path.CLOSEPOLY else " ".join(f"{x:.1f} {-y:.1f}" for x, y in points.reshape(-1, 2)))
         for points, code in outline.iter_segments(simplify=False)
     )
 

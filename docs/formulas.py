@@ -6,7 +6,7 @@ Two kinds of source are drawn:
 - a ``text`` block that begins with ``L = `` on a page of ``methods/``. It is the first line of the method's docstring;
   it is translated symbol by symbol here, so that page and docstring cannot differ.
 
-``\\allowbreak`` marks where a formula may go on in the next line: what stands between two marks is one drawing.
+A line may end at ``\\allowbreak`` and at ``\\quad``: what stands between two of them is one drawing.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ from matplotlib.textpath import TextPath
 from sphinx.application import Sphinx
 
 BREAK = "\\allowbreak "
+LINE_ENDS = re.compile(r"\\allowbreak\b|\\q?quad\b")
+#: A piece of words, with what closes it, and its parts.
+PLAIN = re.compile(r"(?:\\text\{[^}]*\})+[).,]*")
+WORDS = re.compile(r"(?<=\\text\{)[^}]*|[).,]+$")
 #: Size at which glyphs are drawn; the page scales them by em.
 SIZE = 100
 #: Glyphs of the formulas' font are smaller than the page's font at the same size.
@@ -165,17 +169,12 @@ def path_data(outline: Path) -> str:
 
 
 def to_html(tex: str) -> str:
-    """Draw TeX; words that stand alone become text of the page."""
-    parts = []
-    for piece in tex.split(BREAK.strip()):
-        html = ""
-        for part in re.split(r"(\\text\{[^}]*\})", piece.strip()) if BREAK.strip() in tex else [piece.strip()]:
-            if BREAK.strip() in tex and (word := re.fullmatch(r"\\text\{([^}]*)\}", part)):
-                html += escape(word[1])
-            elif part.strip():
-                html += draw(part.strip())
-        parts.append(f'<span class="formula-part">{html}</span>')
-    return " ".join(parts)
+    """Draw TeX piece by piece; pieces that are only words become text of the page."""
+    pieces = [piece.strip() for piece in LINE_ENDS.split(tex)]
+    html = (
+        escape("".join(WORDS.findall(piece))) if PLAIN.fullmatch(piece) else draw(piece) for piece in pieces if piece
+    )
+    return " ".join(f'<span class="formula-part">{part}</span>' for part in html)
 
 
 def show(self: Any, node: nodes.Element) -> None:
@@ -194,7 +193,7 @@ def translate_losses(app: Sphinx, tree: nodes.document, page: str) -> None:
         loss = block.astext()
         if loss.startswith("L = "):
             tex = to_tex(loss)
-            block.replace_self(nodes.math_block(tex, tex, spoken=loss, nowrap=False, number=None, label=None))
+            block.replace_self(nodes.math_block(tex, tex, spoken=loss))
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

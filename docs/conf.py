@@ -1,10 +1,10 @@
-"""Documentation: guides by hand, cards and reference from the code."""
+"""Configure the documentation: guides are written by hand, data cards and the reference come from the code."""
 
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "src"))
+sys.path[:0] = [str(HERE.parent / "src"), str(HERE)]
 
 from stillmotion import __version__  # noqa: E402
 from stillmotion.reports.pages import card_page  # noqa: E402
@@ -14,10 +14,13 @@ project = "stillmotion"
 author = "the stillmotion maintainers"
 copyright = "the stillmotion maintainers, Apache-2.0"  # noqa: A001
 release = version = __version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "formulas"]
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
+html_math_renderer = "mathtext"  # docs/formulas.py: drawn in the build, readable without a network
 html_title = "stillmotion"
 exclude_patterns = ["_build", "**/.*"]
 autodoc_member_order = "bysource"
@@ -27,7 +30,7 @@ nitpicky = False
 
 
 def write_generated() -> None:
-    """Card pages, made anew at every build."""
+    """Write a page for every data card; an unchanged page keeps its time, so that it is not built again."""
     folder = HERE / "_generated" / "datasets"
     folder.mkdir(parents=True, exist_ok=True)
     for name, card in list_cards().items():

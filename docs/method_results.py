@@ -1,4 +1,4 @@
-"""What was measured of a method: the cost of its step, and what it came to in the studies on HAPT."""
+"""Markdown sections on what was measured of a method: the cost of a training step, and scores in studies on HAPT."""
 
 from __future__ import annotations
 
@@ -11,81 +11,85 @@ from typing import Any
 from stillmotion.methods import METHODS, Method
 
 RESULTS = Path(__file__).parents[1] / "results"
-#: Studies of all methods on HAPT, one a pair of networks.
+#: Studies of all methods on HAPT, one for each pair of networks.
 STUDIES = "mutual-distillation-hapt*"
 
 Row = dict[str, Any]
 
 
-def costs(way: Method) -> list[Row]:
-    """The rows of ``python benchmarks/run.py methods`` for a method, or for another with the same objective."""
-    every = _bench()
-    own = [row for row in every if row["method"] == way.name]
-    same = [row for row in every if METHODS[row["method"]].objective is way.objective]
-    return [] if not way.teacher_taps else own or same
+def list_costs(method: Method) -> list[Row]:
+    """List the rows of ``python benchmarks/run.py methods`` for a method, or for another with the same objective."""
+    rows = _read_benchmark()
+    exact = [row for row in rows if row["method"] == method.name]
+    same_objective = [row for row in rows if METHODS[row["method"]].objective is method.objective]
+    return [] if not method.teacher_taps else exact or same_objective
 
 
-def cost(way: Method) -> list[str]:
-    """The section on the cost of a step; nothing where it was not measured."""
-    found = costs(way)
-    if not found:
+def cost(method: Method) -> list[str]:
+    """Write the section on the cost of a training step; nothing where it was not measured."""
+    rows = list_costs(method)
+    if not rows:
         return []
-    against = "`lm` of both" if way.trains_teacher else "`lm`"
+    against = "`lm` of both" if method.trains_teacher else "`lm`"
     lines = [f"| student | teacher | ms | {against}, ms | ratio | goal |", "|---|---|--:|--:|--:|---|"]
-    for row in found:
+    for row in rows:
         if "note" in row:
             cells = ["", "", "refused", ""]
         else:
             cells = [f"{row['milliseconds']:.3g}", f"{row['plain']:.3g}", ratio(row), goal(row)]
         lines.append(f"| `{row['student']}` | `{row['teacher']}` | {' | '.join(cells)} |")
-    name = found[0]["method"]
-    same = "" if name == way.name else f" The objective is that of `{name}`, which was measured."
+    name = rows[0]["method"]
+    same = "" if name == method.name else f" The objective is that of `{name}`, which was measured."
     text = (
-        "Against a step of plain training of the same student"
-        f"{', and one of the teacher' if way.trains_teacher else ', the teacher having answered before'}; quartiles of "
+        "Compared with a step of plain training of the same student"
+        f"{' and one of the teacher' if method.trains_teacher else '; the teacher was evaluated before'}. Quartiles of "
         f"the ratio in brackets ([how it was measured](../performance.md)).{same}"
     )
     return ["## Cost of a step", text, "\n".join(lines)]
 
 
-def measured(way: Method) -> list[str]:
-    """The section on what studies on HAPT found; nothing where there is no study."""
+def measured(method: Method) -> list[str]:
+    """Write the section on results of studies on HAPT; nothing where there is no study."""
     parts = []
-    for found, pair in studies():
-        rows = [row for row in found["rows"] if row["role"] != "teacher" and method_of(row["variant"]) == way.name]
+    for results, pair in studies():
+        rows = [row for row in results["rows"] if row["role"] != "teacher" and method_of(row["variant"]) == method.name]
         if not rows:
             continue
         lines = ["| variant | macro-F1, % | difference to `lm`, points | verdict |", "|---|--:|--:|---|"]
         for row in rows:
-            said = "failed" if row["failed"] and row["test"] is None else row["verdict"]
-            lines.append(f"| `{row['variant']}` | {score(row['test'])} | {score(row['gain'], '+')} | {said} |")
-        parts += [f"{pair}, protocol `{found['protocol']}`, {found['subjects']} test subjects:", "\n".join(lines)]
-        parts += [
-            partner(each) for each in found.get("partners", ()) if each["variant"] in {row["variant"] for row in rows}
-        ]
-    return ["## Measured on HAPT", "Intervals are of 95 %, over subjects and seeds.", *parts] if parts else []
+            verdict = "failed" if row["failed"] and row["test"] is None else row["verdict"]
+            lines.append(f"| `{row['variant']}` | {score(row['test'])} | {score(row['gain'], '+')} | {verdict} |")
+        parts += [f"{pair}, protocol `{results['protocol']}`, {results['subjects']} test subjects:", "\n".join(lines)]
+        variants = {row["variant"] for row in rows}
+        parts += [co_trained(teacher) for teacher in results.get("partners", ()) if teacher["variant"] in variants]
+    return (
+        ["## Measured on HAPT", "Intervals are 95 % confidence intervals over subjects and seeds.", *parts]
+        if parts
+        else []
+    )
 
 
-def partner(given: Row) -> str:
-    """What became of a teacher that learnt too."""
-    text = f"`{given['teacher']}`, learning beside the students of `{given['variant']}`: {score(given['score'])} %"
-    if given["alone"] is None or given["change"] is None:
+def co_trained(teacher: Row) -> str:
+    """Describe the score of a teacher that was trained with its students."""
+    text = (
+        f"`{teacher['teacher']}`, co-trained with the students of `{teacher['variant']}`: {score(teacher['score'])} %"
+    )
+    if teacher["alone"] is None or teacher["change"] is None:
         return f"{text}."
-    return f"{text}; trained alone {score(given['alone'])} %, a change of {score(given['change'], '+')} points."
+    return f"{text}; trained alone {score(teacher['alone'])} %, a change of {score(teacher['change'], '+')} points."
 
 
 def overview() -> str:
-    """The table of all methods: what they look at, what a step costs, what came of it."""
-    found = studies()
-    lines = ["| method | what it is | step, × `lm` |" + "".join(f" {pair} |" for _, pair in found)]
-    lines.append("|---|---|---|" + "--:|" * len(found))
-    for way in METHODS.values():
-        ratios = [row["ratio"] for row in costs(way) if "ratio" in row]
+    """Write the table of all methods: what each is, what a training step costs, what it scored."""
+    lines = ["| method | what it is | step, × `lm` |" + "".join(f" {pair} |" for _, pair in studies())]
+    lines.append("|---|---|---|" + "--:|" * len(studies()))
+    for method in METHODS.values():
+        ratios = [row["ratio"] for row in list_costs(method) if "ratio" in row]
         span = " – ".join(dict.fromkeys(f"{end:.2f}" for end in (min(ratios), max(ratios)))) if ratios else ""
-        both = " of both" if ratios and way.trains_teacher else ""
-        cells = [f"[`{way.name}`]({way.name}.md)", way.title, span + both]
-        for study, _ in found:
-            (row,) = [row for row in study["rows"] if row["variant"] == way.name] or [None]
+        both = " of both" if ratios and method.trains_teacher else ""
+        cells = [f"[`{method.name}`]({method.name}.md)", method.title, span + both]
+        for results, _ in studies():
+            (row,) = [row for row in results["rows"] if row["variant"] == method.name] or [None]
             cells.append("" if row is None else score(row["gain"] or row["test"], "+" if row["gain"] else ""))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -93,45 +97,45 @@ def overview() -> str:
 
 @cache
 def studies() -> tuple[tuple[Row, str], ...]:
-    """Results of each study, and its pair of networks in words."""
-    made = []
+    """Read the results of each study, with its pair of networks in words."""
+    pairs = []
     for folder in sorted(RESULTS.glob(STUDIES)):
         if (folder / "results.json").exists() and (folder / "study.toml").exists():
             networks = tomllib.loads((folder / "study.toml").read_text(encoding="utf-8"))["networks"]
             teachers = networks["teacher"] if isinstance(networks["teacher"], list) else [networks["teacher"]]
             pair = f"`{networks['student']}` from {' and '.join(f'`{name}`' for name in teachers)}"
-            made.append((json.loads((folder / "results.json").read_text(encoding="utf-8")), pair))
-    return tuple(made)
+            pairs.append((json.loads((folder / "results.json").read_text(encoding="utf-8")), pair))
+    return tuple(pairs)
 
 
 def method_of(variant: str) -> str:
-    """The method that a study's variant is, or is a part of: ``hmkd`` of ``hmkd-output``."""
-    fitting = [name for name in METHODS if variant == name or variant.startswith(f"{name}-")]
-    return max(fitting, key=len, default="")
+    """Return the method of a study's variant, such as ``hmkd`` for the ablation ``hmkd-output``."""
+    candidates = [name for name in METHODS if variant == name or variant.startswith(f"{name}-")]
+    return max(candidates, key=len, default="")
 
 
-def score(given: Row | None, sign: str = "") -> str:
-    """In percent, with its interval."""
-    if given is None:
+def score(estimate: Row | None, sign: str = "") -> str:
+    """Format an estimate with its interval in percent."""
+    if estimate is None:
         return "–"
-    middle = f"{100 * given['score']:{sign}.1f}"
-    if given["low"] is None:
-        return middle
-    return f"{middle} [{100 * given['low']:{sign}.1f}, {100 * given['high']:{sign}.1f}]"
+    percent = f"{100 * estimate['score']:{sign}.1f}"
+    if estimate["low"] is None:
+        return percent
+    return f"{percent} [{100 * estimate['low']:{sign}.1f}, {100 * estimate['high']:{sign}.1f}]"
 
 
 def ratio(row: Row) -> str:
-    """The ratio with its quartiles."""
+    """Format a ratio of times with its quartiles."""
     return f"{row['ratio']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
 
 
 def goal(row: Row) -> str:
-    """The goal, and whether it is met."""
+    """Format a goal, and whether it is missed."""
     return f"{row['goal']}{': missed' if row.get('met') == 'no' else ''}"
 
 
 @cache
-def _bench() -> list[Row]:
+def _read_benchmark() -> list[Row]:
     path = RESULTS / "bench" / "methods.json"
     rows: list[Row] = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
     return rows

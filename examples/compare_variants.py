@@ -1,4 +1,4 @@
-"""Does a gyroscope help? Two nearest-mean classifiers on window features, compared on subjects neither has seen."""
+"""Compare two classifiers on test subjects: does a gyroscope help a nearest-mean classifier on window features?"""
 
 import numpy as np
 
@@ -7,34 +7,34 @@ from stillmotion.evaluation import Predictions, compare_variants, count_confusio
 from stillmotion.features import extract_features
 
 
-def predictions(variant: str, sensors: str) -> Predictions:
-    """Every subject tested once; means and spreads of features come from training subjects."""
+def predict(variant: str, sensors: str) -> Predictions:
+    """Predict every subject once; means and standard deviations of features come from training subjects."""
     windows = sm.cut(sm.load("simulated", sensors=sensors))
-    table = extract_features(windows).values
-    said = np.empty_like(windows.labels)
-    tested_in = np.empty(len(windows), np.int64)
+    features = extract_features(windows).values
+    predicted = np.empty_like(windows.labels)
+    folds = np.empty(len(windows), np.int64)
     for number, fold in enumerate(sm.make_splits(windows, "subjects:4").folds):
-        train = table[fold.train]
-        scaled = (table - train.mean(0)) / np.maximum(train.std(0), 1e-9)
+        train = features[fold.train]
+        scaled = (features - train.mean(0)) / np.maximum(train.std(0), 1e-9)
         classes = range(len(windows.spec.classes))
         means = np.stack([scaled[fold.train][windows.labels[fold.train] == c].mean(0) for c in classes])
-        said[fold.test] = np.square(scaled[fold.test, None] - means).sum(2).argmin(1)
-        tested_in[fold.test] = number
+        predicted[fold.test] = np.square(scaled[fold.test, None] - means).sum(2).argmin(1)
+        folds[fold.test] = number
     return Predictions.of(
         variant,
         subject=[windows.subjects[subject] for subject in windows.subject_codes],
-        fold=tested_in,
+        fold=folds,
         seed=0,
         y=windows.labels,
-        prediction=said,
+        prediction=predicted,
         classes=windows.spec.classes,
     )
 
 
-both = [predictions("acc", "wrist.acc"), predictions("acc-gyr", "wrist.acc,wrist.gyr")]
-found = compare_variants(count_confusion(both), against="acc")
-for one in found.standings:
-    print(f"{one.variant}: macro-F1 {one.macro_f1}, accuracy {one.accuracy:.3f}, {one.subjects} subjects")
-for one in found.comparisons:
-    assert one.flips
-    print(f"{one.variant} - {one.against}: {one.difference}, p {one.flips.p:.2g}: {one.verdict}", *one.notes)
+predictions = [predict("acc", "wrist.acc"), predict("acc-gyr", "wrist.acc,wrist.gyr")]
+result = compare_variants(count_confusion(predictions), against="acc")
+for score in result.standings:
+    print(f"{score.variant}: macro-F1 {score.macro_f1}, accuracy {score.accuracy:.3f}, {score.subjects} subjects")
+for pair in result.comparisons:
+    assert pair.flips  # the sign-flip test over subjects
+    print(f"{pair.variant} - {pair.against}: {pair.difference}, p {pair.flips.p:.2g}: {pair.verdict}", *pair.notes)

@@ -1,9 +1,9 @@
-"""Recordings in, leak-free windows out: load, cut, split by subject, prove it."""
+"""Load recordings, cut them into windows, split by subject and audit the splits for leaks."""
 
 import stillmotion as sm
 
-subjects = sm.load("simulated", sensors="wrist.acc,wrist.gyr")
-windows = sm.cut(subjects)
+recordings = sm.load("simulated", sensors="wrist.acc,wrist.gyr")
+windows = sm.cut(recordings)
 splits = sm.make_splits(windows, "subjects:4")
 statistics = [sm.fit_statistics(windows, fold.train) for fold in splits.folds]
 audit = sm.audit_splits(windows, splits, statistics=statistics)

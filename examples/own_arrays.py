@@ -1,4 +1,4 @@
-"""Windows that somebody else has cut: is their split honest, and what does an honest one say?"""
+"""Start from windows that were cut elsewhere: compare a random split with a split by subject."""
 
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
@@ -11,10 +11,10 @@ from stillmotion.signals import Channel
 RATE, LENGTH, HOP = 25, 50, 25
 
 
-def arrays(subjects: int = 9) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A wrist in g that sits, walks and runs at everybody's own pace; windows that share half their samples."""
+def simulate(subjects: int = 9) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Simulate wrist acceleration in g of subjects who sit, walk and run; windows overlap by half."""
     random = np.random.default_rng(0)
-    X, y, who = [], [], []
+    X, y, subject_of = [], [], []
     for subject in range(subjects):
         for activity, pace, size in (("sit", 0.0, 0.02), ("walk", 1.8, 0.4), ("run", 2.4, 0.7)):
             seconds = np.arange(60 * RATE) / RATE
@@ -23,26 +23,27 @@ def arrays(subjects: int = 9) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             starts = range(0, len(stream) - LENGTH + 1, HOP)
             X += [stream[start : start + LENGTH] for start in starts]
             y += [activity] * len(starts)
-            who += [f"p{subject}"] * len(starts)
-    return np.stack(X), np.array(y), np.array(who)
+            subject_of += [f"p{subject}"] * len(starts)
+    return np.stack(X), np.array(y), np.array(subject_of)
 
 
-X, y, who = arrays()
-data = sm.from_arrays(X, y, who, rate=RATE, channels=[Channel("acc", axis, "g", "wrist") for axis in "xyz"])
+X, y, subject_of = simulate()
+data = sm.from_arrays(X, y, subject_of, rate=RATE, channels=[Channel("acc", axis, "g", "wrist") for axis in "xyz"])
 print(f"{X.shape} of {len(data.subjects)} subjects, {', '.join(data.spec.classes)}: {data.notes[0].text}")
 for finding in sm.inspect(data).findings:
     print(f"  {finding.severity}: {finding.text}")
 
 windows = sm.cut(data)
 assert np.array_equal(windows.values(), X.astype(np.float32))
-table = extract_features(windows).values
+features = extract_features(windows).values
 for protocol in ("published", "subjects:3"):
     split = sm.make_splits(windows, protocol)
     report = sm.audit_splits(windows, split)
     scores = []
     for fold in split.folds:
-        forest = RandomForestClassifier(100, random_state=0).fit(table[fold.train], windows.labels[fold.train])
-        counts = confusion_matrix(windows.labels[fold.test], forest.predict(table[fold.test]), len(data.spec.classes))
-        scores.append(float(macro_f1(counts)))
+        forest = RandomForestClassifier(100, random_state=0).fit(features[fold.train], windows.labels[fold.train])
+        predicted = forest.predict(features[fold.test])
+        matrix = confusion_matrix(windows.labels[fold.test], predicted, len(data.spec.classes))
+        scores.append(float(macro_f1(matrix)))
     verdict = "nothing crosses" if report.clean else report.findings[0].evidence
     print(f"{protocol}: macro-F1 {100 * np.mean(scores):.1f} %; {verdict}")

@@ -37,18 +37,18 @@ def add_table_flags(command: argparse.ArgumentParser) -> None:
     group.add_argument("--rename", action="append", default=[], metavar="OLD=NEW", help="spell a label otherwise")
 
 
-def table_values(options: argparse.Namespace) -> dict[str, Any]:
+def read_table_flags(options: argparse.Namespace) -> dict[str, Any]:
     """What the flags say, as values of a mapping."""
-    from .signals.tables.mapping import sensor_of_flag
+    from .signals.tables.mapping import parse_sensor_flag
 
     values: dict[str, Any] = {}
     for key, _ in FLAGS.values():
-        if (said := getattr(options, f"table_{key}")) is not None:
-            values[key] = said
+        if (value := getattr(options, f"table_{key}")) is not None:
+            values[key] = value
     if options.hz is not None:
         values["rate"] = options.hz
     if options.channel:
-        values["sensors"] = dict(sensor_of_flag(flag) for flag in options.channel)
+        values["sensors"] = dict(parse_sensor_flag(flag) for flag in options.channel)
     for flag in options.rename:
         old, equals, new = flag.partition("=")
         if not equals or not new:
@@ -61,18 +61,18 @@ def load_named(options: argparse.Namespace, mapping: TableMap | None = None) -> 
     """The data set, or the table, that a command names; flags say how to read it unless ``mapping`` does."""
     from .signals import load
 
-    how = mapping or proposed(options) or _mapping(options)
-    return load(options.name, data=options.data, sensors=options.sensors, mapping=how)
+    how_to_read = mapping or proposed(options) or _read_mapping(options)
+    return load(options.name, data=options.data, sensors=options.sensors, mapping=how_to_read)
 
 
 def proposed(options: argparse.Namespace) -> Proposal | None:
     """A proposal for a table that has no mapping yet."""
     from .signals.catalog import ALIASES, MODULES
-    from .signals.tables import proposal_for
+    from .signals.tables import propose_if_unmapped
 
     if options.mapping or options.name in MODULES or options.name in ALIASES:
         return None
-    return proposal_for(options.name, table_values(options), data=options.data)
+    return propose_if_unmapped(options.name, read_table_flags(options), data=options.data)
 
 
 def save(proposal: Proposal | None, options: argparse.Namespace) -> None:
@@ -88,15 +88,15 @@ def save(proposal: Proposal | None, options: argparse.Namespace) -> None:
     atomic_write(options.save, proposal.to_toml(options.save.parent))
 
 
-def _mapping(options: argparse.Namespace) -> dict[str, Any] | None:
-    from .signals.tables.find import FOLDER_MAPPING, placed
+def _read_mapping(options: argparse.Namespace) -> dict[str, Any] | None:
+    from .signals.tables.find import FOLDER_MAPPING, resolve_path
     from .signals.tables.mapping import read_toml
 
-    values = table_values(options)
+    values = read_table_flags(options)
     if options.mapping:
         return read_toml(options.mapping) | values
     if not values:
         return None
-    path = placed(Path(options.name), options.data)
+    path = resolve_path(Path(options.name), options.data)
     beside = path / FOLDER_MAPPING if path.is_dir() else path.with_suffix(".toml")
     return (read_toml(beside) if beside.is_file() else {}) | values

@@ -19,7 +19,7 @@ from stillmotion.signals import fetch, load
 from stillmotion.signals.catalog import get_reader
 from stillmotion.signals.fetching import checksums
 from stillmotion.signals.fetching.download import download
-from stillmotion.signals.fetching.fetch import _downloaded
+from stillmotion.signals.fetching.fetch import _archive_path
 from stillmotion.signals.fetching.unpack import RAR
 from stillmotion.signals.sets import hapt, wisdm
 from tests.publishers.write import write_hapt
@@ -185,7 +185,7 @@ def test_what_killed_processes_left_is_swept_at_the_next_fetch(served, made, tmp
     fetch("hapt", source=source, to=to, accept=True)
     assert {path.name for path in to.iterdir()} == {".downloads", "hapt"}
     left.mkdir(parents=True)
-    (archive := _downloaded(to, source)).parent.mkdir()
+    (archive := _archive_path(to, source)).parent.mkdir()
     archive.write_bytes(b"killed after the files were in their place")
     fetch("hapt", to=to)
     assert {path.relative_to(to).parts[0] for path in to.rglob("*")} == {".downloads", "hapt"}
@@ -235,10 +235,10 @@ def test_a_difference_from_public_copies_is_shown_and_not_fatal(tmp_path):
 
 
 def test_known_sums_are_those_of_the_sets_files():
-    assert len(checksums.known("opportunity")) == 24
-    assert len(checksums.known("wisdm-2019")) == 204
-    assert checksums.known("uci-har")["UCI HAR Dataset.zip"].size == 61_000_453
-    assert checksums.known("hapt") == {}
+    assert len(checksums.known_sums("opportunity")) == 24
+    assert len(checksums.known_sums("wisdm-2019")) == 204
+    assert checksums.known_sums("uci-har")["UCI HAR Dataset.zip"].size == 61_000_453
+    assert checksums.known_sums("hapt") == {}
 
 
 @pytest.mark.real

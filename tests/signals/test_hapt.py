@@ -26,10 +26,10 @@ def test_recordings_equal_the_source_row_for_row_and_the_card(real, recordings_f
         counts["recordings"],
         counts["samples"],
     )
-    segments = hapt.segments(data)
-    assert len(segments) == counts["segments"]
+    list_segments = hapt.list_segments(data)
+    assert len(list_segments) == counts["segments"]
     for number, name in enumerate(hapt.CLASSES):
-        assert sum(label == number for _, label, _ in segments) == counts[name]
+        assert sum(label == number for _, label, _ in list_segments) == counts[name]
     assert data.notes == ()
     assert set(data.official_test) < set(data.subjects)
 
@@ -39,7 +39,7 @@ def test_labelled_segments_give_the_windows_that_a_published_benchmark_counts(re
     # WHAR Arena: starts 0, 64, … with start + 128 < length, each labelled segment a recording of its own.
     data = load("hapt", data=real("hapt"))
     windows = np.zeros(12, int)
-    for _, label, length in hapt.segments(data):
+    for _, label, length in hapt.list_segments(data):
         windows[label] += max(0, (length - 1 - 128) // 64 + 1)
     assert windows.tolist() == [1720, 1542, 1406, 1797, 1977, 1957, 70, 32, 106, 82, 136, 83]
 

@@ -37,7 +37,7 @@ ARMS_AT_REST = {
 ON_THE_TABLE = (0.50, 0.15, 1.25, 1.20)
 
 
-def at_rest(rng: np.random.Generator, subject: SimulatedSubject, posture: Posture, habit: float) -> Array:
+def draw_rest_pose(rng: np.random.Generator, subject: SimulatedSubject, posture: Posture, habit: float) -> Array:
     """A pose (len(JOINTS),) in which the subject could stay: the subject's own way, differing a little each time."""
     pose = np.zeros(len(JOINTS))
     pose[LEAN], pose[TILT] = subject.lean, subject.tilt
@@ -58,7 +58,7 @@ def at_rest(rng: np.random.Generator, subject: SimulatedSubject, posture: Postur
     return pose
 
 
-def with_arm(rng: np.random.Generator, pose: Array, arm: tuple[float, float, float, float]) -> Array:
+def place_arm(rng: np.random.Generator, pose: Array, arm: tuple[float, float, float, float]) -> Array:
     """The pose with another arm, placed to within a few degrees."""
     placed = pose.copy()
     placed[SHOULDER : PRONATION + 1] = np.array(arm) + np.radians([6, 5, 8, 12]) * rng.standard_normal(4)

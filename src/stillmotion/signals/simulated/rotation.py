@@ -70,19 +70,19 @@ def angular_velocity(q: Array, dt: float) -> Array:
     return np.concatenate([inner[:, :1], inner, inner[:, -1:]], axis=1)
 
 
-def second_difference(x: Array, dt: float) -> Array:
+def differentiate_twice(x: Array, dt: float) -> Array:
     """Second derivative along time of ``x`` (…, N), ends repeated."""
     inner = (x[..., 2:] - 2 * x[..., 1:-1] + x[..., :-2]) / dt**2
     return np.concatenate([inner[..., :1], inner, inner[..., -1:]], axis=-1)
 
 
-def about(axis: Array, angle: float) -> Array:
+def rotation_about(axis: Array, angle: float) -> Array:
     """Quaternion (4,) of a turn of ``angle`` rad about ``axis`` (3,)."""
     axis = axis / np.sqrt((axis**2).sum())
     return np.concatenate([[np.cos(angle / 2)], np.sin(angle / 2) * axis])
 
 
-def of_axes(x: tuple[int, int, int], y: tuple[int, int, int]) -> Array:
+def frame_rotation(x: tuple[int, int, int], y: tuple[int, int, int]) -> Array:
     """Quaternion (4,) of the frame whose x and y axes are these unit vectors of the segment."""
     from scipy.spatial.transform import Rotation
 

@@ -4,7 +4,7 @@
 ``proposal_for`` find that for a path, and ``read_table`` reads in bounded memory what ``list_table_files`` lists.
 """
 
-from .find import TABLES, find_mapping, is_table, proposal_for
+from .find import TABLES, find_mapping, is_table, propose_if_unmapped
 from .mapping import TableMap
 from .propose import Proposal, propose_mapping
 from .read import VERSION, list_table_files, read_table
@@ -17,7 +17,7 @@ __all__ = [
     "find_mapping",
     "is_table",
     "list_table_files",
-    "proposal_for",
+    "propose_if_unmapped",
     "propose_mapping",
     "read_table",
 ]

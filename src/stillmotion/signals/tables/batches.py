@@ -14,7 +14,7 @@ import numpy as np
 
 from ...errors import UnknownName, UserError
 from ..recording import Floats, Times
-from .dialect import MOST, NUMBER, Dialect, detect_dialect, require_file, shown, wrong_encoding
+from .dialect import MOST, NUMBER, Dialect, describe_wrong_encoding, detect_dialect, make_printable, require_file
 from .mapping import TIME_UNITS, Device, TableMap
 
 if TYPE_CHECKING:
@@ -64,26 +64,28 @@ def read_batches(
         Unreadable: when not careful, and a cell was not what it should be.
     """
     packed = path.suffix == ".parquet"
-    raw = _parquet(path, device) if packed else _text(path, device, table, counted, careful=careful)
+    raw = _iterate_parquet(path, device) if packed else _iterate_text(path, device, table, counted, careful=careful)
     for row, columns in raw:
-        columns = _chosen(path, row, columns, device)
+        columns = _select_rows(path, row, columns, device)
         count = columns.num_rows
         values = np.empty((count, len(device.sensors)), np.float32)
         for number, (column, _) in enumerate(device.sensors):
             with np.errstate(over="ignore"):
                 # What 32 bits do not hold counts as a loss, as every infinite value does.
-                values[:, number] = _floats(path, row, columns, column)
+                values[:, number] = _read_floats(path, row, columns, column)
         words = {
-            name: _words(path, row, columns, name) for name in (device.subject, device.session, device.label) if name
+            name: _read_words(path, row, columns, name)
+            for name in (device.subject, device.session, device.label)
+            if name
         }
-        yield Batch(row, words, _seconds(path, row, columns, device), values)
+        yield Batch(row, words, _read_seconds(path, row, columns, device), values)
 
 
 def columns_of(path: Path, table: TableMap) -> tuple[str, ...]:
     """Names of a file's columns."""
     if path.suffix != ".parquet":
         return _dialect(path, table).heading
-    return parquet_names(path, open_parquet(path))
+    return read_parquet_names(path, open_parquet(path))
 
 
 def _dialect(path: Path, table: TableMap) -> Dialect:
@@ -95,13 +97,13 @@ def _dialect(path: Path, table: TableMap) -> Dialect:
 def _require(path: Path, device: Device, names: Sequence[str]) -> None:
     for wanted in device.columns:
         if wanted not in names:
-            there = [shown(name) for name in names]
+            there = [make_printable(name) for name in names]
             raise UnknownName(
-                f"column in {path}:", shown(wanted), there if len(there) <= MOST else [*there[:MOST], "…"]
+                f"column in {path}:", make_printable(wanted), there if len(there) <= MOST else [*there[:MOST], "…"]
             )
 
 
-def _text(
+def _iterate_text(
     path: Path, device: Device, table: TableMap, counted: dict[str, int], *, careful: bool
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
     import pyarrow as pa
@@ -147,7 +149,7 @@ def _text(
     except (pa.ArrowInvalid, UnicodeDecodeError) as reason:
         if not careful:
             raise Unreadable from reason
-        raise UserError(_why(path, str(reason), row, dialect)) from reason
+        raise UserError(_explain(path, str(reason), row, dialect)) from reason
     except (OSError, EOFError) as reason:
         raise UserError(f"{path} cannot be read to its end; it may have been cut short ({reason}).") from reason
     if row == 1 + dialect.above:
@@ -166,7 +168,7 @@ def _cast(
     for name in numbers:
         heading &= pc.equal(stripped[name], name).to_numpy(zero_copy_only=False)
     rows = np.flatnonzero(~heading)
-    made = {}
+    columns = {}
     for name, column in stripped.items():
         kept = column.filter(pa.array(~heading))
         if name in numbers:
@@ -182,21 +184,21 @@ def _cast(
                 raise UserError(
                     f"{path}, row {row + int(rows[wrong])}: {name} is {cells[wrong]!r}, not a number{hint}."
                 ) from None
-        made[name] = kept
-    return pa.RecordBatch.from_pydict(made), int(heading.sum())
+        columns[name] = kept
+    return pa.RecordBatch.from_pydict(columns), int(heading.sum())
 
 
-def _why(path: Path, reason: str, row: int, dialect: Dialect) -> str:
+def _explain(path: Path, reason: str, row: int, dialect: Dialect) -> str:
     """Arrow's complaint as one sentence with file and row."""
-    if found := _CELLS.search(reason):
-        number = int(found[1])
+    if match := _CELLS.search(reason):
+        number = int(match[1])
         return (
-            f"{path}, row {number}: {found[3]} cells where {found[2]} were expected ({', '.join(dialect.heading[:6])}"
+            f"{path}, row {number}: {match[3]} cells where {match[2]} were expected ({', '.join(dialect.heading[:6])}"
             f"{', …' if len(dialect.heading) > 6 else ''}); mend the row, or write the file again if it was cut short."
         )
     if "UTF8" in reason or "codec" in reason:
         at = _ROW.search(reason)
-        return wrong_encoding(path, int(at[1]) if at else row, dialect.encoding)
+        return describe_wrong_encoding(path, int(at[1]) if at else row, dialect.encoding)
     if "Empty CSV" in reason:
         return f"{path} has a heading and no rows."
     return f"{path}, from row {row} on: {reason.splitlines()[0].rstrip('.')}."
@@ -214,16 +216,16 @@ def open_parquet(path: Path) -> Any:
         raise UserError(f"{path} is no Parquet file, or it has been cut short; write it again.") from reason
 
 
-def parquet_names(path: Path, file: Any) -> tuple[str, ...]:
+def read_parquet_names(path: Path, file: Any) -> tuple[str, ...]:
     """Names of an open Parquet file's columns, each its own."""
     names: tuple[str, ...] = tuple(file.schema_arrow.names)
     if twice := sorted(name for name, count in Counter(names).items() if count > 1):
-        several = ", ".join(shown(name) for name in twice[:MOST])
+        several = ", ".join(make_printable(name) for name in twice[:MOST])
         raise UserError(f"{path}: {several} is the name of several columns; give each a name of its own.")
     return names
 
 
-def parquet_batches(
+def iterate_parquet(
     path: Path, file: Any, columns: Sequence[str] | None = None
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
     """Batches of an open Parquet file, each with the number of its first row."""
@@ -238,24 +240,24 @@ def parquet_batches(
         raise UserError(f"{path}, from row {row} on: it cannot be read to its end; write it again.") from reason
 
 
-def _parquet(path: Path, device: Device) -> Iterator[tuple[int, pa.RecordBatch]]:
+def _iterate_parquet(path: Path, device: Device) -> Iterator[tuple[int, pa.RecordBatch]]:
     file = open_parquet(path)
-    _require(path, device, parquet_names(path, file))
+    _require(path, device, read_parquet_names(path, file))
     if file.metadata.num_rows == 0:
         raise UserError(f"{path} has a heading and no rows.")
-    yield from parquet_batches(path, file, list(device.columns))
+    yield from iterate_parquet(path, file, list(device.columns))
 
 
-def _chosen(path: Path, row: int, columns: pa.RecordBatch, device: Device) -> pa.RecordBatch:
+def _select_rows(path: Path, row: int, columns: pa.RecordBatch, device: Device) -> pa.RecordBatch:
     """The rows of this device."""
     import pyarrow.compute as pc
 
     for column, value in device.where:
-        columns = columns.filter(pc.equal(_words(path, row, columns, column), value))
+        columns = columns.filter(pc.equal(_read_words(path, row, columns, column), value))
     return columns
 
 
-def _words(path: Path, row: int, columns: pa.RecordBatch, name: str) -> pa.Array:
+def _read_words(path: Path, row: int, columns: pa.RecordBatch, name: str) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -269,21 +271,23 @@ def _words(path: Path, row: int, columns: pa.RecordBatch, name: str) -> pa.Array
     try:
         return pc.fill_null(pc.utf8_trim_whitespace(column.cast(pa.string())), "")
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        raise UserError(f"{path}, from row {row} on: {shown(name)} holds {column.type}, not words.") from None
+        raise UserError(f"{path}, from row {row} on: {make_printable(name)} holds {column.type}, not words.") from None
 
 
-def _floats(path: Path, row: int, columns: pa.RecordBatch, name: str) -> Times:
+def _read_floats(path: Path, row: int, columns: pa.RecordBatch, name: str) -> Times:
     import pyarrow as pa
 
     column = columns[name]
     try:
         numbers: Times = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        raise UserError(f"{path}, from row {row} on: {shown(name)} holds {column.type}, not numbers.") from None
+        raise UserError(
+            f"{path}, from row {row} on: {make_printable(name)} holds {column.type}, not numbers."
+        ) from None
     return numbers
 
 
-def _seconds(path: Path, row: int, columns: pa.RecordBatch, device: Device) -> Times | None:
+def _read_seconds(path: Path, row: int, columns: pa.RecordBatch, device: Device) -> Times | None:
     """The device's clock in seconds; a row without a time is an error."""
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -41,7 +41,7 @@ def require_file(path: Path) -> None:
     except FileNotFoundError:
         raise UserError(f"{path} is not there.") from None
     except (OSError, ValueError) as reason:
-        raise UserError(f"{shown(path)} cannot be read: {getattr(reason, 'strerror', reason)}.") from reason
+        raise UserError(f"{make_printable(path)} cannot be read: {getattr(reason, 'strerror', reason)}.") from reason
     if stat.S_ISDIR(kind.st_mode):
         raise UserError(
             f"{path} is a folder; name the files in it, with --files '{{subject}}.csv' or files = '{{subject}}.csv' in "
@@ -55,7 +55,7 @@ def require_file(path: Path) -> None:
         raise UserError(f"{path} is empty.")
 
 
-def shown(name: object) -> str:
+def make_printable(name: object) -> str:
     """A name as it may stand in a sentence: not longer than that, and on one line."""
     text = "".join(letter if letter.isprintable() else "�" for letter in str(name))
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
@@ -66,7 +66,7 @@ def detect_dialect(
 ) -> Dialect:
     """Find out how a text table is written; what is given is taken as it is."""
     require_file(path)
-    text, encoding = _decoded(path, encoding)
+    text, encoding = _decode_sample(path, encoding)
     physical = text.splitlines()
     lines = [line for line in physical if line.strip()]
     if not lines:
@@ -74,11 +74,11 @@ def detect_dialect(
     above = physical.index(lines[0])
     if not text.endswith(("\n", "\r")) and len(lines) > 2:
         lines.pop()  # the sample ends in the middle of it
-    delimiter = delimiter or _delimiter(lines[:50])
-    rows = [_cells(line, delimiter) for line in lines[:200]]
-    names = heading or _heading(path, rows.pop(0))
+    delimiter = delimiter or _detect_delimiter(lines[:50])
+    rows = [_split_cells(line, delimiter) for line in lines[:200]]
+    names = heading or _name_columns(path, rows.pop(0))
     above += not heading
-    decimal = decimal or _decimal(rows, delimiter)
+    decimal = decimal or _detect_decimal(rows, delimiter)
     wrong = next((number for number, row in enumerate(rows) if len(row) != len(names)), None)
     if wrong == 0 and len(rows[0]) > len(names) == 1:
         raise UserError(
@@ -93,7 +93,7 @@ def detect_dialect(
     return Dialect(encoding, delimiter, decimal, names, above, tuple(tuple(row) for row in rows))
 
 
-def _decoded(path: Path, encoding: str) -> tuple[str, str]:
+def _decode_sample(path: Path, encoding: str) -> tuple[str, str]:
     import pyarrow as pa
 
     try:
@@ -115,12 +115,12 @@ def _decoded(path: Path, encoding: str) -> tuple[str, str]:
         if reason.start >= cut - 4 and cut < len(raw):
             return raw.decode(encoding, errors="ignore"), encoding
         row = raw.count(b"\n", 0, reason.start) + 1
-        raise UserError(wrong_encoding(path, row, encoding, raw[reason.start])) from reason
+        raise UserError(describe_wrong_encoding(path, row, encoding, raw[reason.start])) from reason
     except (LookupError, UnicodeError):
         raise UserError(f"Unknown encoding {encoding!r}; latin-1, cp1252 and utf-16 are usual ones.") from None
 
 
-def wrong_encoding(path: Path, row: int, encoding: str, byte: int | None = None) -> str:
+def describe_wrong_encoding(path: Path, row: int, encoding: str, byte: int | None = None) -> str:
     """The sentence about bytes that are not what they should be."""
     what = "" if byte is None else f" (byte 0x{byte:02x})"
     return (
@@ -129,11 +129,11 @@ def wrong_encoding(path: Path, row: int, encoding: str, byte: int | None = None)
     )
 
 
-def _delimiter(lines: list[str]) -> str:
+def _detect_delimiter(lines: list[str]) -> str:
     """What splits the rows into equally many cells, most of them; a comma when nothing does."""
     best, most = ",", 0
     for candidate in DELIMITERS:
-        counts = [len(_cells(line, candidate)) - 1 for line in lines]
+        counts = [len(_split_cells(line, candidate)) - 1 for line in lines]
         # A row or two may be defective: they get an error of their own.
         usual = max(set(counts), key=counts.count)
         if usual > most and counts.count(usual) >= 0.8 * len(counts) and counts[0] == usual:
@@ -141,7 +141,7 @@ def _delimiter(lines: list[str]) -> str:
     return best
 
 
-def _cells(line: str, delimiter: str) -> list[str]:
+def _split_cells(line: str, delimiter: str) -> list[str]:
     if '"' not in line:
         return [cell.strip() for cell in line.split(delimiter)]
     import csv
@@ -149,7 +149,7 @@ def _cells(line: str, delimiter: str) -> list[str]:
     return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter))]
 
 
-def _heading(path: Path, cells: list[str]) -> tuple[str, ...]:
+def _name_columns(path: Path, cells: list[str]) -> tuple[str, ...]:
     if all(NUMBER.fullmatch(cell) or DECIMAL_COMMA.fullmatch(cell) for cell in cells if cell):
         raise UserError(
             f"{path}, row 1: numbers where the names of the columns were expected; add a row of names, or give them as "
@@ -161,13 +161,13 @@ def _heading(path: Path, cells: list[str]) -> tuple[str, ...]:
             places = [str(number) for number, other in enumerate(names, 1) if other == name]
             places = places if len(places) <= MOST else [*places[: MOST - 2], "…", places[-1]]
             raise UserError(
-                f"{path}, row 1: {shown(name)!r} is the name of columns {' and '.join(places)}; give each a name of "
-                f"its own."
+                f"{path}, row 1: {make_printable(name)!r} is the name of columns {' and '.join(places)}; give each "
+                f"its own name."
             )
     return names
 
 
-def _decimal(rows: list[list[str]], delimiter: str) -> str:
+def _detect_decimal(rows: list[list[str]], delimiter: str) -> str:
     if delimiter == ",":
         return "."
     cells = [cell for row in rows for cell in row]

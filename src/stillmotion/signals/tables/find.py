@@ -19,7 +19,7 @@ FOLDER_MAPPING = "mapping.toml"
 def is_table(name: str | Path, data: str | Path | None = None) -> bool:
     """Whether a name is the path of a table (or of a mapping) and not a data set's name."""
     path = Path(name)
-    return path.suffix.lower() in TABLES or len(path.parts) > 1 or placed(path, data).exists()
+    return path.suffix.lower() in TABLES or len(path.parts) > 1 or resolve_path(path, data).exists()
 
 
 def find_mapping(
@@ -36,14 +36,14 @@ def find_mapping(
     Raises:
         UserError: there is no mapping; see ``proposal_for``.
     """
-    path = placed(Path(name), data)
+    path = resolve_path(Path(name), data)
     if isinstance(given, TableMap):
         return given
     if not path.exists():
         raise UserError(f"{path} is not there.")
-    said_in = "the mapping"
+    source = "the mapping"
     if isinstance(given, str | Path):
-        said_in, given = str(given), read_toml(Path(given))
+        source, given = str(given), read_toml(Path(given))
     elif given is None:
         if path.suffix == ".toml":
             return TableMap.from_toml(path)
@@ -53,18 +53,18 @@ def find_mapping(
                 f"{path} needs a mapping that says which column is what, in {beside} or mapping=; `still inspect` of "
                 f"one of its tables proposes the columns."
             )
-        said_in, given = str(beside), read_toml(beside)
+        source, given = str(beside), read_toml(beside)
     if path.suffix == ".toml":
-        return TableMap.of(given, path.parent, said_in=said_in)
+        return TableMap.of(given, path.parent, source=source)
     if path.is_dir():
-        return TableMap.of(given, path, said_in=said_in)
+        return TableMap.of(given, path, source=source)
     # A pattern takes the files beside it too; a name is that of the table it was written for.
     several = any(mark in str(given.get("files", "")) for mark in "{*")
     values = given if several else {**given, "files": path.name}
-    return TableMap.of(values, path.parent, said_in=said_in)
+    return TableMap.of(values, path.parent, source=source)
 
 
-def proposal_for(
+def propose_if_unmapped(
     name: str | Path, known: Mapping[str, Any] | None = None, *, data: str | Path | None = None
 ) -> Proposal | None:
     """Propose how to read a table that has no mapping; None for anything else.
@@ -74,13 +74,13 @@ def proposal_for(
         known: values of a mapping that are given.
         data: folder to look in when the path is not there as it is.
     """
-    path = placed(Path(name), data)
+    path = resolve_path(Path(name), data)
     if path.suffix == ".toml" or not path.is_file() or path.with_suffix(".toml").is_file():
         return None
     return propose_mapping(path, known)
 
 
-def placed(path: Path, data: str | Path | None) -> Path:
+def resolve_path(path: Path, data: str | Path | None) -> Path:
     """A path as it is, or below ``data`` when it is not there."""
     path = path.expanduser()
     if data is not None and not path.is_absolute() and not path.exists():

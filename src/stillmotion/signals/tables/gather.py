@@ -91,12 +91,12 @@ class Gatherer:
         with suppress(OSError):
             self.files.close()
 
-    def begin(self, file: int) -> tuple[int, int, int, dict[str, int]]:
+    def begin_file(self, file: int) -> tuple[int, int, int, dict[str, int]]:
         """A new file begins: nothing goes on from the one before. Returns a mark to go back to."""
         self.file, self.clocks, self.last = file, {}, None
         return self.store.count, len(self.pieces), self.stretches, dict(self.counted)
 
-    def back(self, mark: tuple[int, int, int, dict[str, int]]) -> None:
+    def roll_back(self, mark: tuple[int, int, int, dict[str, int]]) -> None:
         """Forget everything since the mark."""
         self.store.cut(mark[0])
         del self.pieces[mark[1] :]
@@ -104,7 +104,7 @@ class Gatherer:
         self.counted.clear()
         self.counted.update(mark[3])
 
-    def add(self, who: NDArray[np.int64], row: int, seconds: Times | None, values: Floats, labels: Labels) -> None:
+    def add(self, owners: NDArray[np.int64], row: int, seconds: Times | None, values: Floats, labels: Labels) -> None:
         """Take the next rows of the file.
 
         Args:
@@ -116,7 +116,7 @@ class Gatherer:
         """
         if len(values) == 0:
             return
-        change = (np.diff(who, axis=0) != 0).any(axis=1)
+        change = (np.diff(owners, axis=0) != 0).any(axis=1)
         rows = np.arange(row, row + len(values))
         if change.sum() > TURNS:
             if seconds is None:
@@ -125,31 +125,33 @@ class Gatherer:
                     f"that says whose rows belong together; sort the table by subject and session."
                 )
             # Subjects in turns, row by row: each one's rows together first.
-            order = np.lexsort((who[:, 1], who[:, 0]))
-            who, rows, values, labels = who[order], rows[order], values[order], labels[order]
+            order = np.lexsort((owners[:, 1], owners[:, 0]))
+            owners, rows, values, labels = owners[order], rows[order], values[order], labels[order]
             seconds = None if seconds is None else seconds[order]
-            change = (np.diff(who, axis=0) != 0).any(axis=1)
+            change = (np.diff(owners, axis=0) != 0).any(axis=1)
         bounds = [0, *(np.flatnonzero(change) + 1).tolist(), len(values)]
         for a, b in itertools.pairwise(bounds):
-            key = int(who[a, 0]), int(who[a, 1])
+            key = int(owners[a, 0]), int(owners[a, 1])
             if seconds is None and key != self.last:
                 # Without a clock, nothing says that rows go on where the subject's last ones ended.
                 self.clocks.pop(key, None)
             self.last = key
             part = None if seconds is None else seconds[a:b]
-            self._stretch(key, rows[a:b], part, values[a:b], labels[a:b])
+            self._add_stretch(key, rows[a:b], part, values[a:b], labels[a:b])
 
-    def _stretch(
+    def _add_stretch(
         self, key: Key, rows: NDArray[np.int64], seconds: Times | None, values: Floats, labels: Labels
     ) -> None:
         clock = self.clocks.get(key)
         if clock is None:
             clock = self.clocks[key] = _Clock(self._next())
         if seconds is None:
-            self._keep(Piece(key, clock.stretch, 0, self.file, int(rows[0]), 0, len(values)), values, labels, None)
+            self._store_piece(
+                Piece(key, clock.stretch, 0, self.file, int(rows[0]), 0, len(values)), values, labels, None
+            )
             return
         if not self.rate:
-            self.rate = _measured(seconds)
+            self.rate = _estimate_rate(seconds)
         step = np.diff(seconds, prepend=clock.before)
         jump = step < -STRAGGLER_SECONDS
         block = np.cumsum(jump)
@@ -177,7 +179,7 @@ class Gatherer:
                     clock.stretch = self._next()
                 clock.jump = first + int(block[a])
                 piece = Piece(key, clock.stretch, clock.jump, self.file, int(rows[a]), a, b)
-                self._keep(piece, values[a:b], labels[a:b], kept[a:b])
+                self._store_piece(piece, values[a:b], labels[a:b], kept[a:b])
         clock.jump = first + int(jump.sum())
         clock.before = float(seconds[-1])
         if len(kept):
@@ -187,7 +189,7 @@ class Gatherer:
         self.stretches += 1
         return self.stretches
 
-    def _keep(self, piece: Piece, values: Floats, labels: Labels, seconds: Times | None) -> None:
+    def _store_piece(self, piece: Piece, values: Floats, labels: Labels, seconds: Times | None) -> None:
         start, stop = self.store.append(values, labels, seconds)
         self.pieces.append(replace(piece, start=start, stop=stop))
 
@@ -200,13 +202,13 @@ class Gatherer:
         ordered = sorted(self.pieces, key=lambda piece: (piece.file, piece.stretch, piece.start))
         # Nobody read in turns: rows already lie in order.
         if [piece.start for piece in ordered] != sorted(piece.start for piece in ordered):
-            self.store, ordered = _arranged(self, ordered)
-        values, labels, times = self.store.mapped()
+            self.store, ordered = _rearrange(self, ordered)
+        values, labels, times = self.store.map_columns()
         whole: list[Piece] = []
         end = 0
-        for piece in _merged(ordered):
+        for piece in _merge(ordered):
             span = slice(piece.start, piece.stop)
-            for a, b in _sound(values[span], units, self.counted):
+            for a, b in _find_complete(values[span], units, self.counted):
                 # Rows only ever move towards the front.
                 start = piece.start + a
                 if start != end:
@@ -216,11 +218,11 @@ class Gatherer:
                 end += b - a
         if end < self.store.count:
             self.store.cut(end)
-            values, labels, times = self.store.mapped()
+            values, labels, times = self.store.map_columns()
         return Gathered(tuple(whole), values, labels, times, self.rate)
 
 
-def _measured(seconds: Times) -> float:
+def _estimate_rate(seconds: Times) -> float:
     steps = np.diff(seconds)
     steps = steps[steps > 0]
     if len(steps) == 0:
@@ -229,7 +231,7 @@ def _measured(seconds: Times) -> float:
     return float(round(rate)) if round(rate) and abs(rate - round(rate)) <= NOMINAL * rate else rate
 
 
-def _merged(ordered: Sequence[Piece]) -> list[Piece]:
+def _merge(ordered: Sequence[Piece]) -> list[Piece]:
     """One piece for each stretch."""
     merged: list[Piece] = []
     for piece in ordered:
@@ -240,7 +242,7 @@ def _merged(ordered: Sequence[Piece]) -> list[Piece]:
     return merged
 
 
-def _sound(values: Floats, units: Sequence[slice], counted: dict[str, int]) -> list[tuple[int, int]]:
+def _find_complete(values: Floats, units: Sequence[slice], counted: dict[str, int]) -> list[tuple[int, int]]:
     """(start, stop) of the parts without losses, short ones bridged; found chunk by chunk when there are none."""
     with np.errstate(over="ignore", invalid="ignore"):
         if all(np.isfinite(values[a : a + CHUNK].sum()) for a in range(0, len(values), CHUNK)):
@@ -257,10 +259,10 @@ def _move(column: NDArray[Any], start: int, end: int, count: int) -> None:
         column[end + a : end + a + step] = column[start + a : start + a + step].copy()
 
 
-def _arranged(gatherer: Gatherer, ordered: Sequence[Piece]) -> tuple[_Store, list[Piece]]:
+def _rearrange(gatherer: Gatherer, ordered: Sequence[Piece]) -> tuple[_Store, list[Piece]]:
     """The rows copied into the order of their stretches."""
     store = _Store(gatherer.files, gatherer.folder, gatherer.width, gatherer.timed)
-    values, labels, times = gatherer.store.mapped()
+    values, labels, times = gatherer.store.map_columns()
     placed = []
     for piece in ordered:
         rows = slice(piece.start, piece.stop)
@@ -302,7 +304,7 @@ class _Store:
             file.seek(count * width)
         self.count = count
 
-    def mapped(self) -> tuple[Floats, Labels, Times | None]:
+    def map_columns(self) -> tuple[Floats, Labels, Times | None]:
         """The columns as arrays on their files."""
         for name, file in self.open.items():
             with name_write_errors(self.folder / name):

@@ -95,35 +95,35 @@ class TableMap:
     values: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, values: Mapping[str, Any], folder: Path, *, said_in: str = "the mapping") -> TableMap:
-        """Check values such as a TOML's and make a mapping of them; ``said_in`` names their place in errors."""
-        _require_texts({key: value for key, value in values.items() if key != "delimiter"}, said_in)
-        _known(values, {*DEVICE_KEYS, *TABLE_KEYS}, said_in)
-        _require_kinds(values, said_in)
+    def of(cls, values: Mapping[str, Any], folder: Path, *, source: str = "the mapping") -> TableMap:
+        """Check values such as a TOML's and make a mapping of them; ``source`` names their place in errors."""
+        _require_texts({key: value for key, value in values.items() if key != "delimiter"}, source)
+        _require_known(values, {*DEVICE_KEYS, *TABLE_KEYS}, source)
+        _require_kinds(values, source)
         text = {key: str(values[key]) for key in ("delimiter", "decimal", "encoding") if key in values}
         for key in ("delimiter", "decimal"):
             if len(text.get(key, "")) > 1 or text.get(key) in ("\n", "\r"):
-                raise UserError(f"{said_in}: {key} is one character, not {text[key]!r}.")
+                raise UserError(f"{source}: {key} is one character, not {text[key]!r}.")
         lead = {key: values[key] for key in DEVICE_KEYS if key in values}
         if not lead.get("files"):
-            raise UserError(f"{said_in} names no files; say files = 'recordings.csv' or '{{subject}}.csv'.")
-        devices = [_device(str(values.get("device", "first")), lead, said_in)]
+            raise UserError(f"{source} names no files; say files = 'recordings.csv' or '{{subject}}.csv'.")
+        devices = [_make_device(str(values.get("device", "first")), lead, source)]
         for name, more in values.get("devices", {}).items():
             if not isinstance(more, Mapping):
-                raise UserError(f"{said_in}: a device is a table of its own, such as [devices.{name}], not {more!r}.")
-            _known(more, DEVICE_KEYS, f"{said_in}, devices.{name}")
-            _require_kinds(more, f"{said_in}, devices.{name}")
+                raise UserError(f"{source}: a device is a table of its own, such as [devices.{name}], not {more!r}.")
+            _require_known(more, DEVICE_KEYS, f"{source}, devices.{name}")
+            _require_kinds(more, f"{source}, devices.{name}")
             # Who, when and how the clock counts are the same as the first device's unless said otherwise.
-            own = {key: lead[key] for key in INHERITED if key in lead} | dict(more)
-            devices.append(_device(name, own, said_in))
+            settings = {key: lead[key] for key in INHERITED if key in lead} | dict(more)
+            devices.append(_make_device(name, settings, source))
         names = [channel.name for device in devices for channel in device.channels]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise UserError(f"{said_in}: channel {', '.join(twice)} stands twice.")
+            raise UserError(f"{source}: channel {', '.join(twice)} stands twice.")
         if len(devices) > 1 and not all(device.time for device in devices):
-            raise UserError(f"{said_in}: devices can only be joined on a clock; name the time column of each.")
-        window, overlap = _number(values, "window", 2.56, said_in), _number(values, "overlap", 0.5, said_in)
+            raise UserError(f"{source}: devices can only be joined on a clock; name the time column of each.")
+        window, overlap = _read_number(values, "window", 2.56, source), _read_number(values, "overlap", 0.5, source)
         if not window > 0 or not 0 <= overlap < 1:
-            raise UserError(f"{said_in}: window is in seconds above 0 and overlap a share from 0 to below 1.")
+            raise UserError(f"{source}: window is in seconds above 0 and overlap a share from 0 to below 1.")
         name = values.get("name") or Path(devices[0].files).stem.replace("*", "").strip("{}_-") or folder.name
         return cls(
             name=require_name(str(name), "name of a table"),
@@ -141,7 +141,7 @@ class TableMap:
     @classmethod
     def from_toml(cls, path: Path) -> TableMap:
         """Read a mapping; its files are looked for below its own folder."""
-        return cls.of(read_toml(path), path.parent, said_in=str(path))
+        return cls.of(read_toml(path), path.parent, source=str(path))
 
     def to_toml(self) -> str:
         """The mapping as text that ``from_toml`` reads."""
@@ -184,7 +184,7 @@ def as_toml(values: Mapping[str, Any]) -> str:
     return "\n".join(lines).strip() + "\n"
 
 
-def sensor_of_flag(flag: str) -> tuple[str, dict[str, Any]]:
+def parse_sensor_flag(flag: str) -> tuple[str, dict[str, Any]]:
     """``wrist.acc=ax,ay,az:g`` as a sensor's name and its values."""
     name, equals, rest = flag.partition("=")
     columns, _, unit = rest.rpartition(":") if ":" in rest else (rest, "", "")
@@ -194,27 +194,27 @@ def sensor_of_flag(flag: str) -> tuple[str, dict[str, Any]]:
     return name.strip(), {"columns": listed} | ({"unit": unit.strip()} if unit.strip() else {})
 
 
-def _device(name: str, values: Mapping[str, Any], said_in: str) -> Device:
+def _make_device(name: str, values: Mapping[str, Any], source: str) -> Device:
     sensors = values.get("sensors")
     if not sensors:
         raise UserError(
-            f"{said_in} names no sensors; one looks like [sensors.\"wrist.acc\"] columns = ['ax', 'ay', 'az']."
+            f"{source} names no sensors; one looks like [sensors.\"wrist.acc\"] columns = ['ax', 'ay', 'az']."
         )
     channels: list[tuple[str, Channel]] = []
     for sensor, what in sensors.items():
-        channels += _channels(sensor, what, said_in)
+        channels += _make_channels(sensor, what, source)
     columns = [column for column, _ in channels]
     if twice := sorted({column for column in columns if columns.count(column) > 1}):
-        raise UserError(f"{said_in}: column {', '.join(twice)} is used twice.")
+        raise UserError(f"{source}: column {', '.join(twice)} is used twice.")
     unit = str(values.get("unit_of_time", "s"))
     if unit not in TIME_UNITS:
         raise UnknownName("unit of time", unit, list(TIME_UNITS))
-    rate = _number(values, "rate", 0.0, said_in)
+    rate = _read_number(values, "rate", 0.0, source)
     if rate and not RATES[0] <= rate <= RATES[1]:
-        raise UserError(f"{said_in}: a rate is {RATES[0]:g} to {RATES[1]:,.0f} Hz, not {rate:g}.")
+        raise UserError(f"{source}: a rate is {RATES[0]:g} to {RATES[1]:,.0f} Hz, not {rate:g}.")
     if not values.get("time") and not rate > 0:
         raise UserError(
-            f"{said_in} names neither a time column nor a rate; say time = 't' (and unit_of_time) or rate = 50 (Hz)."
+            f"{source} names neither a time column nor a rate; say time = 't' (and unit_of_time) or rate = 50 (Hz)."
         )
     return Device(
         name=name,
@@ -223,19 +223,19 @@ def _device(name: str, values: Mapping[str, Any], said_in: str) -> Device:
         unit_of_time=unit,
         rate=rate,
         where=tuple((str(column), str(value)) for column, value in values.get("where", {}).items()),
-        offset=_number(values, "offset", 0.0, said_in),
+        offset=_read_number(values, "offset", 0.0, source),
         **{key: str(values.get(key, "")) for key in ("subject", "session", "label", "time")},
     )
 
 
-def _channels(sensor: str, what: Any, said_in: str) -> list[tuple[str, Channel]]:
+def _make_channels(sensor: str, what: Any, source: str) -> list[tuple[str, Channel]]:
     """Channels of one sensor: ``columns`` as a list, or axis to column."""
-    place = f"{said_in}, sensors.{sensor}"
+    place = f"{source}, sensors.{sensor}"
     if isinstance(what, list | str):
         what = {"columns": what}
     if not isinstance(what, Mapping) or not what.get("columns"):
         raise UserError(f"{place} names no columns; say columns = ['ax', 'ay', 'az'].")
-    _known(what, ("columns", "unit"), place)
+    _require_known(what, ("columns", "unit"), place)
     columns = what["columns"]
     if isinstance(columns, str):
         columns = [columns]
@@ -255,7 +255,7 @@ def _channels(sensor: str, what: Any, said_in: str) -> list[tuple[str, Channel]]
     return [(column, Channel(kind, axis, unit, position)) for axis, column in pairs]
 
 
-def _known(values: Mapping[str, Any], valid: Sequence[str] | set[str], place: str) -> None:
+def _require_known(values: Mapping[str, Any], valid: Sequence[str] | set[str], place: str) -> None:
     unknown = sorted(set(values) - set(valid))
     if unknown:
         raise UserError(f"{place}: unknown key {', '.join(unknown)}. Valid: {', '.join(sorted(valid))}.")
@@ -290,7 +290,7 @@ def _require_kinds(values: Mapping[str, Any], place: str) -> None:
             raise UserError(f"{place}: {key} is {wanted}, not {value!r}.")
 
 
-def _number(values: Mapping[str, Any], key: str, default: float, place: str) -> float:
+def _read_number(values: Mapping[str, Any], key: str, default: float, place: str) -> float:
     try:
         number = float(values.get(key, default))
     except (TypeError, ValueError, OverflowError):

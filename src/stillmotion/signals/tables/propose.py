@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ...names import is_text, make_visible, require_text
 from ..units import STANDARD_GRAVITY
-from .batches import NO_NUMBER, open_parquet, parquet_batches, parquet_names
+from .batches import NO_NUMBER, iterate_parquet, open_parquet, read_parquet_names
 from .dialect import NAMES, detect_dialect
 from .mapping import TIME_UNITS, TableMap, as_toml
 
@@ -65,7 +65,7 @@ class Proposal:
             raise UserError(
                 f"{self.path}: {self.missing[0]}; a mapping says it (mapping= in Python, or a TOML beside the table)."
             )
-        return TableMap.of(self.values, self.path.parent, said_in=f"the mapping proposed for {self.path}")
+        return TableMap.of(self.values, self.path.parent, source=f"the mapping proposed for {self.path}")
 
     def describe(self) -> str:
         """Say in a line which column is taken for what, and the remarks."""
@@ -117,27 +117,29 @@ def propose_mapping(path: str | Path, known: Mapping[str, Any] | None = None) ->
     """
     path, known = Path(path), dict(known or {})
     require_text(path.name, "file")
-    names, columns, remarks = _parquet(path) if path.suffix == ".parquet" else _text(path, known)
+    names, columns, remarks = _sample_parquet(path) if path.suffix == ".parquet" else _sample_text(path, known)
     if hidden := [make_visible(name) for name in names if not is_text(name)]:
         remarks.append(f"not used, since their names hold characters that are not shown: {', '.join(hidden)}")
         names = tuple(name for name in names if is_text(name))
     values: dict[str, Any] = {"files": path.name}
     taken = {str(known[role]) for role in WORDS if known.get(role)}
     for role, words in WORDS.items():
-        fitting = [name for name in names if _plain(name) in words or _plain(name, units=TIME_WORDS)[0] in words]
+        fitting = [
+            name for name in names if _normalise(name) in words or _normalise(name, units=TIME_WORDS)[0] in words
+        ]
         fitting = [name for name in fitting if name not in taken and not _is_axis(name, columns)]
         if role not in known and fitting:
-            best = min(fitting, key=lambda name: words.index(w) if (w := _plain(name)) in words else len(words))
+            best = min(fitting, key=lambda name: words.index(w) if (w := _normalise(name)) in words else len(words))
             values[role] = best
             taken.add(best)
     values |= {key: value for key, value in known.items() if key != "sensors"}
     missing: list[str] = []
     if time := values.get("time"):
-        _clock(str(time), columns.get(str(time), ()), values, remarks, missing)
+        _propose_clock(str(time), columns.get(str(time), ()), values, remarks, missing)
     elif not values.get("rate"):
         missing.append("no column looks like a time: name it (time = 't'), or say the rate (rate = 50, in Hz)")
     taken |= {str(values[role]) for role in WORDS if values.get(role)} | set(values.get("where", {}))
-    values["sensors"] = known.get("sensors") or _sensors(names, columns, taken, remarks)
+    values["sensors"] = known.get("sensors") or _propose_sensors(names, columns, taken, remarks)
     if not values["sensors"]:
         missing.append("no column of numbers is left that could be a sensor")
     if not values.get("subject") and "{subject}" not in str(values["files"]):
@@ -152,7 +154,7 @@ def propose_mapping(path: str | Path, known: Mapping[str, Any] | None = None) ->
 Cells = dict[str, Sequence[Any]]
 
 
-def _text(path: Path, known: Mapping[str, Any]) -> tuple[tuple[str, ...], Cells, list[str]]:
+def _sample_text(path: Path, known: Mapping[str, Any]) -> tuple[tuple[str, ...], Cells, list[str]]:
     dialect = detect_dialect(
         path,
         **{key: str(known.get(key, "")) for key in ("delimiter", "decimal", "encoding")},
@@ -172,17 +174,17 @@ def _text(path: Path, known: Mapping[str, Any]) -> tuple[tuple[str, ...], Cells,
     return dialect.heading, columns, remarks
 
 
-def _parquet(path: Path) -> tuple[tuple[str, ...], Cells, list[str]]:
+def _sample_parquet(path: Path) -> tuple[tuple[str, ...], Cells, list[str]]:
     file = open_parquet(path)
-    names = parquet_names(path, file)
-    first = next(parquet_batches(path, file), None)
+    names = read_parquet_names(path, file)
+    first = next(iterate_parquet(path, file), None)
     if first is None:
         return names, {}, []
     head = first[1].slice(0, 200)
     return names, {name: [str(value) for value in head[name].to_pylist()] for name in names}, []
 
 
-def _plain(name: str, units: Mapping[str, str] | None = None) -> Any:
+def _normalise(name: str, units: Mapping[str, str] | None = None) -> Any:
     """A name without case and marks; with ``units``, also without a unit at its end, and that unit."""
     parts = [part for part in re.split(r"[^a-z0-9]+", name.lower()) if part]
     if units is None:
@@ -194,7 +196,7 @@ def _plain(name: str, units: Mapping[str, str] | None = None) -> Any:
     return "".join(parts), ""
 
 
-def _numbers(cells: Sequence[Any]) -> NDArray[np.float64] | None:
+def _as_numbers(cells: Sequence[Any]) -> NDArray[np.float64] | None:
     """The column as numbers, or None when it holds something else (or nothing)."""
     try:
         found = np.array([np.nan if cell in NO_NUMBER else float(cell) for cell in cells])
@@ -205,17 +207,19 @@ def _numbers(cells: Sequence[Any]) -> NDArray[np.float64] | None:
 
 def _is_axis(name: str, columns: Cells) -> bool:
     """``t`` or ``id`` may be anything; an axis is always x, y or z of something."""
-    return _axis(name)[2] != "" and _numbers(columns.get(name, ())) is not None
+    return _parse_axis(name)[2] != "" and _as_numbers(columns.get(name, ())) is not None
 
 
-def _clock(name: str, cells: Sequence[Any], values: dict[str, Any], remarks: list[str], missing: list[str]) -> None:
+def _propose_clock(
+    name: str, cells: Sequence[Any], values: dict[str, Any], remarks: list[str], missing: list[str]
+) -> None:
     """The unit of a time column, by its name or by the rate that it gives."""
     if "unit_of_time" in values:
         return
     if any(DATE.fullmatch(str(cell)) for cell in cells):
         values["unit_of_time"] = "iso"
         return
-    numbers = _numbers(cells)
+    numbers = _as_numbers(cells)
     if numbers is None:
         missing.append(f"{name} holds neither numbers nor dates such as 2026-03-01T10:00:00.020")
         return
@@ -225,10 +229,10 @@ def _clock(name: str, cells: Sequence[Any], values: dict[str, Any], remarks: lis
         missing.append(f"{name} never moves in the first rows; say the rate (rate = 50, in Hz) instead")
         return
     step = float(np.median(steps))
-    said = _plain(name, units=TIME_WORDS)[1]
+    named_unit = _normalise(name, units=TIME_WORDS)[1]
     fitting = [unit for unit, size in TIME_UNITS.items() if unit != "iso" and _fits(step * size)]
-    if said:
-        values["unit_of_time"] = said
+    if named_unit:
+        values["unit_of_time"] = named_unit
     elif step == 1.0 and (steps == 1.0).all():
         missing.append(
             f"{name} counts 1, 2, 3 …: is it a clock (unit_of_time = 's') or a counter? Say rate = 50 (Hz) then"
@@ -247,7 +251,7 @@ def _fits(period: float) -> bool:
     return PLAUSIBLE[0] <= 1 / period <= PLAUSIBLE[1]
 
 
-def _axis(name: str) -> tuple[str, str, str, str]:
+def _parse_axis(name: str) -> tuple[str, str, str, str]:
     """Position, sensor, axis and unit that a column's name says; empty where it does not."""
     unit = ""
     if found := re.search(r"[\[(]([^\])]*)[\])]", name):
@@ -272,7 +276,7 @@ def _axis(name: str) -> tuple[str, str, str, str]:
     return "", "-".join(front), axis, unit
 
 
-def _sensors(names: Sequence[str], columns: Cells, taken: set[str], remarks: list[str]) -> dict[str, Any]:
+def _propose_sensors(names: Sequence[str], columns: Cells, taken: set[str], remarks: list[str]) -> dict[str, Any]:
     """Sensors among the columns of numbers; three axes of one name are one."""
     triples: dict[str, dict[str, str]] = {}
     units: dict[str, str] = {}
@@ -281,10 +285,10 @@ def _sensors(names: Sequence[str], columns: Cells, taken: set[str], remarks: lis
     for name in names:
         if name in taken:
             continue
-        if _numbers(columns.get(name, ())) is None:
+        if _as_numbers(columns.get(name, ())) is None:
             other.append(name)
             continue
-        position, sensor, axis, unit = _axis(name)
+        position, sensor, axis, unit = _parse_axis(name)
         if axis:
             group = ".".join(part for part in (position, sensor or "xyz") if part)
             triples.setdefault(group, {})[axis] = name
@@ -294,7 +298,7 @@ def _sensors(names: Sequence[str], columns: Cells, taken: set[str], remarks: lis
     found: dict[str, Any] = {}
     for group, axes in triples.items():
         found[group] = {"columns": axes if len(axes) != 3 else [axes[axis] for axis in sorted(axes)]}
-        unit = units[group] or _weighed(group, axes, columns)
+        unit = units[group] or _guess_unit(group, axes, columns)
         if unit:
             found[group]["unit"] = unit
             if not units[group]:
@@ -308,11 +312,11 @@ def _sensors(names: Sequence[str], columns: Cells, taken: set[str], remarks: lis
     return found
 
 
-def _weighed(group: str, axes: Mapping[str, str], columns: Cells) -> str:
+def _guess_unit(group: str, axes: Mapping[str, str], columns: Cells) -> str:
     """The unit of an accelerometer by its weight at rest."""
     if group.rsplit(".", 1)[-1] != "acc" or len(axes) != 3:
         return ""
-    numbers = [_numbers(columns[name]) for name in axes.values()]
+    numbers = [_as_numbers(columns[name]) for name in axes.values()]
     with np.errstate(over="ignore"):
         size = float(np.nanmedian(np.sqrt(sum(n**2 for n in numbers if n is not None))))
     for unit, one in (("g", 1.0), ("m/s2", STANDARD_GRAVITY)):

@@ -21,7 +21,7 @@ from ..clocks import Stretch, join
 from ..recording import NULL, Dataset, Labels, Note, Recording
 from ..spec import SignalSpec
 from .batches import Batch, Unreadable, read_batches
-from .dialect import shown
+from .dialect import make_printable
 from .gather import Gathered, Gatherer, Piece
 from .mapping import NO_LABEL, PLACES, Device, TableMap
 
@@ -36,7 +36,7 @@ CHUNK = 1 << 20
 
 def list_table_files(table: TableMap) -> list[Path]:
     """Every file that a mapping reads, each once."""
-    return list(dict.fromkeys(path for device in table.devices for path, _ in _files(table, device)))
+    return list(dict.fromkeys(path for device in table.devices for path, _ in _list_files(table, device)))
 
 
 def read_table(table: TableMap) -> Dataset:
@@ -47,7 +47,7 @@ def read_table(table: TableMap) -> Dataset:
     """
     counted: dict[str, int] = {}
     subjects, sessions, words = _Names("subject"), _Names("session"), _Names("label")
-    parts = [_gathered(table, device, subjects, sessions, words, counted) for device in table.devices]
+    parts = [_gather(table, device, subjects, sessions, words, counted) for device in table.devices]
     lead = parts[0]
     if not lead.gathered.pieces:
         raise UserError(f"{table.name}: no row of {table.devices[0].files} has all of its numbers.")
@@ -55,9 +55,9 @@ def read_table(table: TableMap) -> Dataset:
     for a in range(0, len(lead.gathered.labels), CHUNK):
         lead.gathered.labels[a : a + CHUNK] = spelling[lead.gathered.labels[a : a + CHUNK]]
     if len(parts) == 1:
-        recordings = [_recording(lead, piece, subjects, sessions) for piece in lead.gathered.pieces]
+        recordings = [_make_recording(lead, piece, subjects, sessions) for piece in lead.gathered.pieces]
     else:
-        recordings = list(_joined(table, parts, subjects, sessions, counted))
+        recordings = list(_join_devices(table, parts, subjects, sessions, counted))
     rate = lead.gathered.rate
     if not rate > 0:
         raise UserError(f"{table.name}: the clock of {table.devices[0].files} never moves; say rate = 50 (Hz).")
@@ -105,10 +105,10 @@ class _Part:
     files: tuple[str, ...]
 
 
-def _gathered(
+def _gather(
     table: TableMap, device: Device, subjects: _Names, sessions: _Names, words: _Names, counted: dict[str, int]
 ) -> _Part:
-    listed = _files(table, device)
+    listed = _list_files(table, device)
     folder = cache_root()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -118,19 +118,19 @@ def _gathered(
     groups = [channel.group for channel in device.channels]
     units = [slice(groups.index(name), groups.index(name) + groups.count(name)) for name in dict.fromkeys(groups)]
     with Gatherer(width, timed=bool(device.time), rate=device.rate, folder=folder, counted=counted) as gatherer:
-        for number, (path, said) in enumerate(listed):
-            session = said.get("session", "1" if single else path.stem)
-            known = {"subject": said.get("subject", "1"), "session": session, "label": said.get("label", "")}
+        for number, (path, in_name) in enumerate(listed):
+            session = in_name.get("session", "1" if single else path.stem)
+            known = {"subject": in_name.get("subject", "1"), "session": session, "label": in_name.get("label", "")}
 
             def take(path: Path, known: Mapping[str, str], *, careful: bool) -> None:
                 for batch in read_batches(path, device, table, counted, careful=careful):
                     _add(gatherer, batch, device, known, subjects, sessions, words)
 
-            mark = gatherer.begin(number)
+            mark = gatherer.begin_file(number)
             try:
                 take(path, known, careful=False)
             except Unreadable:
-                gatherer.back(mark)
+                gatherer.roll_back(mark)
                 take(path, known, careful=True)
         return _Part(gatherer.finish(units), tuple(path.relative_to(table.folder).as_posix() for path, _ in listed))
 
@@ -159,7 +159,7 @@ def _add(
     gatherer.add(who, batch.row, batch.seconds, batch.values, columns[2].astype(np.int16))
 
 
-def _recording(part: _Part, piece: Piece, subjects: _Names, sessions: _Names) -> Recording:
+def _make_recording(part: _Part, piece: Piece, subjects: _Names, sessions: _Names) -> Recording:
     rows = slice(piece.start, piece.stop)
     subject, session = subjects[piece.key[0]], sessions[piece.key[1]]
     return Recording(
@@ -173,7 +173,7 @@ def _recording(part: _Part, piece: Piece, subjects: _Names, sessions: _Names) ->
     )
 
 
-def _joined(
+def _join_devices(
     table: TableMap, parts: Sequence[_Part], subjects: _Names, sessions: _Names, counted: dict[str, int]
 ) -> Iterator[Recording]:
     """The first device's stretches with the others brought onto its clock."""
@@ -253,10 +253,10 @@ def _in_order(name: str) -> tuple[int, float, str]:
     return (0, float(name), name) if re.fullmatch(r"-?\d+(\.\d+)?", name) else (1, 0.0, name)
 
 
-def _files(table: TableMap, device: Device) -> list[tuple[Path, dict[str, Any]]]:
+def _list_files(table: TableMap, device: Device) -> list[tuple[Path, dict[str, Any]]]:
     """A device's files in order of their names, and what the names say."""
     pattern = device.files
-    where = f"{table.folder}: files = {shown(pattern)!r}"
+    where = f"{table.folder}: files = {make_printable(pattern)!r}"
     places = re.findall(r"\{(\w+)\}", pattern)
     if wrong := [place for place in places if place not in PLACES]:
         raise UserError(f"{where}: {{{wrong[0]}}} is not one of {{{'}, {'.join(PLACES)}}}.")
@@ -279,7 +279,7 @@ def _files(table: TableMap, device: Device) -> list[tuple[Path, dict[str, Any]]]
     matches = [(path, re.fullmatch(form, path.relative_to(table.folder).as_posix())) for path in found]
     listed = [(path, match.groupdict()) for path, match in matches if match and path.is_file()]
     if not listed:
-        raise UserError(f"{table.folder} holds no file like {shown(pattern)}.")
+        raise UserError(f"{table.folder} holds no file like {make_printable(pattern)}.")
     if not device.subject and "subject" not in places and len(listed) > 1:
         raise UserError(
             f"{len(listed)} files like {pattern} and nothing that says whose they are; name the subject's column with "

@@ -71,7 +71,7 @@ def broken(folder, name, change):
 
 
 @pytest.mark.parametrize(
-    ("name", "change", "said"),
+    ("name", "change", "message"),
     [
         ("acc_exp02_user01.txt", lambda text: text[: len(text) // 2].rsplit("\n", 1)[0] + "\n", "has .* rows and gyro"),
         ("acc_exp02_user01.txt", lambda text: text.replace("\n", " 7\n", 1), "acc_exp02_user01.txt, row 1: 4 cells"),
@@ -85,10 +85,10 @@ def broken(folder, name, change):
     ],
 )
 @pytest.mark.filterwarnings("ignore::stillmotion.errors.DataWarning")
-def test_bad_files_end_in_one_sentence_with_file_and_row_and_leave_nothing(tmp_path, own_cache, name, change, said):
+def test_bad_files_end_in_one_sentence_with_file_and_row_and_leave_nothing(tmp_path, own_cache, name, change, message):
     small(tmp_path)
     broken(tmp_path, name, change)
-    with pytest.raises(UserError, match=said) as refusal:
+    with pytest.raises(UserError, match=message) as refusal:
         load("hapt", data=tmp_path)
     assert "\n" not in str(refusal.value)
     assert not list((own_cache / "recordings").glob("*"))

@@ -196,15 +196,15 @@ def test_audit_of_a_table_proposes_what_flags_leave_open_and_says_so(tmp_path, c
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [
         (["--channel", "ax,ay"], "is no sensor; one looks like"),
         (["--rename", "walk"], "--rename takes OLD=NEW"),
         (["--save", "/nowhere/own.toml"], "/nowhere is not there"),
     ],
 )
-def test_flags_with_a_mistake_say_so(tmp_path, capsys, flags, said):
+def test_flags_with_a_mistake_say_so(tmp_path, capsys, flags, message):
     path = write(tmp_path / "own.csv", lines("a", *signal()))
     code, _, err = still(capsys, "inspect", path, *flags)
     assert code == 2
-    assert said in err
+    assert message in err

@@ -88,7 +88,7 @@ def test_spaces_and_case_of_activities_are_mended_and_counted(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda text: text.replace("walking", "hopping", 1), "row 3: activity 'hopping' is not one of walking"),
         (lambda text: text.replace("0.5", "o.5", 1), "row 3: left-pocket Ax is 'o.5', not a number"),
@@ -101,8 +101,8 @@ def test_spaces_and_case_of_activities_are_mended_and_counted(tmp_path):
     ],
     ids=["activity", "word", "column", "heading", "delimiter", "cut", "no rows", "empty"],
 )
-def test_bad_sheets_are_named_with_their_row(tmp_path, change, said):
-    with pytest.raises(UserError, match=f"Participant_1.csv.*({said})"):
+def test_bad_sheets_are_named_with_their_row(tmp_path, change, message):
+    with pytest.raises(UserError, match=f"Participant_1.csv.*({message})"):
         load("shoaib", data=put(tmp_path, change(sheet())))
 
 

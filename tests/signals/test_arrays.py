@@ -174,7 +174,7 @@ BAD = [
     ({"X": np.full((12, 40, 3), "a")}, r"numbers, not <U1"),
     ({"X": with_value((5, 7, 1), np.nan)}, r"1 values.*window 5, sample 7, channel wrist\.acc\.y"),
     ({"X": with_value((11, 39, 2), -np.inf)}, r"window 11, sample 39, channel wrist\.acc\.z"),
-    ({"X": with_value((slice(None), slice(None), 2), 9.81)}, r"channel wrist\.acc\.z is 9\.81 throughout"),
+    ({"X": with_value((slice(None), slice(None), 2), 9.81)}, r"channel wrist\.acc\.z is constant"),
     ({"X": arrays()[0].astype(np.float64) * 1e300}, r"infinite \(as float32\)"),
     ({"X": []}, r"holds no recordings"),
     ({"X": [np.zeros((40, 2))]}, r"recording 0 is \(40, 2\); it must be \(samples, 3\)"),

@@ -144,7 +144,9 @@ def test_a_misspelt_label_is_pointed_out_and_can_be_renamed(tmp_path):
     path = write(tmp_path / "own.csv", lines("a", *signal(), labels))
     texts = [finding.text for finding in inspect(load(path, mapping=MAPPING)).findings if finding.kind == "spelling"]
     (text,) = texts
-    assert "class wlaking (0 s)" in text and "walking (6 s)" in text and "rename" in text
+    assert "class wlaking (0 s)" in text
+    assert "walking (6 s)" in text
+    assert "rename" in text
     mended = load(path, mapping=MAPPING | {"rename": {"wlaking": "walking"}})
     assert mended.spec.classes == ("walking",)
     with pytest.raises(UserError, match="no label wolking to rename"):

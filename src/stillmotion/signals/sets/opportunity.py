@@ -46,7 +46,7 @@ TIME, LOCOMOTION, GESTURE = 1, 244, 250
 NO_LABEL = 0
 RUNS = ("ADL1", "ADL2", "ADL3", "ADL4", "ADL5", "Drill")
 #: The files hold all values times 1000: acceleration in mg, the others without a unit.
-FILE_SCALE = np.float32(1000)
+PRINTED = np.float32(1000)
 
 
 def make_spec(classes: tuple[str, ...]) -> SignalSpec:
@@ -150,7 +150,7 @@ def _recordings(path: Path, column: int, codes: Mapping[int, int], counted: dict
     samples = np.empty((table.num_rows, len(signals)), np.float32)
     for number, name in enumerate(signals):
         samples[:, number] = table[name].to_numpy()
-    samples /= FILE_SCALE
+    samples /= PRINTED
     labels = _class_labels(path, table[f"column {column}"].to_numpy(), column, codes)
     seconds = table[f"column {TIME}"].to_numpy() / 1000.0
     step = np.diff(seconds, prepend=seconds[:1])

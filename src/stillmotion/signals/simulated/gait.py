@@ -1,4 +1,4 @@
-"""Walking, stairs and jogging: harmonics and heel strikes along a stride that is never twice the same."""
+"""Walking, stairs and jogging: harmonics and heel strikes over a stride, with variation between strides."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .rotation import Array
 GRID = np.arange(256) / 256  #: phase of a stride, right heel strike at 0, left at 0.5
 G = 9.80665
 
-#: Rows of a stride's table: acceleration of the pelvis (m/s²), angles of the trunk, how the belt shakes on it,
+#: Rows of the table of a stride: acceleration of the pelvis (m/s²), angles of the trunk, of the belt on the pelvis, of
 #: arm and thigh (rad), impact at the thigh (m/s²).
 ROWS = (
     "ax", "ay", "az", "lean", "tilt", "yaw", "belt_tilt", "belt_lean", "belt_yaw",
@@ -22,15 +22,15 @@ ROWS = (
 
 @dataclass(frozen=True)
 class Gait:
-    """How one subject walks, climbs, descends or jogs.
+    """Parameters of one gait of one subject.
 
     Args:
-        stride: strides (two steps) a second.
+        stride: strides (two steps) per second.
         sway: standard deviation of the waist's |acceleration|, g.
         turn: root mean square of the waist's angular velocity, rad/s.
         weights: (7,) of vertical harmonics 1–3 of the step, impact, fore-aft, sideways, limp.
         phases: (8,) of vertical harmonics 1–3, fore-aft, sideways, arms, lag of elbow and pronation, in cycles.
-        ring: frequency in Hz at which the body rings after a heel strike.
+        ring: frequency in Hz of the oscillation after a heel strike.
         arms: (3,) amplitudes of shoulder, elbow and pronation, rad.
         bend: elbow angle around which the forearm swings, rad.
         legs: (2,) mean and amplitude of the thigh's angle, rad.
@@ -49,7 +49,7 @@ class Gait:
 
 @dataclass(frozen=True)
 class Law:
-    """Median subject of one gait, and the spread between subjects (of logarithms where a size cannot be < 0)."""
+    """Median of one gait, and the standard deviations between subjects (of logarithms for positive quantities)."""
 
     median: Gait
     stride_spread: float
@@ -102,10 +102,10 @@ LAWS = {
 
 
 def draw_gait(rng: np.random.Generator, name: str, *, vigour: float, tempo: float, arms: float) -> Gait:
-    """One subject's version of a gait. ``vigour``, ``tempo`` and ``arms`` are shared by all gaits of the subject."""
+    """Draw one subject's version of a gait; ``vigour``, ``tempo`` and ``arms`` are shared by all gaits of the subject."""
     law = LAWS[name]
     noise = rng.standard_normal(4)
-    arm = law.arms_spread * np.array([1.0, 1.0, 1.3])  # pronation differs most
+    arm = law.arms_spread * np.array([1.0, 1.0, 1.3])  # pronation varies most between subjects
     share, rest = 0.75, 0.66  # 0.75² + 0.66² = 1
     return replace(
         law.median,
@@ -122,7 +122,7 @@ def draw_gait(rng: np.random.Generator, name: str, *, vigour: float, tempo: floa
 
 
 def vary_gait(rng: np.random.Generator, gait: Gait) -> Gait:
-    """The same gait on another occasion: another speed, another shoe, a hand that holds something."""
+    """Vary a gait for one bout: speed, size, shape, and sometimes a hand that holds something."""
     n = rng.standard_normal(4)
     held = 0.25 if rng.random() < 0.12 else 1.0  # a hand that holds something hardly swings
     return replace(
@@ -138,11 +138,11 @@ def vary_gait(rng: np.random.Generator, gait: Gait) -> Gait:
 
 
 def make_strides(rng: np.random.Generator, gait: Gait, n: int, dt: float) -> Array:
-    """A bout of ``n`` samples, ``dt`` s apart: (len(ROWS), n). Strides differ in length, size and shape."""
+    """Make a bout of ``n`` samples, ``dt`` s apart: (len(ROWS), n). Strides differ in length, size and shape."""
     phase = draw_phase(rng, n, dt, gait.stride, 0.03)
     table = _stride_table(gait)
     count = int(phase[-1]) + 2
-    # the arms' swing wanders more than the legs'
+    # arm swing varies more between strides than the legs
     size = np.exp(np.stack([spread * draw_correlated(rng, count, 0.6) for spread in (0.09, 0.09, 0.22, 0.09)]))
     groups = (0, 0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 2, 3, 3)
     along = [np.interp(phase, np.arange(count), row) for row in size]
@@ -151,7 +151,7 @@ def make_strides(rng: np.random.Generator, gait: Gait, n: int, dt: float) -> Arr
     path = np.stack(
         [np.interp(wrapped, grid, np.append(row, row[0])) * along[g] for row, g in zip(table, groups, strict=True)]
     )
-    # no step is a smooth one: soft tissue, clothes and ground add a tenth of the power between 2 and 8 Hz
+    # steps are not smooth: soft tissue, clothes and ground add a tenth of the power between 2 and 8 Hz
     rough = np.repeat([0.24 * gait.sway * G, 0.006 * gait.turn], 3)
     jolts = [0, 1, 2, 6, 7, 8]
     path[jolts] = 0.96 * path[jolts] + draw_drift(rng, n, dt, rough, 0.08)
@@ -159,7 +159,7 @@ def make_strides(rng: np.random.Generator, gait: Gait, n: int, dt: float) -> Arr
 
 
 def _stride_table(gait: Gait) -> Array:
-    """One stride (len(ROWS), 256), scaled so that the waist reaches the gait's ``sway`` and ``turn``."""
+    """Compute one stride (len(ROWS), 256), scaled so that the waist reaches the gait's ``sway`` and ``turn``."""
     step = 2 * GRID % 1.0
     w, p = gait.weights, gait.phases
     turn = 2 * np.pi
@@ -170,7 +170,7 @@ def _stride_table(gait: Gait) -> Array:
     foot = np.where(GRID < 0.5, 1.0, -1.0)
     side = w[5] * (np.cos(turn * (GRID - p[4])) + 0.5 * np.cos(3 * turn * (GRID - p[4])) + 0.4 * w[3] * ring * foot)
     pelvis = np.stack([fore, side, vertical])
-    for _ in range(4):  # |g + a| is not linear in a: a few rounds reach the target to 1 %
+    for _ in range(4):  # |g + a| is not linear in a: four iterations reach the target to 1 %
         pelvis *= gait.sway * G / np.linalg.norm(pelvis + np.array([[0], [0], [G]]), axis=0).std()
     trunk = np.stack(
         [
@@ -198,9 +198,9 @@ def _stride_table(gait: Gait) -> Array:
 
 
 def _ring_down(t: Array, frequency: float) -> Array:
-    """What a heel strike at t = 0 leaves of itself: a damped oscillation, 35 ms long."""
-    rung: Array = np.exp(-t / 0.035) * np.sin(2 * np.pi * frequency * t) * 2.0
-    return rung
+    """Compute the damped oscillation (35 ms) after a heel strike at t = 0."""
+    oscillation: Array = np.exp(-t / 0.035) * np.sin(2 * np.pi * frequency * t) * 2.0
+    return oscillation
 
 
 def _scatter(rng: np.random.Generator, values: Array, spread: float) -> Array:

@@ -1,4 +1,4 @@
-"""What hands do: poses they pass through (drinking, eating, reaching) and cycles (brushing, clapping, typing)."""
+"""Hand movements: sequences of poses (drinking, eating, reaching) and cycles (brushing, clapping, typing)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TO_TYPE = ((0.40, 0.15, 1.45, 1.45), (0.55, 0.25, 1.20, 1.30))
 def drink(
     rng: np.random.Generator, subject: SimulatedSubject, rest: Array, start: float, stop: float, habit: float
 ) -> list[Key]:
-    """Drinking: raise, tilt the cup at the mouth, hold, untilt, lower, pause. The tilt is what tells it."""
+    """Make the poses of drinking: raise, tilt the cup at the mouth, hold, untilt, lower, pause; the tilt is its mark."""
     keys: list[Key] = []
     now = start + rng.uniform(0.2, 1.2)
     while True:
@@ -39,7 +39,7 @@ def drink(
 def eat(
     rng: np.random.Generator, subject: SimulatedSubject, rest: Array, start: float, stop: float, habit: float
 ) -> list[Key]:
-    """Eating: scoop at the plate, raise, put in, lower. The scoop's turn of the forearm is what tells it."""
+    """Make the poses of eating: scoop at the plate, raise, put in, lower; the forearm's turn in the scoop is its mark."""
     keys: list[Key] = []
     now = start + rng.uniform(0.2, 1.0)
     while True:
@@ -58,7 +58,7 @@ def eat(
 def reach_about(
     rng: np.random.Generator, subject: SimulatedSubject, rest: Array, start: float, stop: float, every: float
 ) -> list[Key]:
-    """Movements of no class: to the face, to a thing, a look at the watch, a new rest, about ``every`` s apart."""
+    """Make poses of no class (to the face, to an object, to look at the watch, a new rest), about ``every`` s apart."""
     keys: list[Key] = []
     now = start + rng.exponential(every)
     while now < stop - 3.0:
@@ -81,7 +81,7 @@ def reach_about(
 
 
 def shift_arm(rng: np.random.Generator, rest: Array, start: float, stop: float, size: float, every: float) -> list[Key]:
-    """The place of work wanders: another tooth, another part of the keyboard, about ``every`` s apart."""
+    """Make poses that shift a cyclic movement (another tooth, other keys), about ``every`` s apart."""
     count = int((stop - start) / every)
     times = np.sort(rng.uniform(start + 0.5, stop - 0.5, count))
     keys: list[Key] = []
@@ -95,7 +95,7 @@ def shift_arm(rng: np.random.Generator, rest: Array, start: float, stop: float, 
 def brush_teeth(
     rng: np.random.Generator, subject: SimulatedSubject, n: int, dt: float, habit: float
 ) -> tuple[Array, Array]:
-    """Brushing teeth: strokes at 2 to 4.2 Hz in bursts. Returns joints (4, n) of the arm, impacts (3, n)."""
+    """Make the strokes of brushing teeth, 2 to 4.2 Hz in bursts: joints (4, n) of the arm, impacts (3, n)."""
     rate = (2.0 + 2.2 * habit) * np.exp(0.08 * rng.standard_normal())
     phase = 2 * np.pi * draw_phase(rng, n, dt, rate, 0.08)
     size = subject.tempo * np.exp(0.25 * rng.standard_normal()) * draw_bursts(rng, n, dt, (1.0, 4.0), (0.3, 1.2))
@@ -105,7 +105,7 @@ def brush_teeth(
 
 
 def clap(rng: np.random.Generator, subject: SimulatedSubject, n: int, dt: float, habit: float) -> tuple[Array, Array]:
-    """Clapping: 1.8 to 3.8 claps a second in bursts, an impact each. Returns joints (4, n), impacts (3, n)."""
+    """Make claps, 1.8 to 3.8 per second in bursts, with an impact each: joints (4, n), impacts (3, n)."""
     rate = (1.8 + 2.0 * habit) * np.exp(0.08 * rng.standard_normal())
     turns = draw_phase(rng, n, dt, rate, 0.05)
     size = np.exp(0.3 * rng.standard_normal()) * draw_bursts(rng, n, dt, (1.5, 5.0), (0.4, 1.5))
@@ -120,7 +120,7 @@ def clap(rng: np.random.Generator, subject: SimulatedSubject, n: int, dt: float,
 def type_keys(
     rng: np.random.Generator, subject: SimulatedSubject, n: int, dt: float, habit: float
 ) -> tuple[Array, Array]:
-    """Typing: key strokes at irregular times in bursts. Returns joints (4, n) of the arm, impacts (3, n)."""
+    """Make key strokes at irregular times in bursts: joints (4, n) of the arm, impacts (3, n)."""
     from scipy.signal import lfilter
 
     rate = (2.5 + 3.0 * habit) * subject.tempo
@@ -135,5 +135,5 @@ def type_keys(
 
 
 def draw_style(rng: np.random.Generator, habit: float) -> int:
-    """The subject's usual style of two, three times in four."""
+    """Draw one of two styles: the subject's usual one three times in four, else either."""
     return int(habit > 0.5) if rng.random() < 0.75 else int(rng.integers(2))

@@ -1,4 +1,4 @@
-"""A session as one motion of the body: every joint and the pelvis, before any sensor."""
+"""Motion of the body over a session: all joints and the pelvis, before any sensor."""
 
 from __future__ import annotations
 
@@ -31,16 +31,20 @@ ARM = (SHOULDER, ABDUCTION, ELBOW, PRONATION)
 CYCLES = {"brushing-teeth": gestures.brush_teeth, "clapping": gestures.clap, "typing": gestures.type_keys}
 ARMS = {"brushing-teeth": gestures.AT_TEETH, "clapping": gestures.TO_CLAP, "typing": gestures.TO_TYPE}
 STILL = {"stand": "standing", "sit": "sitting", "lie": "lying"}
-RESTLESS = {"stand": 2.2, "sit": 0.9, "lie": 0.5}  #: who stands, sways and fidgets (WISDM, HAPT)
+RESTLESS = {
+    "stand": 2.2,
+    "sit": 0.9,
+    "lie": 0.5,
+}  #: factor of slow unrest; standing subjects sway and fidget (WISDM, HAPT)
 LEANING = {"upstairs": 0.10, "jogging": 0.12, "downstairs": -0.02}
 
 
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """Joints (len(JOINTS), N); accelerations (3, N) in m/s² of the pelvis and of impacts at hand and thigh.
+    """Hold joints (len(JOINTS), N) and accelerations (3, N) in m/s² of the pelvis and of impacts at hand and thigh.
 
-    ``belt`` (3, N) in rad is how the waist unit shakes on the pelvis, about the axes x, y, z of the trunk;
-    ``passed`` (N,) is the share of the pelvis' acceleration that trunk and arm pass on to the hand.
+    ``belt`` (3, N) in rad is the rotation of the waist unit on the pelvis, about the axes x, y, z of the trunk;
+    ``passed`` (N,) is the share of the pelvis' acceleration that reaches the hand through trunk and arm.
     """
 
     joints: Array
@@ -52,7 +56,7 @@ class Motion:
 
 
 def simulate_motion(rng: np.random.Generator, subject: SimulatedSubject, plan: Timetable) -> Motion:
-    """Carry out a timetable: poses in order, cycles on top of them, slow unrest over everything."""
+    """Simulate the motion of a timetable: poses in order, plus cycles, plus slow unrest."""
     n = round(plan.seconds / DT)
     t = np.arange(n) * DT
     keys = _keys(rng, subject, plan)
@@ -72,7 +76,7 @@ def simulate_motion(rng: np.random.Generator, subject: SimulatedSubject, plan: T
 
 
 def _keys(rng: np.random.Generator, subject: SimulatedSubject, plan: Timetable) -> list[gestures.Key]:
-    """Times and poses that the session passes through, in order."""
+    """List the times and poses of the session, in order."""
     keys: list[gestures.Key] = []
     changes = list(plan.changes)
     for bout in plan.bouts:
@@ -81,7 +85,7 @@ def _keys(rng: np.random.Generator, subject: SimulatedSubject, plan: Timetable) 
             change = changes.pop(0)
             if keys:
                 keys.append((change.start, keys[-1][1]))
-            if {change.before, change.after} == {"stand", "lie"}:  # by way of sitting on the edge
+            if {change.before, change.after} == {"stand", "lie"}:  # through sitting on the edge
                 edge = draw_rest_pose(rng, subject, "sit", subject.habits["sitting"])
                 keys.append((change.start + (change.stop - change.start) * rng.uniform(0.4, 0.55), edge))
             keys.append((change.stop, rest))
@@ -104,13 +108,13 @@ def _keys(rng: np.random.Generator, subject: SimulatedSubject, plan: Timetable) 
 
 
 def _unrest_size(t: Array, plan: Timetable) -> Array:
-    """Size of slow unrest (N,) by posture, gliding from one bout to the next."""
+    """Return the size of slow unrest (N,) by posture, interpolated between bouts."""
     times = [edge for bout in plan.bouts for edge in (bout.start, bout.stop)]
     return np.interp(t, times, [RESTLESS[bout.posture] for bout in plan.bouts for _ in range(2)])
 
 
 def _bout_pose(rng: np.random.Generator, subject: SimulatedSubject, bout: Bout) -> Array:
-    """The pose around which a bout happens."""
+    """Draw the rest pose of a bout."""
     habit = subject.habits.get(bout.activity, 0.5)
     pose = draw_rest_pose(rng, subject, bout.posture, subject.habits[STILL[bout.posture]])
     if bout.activity in ARMS:
@@ -127,9 +131,9 @@ def _bout_pose(rng: np.random.Generator, subject: SimulatedSubject, bout: Bout) 
 
 
 def _swing_trunk(rng: np.random.Generator, motion: Motion, t: Array, change: Change) -> None:
-    """Getting up or down, the trunk leans forward and comes back."""
+    """Add the trunk's swing forward and back while the subject gets up or down."""
     span = slice(*np.searchsorted(t, (change.start, change.stop)))
-    push = np.array([0.4, 0.4, 0.4])  # m/s²: getting up and lying down is not one smooth movement
+    push = np.array([0.4, 0.4, 0.4])  # m/s²: getting up and lying down are not smooth movements
     motion.pelvis[:, span] += draw_drift(rng, span.stop - span.start, DT, push, 0.6)
     if "lie" in (change.before, change.after):
         return
@@ -147,10 +151,10 @@ def _walk(rng: np.random.Generator, subject: SimulatedSubject, motion: Motion, b
     shoulder, elbow, pronation, hip, leg = path[9:]
     elbow += (gait.bend - subject.gaits[bout.activity].bend) * envelope
     rows = [LEAN, TILT, YAW, SHOULDER, ELBOW, PRONATION, HIP]
-    side = subject.side  # the other arm swings half a stride later: its swing is mirrored
+    side = subject.side  # the arms swing half a stride apart, so the other one is mirrored
     motion.joints[rows, span] += np.stack([lean, tilt, yaw, side * shoulder, side * elbow, side * pronation, hip])
     motion.joints[YAW, span.start :] += _heading(rng, motion.joints.shape[1] - span.start, n)
-    # a hand is never carried twice alike, and vigorous walkers steady theirs
+    # the hand's motion varies from bout to bout, and vigorous walkers hold it steadier
     steady = (LAWS[bout.activity].median.sway / gait.sway) ** 0.6
     wander = 0.18 * rng.standard_normal() + draw_drift(rng, n, DT, np.array([0.14]), 3.0)[0]
     motion.passed[span] = 1.03 * steady * np.exp(wander)
@@ -160,7 +164,7 @@ def _walk(rng: np.random.Generator, subject: SimulatedSubject, motion: Motion, b
 
 
 def _heading(rng: np.random.Generator, rest: int, n: int) -> Array:
-    """Corridors and landings: one turn of up to a right angle in every 7 s of ``n`` samples, kept for ``rest``."""
+    """Draw the heading: one turn of up to a right angle in every 7 s of ``n`` samples, kept for ``rest`` samples."""
     count = max(1, int(n * DT / 7.0))
     slot = n * DT / count
     length = min(3.0, 0.8 * slot)
@@ -180,7 +184,7 @@ def _cycle(rng: np.random.Generator, subject: SimulatedSubject, motion: Motion, 
 
 
 def _span(motion: Motion, bout: Bout, ramp: float) -> tuple[slice, Array]:
-    """The bout's samples, and an envelope that rises at its start and falls at its end within ``ramp`` s."""
+    """Return the bout's samples and an envelope that rises at its start and falls at its end within ``ramp`` s."""
     n = motion.joints.shape[1]
     span = slice(max(0, round((bout.start - ramp / 2) / DT)), min(n, round((bout.stop + ramp / 2) / DT)))
     t = np.arange(span.start, span.stop) * DT

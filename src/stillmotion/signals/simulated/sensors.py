@@ -1,4 +1,4 @@
-"""Sensor units on rigid segments: one rotation per segment gives acceleration and angular velocity."""
+"""Sensor units on rigid segments; the rotation of a segment gives both acceleration and angular velocity."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BIAS = {"acc": 0.012, "gyr": 0.010}  #: g and rad/s, standard deviation between 
 def simulate_sensors(
     rng: np.random.Generator, subject: SimulatedSubject, motion: Motion, worn: Mapping[str, Array]
 ) -> Array:
-    """What the three units read: (N // 2, 18) at 50 Hz, acceleration in g, angular velocity in rad/s.
+    """Simulate the readings of the three units: (N // 2, 18) at 50 Hz, acceleration in g, angular velocity in rad/s.
 
     ``worn`` is the attitude (4,) of each unit on its segment in this session.
     """
@@ -31,7 +31,7 @@ def simulate_sensors(
         q = product(attitude, worn[unit][:, None].astype(attitude.dtype))
         columns += list(read(q, acceleration))
     ideal = np.concatenate(columns)
-    # the sensor's own low-pass before it samples: 1-2-1, then every second value
+    # the sensor's low-pass before sampling: 1-2-1, then every second value
     sampled = 0.5 * ideal[:, 1::2]
     sampled += 0.25 * ideal[:, :-1:2]
     sampled[:, :-1] += 0.25 * ideal[:, 2::2]
@@ -40,15 +40,15 @@ def simulate_sensors(
 
 
 def read(q: Array, acceleration: Array) -> tuple[Array, Array]:
-    """Ideal readings of a unit with attitude ``q`` (4, N): Rᵀ(a − g) in g, and ω of the same R in rad/s."""
+    """Return the ideal readings of a unit with attitude ``q`` (4, N): Rᵀ(a − g) in g, and ω of the same R in rad/s."""
     felt = acceleration / G + UP
     return rotate(conjugate(q), felt), angular_velocity(q, DT)
 
 
 def track_segments(subject: SimulatedSubject, motion: Motion) -> list[tuple[Array, Array]]:
-    """Attitude (4, N) and acceleration (3, N) in m/s², in the world, of forearm, pelvis and thigh."""
+    """Compute attitude (4, N) and acceleration (3, N) in m/s², in the world, of hand, pelvis and thigh."""
     single = (part.astype(np.float32) for part in (motion.joints, motion.pelvis, motion.hand, motion.leg))
-    j, pelvis, at_palm, at_pocket = single  # noise is far above what float32 loses, at half the time
+    j, pelvis, at_palm, at_pocket = single  # float32 takes half the time, and its error is far below the noise
     heading = turned(np.array([[1], [0], [0], [0]], np.float32), 2, j[YAW])
     trunk = turned(turned(turned(heading, 1, j[LEAN]), 0, j[TILT]), 2, j[TWIST])
     place = np.stack([j[X], np.zeros_like(j[X]), j[Z]])
@@ -71,7 +71,7 @@ def track_segments(subject: SimulatedSubject, motion: Motion) -> list[tuple[Arra
 
 
 def _degrade(rng: np.random.Generator, clean: Array) -> Array:
-    """Scale error, bias and noise of each axis, then the range's ends."""
+    """Add scale error, bias and noise to each axis, then clip to the range."""
     size = (18, 1)
     scale = 1 + 0.01 * rng.standard_normal(size, np.float32)
     bias = _per_channel(BIAS["acc"], BIAS["gyr"]) * rng.standard_normal(size, np.float32)
@@ -83,5 +83,5 @@ def _degrade(rng: np.random.Generator, clean: Array) -> Array:
 
 
 def _per_channel(acc: float, gyr: float) -> Array:
-    """A number for every channel (18, 1): one for accelerometers, one for gyroscopes."""
+    """Return one value per channel (18, 1), the same for all accelerometers and for all gyroscopes."""
     return np.tile(np.repeat(np.array([acc, gyr], np.float32), 3), len(UNITS))[:, None]

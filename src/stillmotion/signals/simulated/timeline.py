@@ -1,4 +1,4 @@
-"""A session's timetable: bouts of activities, the changes of posture between them, the labels' edges."""
+"""Timetable of a session: bouts of activities, changes of posture between them, and edges of labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .postures import Posture
 
 OTHER = "other"  #: movements that have no class
 
-#: Postures in which an activity is done, with the share of each.
+#: Postures of each activity, with their shares.
 POSTURE_SHARES: dict[str, dict[Posture, float]] = {
     "sitting": {"sit": 1.0},
     "lying": {"lie": 1.0},
@@ -22,7 +22,7 @@ POSTURE_SHARES: dict[str, dict[Posture, float]] = {
     "clapping": {"sit": 0.5, "stand": 0.5},
     OTHER: {"sit": 0.5, "stand": 0.5},
 }
-STANDING: dict[Posture, float] = {"stand": 1.0}  #: all others
+STANDING: dict[Posture, float] = {"stand": 1.0}  #: for all other activities
 
 #: Median duration of a change of posture in s, as measured at the waist (HAPT).
 CHANGES: dict[tuple[Posture, Posture], float] = {
@@ -59,7 +59,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Timetable:
-    """What happens in one session of ``seconds``."""
+    """Bouts and changes of posture in one session of ``seconds``."""
 
     seconds: float
     bouts: tuple[Bout, ...]
@@ -67,7 +67,7 @@ class Timetable:
 
 
 def make_timetable(rng: np.random.Generator, activities: Iterator[str], seconds: float) -> Timetable:
-    """Take activities from the agenda until the session is full. Labels' edges are off by 0.2 to 0.5 s."""
+    """Fill a session with ``activities`` in order. Edges of labels are off by 0.2 to 0.5 s."""
     bouts: list[Bout] = []
     changes: list[Change] = []
     now = float(rng.uniform(1.0, 2.0))
@@ -92,7 +92,7 @@ def make_timetable(rng: np.random.Generator, activities: Iterator[str], seconds:
 
 
 def draw_activities(rng: np.random.Generator) -> Iterator[str]:
-    """Every activity once in random order with two stretches of no class between, again and again."""
+    """Yield activities without end: all classes once in random order, with two bouts of no class, then again."""
     activities = [*CLASSES, OTHER, OTHER]
     while True:
         yield from (activities[i] for i in rng.permutation(len(activities)))

@@ -1,4 +1,4 @@
-"""A subject who is not there: body, gait, habits, and how the units are worn."""
+"""A simulated subject: body, gaits, habits, and how the units are worn."""
 
 from __future__ import annotations
 

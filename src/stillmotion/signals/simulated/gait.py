@@ -102,7 +102,7 @@ LAWS = {
 
 
 def draw_gait(rng: np.random.Generator, name: str, *, vigour: float, tempo: float, arms: float) -> Gait:
-    """Draw one subject's version of a gait; ``vigour``, ``tempo`` and ``arms`` are shared by all gaits of the subject."""
+    """Draw one subject's version of a gait; ``vigour``, ``tempo`` and ``arms`` are shared by all of its gaits."""
     law = LAWS[name]
     noise = rng.standard_normal(4)
     arm = law.arms_spread * np.array([1.0, 1.0, 1.3])  # pronation varies most between subjects

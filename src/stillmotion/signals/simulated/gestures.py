@@ -21,7 +21,7 @@ TO_TYPE = ((0.40, 0.15, 1.45, 1.45), (0.55, 0.25, 1.20, 1.30))
 def drink(
     rng: np.random.Generator, subject: SimulatedSubject, rest: Array, start: float, stop: float, habit: float
 ) -> list[Key]:
-    """Make the poses of drinking: raise, tilt the cup at the mouth, hold, untilt, lower, pause; the tilt is its mark."""
+    """Make the poses of drinking, marked by the tilt: raise, tilt the cup at the mouth, hold, untilt, lower, pause."""
     keys: list[Key] = []
     now = start + rng.uniform(0.2, 1.2)
     while True:
@@ -39,7 +39,7 @@ def drink(
 def eat(
     rng: np.random.Generator, subject: SimulatedSubject, rest: Array, start: float, stop: float, habit: float
 ) -> list[Key]:
-    """Make the poses of eating: scoop at the plate, raise, put in, lower; the forearm's turn in the scoop is its mark."""
+    """Make the poses of eating, marked by the forearm's turn: scoop at the plate, raise, put in, lower."""
     keys: list[Key] = []
     now = start + rng.uniform(0.2, 1.0)
     while True:

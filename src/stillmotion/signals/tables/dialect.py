@@ -124,8 +124,8 @@ def describe_wrong_encoding(path: Path, row: int, encoding: str, byte: int | Non
     """Return the message for bytes that do not match the encoding."""
     detail = "" if byte is None else f" (byte 0x{byte:02x})"
     return (
-        f"{path}, row {row}: not {encoding.upper()}{detail}; set the right one, such as encoding = 'latin-1' in a mapping "
-        f"or --encoding latin-1."
+        f"{path}, row {row}: not {encoding.upper()}{detail}; set another, such as encoding = 'latin-1' in a mapping or "
+        f"--encoding latin-1."
     )
 
 

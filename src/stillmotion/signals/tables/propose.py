@@ -63,7 +63,7 @@ class Proposal:
         """Return the proposal as a mapping; raise ``UserError`` if something is missing."""
         if self.missing:
             raise UserError(
-                f"{self.path}: {self.missing[0]}; set it in a mapping (mapping= in Python, or a TOML next to the table)."
+                f"{self.path}: {self.missing[0]}; set it in a mapping (mapping=, or a TOML next to the table)."
             )
         return TableMap.of(self.values, self.path.parent, source=f"the mapping proposed for {self.path}")
 

@@ -278,21 +278,21 @@ def _is_missing(value: object) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def _one_each(values: Any, count: int, place: str, what: str) -> Column:
+def _one_each(values: Any, count: int, place: str, unit: str) -> Column:
     """Return one value for each of ``count`` windows or recordings."""
     column = _as_labels(values, place)
     if column.shape != (count,):
         hint = f"; {ONE_HOT}" if column.ndim == 2 else ""
-        raise UserError(f"{place} must be ({count},), one for every {what} of X, not {column.shape}{hint}.")
+        raise UserError(f"{place} must be ({count},), one for every {unit} of X, not {column.shape}{hint}.")
     return column
 
 
-def _as_names(values: Any, count: int, place: str, what: str, *, one_for_all: bool = False) -> Names:
+def _as_names(values: Any, count: int, place: str, unit: str, *, one_for_all: bool = False) -> Names:
     if one_for_all and isinstance(values, str):
         return np.full(count, values)
-    names = _one_each(values, count, place, what).astype(np.str_)
+    names = _one_each(values, count, place, unit).astype(np.str_)
     if (names == "").any():
-        raise UserError(f"{place}: {what} {int(np.argmax(names == ''))} has none; every {what} needs one.")
+        raise UserError(f"{place}: {unit} {int(np.argmax(names == ''))} has none; every {unit} needs one.")
     return names
 
 

@@ -49,9 +49,9 @@ class Recording:
             raise UserError(f"{where}: samples must be (time, channel), not {self.samples.shape}.")
         if len(self.samples) == 0:
             raise UserError(f"{where} is empty.")
-        for what, column in (("labels", self.labels), ("times", self.times)):
+        for column_name, column in (("labels", self.labels), ("times", self.times)):
             if column is not None and column.shape != self.samples.shape[:1]:
-                raise UserError(f"{where}: {len(self.samples)} samples but {what} of shape {column.shape}.")
+                raise UserError(f"{where}: {len(self.samples)} samples but {column_name} of shape {column.shape}.")
 
     def __len__(self) -> int:
         return len(self.samples)

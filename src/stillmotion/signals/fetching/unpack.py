@@ -133,8 +133,8 @@ def _open(archive: Path, to: Path, opened: dict[str, Checksum], budget: _Budget)
 
 
 def _unpack_zip(archive: Path, to: Path, budget: _Budget) -> None:
-    with zipfile.ZipFile(archive) as whole:
-        members = whole.infolist()
+    with zipfile.ZipFile(archive) as zip_file:
+        members = zip_file.infolist()
         for member in members:
             if member.flag_bits & 0x41:
                 raise UserError(f"{archive} is encrypted; {BY_HAND}.")
@@ -149,7 +149,7 @@ def _unpack_zip(archive: Path, to: Path, budget: _Budget) -> None:
             if member.is_dir():
                 (to / place).mkdir(parents=True, exist_ok=True)
             else:
-                with whole.open(member) as source:
+                with zip_file.open(member) as source:
                     _copy(source, to / place)
 
 

@@ -73,10 +73,10 @@ def files(folder: Path, device: str = "") -> list[Path]:
     raw = folder / "RawData"
     if not raw.is_dir():
         raise UserError(f"{folder} holds no RawData folder; hapt consists of {', '.join(CARD.layout)}.")
-    found = {(m[1], int(m[2]), int(m[3])): path for path in raw.iterdir() if (m := _NAME.fullmatch(path.name))}
-    acc = sorted(key[1:] for key in found if key[0] == "acc")
-    gyro = sorted(key[1:] for key in found if key[0] == "gyro")
-    if not found:
+    paths = {(m[1], int(m[2]), int(m[3])): path for path in raw.iterdir() if (m := _NAME.fullmatch(path.name))}
+    acc = sorted(key[1:] for key in paths if key[0] == "acc")
+    gyro = sorted(key[1:] for key in paths if key[0] == "gyro")
+    if not paths:
         raise UserError(f"{raw} holds no acc_expNN_userMM.txt or gyro_expNN_userMM.txt.")
     for experiment, user in sorted(set(acc) ^ set(gyro)):
         present, missing = ("acc", "gyro") if (experiment, user) in acc else ("gyro", "acc")
@@ -84,7 +84,7 @@ def files(folder: Path, device: str = "") -> list[Path]:
             f"{raw} has {present}_exp{experiment:02d}_user{user:02d}.txt but not the "
             f"{missing} file of the same recording."
         )
-    ordered = [found[sensor, *key] for sensor in ("acc", "gyro") for key in acc]
+    ordered = [paths[sensor, *key] for sensor in ("acc", "gyro") for key in acc]
     return [raw / "labels.txt", *ordered]
 
 

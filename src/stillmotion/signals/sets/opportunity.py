@@ -166,7 +166,7 @@ def _recordings(path: Path, column: int, codes: Mapping[int, int], counted: dict
     recordings = []
     edges = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(samples)]
     for begin, end in itertools.pairwise(edges):
-        whole = fill_gaps(samples[begin:end], units, counted=counted)
+        complete = fill_gaps(samples[begin:end], units, counted=counted)
         again = f" ({session[begin] + 1})" if session[begin] else ""
         recordings += [
             Recording(
@@ -177,7 +177,7 @@ def _recordings(path: Path, column: int, codes: Mapping[int, int], counted: dict
                 source=path.name,
                 offset=begin + start,
             )
-            for start, stop in find_runs(whole)
+            for start, stop in find_runs(complete)
         ]
     counted["recordings ended by a long loss"] = counted.get("recordings ended by a long loss", 0) + max(
         0, len(recordings) - len(edges) + 1

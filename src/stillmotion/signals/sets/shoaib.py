@@ -114,7 +114,7 @@ def _read_recordings(path: Path, counted: dict[str, int]) -> list[Recording]:
     units = [slice(9 * number, 9 * number + 9) for number in range(len(POSITIONS))]
     recordings = []
     for begin, end in itertools.pairwise(edges):
-        whole = fill_gaps(samples[begin:end], units, counted=counted)
+        complete = fill_gaps(samples[begin:end], units, counted=counted)
         recordings += [
             Recording(
                 subject=match[1],
@@ -124,7 +124,7 @@ def _read_recordings(path: Path, counted: dict[str, int]) -> list[Recording]:
                 source=path.name,
                 offset=begin + start,
             )
-            for start, stop in find_runs(whole)
+            for start, stop in find_runs(complete)
         ]
     return recordings
 

@@ -151,11 +151,13 @@ def recover(path: Path, counted: dict[str, int]) -> Records:
     if raw[-1] not in (MARK, BREAK):
         unmarked.append(len(raw))
     begun = (max(raw.rfind(b"\n", 0, end), raw.rfind(b";", 0, end)) + 1 for end in unmarked)
-    whole = sum(raw.count(b",", start, end) == len(KINDS) - 1 for start, end in zip(begun, unmarked, strict=True))
+    unmarked_records = sum(
+        raw.count(b",", start, end) == len(KINDS) - 1 for start, end in zip(begun, unmarked, strict=True)
+    )
     for kind, count in {
         "records with a comma before the end mark": len(commas) - no_z,
         "records that share a line": len(marks) - int((before == MARK).sum()) - raw.endswith(b";"),
-        "records without an end mark": whole,
+        "records without an end mark": unmarked_records,
         "empty lines": int((before == BREAK).sum()) + blank,
         "records without z, dropped": no_z,
         "cut records, dropped": cut,
@@ -187,8 +189,8 @@ def _parse(text: bytearray, lines: list[str], counted: dict[str, int], path: Pat
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    whole, real, word = pa.int64(), pa.float64(), pa.dictionary(pa.int32(), pa.string())
-    types = dict(zip(KINDS, (whole, word, whole, real, real, real), strict=True))
+    integer, number, text_type = pa.int64(), pa.float64(), pa.dictionary(pa.int32(), pa.string())
+    types = dict(zip(KINDS, (integer, text_type, integer, number, number, number), strict=True))
     try:
         return _as_batch(_columns(text, types, lines))
     except pa.ArrowInvalid:
@@ -199,8 +201,8 @@ def _parse(text: bytearray, lines: list[str], counted: dict[str, int], path: Pat
     columns = {}
     for name, kind in types.items():
         columns[name] = pc.utf8_trim_whitespace(words[name])
-        if kind is not word:
-            pattern = r"^[+-]?\d+$" if kind is whole else r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+        if kind is not text_type:
+            pattern = r"^[+-]?\d+$" if kind is integer else r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
             valid &= pc.match_substring_regex(columns[name], pattern).to_numpy()
     _count(counted, "records with a cell that is no number, dropped", int((~valid).sum()))
     if (~valid).sum() > MAX_DEFECTIVE * len(valid):

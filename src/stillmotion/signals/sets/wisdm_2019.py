@@ -174,11 +174,11 @@ def _note_missing(folder: Path, position: str, recordings: list[Recording]) -> l
     """Return a note with counts of what the folder lacks of the whole set."""
     subjects = {recording.subject for recording in recordings}
     activities = {int(recording.labels[0]) for recording in recordings}
-    here = sum((folder / "raw" / kind).is_dir() for kind in DEVICES.values())
+    device_count = sum((folder / "raw" / kind).is_dir() for kind in DEVICES.values())
     lacking = [
         (CARD.subjects - len(subjects), f"{len(subjects)} of {CARD.subjects} subjects"),
         (len(CLASSES) - len(activities), f"{len(activities)} of {len(CLASSES)} activities"),
-        (len(DEVICES) - here, f"{here} of {len(DEVICES)} devices"),
+        (len(DEVICES) - device_count, f"{device_count} of {len(DEVICES)} devices"),
     ]
     if not any(count for count, _ in lacking):
         return []

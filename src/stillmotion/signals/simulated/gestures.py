@@ -62,20 +62,20 @@ def reach_about(
     keys: list[Key] = []
     now = start + rng.exponential(every)
     while now < stop - 3.0:
-        there = rest.copy()
+        target = rest.copy()
         kind = rng.random()
         if kind < 0.4:
-            there = place_arm(rng, rest, AT_MOUTH[int(rng.integers(2))])
-            there[PRONATION] += 0.4 * rng.standard_normal()
+            target = place_arm(rng, rest, AT_MOUTH[int(rng.integers(2))])
+            target[PRONATION] += 0.4 * rng.standard_normal()
         elif kind < 0.7:
-            there = place_arm(rng, rest, (0.8, 0.2, 1.4, 1.1))
+            target = place_arm(rng, rest, (0.8, 0.2, 1.4, 1.1))
         else:
-            there[SHOULDER : PRONATION + 1] += rng.uniform(0.15, 0.5) * rng.standard_normal(4)
+            target[SHOULDER : PRONATION + 1] += rng.uniform(0.15, 0.5) * rng.standard_normal(4)
         up, hold, down = rng.uniform((0.6, 0.1, 0.6), (1.2, 1.0, 1.2)) / subject.tempo
         times = now + np.cumsum([0.0, up, hold, down])
         if times[-1] > stop - 0.2:
             return keys
-        keys += zip(times, [rest, there, there, rest], strict=True)
+        keys += zip(times, [rest, target, target, rest], strict=True)
         now = times[-1] + rng.exponential(every)
     return keys
 

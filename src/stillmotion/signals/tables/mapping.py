@@ -203,8 +203,8 @@ def _make_device(name: str, values: Mapping[str, Any], source: str) -> Device:
             f"{source} names no sensors; set for example [sensors.\"wrist.acc\"] columns = ['ax', 'ay', 'az']."
         )
     channels: list[tuple[str, Channel]] = []
-    for sensor, what in sensors.items():
-        channels += _make_channels(sensor, what, source)
+    for sensor, settings in sensors.items():
+        channels += _make_channels(sensor, settings, source)
     columns = [column for column, _ in channels]
     if twice := sorted({column for column in columns if columns.count(column) > 1}):
         raise UserError(f"{source}: column {', '.join(twice)} is used twice.")
@@ -230,15 +230,15 @@ def _make_device(name: str, values: Mapping[str, Any], source: str) -> Device:
     )
 
 
-def _make_channels(sensor: str, what: Any, source: str) -> list[tuple[str, Channel]]:
+def _make_channels(sensor: str, settings: Any, source: str) -> list[tuple[str, Channel]]:
     """Make the channels of one sensor; ``columns`` is a list, or axis to column."""
     place = f"{source}, sensors.{sensor}"
-    if isinstance(what, list | str):
-        what = {"columns": what}
-    if not isinstance(what, Mapping) or not what.get("columns"):
+    if isinstance(settings, list | str):
+        settings = {"columns": settings}
+    if not isinstance(settings, Mapping) or not settings.get("columns"):
         raise UserError(f"{place} names no columns; set columns = ['ax', 'ay', 'az'].")
-    _require_known(what, ("columns", "unit"), place)
-    columns = what["columns"]
+    _require_known(settings, ("columns", "unit"), place)
+    columns = settings["columns"]
     if isinstance(columns, str):
         columns = [columns]
     listed = list(columns.values()) if isinstance(columns, Mapping) else columns
@@ -250,7 +250,7 @@ def _make_channels(sensor: str, what: Any, source: str) -> list[tuple[str, Chann
         names = ("",) if len(columns) == 1 else AXES if len(columns) == 3 else range(1, len(columns) + 1)
         pairs = [(str(axis), str(column)) for axis, column in zip(names, columns, strict=True)]
     position, _, kind = sensor.rpartition(".")
-    unit = str(what.get("unit", ""))
+    unit = str(settings.get("unit", ""))
     known = UNITS.get(kind.rsplit("-", 1)[-1])
     if unit and known and unit not in known:
         raise UserError(f"{place}: {kind} cannot be in {unit!r}. Valid: {', '.join(known)}, or leave unit out.")

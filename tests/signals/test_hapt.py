@@ -80,7 +80,7 @@ def broken(folder, name, change):
         ("labels.txt", lambda text: text + "2 1 3 40 51\n", "row 5: samples 40 … 51 do not lie in .* has 50 samples"),
         ("labels.txt", lambda text: text + "2 1 3 9 8\n", "row 5: samples 9 … 8 do not lie in"),
         ("labels.txt", lambda text: text + "1 1 3 10 11\n", "row 5: samples 10 … 11 already have an activity"),
-        ("labels.txt", lambda text: text + "1 2 3 10 11\n", "row 5: experiment 1 is not of subject 2"),
+        ("labels.txt", lambda text: text + "1 2 3 10 11\n", "row 5: experiment 1 does not belong to subject 2"),
         ("acc_exp02_user01.txt", lambda text: "", "acc_exp02_user01.txt is empty"),
     ],
 )

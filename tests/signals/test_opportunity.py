@@ -117,7 +117,7 @@ def test_bad_files_are_named_with_their_row(tmp_path, change, message):
 def test_a_folder_without_the_files_and_files_without_a_whole_sample_are_errors(tmp_path):
     table = rows()
     table[:, 40] = np.nan
-    with pytest.raises(UserError, match="no sample of any file has all of its numbers"):
+    with pytest.raises(UserError, match="every sample of every file has a missing value"):
         load("opportunity", data=put(tmp_path, table))
     (tmp_path / "opportunity" / "S1-Drill.dat").unlink()
     with pytest.raises(UserError, match="holds no S1-ADL1.dat"):

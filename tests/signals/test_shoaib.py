@@ -96,7 +96,7 @@ def test_spaces_and_case_of_activities_are_mended_and_counted(tmp_path):
         (lambda text: text.split("\n", 1)[1], "row 2: column 1 is '1.39E.12' where 'time_stamp' was expected"),
         (lambda text: text.replace(",", ";"), "row 2: column 1 is"),
         (lambda text: text[:-20], "row 102: 6. cells where 70|row 102: .* may have been cut|activity"),
-        (lambda text: "\n".join(text.split("\n")[:2]) + "\n", "has a heading and no rows"),
+        (lambda text: "\n".join(text.split("\n")[:2]) + "\n", "has a heading but no rows"),
         (lambda text: "", "is empty"),
     ],
     ids=["activity", "word", "column", "heading", "delimiter", "cut", "no rows", "empty"],

@@ -105,7 +105,7 @@ def test_the_phone_is_read_when_a_pocket_sensor_is_asked_for(tmp_path):
     pocket = read(tmp_path, sensors="pocket.acc")
     assert pocket.spec.groups == ("pocket.acc",)
     assert pocket.subjects == ("1601",)
-    with pytest.raises(UserError, match="clocks of their own on pocket and wrist"):
+    with pytest.raises(UserError, match="separate clocks on pocket and wrist"):
         load("wisdm-2019", data=tmp_path, sensors="pocket.acc,wrist.acc")
 
 

@@ -230,7 +230,7 @@ def test_a_difference_from_public_copies_is_shown_and_not_fatal(tmp_path):
     found = fetch("opportunity", source=tmp_path / "made", to=tmp_path / "data", accept=True)
     assert found.verified == 0
     (shown,) = [remark for remark in found.remarks if "S1-ADL1.dat" in remark]
-    assert "51,803,164 and 2b247432acbe… there" in shown
+    assert "51,803,164 bytes and 2b247432acbe… there" in shown
     assert fetch("opportunity-locomotion", to=tmp_path / "data").counts == {"subjects": 1, "files": 2}
 
 

@@ -89,7 +89,7 @@ def test_what_is_missing_is_said_and_can_be_given(tmp_path):
     found = propose_mapping(path)
     assert not found.complete
     assert "no column looks like a time" in found.missing[0]
-    assert any("counts as one subject" in remark for remark in found.remarks)
+    assert any("count as one subject" in remark for remark in found.remarks)
     assert any("looks like a label" in remark for remark in found.remarks)
     assert any("hold text or nothing: remark" in remark for remark in found.remarks)
     with pytest.raises(UserError, match="own.csv: no column looks like a time"):

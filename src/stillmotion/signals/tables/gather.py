@@ -23,7 +23,7 @@ from ..recording import Floats, Labels, Times
 CHUNK = 1 << 18
 #: More changes of subject in a batch than this mean that subjects alternate row by row.
 TURNS = 64
-#: A measured rate within this share of a complete number is rounded to it.
+#: A measured rate within this share of a whole number is rounded to it.
 NOMINAL = 0.02
 Key = tuple[int, int]
 

@@ -41,7 +41,7 @@ BAD = {
     "another encoding": (
         lambda p: p.write_bytes(p.read_bytes().replace(b"sit", b"s\xfct")),
         {},
-        r"row 152: not UTF-8 \(byte 0xfc\); say encoding = 'latin-1'",
+        r"row 152: not UTF-8 \(byte 0xfc\); .*encoding = 'latin-1'",
     ),
     "no text": (lambda p: p.write_bytes(b"\x00\x01" * 500), {}, "holds zero bytes"),
     "a word for a number": (lambda p: cell(p, 200, 4, "up"), {}, "row 200: ay is 'up', not a number"),
@@ -54,23 +54,23 @@ BAD = {
     "one cell too many": (lambda p: cell(p, 200, 4, "1,2"), {}, "row 200: 7 cells where 6"),
     "a missing column": (lambda p: changed(p, "az", "oz", 1), {}, "'az'. Valid: who, what, t, ax, ay, oz"),
     "a doubled column": (lambda p: changed(p, "az", "ay", 1), {}, "row 1: 'ay' is the name of columns 5 and 6"),
-    "no heading": (lambda p: p.write_text("0,1,2\n3,4,5\n"), {}, "row 1: numbers where the names"),
+    "no heading": (lambda p: p.write_text("0,1,2\n3,4,5\n"), {}, "row 1: numbers where column names"),
     "a remark above the heading": (
         lambda p: p.write_text("# by an app\n" + p.read_text()),
         {},
-        "row 1: '# by an app' is no heading of rows that have 6 cells",
+        "row 1: '# by an app' is not a heading for rows of 6 cells",
     ),
-    "a heading alone": (lambda p: p.write_text("who,what,t,ax,ay,az\n"), {}, "has a heading and no rows"),
+    "a heading alone": (lambda p: p.write_text("who,what,t,ax,ay,az\n"), {}, "has a heading but no rows"),
     "an empty file": (lambda p: p.write_text(""), {}, "own.csv is empty"),
-    "empty lines": (lambda p: p.write_text("\n\n"), {}, "nothing but empty lines"),
+    "empty lines": (lambda p: p.write_text("\n\n"), {}, "only empty lines"),
     "a time without a number": (lambda p: cell(p, 42, 2, ""), {}, "row 42: no time in t"),
     "a clock that stands still": (
         lambda p: p.write_text("who,what,t,ax,ay,az\n" + "a,walk,1,0,0,0\n" * 20),
         {},
-        "never moves",
+        "is constant; set rate",
     ),
-    "dates that are none": (lambda p: None, {"unit_of_time": "iso"}, "t is no date"),
-    "no numbers at all": (lambda p: p.write_text("who,what,t,ax,ay,az\na,b,0,,,\na,b,1,,,\n"), {}, "no row of own.csv"),
+    "dates that are none": (lambda p: None, {"unit_of_time": "iso"}, "t is not a date"),
+    "no numbers at all": (lambda p: p.write_text("who,what,t,ax,ay,az\na,b,0,,,\na,b,1,,,\n"), {}, "every row of own.csv has a missing value"),
     "subjects who alternate without a clock": (
         lambda p: write(p, [f"{'ab'[n % 2]},walk,0,1,2,3" for n in range(300)]),
         {"time": "", "rate": 50},
@@ -81,10 +81,10 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_one_sentence_with_file_and_row(good, name, own_cache):
-    change, more, said = BAD[name]
+    change, more, message = BAD[name]
     change(good)
     mapping = {key: value for key, value in (MAPPING | more).items() if value != ""}
-    with pytest.raises(UserError, match=said) as failed:
+    with pytest.raises(UserError, match=message) as failed:
         load(good, mapping=mapping)
     assert "own.csv" in str(failed.value) or "alternate" in name
     assert "\n" not in str(failed.value)
@@ -126,7 +126,7 @@ def test_archives_cut_short_are_named(good, tmp_path):
     parquet = tmp_path / "own.parquet"
     pq.write_table(csv.read_csv(good), parquet)
     parquet.write_bytes(parquet.read_bytes()[:-100])
-    with pytest.raises(UserError, match=r"own.parquet is no Parquet file, or it has been cut short"):
+    with pytest.raises(UserError, match=r"own.parquet is not a Parquet file"):
         load(parquet, mapping=MAPPING)
 
 
@@ -142,8 +142,11 @@ def test_labels_with_blanks_and_case_are_one_class_and_counted(tmp_path):
 def test_a_misspelt_label_is_pointed_out_and_can_be_renamed(tmp_path):
     labels = ["walking"] * 280 + ["wlaking"] * 20
     path = write(tmp_path / "own.csv", lines("a", *signal(), labels))
-    said = [finding.text for finding in inspect(load(path, mapping=MAPPING)).findings if finding.kind == "spelling"]
-    assert said == ["class wlaking (0 s) is spelt much like walking (6 s): rename it if it is the same"]
+    texts = [finding.text for finding in inspect(load(path, mapping=MAPPING)).findings if finding.kind == "spelling"]
+    (text,) = texts
+    assert "class wlaking (0 s)" in text
+    assert "walking (6 s)" in text
+    assert "rename" in text
     mended = load(path, mapping=MAPPING | {"rename": {"wlaking": "walking"}})
     assert mended.spec.classes == ("walking",)
     with pytest.raises(UserError, match="no label wolking to rename"):
@@ -164,30 +167,30 @@ def test_units_that_differ_between_files_are_an_error_of_the_report(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ({"sensrs": 1}, "unknown key sensrs. Valid: "),
         ({"sensors": {}}, "names no sensors"),
         ({"sensors": {"acc": {"unit": "g"}}}, "sensors.acc names no columns"),
         ({"sensors": {"acc": {"columns": ["ax"], "unit": "mph"}}}, "acc cannot be in 'mph'. Valid: g, m/s2"),
         ({"sensors": {"acc": ["ax", "ax"]}}, "column ax is used twice"),
-        ({"sensors": {"acc": "ax", "b.acc": "ay"}, "devices": {"b": {"sensors": {"acc": "az"}}}}, "acc stands twice"),
+        ({"sensors": {"acc": "ax", "b.acc": "ay"}, "devices": {"b": {"sensors": {"acc": "az"}}}}, "duplicate channel acc"),
         ({"time": ""}, "neither a time column nor a rate"),
         ({"rate": "fast"}, "rate must be a number, not 'fast'"),
         ({"unit_of_time": "h"}, "Unknown unit of time 'h'"),
-        ({"window": 0}, "window is in seconds above 0"),
+        ({"window": 0}, "window must be above 0 s"),
         ({"devices": {"b": {"sensors": {"b": "az"}, "time": ""}}}, "neither a time column nor a rate"),
         ({"devices": {"b": {"sensors": {"b": "az"}, "colour": 1}}}, "devices.b: unknown key colour"),
     ],
 )
-def test_a_mapping_with_a_mistake_says_which(good, values, said):
-    with pytest.raises(UserError, match=said):
+def test_a_mapping_with_a_mistake_says_which(good, values, message):
+    with pytest.raises(UserError, match=message):
         load(good, mapping=MAPPING | values)
 
 
 def test_a_mappings_file_with_a_mistake_is_named(good):
     good.with_suffix(".toml").write_text("subject = who")
-    with pytest.raises(UserError, match=r"own.toml is no TOML: .*line 1"):
+    with pytest.raises(UserError, match=r"own.toml is not valid TOML: .*line 1"):
         load(good)
 
 
@@ -205,7 +208,7 @@ def test_a_folder_needs_a_pattern_and_the_pattern_files_and_subjects(good, tmp_p
         load(tmp_path, mapping=MAPPING)
     with pytest.raises(UserError, match=r"holds no file like \{subject\}.txt"):
         load(tmp_path, mapping=MAPPING | {"files": "{subject}.txt"})
-    with pytest.raises(UserError, match="nothing that says whose they are"):
+    with pytest.raises(UserError, match="nothing names their subjects"):
         load(tmp_path, mapping={"files": "*.csv", "time": "t", "sensors": ACC})
     with pytest.raises(UserError, match=r"\{who\} is not one of \{subject\}"):
         load(tmp_path, mapping=MAPPING | {"files": "{who}.csv"})

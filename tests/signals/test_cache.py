@@ -135,7 +135,7 @@ def read():
     print("reading", flush=True)
     return dataset(*[recording(str(n), 40_000, seed=n) for n in range(10)])
 
-data = cache.cached("made-up", 1, [Path(PATH)], read)
+data = cache.load_cached("made-up", 1, [Path(PATH)], read)
 print("whole", int(np.asarray(data.samples).view(np.uint32).sum(dtype=np.uint64)), flush=True)
 """
 

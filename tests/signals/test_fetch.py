@@ -19,7 +19,7 @@ from stillmotion.signals import fetch, load
 from stillmotion.signals.catalog import get_reader
 from stillmotion.signals.fetching import checksums
 from stillmotion.signals.fetching.download import download
-from stillmotion.signals.fetching.fetch import _downloaded
+from stillmotion.signals.fetching.fetch import _archive_path
 from stillmotion.signals.fetching.unpack import RAR
 from stillmotion.signals.sets import hapt, wisdm
 from tests.publishers.write import write_hapt
@@ -54,7 +54,7 @@ class Server(http.server.SimpleHTTPRequestHandler):
         most = self.budget.pop(0) if self.budget else len(content)
         self.wfile.write(content[start : start + most])
 
-    def log_message(self, *said):
+    def log_message(self, *args):
         pass
 
 
@@ -106,7 +106,7 @@ def test_a_file_that_changed_on_the_server_is_begun_anew(served, tmp_path):
     folder, address = served
     (folder / "big").write_bytes(b"a" * 1000)
     Server.budget = [400, 0, 0, 0]
-    with pytest.raises(UserError, match="400 bytes are kept, and the next trial goes on"):
+    with pytest.raises(UserError, match="400 bytes are kept, and the next attempt resumes"):
         download(f"{address}/big", tmp_path / "big")
     (folder / "big").write_bytes(b"b" * 1000)
     Server.mark = '"two"'
@@ -115,9 +115,9 @@ def test_a_file_that_changed_on_the_server_is_begun_anew(served, tmp_path):
 
 def test_an_address_that_is_not_there_says_what_to_do(served, tmp_path):
     _, address = served
-    with pytest.raises(UserError, match=r"answers 404 .* name the file with --from"):
+    with pytest.raises(UserError, match=r"returned HTTP 404 .* name the file with --from"):
         download(f"{address}/none", tmp_path / "none")
-    with pytest.raises(UserError, match=r"cannot be had .*Without a network"):
+    with pytest.raises(UserError, match=r"cannot be downloaded .*Without a network"):
         download("http://127.0.0.1:1/none", tmp_path / "none")
 
 
@@ -165,7 +165,7 @@ def test_what_was_recorded_must_hold(made, tmp_path):
     fetch("hapt", source=made, to=tmp_path, accept=True)
     labels = tmp_path / "hapt" / "RawData" / "labels.txt"
     labels.write_text(labels.read_text().replace("1 1 5 ", "1 1 4 ", 1))
-    with pytest.raises(UserError, match=r"labels.txt is not what it was since it was fetched"):
+    with pytest.raises(UserError, match=r"labels.txt has changed since it was fetched"):
         fetch("hapt", to=tmp_path)
     fetch("hapt", to=tmp_path, accept=True)
     fetch("hapt", to=tmp_path)
@@ -185,7 +185,7 @@ def test_what_killed_processes_left_is_swept_at_the_next_fetch(served, made, tmp
     fetch("hapt", source=source, to=to, accept=True)
     assert {path.name for path in to.iterdir()} == {".downloads", "hapt"}
     left.mkdir(parents=True)
-    (archive := _downloaded(to, source)).parent.mkdir()
+    (archive := _archive_path(to, source)).parent.mkdir()
     archive.write_bytes(b"killed after the files were in their place")
     fetch("hapt", to=to)
     assert {path.relative_to(to).parts[0] for path in to.rglob("*")} == {".downloads", "hapt"}
@@ -230,15 +230,15 @@ def test_a_difference_from_public_copies_is_shown_and_not_fatal(tmp_path):
     found = fetch("opportunity", source=tmp_path / "made", to=tmp_path / "data", accept=True)
     assert found.verified == 0
     (shown,) = [remark for remark in found.remarks if "S1-ADL1.dat" in remark]
-    assert "51,803,164 and 2b247432acbe… there" in shown
+    assert "51,803,164 bytes and 2b247432acbe… there" in shown
     assert fetch("opportunity-locomotion", to=tmp_path / "data").counts == {"subjects": 1, "files": 2}
 
 
 def test_known_sums_are_those_of_the_sets_files():
-    assert len(checksums.known("opportunity")) == 24
-    assert len(checksums.known("wisdm-2019")) == 204
-    assert checksums.known("uci-har")["UCI HAR Dataset.zip"].size == 61_000_453
-    assert checksums.known("hapt") == {}
+    assert len(checksums.known_sums("opportunity")) == 24
+    assert len(checksums.known_sums("wisdm-2019")) == 204
+    assert checksums.known_sums("uci-har")["UCI HAR Dataset.zip"].size == 61_000_453
+    assert checksums.known_sums("hapt") == {}
 
 
 @pytest.mark.real
@@ -275,25 +275,25 @@ def test_archives_cut_short_or_of_another_kind_are_named(made, tmp_path, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("name", "more", "said"),
+    ("name", "more", "message"),
     [
         ("simulated", {}, "is built in"),
         ("hpat", {}, "Did you mean 'hapt'"),
         ("hapt", {"source": "nowhere"}, "nowhere is not there"),
-        ("hapt", {"source": "."}, "does not hold hapt: nothing in it is laid out as RawData"),
+        ("hapt", {"source": "."}, "does not hold hapt: no RawData"),
     ],
 )
-def test_mistakes_are_one_sentence(tmp_path, monkeypatch, name, more, said):
+def test_mistakes_are_one_sentence(tmp_path, monkeypatch, name, more, message):
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         fetch(name, to=tmp_path / "data", **more)
 
 
 def test_the_command_fetches_and_says_what_it_found(made, tmp_path, capsys):
     arguments = ["fetch", "hapt", "--from", str(made), "--to", str(tmp_path / "data")]
     assert main(arguments) == 2
-    assert "or take it as it is with --accept" in capsys.readouterr().err
+    assert "or accept it with --accept" in capsys.readouterr().err
     assert main([*arguments, "--accept"]) == 0
     assert "hapt: 5 files" in capsys.readouterr().out
     assert main(arguments) == 2

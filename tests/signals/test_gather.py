@@ -21,7 +21,7 @@ def gathered(blocks, folder):
     """Gather blocks of (subjects, first row, seconds, values); the pieces and what was counted."""
     counted = {}
     with Gatherer(1, timed=True, rate=50.0, folder=folder, counted=counted) as gatherer:
-        gatherer.begin(0)
+        gatherer.begin_file(0)
         for subjects, row, seconds, values in blocks:
             who = np.stack([subjects, np.zeros_like(subjects)], axis=1)
             gatherer.add(who, row, seconds, values, np.zeros(len(values), np.int16))
@@ -69,12 +69,12 @@ def test_rows_can_be_taken_back(tmp_path):
     counted = {"before": 1}
     rows = np.zeros((50, 2), np.int64), 0, np.arange(50) / 50, np.ones((50, 1), np.float32), np.zeros(50, np.int16)
     with Gatherer(1, timed=True, rate=0.0, folder=tmp_path, counted=counted) as gatherer:
-        gatherer.begin(0)
+        gatherer.begin_file(0)
         gatherer.add(*rows)
-        mark = gatherer.begin(1)
+        mark = gatherer.begin_file(1)
         gatherer.add(rows[0], 0, np.zeros(50), *rows[3:])
         assert counted["repeated timestamps dropped"] == 49
-        gatherer.back(mark)
+        gatherer.roll_back(mark)
         found = gatherer.finish([slice(0, 1)])
     assert [(piece.start, piece.stop) for piece in found.pieces] == [(0, 50)]
     assert len(found.values) == 50

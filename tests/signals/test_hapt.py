@@ -26,10 +26,10 @@ def test_recordings_equal_the_source_row_for_row_and_the_card(real, recordings_f
         counts["recordings"],
         counts["samples"],
     )
-    segments = hapt.segments(data)
-    assert len(segments) == counts["segments"]
+    list_segments = hapt.list_segments(data)
+    assert len(list_segments) == counts["segments"]
     for number, name in enumerate(hapt.CLASSES):
-        assert sum(label == number for _, label, _ in segments) == counts[name]
+        assert sum(label == number for _, label, _ in list_segments) == counts[name]
     assert data.notes == ()
     assert set(data.official_test) < set(data.subjects)
 
@@ -39,7 +39,7 @@ def test_labelled_segments_give_the_windows_that_a_published_benchmark_counts(re
     # WHAR Arena: starts 0, 64, … with start + 128 < length, each labelled segment a recording of its own.
     data = load("hapt", data=real("hapt"))
     windows = np.zeros(12, int)
-    for _, label, length in hapt.segments(data):
+    for _, label, length in hapt.list_segments(data):
         windows[label] += max(0, (length - 1 - 128) // 64 + 1)
     assert windows.tolist() == [1720, 1542, 1406, 1797, 1977, 1957, 70, 32, 106, 82, 136, 83]
 
@@ -71,7 +71,7 @@ def broken(folder, name, change):
 
 
 @pytest.mark.parametrize(
-    ("name", "change", "said"),
+    ("name", "change", "message"),
     [
         ("acc_exp02_user01.txt", lambda text: text[: len(text) // 2].rsplit("\n", 1)[0] + "\n", "has .* rows and gyro"),
         ("acc_exp02_user01.txt", lambda text: text.replace("\n", " 7\n", 1), "acc_exp02_user01.txt, row 1: 4 cells"),
@@ -80,15 +80,15 @@ def broken(folder, name, change):
         ("labels.txt", lambda text: text + "2 1 3 40 51\n", "row 5: samples 40 … 51 do not lie in .* has 50 samples"),
         ("labels.txt", lambda text: text + "2 1 3 9 8\n", "row 5: samples 9 … 8 do not lie in"),
         ("labels.txt", lambda text: text + "1 1 3 10 11\n", "row 5: samples 10 … 11 already have an activity"),
-        ("labels.txt", lambda text: text + "1 2 3 10 11\n", "row 5: experiment 1 is not of subject 2"),
+        ("labels.txt", lambda text: text + "1 2 3 10 11\n", "row 5: experiment 1 does not belong to subject 2"),
         ("acc_exp02_user01.txt", lambda text: "", "acc_exp02_user01.txt is empty"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::stillmotion.errors.DataWarning")
-def test_bad_files_end_in_one_sentence_with_file_and_row_and_leave_nothing(tmp_path, own_cache, name, change, said):
+def test_bad_files_end_in_one_sentence_with_file_and_row_and_leave_nothing(tmp_path, own_cache, name, change, message):
     small(tmp_path)
     broken(tmp_path, name, change)
-    with pytest.raises(UserError, match=said) as refusal:
+    with pytest.raises(UserError, match=message) as refusal:
         load("hapt", data=tmp_path)
     assert "\n" not in str(refusal.value)
     assert not list((own_cache / "recordings").glob("*"))

@@ -356,13 +356,13 @@ def attack(make: Make, folder: Path, capsys: pytest.CaptureFixture[str]) -> None
         ["audit", str(path), "--protocol", "subjects:2", "--json", *flags],
     ):
         code = main(command)
-        out, said = capsys.readouterr()
-        lines = [line for line in said.splitlines() if not line.startswith("note: ")]
-        assert len(said) < 12_000
+        out, error_text = capsys.readouterr()
+        lines = [line for line in error_text.splitlines() if not line.startswith("note: ")]
+        assert len(error_text) < 12_000
         if code == 2:
-            assert len(lines) == 1, said
+            assert len(lines) == 1, error_text
             # The file, its folder or the data set's name, or (of a split) the subjects in it.
-            assert any(word in said for word in ("own", "s0", "subjects", "mapping")), said
+            assert any(word in error_text for word in ("own", "s0", "subjects", "mapping")), error_text
         else:
             assert code in (0, 1)
             assert lines == []

@@ -97,7 +97,7 @@ def test_a_pause_ends_a_recording_and_a_clock_set_back_starts_a_session(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda text: text.replace("406516", "406599", 1), "row 1: label 406599 in column 250 is not one of 0, 4065"),
         (lambda text: text.replace(" 406516\n", "\n", 1), "row 1: 249 cells where 250"),
@@ -107,17 +107,17 @@ def test_a_pause_ends_a_recording_and_a_clock_set_back_starts_a_session(tmp_path
     ],
     ids=["label", "column", "cut", "word", "empty"],
 )
-def test_bad_files_are_named_with_their_row(tmp_path, change, said):
+def test_bad_files_are_named_with_their_row(tmp_path, change, message):
     path = put(tmp_path, rows()) / "opportunity" / "S1-Drill.dat"
     path.write_text(change(path.read_text()))
-    with pytest.raises(UserError, match=f"S1-Drill.dat.*{said}"):
+    with pytest.raises(UserError, match=f"S1-Drill.dat.*{message}"):
         load("opportunity", data=tmp_path)
 
 
 def test_a_folder_without_the_files_and_files_without_a_whole_sample_are_errors(tmp_path):
     table = rows()
     table[:, 40] = np.nan
-    with pytest.raises(UserError, match="no sample of any file has all of its numbers"):
+    with pytest.raises(UserError, match="every sample of every file has a missing value"):
         load("opportunity", data=put(tmp_path, table))
     (tmp_path / "opportunity" / "S1-Drill.dat").unlink()
     with pytest.raises(UserError, match="holds no S1-ADL1.dat"):

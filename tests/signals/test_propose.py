@@ -89,9 +89,9 @@ def test_what_is_missing_is_said_and_can_be_given(tmp_path):
     found = propose_mapping(path)
     assert not found.complete
     assert "no column looks like a time" in found.missing[0]
-    assert any("counts as one subject" in remark for remark in found.remarks)
+    assert any("count as one subject" in remark for remark in found.remarks)
     assert any("looks like a label" in remark for remark in found.remarks)
-    assert any("hold words or nothing: remark" in remark for remark in found.remarks)
+    assert any("hold text or nothing: remark" in remark for remark in found.remarks)
     with pytest.raises(UserError, match="own.csv: no column looks like a time"):
         found.mapping()
     assert propose_mapping(path, {"rate": 50, "sensors": {"acc": ["ax", "ay", "az"]}}).complete
@@ -165,7 +165,7 @@ def test_inspect_proposes_shows_what_is_wrong_and_saves(tmp_path, capsys):
     assert "proposal" not in json.loads(out)
     code, out, err = still(capsys, "inspect", path, "--save", tmp_path / "own.toml")
     assert code == 2
-    assert "needs no proposal" in err
+    assert "nothing to write" in err
     code, out, _ = still(capsys, "audit", path, "--protocol", "loso", "--window", "50")
     assert code == 0
     assert "Clean" in out
@@ -196,15 +196,15 @@ def test_audit_of_a_table_proposes_what_flags_leave_open_and_says_so(tmp_path, c
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [
-        (["--channel", "ax,ay"], "is no sensor; one looks like"),
+        (["--channel", "ax,ay"], "is not a sensor; expected such as"),
         (["--rename", "walk"], "--rename takes OLD=NEW"),
-        (["--save", "/nowhere/own.toml"], "/nowhere is not there"),
+        (["--save", "/nowhere/own.toml"], "folder /nowhere does not exist"),
     ],
 )
-def test_flags_with_a_mistake_say_so(tmp_path, capsys, flags, said):
+def test_flags_with_a_mistake_say_so(tmp_path, capsys, flags, message):
     path = write(tmp_path / "own.csv", lines("a", *signal()))
     code, _, err = still(capsys, "inspect", path, *flags)
     assert code == 2
-    assert said in err
+    assert message in err

@@ -88,7 +88,7 @@ def test_spaces_and_case_of_activities_are_mended_and_counted(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda text: text.replace("walking", "hopping", 1), "row 3: activity 'hopping' is not one of walking"),
         (lambda text: text.replace("0.5", "o.5", 1), "row 3: left-pocket Ax is 'o.5', not a number"),
@@ -96,13 +96,13 @@ def test_spaces_and_case_of_activities_are_mended_and_counted(tmp_path):
         (lambda text: text.split("\n", 1)[1], "row 2: column 1 is '1.39E.12' where 'time_stamp' was expected"),
         (lambda text: text.replace(",", ";"), "row 2: column 1 is"),
         (lambda text: text[:-20], "row 102: 6. cells where 70|row 102: .* may have been cut|activity"),
-        (lambda text: "\n".join(text.split("\n")[:2]) + "\n", "has a heading and no rows"),
+        (lambda text: "\n".join(text.split("\n")[:2]) + "\n", "has a heading but no rows"),
         (lambda text: "", "is empty"),
     ],
     ids=["activity", "word", "column", "heading", "delimiter", "cut", "no rows", "empty"],
 )
-def test_bad_sheets_are_named_with_their_row(tmp_path, change, said):
-    with pytest.raises(UserError, match=f"Participant_1.csv.*({said})"):
+def test_bad_sheets_are_named_with_their_row(tmp_path, change, message):
+    with pytest.raises(UserError, match=f"Participant_1.csv.*({message})"):
         load("shoaib", data=put(tmp_path, change(sheet())))
 
 

@@ -5,13 +5,13 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from stillmotion.signals.simulated import rotation
-from stillmotion.signals.simulated.anatomy import draw_subject, remounted
+from stillmotion.signals.simulated.anatomy import draw_subject, remount
 from stillmotion.signals.simulated.card import CLASSES
-from stillmotion.signals.simulated.gait import LAWS, draw_gait, strides
+from stillmotion.signals.simulated.gait import LAWS, draw_gait, make_strides
 from stillmotion.signals.simulated.motion import DT, Motion
-from stillmotion.signals.simulated.paths import drift, through
+from stillmotion.signals.simulated.paths import draw_drift, pass_poses
 from stillmotion.signals.simulated.postures import ELBOW, HIP, JOINTS, LEAN, SHOULDER
-from stillmotion.signals.simulated.sensors import read, segments
+from stillmotion.signals.simulated.sensors import read, track_segments
 from tests.publishers import measures
 
 
@@ -24,7 +24,7 @@ def tumbling():
     """A path of smooth random turns about all axes (4, N)."""
     random = np.random.default_rng(3)
     q = np.array([[1.0], [0.0], [0.0], [0.0]])
-    for axis, angle in enumerate(drift(random, 2000, DT, np.ones(3), 0.7)):
+    for axis, angle in enumerate(draw_drift(random, 2000, DT, np.ones(3), 0.7)):
         q = rotation.turned(q, axis, angle)
     return q
 
@@ -76,7 +76,7 @@ def test_a_swinging_arm_feels_what_a_circle_makes_it_feel():
     joints = np.zeros((len(JOINTS), n))
     joints[SHOULDER] = speed * np.arange(n) * DT
     still = np.zeros((3, n))
-    (hand, at_hand), _, _ = segments(subject, Motion(joints, still, still, still, still, np.ones(n)))
+    (hand, at_hand), _, _ = track_segments(subject, Motion(joints, still, still, still, still, np.ones(n)))
     radius = subject.upper_arm + subject.forearm
     inner = slice(2, -2)
     assert np.linalg.norm(at_hand[:, inner], axis=0) == pytest.approx(speed**2 * radius, rel=0.01)
@@ -90,7 +90,7 @@ def test_joints_turn_the_segments_that_hang_on_them():
     joints = np.zeros((len(JOINTS), 3))
     joints[ELBOW], joints[HIP], joints[LEAN] = np.pi / 2, np.pi / 2, 0.3
     still = np.zeros((3, 3))
-    (hand, _), (trunk, _), (thigh, _) = segments(subject, Motion(joints, still, still, still, still, np.ones(3)))
+    (hand, _), (trunk, _), (thigh, _) = track_segments(subject, Motion(joints, still, still, still, still, np.ones(3)))
     fingers, knee, head = -rotation.long_axis(hand), -rotation.long_axis(thigh), rotation.long_axis(trunk)
     assert knee[:, 0] == pytest.approx([1, 0, 0], abs=1e-6)  # seated, the thigh points forward
     assert head[:, 0] == pytest.approx([np.sin(0.3), 0, np.cos(0.3)], abs=1e-6)  # leaning forward
@@ -101,7 +101,7 @@ def test_poses_are_passed_at_rest_and_on_time():
     times = np.array([1.0, 2.0, 4.0])
     poses = np.array([[0.0, 1.0], [2.0, -1.0], [0.5, 0.5]])
     t = np.arange(0, 5, 0.001)
-    path = through(t, times, poses)
+    path = pass_poses(t, times, poses)
     assert pytest.approx(poses, abs=1e-9) == path[:, [1000, 2000, 4000]].T
     speed = np.gradient(path, 0.001, axis=1)
     assert abs(speed[:, [1000, 2000, 4000]]).max() < 1e-3
@@ -113,7 +113,7 @@ def test_a_stride_reaches_the_sway_and_the_rate_that_the_subject_was_given():
     random = np.random.default_rng(5)
     for name in LAWS:
         gait = draw_gait(random, name, vigour=0.0, tempo=0.0, arms=0.0)
-        pelvis = strides(random, gait, 6000, DT)[:3]
+        pelvis = make_strides(random, gait, 6000, DT)[:3]
         norm = np.linalg.norm(pelvis + np.array([[0.0], [0.0], [9.80665]]), axis=0) / 9.80665
         assert norm.std() == pytest.approx(gait.sway, rel=0.12)
         power = np.abs(np.fft.rfft(pelvis[2] * np.hanning(6000))) ** 2
@@ -124,7 +124,7 @@ def test_a_stride_reaches_the_sway_and_the_rate_that_the_subject_was_given():
 def test_remounting_turns_a_unit_by_5_to_15_degrees():
     random = np.random.default_rng(2)
     worn = draw_subject(random, "1", CLASSES).worn["wrist"]
-    turned = np.stack([remounted(random, worn) for _ in range(200)], axis=1)
+    turned = np.stack([remount(random, worn) for _ in range(200)], axis=1)
     angles = np.degrees((scipy_of(worn[:, None]).inv() * scipy_of(turned)).magnitude())
     assert 5.0 <= angles.min() < 6.0
     assert 14.0 < angles.max() <= 15.0

@@ -24,7 +24,7 @@ def test_hapts_labels_hold_postures_and_the_changes_between_them(tmp_path):
     present = set(written.labels.tolist())
     assert {-1, 0, 1, 2, 3, 4, 5} <= present
     assert len(present & set(range(6, 12))) >= 5
-    lengths = [length for _, label, length in hapt.segments(written) if label >= 6]
+    lengths = [length for _, label, length in hapt.list_segments(written) if label >= 6]
     assert 100 <= min(lengths) <= max(lengths) <= 350  # 2 to 7 s at 50 Hz
 
 

@@ -31,7 +31,7 @@ def test_another_window_keeps_the_share_of_the_hop():
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"rate": 100.0}, "rate 50 Hz against 100 Hz"),
         ({"channels": (Channel("acc", "x", "g", "wrist"),)}, "against [wrist.acc.x]"),
@@ -41,11 +41,11 @@ def test_another_window_keeps_the_share_of_the_hop():
         ({"classes": ("sit", "walk")}, "classes [walk, sit] against [sit, walk]"),
     ],
 )
-def test_data_that_does_not_fit_is_refused_with_both_sides_named(change, said):
+def test_data_that_does_not_fit_is_refused_with_both_sides_named(change, message):
     other = SignalSpec(**{**WATCH.__dict__, **change})
     with pytest.raises(ContractError) as refusal:
         WATCH.require_fit(other)
-    assert said in str(refusal.value)
+    assert message in str(refusal.value)
 
 
 def test_a_clock_within_one_percent_fits():
@@ -53,18 +53,18 @@ def test_a_clock_within_one_percent_fits():
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"rate": 0.0}, "above 0 Hz"),
         ({"channels": ()}, "at least one channel"),
         ({"window": 0}, "at least 1 sample"),
         ({"label_policy": "best"}, "majority, first, all-equal"),
         ({"label_share": 1.5}, "between 0 and 1"),
-        ({"classes": ("walk", "walk")}, "class name stands twice in the signal: walk"),
+        ({"classes": ("walk", "walk")}, "Duplicate class name .*: walk"),
     ],
 )
-def test_a_senseless_contract_is_refused_in_one_sentence(change, said):
-    with pytest.raises(UserError, match=said):
+def test_a_senseless_contract_is_refused_in_one_sentence(change, message):
+    with pytest.raises(UserError, match=message):
         SignalSpec(**{**WATCH.__dict__, **change})
 
 

@@ -36,7 +36,7 @@ def test_blanks_and_line_ends_do_not_matter(tmp_path, text):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("1 2\n3 x\n", "b.txt, row 2: c1 is 'x', not a number"),
         ("1 2\n3\n", "b.txt, row 2: 1 cells where 2 .* may have been cut"),
@@ -45,8 +45,8 @@ def test_blanks_and_line_ends_do_not_matter(tmp_path, text):
         ("", "b.txt is empty"),
     ],
 )
-def test_a_cell_at_fault_is_named_with_file_and_row(tmp_path, text, said):
-    with pytest.raises(UserError, match=said):
+def test_a_cell_at_fault_is_named_with_file_and_row(tmp_path, text, message):
+    with pytest.raises(UserError, match=message):
         read_matrix(written(tmp_path, a="1 2\n" * 50, b=text), 2)
 
 

@@ -85,7 +85,7 @@ def test_cut_and_wrong_files_are_named(tmp_path):
     with pytest.raises(UserError, match=r"y_test.txt, row 2: activity 7 is not one of 1 … 6"):
         load("uci-har", data=tmp_path)
     path.write_text("1\n1\n2\n")
-    with pytest.raises(UserError, match="has 4 rows and y_test.txt 3; one has been cut"):
+    with pytest.raises(UserError, match="has 4 rows and y_test.txt 3; one was cut short"):
         load("uci-har", data=tmp_path)
     path.unlink()
     with pytest.raises(UserError, match="y_test.txt is not there; the whole set has 22 files"):

@@ -75,20 +75,23 @@ def test_counts_of_the_card_are_counted_in_records_of_the_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda rows: [rows[0].replace("Jogging", "Hopping"), *rows[1:]], "row 1: activity 'Hopping' is not one of W"),
         (lambda rows: ["\n", "\n", rows[0].replace("Jogging", "Hopping"), *rows[1:]], "row 3: activity 'Hopping'"),
         (lambda rows: [row.replace(",", "\t") for row in rows], "row 1: 1 cells where 6"),
         (lambda rows: [row.replace(",", ", ,", 1) for row in rows], "row 1: 7 cells where 6 .* as in 100 records"),
         (lambda rows: [row.replace("-1", "-1,0") for row in rows], "row 1: 7 cells where 6"),
-        (lambda rows: [row.replace("9.75", "up") for row in rows], "100 of 100 records have a cell that is no number"),
+        (
+            lambda rows: [row.replace("9.75", "up") for row in rows],
+            "100 of 100 records have a cell that is not a number",
+        ),
         (lambda rows: [], "is empty"),
     ],
     ids=["activity", "activity below empty lines", "delimiter", "columns", "decimal commas", "words", "empty"],
 )
-def test_another_file_is_refused_with_its_row(tmp_path, change, said):
-    with pytest.raises(UserError, match=said):
+def test_another_file_is_refused_with_its_row(tmp_path, change, message):
+    with pytest.raises(UserError, match=message):
         load("wisdm", data=raw(tmp_path, "".join(change(lines()))))
 
 

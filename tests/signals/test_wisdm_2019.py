@@ -105,12 +105,12 @@ def test_the_phone_is_read_when_a_pocket_sensor_is_asked_for(tmp_path):
     pocket = read(tmp_path, sensors="pocket.acc")
     assert pocket.spec.groups == ("pocket.acc",)
     assert pocket.subjects == ("1601",)
-    with pytest.raises(UserError, match="clocks of their own on pocket and wrist"):
+    with pytest.raises(UserError, match="separate clocks on pocket and wrist"):
         load("wisdm-2019", data=tmp_path, sensors="pocket.acc,wrist.acc")
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("1600,A,", "1600,N,", "row 1: activity 'N' is not one of A, B"),
         ("1600,A,", "1601,A,", "row 1: subject 1601 in the file of subject 1600"),
@@ -118,11 +118,11 @@ def test_the_phone_is_read_when_a_pocket_sensor_is_asked_for(tmp_path):
         ("0.5,9.5;", ",9.5;", "row 1: y is '', not a number"),
     ],
 )
-def test_bad_rows_are_named(tmp_path, old, new, said):
+def test_bad_rows_are_named(tmp_path, old, new, message):
     small(tmp_path)
     path = tmp_path / "wisdm-2019" / "raw" / "watch" / "gyro" / "data_1600_gyro_watch.txt"
     path.write_text(path.read_text().replace(old, new, 1))
-    with pytest.raises(UserError, match=f"data_1600_gyro_watch.txt, {said}"):
+    with pytest.raises(UserError, match=f"data_1600_gyro_watch.txt, {message}"):
         load("wisdm-2019", data=tmp_path)
 
 

@@ -1,7 +1,7 @@
-"""Motion comes in: the signal contract, recordings, data sets, quality.
+"""Signals: the signal contract, recordings, data sets, quality reports.
 
-A data set is recordings of subjects under one contract; everything later starts from it. Loaders read the
-publishers' own files, say what is odd about them, and never guess a unit, a rate or a label.
+A data set is a collection of recordings that share one signal contract. Loaders read the publishers' own files, report
+what is irregular in them, and never guess a unit, a rate or a label.
 """
 
 from .arrays import from_arrays

@@ -1,4 +1,4 @@
-"""Converted recordings on disk: keyed by the bytes they came from, whole or not there at all."""
+"""Cache of converted recordings on disk, keyed by the content of their source files; entries are written atomically."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from ..files import BLANK, SEAL, atomic_folder, atomic_write, is_sealed, seal
 from .recording import Dataset, Note
 from .spec import SignalSpec
 
-#: Layout of a cache entry; another number makes every older entry unknown.
+#: Version of the layout; entries of another version are ignored.
 FORMAT = 2
-#: A file changed this recently (s) may change again within one tick of its clock: its bytes are read again.
+#: A file changed less than this (s) ago may change again with the same timestamp, so it is hashed again.
 SETTLED_SECONDS = 2.0
 
 COLUMNS = ("samples", "labels", "times")
 
 
 def cache_root() -> Path:
-    """``STILLMOTION_CACHE``, or ``stillmotion`` in the user's cache folder."""
+    """Return the cache folder: ``STILLMOTION_CACHE``, or ``stillmotion`` in the user's cache folder."""
     if named := os.environ.get("STILLMOTION_CACHE"):
         return Path(named).expanduser()
     base = os.environ.get("XDG_CACHE_HOME")
@@ -40,39 +40,42 @@ def cache_root() -> Path:
 def load_cached(
     name: str, version: int, files: Sequence[Path], read: Callable[[], Dataset], *, root: Path | None = None
 ) -> Dataset:
-    """What ``read`` gives, from the cache when the same bytes were read by the same loader before.
+    """Return what ``read`` returns, from the cache if the same loader has read the same bytes before.
+
+    A cache that cannot be written only costs time: the data is returned all the same.
 
     Args:
         name: the data set, part of the key.
         version: the loader's version, part of the key.
-        files: everything that ``read`` reads; the content of all of them is the key.
-        read: does the work when the cache has nothing.
+        files: every file that ``read`` reads; their contents are part of the key.
+        read: called when the cache has no entry.
         root: folder of the cache, ``cache_root()`` by default.
 
-    A cache that cannot be written costs only time: the data is returned all the same.
+    Returns:
+        The data set, with the key as its fingerprint.
     """
     root = cache_root() if root is None else root
-    key = _key(name, version, files, root)
+    key = _entry_key(name, version, files, root)
     entry = root / "recordings" / f"{name}-{key[:32]}"
-    if (found := _open(entry, key)) is not None:
-        return found
+    if (cached := _open_entry(entry, key)) is not None:
+        return cached
     dataset = replace(read(), fingerprint=key)
-    # A file that changed while it was read belongs to no key: hand the data on, keep nothing.
-    if _key(name, version, files, root) == key:
+    # A file that changed while it was read has no valid key: return the data, cache nothing.
+    if _entry_key(name, version, files, root) == key:
         with contextlib.suppress(UserError):
-            _write(entry, key, dataset)
+            _write_entry(entry, key, dataset)
     return dataset
 
 
-def _key(name: str, version: int, files: Sequence[Path], root: Path) -> str:
+def _entry_key(name: str, version: int, files: Sequence[Path], root: Path) -> str:
     digest = hashlib.sha256(f"{FORMAT}\0{name}\0{version}\0".encode())
-    for path, content in zip(files, _contents(files, root), strict=True):
+    for path, content in zip(files, _hash_contents(files, root), strict=True):
         digest.update(f"{path.name}\0{content}\0".encode())
     return digest.hexdigest()
 
 
-def _contents(files: Sequence[Path], root: Path) -> list[str]:
-    """SHA-256 of every file; remembered by size, inode and times of change, so that it is read only once."""
+def _hash_contents(files: Sequence[Path], root: Path) -> list[str]:
+    """Return the SHA-256 of every file, from memory if size, inode and times of change are the same."""
     memory_file = root / "contents.json"
     try:
         memory: dict[str, list[Any]] = _read_sealed(memory_file)["files"]
@@ -96,7 +99,7 @@ def _contents(files: Sequence[Path], root: Path) -> list[str]:
             if now - changed > SETTLED_SECONDS:
                 memory[str(path.resolve())] = [known[path], *stamps[path]]
         with contextlib.suppress(UserError):
-            atomic_write(memory_file, _sealed({"files": memory}))
+            atomic_write(memory_file, _seal_json({"files": memory}))
     return [known[path] for path in files]
 
 
@@ -105,8 +108,8 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _write(entry: Path, key: str, dataset: Dataset) -> None:
-    # Another process may have been first (same key, same bytes), or an unusable entry is in the way.
+def _write_entry(entry: Path, key: str, dataset: Dataset) -> None:
+    # Replace: another process may have written the same entry, or a damaged one may be there.
     with atomic_folder(entry, replace=True) as draft:
         sums = {}
         for column in COLUMNS:
@@ -125,11 +128,11 @@ def _write(entry: Path, key: str, dataset: Dataset) -> None:
             "same_subjects_as": list(dataset.same_subjects_as),
             "crc32": sums,
         }
-        (draft / "manifest.json").write_bytes(_sealed(manifest))
+        (draft / "manifest.json").write_bytes(_seal_json(manifest))
 
 
-def _open(entry: Path, key: str) -> Dataset | None:
-    """Map an entry, or None when it is not there, of another key, or damaged."""
+def _open_entry(entry: Path, key: str) -> Dataset | None:
+    """Memory-map an entry; None if it is absent, damaged or of another key."""
     try:
         manifest = _read_sealed(entry / "manifest.json")
         if manifest["key"] != key or manifest["format"] != FORMAT:
@@ -154,16 +157,16 @@ def _open(entry: Path, key: str) -> Dataset | None:
 
 
 def _crc32(path: Path) -> int:
-    """Of a whole file; of what is read at every start, where SHA-256 would take twice the time."""
+    """Return the CRC-32 of a file; checked at every start, where SHA-256 would take twice the time."""
     return zlib.crc32(np.memmap(path, np.uint8, "r").data)
 
 
-def _sealed(values: dict[str, Any]) -> bytes:
+def _seal_json(values: dict[str, Any]) -> bytes:
     return seal(json.dumps({**values, SEAL: BLANK}).encode())
 
 
 def _read_sealed(path: Path) -> Any:
-    """Values of a file that carries its checksum; ``ValueError`` when it does not, or not its own."""
+    """Read a file that carries its checksum; ``ValueError`` if the checksum is absent or wrong."""
     content = path.read_bytes()
     if not is_sealed(content):
         raise ValueError(f"{path} carries no checksum")

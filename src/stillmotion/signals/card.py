@@ -1,4 +1,4 @@
-"""A data set's card: what it is, whose it is, what is known to be odd about it."""
+"""Data set cards: source, licence, signal contract, published counts and known irregularities."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from .spec import SignalSpec
 
 @dataclass(frozen=True)
 class Card:
-    """Everything about a data set that is not its samples.
+    """Describe a data set.
 
     Args:
-        name: lower-case, with hyphens; also its folder's name.
+        name: lower-case, with hyphens; also the name of its folder.
         title, authors, year, citation, licence, url: as its publisher states them.
-        subjects: how many subjects the whole set has.
+        subjects: number of subjects in the whole set.
         placement: where the devices were worn, in words.
-        spec: the signal as published, with the window its papers use.
+        spec: the signal as published, with the window used in its papers.
         layout: the publisher's files, as patterns below the folder.
-        counts: published counts, checked when the data is read (``samples``, ``windows`` … or class names).
-        official_test: subjects that the publisher tests on (empty: no official split).
+        counts: published counts, checked by ``fetch`` (``samples``, ``windows`` … or class names).
+        official_test: test subjects of the official split (empty: no official split).
         same_subjects_as: other data sets recorded from the same subjects.
         devices: positions that are read one at a time, the first by default (empty: all at once).
-        quirks: what a reader of the files trips over, a sentence each.
+        quirks: irregularities of the files, one sentence each.
         download: address of the publisher's archive (empty: none).
         folder: name of the folder that holds the files, when it is not the data set's own.
     """
@@ -49,5 +49,5 @@ class Card:
 
     @property
     def protocols(self) -> tuple[str, ...]:
-        """Protocols that this data set has."""
+        """Protocols that this data set offers."""
         return ("published", *(("official",) if self.official_test else ()), "subjects:k", "loso")

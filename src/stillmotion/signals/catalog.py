@@ -1,4 +1,4 @@
-"""Data sets by name: their cards, where their files lie, and their recordings."""
+"""Look up data sets by name: cards, folders and recordings."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .card import Card
 from .recording import Dataset, Note
 from .select import select_sensors
 from .tables import VERSION as TABLE_VERSION
-from .tables import Proposal, TableMap, find_mapping, is_table, list_table_files, proposal_for, read_table
+from .tables import Proposal, TableMap, find_mapping, is_table, list_table_files, propose_if_unmapped, read_table
 from .tables.dialect import require_file
 
-#: Name to the module that reads it, one file a data set.
+#: Data set name to the module that reads it.
 MODULES = {
     "simulated": "stillmotion.signals.simulated",
     "hapt": "stillmotion.signals.sets.hapt",
@@ -31,13 +31,13 @@ MODULES = {
     "opportunity-locomotion": "stillmotion.signals.sets.opportunity_locomotion",
     "shoaib": "stillmotion.signals.sets.shoaib",
 }
-#: Other names that papers use.
+#: Names used in papers.
 ALIASES = {"sensors": "shoaib"}
 EMBEDDED = "simulated"
 
 
 class Reader(Protocol):
-    """What a data set's module offers."""
+    """Interface of a data set's module."""
 
     CARD: Card
     VERSION: int
@@ -50,10 +50,10 @@ def get_card(name: str) -> Card:
     """Return the card of a data set.
 
     Args:
-        name: of a data set, also one that papers use (``sensors`` for ``shoaib``).
+        name: name of a data set, or its name in papers (``sensors`` for ``shoaib``).
 
     Returns:
-        What is known of it besides its samples.
+        The card: source, licence, signal contract and published counts.
 
     Raises:
         UnknownName: no data set has this name.
@@ -67,10 +67,10 @@ def get_card(name: str) -> Card:
 
 
 def list_cards() -> dict[str, Card]:
-    """Return all cards by name, the embedded data set first.
+    """Return the cards of all data sets.
 
     Returns:
-        Name to card.
+        Name to card, the built-in data set first.
 
     Example:
         >>> from stillmotion.signals import list_cards
@@ -88,27 +88,26 @@ def load(
     cache: bool = True,
     mapping: TableMap | Proposal | Mapping[str, Any] | str | Path | None = None,
 ) -> Dataset:
-    r"""Load the recordings of a data set, as its publisher has them, or of a table of your own.
+    r"""Load the recordings of a published data set or of a table of your own.
 
     Args:
-        name: a name of ``list_cards()`` (the simulated subjects need no files), or the path of a table, of a folder of
-        tables
+        name: a name of ``list_cards()`` (``simulated`` needs no files), or the path of a table, of a folder of tables
             or of a mapping's TOML.
-        data: the folder that holds ``NAME/`` laid out as published; ``STILLMOTION_DATA`` by default.
+        data: the folder that holds ``NAME/`` in the publisher's layout; ``STILLMOTION_DATA`` by default.
         sensors: sensors to keep, such as ``wrist.acc,wrist.gyr``.
-        cache: keep the converted recordings for next time.
-        mapping: how a table is to be read: a mapping, its values or the path of its TOML; by default the TOML of the
-            same name beside the table, or what ``propose_mapping`` proposes.
+        cache: store the converted recordings in the cache.
+        mapping: how to read a table: a mapping, its values or the path of its TOML; by default the TOML of the same
+            name in the table's folder, or else the mapping that ``propose_mapping`` proposes.
 
     Returns:
-        The recordings. Where a mapping was proposed, ``notes`` say which.
+        The recordings. If a mapping was proposed, ``notes`` hold it.
 
     Raises:
         UserError: the name is unknown, files are missing, or a table cannot be read.
 
     Warns:
-        ProposedMappingWarning: a table was read by a mapping that was proposed; with the mapping.
-        DataWarning: the folder holds part of a set; with counts.
+        ProposedMappingWarning: a table was read with a proposed mapping; the message holds the mapping.
+        DataWarning: the folder holds only part of a data set; the message holds counts.
 
     Example:
         >>> from pathlib import Path
@@ -122,11 +121,11 @@ def load(
     """
     name = ALIASES.get(name, name)
     if mapping is not None or (name not in MODULES and is_table(name, data)):
-        given = proposal_for(name, data=data) if mapping is None else mapping
+        given = propose_if_unmapped(name, data=data) if mapping is None else mapping
         if isinstance(given, Proposal):
-            dataset = _proposed(given, cache)
+            dataset = _read_proposed(given, cache)
         else:
-            dataset = _table(find_mapping(name, given, data=data), cache)
+            dataset = _read_mapped(find_mapping(name, given, data=data), cache)
         return dataset if sensors is None else select_sensors(dataset, sensors)
     module = get_reader(name)
     if name == EMBEDDED:
@@ -135,7 +134,7 @@ def load(
         dataset = generate()
     else:
         folder = find_folder(name, data)
-        device = _device(module.CARD, sensors)
+        device = _choose_device(module.CARD, sensors)
         dataset = read_folder(module, folder, device) if cache else module.read(folder, device)
     parts = [note.text for note in dataset.notes if note.kind == "part of the set"]
     if parts:
@@ -144,63 +143,63 @@ def load(
 
 
 def read_folder(module: Reader, folder: Path, device: str = "") -> Dataset:
-    """What a data set's module reads in a folder, from the cache when the same bytes were read before."""
+    """Read a data set's folder, through the cache."""
     key = f"{module.CARD.name}-{device}" if device else module.CARD.name
     return load_cached(key, module.VERSION, module.files(folder, device), lambda: module.read(folder, device))
 
 
-def _proposed(proposal: Proposal, cache: bool) -> Dataset:
-    dataset = _table(proposal.mapping(), cache)
-    text = f"{proposal.path} has no mapping and was read by one that was proposed: {proposal.describe()}"
-    beside = proposal.path.with_suffix(".toml")
-    keep = f"`still inspect {proposal.path} --save {beside}` keeps it to be mended."
-    warnings.warn(f"{text}. {keep}", ProposedMappingWarning, stacklevel=3)
+def _read_proposed(proposal: Proposal, cache: bool) -> Dataset:
+    dataset = _read_mapped(proposal.mapping(), cache)
+    text = f"{proposal.path} has no mapping and was read with a proposed one: {proposal.describe()}"
+    toml_path = proposal.path.with_suffix(".toml")
+    hint = f"`still inspect {proposal.path} --save {toml_path}` saves it, so that you can correct it."
+    warnings.warn(f"{text}. {hint}", ProposedMappingWarning, stacklevel=3)
     return replace(dataset, notes=(*dataset.notes, Note("proposed mapping", 1, text)))
 
 
-def _table(table: TableMap, cache: bool) -> Dataset:
+def _read_mapped(table: TableMap, cache: bool) -> Dataset:
     listed = list_table_files(table)
     for path in listed:
         require_file(path)
     if not cache:
         return read_table(table)
-    # Names count too: they may say whose recordings these are.
-    said = hashlib.sha256(f"{table}{listed}".encode()).hexdigest()[:16]
-    return load_cached(f"table-{said}", TABLE_VERSION, listed, lambda: read_table(table))
+    # File names are part of the key: they may hold the subject, the session or the label.
+    names_digest = hashlib.sha256(f"{table}{listed}".encode()).hexdigest()[:16]
+    return load_cached(f"table-{names_digest}", TABLE_VERSION, listed, lambda: read_table(table))
 
 
 def find_folder(name: str, data: str | Path | None = None) -> Path:
-    """The folder of a data set, below ``data`` or ``STILLMOTION_DATA``."""
+    """Find the folder of a data set below ``data`` or ``STILLMOTION_DATA``."""
     root = data or os.environ.get("STILLMOTION_DATA")
     if not root:
         raise UserError(
-            f"{name} is not built in: name the folder that holds {name}/ with --data (data= in Python) "
+            f"{name} is not built in: give the folder that holds {name}/ with --data (data= in Python) "
             f"or STILLMOTION_DATA."
         )
-    known = get_card(name)
-    folder = Path(root).expanduser() / (known.folder or known.name)
+    card = get_card(name)
+    folder = Path(root).expanduser() / (card.folder or card.name)
     if not folder.is_dir():
-        layout = "; ".join(known.layout)
-        raise UserError(f"{folder} is not there; {root} must hold {folder.name}/, laid out as {layout}.")
+        layout = "; ".join(card.layout)
+        raise UserError(f"{folder} is not there; {root} must hold {folder.name}/ with {layout}.")
     return folder
 
 
 def get_reader(name: str) -> Reader:
-    """The module that reads a data set."""
+    """Return the module that reads a data set."""
     name = ALIASES.get(name, name)
     if name not in MODULES:
         raise UnknownName("data set", name, list(MODULES))
     return cast(Reader, import_module(MODULES[name]))
 
 
-def _device(card: Card, sensors: str | Sequence[str] | None) -> str:
-    """Which of the devices that are read one at a time the sensors belong to."""
+def _choose_device(card: Card, sensors: str | Sequence[str] | None) -> str:
+    """Return the device that the sensors belong to, for sets whose devices are read one at a time."""
     if not card.devices:
         return ""
     names = [] if sensors is None else sensors.split(",") if isinstance(sensors, str) else list(sensors)
-    asked = {name.strip().split(".")[0] for name in names} & set(card.devices)
-    if len(asked) > 1:
+    positions = {name.strip().split(".")[0] for name in names} & set(card.devices)
+    if len(positions) > 1:
         raise UserError(
-            f"{card.name} has clocks of their own on {' and '.join(sorted(asked))}; choose sensors of one of them."
+            f"{card.name} has separate clocks on {' and '.join(sorted(positions))}; choose sensors of one position."
         )
-    return asked.pop() if asked else card.devices[0]
+    return positions.pop() if positions else card.devices[0]

@@ -1,4 +1,4 @@
-"""Sensors with clocks of their own: find unbroken stretches of each, join two of them on one clock."""
+"""Sensors with separate clocks: split each at its gaps, and join two of them on one clock."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from .interpolate import interpolate
 
-#: A clock that stands still longer than this many nominal periods has lost samples: the recording ends.
+#: A pause longer than this many nominal periods is a gap: the recording ends.
 GAP_PERIODS = 5.0
-#: A sample this late (s) at most is a straggler and is dropped; further back, the clock was set anew.
+#: A sample at most this late (s) is dropped; if it is later, the clock was reset.
 STRAGGLER_SECONDS = 1.0
 
 
 @dataclass(frozen=True, eq=False)
 class Stretch:
-    """Samples of one sensor (or of two, joined) without a gap: code of the activity, session, first row."""
+    """Samples of one sensor (or of two, joined) without a gap: activity code, session, first row."""
 
     code: int
     session: int
@@ -35,17 +35,17 @@ def split_at_gaps(
     rate: float,
     counted: dict[str, int] | None = None,
 ) -> list[Stretch]:
-    """Cut one sensor's rows into stretches of one activity, one session and no gap.
+    """Split one sensor's rows into stretches of one activity and one session without a gap.
+
+    Of repeated timestamps the first row is kept; a sample up to a second late is dropped; a larger backward jump starts
+    a new session. ``row`` counts the rows of the file.
 
     Args:
         codes: activity of every row, in file order.
         seconds: the sensor's own clock.
         values: (rows, axes).
         rate: nominal rate in Hz; a pause of more than five periods is a gap.
-        counted: takes the counts of what was found: repeated and late samples, gaps, backward jumps.
-
-    Repeated timestamps keep their first row; a straggler of up to a second is dropped; a larger backward
-    jump starts a new session. ``row`` counts the rows of the file.
+        counted: receives the counts of repeated and late samples, gaps and backward jumps.
     """
     counted = {} if counted is None else counted
     rows = np.arange(len(seconds))
@@ -54,7 +54,7 @@ def split_at_gaps(
     jump = step < np.where(boundary, 0.0, -STRAGGLER_SECONDS)
     jump[:1] = False
     session = 1 + np.cumsum(jump)
-    # Within one activity and session, a row is kept when its time is above all before it.
+    # Within one activity and session, a row is kept if its time is above all earlier ones.
     block = np.cumsum(boundary | jump)
     latest = highest_before(seconds, block)
     repeated, late = seconds == latest, seconds < latest
@@ -84,37 +84,37 @@ def split_at_gaps(
 
 
 def join(lead: list[Stretch], other: list[Stretch], *, counted: dict[str, int] | None = None) -> list[Stretch]:
-    """Bring a second sensor onto the clock of the first by interpolation, never across a gap.
+    """Interpolate a second sensor at the times of the first, never across a gap.
 
     Each result is the part of a stretch of ``lead`` that a stretch of ``other`` (same activity, same session)
-    covers in time; where the two clocks agree, the second sensor's values come through unchanged.
+    covers in time. Where the two clocks agree, the second sensor's values are unchanged.
     """
     counted = {} if counted is None else counted
     joined: list[Stretch] = []
-    lost = 0
-    by_place: dict[tuple[int, int], list[Stretch]] = {}
+    dropped = 0
+    by_session: dict[tuple[int, int], list[Stretch]] = {}
     for stretch in other:
-        by_place.setdefault((stretch.code, stretch.session), []).append(stretch)
+        by_session.setdefault((stretch.code, stretch.session), []).append(stretch)
     for stretch in lead:
         used = 0
-        for partner in by_place.get((stretch.code, stretch.session), ()):
-            first, last = np.searchsorted(stretch.seconds, partner.seconds[[0, -1]], side="left")
-            last += int(last < len(stretch.seconds) and stretch.seconds[last] == partner.seconds[-1])
+        for candidate in by_session.get((stretch.code, stretch.session), ()):
+            first, last = np.searchsorted(stretch.seconds, candidate.seconds[[0, -1]], side="left")
+            last += int(last < len(stretch.seconds) and stretch.seconds[last] == candidate.seconds[-1])
             if last <= first:
                 continue
             seconds = stretch.seconds[first:last]
-            moved = interpolate(partner.seconds, partner.values, seconds).astype(np.float32)
-            values = np.concatenate([stretch.values[first:last], moved], axis=1)
+            interpolated = interpolate(candidate.seconds, candidate.values, seconds).astype(np.float32)
+            values = np.concatenate([stretch.values[first:last], interpolated], axis=1)
             joined.append(Stretch(stretch.code, stretch.session, stretch.row + int(first), seconds, values))
             used += last - first
-        lost += len(stretch.seconds) - int(used)
+        dropped += len(stretch.seconds) - int(used)
     kind = "samples of one sensor without the other, dropped"
-    counted[kind] = counted.get(kind, 0) + lost
+    counted[kind] = counted.get(kind, 0) + dropped
     return joined
 
 
 def highest_before(values: NDArray[np.float64], block: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Largest value before each row within its block; minus infinity at a block's first row."""
+    """Return the largest earlier value in each row's block; minus infinity at a block's first row."""
     highest = np.full(len(values), -np.inf)
     bounds = [0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), len(values)]
     for a, b in itertools.pairwise(bounds):

@@ -1,4 +1,4 @@
-"""Filters of the published preprocessing, and gravity apart from the body's own motion."""
+"""Filters: the preprocessing of UCI HAR, and the separation of gravity from body acceleration."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Values = NDArray[np.float64]
 def make_uci_har_signals(acc: Values, gyro: Values, *, rate: float = 50.0) -> tuple[Values, Values, Values]:
     """Compute UCI HAR's signals from one raw recording: total_acc, body_acc (both g) and body_gyro (rad/s).
 
-    Each axis passes a median of three samples and a Butterworth low-pass (order 10, 20 Hz); body_acc is less
-    its own low-pass (order 3, 0.3 Hz), body_gyro less its own (order 2, 0.1 Hz). Every filter runs forward
-    only, from rest at the first sample of the recording (Anguita et al., ESANN 2013; the orders and the
-    starting state are found from the published numbers, which they give to 5e-7).
+    Each axis passes a median filter of three samples and a Butterworth low-pass (order 10, 20 Hz). body_acc is
+    total_acc minus its low-pass (order 3, 0.3 Hz), body_gyro the angular velocity minus its low-pass (order 2, 0.1 Hz).
+    Every filter runs forward only, from zero state at the first sample of the recording (Anguita et al., ESANN 2013;
+    orders and initial state were inferred from the published signals, which they reproduce to 5e-7).
 
     Args:
         acc: (T, 3) acceleration in g, a whole recording from its first sample.
@@ -52,17 +52,19 @@ def _denoise(values: Values, rate: float) -> Values:
 
 
 def filter_low_pass(values: Values, cutoff: float, *, rate: float, order: int = 3, settled: bool = False) -> Values:
-    """Butterworth low-pass along time, forward only, so that a device can do the same.
+    """Apply a Butterworth low-pass along time, forward only, as a device can do it.
 
     Args:
         values: (T, channels).
-        cutoff: corner in Hz, below half the rate.
-        settled: start as if the first sample had been there forever, instead of from zero.
+        cutoff: cutoff frequency in Hz, below half the rate.
+        rate: sampling rate in Hz.
+        order: order of the filter.
+        settled: start from the steady state of the first sample instead of from zero.
     """
     from scipy.signal import butter, sosfilt, sosfilt_zi
 
     if not 0 < cutoff < rate / 2:
-        raise UserError(f"A cutoff of {cutoff:g} Hz does not lie between 0 and half the rate, {rate / 2:g} Hz.")
+        raise UserError(f"The cutoff must lie between 0 and half the rate, {rate / 2:g} Hz, not {cutoff:g} Hz.")
     sections = butter(order, cutoff, fs=rate, output="sos")
     if not settled:
         return np.asarray(sosfilt(sections, values, axis=0), np.float64)
@@ -73,18 +75,18 @@ def filter_low_pass(values: Values, cutoff: float, *, rate: float, order: int = 
 def separate_gravity(dataset: Dataset, *, cutoff: float = 0.3, order: int = 3) -> Dataset:
     """Split every accelerometer into ``gravity`` (low-pass) and ``body-acc`` (the rest), in place of ``acc``.
 
-    The filter starts settled, at the first sample of each recording. Samples must be evenly spaced.
+    The filter starts from the steady state of each recording's first sample. Samples must be evenly spaced.
 
     Args:
         dataset: evenly timed recordings with an accelerometer.
-        cutoff: corner of the low-pass in Hz.
-        order: of the Butterworth filter.
+        cutoff: cutoff frequency of the low-pass in Hz.
+        order: order of the Butterworth filter.
 
     Returns:
-        The recordings with gravity and body acceleration first.
+        The recordings with the gravity and body-acc channels first.
 
     Raises:
-        UserError: timestamps are uneven, or there is no accelerometer.
+        UserError: the recordings carry timestamps, or there is no accelerometer.
 
     Example:
         >>> from stillmotion.signals import select_sensors, separate_gravity
@@ -94,7 +96,7 @@ def separate_gravity(dataset: Dataset, *, cutoff: float = 0.3, order: int = 3) -
         ('wrist.gravity', 'wrist.body-acc')
     """
     if dataset.times is not None:
-        raise UserError(f"{dataset.name} has uneven timestamps; resample it before gravity is separated.")
+        raise UserError(f"{dataset.name} has uneven timestamps; resample it before gravity is separated (sm.resample).")
     acc = [number for number, channel in enumerate(dataset.spec.channels) if channel.sensor == "acc"]
     if not acc:
         raise UserError(f"{dataset.name} has no accelerometer (acc) among {', '.join(dataset.spec.groups)}.")
@@ -106,9 +108,9 @@ def separate_gravity(dataset: Dataset, *, cutoff: float = 0.3, order: int = 3) -
         parts = [gravity.astype(np.float32), (total - gravity).astype(np.float32), recording.samples[:, rest]]
         return replace(recording, samples=np.concatenate(parts, axis=1))
 
-    def named(sensor: str) -> list[Channel]:
+    def channels_of(sensor: str) -> list[Channel]:
         return [replace(dataset.spec.channels[number], sensor=sensor) for number in acc]
 
-    channels = (*named("gravity"), *named("body-acc"), *(dataset.spec.channels[number] for number in rest))
+    channels = (*channels_of("gravity"), *channels_of("body-acc"), *(dataset.spec.channels[number] for number in rest))
     spec = replace(dataset.spec, channels=channels)
     return dataset.rebuilt(map(split, dataset.recordings), spec=spec, raw=dataset.raw)

@@ -1,4 +1,4 @@
-"""Recordings: continuous stretches of one subject, kept as views into one column store."""
+"""Recordings (continuous stretches of one subject) and data sets, which hold them as views of shared arrays."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ Floats = NDArray[np.float32]
 Labels = NDArray[np.int16]
 Times = NDArray[np.float64]
 
-NULL = -1  #: the label of a sample that has no class
+NULL = -1  #: label of a sample without a class
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """One continuous stretch of one subject. Gaps and changes of session end it.
+    """Hold one continuous stretch of one subject; a gap or a change of session ends it.
 
     Args:
-        subject: who; a subject has one name in every recording of a data set.
-        session: which putting-on of the device.
-        samples: (T, D) float32, one row a sample, one column a channel.
-        labels: (T,) int16, index into the classes of the data set, -1 where there is none.
-        times: (T,) seconds on the device's own clock, or None when the samples are evenly spaced.
-        source: the stretch of raw data it was taken from; two recordings of one source may overlap.
+        subject: name of the subject, the same in every recording of a data set.
+        session: name of the session, that is, of one mounting of the device.
+        samples: (T, D) float32, one row for each sample, one column for each channel.
+        labels: (T,) int16, index into the classes of the data set, -1 for no class.
+        times: (T,) seconds on the device's own clock, or None if the samples are evenly spaced.
+        source: the raw data that it was taken from; two recordings of one source may overlap.
         offset: row of the source at which it starts.
     """
 
@@ -49,9 +49,9 @@ class Recording:
             raise UserError(f"{where}: samples must be (time, channel), not {self.samples.shape}.")
         if len(self.samples) == 0:
             raise UserError(f"{where} is empty.")
-        for what, column in (("labels", self.labels), ("times", self.times)):
+        for column_name, column in (("labels", self.labels), ("times", self.times)):
             if column is not None and column.shape != self.samples.shape[:1]:
-                raise UserError(f"{where}: {len(self.samples)} samples but {what} of shape {column.shape}.")
+                raise UserError(f"{where}: {len(self.samples)} samples but {column_name} of shape {column.shape}.")
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -59,7 +59,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Note:
-    """Something a loader found and worked around: what, how often, where first."""
+    """An irregularity that a loader handled: kind, count, text, and where it first occurred."""
 
     kind: str
     count: int
@@ -69,11 +69,11 @@ class Note:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Recordings that share one signal contract.
+    """Hold recordings that share one signal contract.
 
-    The samples of all recordings lie in one array, so that windows over everything are views and a cache
-    can be mapped instead of read. Build one with ``Dataset.of(recordings)``. ``raw`` are the recordings as they came,
-    where these were resampled: copies are searched there.
+    The samples of all recordings lie in one array, so that windows are views and a cache can be memory-mapped. Build a
+    data set with ``Dataset.of(name, spec, recordings)``. After resampling, ``raw`` holds the recordings before it; the
+    search for duplicates uses them.
     """
 
     name: str
@@ -100,7 +100,7 @@ class Dataset:
         same_subjects_as: Sequence[str] = (),
         fingerprint: str = "",
     ) -> Dataset:
-        """Collect recordings into one column store, refusing what does not fit ``spec``."""
+        """Make a data set from recordings; raise if a recording does not fit ``spec``."""
         recordings = list(recordings)
         if not recordings:
             raise UserError(f"{name}: there are no recordings.")
@@ -113,7 +113,7 @@ class Dataset:
             if recording.samples.shape[1] != len(spec.channels):
                 raise UserError(
                     f"{name}: recording {recording.source!r} of {recording.subject!r} has "
-                    f"{recording.samples.shape[1]} channels, its signal {len(spec.channels)}."
+                    f"{recording.samples.shape[1]} channels, its signal contract {len(spec.channels)}."
                 )
             highest = int(recording.labels.max(initial=NULL))
             if highest >= len(spec.classes) or int(recording.labels.min(initial=0)) < NULL:
@@ -139,9 +139,9 @@ class Dataset:
         return cls(
             name=name,
             spec=spec,
-            samples=_joined([recording.samples for recording in recordings]).astype(np.float32, copy=False),
-            labels=_joined([recording.labels for recording in recordings]).astype(np.int16, copy=False),
-            times=_joined([r.times for r in recordings if r.times is not None]) if all(timed) else None,
+            samples=_concatenate([recording.samples for recording in recordings]).astype(np.float32, copy=False),
+            labels=_concatenate([recording.labels for recording in recordings]).astype(np.int16, copy=False),
+            times=_concatenate([r.times for r in recordings if r.times is not None]) if all(timed) else None,
             index=index,
             notes=tuple(notes),
             official_test=tuple(official_test),
@@ -151,7 +151,7 @@ class Dataset:
 
     @cached_property
     def recordings(self) -> tuple[Recording, ...]:
-        """The recordings, as views."""
+        """The recordings, as views of the arrays."""
         return tuple(
             Recording(
                 subject=row["subject"],
@@ -167,14 +167,14 @@ class Dataset:
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """The subjects, sorted (numbers as numbers)."""
+        """The subjects in natural order (2 before 10)."""
         return tuple(sorted({row["subject"] for row in self.index}, key=_natural))
 
     def __len__(self) -> int:
         return len(self.index)
 
     def having(self, subjects: Iterable[str]) -> Dataset:
-        """The recordings of some subjects only."""
+        """Return the recordings of some subjects only."""
         wanted = set(subjects)
         unknown = sorted(wanted - set(self.subjects), key=_natural)
         if unknown:
@@ -190,7 +190,7 @@ class Dataset:
         notes: Sequence[Note] = (),
         raw: Dataset | None = None,
     ) -> Dataset:
-        """The same data set with other recordings (and signal); its fingerprint says it was changed."""
+        """Return the data set with other recordings and, optionally, another spec; its fingerprint is cleared."""
         new = Dataset.of(
             self.name,
             self.spec if spec is None else spec,
@@ -206,16 +206,16 @@ def _natural(name: str) -> tuple[int, int | str]:
     return (0, int(name)) if name.isdecimal() else (1, name)
 
 
-def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """The parts behind one another; without a copy when they are the whole of one array already, in order."""
-    whole = parts[0].base
-    if isinstance(whole, np.ndarray) and whole.flags.c_contiguous and whole.dtype == parts[0].dtype:
-        place = whole.ctypes.data
+def _concatenate(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Concatenate the parts; without a copy if they are consecutive views that cover one array."""
+    base = parts[0].base
+    if isinstance(base, np.ndarray) and base.flags.c_contiguous and base.dtype == parts[0].dtype:
+        address = base.ctypes.data
         for part in parts:
-            if part.base is not whole or part.ctypes.data != place or not part.flags.c_contiguous:
+            if part.base is not base or part.ctypes.data != address or not part.flags.c_contiguous:
                 break
-            place += part.nbytes
+            address += part.nbytes
         else:
-            if place == whole.ctypes.data + whole.nbytes and whole.shape[1:] == parts[0].shape[1:]:
-                return whole
+            if address == base.ctypes.data + base.nbytes and base.shape[1:] == parts[0].shape[1:]:
+                return base
     return np.concatenate(parts)

@@ -1,4 +1,4 @@
-"""Another sampling rate, without aliasing; uneven clocks onto an even one."""
+"""Resampling with an anti-aliasing filter, also of recordings with uneven timestamps."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from ..errors import UserError
 from .interpolate import interpolate
 from .recording import Dataset, Floats, Note, Recording
 
-#: So much faster or slower at most.
+#: Largest ratio of the new to the old rate, or of the old to the new.
 MOST = 1000
 
 
 def resample(dataset: Dataset, rate: float) -> Dataset:
-    """Bring every recording to ``rate`` (Hz), evenly spaced.
+    """Resample every recording to ``rate``, evenly spaced.
 
     Evenly spaced recordings pass a zero-phase polyphase filter (``scipy.signal.resample_poly``), which removes
-    what the new rate cannot carry. Recordings with timestamps are first interpolated (modified Akima) onto a grid at a
-    multiple of ``rate`` that is at least twice as fine as their clock, then filtered the same way. Labels are
-    those of the nearest sample. Recordings of fewer than two samples are left out and counted. The recordings as they
-    came stay at hand as ``raw``.
+    frequencies above half the new rate. Recordings with timestamps are first interpolated (modified Akima) onto a grid
+    at a multiple of ``rate`` that is at least twice as fine as their clock, then filtered in the same way. Each label
+    is that of the nearest sample. Recordings of fewer than two samples are left out and counted in ``notes``. The
+    original recordings stay available as ``raw``.
 
     Args:
-        dataset: recordings, evenly timed or not.
-        rate: wanted, in Hz.
+        dataset: recordings, with or without timestamps.
+        rate: new sampling rate in Hz.
 
     Returns:
-        The same recordings without timestamps; window and hop keep their seconds.
+        The same recordings without timestamps; window and hop keep their duration.
 
     Raises:
-        UserError: no recording is long enough.
+        UserError: the rate is out of range, or no recording is long enough.
 
     Example:
         >>> import stillmotion as sm
@@ -45,7 +45,7 @@ def resample(dataset: Dataset, rate: float) -> Dataset:
     """
     if not dataset.spec.rate / MOST <= rate <= dataset.spec.rate * MOST:
         raise UserError(
-            f"{dataset.name}: a sampling rate must be above 0 Hz and within {MOST:,} times that of the recordings, "
+            f"{dataset.name}: a sampling rate must be above 0 Hz and within a factor of {MOST:,} of the recordings' "
             f"{dataset.spec.rate:g} Hz, not {rate:g}."
         )
     if dataset.times is None and rate == dataset.spec.rate:
@@ -55,7 +55,11 @@ def resample(dataset: Dataset, rate: float) -> Dataset:
         if len(recording) < 2:
             short += 1
             continue
-        recordings.append(_even(recording, rate) if recording.times is not None else _ratio(recording, dataset, rate))
+        recordings.append(
+            _resample_uneven(recording, rate)
+            if recording.times is not None
+            else _resample_even(recording, dataset, rate)
+        )
     if not recordings:
         raise UserError(f"{dataset.name}: no recording is long enough to be resampled to {rate:g} Hz.")
     notes = [Note("too short to resample", short, f"{short} recordings of one sample left out")] if short else []
@@ -69,8 +73,8 @@ def resample(dataset: Dataset, rate: float) -> Dataset:
     return dataset.rebuilt(recordings, spec=spec, notes=notes, raw=dataset if dataset.raw is None else dataset.raw)
 
 
-def _even(recording: Recording, rate: float) -> Recording:
-    """Uneven clock → fine even grid → anti-aliased decimation."""
+def _resample_uneven(recording: Recording, rate: float) -> Recording:
+    """Interpolate onto a fine even grid, then decimate with an anti-aliasing filter."""
     times = recording.times
     assert times is not None
     period = float(np.median(np.diff(times)))
@@ -86,7 +90,7 @@ def _even(recording: Recording, rate: float) -> Recording:
     return replace(recording, samples=samples, labels=recording.labels[nearest], times=None)
 
 
-def _ratio(recording: Recording, dataset: Dataset, rate: float) -> Recording:
+def _resample_even(recording: Recording, dataset: Dataset, rate: float) -> Recording:
     ratio = Fraction(rate / dataset.spec.rate).limit_denominator(1000)
     samples = _polyphase(recording.samples.astype(np.float64), ratio.numerator, ratio.denominator)
     nearest = np.rint(np.arange(len(samples)) / float(ratio)).astype(np.int64)
@@ -99,6 +103,6 @@ def _polyphase(values: NDArray[np.float64], up: int, down: int) -> Floats:
         return values.astype(np.float32)
     from scipy.signal import resample_poly
 
-    # The ends are continued by their line: zeros would pull gravity towards 0 there.
-    even: NDArray[np.float64] = resample_poly(values, up, down, axis=0, padtype="line")
-    return even.astype(np.float32)
+    # Padding with zeros would pull gravity towards 0 at both ends.
+    resampled: NDArray[np.float64] = resample_poly(values, up, down, axis=0, padtype="line")
+    return resampled.astype(np.float32)

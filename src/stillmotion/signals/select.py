@@ -1,4 +1,4 @@
-"""Choose sensors by name, such as ``wrist.acc,wrist.gyr``, and classes."""
+"""Selection of sensors, by names such as ``wrist.acc,wrist.gyr``, and of classes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ SIDES = ("left", "right")
 
 
 def select_sensors(dataset: Dataset, sensors: str | Sequence[str]) -> Dataset:
-    """Keep some sensors only, in the order asked for.
+    """Keep some sensors only, in the given order.
 
     Args:
         dataset: recordings.
-        sensors: names separated by commas, or a sequence of them. A name may be a channel (``wrist.acc.x``),
-            a sensor unit (``wrist.acc``), a position (``wrist``) or a sensor everywhere (``acc``). Where a
-            position has sides (``left-wrist``), its name without one stands for both.
+        sensors: names separated by commas, or a sequence of names. A name may be a channel (``wrist.acc.x``),
+            a sensor unit (``wrist.acc``), a position (``wrist``) or a sensor at every position (``acc``). ``wrist``
+            stands for both ``left-wrist`` and ``right-wrist``.
 
     Returns:
         The same recordings with fewer channels.
@@ -36,7 +36,7 @@ def select_sensors(dataset: Dataset, sensors: str | Sequence[str]) -> Dataset:
         >>> select_sensors(generate(subjects=1, minutes=1), "wrist.gyr,waist.acc.z").spec.channel_names
         ('wrist.gyr.x', 'wrist.gyr.y', 'wrist.gyr.z', 'waist.acc.z')
     """
-    columns = sensor_columns(dataset.spec, sensors)
+    columns = find_columns(dataset.spec, sensors)
     spec = replace(dataset.spec, channels=tuple(dataset.spec.channels[column] for column in columns))
     if columns == list(range(len(dataset.spec.channels))):
         return dataset
@@ -45,28 +45,28 @@ def select_sensors(dataset: Dataset, sensors: str | Sequence[str]) -> Dataset:
     return replace(dataset, spec=spec, samples=samples, fingerprint="")
 
 
-def sensor_columns(spec: SignalSpec, sensors: str | Sequence[str]) -> list[int]:
-    """Columns that sensor names stand for, each once."""
+def find_columns(spec: SignalSpec, sensors: str | Sequence[str]) -> list[int]:
+    """Return the columns that sensor names stand for, each once."""
     names = [name.strip() for name in (sensors.split(",") if isinstance(sensors, str) else sensors)]
     names = [name for name in names if name]
     if not names:
         raise UserError("No sensor was named; a selection looks like wrist.acc,wrist.gyr.")
     columns: list[int] = []
     for name in names:
-        found = [
+        matches = [
             number
             for number, channel in enumerate(spec.channels)
             if name in (channel.name, channel.group, channel.position, channel.sensor, *_without_side(channel))
         ]
-        if not found:
+        if not matches:
             positions = [channel.position for channel in spec.channels if channel.position]
             raise UnknownName("sensor", name, list(dict.fromkeys([*spec.groups, *positions])))
-        columns += [number for number in found if number not in columns]
+        columns += [number for number in matches if number not in columns]
     return columns
 
 
 def _without_side(channel: Channel) -> tuple[str, ...]:
-    """Names of a channel, its unit and its position when left and right are not told apart."""
+    """Return a channel's names without left or right: channel, sensor unit, position."""
     side, _, bare = channel.position.partition("-")
     if side not in SIDES or not bare:
         return ()
@@ -75,18 +75,18 @@ def _without_side(channel: Channel) -> tuple[str, ...]:
 
 
 def select_classes(dataset: Dataset, classes: Sequence[str] | None = None) -> Dataset:
-    """Keep some classes only; samples of the others have no class any more.
+    """Keep some classes only; samples of the others get the label -1 (no class).
 
     Args:
         dataset: recordings.
-        classes: names to keep, in their new order; the classes that occur, when none are named (for a folder
-            that holds part of a set).
+        classes: names to keep, in their new order; by default the classes that occur (for a folder that holds part
+            of a data set).
 
     Returns:
         The same recordings with other labels.
 
     Raises:
-        UnknownName: there is no such class.
+        UnknownName: a class has no such name.
 
     Example:
         >>> from stillmotion.signals import select_classes
@@ -109,7 +109,7 @@ def select_classes(dataset: Dataset, classes: Sequence[str] | None = None) -> Da
         raise UserError(f"{dataset.name} has no labelled sample.")
     if kept == list(range(len(names))):
         return dataset
-    # One place more than there are classes: NULL is -1 and finds the last.
+    # One entry more than there are classes: NULL is -1 and indexes the last.
     number_of = np.full(len(names) + 1, NULL, np.int16)
     number_of[kept] = np.arange(len(kept))
     spec = replace(dataset.spec, classes=tuple(names[number] for number in kept))

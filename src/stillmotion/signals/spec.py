@@ -1,4 +1,4 @@
-"""The signal contract: what a window of motion is, from the data set to the device."""
+"""The signal contract: rate, channels, classes and windows, checked from the data set to the device."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..names import require_name, require_text
 
 LabelPolicy = Literal["majority", "first", "all-equal"]
 
-#: Units that are understood, by sensor. An empty unit means "not known" and is never converted.
+#: Known units of each sensor. An empty unit means "not known" and is never converted.
 UNITS: dict[str, tuple[str, ...]] = {
     "acc": ("g", "m/s2"),
     "gyr": ("rad/s", "deg/s"),
@@ -21,9 +21,9 @@ UNITS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Channel:
-    """One column of a signal: where on the body, which sensor, which axis, in what unit.
+    """Describe one column of a signal: position on the body, sensor, axis, unit.
 
-    ``position`` and ``unit`` may be empty when they are not known.
+    ``position`` and ``unit`` are empty if they are not known.
     """
 
     sensor: str
@@ -43,11 +43,11 @@ class Channel:
 
     @classmethod
     def of(cls, name: str) -> Channel:
-        """Read a dotted name; its unit is not known.
+        """Make a channel from its dotted name; the unit stays unknown.
 
         Args:
             name: ``wrist.acc.x`` (position, sensor, axis), ``acc.x`` or, for a sensor without axes, ``chest.pulse`` or
-                ``pulse``. Of two parts the last is an axis where it is one letter or a number.
+                ``pulse``. Of two parts, the last is an axis if it is one letter or a number.
 
         Raises:
             UserError: a part is empty.
@@ -59,7 +59,7 @@ class Channel:
         """
         parts = name.split(".")
         if not all(parts):
-            raise UserError(f"{name!r} is no channel; one looks like wrist.acc.x, acc.x or pulse.")
+            raise UserError(f"{name!r} is not a channel name; expected a name such as wrist.acc.x, acc.x or pulse.")
         has_axis = len(parts) > 2 or (len(parts) == 2 and (len(parts[1]) == 1 or parts[1].isdigit()))
         axis = parts.pop() if has_axis else ""
         return cls(sensor=parts.pop(), axis=axis, position=".".join(parts))
@@ -67,17 +67,18 @@ class Channel:
 
 @dataclass(frozen=True)
 class SignalSpec:
-    """Sampling rate, channels, window, classes and label rule of a signal.
+    """Describe a signal: sampling rate, channels, classes, windows and their labels.
 
     Args:
         rate: sampling rate in Hz.
         channels: the columns, in order.
         classes: class names; a label is an index into them, -1 means "no class" (null).
         window: length of a window in samples.
-        hop: distance between the starts of two windows in samples.
+        hop: distance between the starts of consecutive windows in samples.
         label_policy: how a window gets its label: ``majority`` (at least ``label_share`` of its samples),
-            ``first`` (the label of its first sample, as the published systems do) or ``all-equal``.
-        label_share: smallest share of the window that a majority needs, 0 to 1.
+            ``first`` (the label of its first sample, as Agac & Incel do) or ``all-equal`` (only
+            windows whose samples share one label).
+        label_share: smallest share of a window's samples that makes a majority, 0 to 1.
     """
 
     rate: float
@@ -99,13 +100,13 @@ class SignalSpec:
             valid = ", ".join(get_args(LabelPolicy))
             raise UserError(f"Unknown label policy {self.label_policy!r}. Valid: {valid}.")
         if not 0 <= self.label_share <= 1:
-            raise UserError(f"label_share is a share between 0 and 1, not {self.label_share}.")
+            raise UserError(f"label_share must lie between 0 and 1, not {self.label_share}.")
         for what, names in (("channel", self.channel_names), ("class", self.classes)):
             for name in names:
                 require_name(name, what)
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
-                raise UserError(f"A {what} name stands twice in the signal: {', '.join(twice)}.")
+                raise UserError(f"Duplicate {what} name in the signal: {', '.join(twice)}.")
         for channel in self.channels:
             require_text(channel.unit, f"unit of {channel.name}")
 
@@ -125,15 +126,15 @@ class SignalSpec:
         return self.window / self.rate
 
     def with_window(self, window: int, hop: int | None = None) -> SignalSpec:
-        """The same signal cut at another length; the hop keeps its share of the window unless given."""
+        """Return the same signal with another window; the hop keeps its share of the window unless given."""
         hop = max(1, round(window * self.hop / self.window)) if hop is None else hop
         return replace(self, window=window, hop=hop)
 
     def require_fit(self, received: SignalSpec, *, this: str = "contract", other: str = "data") -> None:
-        """Raise ``ContractError``, naming both sides, unless ``received`` fits this contract.
+        """Raise ``ContractError`` with both values unless ``received`` fits this contract.
 
         Rate (within 1 %), channel names in order, units, window and class names must agree. An unknown unit
-        fits only an unknown unit: data is refused, never guessed.
+        fits only an unknown unit; units are never guessed.
         """
         differences = []
         if abs(received.rate - self.rate) > 0.01 * self.rate:
@@ -143,10 +144,10 @@ class SignalSpec:
                 f"channels [{', '.join(self.channel_names)}] against [{', '.join(received.channel_names)}]"
             )
         else:
-            for mine, theirs in zip(self.channels, received.channels, strict=True):
-                if mine.unit != theirs.unit:
+            for wanted, given in zip(self.channels, received.channels, strict=True):
+                if wanted.unit != given.unit:
                     unknown = "unknown unit"
-                    differences.append(f"{mine.name} in {mine.unit or unknown} against {theirs.unit or unknown}")
+                    differences.append(f"{wanted.name} in {wanted.unit or unknown} against {given.unit or unknown}")
         if received.window != self.window:
             differences.append(f"window {self.window} against {received.window} samples")
         if received.classes != self.classes:
@@ -157,12 +158,12 @@ class SignalSpec:
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return plain values, ready for JSON."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> SignalSpec:
-        """The inverse of ``to_dict``; an unknown or missing key, or a wrong value, is an error that names it."""
+        """Make a contract from ``to_dict``'s values; a wrong key or value raises ``UserError``."""
         known = set(cls.__dataclass_fields__)
         unknown = sorted(set(values) - known)
         if unknown:
@@ -175,26 +176,26 @@ class SignalSpec:
         for key, value in values.items():
             valid, wanted = _TYPES[key]
             if not valid(value):
-                raise UserError(f"{key} in a signal contract must be {wanted}, not {_shown(value)}.")
+                raise UserError(f"{key} in a signal contract must be {wanted}, not {_describe(value)}.")
         channels = tuple(Channel(**channel) for channel in values["channels"])
         return cls(**{**values, "channels": channels, "classes": tuple(values["classes"])})
 
 
-def _shown(value: Any) -> str:
+def _describe(value: Any) -> str:
     return f"{value!r:.40}" if isinstance(value, (str, float, int)) else f"a {type(value).__name__}"
 
 
 def _is_texts(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value)
+    return isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value)
 
 
 def _is_channels(value: Any) -> bool:
     keys, needed = {"sensor", "axis", "unit", "position"}, {"sensor", "axis"}
     return isinstance(value, (list, tuple)) and all(
-        isinstance(each, Mapping)
-        and needed <= set(each) <= keys
-        and all(isinstance(text, str) for text in each.values())
-        for each in value
+        isinstance(item, Mapping)
+        and needed <= set(item) <= keys
+        and all(isinstance(text, str) for text in item.values())
+        for item in value
     )
 
 
@@ -206,7 +207,7 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and _is_number(value)
 
 
-#: Of each key of a contract: whether a value can be it, and what it must be, in words.
+#: For each key of a contract: the check of its value, and the expected value in words.
 _TYPES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "rate": (_is_number, "a number of Hz"),
     "channels": (_is_channels, "a list of channels, each with sensor, axis, unit and position as text"),

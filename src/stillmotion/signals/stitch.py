@@ -1,4 +1,4 @@
-"""Windows that overlap, put back together to the recordings that they were cut from."""
+"""Join overlapping windows to the recordings that they were cut from."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from .recording import Floats
 
 Rows = NDArray[np.int64]
 
-#: Rows that two windows must share, and how often these must change, to be taken for neighbours.
+#: Two windows are neighbours if they share this many rows, with this many changes of value in them.
 LEAST_OVERLAP, LEAST_CHANGES = 8, 4
-#: Pairs looked at for the hop, and the share of them that must agree on it.
+#: Pairs of windows compared to find the hop, and the share of them that must agree on it.
 PAIRS, SHARE = 256, 0.25
-BLOCK = 1 << 22  # values compared at a time; bounds memory
+BLOCK = 1 << 22  # values compared at a time, to bound memory
 
 
 @dataclass(frozen=True, eq=False)
 class Pieces:
-    """Continuous stretches of windows in a row that have one label.
+    """Hold continuous stretches of consecutive windows with one label.
 
     Args:
-        samples: (rows, D), the stretches one behind the other; rows that windows share stand once.
+        samples: (rows, D), the concatenated stretches; rows that windows share occur once.
         first: (m,) number of each stretch's first window.
-        source: (m,) number of the window with which the signal began that the stretch belongs to: a signal goes on
-            where the label changes, a stretch does not, so two stretches of one source overlap.
-        offset: (m,) row of that signal at which the stretch begins.
-        start, stop: (m,) its rows in ``samples``.
+        source: (m,) number of the first window of the signal that the stretch belongs to. A signal continues where the
+            label changes and a stretch does not, so two stretches of one source overlap.
+        offset: (m,) row of that signal at which the stretch starts.
+        start, stop: (m,) rows of the stretch in ``samples``.
     """
 
     samples: Floats
@@ -40,28 +40,28 @@ class Pieces:
     stop: Rows
 
     def rows(self) -> Iterator[tuple[int, int, int, int, int]]:
-        """First window, source, offset, start and stop of each stretch."""
+        """Return first window, source, offset, start and stop of each stretch."""
         columns = (self.first, self.source, self.offset, self.start, self.stop)
         return zip(*(column.tolist() for column in columns), strict=True)
 
 
 def stitch(windows: Floats, labels: NDArray[np.integer], owners: NDArray[np.integer], hop: int) -> Pieces:
-    """Join each window to the one before it that it continues, sample for sample.
+    """Join each window to the previous one if it continues it sample for sample.
 
-    Every stretch cut at the windows' length and ``hop`` gives exactly its windows again, in their order.
+    Cutting a stretch with the windows' length and ``hop`` returns exactly its windows, in their order.
 
     Args:
         windows: (n, T, D).
-        labels: (n,) one number a window; a stretch has one label.
-        owners: (n,) whose each window is; nothing is joined across owners.
-        hop: samples between the starts of two windows in a row; T where windows share nothing, and none is joined.
+        labels: (n,) label of each window; a stretch has one label.
+        owners: (n,) number of each window's subject and session; windows of different owners are never joined.
+        hop: samples between the starts of consecutive windows; T if windows share nothing, and none is joined.
 
     Returns:
         The stretches, in the order of the windows.
     """
     count, length, width = windows.shape
-    goes_on = _goes_on(windows, owners, hop)
-    begins_source = np.concatenate([[True], ~goes_on])
+    continues = _continues_previous(windows, owners, hop)
+    begins_source = np.concatenate([[True], ~continues])
     begins = begins_source | np.concatenate([[True], labels[1:] != labels[:-1]])
     first = np.flatnonzero(begins)
     source = np.flatnonzero(begins_source)[np.cumsum(begins_source)[first] - 1]
@@ -77,11 +77,11 @@ def stitch(windows: Floats, labels: NDArray[np.integer], owners: NDArray[np.inte
 
 
 def find_hop(windows: Floats, owners: NDArray[np.integer]) -> int:
-    """Find how far apart windows in a row begin, by comparing neighbours of one owner; T where they share nothing.
+    """Find the hop of windows by comparing neighbours of one owner; T if they share no samples.
 
     Args:
         windows: (n, T, D).
-        owners: (n,) whose each window is.
+        owners: (n,) number of each window's subject and session.
     """
     length: int = windows.shape[1]
     pairs = np.flatnonzero(owners[1:] == owners[:-1])
@@ -99,15 +99,15 @@ def find_hop(windows: Floats, owners: NDArray[np.integer]) -> int:
     return best if int(agreeing[best]) >= max(1.0, SHARE * len(pairs)) else length
 
 
-def _goes_on(windows: Floats, owners: NDArray[np.integer], hop: int) -> NDArray[np.bool_]:
-    """(n - 1,) whether each window but the first continues the one before it."""
+def _continues_previous(windows: Floats, owners: NDArray[np.integer], hop: int) -> NDArray[np.bool_]:
+    """Return (n - 1,) whether each window but the first continues the previous one."""
     length = windows.shape[1]
     if hop >= length:
         return np.zeros(len(windows) - 1, np.bool_)
-    goes_on: NDArray[np.bool_] = owners[1:] == owners[:-1]
+    continues: NDArray[np.bool_] = owners[1:] == owners[:-1]
     step = max(1, BLOCK // windows[0].size)
-    for start in range(0, len(goes_on), step):
-        part = slice(start, min(start + step, len(goes_on)))
+    for start in range(0, len(continues), step):
+        part = slice(start, min(start + step, len(continues)))
         before, after = windows[part, hop:], windows[part.start + 1 : part.stop + 1, : length - hop]
-        goes_on[part] &= (before == after).all(axis=(1, 2))
-    return goes_on
+        continues[part] &= (before == after).all(axis=(1, 2))
+    return continues

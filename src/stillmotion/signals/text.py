@@ -1,4 +1,4 @@
-"""Publishers' text files into arrays: many files in one parse, errors with file and row."""
+"""Reading of publishers' text files into arrays; errors name the file and the row."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ..errors import UserError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Arrow parses blocks of this size in parallel; below 2 MiB the hand-over between threads shows
+#: Arrow parses blocks of this size in parallel; smaller blocks cost time between threads
 #: (HAPT, two cores: 0.33 s at 0.5 MiB, 0.18 s at 2 MiB and above; ``numpy.loadtxt`` 0.77 s).
 BLOCK = 1 << 22
 
-#: Bytes of text that one thread parses at a time: HAPT then peaks at 2.0 times its numbers (4.9 at 32 MiB).
+#: Bytes of text that one thread parses at a time: for HAPT, peak memory is 2.0 times its arrays (4.9 at 32 MiB).
 GROUP = 1 << 21
 NEWLINE = ord("\n")
 KINDS = {"float": "a number", "int": "a whole number", "str": "a word"}
@@ -38,17 +38,17 @@ def read_columns(
     skip: int = 0,
     missing: str | None = None,
 ) -> tuple[pa.Table, NDArray[np.int64]]:
-    """Read text files that share one layout, one after the other.
+    """Read text files that share one layout into one table.
 
     Args:
-        paths: the files, in the order wanted.
+        paths: the files, in order.
         kinds: column name to ``float``, ``int`` or ``str``.
-        delimiter: what separates two cells; runs of blanks count once when it is a blank.
+        delimiter: separator of cells; if it is a blank, a run of blanks counts as one.
+        end: end mark of a row before the line break (WISDM: ``;``).
         threads: parse blocks of the text in parallel.
-        end: what stands at the end of a row before the line break (WISDM: ``;``).
-        keep: columns that are wanted; the others are only counted.
-        skip: lines of heading, when it is one file.
-        missing: what a number that is not there looks like; it comes back as null.
+        keep: columns to return; of the others, cells are only counted.
+        skip: number of heading lines; for a single file only.
+        missing: text of a missing number, returned as null.
 
     Returns:
         One Arrow table of all rows, and the number of rows of each file.
@@ -56,14 +56,14 @@ def read_columns(
     import pyarrow as pa
 
     if skip and len(paths) != 1:
-        raise ValueError("Lines can be skipped in one file at a time.")
-    buffer, stops = _load(paths)
+        raise ValueError("Heading lines can only be skipped in a single file.")
+    buffer, stops = _read_files(paths)
     for _ in range(skip):
         head = buffer.find(b"\n") + 1
         del buffer[:head]
         stops -= head
     if not buffer:
-        raise UserError(f"{paths[0]} has a heading and no rows.")
+        raise UserError(f"{paths[0]} has a heading but no rows.")
     wanted = {"keep": list(kinds if keep is None else keep), "missing": [] if missing is None else [missing]}
     starts = [0, *stops[:-1]]
     content = np.frombuffer(buffer, np.uint8)
@@ -76,23 +76,23 @@ def read_columns(
         try:
             table = _parse(_tidy(buffer, delimiter, end), kinds, delimiter, threads, **wanted)
         except pa.ArrowInvalid as reason:
-            _explain(paths, kinds, delimiter, end, skip=skip, **wanted)
+            _raise_first_fault(paths, kinds, delimiter, end, skip=skip, **wanted)
             raise UserError(f"{paths[0].parent}: the files cannot be read ({reason}).") from reason
     return table, rows
 
 
 def read_matrix(paths: Sequence[Path], columns: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Read files of blank-separated numbers: all rows as (N, columns) float32, and the rows of each file."""
+    """Read files of blank-separated numbers into all rows (N, columns) as float32 and each file's row count."""
     parts, rows = zip(*read_matrices(paths, columns), strict=True)
     return np.concatenate(parts), np.concatenate(rows)
 
 
 def read_matrices(paths: Sequence[Path], columns: int) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
-    """The same in groups of files, so that never more than ``GROUP`` bytes of text are held beside the numbers."""
+    """Yield what ``read_matrix`` returns in groups of files, to hold at most ``GROUP`` bytes of text in memory."""
     kinds = {f"c{number}": "float" for number in range(columns)}
 
     def read(group: list[Path]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        # One thread a group: reading, counting and converting then run beside another group's parse too.
+        # One thread for each group, so that reading and converting overlap with the parsing of other groups.
         table, rows = read_columns(group, kinds, threads=False)
         matrix = np.empty((table.num_rows, columns), np.float32)
         for number, column in enumerate(table.columns):
@@ -125,12 +125,12 @@ def read_integers(path: Path, columns: int) -> NDArray[np.int64]:
     return np.stack([column.to_numpy() for column in table.columns], axis=1)
 
 
-def _load(paths: Sequence[Path]) -> tuple[bytearray, NDArray[np.int64]]:
-    """All files behind one another in one buffer, each ending with a line break, and where each ends."""
+def _read_files(paths: Sequence[Path]) -> tuple[bytearray, NDArray[np.int64]]:
+    """Concatenate the files in one buffer, each ending with a line break; return it and the end of each file."""
     sizes = []
     for path in paths:
         if not path.is_file():
-            raise UserError(f"{path} is {'a folder' if path.is_dir() else 'not there'}; a file was expected.")
+            raise UserError(f"{path} {'is a folder' if path.is_dir() else 'is not there'}; a file was expected.")
         size = path.stat().st_size
         if size == 0:
             raise UserError(f"{path} is empty.")
@@ -140,7 +140,7 @@ def _load(paths: Sequence[Path]) -> tuple[bytearray, NDArray[np.int64]]:
     for path, size in zip(paths, sizes, strict=True):
         with path.open("rb", buffering=0) as file:
             if file.readinto(view[end : end + size]) != size:
-                raise UserError(f"{path} changed while it was read; try again.")
+                raise UserError(f"{path} changed while it was read; read it again.")
         end += size
         if buffer[end - 1] != ord("\n"):
             buffer[end] = ord("\n")
@@ -174,16 +174,15 @@ def _parse(
             null_values=missing,
             strings_can_be_null=False,
         ),
-        # Arrow's own pool keeps what is freed: 100 MB instead of 59 for HAPT, and no faster at this size.
+        # Arrow's own pool keeps freed memory: 100 MB instead of 59 for HAPT, and no faster at this size.
         memory_pool=pa.system_memory_pool(),
     )
 
 
 def _tidy(text: bytes | bytearray, delimiter: str, end: str) -> bytes | bytearray:
-    """Only what Arrow splits on: no end mark, no carriage return, single blanks between cells.
+    """Remove end marks, carriage returns and repeated blanks, which Arrow does not handle.
 
-    Searching 85 MB for each of these took as long as the parse, so it is done when the first rows or a
-    failed parse ask for it.
+    Searching 85 MB for these took as long as parsing, so this is only done if the first rows need it or parsing fails.
     """
     text = text.replace(b"\r\n", b"\n")
     if end:
@@ -196,7 +195,7 @@ def _tidy(text: bytes | bytearray, delimiter: str, end: str) -> bytes | bytearra
     return text
 
 
-def _explain(
+def _raise_first_fault(
     paths: Sequence[Path],
     kinds: Mapping[str, str],
     delimiter: str,
@@ -206,7 +205,7 @@ def _explain(
     keep: list[str],
     missing: list[str],
 ) -> None:
-    """Find the first row at fault and say so. Slow, and only ever called when the fast parse has failed."""
+    """Raise ``UserError`` for the first faulty row. Slow; called only after the fast parse has failed."""
     number = re.compile(r"[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|nan|NaN|inf)")
     whole = re.compile(r"[+-]?\d+")
     patterns = {"float": number, "int": whole, "str": re.compile(r".+")}
@@ -219,18 +218,18 @@ def _explain(
                 cells = bare.split() if delimiter == " " else bare.split(delimiter)
                 if len(cells) != len(kinds):
                     raise UserError(
-                        f"{path}, row {row}: {len(cells)} cells where {len(kinds)} ({_listed(kinds)}) were "
-                        f"expected; the file may have been cut: {_short(bare)}."
+                        f"{path}, row {row}: {len(cells)} cells where {len(kinds)} ({_join_names(kinds)}) were "
+                        f"expected; the file may have been cut: {_shorten(bare)}."
                     )
                 for cell, (name, kind) in zip(cells, kinds.items(), strict=True):
                     if name in keep and cell not in missing and not patterns[kind].fullmatch(cell.strip()):
-                        raise UserError(f"{path}, row {row}: {name} is {_short(cell)}, not {KINDS[kind]}.")
+                        raise UserError(f"{path}, row {row}: {name} is {_shorten(cell)}, not {KINDS[kind]}.")
 
 
-def _listed(names: Iterable[str], most: int = 8) -> str:
+def _join_names(names: Iterable[str], most: int = 8) -> str:
     names = list(names)
     return ", ".join(names if len(names) <= most else [*names[: most - 2], "…", names[-1]])
 
 
-def _short(text: str, most: int = 40) -> str:
+def _shorten(text: str, most: int = 40) -> str:
     return repr(text if len(text) <= most else text[: most - 1] + "…")

@@ -1,4 +1,4 @@
-"""Unit conversion, by sensor, never guessed."""
+"""Unit conversion, sensor by sensor."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from .spec import UNITS
 #: Standard gravity, m/s² (CGPM 1901).
 STANDARD_GRAVITY = 9.80665
 
-#: Size of one of each unit in the first unit of its sensor.
+#: One of each unit, in the first unit of its sensor.
 SIZE = {"g": 1.0, "m/s2": 1 / STANDARD_GRAVITY, "rad/s": 1.0, "deg/s": pi / 180, "uT": 1.0, "gauss": 100.0}
 
 
 def convert_units(dataset: Dataset, **wanted: str) -> Dataset:
-    """Convert sensors to other units, such as ``convert_units(data, acc="g", gyr="deg/s")``.
+    """Convert sensors to other units: ``convert_units(data, acc="g", gyr="deg/s")``.
 
-    A derived sensor (``body-acc``) follows the sensor that its name ends with. A channel whose unit is not
-    known is refused.
+    A derived sensor (``body-acc``) is converted with the sensor that its name ends with. Units are never guessed: an
+    unknown unit is an error.
 
     Args:
         dataset: recordings whose units are known.
@@ -32,7 +32,7 @@ def convert_units(dataset: Dataset, **wanted: str) -> Dataset:
         The same recordings in these units.
 
     Raises:
-        UserError: the unit of a channel is not known, or cannot be converted to.
+        UserError: the unit of a channel is not known, or the sensor cannot have the wanted unit.
 
     Example:
         >>> from stillmotion.signals import convert_units

@@ -1,7 +1,7 @@
-"""Data sets from their publishers: downloaded or taken from a folder or an archive, verified, put in their place.
+"""Download, unpack and verify published data sets.
 
-``fetch`` does it all; ``download`` goes on where it was stopped, ``unpack`` opens archives in archives, ``checksums``
-knows what the files were.
+``fetch`` runs all steps; ``download`` resumes interrupted downloads, ``unpack`` opens nested archives, ``checksums``
+holds the checksums of public copies.
 """
 
 from .fetch import Fetched, fetch

@@ -1,4 +1,4 @@
-"""One file from an address, going on where an earlier trial was stopped."""
+"""Download one file, resuming an interrupted download."""
 
 from __future__ import annotations
 
@@ -14,20 +14,19 @@ from ...files import atomic_write, name_write_errors
 
 BLOCK = 1 << 20
 SECONDS = 60.0
-#: Trials in a row that bring nothing new before it is given up.
-TRIES = 3
-#: Takes bytes there and bytes in all (0: not known).
+#: Attempts in a row without a new byte before the download fails.
+ATTEMPTS = 3
+#: Called with the bytes received and the total bytes (0: not known).
 Progress = Callable[[int, int], None]
 
 
 def download(url: str, to: Path, *, progress: Progress | None = None) -> Path:
-    """Bring ``url`` to the file ``to``, going on from what an earlier trial left if the server's file is still the
-    same.
+    """Download ``url`` to the file ``to``; resume an earlier attempt if the server's file has not changed.
 
     Args:
         url: http or https.
-        to: the file, which appears when it is whole.
-        progress: told after every block.
+        to: the file, created when the download is complete.
+        progress: called after every block.
     """
     with name_write_errors(to):
         to.parent.mkdir(parents=True, exist_ok=True)
@@ -36,25 +35,26 @@ def download(url: str, to: Path, *, progress: Progress | None = None) -> Path:
     while True:
         before = _size(part)
         try:
-            whole = _go_on(url, part, note, progress)
+            complete = _continue(url, part, note, progress)
         except urllib.error.HTTPError as reason:
             raise UserError(
-                f"{url} answers {reason.code} ({reason.reason}); download it by hand and name the file with --from."
+                f"{url} returned HTTP {reason.code} ({reason.reason}); download it by hand and name the file "
+                f"with --from."
             ) from reason
         except (OSError, http.client.HTTPException) as reason:
-            whole, why = False, str(getattr(reason, "reason", reason)) or type(reason).__name__
+            complete, cause = False, str(getattr(reason, "reason", reason)) or type(reason).__name__
         else:
-            why = "the connection ended early"
-        if whole:
+            cause = "the connection ended early"
+        if complete:
             part.replace(to)
             note.unlink(missing_ok=True)
             return to
         idle = 0 if _size(part) > before else idle + 1
-        if idle >= TRIES:
-            kept = f"; {_size(part):,} bytes are kept, and the next trial goes on from there" if _size(part) else ""
+        if idle >= ATTEMPTS:
+            kept = f"; {_size(part):,} bytes are kept, and the next attempt resumes from there" if _size(part) else ""
             raise UserError(
-                f"{url} cannot be had ({why}){kept}. Without a network, download it elsewhere and name the file with "
-                f"--from."
+                f"{url} cannot be downloaded ({cause}){kept}. Without a network, download it elsewhere and name the "
+                f"file with --from."
             )
 
 
@@ -62,34 +62,34 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _go_on(url: str, part: Path, note: Path, progress: Progress | None) -> bool:
-    """One try; whether the file is whole now."""
+def _continue(url: str, part: Path, note: Path, progress: Progress | None) -> bool:
+    """Make one attempt; return whether the file is complete."""
     request = urllib.request.Request(url, headers={"User-Agent": "stillmotion"})
     have, mark = _size(part), _mark(note)
     if have and mark:
-        # The server sends the rest if its file is still that one, else all of it.
+        # The server sends the rest if its file is unchanged, else the whole file.
         request.add_header("Range", f"bytes={have}-")
         request.add_header("If-Range", mark)
     try:
-        answer = urllib.request.urlopen(request, timeout=SECONDS)
+        response = urllib.request.urlopen(request, timeout=SECONDS)
     except urllib.error.HTTPError as reason:
-        if reason.code == 416 and have:  # nothing is left to send: begin anew, which is right in either case
+        if reason.code == 416 and have:  # nothing is left to send: start again, which is right in either case
             part.unlink()
             return False
         raise
-    with answer:
-        goes_on = answer.status == 206
-        start = have if goes_on else 0
-        length = answer.headers.get("Content-Length")
+    with response:
+        resumed = response.status == 206
+        start = have if resumed else 0
+        length = response.headers.get("Content-Length")
         total = start + int(length) if length else 0
-        found = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
-        # A weak mark says "much the same", which is no ground to go on.
-        mark = "" if found.startswith("W/") else found
+        etag = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
+        # A weak ETag does not promise identical bytes, so a download cannot be resumed on it.
+        mark = "" if etag.startswith("W/") else etag
         atomic_write(note, json.dumps({"url": url, "mark": mark}))
         with name_write_errors(part):
-            file = part.open("ab" if goes_on else "wb", buffering=0)
+            file = part.open("ab" if resumed else "wb", buffering=0)
         with file:
-            while block := answer.read(BLOCK):
+            while block := response.read(BLOCK):
                 rest = memoryview(block)
                 with name_write_errors(part):
                     while rest:

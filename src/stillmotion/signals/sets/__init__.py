@@ -1,1 +1,1 @@
-"""One file and one card a data set."""
+"""Readers of published data sets: one module, with one card, for each."""

@@ -57,9 +57,9 @@ CARD = Card(
     download="https://archive.ics.uci.edu/static/public/341/"
     "smartphone+based+recognition+of+human+activities+and+postural+transitions.zip",
     quirks=(
-        "labels.txt counts samples from 1 and includes the last one; samples outside every segment have no class.",
-        "The subjects are those of UCI HAR: the two sets never confirm each other.",
-        "SIT_TO_STAND and its like last a few seconds: a fold of subjects may hold very few windows of them.",
+        "labels.txt counts samples from 1 and segments include their last; samples outside segments have no class.",
+        "The subjects are those of UCI HAR, so results on the two sets are not independent.",
+        "Postural transitions such as SIT_TO_STAND last a few seconds, so a fold may hold very few windows of them.",
         "Class counts on this card are labelled segments.",
     ),
 )
@@ -69,30 +69,30 @@ _NAME = re.compile(r"(acc|gyro)_exp(\d+)_user(\d+)\.txt")
 
 
 def files(folder: Path, device: str = "") -> list[Path]:
-    """labels.txt, then the acceleration files, then the angular velocity files, each by experiment."""
+    """List labels.txt, then the acceleration files, then the angular velocity files, each by experiment."""
     raw = folder / "RawData"
     if not raw.is_dir():
-        raise UserError(f"{folder} holds no RawData folder; hapt is laid out as {', '.join(CARD.layout)}.")
-    found = {(m[1], int(m[2]), int(m[3])): path for path in raw.iterdir() if (m := _NAME.fullmatch(path.name))}
-    acc = sorted(key[1:] for key in found if key[0] == "acc")
-    gyro = sorted(key[1:] for key in found if key[0] == "gyro")
-    if not found:
+        raise UserError(f"{folder} holds no RawData folder; hapt consists of {', '.join(CARD.layout)}.")
+    paths = {(m[1], int(m[2]), int(m[3])): path for path in raw.iterdir() if (m := _NAME.fullmatch(path.name))}
+    acc = sorted(key[1:] for key in paths if key[0] == "acc")
+    gyro = sorted(key[1:] for key in paths if key[0] == "gyro")
+    if not paths:
         raise UserError(f"{raw} holds no acc_expNN_userMM.txt or gyro_expNN_userMM.txt.")
     for experiment, user in sorted(set(acc) ^ set(gyro)):
-        there, missing = ("acc", "gyro") if (experiment, user) in acc else ("gyro", "acc")
+        present, missing = ("acc", "gyro") if (experiment, user) in acc else ("gyro", "acc")
         raise UserError(
-            f"{raw} has {there}_exp{experiment:02d}_user{user:02d}.txt but not the "
+            f"{raw} has {present}_exp{experiment:02d}_user{user:02d}.txt but not the "
             f"{missing} file of the same recording."
         )
-    ordered = [found[sensor, *key] for sensor in ("acc", "gyro") for key in acc]
+    ordered = [paths[sensor, *key] for sensor in ("acc", "gyro") for key in acc]
     return [raw / "labels.txt", *ordered]
 
 
 def read(folder: Path, device: str = "") -> Dataset:
-    """Read the raw recordings: one experiment is one recording of one subject."""
+    """Read the raw recordings; one experiment is one recording of one subject."""
     labels_file, *signal_files = files(folder)
     half = len(signal_files) // 2
-    # Acceleration says how many samples there are; angular velocity then goes straight to its place.
+    # The acceleration files give the number of samples; angular velocity is then copied straight into place.
     parts, counts = zip(*read_matrices(signal_files[:half], 3), strict=True)
     rows = np.concatenate(counts)
     total = int(rows.sum())
@@ -105,7 +105,7 @@ def read(folder: Path, device: str = "") -> Dataset:
             if count != rows[file]:
                 acc = signal_files[file]
                 raise UserError(
-                    f"{acc} has {rows[file]:,} rows and {path.name} {count:,}; one of the two has been cut."
+                    f"{acc} has {rows[file]:,} rows and {path.name} {count:,}; one of the two was cut short."
                 )
             file += 1
         samples[done : done + len(part), 3:] = part
@@ -113,7 +113,7 @@ def read(folder: Path, device: str = "") -> Dataset:
     stop = np.cumsum(rows)
     keys = [(int(m[2]), int(m[3])) for path in signal_files[:half] if (m := _NAME.fullmatch(path.name))]
     start_of = {key: (int(end - n), int(end)) for key, end, n in zip(keys, stop, rows, strict=True)}
-    labels, unused = _labels(labels_file, start_of, total)
+    labels, unused = _read_labels(labels_file, start_of, total)
     recordings = [
         Recording(
             subject=str(user),
@@ -147,7 +147,7 @@ def read(folder: Path, device: str = "") -> Dataset:
     )
 
 
-def _labels(path: Path, start_of: dict[tuple[int, int], tuple[int, int]], total: int) -> tuple[Labels, int]:
+def _read_labels(path: Path, start_of: dict[tuple[int, int], tuple[int, int]], total: int) -> tuple[Labels, int]:
     table = read_integers(path, 5)
     labels = np.full(total, NULL, np.int16)
     unused = 0
@@ -157,7 +157,7 @@ def _labels(path: Path, start_of: dict[tuple[int, int], tuple[int, int]], total:
             unused += 1
             continue
         if (experiment, user) not in start_of:
-            raise UserError(f"{path}, row {row}: experiment {experiment} is not of subject {user}.")
+            raise UserError(f"{path}, row {row}: experiment {experiment} does not belong to subject {user}.")
         if not 1 <= activity <= len(CLASSES):
             raise UserError(f"{path}, row {row}: activity {activity} is not one of 1 … {len(CLASSES)}.")
         start, end = start_of[experiment, user]
@@ -173,20 +173,20 @@ def _labels(path: Path, start_of: dict[tuple[int, int], tuple[int, int]], total:
 
 
 def counts(folder: Path, dataset: Dataset) -> dict[str, int]:
-    """What the card counts, counted in the data."""
-    found = segments(dataset)
-    each = np.bincount([label for _, label, _ in found], minlength=len(CLASSES)).tolist()
-    totals = (len(dataset.subjects), len(dataset), len(dataset.samples), len(found))
+    """Count in the data what the card counts."""
+    segments = list_segments(dataset)
+    per_class = np.bincount([label for _, label, _ in segments], minlength=len(CLASSES)).tolist()
+    totals = (len(dataset.subjects), len(dataset), len(dataset.samples), len(segments))
     names = ("subjects", "recordings", "samples", "segments")
-    return dict(zip((*names, *CLASSES), (*totals, *each), strict=True))
+    return dict(zip((*names, *CLASSES), (*totals, *per_class), strict=True))
 
 
-def segments(dataset: Dataset) -> Sequence[tuple[str, int, int]]:
-    """Labelled segments as (source, class, length), in order; their counts stand on the card."""
-    found = []
+def list_segments(dataset: Dataset) -> Sequence[tuple[str, int, int]]:
+    """List the labelled segments as (source, class, length), in order; the card has their counts."""
+    segments = []
     for recording in dataset.recordings:
         edges = np.flatnonzero(np.diff(recording.labels, prepend=NULL - 1, append=NULL - 1))
         for start, end in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
             if recording.labels[start] != NULL:
-                found.append((recording.source, int(recording.labels[start]), end - start))
-    return found
+                segments.append((recording.source, int(recording.labels[start]), end - start))
+    return segments

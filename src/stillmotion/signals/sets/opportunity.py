@@ -1,4 +1,4 @@
-"""Opportunity: seventeen gestures of a morning in a kitchen, five body units, four subjects."""
+"""Opportunity: seventeen gestures in a kitchen, five body-worn units, four subjects."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ GESTURES = {
     407521: "drink-from-cup",
     405506: "toggle-switch",
 }
-#: First column (from 1) of each body unit's nine: acc, gyr, mag.
+#: First column (from 1) of each unit's nine: acc, gyr, mag.
 UNITS = {"back": 38, "right-upper-arm": 51, "right-wrist": 64, "left-upper-arm": 77, "left-wrist": 90}
 SENSORS = (("acc", "g"), ("gyr", ""), ("mag", ""))
 COLUMNS = 250
 TIME, LOCOMOTION, GESTURE = 1, 244, 250
 NO_LABEL = 0
 RUNS = ("ADL1", "ADL2", "ADL3", "ADL4", "ADL5", "Drill")
-#: All numbers are printed a thousand times as large: acceleration in mg, the others without a unit.
+#: The files hold all values times 1000: acceleration in mg, the others without a unit.
 PRINTED = np.float32(1000)
 
 
-def spec(classes: tuple[str, ...]) -> SignalSpec:
-    """The five body units under a set of labels."""
+def make_spec(classes: tuple[str, ...]) -> SignalSpec:
+    """Make the signal contract of the five units for a set of classes."""
     return SignalSpec(
         rate=30.0,
         channels=tuple(
@@ -74,20 +74,20 @@ CARD = Card(
     url="https://archive.ics.uci.edu/dataset/226",
     subjects=4,
     placement="units on the back, both upper arms and both lower arms (named wrists here)",
-    spec=spec(tuple(GESTURES.values())),
+    spec=make_spec(tuple(GESTURES.values())),
     layout=("dataset/S{1..4}-{ADL1..ADL5,Drill}.dat",),
     counts={"subjects": 4, "files": 24},
     same_subjects_as=("opportunity-locomotion",),
     quirks=(
-        "Lost packets are NaN: losses of up to 5 samples are bridged in each unit by itself; at a longer one of any "
-        "unit the recording ends.",
-        "Numbers are a thousand times as large in the files. Acceleration is in mg there and in g here; the "
-        "publisher gives no unit for gyroscopes and magnetometers, so none is claimed (by their size, rad/s).",
+        "Lost packets are NaN: gaps of up to 5 missing samples are filled in each unit separately; a longer gap in any "
+        "unit ends the recording.",
+        "The files hold values times 1000. Acceleration is in mg there and in g here; the publisher gives no unit "
+        "for gyroscopes and magnetometers, so their unit stays unknown (gyroscope values look like rad/s).",
         "The wrists are the lower-arm units RLA and LLA; `wrist` selects both.",
         "The other 200 columns (objects, ambient sensors, shoes, single accelerometers) are not read.",
-        "Five runs of daily living and one drill a subject are the sessions. The challenge's own split is by runs, "
-        "not by subjects, so there is no `official` protocol here.",
-        "Most of the time has no gesture; locomotion is `opportunity-locomotion`, from the same files.",
+        "Sessions are five runs of daily living and one drill for each subject. The challenge splits by runs, not by "
+        "subjects, so there is no `official` protocol here.",
+        "Most samples have no gesture label; `opportunity-locomotion` has the locomotion labels of the same files.",
     ),
     download="https://archive.ics.uci.edu/static/public/226/opportunity+activity+recognition.zip",
 )
@@ -97,27 +97,27 @@ _NAME = re.compile(r"S(\d+)-(ADL[1-5]|Drill)\.dat")
 
 
 def files(folder: Path, device: str = "") -> list[Path]:
-    """The recordings by subject and run, wherever the archive's folders put them."""
+    """List the files by subject and run, in any of the archive's folders."""
     for place in (folder / "dataset", folder / "OpportunityUCIDataset" / "dataset", folder):
-        found = [path for path in place.glob("S*.dat") if _NAME.fullmatch(path.name)] if place.is_dir() else []
-        if found:
-            return sorted(found, key=lambda path: (int(path.name[1 : path.name.index("-")]), path.name))
-    raise UserError(f"{folder} holds no S1-ADL1.dat or its like; opportunity is laid out as {CARD.layout[0]}.")
+        listed = [path for path in place.glob("S*.dat") if _NAME.fullmatch(path.name)] if place.is_dir() else []
+        if listed:
+            return sorted(listed, key=lambda path: (int(path.name[1 : path.name.index("-")]), path.name))
+    raise UserError(f"{folder} holds no S1-ADL1.dat or similar; opportunity consists of {CARD.layout[0]}.")
 
 
 def read(folder: Path, device: str = "") -> Dataset:
-    """Read the body units with gestures as labels."""
+    """Read the five units with gestures as labels."""
     return read_labelled(folder, CARD, GESTURE, {code: number for number, code in enumerate(GESTURES)})
 
 
 def read_labelled(folder: Path, card: Card, column: int, codes: Mapping[int, int]) -> Dataset:
-    """Read the body units with the labels of one column.
+    """Read the five units with the labels of one column.
 
     Args:
-        folder: of the files.
-        card: whose name and classes the data set gets.
-        column: of the labels, from 1.
-        codes: code in that column to class; 0 is no class.
+        folder: the folder with the files.
+        card: gives the data set's name and classes.
+        column: column of the labels, from 1.
+        codes: code in that column to class index; 0 is no class.
     """
     listed = files(folder)
     counted: dict[str, int] = {}
@@ -125,7 +125,7 @@ def read_labelled(folder: Path, card: Card, column: int, codes: Mapping[int, int
     for path in listed:
         recordings += _recordings(path, column, codes, counted)
     if not recordings:
-        raise UserError(f"{folder}: no sample of any file has all of its numbers.")
+        raise UserError(f"{folder}: every sample of every file has a missing value.")
     notes = [Note(kind, count, f"{count:,} {kind}") for kind, count in counted.items() if count]
     expected = CARD.counts["files"]
     if len(listed) < expected:
@@ -136,12 +136,12 @@ def read_labelled(folder: Path, card: Card, column: int, codes: Mapping[int, int
 
 
 def counts(folder: Path, dataset: Dataset) -> dict[str, int]:
-    """What the card counts, counted in the files."""
+    """Count in the files what the card counts."""
     return {"subjects": len(dataset.subjects), "files": len(files(folder))}
 
 
 def _recordings(path: Path, column: int, codes: Mapping[int, int], counted: dict[str, int]) -> list[Recording]:
-    """One file, cut where its clock pauses or turns back and where a unit is lost for long."""
+    """Read one file; split it where its clock pauses or jumps back, and at long gaps of a unit."""
     match = _NAME.fullmatch(path.name)
     assert match is not None
     kinds = {f"column {number}": "float" for number in range(1, COLUMNS + 1)}
@@ -151,7 +151,7 @@ def _recordings(path: Path, column: int, codes: Mapping[int, int], counted: dict
     for number, name in enumerate(signals):
         samples[:, number] = table[name].to_numpy()
     samples /= PRINTED
-    labels = _labels(path, table[f"column {column}"].to_numpy(), column, codes)
+    labels = _class_labels(path, table[f"column {column}"].to_numpy(), column, codes)
     seconds = table[f"column {TIME}"].to_numpy() / 1000.0
     step = np.diff(seconds, prepend=seconds[:1])
     back, gap = step < 0, step > GAP_PERIODS / CARD.spec.rate
@@ -163,12 +163,12 @@ def _recordings(path: Path, column: int, codes: Mapping[int, int], counted: dict
     part = np.cumsum(back | gap)
     session = np.cumsum(back)
     units = [slice(9 * number, 9 * number + 9) for number in range(len(UNITS))]
-    made = []
+    recordings = []
     edges = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(samples)]
     for begin, end in itertools.pairwise(edges):
-        whole = fill_gaps(samples[begin:end], units, counted=counted)
+        complete = fill_gaps(samples[begin:end], units, counted=counted)
         again = f" ({session[begin] + 1})" if session[begin] else ""
-        made += [
+        recordings += [
             Recording(
                 subject=match[1],
                 session=match[2] + again,
@@ -177,23 +177,25 @@ def _recordings(path: Path, column: int, codes: Mapping[int, int], counted: dict
                 source=path.name,
                 offset=begin + start,
             )
-            for start, stop in find_runs(whole)
+            for start, stop in find_runs(complete)
         ]
     counted["recordings ended by a long loss"] = counted.get("recordings ended by a long loss", 0) + max(
-        0, len(made) - len(edges) + 1
+        0, len(recordings) - len(edges) + 1
     )
-    return made
+    return recordings
 
 
-def _labels(path: Path, found: NDArray[np.float64], column: int, codes: Mapping[int, int]) -> NDArray[np.int16]:
-    labels = np.full(len(found), NULL, np.int16)
-    known = found == NO_LABEL
+def _class_labels(
+    path: Path, codes_read: NDArray[np.float64], column: int, codes: Mapping[int, int]
+) -> NDArray[np.int16]:
+    labels = np.full(len(codes_read), NULL, np.int16)
+    known = codes_read == NO_LABEL
     for code, number in codes.items():
-        here = found == code
-        labels[here] = number
-        known |= here
+        matching = codes_read == code
+        labels[matching] = number
+        known |= matching
     if not known.all():
         row = int(np.flatnonzero(~known)[0])
         valid = ", ".join(str(code) for code in (NO_LABEL, *codes))
-        raise UserError(f"{path}, row {row + 1}: label {found[row]:g} in column {column} is not one of {valid}.")
+        raise UserError(f"{path}, row {row + 1}: label {codes_read[row]:g} in column {column} is not one of {valid}.")
     return labels

@@ -1,4 +1,4 @@
-"""Opportunity's other labels: standing, walking, sitting, lying, from the same files."""
+"""Opportunity with locomotion labels (stand, walk, sit, lie), from the same files."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ CARD = replace(
     opportunity.CARD,
     name="opportunity-locomotion",
     title="OPPORTUNITY Activity Recognition, locomotion",
-    spec=opportunity.spec(tuple(POSTURES.values())),
+    spec=opportunity.make_spec(tuple(POSTURES.values())),
     same_subjects_as=("opportunity",),
     quirks=(
-        "The files, units and losses are those of `opportunity`; only the column of the labels is another.",
+        "Same files, units and missing samples as `opportunity`; only the labels come from another column.",
         *opportunity.CARD.quirks[:-1],
     ),
     folder="opportunity",
@@ -29,6 +29,6 @@ counts = opportunity.counts
 
 
 def read(folder: Path, device: str = "") -> Dataset:
-    """Read the body units with locomotion as labels."""
+    """Read the five units with locomotion as labels."""
     codes = {code: number for number, code in enumerate(POSTURES)}
     return opportunity.read_labelled(folder, CARD, opportunity.LOCOMOTION, codes)

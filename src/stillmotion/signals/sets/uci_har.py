@@ -1,4 +1,4 @@
-"""UCI HAR: six activities, a phone at the waist, the publisher's own windows stitched back together."""
+"""UCI HAR: six activities, a phone at the waist, the publisher's windows joined back into recordings."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ CARD = Card(
     same_subjects_as=("hapt",),
     download="https://archive.ics.uci.edu/static/public/240/human+activity+recognition+using+smartphones.zip",
     quirks=(
-        "Only windows are published: 128 samples, half of each also in the next. They are stitched back into "
-        "stretches, and cutting those at 128 and 64 gives the publisher's windows again.",
-        "One pair of windows (experiment 34 of HAPT) starts 127 samples apart: its two stretches share one raw sample "
-        "of one subject, which stitching cannot see.",
+        "Only windows are published: 128 samples, half of each also in the next. They are joined back into "
+        "recordings, and cutting those with window 128 and hop 64 returns the publisher's windows.",
+        "One pair of windows (experiment 34 of HAPT) starts 127 samples apart: its two recordings share one raw sample "
+        "of one subject, which joining cannot detect.",
         "The subjects are those of HAPT, and the signals are HAPT's raw recordings after the publisher's filters.",
         "body_gyro is angular velocity after a high-pass at 0.1 Hz, not the raw sensor.",
         "Class counts on this card are windows of both parts.",
@@ -66,28 +66,28 @@ VERSION = 1
 
 
 def files(folder: Path, device: str = "") -> list[Path]:
-    """For each part: nine signal files, then the activities, then the subjects."""
-    found = []
+    """List for each part nine signal files, then the activities, then the subjects."""
+    listed = []
     for part in PARTS:
         inertial = folder / part / "Inertial Signals"
         if not inertial.is_dir():
-            raise UserError(f"{inertial} is not there; uci-har is laid out as {', '.join(CARD.layout)}.")
-        found += [inertial / f"{name}_{axis}_{part}.txt" for name, _, _ in SIGNALS for axis in "xyz"]
-        found += [folder / part / f"y_{part}.txt", folder / part / f"subject_{part}.txt"]
-    for path in found:
+            raise UserError(f"{inertial} is not there; uci-har consists of {', '.join(CARD.layout)}.")
+        listed += [inertial / f"{name}_{axis}_{part}.txt" for name, _, _ in SIGNALS for axis in "xyz"]
+        listed += [folder / part / f"y_{part}.txt", folder / part / f"subject_{part}.txt"]
+    for path in listed:
         if not path.is_file():
-            raise UserError(f"{path} is not there; the whole set has {len(found)} files.")
-    return found
+            raise UserError(f"{path} is not there; the whole set has {len(listed)} files.")
+    return listed
 
 
 def read(folder: Path, device: str = "") -> Dataset:
-    """Read the windows of both parts and stitch those that continue each other."""
+    """Read the windows of both parts and join those that continue each other."""
     listed = files(folder)
     recordings: list[Recording] = []
     notes: list[Note] = []
     for number, part in enumerate(PARTS):
         paths = listed[number * 11 : number * 11 + 11]
-        windows, labels, subjects = _windows(paths)
+        windows, labels, subjects = _read_windows(paths)
         published = CARD.counts[f"{part} windows"]
         if len(windows) != published:
             notes.append(
@@ -109,7 +109,7 @@ def read(folder: Path, device: str = "") -> Dataset:
 
 
 def counts(folder: Path, dataset: Dataset) -> dict[str, int]:
-    """What the card counts, counted in the data: stretches cut at 128 and 64 are the published windows."""
+    """Count in the data what the card counts; recordings cut with window 128 and hop 64 are the published windows."""
     parts, classes = dict.fromkeys(PARTS, 0), dict.fromkeys(CLASSES, 0)
     for recording in dataset.recordings:
         windows = (len(recording) - WINDOW) // HOP + 1
@@ -118,15 +118,15 @@ def counts(folder: Path, dataset: Dataset) -> dict[str, int]:
     return {"subjects": len(dataset.subjects)} | {f"{part} windows": count for part, count in parts.items()} | classes
 
 
-def _windows(paths: list[Path]) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-    """The windows of one part as (n, 128, 9), their activities and subjects."""
+def _read_windows(paths: list[Path]) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+    """Read the windows of one part (n, 128, 9), their activities and subjects."""
     *signals, activity_file, subject_file = paths
     matrix, rows = read_matrix(signals, WINDOW)
     labels = read_integers(activity_file, 1)[:, 0]
     subjects = read_integers(subject_file, 1)[:, 0]
     for path, count in zip((*signals, subject_file), (*rows.tolist(), len(subjects)), strict=True):
         if count != len(labels):
-            raise UserError(f"{path} has {count:,} rows and {activity_file.name} {len(labels):,}; one has been cut.")
+            raise UserError(f"{path} has {count:,} rows and {activity_file.name} {len(labels):,}; one was cut short.")
     wrong = np.flatnonzero((labels < 1) | (labels > len(CLASSES)))
     if len(wrong):
         raise UserError(
@@ -139,7 +139,7 @@ def _windows(paths: list[Path]) -> tuple[NDArray[np.float32], NDArray[np.int64],
 def _stitch(
     windows: NDArray[np.float32], labels: NDArray[np.int64], subjects: NDArray[np.int64], part: str
 ) -> list[Recording]:
-    """Join windows that go on: every recording cut at 128 and 64 gives exactly its published windows."""
+    """Join consecutive windows; each recording cut with window 128 and hop 64 gives exactly its published windows."""
     pieces = stitch(windows, labels, subjects, HOP)
     return [
         Recording(

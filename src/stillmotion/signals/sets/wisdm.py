@@ -26,8 +26,8 @@ FILE = "WISDM_ar_v1.1_raw.txt"
 KINDS = ("user", "activity", "timestamp", "x", "y", "z")
 NANOSECONDS = 1e-9
 BLANK, BREAK, COMMA, MARK = b" \n,;"
-#: A file of which more than this share is defective is another file.
-DEFECTIVE = 0.05
+#: A file with a larger share of defective records than this is not the expected file.
+MAX_DEFECTIVE = 0.05
 
 CARD = Card(
     name="wisdm",
@@ -53,10 +53,10 @@ CARD = Card(
     | dict(zip(CLASSES, (424_400, 342_177, 122_869, 100_427, 59_939, 48_395), strict=True)),
     quirks=(
         "Records end with a semicolon, some with a comma before it; several share a line, lines are empty or cut, "
-        "and z is empty in some records: what can be recovered is, the rest is counted.",
-        "Clocks repeat a time, lose samples, start anew and are 0 in places: a run of zeros is timed between its "
-        "neighbours when it is short, and at 20 Hz in a recording of its own when it is not.",
-        "The phone's true rate wavers about 20 Hz; recordings keep its clock until they are resampled.",
+        "and z is empty in some records: they are recovered if possible, dropped if not, and counted.",
+        "Clocks repeat times, skip samples, restart and are 0 in places: a short run of zeros is timed between its "
+        "neighbours; a long one becomes a separate recording at 20 Hz.",
+        "The phone's true rate varies around 20 Hz; recordings keep its timestamps until they are resampled.",
         "Counts on this card are records of the file, as published; the file itself differs by a few.",
     ),
     download="https://www.cis.fordham.edu/wisdm/includes/datasets/latest/WISDM_ar_latest.tar.gz",
@@ -65,15 +65,15 @@ VERSION = 1
 
 
 def files(folder: Path, device: str = "") -> list[Path]:
-    """The one raw file, in the folder itself or in the archive's own folder below it."""
+    """List the one raw file, in the folder or in the archive's folder below it."""
     for path in (folder / FILE, folder / "WISDM_ar_v1.1" / FILE):
         if path.is_file():
             return [path]
-    raise UserError(f"{folder} holds no {FILE}; wisdm is that one file.")
+    raise UserError(f"{folder} holds no {FILE}; wisdm consists of that one file.")
 
 
 def read(folder: Path, device: str = "") -> Dataset:
-    """Recover the records, then cut every subject's clock into stretches of one activity without gaps."""
+    """Recover the records, then split each subject's records into stretches of one activity without gaps."""
     (path,) = files(folder, device)
     counted: dict[str, int] = {}
     records = recover(path, counted)
@@ -90,7 +90,7 @@ def read(folder: Path, device: str = "") -> Dataset:
                 source=f"{FILE} user {subject}",
                 offset=piece.row,
             )
-            for piece in _pieces(records.code[rows], records.stamp[rows], records.values[rows], counted)
+            for piece in _split_records(records.code[rows], records.stamp[rows], records.values[rows], counted)
         ]
     notes = [Note(kind, count, f"{count:,} {kind}", FILE) for kind, count in counted.items() if count]
     subjects = len({recording.subject for recording in recordings})
@@ -101,17 +101,17 @@ def read(folder: Path, device: str = "") -> Dataset:
 
 
 def counts(folder: Path, dataset: Dataset) -> dict[str, int]:
-    """What the card counts, counted in the files."""
+    """Count in the files what the card counts."""
     records = recover(files(folder)[0], {})
-    each = np.bincount(records.code, minlength=len(CLASSES)).tolist()
+    per_class = np.bincount(records.code, minlength=len(CLASSES)).tolist()
     return {"subjects": len(np.unique(records.user)), "samples": len(records.code)} | dict(
-        zip(CLASSES, each, strict=True)
+        zip(CLASSES, per_class, strict=True)
     )
 
 
 @dataclass(frozen=True, eq=False)
 class Records:
-    """The records of the file in its order: subject, activity, time in ns, acceleration (N, 3)."""
+    """Records of the file in order: subject, activity, time in ns, acceleration (N, 3)."""
 
     user: NDArray[np.int64]
     code: NDArray[np.int64]
@@ -120,10 +120,10 @@ class Records:
 
 
 def recover(path: Path, counted: dict[str, int]) -> Records:
-    """Every record that has six cells, whatever is wrong around it; ``counted`` takes what was wrong.
+    """Recover every record that has six cells; ``counted`` receives the counts of defects.
 
-    Whole passes over the text are what this costs, so there are few: marks become line ends, and Arrow's parser says
-    which lines are no records. 1.1 million records take 0.4 s on one core.
+    Passes over the text dominate the time, so there are few: end marks become line ends, and Arrow's parser reports
+    the lines that are not records. 1.1 million records take 0.4 s on one core.
     """
     raw = path.read_bytes()
     if b"\r" in raw:
@@ -131,31 +131,33 @@ def recover(path: Path, counted: dict[str, int]) -> Records:
     if not raw or raw.isspace():
         raise UserError(f"{path} is empty.")
     content, text = np.frombuffer(raw, np.uint8), bytearray(raw)
-    # Places stay as they are: marks turn into line ends, and a comma before one into a blank, so that a record whose z
-    # is empty has five cells and every other one its six.
+    # Offsets do not change: an end mark becomes a line end, and a comma before it a blank, so that a record with an
+    # empty z has five cells and every other record six.
     marks, breaks = np.flatnonzero(content == MARK), np.flatnonzero(content == BREAK)
     commas = marks[content[marks - 1] == COMMA]
     changed = np.frombuffer(text, np.uint8)
     changed[marks], changed[commas - 1] = BREAK, BLANK
     del changed
     lines: list[str] = []
-    table = _parsed(text, lines, counted, path)
+    table = _parse(text, lines, counted, path)
     blank = sum(not line.strip() for line in lines)
     no_z = sum(line.endswith(" ") and line.count(",") == len(KINDS) - 2 for line in lines)
     cut = len(lines) - no_z - blank
-    if no_z + cut > DEFECTIVE * (no_z + cut + len(table)):
+    if no_z + cut > MAX_DEFECTIVE * (no_z + cut + len(table)):
         first = _first_defect(raw)
-        raise UserError(f"{path}, {first}, as in {no_z + cut:,} records; is it the raw file of WISDM v1.1?")
+        raise UserError(f"{path}, {first}, as in {no_z + cut:,} records; the raw file of WISDM v1.1 was expected.")
     before = np.where(breaks > 0, content[breaks - 1], BREAK)
     unmarked = breaks[(before != MARK) & (before != BREAK)].tolist()
     if raw[-1] not in (MARK, BREAK):
         unmarked.append(len(raw))
     begun = (max(raw.rfind(b"\n", 0, end), raw.rfind(b";", 0, end)) + 1 for end in unmarked)
-    whole = sum(raw.count(b",", start, end) == len(KINDS) - 1 for start, end in zip(begun, unmarked, strict=True))
+    unmarked_records = sum(
+        raw.count(b",", start, end) == len(KINDS) - 1 for start, end in zip(begun, unmarked, strict=True)
+    )
     for kind, count in {
         "records with a comma before the end mark": len(commas) - no_z,
         "records that share a line": len(marks) - int((before == MARK).sum()) - raw.endswith(b";"),
-        "records without an end mark": whole,
+        "records without an end mark": unmarked_records,
         "empty lines": int((before == BREAK).sum()) + blank,
         "records without z, dropped": no_z,
         "cut records, dropped": cut,
@@ -173,45 +175,45 @@ def recover(path: Path, counted: dict[str, int]) -> Records:
 
 
 def _first_defect(raw: bytes) -> str:
-    """Row and cells of the first record that has not six cells."""
+    """Describe the first record that does not have six cells."""
     for row, line in enumerate(raw.decode(errors="replace").split("\n"), 1):
         for record in line.replace(",;", ";").split(";"):
             cells = record.count(",") + 1
             if record.strip() and cells != len(KINDS):
                 return f"row {row}: {cells} cells where {len(KINDS)} ({', '.join(KINDS)}) were expected"
-    raise AssertionError("a defect was counted that is not there")
+    raise AssertionError("a counted defect was not found")
 
 
-def _parsed(text: bytearray, lines: list[str], counted: dict[str, int], path: Path) -> pa.RecordBatch:
-    """The six columns, without records in which a number is none; ``lines`` takes those that are no records."""
+def _parse(text: bytearray, lines: list[str], counted: dict[str, int], path: Path) -> pa.RecordBatch:
+    """Parse the six columns, without records that hold an invalid number; ``lines`` receives all other lines."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    whole, real, word = pa.int64(), pa.float64(), pa.dictionary(pa.int32(), pa.string())
-    types = dict(zip(KINDS, (whole, word, whole, real, real, real), strict=True))
+    integer, number, text_type = pa.int64(), pa.float64(), pa.dictionary(pa.int32(), pa.string())
+    types = dict(zip(KINDS, (integer, text_type, integer, number, number, number), strict=True))
     try:
-        return _whole(_columns(text, types, lines))
+        return _as_batch(_columns(text, types, lines))
     except pa.ArrowInvalid:
-        # Three times as slow: as words first, so that what is no number can be found.
+        # Three times slower: read as text first, to find the cells that are not numbers.
         lines.clear()
         words = _columns(text, dict.fromkeys(KINDS, pa.string()), lines)
-    sound = np.ones(len(words), np.bool_)
+    valid = np.ones(len(words), np.bool_)
     columns = {}
     for name, kind in types.items():
         columns[name] = pc.utf8_trim_whitespace(words[name])
-        if kind is not word:
-            pattern = r"^[+-]?\d+$" if kind is whole else r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-            sound &= pc.match_substring_regex(columns[name], pattern).to_numpy()
-    _count(counted, "records with a cell that is no number, dropped", int((~sound).sum()))
-    if (~sound).sum() > DEFECTIVE * len(sound):
-        raise UserError(f"{path}: {int((~sound).sum()):,} of {len(sound):,} records have a cell that is no number.")
-    table = pa.table(columns).filter(pa.array(sound))
+        if kind is not text_type:
+            pattern = r"^[+-]?\d+$" if kind is integer else r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+            valid &= pc.match_substring_regex(columns[name], pattern).to_numpy()
+    _count(counted, "records with a cell that is no number, dropped", int((~valid).sum()))
+    if (~valid).sum() > MAX_DEFECTIVE * len(valid):
+        raise UserError(f"{path}: {int((~valid).sum()):,} of {len(valid):,} records have a cell that is not a number.")
+    table = pa.table(columns).filter(pa.array(valid))
     table = pa.table({name: table[name].cast(kind) for name, kind in types.items()})
-    return _whole(table)
+    return _as_batch(table)
 
 
-def _whole(table: pa.Table) -> pa.RecordBatch:
-    """A table's rows as one batch, none included."""
+def _as_batch(table: pa.Table) -> pa.RecordBatch:
+    """Return a table's rows as one batch, empty if there are none."""
     import pyarrow as pa
 
     batches = table.combine_chunks().to_batches()
@@ -235,10 +237,10 @@ def _columns(text: bytearray, types: dict[str, pa.DataType], lines: list[str]) -
     )
 
 
-def _pieces(
+def _split_records(
     codes: NDArray[np.int64], stamps: NDArray[np.int64], values: Floats, counted: dict[str, int]
 ) -> list[Stretch]:
-    """One subject's records as stretches; rows without a time are timed between neighbours or apart."""
+    """Split one subject's records into stretches; rows without a time are interpolated or kept apart."""
     rate = CARD.spec.rate
     seconds: Times = (stamps * NANOSECONDS).astype(np.float64)
     alone: list[tuple[int, int]] = []
@@ -257,14 +259,14 @@ def _pieces(
     for first, last in alone:
         timed[first:last] = False
     rows = np.flatnonzero(timed)
-    found = [
+    stretches = [
         Stretch(piece.code, piece.session, int(rows[piece.row]), piece.seconds, piece.values)
         for piece in split_at_gaps(codes[rows], seconds[rows], values[rows], rate=rate, counted=counted)
     ]
     for first, last in alone:
-        session = max((piece.session for piece in found if piece.row < first), default=1)
-        found.append(Stretch(int(codes[first]), session, first, np.arange(last - first) / rate, values[first:last]))
-    return sorted(found, key=lambda piece: piece.row)
+        session = max((piece.session for piece in stretches if piece.row < first), default=1)
+        stretches.append(Stretch(int(codes[first]), session, first, np.arange(last - first) / rate, values[first:last]))
+    return sorted(stretches, key=lambda piece: piece.row)
 
 
 def _count(counted: dict[str, int], kind: str, count: int) -> None:

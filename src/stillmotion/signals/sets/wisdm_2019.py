@@ -40,7 +40,7 @@ DEVICES = {"wrist": "watch", "pocket": "phone"}
 NANOSECONDS = 1e-9
 
 
-def _spec(position: str) -> SignalSpec:
+def _make_spec(position: str) -> SignalSpec:
     sensors = (("acc", "m/s2"), ("gyr", "rad/s"))
     return SignalSpec(
         rate=20.0,
@@ -62,7 +62,7 @@ CARD = Card(
     url="https://archive.ics.uci.edu/dataset/507",
     subjects=51,
     placement="a watch on the dominant wrist, a phone in the pocket",
-    spec=_spec("wrist"),
+    spec=_make_spec("wrist"),
     layout=("raw/{watch,phone}/{accel,gyro}/data_16NN_{accel,gyro}_{watch,phone}.txt",),
     counts={"subjects": 51, "activities": 18},
     devices=tuple(DEVICES),
@@ -70,9 +70,9 @@ CARD = Card(
     "wisdm+smartphone+and+smartwatch+activity+and+biometrics+dataset.zip",
     quirks=(
         "Nominally 20 Hz; the watches' clocks run near 25 Hz, with bursts of 100 Hz and gaps.",
-        "Accelerometer and gyroscope are timed apart and are joined on the accelerometer's clock.",
-        "Watch and phone have clocks with no common start: one of the two is read at a time "
-        "(the watch unless a pocket sensor is asked for).",
+        "Accelerometer and gyroscope have separate clocks and are joined on the accelerometer's.",
+        "Watch and phone have clocks with no common start, so one of the two is read at a time "
+        "(the watch, unless a pocket sensor is selected).",
         "A backward jump of the clock between activities starts a new session.",
         "There is no activity N.",
     ),
@@ -83,28 +83,28 @@ _NAME = re.compile(r"data_(\d+)_(accel|gyro)_(watch|phone)\.txt")
 
 
 def files(folder: Path, device: str = "") -> list[Path]:
-    """The acceleration files of one device by subject, then its angular velocity files by subject."""
+    """List the acceleration files of one device by subject, then its angular velocity files by subject."""
     kind = DEVICES[device or "wrist"]
-    found: dict[str, dict[int, Path]] = {}
+    by_sensor: dict[str, dict[int, Path]] = {}
     for sensor in ("accel", "gyro"):
         place = folder / "raw" / kind / sensor
         if not place.is_dir():
-            raise UserError(f"{place} is not there; wisdm-2019 is laid out as {CARD.layout[0]}.")
-        found[sensor] = {int(m[1]): path for path in place.iterdir() if (m := _NAME.fullmatch(path.name))}
-        if not found[sensor]:
+            raise UserError(f"{place} is not there; wisdm-2019 consists of {CARD.layout[0]}.")
+        by_sensor[sensor] = {int(m[1]): path for path in place.iterdir() if (m := _NAME.fullmatch(path.name))}
+        if not by_sensor[sensor]:
             raise UserError(f"{place} holds no data_16NN_{sensor}_{kind}.txt.")
-    both = sorted(found["accel"].keys() & found["gyro"].keys())
+    both = sorted(by_sensor["accel"].keys() & by_sensor["gyro"].keys())
     if not both:
         raise UserError(f"{folder / 'raw' / kind}: no subject has both an accel and a gyro file.")
-    return [found[sensor][subject] for sensor in ("accel", "gyro") for subject in both]
+    return [by_sensor[sensor][subject] for sensor in ("accel", "gyro") for subject in both]
 
 
 def read(folder: Path, device: str = "") -> Dataset:
-    """Read one device: stretches of one activity without gaps, both sensors on the accelerometer's clock."""
+    """Read one device: stretches of one activity without gaps, with both sensors on the accelerometer's clock."""
     position = device or "wrist"
     listed = files(folder, position)
     half = len(listed) // 2
-    sensors = [_rows(listed[:half]), _rows(listed[half:])]
+    sensors = [_read_rows(listed[:half]), _read_rows(listed[half:])]
     counted: dict[str, int] = {}
     recordings: list[Recording] = []
     for number, path in enumerate(listed[:half]):
@@ -130,19 +130,21 @@ def read(folder: Path, device: str = "") -> Dataset:
     if not recordings:
         raise UserError(f"{folder}: accelerometer and gyroscope of the {DEVICES[position]} never overlap in time.")
     notes = [Note(kind, count, f"{count:,} {kind}") for kind, count in counted.items() if count]
-    return Dataset.of(CARD.name, _spec(position), recordings, notes=[*_missing(folder, position, recordings), *notes])
+    return Dataset.of(
+        CARD.name, _make_spec(position), recordings, notes=[*_note_missing(folder, position, recordings), *notes]
+    )
 
 
 def counts(folder: Path, dataset: Dataset) -> dict[str, int]:
-    """What the card counts, counted in the data."""
+    """Count in the data what the card counts."""
     return {"subjects": len(dataset.subjects), "activities": len(np.unique(dataset.labels))}
 
 
 Columns = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float32]]
 
 
-def _rows(paths: list[Path]) -> list[Columns]:
-    """Activity code, seconds and three axes of every file."""
+def _read_rows(paths: list[Path]) -> list[Columns]:
+    """Read activity code, seconds and three axes of every file."""
     kinds = {"id": "int", "code": "str", "timestamp": "int", "x": "float", "y": "float", "z": "float"}
     table, counts = read_columns(paths, kinds, delimiter=",", end=";")
     letters = table["code"].combine_chunks().dictionary_encode()
@@ -160,23 +162,23 @@ def _rows(paths: list[Path]) -> list[Columns]:
             letter = table["code"][rows.start + int(unknown[0])].as_py()
             raise UserError(f"{path}, row {unknown[0] + 1}: activity {letter!r} is not one of {', '.join(LETTERS)}.")
         subject = int(_NAME.fullmatch(path.name)[1])  # type: ignore[index]
-        stranger = np.flatnonzero(ids[rows] != subject)
-        if len(stranger):
-            wrong = ids[rows.start + int(stranger[0])]
-            raise UserError(f"{path}, row {stranger[0] + 1}: subject {wrong} in the file of subject {subject}.")
+        foreign = np.flatnonzero(ids[rows] != subject)
+        if len(foreign):
+            wrong = ids[rows.start + int(foreign[0])]
+            raise UserError(f"{path}, row {foreign[0] + 1}: subject {wrong} in the file of subject {subject}.")
         columns.append((codes[rows], seconds[rows], values[rows]))
     return columns
 
 
-def _missing(folder: Path, position: str, recordings: list[Recording]) -> list[Note]:
-    """What the folder lacks of the whole set, with counts."""
+def _note_missing(folder: Path, position: str, recordings: list[Recording]) -> list[Note]:
+    """Return a note with counts of what the folder lacks of the whole set."""
     subjects = {recording.subject for recording in recordings}
     activities = {int(recording.labels[0]) for recording in recordings}
-    here = sum((folder / "raw" / kind).is_dir() for kind in DEVICES.values())
+    device_count = sum((folder / "raw" / kind).is_dir() for kind in DEVICES.values())
     lacking = [
         (CARD.subjects - len(subjects), f"{len(subjects)} of {CARD.subjects} subjects"),
         (len(CLASSES) - len(activities), f"{len(activities)} of {len(CLASSES)} activities"),
-        (len(DEVICES) - here, f"{here} of {len(DEVICES)} devices"),
+        (len(DEVICES) - device_count, f"{device_count} of {len(DEVICES)} devices"),
     ]
     if not any(count for count, _ in lacking):
         return []

@@ -1,7 +1,6 @@
-"""Subjects who do not exist: a physical model of wrist, waist and pocket motion.
+"""Simulated subjects: a physical model of wrist, waist and pocket motion.
 
-``generate`` makes them and ``CARD`` says what they are. ``write`` puts them down in the publishers' layouts,
-``measures`` holds the figures by which the model is compared with real recordings.
+``generate`` makes the data set, and ``CARD`` describes it.
 """
 
 from .card import CARD, CLASSES, VERSION

@@ -1,4 +1,4 @@
-"""The simulated subjects's card: channels, classes and what is known about them."""
+"""The card of the simulated subjects: channels, classes and limits of the model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ..card import Card
 from ..spec import Channel, SignalSpec
 
 RATE = 50.0  #: Hz
-VERSION = 1  #: part of every fingerprint; a model that moves otherwise gets a new name
+VERSION = 1  #: part of every fingerprint; increase it if the simulated data changes
 
 CLASSES = (
     "walking",
@@ -39,12 +39,12 @@ CARD = Card(
     licence="Apache-2.0",
     url="docs/datasets/simulated.md",
     subjects=24,
-    placement="one unit each at the wrist of the hand that acts, at the waist and in a trouser pocket",
+    placement="one unit each at the wrist of the active hand, at the waist and in a trouser pocket",
     spec=SignalSpec(rate=RATE, channels=CHANNELS, classes=CLASSES, window=128, hop=64),
     layout=(),
     quirks=(
-        "Nobody was recorded: every sample comes out of a model, and a result on it is a result about the model.",
-        "Edges of labels are off by 0.2 to 0.5 s, as a subject with a button would set them.",
+        "Every sample comes from a model; a result on these data is a result about the model, not about people.",
+        "Edges of labels are off by 0.2 to 0.5 s, as if a subject set them with a button.",
         "A quarter of the time has no class (-1): changes of posture, pauses, movements of no class.",
         "Sitting and standing contain short hand movements that look like the beginning of drinking or eating.",
         "Some subjects wear the watch on the left, some turned by half a turn; the pocket unit lies in four ways.",

@@ -1,4 +1,4 @@
-"""Walking, stairs and jogging: harmonics and heel strikes along a stride that is never twice the same."""
+"""Walking, stairs and jogging: harmonics and heel strikes over a stride, with variation between strides."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .paths import correlated, cycles, drift
+from .paths import draw_correlated, draw_drift, draw_phase
 from .rotation import Array
 
 GRID = np.arange(256) / 256  #: phase of a stride, right heel strike at 0, left at 0.5
 G = 9.80665
 
-#: Rows of a stride's table: acceleration of the pelvis (m/s²), angles of the trunk, how the belt shakes on it,
+#: Rows of the table of a stride: acceleration of the pelvis (m/s²), angles of the trunk, of the belt on the pelvis, of
 #: arm and thigh (rad), impact at the thigh (m/s²).
 ROWS = (
     "ax", "ay", "az", "lean", "tilt", "yaw", "belt_tilt", "belt_lean", "belt_yaw",
@@ -22,15 +22,15 @@ ROWS = (
 
 @dataclass(frozen=True)
 class Gait:
-    """How one subject walks, climbs, descends or jogs.
+    """Parameters of one gait of one subject.
 
     Args:
-        stride: strides (two steps) a second.
+        stride: strides (two steps) per second.
         sway: standard deviation of the waist's |acceleration|, g.
         turn: root mean square of the waist's angular velocity, rad/s.
         weights: (7,) of vertical harmonics 1–3 of the step, impact, fore-aft, sideways, limp.
         phases: (8,) of vertical harmonics 1–3, fore-aft, sideways, arms, lag of elbow and pronation, in cycles.
-        ring: frequency in Hz at which the body rings after a heel strike.
+        ring: frequency in Hz of the oscillation after a heel strike.
         arms: (3,) amplitudes of shoulder, elbow and pronation, rad.
         bend: elbow angle around which the forearm swings, rad.
         legs: (2,) mean and amplitude of the thigh's angle, rad.
@@ -49,7 +49,7 @@ class Gait:
 
 @dataclass(frozen=True)
 class Law:
-    """Median subject of one gait, and the spread between subjects (of logarithms where a size cannot be < 0)."""
+    """Median of one gait, and the standard deviations between subjects (of logarithms for positive quantities)."""
 
     median: Gait
     stride_spread: float
@@ -102,27 +102,27 @@ LAWS = {
 
 
 def draw_gait(rng: np.random.Generator, name: str, *, vigour: float, tempo: float, arms: float) -> Gait:
-    """One subject's version of a gait. ``vigour``, ``tempo`` and ``arms`` are shared by all gaits of the subject."""
+    """Draw one subject's version of a gait; ``vigour``, ``tempo`` and ``arms`` are shared by all of its gaits."""
     law = LAWS[name]
-    own = rng.standard_normal(4)
-    arm = law.arms_spread * np.array([1.0, 1.0, 1.3])  # pronation differs most
+    noise = rng.standard_normal(4)
+    arm = law.arms_spread * np.array([1.0, 1.0, 1.3])  # pronation varies most between subjects
     share, rest = 0.75, 0.66  # 0.75² + 0.66² = 1
     return replace(
         law.median,
-        stride=law.median.stride * np.exp(law.stride_spread * (share * tempo + rest * own[0])),
-        sway=law.median.sway * np.exp(law.sway_spread * (share * vigour + rest * own[1])),
-        turn=law.median.turn * np.exp(law.turn_spread * (share * vigour + rest * own[2])),
-        weights=_scattered(rng, law.median.weights, 0.25) + np.array([0] * 6 + [0.06 * rng.standard_normal()]),
+        stride=law.median.stride * np.exp(law.stride_spread * (share * tempo + rest * noise[0])),
+        sway=law.median.sway * np.exp(law.sway_spread * (share * vigour + rest * noise[1])),
+        turn=law.median.turn * np.exp(law.turn_spread * (share * vigour + rest * noise[2])),
+        weights=_scatter(rng, law.median.weights, 0.25) + np.array([0] * 6 + [0.06 * rng.standard_normal()]),
         phases=law.median.phases + 0.03 * rng.standard_normal(8),
         ring=law.median.ring * np.exp(0.15 * rng.standard_normal()),
         arms=law.median.arms * np.exp(arm * (share * arms + rest * rng.standard_normal(3))),
         bend=law.median.bend * np.exp(0.12 * rng.standard_normal()),
-        legs=_scattered(rng, law.median.legs, 0.12),
+        legs=_scatter(rng, law.median.legs, 0.12),
     )
 
 
-def of_bout(rng: np.random.Generator, gait: Gait) -> Gait:
-    """The same gait on another occasion: another speed, another shoe, a hand that holds something."""
+def vary_gait(rng: np.random.Generator, gait: Gait) -> Gait:
+    """Vary a gait for one bout: speed, size, shape, and sometimes a hand that holds something."""
     n = rng.standard_normal(4)
     held = 0.25 if rng.random() < 0.12 else 1.0  # a hand that holds something hardly swings
     return replace(
@@ -130,20 +130,20 @@ def of_bout(rng: np.random.Generator, gait: Gait) -> Gait:
         stride=gait.stride * np.exp(0.025 * n[0]),
         sway=gait.sway * np.exp(0.06 * n[1]),
         turn=gait.turn * np.exp(0.07 * n[2]),
-        weights=_scattered(rng, gait.weights, 0.12),
+        weights=_scatter(rng, gait.weights, 0.12),
         phases=gait.phases + 0.015 * rng.standard_normal(8),
         arms=gait.arms * held * np.exp(0.28 * n[3] + 0.12 * rng.standard_normal(3)),
         bend=gait.bend + (0.9 if held < 1 else 0.0) * (gait.bend < 1) + 0.08 * rng.standard_normal(),
     )
 
 
-def strides(rng: np.random.Generator, gait: Gait, n: int, dt: float) -> Array:
-    """A bout of ``n`` samples, ``dt`` s apart: (len(ROWS), n). Strides differ in length, size and shape."""
-    phase = cycles(rng, n, dt, gait.stride, 0.03)
-    table = _table(gait)
+def make_strides(rng: np.random.Generator, gait: Gait, n: int, dt: float) -> Array:
+    """Make a bout of ``n`` samples, ``dt`` s apart: (len(ROWS), n). Strides differ in length, size and shape."""
+    phase = draw_phase(rng, n, dt, gait.stride, 0.03)
+    table = _stride_table(gait)
     count = int(phase[-1]) + 2
-    # the arms' swing wanders more than the legs'
-    size = np.exp(np.stack([spread * correlated(rng, count, 0.6) for spread in (0.09, 0.09, 0.22, 0.09)]))
+    # arm swing varies more between strides than the legs
+    size = np.exp(np.stack([spread * draw_correlated(rng, count, 0.6) for spread in (0.09, 0.09, 0.22, 0.09)]))
     groups = (0, 0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 2, 3, 3)
     along = [np.interp(phase, np.arange(count), row) for row in size]
     wrapped = phase % 1.0
@@ -151,26 +151,26 @@ def strides(rng: np.random.Generator, gait: Gait, n: int, dt: float) -> Array:
     path = np.stack(
         [np.interp(wrapped, grid, np.append(row, row[0])) * along[g] for row, g in zip(table, groups, strict=True)]
     )
-    # no step is a smooth one: soft tissue, clothes and ground add a tenth of the power between 2 and 8 Hz
+    # steps are not smooth: soft tissue, clothes and ground add a tenth of the power between 2 and 8 Hz
     rough = np.repeat([0.24 * gait.sway * G, 0.006 * gait.turn], 3)
     jolts = [0, 1, 2, 6, 7, 8]
-    path[jolts] = 0.96 * path[jolts] + drift(rng, n, dt, rough, 0.08)
+    path[jolts] = 0.96 * path[jolts] + draw_drift(rng, n, dt, rough, 0.08)
     return path
 
 
-def _table(gait: Gait) -> Array:
-    """One stride (len(ROWS), 256), scaled so that the waist reaches the gait's ``sway`` and ``turn``."""
+def _stride_table(gait: Gait) -> Array:
+    """Compute one stride (len(ROWS), 256), scaled so that the waist reaches the gait's ``sway`` and ``turn``."""
     step = 2 * GRID % 1.0
     w, p = gait.weights, gait.phases
     turn = 2 * np.pi
     limp = np.where(GRID < 0.5, 1 + w[6], 1 - w[6])
-    ring = _ring(step / (2 * gait.stride), gait.ring) * limp
+    ring = _ring_down(step / (2 * gait.stride), gait.ring) * limp
     vertical = sum(w[k] * np.cos(turn * (k + 1) * (step - p[k])) for k in range(3)) * limp + w[3] * ring
     fore = w[4] * (np.sin(turn * (step - p[3])) + 0.4 * np.sin(2 * turn * (step - p[1])) - 1.2 * w[3] * ring)
     foot = np.where(GRID < 0.5, 1.0, -1.0)
     side = w[5] * (np.cos(turn * (GRID - p[4])) + 0.5 * np.cos(3 * turn * (GRID - p[4])) + 0.4 * w[3] * ring * foot)
     pelvis = np.stack([fore, side, vertical])
-    for _ in range(4):  # |g + a| is not linear in a: a few rounds reach the target to 1 %
+    for _ in range(4):  # |g + a| is not linear in a: four iterations reach the target to 1 %
         pelvis *= gait.sway * G / np.linalg.norm(pelvis + np.array([[0], [0], [G]]), axis=0).std()
     trunk = np.stack(
         [
@@ -179,7 +179,7 @@ def _table(gait: Gait) -> Array:
             0.55 * np.cos(turn * (GRID - p[5] - 0.2)) + 0.10 * np.cos(2 * turn * (step - p[1])),
         ]
     )
-    shake = 0.10 * np.sqrt(w[3]) * _ring(step / (2 * gait.stride), 0.7 * gait.ring)
+    shake = 0.10 * np.sqrt(w[3]) * _ring_down(step / (2 * gait.stride), 0.7 * gait.ring)
     belt = np.stack([0.8 * shake * foot, -shake, -0.6 * shake * foot])
     speed = np.gradient(trunk[[1, 0, 2]] + belt, 1 / 256, axis=1) * gait.stride
     to_scale = gait.turn / np.sqrt((speed**2).sum(0).mean())
@@ -193,15 +193,15 @@ def _table(gait: Gait) -> Array:
         ]
     )
     hip = gait.legs[0] + gait.legs[1] * (np.cos(turn * GRID) + 0.25 * np.cos(2 * turn * (GRID - p[0])))
-    leg = w[3] * gait.sway * G * _ring(GRID / gait.stride, gait.ring * 1.2) * 1.5
+    leg = w[3] * gait.sway * G * _ring_down(GRID / gait.stride, gait.ring * 1.2) * 1.5
     return np.concatenate([pelvis, trunk, belt, arms, hip[None], leg[None]])
 
 
-def _ring(t: Array, frequency: float) -> Array:
-    """What a heel strike at t = 0 leaves of itself: a damped oscillation, 35 ms long."""
-    rung: Array = np.exp(-t / 0.035) * np.sin(2 * np.pi * frequency * t) * 2.0
-    return rung
+def _ring_down(t: Array, frequency: float) -> Array:
+    """Compute the damped oscillation (35 ms) after a heel strike at t = 0."""
+    oscillation: Array = np.exp(-t / 0.035) * np.sin(2 * np.pi * frequency * t) * 2.0
+    return oscillation
 
 
-def _scattered(rng: np.random.Generator, values: Array, spread: float) -> Array:
+def _scatter(rng: np.random.Generator, values: Array, spread: float) -> Array:
     return values * np.exp(spread * rng.standard_normal(len(values)))

@@ -1,4 +1,4 @@
-"""A session as one motion of the body: every joint and the pelvis, before any sensor."""
+"""Motion of the body over a session: all joints and the pelvis, before any sensor."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 
 from . import gestures
 from .anatomy import SimulatedSubject
-from .gait import LAWS, of_bout, strides
-from .paths import drift, through
+from .gait import LAWS, make_strides, vary_gait
+from .paths import draw_drift, pass_poses
 from .postures import (
     ABDUCTION,
     ELBOW,
@@ -20,27 +20,31 @@ from .postures import (
     SHOULDER,
     TILT,
     YAW,
-    at_rest,
-    with_arm,
+    draw_rest_pose,
+    place_arm,
 )
 from .rotation import Array
 from .timeline import OTHER, Bout, Change, Timetable
 
 DT = 0.01  #: s between the model's own samples; sensors read every second one
 ARM = (SHOULDER, ABDUCTION, ELBOW, PRONATION)
-CYCLES = {"brushing-teeth": gestures.brushing, "clapping": gestures.clapping, "typing": gestures.typing}
+CYCLES = {"brushing-teeth": gestures.brush_teeth, "clapping": gestures.clap, "typing": gestures.type_keys}
 ARMS = {"brushing-teeth": gestures.AT_TEETH, "clapping": gestures.TO_CLAP, "typing": gestures.TO_TYPE}
 STILL = {"stand": "standing", "sit": "sitting", "lie": "lying"}
-RESTLESS = {"stand": 2.2, "sit": 0.9, "lie": 0.5}  #: who stands, sways and fidgets (WISDM, HAPT)
+RESTLESS = {
+    "stand": 2.2,
+    "sit": 0.9,
+    "lie": 0.5,
+}  #: factor of slow unrest; standing subjects sway and fidget (WISDM, HAPT)
 LEANING = {"upstairs": 0.10, "jogging": 0.12, "downstairs": -0.02}
 
 
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """Joints (len(JOINTS), N); accelerations (3, N) in m/s² of the pelvis and of impacts at hand and thigh.
+    """Hold joints (len(JOINTS), N) and accelerations (3, N) in m/s² of the pelvis and of impacts at hand and thigh.
 
-    ``belt`` (3, N) in rad is how the waist unit shakes on the pelvis, about the axes x, y, z of the trunk;
-    ``passed`` (N,) is the share of the pelvis' acceleration that trunk and arm pass on to the hand.
+    ``belt`` (3, N) in rad is the rotation of the waist unit on the pelvis, about the axes x, y, z of the trunk;
+    ``passed`` (N,) is the share of the pelvis' acceleration that reaches the hand through trunk and arm.
     """
 
     joints: Array
@@ -51,14 +55,14 @@ class Motion:
     passed: Array
 
 
-def moved(rng: np.random.Generator, subject: SimulatedSubject, plan: Timetable) -> Motion:
-    """Carry out a timetable: poses in order, cycles on top of them, slow unrest over everything."""
+def simulate_motion(rng: np.random.Generator, subject: SimulatedSubject, plan: Timetable) -> Motion:
+    """Simulate the motion of a timetable: poses in order, plus cycles, plus slow unrest."""
     n = round(plan.seconds / DT)
     t = np.arange(n) * DT
     keys = _keys(rng, subject, plan)
-    joints = through(t, np.array([at for at, _ in keys]), np.stack([pose for _, pose in keys]))
+    joints = pass_poses(t, np.array([at for at, _ in keys]), np.stack([pose for _, pose in keys]))
     unrest = np.radians([0.6, 0.6, 0.9, 0.3, 1.3, 1.1, 1.8, 3.0, 0.4, 0.4, 0.0, 0.0]) * subject.unrest
-    joints += drift(rng, n, DT, unrest, 1.7) * _restlessness(t, plan)
+    joints += draw_drift(rng, n, DT, unrest, 1.7) * _unrest_size(t, plan)
     pelvis, hand, leg, belt = np.zeros((4, 3, n))
     motion = Motion(joints, pelvis, hand, leg, belt, np.ones(n))
     for change in plan.changes:
@@ -72,17 +76,17 @@ def moved(rng: np.random.Generator, subject: SimulatedSubject, plan: Timetable) 
 
 
 def _keys(rng: np.random.Generator, subject: SimulatedSubject, plan: Timetable) -> list[gestures.Key]:
-    """Times and poses that the session passes through, in order."""
+    """List the times and poses of the session, in order."""
     keys: list[gestures.Key] = []
     changes = list(plan.changes)
     for bout in plan.bouts:
-        rest = _rest(rng, subject, bout)
+        rest = _bout_pose(rng, subject, bout)
         if changes and changes[0].stop <= bout.start:
             change = changes.pop(0)
             if keys:
                 keys.append((change.start, keys[-1][1]))
-            if {change.before, change.after} == {"stand", "lie"}:  # by way of sitting on the edge
-                edge = at_rest(rng, subject, "sit", subject.habits["sitting"])
+            if {change.before, change.after} == {"stand", "lie"}:  # through sitting on the edge
+                edge = draw_rest_pose(rng, subject, "sit", subject.habits["sitting"])
                 keys.append((change.start + (change.stop - change.start) * rng.uniform(0.4, 0.55), edge))
             keys.append((change.stop, rest))
         start = bout.start if not keys else max(bout.start, keys[-1][0] + 0.4)
@@ -90,35 +94,35 @@ def _keys(rng: np.random.Generator, subject: SimulatedSubject, plan: Timetable) 
         habit = subject.habits.get(bout.activity, 0.5)
         span = (rng, subject, rest, start, bout.stop)
         if bout.activity == "drinking":
-            keys += gestures.sips(*span, habit)
+            keys += gestures.drink(*span, habit)
         elif bout.activity == "eating":
-            keys += gestures.bites(*span, habit)
+            keys += gestures.eat(*span, habit)
         elif bout.activity == OTHER:
-            keys += gestures.reaches(*span, 0.5)
+            keys += gestures.reach_about(*span, 0.5)
         elif bout.activity in ("sitting", "standing"):
-            keys += gestures.reaches(*span, 12.0 / subject.unrest)
+            keys += gestures.reach_about(*span, 12.0 / subject.unrest)
         elif bout.activity in ("brushing-teeth", "typing"):
-            keys += gestures.shifts(rng, rest, start, bout.stop, 0.25 if bout.activity == "typing" else 0.4, 2.5)
+            keys += gestures.shift_arm(rng, rest, start, bout.stop, 0.25 if bout.activity == "typing" else 0.4, 2.5)
         keys.append((bout.stop, rest))
     return keys
 
 
-def _restlessness(t: Array, plan: Timetable) -> Array:
-    """Size of slow unrest (N,) by posture, gliding from one bout to the next."""
+def _unrest_size(t: Array, plan: Timetable) -> Array:
+    """Return the size of slow unrest (N,) by posture, interpolated between bouts."""
     times = [edge for bout in plan.bouts for edge in (bout.start, bout.stop)]
     return np.interp(t, times, [RESTLESS[bout.posture] for bout in plan.bouts for _ in range(2)])
 
 
-def _rest(rng: np.random.Generator, subject: SimulatedSubject, bout: Bout) -> Array:
-    """The pose around which a bout happens."""
+def _bout_pose(rng: np.random.Generator, subject: SimulatedSubject, bout: Bout) -> Array:
+    """Draw the rest pose of a bout."""
     habit = subject.habits.get(bout.activity, 0.5)
-    pose = at_rest(rng, subject, bout.posture, subject.habits[STILL[bout.posture]])
+    pose = draw_rest_pose(rng, subject, bout.posture, subject.habits[STILL[bout.posture]])
     if bout.activity in ARMS:
-        pose = with_arm(rng, pose, ARMS[bout.activity][gestures.style_of(rng, habit)])
+        pose = place_arm(rng, pose, ARMS[bout.activity][gestures.draw_style(rng, habit)])
     elif bout.activity == "eating" or (bout.activity == "drinking" and bout.posture == "sit"):
-        pose = with_arm(rng, pose, ON_THE_TABLE)
+        pose = place_arm(rng, pose, ON_THE_TABLE)
     elif bout.activity == "drinking":
-        pose = with_arm(rng, pose, (0.25, 0.10, 1.55, 0.40))
+        pose = place_arm(rng, pose, (0.25, 0.10, 1.55, 0.40))
     elif bout.activity in LAWS:
         pose[[SHOULDER, ABDUCTION, PRONATION]] = 0.0, 0.15, 0.25
         pose[ELBOW] = subject.gaits[bout.activity].bend
@@ -127,10 +131,10 @@ def _rest(rng: np.random.Generator, subject: SimulatedSubject, bout: Bout) -> Ar
 
 
 def _swing_trunk(rng: np.random.Generator, motion: Motion, t: Array, change: Change) -> None:
-    """Getting up or down, the trunk leans forward and comes back."""
+    """Add the trunk's swing forward and back while the subject gets up or down."""
     span = slice(*np.searchsorted(t, (change.start, change.stop)))
-    push = np.array([0.4, 0.4, 0.4])  # m/s²: getting up and lying down is not one smooth movement
-    motion.pelvis[:, span] += drift(rng, span.stop - span.start, DT, push, 0.6)
+    push = np.array([0.4, 0.4, 0.4])  # m/s²: getting up and lying down are not smooth movements
+    motion.pelvis[:, span] += draw_drift(rng, span.stop - span.start, DT, push, 0.6)
     if "lie" in (change.before, change.after):
         return
     u = (t[span] - change.start) / (change.stop - change.start)
@@ -141,18 +145,18 @@ def _swing_trunk(rng: np.random.Generator, motion: Motion, t: Array, change: Cha
 def _walk(rng: np.random.Generator, subject: SimulatedSubject, motion: Motion, bout: Bout) -> None:
     span, envelope = _span(motion, bout, 0.7)
     n = len(envelope)
-    gait = of_bout(rng, subject.gaits[bout.activity])
-    path = strides(rng, gait, n, DT) * envelope
+    gait = vary_gait(rng, subject.gaits[bout.activity])
+    path = make_strides(rng, gait, n, DT) * envelope
     lean, tilt, yaw = path[3:6]
     shoulder, elbow, pronation, hip, leg = path[9:]
     elbow += (gait.bend - subject.gaits[bout.activity].bend) * envelope
     rows = [LEAN, TILT, YAW, SHOULDER, ELBOW, PRONATION, HIP]
-    side = subject.side  # the other arm swings half a stride later: its swing is mirrored
+    side = subject.side  # the arms swing half a stride apart, so the other one is mirrored
     motion.joints[rows, span] += np.stack([lean, tilt, yaw, side * shoulder, side * elbow, side * pronation, hip])
     motion.joints[YAW, span.start :] += _heading(rng, motion.joints.shape[1] - span.start, n)
-    # a hand is never carried twice alike, and vigorous walkers steady theirs
+    # the hand's motion varies from bout to bout, and vigorous walkers hold it steadier
     steady = (LAWS[bout.activity].median.sway / gait.sway) ** 0.6
-    wander = 0.18 * rng.standard_normal() + drift(rng, n, DT, np.array([0.14]), 3.0)[0]
+    wander = 0.18 * rng.standard_normal() + draw_drift(rng, n, DT, np.array([0.14]), 3.0)[0]
     motion.passed[span] = 1.03 * steady * np.exp(wander)
     motion.pelvis[:, span] += path[:3]
     motion.belt[:, span] += path[6:9]
@@ -160,7 +164,7 @@ def _walk(rng: np.random.Generator, subject: SimulatedSubject, motion: Motion, b
 
 
 def _heading(rng: np.random.Generator, rest: int, n: int) -> Array:
-    """Corridors and landings: one turn of up to a right angle in every 7 s of ``n`` samples, kept for ``rest``."""
+    """Draw the heading: one turn of up to a right angle in every 7 s of ``n`` samples, kept for ``rest`` samples."""
     count = max(1, int(n * DT / 7.0))
     slot = n * DT / count
     length = min(3.0, 0.8 * slot)
@@ -168,7 +172,7 @@ def _heading(rng: np.random.Generator, rest: int, n: int) -> Array:
     after = np.cumsum(rng.uniform(-1.5, 1.5, count))
     times = np.stack([starts, starts + length], axis=1).ravel()
     angles = np.stack([np.append(0.0, after[:-1]), after], axis=1).reshape(-1, 1)
-    heading: Array = through(np.arange(rest) * DT, times, angles)[0]
+    heading: Array = pass_poses(np.arange(rest) * DT, times, angles)[0]
     return heading
 
 
@@ -180,10 +184,10 @@ def _cycle(rng: np.random.Generator, subject: SimulatedSubject, motion: Motion, 
 
 
 def _span(motion: Motion, bout: Bout, ramp: float) -> tuple[slice, Array]:
-    """The bout's samples, and an envelope that rises at its start and falls at its end within ``ramp`` s."""
+    """Return the bout's samples and an envelope that rises at its start and falls at its end within ``ramp`` s."""
     n = motion.joints.shape[1]
     span = slice(max(0, round((bout.start - ramp / 2) / DT)), min(n, round((bout.stop + ramp / 2) / DT)))
     t = np.arange(span.start, span.stop) * DT
     edges = [bout.start - ramp / 2, bout.start + ramp / 2, bout.stop - ramp / 2, bout.stop + ramp / 2]
-    envelope: Array = through(t, np.array(edges), np.array([[0.0], [1.0], [1.0], [0.0]]))[0]
+    envelope: Array = pass_poses(t, np.array(edges), np.array([[0.0], [1.0], [1.0], [0.0]]))[0]
     return span, envelope

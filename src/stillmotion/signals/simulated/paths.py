@@ -1,4 +1,4 @@
-"""Smooth paths: through given poses, along cycles that are never twice the same, and slow drift."""
+"""Smooth random paths: through given poses, along cycles of varying length, and slow drift."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import numpy as np
 from .rotation import Array
 
 
-def through(t: Array, times: Array, poses: Array) -> Array:
-    """Pass through ``poses`` (M, K) at ``times`` (M,), at rest in each: minimum jerk, (K, N) at times ``t``.
+def pass_poses(t: Array, times: Array, poses: Array) -> Array:
+    """Interpolate ``poses`` (M, K) at ``times`` (M,) with minimum jerk, at rest in each pose: (K, N) at times ``t``.
 
     Between two poses every joint follows 10u³ − 15u⁴ + 6u⁵ (Flash & Hogan, J. Neuroscience 5, 1985), the
-    course of unhurried human movement. Before the first and after the last pose nothing moves.
+    course of unhurried human movement. Before the first and after the last pose the path is constant.
     """
     i = np.clip(np.searchsorted(times, t, side="right") - 1, 0, len(times) - 2)
     u = np.clip((t - times[i]) / (times[i + 1] - times[i]), 0.0, 1.0)
@@ -23,38 +23,40 @@ def through(t: Array, times: Array, poses: Array) -> Array:
     return path
 
 
-def cycles(rng: np.random.Generator, n: int, dt: float, rate: float, jitter: float) -> Array:
-    """Phase (n,), in cycles, of a movement at about ``rate`` Hz whose cycles differ in length by ``jitter``.
+def draw_phase(rng: np.random.Generator, n: int, dt: float, rate: float, jitter: float) -> Array:
+    """Draw the phase (n,), in cycles, of a movement at about ``rate`` Hz whose cycles differ in length by ``jitter``.
 
-    The cycles' logarithmic durations follow a first-order autoregression (0.6), and the rate glides from one
-    cycle to the next, so that the phase has a continuous first derivative.
+    The cycles' logarithmic durations follow a first-order autoregression (0.6), and the rate is
+    interpolated between cycles, so that the phase has a continuous first derivative.
     """
     count = int(n * dt * rate * 1.5) + 4
-    rates = rate * np.exp(jitter * correlated(rng, count, 0.6))
+    rates = rate * np.exp(jitter * draw_correlated(rng, count, 0.6))
     t = np.arange(n) * dt
     phase: Array = float(rng.random()) + np.cumsum(np.interp(t, np.arange(count) / rate, rates)) * dt
     return phase
 
 
-def correlated(rng: np.random.Generator, count: int, memory: float) -> Array:
-    """Unit-variance noise (count,) of which a share ``memory`` is carried from one value to the next."""
+def draw_correlated(rng: np.random.Generator, count: int, memory: float) -> Array:
+    """Draw first-order autoregressive noise (count,) of unit variance with coefficient ``memory``."""
     from scipy.signal import lfilter
 
     noise = rng.standard_normal(count)
     noise[1:] *= np.sqrt(1 - memory**2)
-    carried: Array = lfilter([1.0], [1.0, -memory], noise)
-    return carried
+    correlated: Array = lfilter([1.0], [1.0, -memory], noise)
+    return correlated
 
 
-def drift(rng: np.random.Generator, n: int, dt: float, size: Array, every: float) -> Array:
-    """Slow unrest (K, n): a path through random poses of standard deviation ``size`` (K,), ``every`` s apart."""
+def draw_drift(rng: np.random.Generator, n: int, dt: float, size: Array, every: float) -> Array:
+    """Draw slow unrest (K, n): a path through random poses of standard deviation ``size`` (K,), ``every`` s apart."""
     count = int(n * dt / every) + 3
     times = (np.arange(count) - rng.random()) * every
-    return through(np.arange(n) * dt, times, rng.standard_normal((count, len(size))) * size)
+    return pass_poses(np.arange(n) * dt, times, rng.standard_normal((count, len(size))) * size)
 
 
-def bursts(rng: np.random.Generator, n: int, dt: float, on: tuple[float, float], off: tuple[float, float]) -> Array:
-    """Envelope (n,) between 0 and 1: active for ``on`` s, pausing for ``off`` s, each drawn from a range."""
+def draw_bursts(
+    rng: np.random.Generator, n: int, dt: float, on: tuple[float, float], off: tuple[float, float]
+) -> Array:
+    """Draw an envelope (n,) between 0 and 1: active for ``on`` s, pausing for ``off`` s, each drawn from a range."""
     count = int(n * dt / (on[0] + off[0])) + 2
     spans = np.stack([rng.uniform(*on, count), rng.uniform(*off, count)], axis=1).ravel()
     edges = np.cumsum(spans) - spans[0] * rng.random()

@@ -1,4 +1,4 @@
-"""Joints, postures and the poses in which each activity begins and ends."""
+"""Joints, postures and rest poses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .rotation import Array
 
 Posture = Literal["stand", "sit", "lie"]
 
-#: Joint angles in rad, then the pelvis' place in m. Angles are 0 in a subject who stands with arms hanging.
+#: Joint angles in rad, then the position of the pelvis in m. All angles are 0 when standing with hanging arms.
 JOINTS = (
     "lean",  # trunk forward
     "tilt",  # trunk to the right
@@ -28,7 +28,7 @@ JOINTS = (
 )
 LEAN, TILT, YAW, TWIST, SHOULDER, ABDUCTION, ELBOW, PRONATION, HIP, SPREAD, X, Z = range(len(JOINTS))
 
-#: (shoulder, abduction, elbow, pronation) of an arm at rest, by posture; a subject prefers one.
+#: (shoulder, abduction, elbow, pronation) of an arm at rest, by posture; each subject prefers one.
 ARMS_AT_REST = {
     "stand": ((0.05, 0.12, 0.25, 0.2), (0.05, 0.15, 0.15, 0.5), (0.00, 0.10, 0.30, 0.9), (-0.15, 0.35, 0.9, 0.3)),
     "sit": ((0.45, 0.15, 1.20, 1.30), (0.35, 0.20, 1.10, 0.6), (0.15, 0.30, 1.45, 1.0), (0.60, 0.20, 0.75, 1.2)),
@@ -37,8 +37,8 @@ ARMS_AT_REST = {
 ON_THE_TABLE = (0.50, 0.15, 1.25, 1.20)
 
 
-def at_rest(rng: np.random.Generator, subject: SimulatedSubject, posture: Posture, habit: float) -> Array:
-    """A pose (len(JOINTS),) in which the subject could stay: the subject's own way, differing a little each time."""
+def draw_rest_pose(rng: np.random.Generator, subject: SimulatedSubject, posture: Posture, habit: float) -> Array:
+    """Draw a rest pose (len(JOINTS),) of a posture in the subject's style, with a small variation."""
     pose = np.zeros(len(JOINTS))
     pose[LEAN], pose[TILT] = subject.lean, subject.tilt
     pose[Z] = 0.95
@@ -58,8 +58,8 @@ def at_rest(rng: np.random.Generator, subject: SimulatedSubject, posture: Postur
     return pose
 
 
-def with_arm(rng: np.random.Generator, pose: Array, arm: tuple[float, float, float, float]) -> Array:
-    """The pose with another arm, placed to within a few degrees."""
+def place_arm(rng: np.random.Generator, pose: Array, arm: tuple[float, float, float, float]) -> Array:
+    """Return the pose with another arm position, accurate to a few degrees."""
     placed = pose.copy()
     placed[SHOULDER : PRONATION + 1] = np.array(arm) + np.radians([6, 5, 8, 12]) * rng.standard_normal(4)
     return placed

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.floating[Any]]  #: results keep the precision of what they are given
+Array = NDArray[np.floating[Any]]  #: results keep the precision of their inputs
 
 
 def turned(q: Array, axis: int, angle: Array | float) -> Array:
-    """``q`` followed by a turn of ``angle`` rad about the segment's own axis (0 x, 1 y, 2 z).
+    """Turn ``q`` by a rotation of ``angle`` rad about the segment's own axis (0 x, 1 y, 2 z).
 
-    A product with a quaternion that has one imaginary part: half the work of a general product.
+    A product with a quaternion of one imaginary part takes half the work of a general product.
     """
     half = np.multiply(angle, 0.5)
     c, s = np.cos(half), np.sin(half)
@@ -27,7 +27,7 @@ def turned(q: Array, axis: int, angle: Array | float) -> Array:
 
 
 def product(p: Array, q: Array) -> Array:
-    """Hamilton product: the turn ``q`` (in the frame of ``p``), then ``p``."""
+    """Return the Hamilton product: the turn ``q`` (in the frame of ``p``), then ``p``."""
     w, x, y, z = p
     a, b, c, d = q
     return np.stack(
@@ -41,26 +41,26 @@ def product(p: Array, q: Array) -> Array:
 
 
 def conjugate(q: Array) -> Array:
-    """The inverse turn."""
+    """Return the inverse rotation."""
     return np.concatenate([q[:1], -q[1:]])
 
 
 def rotate(q: Array, v: Array) -> Array:
-    """Vectors ``v`` (3, N) of the segment, seen in the world."""
+    """Rotate vectors ``v`` (3, N) from the segment's frame into the world's."""
     w, u = q[0], q[1:]
     t = 2 * _cross(u, v)
-    seen: Array = v + w * t + _cross(u, t)
-    return seen
+    rotated: Array = v + w * t + _cross(u, t)
+    return rotated
 
 
 def long_axis(q: Array) -> Array:
-    """The segment's z axis in the world (3, N): ``rotate(q, (0, 0, 1))`` at a third of the cost."""
+    """Return the segment's z axis in the world (3, N): ``rotate(q, (0, 0, 1))`` at a third of the cost."""
     w, x, y, z = q
     return np.stack([2 * (x * z + w * y), 2 * (y * z - w * x), w * w - x * x - y * y + z * z])
 
 
 def angular_velocity(q: Array, dt: float) -> Array:
-    """Angular velocity (3, N) in rad/s in the segment's frame, by central differences of the rotation."""
+    """Compute the angular velocity (3, N) in rad/s in the segment's frame, by central differences of the rotation."""
     d = product(conjugate(q[:, :-2]), q[:, 2:])
     d *= np.where(d[0] < 0, -1, 1).astype(d.dtype)
     sine = np.sqrt((d[1:] ** 2).sum(0))
@@ -70,20 +70,20 @@ def angular_velocity(q: Array, dt: float) -> Array:
     return np.concatenate([inner[:, :1], inner, inner[:, -1:]], axis=1)
 
 
-def second_difference(x: Array, dt: float) -> Array:
-    """Second derivative along time of ``x`` (…, N), ends repeated."""
+def differentiate_twice(x: Array, dt: float) -> Array:
+    """Compute the second derivative along time of ``x`` (…, N), ends repeated."""
     inner = (x[..., 2:] - 2 * x[..., 1:-1] + x[..., :-2]) / dt**2
     return np.concatenate([inner[..., :1], inner, inner[..., -1:]], axis=-1)
 
 
-def about(axis: Array, angle: float) -> Array:
-    """Quaternion (4,) of a turn of ``angle`` rad about ``axis`` (3,)."""
+def rotation_about(axis: Array, angle: float) -> Array:
+    """Return the quaternion (4,) of a rotation by ``angle`` rad about ``axis`` (3,)."""
     axis = axis / np.sqrt((axis**2).sum())
     return np.concatenate([[np.cos(angle / 2)], np.sin(angle / 2) * axis])
 
 
-def of_axes(x: tuple[int, int, int], y: tuple[int, int, int]) -> Array:
-    """Quaternion (4,) of the frame whose x and y axes are these unit vectors of the segment."""
+def frame_rotation(x: tuple[int, int, int], y: tuple[int, int, int]) -> Array:
+    """Return the quaternion (4,) of the frame whose x and y axes are these unit vectors of the segment."""
     from scipy.spatial.transform import Rotation
 
     columns = np.array([x, y, np.cross(x, y)], float).T

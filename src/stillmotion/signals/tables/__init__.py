@@ -1,10 +1,10 @@
-"""Tables of your own: CSV or Parquet, long or one file per recording, one clock or several.
+"""Tables of your own: CSV or Parquet, one or several files, one or several clocks.
 
-``propose_mapping`` looks at a table and says how it could be read, ``TableMap`` says how it is, ``find_mapping`` and
-``proposal_for`` find that for a path, and ``read_table`` reads in bounded memory what ``list_table_files`` lists.
+``TableMap`` describes how a table is read, ``propose_mapping`` proposes one from the first rows, ``find_mapping`` and
+``propose_if_unmapped`` look up the mapping of a path, and ``read_table`` reads its files in bounded memory.
 """
 
-from .find import TABLES, find_mapping, is_table, proposal_for
+from .find import TABLES, find_mapping, is_table, propose_if_unmapped
 from .mapping import TableMap
 from .propose import Proposal, propose_mapping
 from .read import VERSION, list_table_files, read_table
@@ -17,7 +17,7 @@ __all__ = [
     "find_mapping",
     "is_table",
     "list_table_files",
-    "proposal_for",
+    "propose_if_unmapped",
     "propose_mapping",
     "read_table",
 ]

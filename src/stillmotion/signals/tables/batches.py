@@ -1,4 +1,4 @@
-"""One file of a table in batches of typed columns, never the whole of it at once."""
+"""Reading of one file of a table in batches of typed columns, in bounded memory."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ import numpy as np
 
 from ...errors import UnknownName, UserError
 from ..recording import Floats, Times
-from .dialect import MOST, NUMBER, Dialect, detect_dialect, require_file, shown, wrong_encoding
+from .dialect import MOST, NUMBER, Dialect, describe_wrong_encoding, detect_dialect, make_printable, require_file
 from .mapping import TIME_UNITS, Device, TableMap
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Bytes of text, and rows of a Parquet file, that are held at a time.
+#: Bytes of text, and rows of a Parquet file, that are read at a time.
 BLOCK = 1 << 22
 ROWS = 1 << 16
-#: Cells that hold no number.
+#: Cells that stand for a missing number.
 NO_NUMBER = ("", "NA", "N/A", "NaN", "nan", "NAN", "null", "NULL", "None", "none", "-nan")
 
 _CELLS = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
@@ -31,12 +31,12 @@ _ROW = re.compile(r"Row #(\d+)")
 
 
 class Unreadable(Exception):
-    """The fast way of reading a text file failed; the careful one may do, or can say why not."""
+    """Raised when the fast way of reading a text file fails; the careful way may work, or names the cause."""
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Some rows of a file: its first row's number, words by column, seconds, numbers (n, D)."""
+    """Some rows of a file: number of the first row, text columns by name, seconds, sensor values (n, D)."""
 
     row: int
     words: Mapping[str, pa.Array]
@@ -50,40 +50,42 @@ class Batch:
 def read_batches(
     path: Path, device: Device, table: TableMap, counted: dict[str, int], *, careful: bool = False
 ) -> Iterator[Batch]:
-    """Rows of one file that belong to a device.
+    """Yield the rows of one file that belong to a device.
 
     Args:
-        path: CSV, TSV or text, also packed (.gz, .bz2), or Parquet.
-        device: which columns are wanted, and which rows.
-        table: how text files are written, where that is said.
-        counted: takes what was mended.
-        careful: read every column as words first. Slower; it drops headings repeated in the middle and names the row of
-            a cell that is no number.
+        path: CSV, TSV or text, also compressed (.gz, .bz2), or Parquet.
+        device: columns and rows to read.
+        table: format of text files, where it is given.
+        counted: receives the counts of dropped headings.
+        careful: read every column as text first. Slower; it drops headings repeated in the middle and names the row of
+            a cell that is not a number.
 
     Raises:
-        Unreadable: when not careful, and a cell was not what it should be.
+        Unreadable: a cell has an unexpected value, and ``careful`` is false.
     """
-    packed = path.suffix == ".parquet"
-    raw = _parquet(path, device) if packed else _text(path, device, table, counted, careful=careful)
+    is_parquet = path.suffix == ".parquet"
+    raw = _iterate_parquet(path, device) if is_parquet else _iterate_text(path, device, table, counted, careful=careful)
     for row, columns in raw:
-        columns = _chosen(path, row, columns, device)
+        columns = _select_rows(path, row, columns, device)
         count = columns.num_rows
         values = np.empty((count, len(device.sensors)), np.float32)
         for number, (column, _) in enumerate(device.sensors):
             with np.errstate(over="ignore"):
-                # What 32 bits do not hold counts as a loss, as every infinite value does.
-                values[:, number] = _floats(path, row, columns, column)
+                # A value too large for float32 becomes infinite, which counts as missing.
+                values[:, number] = _read_floats(path, row, columns, column)
         words = {
-            name: _words(path, row, columns, name) for name in (device.subject, device.session, device.label) if name
+            name: _read_words(path, row, columns, name)
+            for name in (device.subject, device.session, device.label)
+            if name
         }
-        yield Batch(row, words, _seconds(path, row, columns, device), values)
+        yield Batch(row, words, _read_seconds(path, row, columns, device), values)
 
 
 def columns_of(path: Path, table: TableMap) -> tuple[str, ...]:
-    """Names of a file's columns."""
+    """Return the names of a file's columns."""
     if path.suffix != ".parquet":
         return _dialect(path, table).heading
-    return parquet_names(path, open_parquet(path))
+    return read_parquet_names(path, open_parquet(path))
 
 
 def _dialect(path: Path, table: TableMap) -> Dialect:
@@ -95,13 +97,13 @@ def _dialect(path: Path, table: TableMap) -> Dialect:
 def _require(path: Path, device: Device, names: Sequence[str]) -> None:
     for wanted in device.columns:
         if wanted not in names:
-            there = [shown(name) for name in names]
+            listed = [make_printable(name) for name in names]
             raise UnknownName(
-                f"column in {path}:", shown(wanted), there if len(there) <= MOST else [*there[:MOST], "…"]
+                f"column in {path}:", make_printable(wanted), listed if len(listed) <= MOST else [*listed[:MOST], "…"]
             )
 
 
-def _text(
+def _iterate_text(
     path: Path, device: Device, table: TableMap, counted: dict[str, int], *, careful: bool
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
     import pyarrow as pa
@@ -119,7 +121,7 @@ def _text(
             str(path),
             read_options=csv.ReadOptions(
                 block_size=BLOCK,
-                # Only where blocks are parsed one after the other does Arrow know the row of an error.
+                # Arrow only knows the row of an error if blocks are parsed one after the other.
                 use_threads=not careful,
                 encoding=dialect.encoding,
                 column_names=list(dialect.heading),
@@ -136,28 +138,28 @@ def _text(
         )
         for batch in reader:
             if careful:
-                mended, dropped = _cast(path, row, batch, numbers, dialect)
+                converted, dropped = _cast(path, row, batch, numbers, dialect)
                 counted["headings in the middle of a table, dropped"] = (
                     counted.get("headings in the middle of a table, dropped", 0) + dropped
                 )
-                yield row, mended
+                yield row, converted
             else:
                 yield row, batch
             row += batch.num_rows
     except (pa.ArrowInvalid, UnicodeDecodeError) as reason:
         if not careful:
             raise Unreadable from reason
-        raise UserError(_why(path, str(reason), row, dialect)) from reason
+        raise UserError(_explain(path, str(reason), row, dialect)) from reason
     except (OSError, EOFError) as reason:
         raise UserError(f"{path} cannot be read to its end; it may have been cut short ({reason}).") from reason
     if row == 1 + dialect.above:
-        raise UserError(f"{path} has a heading and no rows.")
+        raise UserError(f"{path} has a heading but no rows.")
 
 
 def _cast(
     path: Path, row: int, batch: pa.RecordBatch, numbers: set[str], dialect: Dialect
 ) -> tuple[pa.RecordBatch, int]:
-    """Words into numbers, without rows that repeat the heading; a cell that is neither is an error with its row."""
+    """Convert text to numbers and drop rows that repeat the heading; another cell is an error with its row."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -166,7 +168,7 @@ def _cast(
     for name in numbers:
         heading &= pc.equal(stripped[name], name).to_numpy(zero_copy_only=False)
     rows = np.flatnonzero(~heading)
-    made = {}
+    columns = {}
     for name, column in stripped.items():
         kept = column.filter(pa.array(~heading))
         if name in numbers:
@@ -182,28 +184,28 @@ def _cast(
                 raise UserError(
                     f"{path}, row {row + int(rows[wrong])}: {name} is {cells[wrong]!r}, not a number{hint}."
                 ) from None
-        made[name] = kept
-    return pa.RecordBatch.from_pydict(made), int(heading.sum())
+        columns[name] = kept
+    return pa.RecordBatch.from_pydict(columns), int(heading.sum())
 
 
-def _why(path: Path, reason: str, row: int, dialect: Dialect) -> str:
-    """Arrow's complaint as one sentence with file and row."""
-    if found := _CELLS.search(reason):
-        number = int(found[1])
+def _explain(path: Path, reason: str, row: int, dialect: Dialect) -> str:
+    """Turn Arrow's error into one sentence with file and row."""
+    if match := _CELLS.search(reason):
+        number = int(match[1])
         return (
-            f"{path}, row {number}: {found[3]} cells where {found[2]} were expected ({', '.join(dialect.heading[:6])}"
-            f"{', …' if len(dialect.heading) > 6 else ''}); mend the row, or write the file again if it was cut short."
+            f"{path}, row {number}: {match[3]} cells where {match[2]} were expected ({', '.join(dialect.heading[:6])}"
+            f"{', …' if len(dialect.heading) > 6 else ''}); correct the row, or write the file again if it was cut."
         )
     if "UTF8" in reason or "codec" in reason:
         at = _ROW.search(reason)
-        return wrong_encoding(path, int(at[1]) if at else row, dialect.encoding)
+        return describe_wrong_encoding(path, int(at[1]) if at else row, dialect.encoding)
     if "Empty CSV" in reason:
-        return f"{path} has a heading and no rows."
+        return f"{path} has a heading but no rows."
     return f"{path}, from row {row} on: {reason.splitlines()[0].rstrip('.')}."
 
 
 def open_parquet(path: Path) -> Any:
-    """A Parquet file, or the sentence about why it is none."""
+    """Open a Parquet file; ``UserError`` if it is not one."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -211,22 +213,22 @@ def open_parquet(path: Path) -> Any:
     try:
         return parquet.ParquetFile(path)
     except (pa.ArrowException, OSError) as reason:
-        raise UserError(f"{path} is no Parquet file, or it has been cut short; write it again.") from reason
+        raise UserError(f"{path} is not a Parquet file, or it was cut short; write it again.") from reason
 
 
-def parquet_names(path: Path, file: Any) -> tuple[str, ...]:
-    """Names of an open Parquet file's columns, each its own."""
+def read_parquet_names(path: Path, file: Any) -> tuple[str, ...]:
+    """Return the column names of an open Parquet file; a duplicate is an error."""
     names: tuple[str, ...] = tuple(file.schema_arrow.names)
     if twice := sorted(name for name, count in Counter(names).items() if count > 1):
-        several = ", ".join(shown(name) for name in twice[:MOST])
-        raise UserError(f"{path}: {several} is the name of several columns; give each a name of its own.")
+        several = ", ".join(make_printable(name) for name in twice[:MOST])
+        raise UserError(f"{path}: {several} is the name of several columns; give each its own name.")
     return names
 
 
-def parquet_batches(
+def iterate_parquet(
     path: Path, file: Any, columns: Sequence[str] | None = None
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Batches of an open Parquet file, each with the number of its first row."""
+    """Yield batches of an open Parquet file, each with the number of its first row."""
     import pyarrow as pa
 
     row = 1
@@ -235,27 +237,27 @@ def parquet_batches(
             yield row, batch
             row += batch.num_rows
     except (pa.ArrowException, OSError) as reason:
-        raise UserError(f"{path}, from row {row} on: it cannot be read to its end; write it again.") from reason
+        raise UserError(f"{path}, from row {row} on: the file cannot be read to its end; write it again.") from reason
 
 
-def _parquet(path: Path, device: Device) -> Iterator[tuple[int, pa.RecordBatch]]:
+def _iterate_parquet(path: Path, device: Device) -> Iterator[tuple[int, pa.RecordBatch]]:
     file = open_parquet(path)
-    _require(path, device, parquet_names(path, file))
+    _require(path, device, read_parquet_names(path, file))
     if file.metadata.num_rows == 0:
-        raise UserError(f"{path} has a heading and no rows.")
-    yield from parquet_batches(path, file, list(device.columns))
+        raise UserError(f"{path} has a heading but no rows.")
+    yield from iterate_parquet(path, file, list(device.columns))
 
 
-def _chosen(path: Path, row: int, columns: pa.RecordBatch, device: Device) -> pa.RecordBatch:
-    """The rows of this device."""
+def _select_rows(path: Path, row: int, columns: pa.RecordBatch, device: Device) -> pa.RecordBatch:
+    """Return the rows of this device."""
     import pyarrow.compute as pc
 
     for column, value in device.where:
-        columns = columns.filter(pc.equal(_words(path, row, columns, column), value))
+        columns = columns.filter(pc.equal(_read_words(path, row, columns, column), value))
     return columns
 
 
-def _words(path: Path, row: int, columns: pa.RecordBatch, name: str) -> pa.Array:
+def _read_words(path: Path, row: int, columns: pa.RecordBatch, name: str) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -263,28 +265,30 @@ def _words(path: Path, row: int, columns: pa.RecordBatch, name: str) -> pa.Array
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if pa.types.is_floating(column.type):
-        # 3.0 is subject 3; what is no whole number stays as it is.
+        # 3.0 is subject 3; other values keep their fraction.
         with contextlib.suppress(pa.ArrowInvalid):
             column = column.cast(pa.int64())
     try:
         return pc.fill_null(pc.utf8_trim_whitespace(column.cast(pa.string())), "")
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        raise UserError(f"{path}, from row {row} on: {shown(name)} holds {column.type}, not words.") from None
+        raise UserError(f"{path}, from row {row} on: {make_printable(name)} holds {column.type}, not text.") from None
 
 
-def _floats(path: Path, row: int, columns: pa.RecordBatch, name: str) -> Times:
+def _read_floats(path: Path, row: int, columns: pa.RecordBatch, name: str) -> Times:
     import pyarrow as pa
 
     column = columns[name]
     try:
         numbers: Times = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        raise UserError(f"{path}, from row {row} on: {shown(name)} holds {column.type}, not numbers.") from None
+        raise UserError(
+            f"{path}, from row {row} on: {make_printable(name)} holds {column.type}, not numbers."
+        ) from None
     return numbers
 
 
-def _seconds(path: Path, row: int, columns: pa.RecordBatch, device: Device) -> Times | None:
-    """The device's clock in seconds; a row without a time is an error."""
+def _read_seconds(path: Path, row: int, columns: pa.RecordBatch, device: Device) -> Times | None:
+    """Return the device's clock in seconds; a row without a time is an error."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -301,7 +305,7 @@ def _seconds(path: Path, row: int, columns: pa.RecordBatch, device: Device) -> T
                 except pa.ArrowInvalid as reason:
                     last = reason
             else:
-                raise UserError(f"{path}, from row {row} on: {device.time} is no date: {last}.")
+                raise UserError(f"{path}, from row {row} on: {device.time} is not a date: {last}.")
         elif not pa.types.is_timestamp(column.type):
             raise UserError(
                 f"{path}: {device.time} holds {column.type}, not dates; set unit_of_time to s, ms, us or ns."
@@ -312,7 +316,7 @@ def _seconds(path: Path, row: int, columns: pa.RecordBatch, device: Device) -> T
     elif pa.types.is_duration(column.type) or pa.types.is_time(column.type):
         whole = pa.duration("ns") if pa.types.is_duration(column.type) else pa.time64("ns")
         column, scale = column.cast(whole).cast(pa.int64()), 1e-9
-    # Nanoseconds since 1970 keep a quarter of a microsecond.
+    # In float64, nanoseconds since 1970 are exact to a quarter of a microsecond.
     try:
         numbers = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
@@ -320,6 +324,6 @@ def _seconds(path: Path, row: int, columns: pa.RecordBatch, device: Device) -> T
     seconds = numbers * scale + device.offset
     absent = np.flatnonzero(~np.isfinite(seconds))
     if len(absent):
-        raise UserError(f"{path}, row {row + int(absent[0])}: no time in {device.time}; fill it or take the row out.")
+        raise UserError(f"{path}, row {row + int(absent[0])}: no time in {device.time}; fill it in or remove the row.")
     timed: Times = seconds
     return timed

@@ -1,4 +1,4 @@
-"""A text table's encoding, delimiter, decimal point and heading, found on its first rows."""
+"""Detection of a text table's encoding, delimiter, decimal mark and heading, from its first rows."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 
 from ...errors import UserError
 
-#: Letters of a name that are shown, and names of a list.
+#: Longest name shown in a message, in characters, and longest list, in names.
 LONGEST, MOST = 80, 40
-#: So much of a file is looked at (bytes).
+#: Bytes of a file that are examined.
 SAMPLE = 1 << 18
 DELIMITERS = (",", ";", "\t", "|", " ")
 NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar", " ": "a blank"}
@@ -24,7 +24,7 @@ DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a text table is written: ``above`` lines stand over its data, whose first rows' cells are ``rows``."""
+    """Format of a text table; ``above`` counts the lines before the data, ``rows`` are the cells of its first rows."""
 
     encoding: str
     delimiter: str
@@ -35,28 +35,28 @@ class Dialect:
 
 
 def require_file(path: Path) -> None:
-    """Raise unless ``path`` is a file with something in it."""
+    """Raise unless ``path`` is a readable file that is not empty."""
     try:
-        kind = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         raise UserError(f"{path} is not there.") from None
     except (OSError, ValueError) as reason:
-        raise UserError(f"{shown(path)} cannot be read: {getattr(reason, 'strerror', reason)}.") from reason
-    if stat.S_ISDIR(kind.st_mode):
+        raise UserError(f"{make_printable(path)} cannot be read: {getattr(reason, 'strerror', reason)}.") from reason
+    if stat.S_ISDIR(status.st_mode):
         raise UserError(
             f"{path} is a folder; name the files in it, with --files '{{subject}}.csv' or files = '{{subject}}.csv' in "
             f"a mapping."
         )
-    if not stat.S_ISREG(kind.st_mode):
-        raise UserError(f"{path} is no file but a pipe or a device; write what comes out of it to a file.")
+    if not stat.S_ISREG(status.st_mode):
+        raise UserError(f"{path} is a pipe or a device, not a file; write its output to a file.")
     if not os.access(path, os.R_OK):
-        raise UserError(f"{path} may not be read; change its permissions.")
-    if kind.st_size == 0:
+        raise UserError(f"{path} cannot be read; change its permissions.")
+    if status.st_size == 0:
         raise UserError(f"{path} is empty.")
 
 
-def shown(name: object) -> str:
-    """A name as it may stand in a sentence: not longer than that, and on one line."""
+def make_printable(name: object) -> str:
+    """Return a name for use in a message: on one line and of limited length."""
     text = "".join(letter if letter.isprintable() else "�" for letter in str(name))
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
@@ -64,36 +64,36 @@ def shown(name: object) -> str:
 def detect_dialect(
     path: Path, *, delimiter: str = "", decimal: str = "", encoding: str = "", heading: tuple[str, ...] = ()
 ) -> Dialect:
-    """Find out how a text table is written; what is given is taken as it is."""
+    """Detect the format of a text table; given values are used as they are."""
     require_file(path)
-    text, encoding = _decoded(path, encoding)
+    text, encoding = _decode_sample(path, encoding)
     physical = text.splitlines()
     lines = [line for line in physical if line.strip()]
     if not lines:
-        raise UserError(f"{path} holds nothing but empty lines.")
+        raise UserError(f"{path} holds only empty lines.")
     above = physical.index(lines[0])
     if not text.endswith(("\n", "\r")) and len(lines) > 2:
-        lines.pop()  # the sample ends in the middle of it
-    delimiter = delimiter or _delimiter(lines[:50])
-    rows = [_cells(line, delimiter) for line in lines[:200]]
-    names = heading or _heading(path, rows.pop(0))
+        lines.pop()  # the sample ends within this line
+    delimiter = delimiter or _detect_delimiter(lines[:50])
+    rows = [_split_cells(line, delimiter) for line in lines[:200]]
+    names = heading or _name_columns(path, rows.pop(0))
     above += not heading
-    decimal = decimal or _decimal(rows, delimiter)
+    decimal = decimal or _detect_decimal(rows, delimiter)
     wrong = next((number for number, row in enumerate(rows) if len(row) != len(names)), None)
     if wrong == 0 and len(rows[0]) > len(names) == 1:
         raise UserError(
-            f"{path}, row {above}: {lines[0][:40]!r} is no heading of rows that have {len(rows[0])} cells; take out "
-            f"what stands above the names of the columns."
+            f"{path}, row {above}: {lines[0][:40]!r} is not a heading for rows of {len(rows[0])} cells; remove "
+            f"the lines above the column names."
         )
     if wrong == 0 and delimiter == "," and len(rows[0]) > len(names):
         raise UserError(
             f"{path}, row {above + 1}: {len(rows[0])} cells below a heading of {len(names)}; are there decimal commas "
-            f"in a table that is delimited by commas? Write it with points, or with semicolons between cells."
+            f"in a table delimited by commas? Write decimal points, or delimit cells by semicolons."
         )
     return Dialect(encoding, delimiter, decimal, names, above, tuple(tuple(row) for row in rows))
 
 
-def _decoded(path: Path, encoding: str) -> tuple[str, str]:
+def _decode_sample(path: Path, encoding: str) -> tuple[str, str]:
     import pyarrow as pa
 
     try:
@@ -104,10 +104,10 @@ def _decoded(path: Path, encoding: str) -> tuple[str, str]:
     if not encoding:
         encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
     if encoding == "utf-8" and b"\0" in raw:
-        raise UserError(f"{path} holds zero bytes: it is no text; tables are CSV or Parquet.")
+        raise UserError(f"{path} holds zero bytes, so it is not text; CSV or Parquet was expected.")
     raw = raw.removeprefix(b"\xef\xbb\xbf")
     try:
-        # A character may be cut at the sample's end; one in its middle may not be wrong.
+        # A character may be cut at the end of the sample, but not within it.
         cut = len(raw) - 4 if len(raw) > SAMPLE - 4 else len(raw)
         raw[:cut].decode(encoding)
         return raw.decode(encoding, errors="ignore"), encoding
@@ -115,33 +115,33 @@ def _decoded(path: Path, encoding: str) -> tuple[str, str]:
         if reason.start >= cut - 4 and cut < len(raw):
             return raw.decode(encoding, errors="ignore"), encoding
         row = raw.count(b"\n", 0, reason.start) + 1
-        raise UserError(wrong_encoding(path, row, encoding, raw[reason.start])) from reason
+        raise UserError(describe_wrong_encoding(path, row, encoding, raw[reason.start])) from reason
     except (LookupError, UnicodeError):
-        raise UserError(f"Unknown encoding {encoding!r}; latin-1, cp1252 and utf-16 are usual ones.") from None
+        raise UserError(f"Unknown encoding {encoding!r}. Usual ones: utf-8, latin-1, cp1252, utf-16.") from None
 
 
-def wrong_encoding(path: Path, row: int, encoding: str, byte: int | None = None) -> str:
-    """The sentence about bytes that are not what they should be."""
-    what = "" if byte is None else f" (byte 0x{byte:02x})"
+def describe_wrong_encoding(path: Path, row: int, encoding: str, byte: int | None = None) -> str:
+    """Return the message for bytes that do not match the encoding."""
+    detail = "" if byte is None else f" (byte 0x{byte:02x})"
     return (
-        f"{path}, row {row}: not {encoding.upper()}{what}; say encoding = 'latin-1', or what it is, in the mapping or "
-        f"with --encoding."
+        f"{path}, row {row}: not {encoding.upper()}{detail}; set another, such as encoding = 'latin-1' in a mapping or "
+        f"--encoding latin-1."
     )
 
 
-def _delimiter(lines: list[str]) -> str:
-    """What splits the rows into equally many cells, most of them; a comma when nothing does."""
+def _detect_delimiter(lines: list[str]) -> str:
+    """Return the delimiter that gives most rows the same, largest number of cells; a comma if none does."""
     best, most = ",", 0
     for candidate in DELIMITERS:
-        counts = [len(_cells(line, candidate)) - 1 for line in lines]
-        # A row or two may be defective: they get an error of their own.
+        counts = [len(_split_cells(line, candidate)) - 1 for line in lines]
+        # A few rows may be defective; they raise their own error later.
         usual = max(set(counts), key=counts.count)
         if usual > most and counts.count(usual) >= 0.8 * len(counts) and counts[0] == usual:
             best, most = candidate, usual
     return best
 
 
-def _cells(line: str, delimiter: str) -> list[str]:
+def _split_cells(line: str, delimiter: str) -> list[str]:
     if '"' not in line:
         return [cell.strip() for cell in line.split(delimiter)]
     import csv
@@ -149,10 +149,10 @@ def _cells(line: str, delimiter: str) -> list[str]:
     return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter))]
 
 
-def _heading(path: Path, cells: list[str]) -> tuple[str, ...]:
+def _name_columns(path: Path, cells: list[str]) -> tuple[str, ...]:
     if all(NUMBER.fullmatch(cell) or DECIMAL_COMMA.fullmatch(cell) for cell in cells if cell):
         raise UserError(
-            f"{path}, row 1: numbers where the names of the columns were expected; add a row of names, or give them as "
+            f"{path}, row 1: numbers where column names were expected; add a row of names, or set "
             f"heading = ['t', 'ax', …] in a mapping."
         )
     names = tuple(cell or f"column {number}" for number, cell in enumerate(cells, 1))
@@ -161,13 +161,13 @@ def _heading(path: Path, cells: list[str]) -> tuple[str, ...]:
             places = [str(number) for number, other in enumerate(names, 1) if other == name]
             places = places if len(places) <= MOST else [*places[: MOST - 2], "…", places[-1]]
             raise UserError(
-                f"{path}, row 1: {shown(name)!r} is the name of columns {' and '.join(places)}; give each a name of "
-                f"its own."
+                f"{path}, row 1: {make_printable(name)!r} is the name of columns {' and '.join(places)}; give each "
+                f"its own name."
             )
     return names
 
 
-def _decimal(rows: list[list[str]], delimiter: str) -> str:
+def _detect_decimal(rows: list[list[str]], delimiter: str) -> str:
     if delimiter == ",":
         return "."
     cells = [cell for row in rows for cell in row]

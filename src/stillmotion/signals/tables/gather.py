@@ -1,4 +1,4 @@
-"""Rows in file order into unbroken stretches on disk: a table of any length in bounded memory."""
+"""Collection of a table's rows into stretches without gaps, on disk and in bounded memory."""
 
 from __future__ import annotations
 
@@ -19,18 +19,22 @@ from ..clocks import GAP_PERIODS, STRAGGLER_SECONDS, highest_before
 from ..missing import fill_gaps, find_runs
 from ..recording import Floats, Labels, Times
 
-#: Rows that are moved at a time.
+#: Rows moved at a time.
 CHUNK = 1 << 18
-#: More changes of the subject in a batch than this mean that subjects take turns, row by row.
+#: More changes of subject in a batch than this mean that subjects alternate row by row.
 TURNS = 64
-#: A measured rate within this share of a whole number is that number.
+#: A measured rate within this share of a whole number is rounded to it.
 NOMINAL = 0.02
 Key = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Unbroken rows of one subject and session: which restart of the clock, file, first row of it, where they are."""
+    """Rows without a gap of one subject and session.
+
+    ``jump`` counts backward jumps of the clock, ``file`` and ``row`` locate the first row, ``start`` and ``stop`` are
+    rows of the store.
+    """
 
     key: Key
     stretch: int
@@ -43,7 +47,7 @@ class Piece:
 
 @dataclass
 class _Clock:
-    """Where one subject's and session's clock stands in the file at hand."""
+    """State of the clock of one subject and session in the current file."""
 
     stretch: int
     jump: int = 0
@@ -53,7 +57,7 @@ class _Clock:
 
 @dataclass(frozen=True, eq=False)
 class Gathered:
-    """What was gathered: rows on disk, and the stretches that they make, each a (start, stop) of them."""
+    """Result of a ``Gatherer``: columns on disk, and the pieces that they consist of."""
 
     pieces: tuple[Piece, ...]
     values: Floats
@@ -63,14 +67,14 @@ class Gathered:
 
 
 class Gatherer:
-    """Takes batches, keeps their rows in files that vanish with it, hands out stretches.
+    """Collect batches in temporary files and split them into stretches without gaps.
 
     Args:
-        width: channels.
+        width: number of channels.
         timed: whether rows carry times.
-        rate: in Hz; measured on the first rows when 0.
-        folder: for the files.
-        counted: takes what was found on the clocks.
+        rate: in Hz; 0 to measure it on the first rows.
+        folder: folder for the temporary files.
+        counted: receives the counts of irregularities of the clocks.
     """
 
     def __init__(self, width: int, *, timed: bool, rate: float, folder: Path, counted: dict[str, int]) -> None:
@@ -87,16 +91,16 @@ class Gatherer:
         return self
 
     def __exit__(self, *reason: object) -> None:
-        # What was mapped stays mapped; what a full disk did not take is known already.
+        # Mapped arrays stay valid; errors of a full disk were raised before.
         with suppress(OSError):
             self.files.close()
 
-    def begin(self, file: int) -> tuple[int, int, int, dict[str, int]]:
-        """A new file begins: nothing goes on from the one before. Returns a mark to go back to."""
+    def begin_file(self, file: int) -> tuple[int, int, int, dict[str, int]]:
+        """Start a new file, in which no stretch of the previous one continues; return a mark for ``roll_back``."""
         self.file, self.clocks, self.last = file, {}, None
         return self.store.count, len(self.pieces), self.stretches, dict(self.counted)
 
-    def back(self, mark: tuple[int, int, int, dict[str, int]]) -> None:
+    def roll_back(self, mark: tuple[int, int, int, dict[str, int]]) -> None:
         """Forget everything since the mark."""
         self.store.cut(mark[0])
         del self.pieces[mark[1] :]
@@ -104,52 +108,54 @@ class Gatherer:
         self.counted.clear()
         self.counted.update(mark[3])
 
-    def add(self, who: NDArray[np.int64], row: int, seconds: Times | None, values: Floats, labels: Labels) -> None:
-        """Take the next rows of the file.
+    def add(self, owners: NDArray[np.int64], row: int, seconds: Times | None, values: Floats, labels: Labels) -> None:
+        """Add the next rows of the file.
 
         Args:
-            who: (n, 2), subject and session of every row.
+            owners: (n, 2), numbers of subject and session of every row.
             row: number of the first row.
-            seconds: their times.
+            seconds: times of the rows, or None.
             values: (n, channels).
-            labels: any numbers of labels.
+            labels: (n,) numbers of labels.
         """
         if len(values) == 0:
             return
-        change = (np.diff(who, axis=0) != 0).any(axis=1)
+        change = (np.diff(owners, axis=0) != 0).any(axis=1)
         rows = np.arange(row, row + len(values))
         if change.sum() > TURNS:
             if seconds is None:
                 raise UserError(
-                    f"Subjects or sessions take turns every few rows from row {row} on, and there is no time column "
-                    f"that says whose rows belong together; sort the table by subject and session."
+                    f"Subjects or sessions alternate every few rows from row {row} on, and without a time column the "
+                    f"rows of each cannot be put in order; sort the table by subject and session."
                 )
-            # Subjects in turns, row by row: each one's rows together first.
-            order = np.lexsort((who[:, 1], who[:, 0]))
-            who, rows, values, labels = who[order], rows[order], values[order], labels[order]
+            # Subjects alternate row by row: sort the rows by subject and session first.
+            order = np.lexsort((owners[:, 1], owners[:, 0]))
+            owners, rows, values, labels = owners[order], rows[order], values[order], labels[order]
             seconds = None if seconds is None else seconds[order]
-            change = (np.diff(who, axis=0) != 0).any(axis=1)
+            change = (np.diff(owners, axis=0) != 0).any(axis=1)
         bounds = [0, *(np.flatnonzero(change) + 1).tolist(), len(values)]
         for a, b in itertools.pairwise(bounds):
-            key = int(who[a, 0]), int(who[a, 1])
+            key = int(owners[a, 0]), int(owners[a, 1])
             if seconds is None and key != self.last:
-                # Without a clock, nothing says that rows go on where the subject's last ones ended.
+                # Without a clock, these rows need not continue the subject's previous ones.
                 self.clocks.pop(key, None)
             self.last = key
             part = None if seconds is None else seconds[a:b]
-            self._stretch(key, rows[a:b], part, values[a:b], labels[a:b])
+            self._add_stretch(key, rows[a:b], part, values[a:b], labels[a:b])
 
-    def _stretch(
+    def _add_stretch(
         self, key: Key, rows: NDArray[np.int64], seconds: Times | None, values: Floats, labels: Labels
     ) -> None:
         clock = self.clocks.get(key)
         if clock is None:
             clock = self.clocks[key] = _Clock(self._next())
         if seconds is None:
-            self._keep(Piece(key, clock.stretch, 0, self.file, int(rows[0]), 0, len(values)), values, labels, None)
+            self._store_piece(
+                Piece(key, clock.stretch, 0, self.file, int(rows[0]), 0, len(values)), values, labels, None
+            )
             return
         if not self.rate:
-            self.rate = _measured(seconds)
+            self.rate = _estimate_rate(seconds)
         step = np.diff(seconds, prepend=clock.before)
         jump = step < -STRAGGLER_SECONDS
         block = np.cumsum(jump)
@@ -157,11 +163,11 @@ class Gatherer:
         repeated, late = seconds == latest, seconds < latest
         keep = ~(repeated | late)
         rows, values, labels, kept, block = rows[keep], values[keep], labels[keep], seconds[keep], block[keep]
-        # The last time before a row of the same block; a block's first row has none and starts a stretch.
+        # Previous time in the same block; a block's first row has none and starts a stretch.
         previous = np.append(clock.latest, kept[:-1])
-        anew = np.diff(block, prepend=0) != 0
+        restarted = np.diff(block, prepend=0) != 0
         longest = GAP_PERIODS / self.rate if self.rate else np.inf
-        gap = ~anew & (kept - previous > longest) & np.isfinite(previous)
+        gap = ~restarted & (kept - previous > longest) & np.isfinite(previous)
         for kind, marks in (
             ("repeated timestamps dropped", repeated),
             ("late samples dropped", late),
@@ -169,15 +175,15 @@ class Gatherer:
             ("gaps in a clock, each ending a recording", gap),
         ):
             self.counted[kind] = self.counted.get(kind, 0) + int(marks.sum())
-        bounds = [0, *np.flatnonzero(anew | gap).tolist(), len(kept)]
+        bounds = [0, *np.flatnonzero(restarted | gap).tolist(), len(kept)]
         first = clock.jump
         for a, b in itertools.pairwise(bounds):
             if b > a:
-                if anew[a] or gap[a]:
+                if restarted[a] or gap[a]:
                     clock.stretch = self._next()
                 clock.jump = first + int(block[a])
                 piece = Piece(key, clock.stretch, clock.jump, self.file, int(rows[a]), a, b)
-                self._keep(piece, values[a:b], labels[a:b], kept[a:b])
+                self._store_piece(piece, values[a:b], labels[a:b], kept[a:b])
         clock.jump = first + int(jump.sum())
         clock.before = float(seconds[-1])
         if len(kept):
@@ -187,40 +193,40 @@ class Gatherer:
         self.stretches += 1
         return self.stretches
 
-    def _keep(self, piece: Piece, values: Floats, labels: Labels, seconds: Times | None) -> None:
+    def _store_piece(self, piece: Piece, values: Floats, labels: Labels, seconds: Times | None) -> None:
         start, stop = self.store.append(values, labels, seconds)
         self.pieces.append(replace(piece, start=start, stop=stop))
 
     def finish(self, units: Sequence[slice]) -> Gathered:
-        """The stretches in the order of files, subjects and sessions; losses bridged or cut out.
+        """Return the stretches in order of file and first row, with gaps filled or cut out.
 
         Args:
-            units: columns that are lost together.
+            units: columns that go missing together.
         """
         ordered = sorted(self.pieces, key=lambda piece: (piece.file, piece.stretch, piece.start))
-        # Nobody read in turns: rows already lie in order.
+        # Rows are only out of order if subjects alternated.
         if [piece.start for piece in ordered] != sorted(piece.start for piece in ordered):
-            self.store, ordered = _arranged(self, ordered)
-        values, labels, times = self.store.mapped()
-        whole: list[Piece] = []
+            self.store, ordered = _rearrange(self, ordered)
+        values, labels, times = self.store.map_columns()
+        complete: list[Piece] = []
         end = 0
-        for piece in _merged(ordered):
+        for piece in _merge(ordered):
             span = slice(piece.start, piece.stop)
-            for a, b in _sound(values[span], units, self.counted):
-                # Rows only ever move towards the front.
+            for a, b in _find_complete(values[span], units, self.counted):
+                # Rows only move towards the front.
                 start = piece.start + a
                 if start != end:
                     for column in (values, labels, *(() if times is None else (times,))):
                         _move(column, start, end, b - a)
-                whole.append(replace(piece, row=piece.row + a, start=end, stop=end + b - a))
+                complete.append(replace(piece, row=piece.row + a, start=end, stop=end + b - a))
                 end += b - a
         if end < self.store.count:
             self.store.cut(end)
-            values, labels, times = self.store.mapped()
-        return Gathered(tuple(whole), values, labels, times, self.rate)
+            values, labels, times = self.store.map_columns()
+        return Gathered(tuple(complete), values, labels, times, self.rate)
 
 
-def _measured(seconds: Times) -> float:
+def _estimate_rate(seconds: Times) -> float:
     steps = np.diff(seconds)
     steps = steps[steps > 0]
     if len(steps) == 0:
@@ -229,8 +235,8 @@ def _measured(seconds: Times) -> float:
     return float(round(rate)) if round(rate) and abs(rate - round(rate)) <= NOMINAL * rate else rate
 
 
-def _merged(ordered: Sequence[Piece]) -> list[Piece]:
-    """One piece for each stretch."""
+def _merge(ordered: Sequence[Piece]) -> list[Piece]:
+    """Merge the pieces of each stretch into one."""
     merged: list[Piece] = []
     for piece in ordered:
         if merged and merged[-1].stretch == piece.stretch:
@@ -240,8 +246,8 @@ def _merged(ordered: Sequence[Piece]) -> list[Piece]:
     return merged
 
 
-def _sound(values: Floats, units: Sequence[slice], counted: dict[str, int]) -> list[tuple[int, int]]:
-    """(start, stop) of the parts without losses, short ones bridged; found chunk by chunk when there are none."""
+def _find_complete(values: Floats, units: Sequence[slice], counted: dict[str, int]) -> list[tuple[int, int]]:
+    """Fill short gaps; return (start, stop) of the parts without missing samples. Without any, go chunk by chunk."""
     with np.errstate(over="ignore", invalid="ignore"):
         if all(np.isfinite(values[a : a + CHUNK].sum()) for a in range(0, len(values), CHUNK)):
             return [(0, len(values))]
@@ -257,21 +263,21 @@ def _move(column: NDArray[Any], start: int, end: int, count: int) -> None:
         column[end + a : end + a + step] = column[start + a : start + a + step].copy()
 
 
-def _arranged(gatherer: Gatherer, ordered: Sequence[Piece]) -> tuple[_Store, list[Piece]]:
-    """The rows copied into the order of their stretches."""
+def _rearrange(gatherer: Gatherer, ordered: Sequence[Piece]) -> tuple[_Store, list[Piece]]:
+    """Copy the rows into the order of their stretches."""
     store = _Store(gatherer.files, gatherer.folder, gatherer.width, gatherer.timed)
-    values, labels, times = gatherer.store.mapped()
-    placed = []
+    values, labels, times = gatherer.store.map_columns()
+    moved = []
     for piece in ordered:
         rows = slice(piece.start, piece.stop)
         start, stop = store.append(values[rows], labels[rows], None if times is None else times[rows])
-        placed.append(replace(piece, start=start, stop=stop))
-    return store, placed
+        moved.append(replace(piece, start=start, stop=stop))
+    return store, moved
 
 
 @dataclass
 class _Store:
-    """Columns in files without a name, which are gone when the last mapping of them is."""
+    """Columns in unnamed temporary files, deleted with their last memory map."""
 
     stack: ExitStack
     folder: Path
@@ -286,7 +292,7 @@ class _Store:
             self.open[name] = self.stack.enter_context(file)
 
     def append(self, values: Floats, labels: Labels, times: Times | None) -> tuple[int, int]:
-        """Add rows; where they lie now."""
+        """Add rows; return their start and stop."""
         for name, column in (("values", values), ("labels", labels), ("times", times)):
             if name in self.open:
                 with name_write_errors(self.folder / name):
@@ -295,15 +301,15 @@ class _Store:
         return start, self.count
 
     def cut(self, count: int) -> None:
-        """Keep the first rows only."""
+        """Keep the first ``count`` rows only."""
         for file, width in zip(self.open.values(), (4 * self.width, 2, 8), strict=False):
             file.flush()
             file.truncate(count * width)
             file.seek(count * width)
         self.count = count
 
-    def mapped(self) -> tuple[Floats, Labels, Times | None]:
-        """The columns as arrays on their files."""
+    def map_columns(self) -> tuple[Floats, Labels, Times | None]:
+        """Return the columns as memory-mapped arrays."""
         for name, file in self.open.items():
             with name_write_errors(self.folder / name):
                 file.flush()

@@ -1,4 +1,4 @@
-"""How a table is to be read: which column is what, in which unit, on which clock."""
+"""Mapping of a table: the role, unit and clock of each column."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from .dialect import require_file
 TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "iso": 1.0}
 #: Cells that mean "no class" wherever they stand, in any case.
 NO_LABEL = ("", "none", "null", "nan", "na")
-#: What a file's name may say in place of a column.
+#: Fields that a file name may hold instead of a column.
 PLACES = ("subject", "session", "label")
 AXES = ("x", "y", "z")
-#: Rates that a recording may have, Hz.
+#: Lowest and highest sampling rate, Hz.
 RATES = (0.001, 1e6)
 
 
 @dataclass(frozen=True)
 class Device:
-    """Sensors on one clock.
+    """Describe the sensors that share one clock.
 
     Args:
-        name: of the device; the first of a table leads, and the others are brought onto its clock.
-        files: pattern below the mapping's folder; ``{subject}``, ``{session}``, ``{label}`` are read from the names.
+        name: name of the device. The other devices of a table are interpolated on the clock of the first.
+        files: pattern below the mapping's folder; ``{subject}``, ``{session}``, ``{label}`` are read from file names.
         sensors: column to channel, in the order of the signal.
         subject, session, label, time: columns (empty: none).
-        unit_of_time: of the time column, a key of ``TIME_UNITS``.
-        rate: in Hz; measured on the clock when 0.
-        where: rows to take, column to value, when one table holds several devices.
+        unit_of_time: unit of the time column, a key of ``TIME_UNITS``.
+        rate: in Hz; 0 to measure it on the clock.
+        where: rows to read, as column to value, if one table holds several devices.
         offset: seconds to add to this device's clock.
     """
 
@@ -60,25 +60,25 @@ class Device:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Every column that is needed, each once."""
+        """All columns to read, each once."""
         named = (self.subject, self.session, self.label, self.time, *(column for column, _ in self.where))
         return tuple(dict.fromkeys(name for name in (*named, *(column for column, _ in self.sensors)) if name))
 
 
 @dataclass(frozen=True)
 class TableMap:
-    """A table of recordings and how to read it; made by ``TableMap.of`` from a TOML's or the flags' values.
+    """Describe how to read a table of recordings; made by ``TableMap.of`` from the values of a TOML or of flags.
 
     Args:
-        name: of the data set.
-        folder: where the files are.
+        name: name of the data set.
+        folder: folder of the files.
         devices: one for each clock.
-        rename: spelling of a label to the right one.
+        rename: label as spelt in the table to label as it should be.
         no_label: labels that mean "no class", besides empty cells and ``none``.
-        window, overlap: seconds, and share of a window that the next repeats.
-        delimiter, decimal, encoding: of text files; looked for when empty.
-        heading: names of the columns of text files that have none.
-        values: what it was made from.
+        window, overlap: window length in seconds, and overlap of consecutive windows as a share.
+        delimiter, decimal, encoding: format of text files; detected if empty.
+        heading: column names, for text files without a heading.
+        values: the values that the mapping was made from.
     """
 
     name: str
@@ -95,35 +95,37 @@ class TableMap:
     values: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, values: Mapping[str, Any], folder: Path, *, said_in: str = "the mapping") -> TableMap:
-        """Check values such as a TOML's and make a mapping of them; ``said_in`` names their place in errors."""
-        _require_texts({key: value for key, value in values.items() if key != "delimiter"}, said_in)
-        _known(values, {*DEVICE_KEYS, *TABLE_KEYS}, said_in)
-        _require_kinds(values, said_in)
+    def of(cls, values: Mapping[str, Any], folder: Path, *, source: str = "the mapping") -> TableMap:
+        """Make a mapping from values such as those of a TOML; ``source`` names their origin in errors."""
+        _require_texts({key: value for key, value in values.items() if key != "delimiter"}, source)
+        _require_known(values, {*DEVICE_KEYS, *TABLE_KEYS}, source)
+        _require_kinds(values, source)
         text = {key: str(values[key]) for key in ("delimiter", "decimal", "encoding") if key in values}
         for key in ("delimiter", "decimal"):
             if len(text.get(key, "")) > 1 or text.get(key) in ("\n", "\r"):
-                raise UserError(f"{said_in}: {key} is one character, not {text[key]!r}.")
+                raise UserError(f"{source}: {key} must be one character, not {text[key]!r}.")
         lead = {key: values[key] for key in DEVICE_KEYS if key in values}
         if not lead.get("files"):
-            raise UserError(f"{said_in} names no files; say files = 'recordings.csv' or '{{subject}}.csv'.")
-        devices = [_device(str(values.get("device", "first")), lead, said_in)]
+            raise UserError(f"{source} names no files; set files = 'recordings.csv' or '{{subject}}.csv'.")
+        devices = [_make_device(str(values.get("device", "first")), lead, source)]
         for name, more in values.get("devices", {}).items():
             if not isinstance(more, Mapping):
-                raise UserError(f"{said_in}: a device is a table of its own, such as [devices.{name}], not {more!r}.")
-            _known(more, DEVICE_KEYS, f"{said_in}, devices.{name}")
-            _require_kinds(more, f"{said_in}, devices.{name}")
-            # Who, when and how the clock counts are the same as the first device's unless said otherwise.
-            own = {key: lead[key] for key in INHERITED if key in lead} | dict(more)
-            devices.append(_device(name, own, said_in))
+                raise UserError(f"{source}: a device must be a TOML table, such as [devices.{name}], not {more!r}.")
+            _require_known(more, DEVICE_KEYS, f"{source}, devices.{name}")
+            _require_kinds(more, f"{source}, devices.{name}")
+            # Further devices inherit subject, session and clock settings from the first.
+            settings = {key: lead[key] for key in INHERITED if key in lead} | dict(more)
+            devices.append(_make_device(name, settings, source))
         names = [channel.name for device in devices for channel in device.channels]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise UserError(f"{said_in}: channel {', '.join(twice)} stands twice.")
+            raise UserError(f"{source}: duplicate channel {', '.join(twice)}.")
         if len(devices) > 1 and not all(device.time for device in devices):
-            raise UserError(f"{said_in}: devices can only be joined on a clock; name the time column of each.")
-        window, overlap = _number(values, "window", 2.56, said_in), _number(values, "overlap", 0.5, said_in)
+            raise UserError(f"{source}: devices can only be joined on a clock; name the time column of each.")
+        window, overlap = _read_number(values, "window", 2.56, source), _read_number(values, "overlap", 0.5, source)
         if not window > 0 or not 0 <= overlap < 1:
-            raise UserError(f"{said_in}: window is in seconds above 0 and overlap a share from 0 to below 1.")
+            raise UserError(
+                f"{source}: window must be above 0 s and overlap from 0 to below 1, not {window:g} and {overlap:g}."
+            )
         name = values.get("name") or Path(devices[0].files).stem.replace("*", "").strip("{}_-") or folder.name
         return cls(
             name=require_name(str(name), "name of a table"),
@@ -140,19 +142,19 @@ class TableMap:
 
     @classmethod
     def from_toml(cls, path: Path) -> TableMap:
-        """Read a mapping; its files are looked for below its own folder."""
-        return cls.of(read_toml(path), path.parent, said_in=str(path))
+        """Read a mapping's TOML; its files lie below its folder."""
+        return cls.of(read_toml(path), path.parent, source=str(path))
 
     def to_toml(self) -> str:
-        """The mapping as text that ``from_toml`` reads."""
+        """Return the mapping as text that ``from_toml`` reads."""
         return as_toml(self.values)
 
     def with_name(self, name: str) -> TableMap:
-        """The same mapping under another name."""
+        """Return the same mapping under another name."""
         return replace(self, name=name)
 
 
-#: Keys of a device, and those that further devices take over from the first.
+#: Keys of a device, and those that further devices inherit from the first.
 DEVICE_KEYS = (
     "files", "sensors", "subject", "session", "label", "time", "unit_of_time", "rate", "where", "offset",
 )  # fmt: skip
@@ -167,54 +169,54 @@ TABLE_KEYS = (
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Values of a mapping's file."""
+    """Read the values of a mapping's TOML."""
     require_file(path)
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as reason:
         raise UserError(f"{path} cannot be read: {reason.strerror}.") from reason
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as reason:
-        raise UserError(f"{path} is no TOML: {reason}.") from reason
+        raise UserError(f"{path} is not valid TOML: {reason}.") from reason
 
 
 def as_toml(values: Mapping[str, Any]) -> str:
-    """Nested values as TOML, plain ones first."""
+    """Format nested values as TOML, plain ones first."""
     lines: list[str] = []
     _write(values, (), lines)
     return "\n".join(lines).strip() + "\n"
 
 
-def sensor_of_flag(flag: str) -> tuple[str, dict[str, Any]]:
-    """``wrist.acc=ax,ay,az:g`` as a sensor's name and its values."""
+def parse_sensor_flag(flag: str) -> tuple[str, dict[str, Any]]:
+    """Parse ``wrist.acc=ax,ay,az:g`` into a sensor's name and its values."""
     name, equals, rest = flag.partition("=")
     columns, _, unit = rest.rpartition(":") if ":" in rest else (rest, "", "")
     listed = [column.strip() for column in columns.split(",") if column.strip()]
     if not equals or not name.strip() or not listed:
-        raise UserError(f"{flag!r} is no sensor; one looks like wrist.acc=ax,ay,az:g (the unit may be left out).")
+        raise UserError(f"{flag!r} is not a sensor; expected such as wrist.acc=ax,ay,az:g (the unit is optional).")
     return name.strip(), {"columns": listed} | ({"unit": unit.strip()} if unit.strip() else {})
 
 
-def _device(name: str, values: Mapping[str, Any], said_in: str) -> Device:
+def _make_device(name: str, values: Mapping[str, Any], source: str) -> Device:
     sensors = values.get("sensors")
     if not sensors:
         raise UserError(
-            f"{said_in} names no sensors; one looks like [sensors.\"wrist.acc\"] columns = ['ax', 'ay', 'az']."
+            f"{source} names no sensors; set for example [sensors.\"wrist.acc\"] columns = ['ax', 'ay', 'az']."
         )
     channels: list[tuple[str, Channel]] = []
-    for sensor, what in sensors.items():
-        channels += _channels(sensor, what, said_in)
+    for sensor, settings in sensors.items():
+        channels += _make_channels(sensor, settings, source)
     columns = [column for column, _ in channels]
     if twice := sorted({column for column in columns if columns.count(column) > 1}):
-        raise UserError(f"{said_in}: column {', '.join(twice)} is used twice.")
+        raise UserError(f"{source}: column {', '.join(twice)} is used twice.")
     unit = str(values.get("unit_of_time", "s"))
     if unit not in TIME_UNITS:
         raise UnknownName("unit of time", unit, list(TIME_UNITS))
-    rate = _number(values, "rate", 0.0, said_in)
+    rate = _read_number(values, "rate", 0.0, source)
     if rate and not RATES[0] <= rate <= RATES[1]:
-        raise UserError(f"{said_in}: a rate is {RATES[0]:g} to {RATES[1]:,.0f} Hz, not {rate:g}.")
+        raise UserError(f"{source}: rate must be {RATES[0]:g} to {RATES[1]:,.0f} Hz, not {rate:g}.")
     if not values.get("time") and not rate > 0:
         raise UserError(
-            f"{said_in} names neither a time column nor a rate; say time = 't' (and unit_of_time) or rate = 50 (Hz)."
+            f"{source} names neither a time column nor a rate; set time = 't' (and unit_of_time) or rate = 50 (Hz)."
         )
     return Device(
         name=name,
@@ -223,74 +225,74 @@ def _device(name: str, values: Mapping[str, Any], said_in: str) -> Device:
         unit_of_time=unit,
         rate=rate,
         where=tuple((str(column), str(value)) for column, value in values.get("where", {}).items()),
-        offset=_number(values, "offset", 0.0, said_in),
+        offset=_read_number(values, "offset", 0.0, source),
         **{key: str(values.get(key, "")) for key in ("subject", "session", "label", "time")},
     )
 
 
-def _channels(sensor: str, what: Any, said_in: str) -> list[tuple[str, Channel]]:
-    """Channels of one sensor: ``columns`` as a list, or axis to column."""
-    place = f"{said_in}, sensors.{sensor}"
-    if isinstance(what, list | str):
-        what = {"columns": what}
-    if not isinstance(what, Mapping) or not what.get("columns"):
-        raise UserError(f"{place} names no columns; say columns = ['ax', 'ay', 'az'].")
-    _known(what, ("columns", "unit"), place)
-    columns = what["columns"]
+def _make_channels(sensor: str, settings: Any, source: str) -> list[tuple[str, Channel]]:
+    """Make the channels of one sensor; ``columns`` is a list, or axis to column."""
+    place = f"{source}, sensors.{sensor}"
+    if isinstance(settings, list | str):
+        settings = {"columns": settings}
+    if not isinstance(settings, Mapping) or not settings.get("columns"):
+        raise UserError(f"{place} names no columns; set columns = ['ax', 'ay', 'az'].")
+    _require_known(settings, ("columns", "unit"), place)
+    columns = settings["columns"]
     if isinstance(columns, str):
         columns = [columns]
     listed = list(columns.values()) if isinstance(columns, Mapping) else columns
     if not isinstance(listed, list | tuple) or not all(isinstance(column, str | int) for column in listed):
-        raise UserError(f"{place}: columns are names, such as ['ax', 'ay', 'az'], not {columns!r}.")
+        raise UserError(f"{place}: columns must be names, such as ['ax', 'ay', 'az'], not {columns!r}.")
     if isinstance(columns, Mapping):
         pairs = [(str(axis), str(column)) for axis, column in columns.items()]
     else:
         names = ("",) if len(columns) == 1 else AXES if len(columns) == 3 else range(1, len(columns) + 1)
         pairs = [(str(axis), str(column)) for axis, column in zip(names, columns, strict=True)]
     position, _, kind = sensor.rpartition(".")
-    unit = str(what.get("unit", ""))
+    unit = str(settings.get("unit", ""))
     known = UNITS.get(kind.rsplit("-", 1)[-1])
     if unit and known and unit not in known:
-        raise UserError(f"{place}: {kind} cannot be in {unit!r}. Valid: {', '.join(known)}, or none when not known.")
+        raise UserError(f"{place}: {kind} cannot be in {unit!r}. Valid: {', '.join(known)}, or leave unit out.")
     return [(column, Channel(kind, axis, unit, position)) for axis, column in pairs]
 
 
-def _known(values: Mapping[str, Any], valid: Sequence[str] | set[str], place: str) -> None:
+def _require_known(values: Mapping[str, Any], valid: Sequence[str] | set[str], place: str) -> None:
     unknown = sorted(set(values) - set(valid))
     if unknown:
         raise UserError(f"{place}: unknown key {', '.join(unknown)}. Valid: {', '.join(sorted(valid))}.")
 
 
 def _require_texts(value: Any, place: str) -> None:
-    """Raise unless every name in nested values (columns, sensors, labels, …) can be shown."""
+    """Raise unless every name in nested values (columns, sensors, labels, …) is printable."""
     if isinstance(value, Mapping):
-        for name, each in value.items():
+        for name, nested in value.items():
             _require_texts(name, place)
-            _require_texts(each, place)
+            _require_texts(nested, place)
     elif isinstance(value, list | tuple):
-        for each in value:
-            _require_texts(each, place)
+        for item in value:
+            _require_texts(item, place)
     elif isinstance(value, str):
         require_text(value, f"name in {place}")
 
 
 def _require_kinds(values: Mapping[str, Any], place: str) -> None:
-    """Raise where a value is of another kind than its key's."""
+    """Raise if a value does not have the type that its key requires."""
     for key, value in values.items():
         if key in LISTS:
-            right = isinstance(value, list | tuple) and all(isinstance(each, str | int | float) for each in value)
+            right = isinstance(value, list | tuple) and all(isinstance(item, str | int | float) for item in value)
             wanted = "a list, such as ['a', 'b']"
         elif key in NESTED:
-            right, wanted = isinstance(value, Mapping), f"a table of its own, such as [{key}.…]"
+            right, wanted = isinstance(value, Mapping), f"a TOML table, such as [{key}.…]"
         elif key in NUMBERS:
             continue
         else:
-            right, wanted = isinstance(value, str | int) and not isinstance(value, bool), "a text"
+            right, wanted = isinstance(value, str | int) and not isinstance(value, bool), "text"
         if not right:
-            raise UserError(f"{place}: {key} is {wanted}, not {value!r}.")
+            raise UserError(f"{place}: {key} must be {wanted}, not {value!r}.")
 
 
-def _number(values: Mapping[str, Any], key: str, default: float, place: str) -> float:
+def _read_number(values: Mapping[str, Any], key: str, default: float, place: str) -> float:
     try:
         number = float(values.get(key, default))
     except (TypeError, ValueError, OverflowError):
@@ -304,7 +306,7 @@ def _write(values: Mapping[str, Any], path: tuple[str, ...], lines: list[str]) -
     plain = {key: value for key, value in values.items() if not isinstance(value, Mapping)}
     if path and plain:
         lines += ["", f"[{'.'.join(_key(part) for part in path)}]"]
-    # A string with JSON's escapes, a list of them, a number or a truth value reads the same in TOML.
+    # Strings with JSON's escapes, lists of them, numbers and booleans read the same in TOML.
     lines += [f"{_key(key)} = {json.dumps(value, ensure_ascii=False)}" for key, value in plain.items()]
     for key, value in values.items():
         if isinstance(value, Mapping):

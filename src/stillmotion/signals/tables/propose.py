@@ -1,4 +1,4 @@
-"""What a table's columns could be, said before anything is read in earnest."""
+"""Proposal of a mapping from the first rows of a table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ...names import is_text, make_visible, require_text
 from ..units import STANDARD_GRAVITY
-from .batches import NO_NUMBER, open_parquet, parquet_batches, parquet_names
+from .batches import NO_NUMBER, iterate_parquet, open_parquet, read_parquet_names
 from .dialect import NAMES, detect_dialect
 from .mapping import TIME_UNITS, TableMap, as_toml
 
@@ -35,18 +35,18 @@ UNIT_WORDS = {
     "ut": "uT", "gauss": "gauss",
 }  # fmt: skip
 TIME_WORDS = {"s": "s", "sec": "s", "seconds": "s", "ms": "ms", "millis": "ms", "us": "us", "ns": "ns"}
-#: Rates that recordings have, Hz: a unit of time that gives another is not the one.
+#: Plausible sampling rates, Hz; a unit of time that gives another rate is ruled out.
 PLAUSIBLE = (1.0, 5000.0)
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}.*")
-#: So close to one g, in either unit, the median size of an accelerometer must be.
+#: Largest deviation from one g of an accelerometer's median norm, as a share, for its unit to be recognised.
 NEAR = 0.3
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A mapping to look over, and what a look at the table brought up. Empty ``values``: nothing can be read as it is.
+    """Hold a proposed mapping to check: its ``values``, what is ``missing`` in it, and ``remarks``.
 
-    ``remarks`` are sentences: first what stands in the way, then what was taken for what.
+    ``remarks`` are sentences: first what is missing, then the assumptions that were made.
     """
 
     path: Path
@@ -56,55 +56,55 @@ class Proposal:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is missing to read the table with it."""
+        """Whether the table can be read with the proposal."""
         return not self.missing
 
     def mapping(self) -> TableMap:
-        """The proposal as a mapping; what is missing is an error."""
+        """Return the proposal as a mapping; raise ``UserError`` if something is missing."""
         if self.missing:
             raise UserError(
-                f"{self.path}: {self.missing[0]}; a mapping says it (mapping= in Python, or a TOML beside the table)."
+                f"{self.path}: {self.missing[0]}; set it in a mapping (mapping=, or a TOML next to the table)."
             )
-        return TableMap.of(self.values, self.path.parent, said_in=f"the mapping proposed for {self.path}")
+        return TableMap.of(self.values, self.path.parent, source=f"the mapping proposed for {self.path}")
 
     def describe(self) -> str:
-        """Say in a line which column is taken for what, and the remarks."""
+        """Return one line with the role of each column, and the remarks."""
         device = self.mapping().devices[0]
-        taken = [f"{role} = {getattr(device, role)}" for role in WORDS if getattr(device, role)]
+        roles = [f"{role} = {getattr(device, role)}" for role in WORDS if getattr(device, role)]
         if device.time:
-            taken.append(f"unit_of_time = {device.unit_of_time}")
+            roles.append(f"unit_of_time = {device.unit_of_time}")
         if device.rate:
-            taken.append(f"rate = {device.rate:g} Hz")
+            roles.append(f"rate = {device.rate:g} Hz")
         for group in dict.fromkeys(channel.group for channel in device.channels):
             columns = [column for column, channel in device.sensors if channel.group == group]
             units = {channel.unit for channel in device.channels if channel.group == group} - {""}
-            taken.append(f"{group} = {' '.join(columns)}" + "".join(f" in {unit}" for unit in units))
-        return "; ".join([", ".join(taken), *self.remarks])
+            roles.append(f"{group} = {' '.join(columns)}" + "".join(f" in {unit}" for unit in units))
+        return "; ".join([", ".join(roles), *self.remarks])
 
     def to_toml(self, folder: Path | None = None) -> str:
-        """The proposal as text to save beside the table, or in another folder; remarks are comments in it."""
+        """Return the proposal as TOML for the table's folder, or for another one, with the remarks as comments."""
         values = dict(self.values)
         if folder is not None:
             values["files"] = Path(os.path.relpath(self.path.parent, folder), str(values["files"])).as_posix()
         return "".join(f"# {remark}\n" for remark in self.remarks) + as_toml(values)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return plain values, ready for JSON."""
         return {"mapping": dict(self.values), "missing": list(self.missing), "remarks": list(self.remarks)}
 
 
 def propose_mapping(path: str | Path, known: Mapping[str, Any] | None = None) -> Proposal:
-    r"""Propose how to read a table, from a look at its first rows.
+    r"""Propose a mapping for a table, from its first rows.
 
     Args:
         path: a CSV or Parquet file.
-        known: values of a mapping that are given; they are kept as they are.
+        known: given values of the mapping, which are kept.
 
     Returns:
-        A mapping to look over, with what is missing in it and what was taken for what.
+        A mapping to check, with what is missing in it and the assumptions that were made.
 
     Raises:
-        UserError: the file is no table.
+        UserError: the file is not a table.
 
     Example:
         >>> from pathlib import Path
@@ -117,42 +117,44 @@ def propose_mapping(path: str | Path, known: Mapping[str, Any] | None = None) ->
     """
     path, known = Path(path), dict(known or {})
     require_text(path.name, "file")
-    names, columns, remarks = _parquet(path) if path.suffix == ".parquet" else _text(path, known)
+    names, columns, remarks = _sample_parquet(path) if path.suffix == ".parquet" else _sample_text(path, known)
     if hidden := [make_visible(name) for name in names if not is_text(name)]:
-        remarks.append(f"not used, since their names hold characters that are not shown: {', '.join(hidden)}")
+        remarks.append(f"not used, since their names hold unprintable characters: {', '.join(hidden)}")
         names = tuple(name for name in names if is_text(name))
     values: dict[str, Any] = {"files": path.name}
     taken = {str(known[role]) for role in WORDS if known.get(role)}
     for role, words in WORDS.items():
-        fitting = [name for name in names if _plain(name) in words or _plain(name, units=TIME_WORDS)[0] in words]
+        fitting = [
+            name for name in names if _normalise(name) in words or _normalise(name, units=TIME_WORDS)[0] in words
+        ]
         fitting = [name for name in fitting if name not in taken and not _is_axis(name, columns)]
         if role not in known and fitting:
-            best = min(fitting, key=lambda name: words.index(w) if (w := _plain(name)) in words else len(words))
+            best = min(fitting, key=lambda name: words.index(w) if (w := _normalise(name)) in words else len(words))
             values[role] = best
             taken.add(best)
     values |= {key: value for key, value in known.items() if key != "sensors"}
     missing: list[str] = []
     if time := values.get("time"):
-        _clock(str(time), columns.get(str(time), ()), values, remarks, missing)
+        _propose_clock(str(time), columns.get(str(time), ()), values, remarks, missing)
     elif not values.get("rate"):
-        missing.append("no column looks like a time: name it (time = 't'), or say the rate (rate = 50, in Hz)")
+        missing.append("no column looks like a time: name it (time = 't'), or set the rate (rate = 50, in Hz)")
     taken |= {str(values[role]) for role in WORDS if values.get(role)} | set(values.get("where", {}))
-    values["sensors"] = known.get("sensors") or _sensors(names, columns, taken, remarks)
+    values["sensors"] = known.get("sensors") or _propose_sensors(names, columns, taken, remarks)
     if not values["sensors"]:
-        missing.append("no column of numbers is left that could be a sensor")
+        missing.append("no numeric column is left that could be a sensor")
     if not values.get("subject") and "{subject}" not in str(values["files"]):
         remarks.append(
-            "no column says whose rows they are: everything counts as one subject, and nothing can be proven"
+            "no column looks like a subject: all rows count as one subject, so no split by subject is possible"
         )
     if not values.get("label"):
-        remarks.append("no column looks like a label: nothing can be trained on it as it is")
+        remarks.append("no column looks like a label: nothing can be trained on this table")
     return Proposal(path, values, tuple(missing), (*missing, *remarks))
 
 
 Cells = dict[str, Sequence[Any]]
 
 
-def _text(path: Path, known: Mapping[str, Any]) -> tuple[tuple[str, ...], Cells, list[str]]:
+def _sample_text(path: Path, known: Mapping[str, Any]) -> tuple[tuple[str, ...], Cells, list[str]]:
     dialect = detect_dialect(
         path,
         **{key: str(known.get(key, "")) for key in ("delimiter", "decimal", "encoding")},
@@ -172,18 +174,18 @@ def _text(path: Path, known: Mapping[str, Any]) -> tuple[tuple[str, ...], Cells,
     return dialect.heading, columns, remarks
 
 
-def _parquet(path: Path) -> tuple[tuple[str, ...], Cells, list[str]]:
+def _sample_parquet(path: Path) -> tuple[tuple[str, ...], Cells, list[str]]:
     file = open_parquet(path)
-    names = parquet_names(path, file)
-    first = next(parquet_batches(path, file), None)
+    names = read_parquet_names(path, file)
+    first = next(iterate_parquet(path, file), None)
     if first is None:
         return names, {}, []
     head = first[1].slice(0, 200)
     return names, {name: [str(value) for value in head[name].to_pylist()] for name in names}, []
 
 
-def _plain(name: str, units: Mapping[str, str] | None = None) -> Any:
-    """A name without case and marks; with ``units``, also without a unit at its end, and that unit."""
+def _normalise(name: str, units: Mapping[str, str] | None = None) -> Any:
+    """Reduce a name to lower-case letters and digits; with ``units``, also split off a unit at its end."""
     parts = [part for part in re.split(r"[^a-z0-9]+", name.lower()) if part]
     if units is None:
         return "".join(parts)
@@ -194,67 +196,69 @@ def _plain(name: str, units: Mapping[str, str] | None = None) -> Any:
     return "".join(parts), ""
 
 
-def _numbers(cells: Sequence[Any]) -> NDArray[np.float64] | None:
-    """The column as numbers, or None when it holds something else (or nothing)."""
+def _as_numbers(cells: Sequence[Any]) -> NDArray[np.float64] | None:
+    """Return a column as numbers, or None if it holds anything else or nothing."""
     try:
-        found = np.array([np.nan if cell in NO_NUMBER else float(cell) for cell in cells])
+        numbers = np.array([np.nan if cell in NO_NUMBER else float(cell) for cell in cells])
     except ValueError:
         return None
-    return found if np.isfinite(found).any() else None
+    return numbers if np.isfinite(numbers).any() else None
 
 
 def _is_axis(name: str, columns: Cells) -> bool:
-    """``t`` or ``id`` may be anything; an axis is always x, y or z of something."""
-    return _axis(name)[2] != "" and _numbers(columns.get(name, ())) is not None
+    """Return whether a column is an axis (x, y or z) of a sensor, whatever else its name may mean."""
+    return _parse_axis(name)[2] != "" and _as_numbers(columns.get(name, ())) is not None
 
 
-def _clock(name: str, cells: Sequence[Any], values: dict[str, Any], remarks: list[str], missing: list[str]) -> None:
-    """The unit of a time column, by its name or by the rate that it gives."""
+def _propose_clock(
+    name: str, cells: Sequence[Any], values: dict[str, Any], remarks: list[str], missing: list[str]
+) -> None:
+    """Propose the unit of a time column from its name or from the rate that it gives."""
     if "unit_of_time" in values:
         return
     if any(DATE.fullmatch(str(cell)) for cell in cells):
         values["unit_of_time"] = "iso"
         return
-    numbers = _numbers(cells)
+    numbers = _as_numbers(cells)
     if numbers is None:
         missing.append(f"{name} holds neither numbers nor dates such as 2026-03-01T10:00:00.020")
         return
     steps = np.diff(numbers)
     steps = steps[steps > 0]
     if len(steps) == 0:
-        missing.append(f"{name} never moves in the first rows; say the rate (rate = 50, in Hz) instead")
+        missing.append(f"{name} is constant in the first rows; set the rate (rate = 50, in Hz) instead")
         return
     step = float(np.median(steps))
-    said = _plain(name, units=TIME_WORDS)[1]
+    named_unit = _normalise(name, units=TIME_WORDS)[1]
     fitting = [unit for unit, size in TIME_UNITS.items() if unit != "iso" and _fits(step * size)]
-    if said:
-        values["unit_of_time"] = said
+    if named_unit:
+        values["unit_of_time"] = named_unit
     elif step == 1.0 and (steps == 1.0).all():
         missing.append(
-            f"{name} counts 1, 2, 3 …: is it a clock (unit_of_time = 's') or a counter? Say rate = 50 (Hz) then"
+            f"{name} counts 1, 2, 3 …: set unit_of_time = 's' if it is a clock, or rate = 50 (Hz) if it is a counter"
         )
     elif fitting:
-        # 0.02 is seconds and 20 milliseconds; among several the largest rate below 500 Hz.
+        # A step of 0.02 means seconds, 20 milliseconds; of several units, take the largest rate up to 500 Hz.
         usual = [unit for unit in fitting if 1 / (step * TIME_UNITS[unit]) <= 500]
         values["unit_of_time"] = (usual or fitting)[-1]
         rate = 1 / (step * TIME_UNITS[values["unit_of_time"]])
-        remarks.append(f"{name} is taken as {values['unit_of_time']}, which makes {rate:.4g} Hz")
+        remarks.append(f"{name} is taken as {values['unit_of_time']}, which gives {rate:.4g} Hz")
     else:
-        missing.append(f"{name} moves by {step:g}, which is no usual rate in any unit; say unit_of_time")
+        missing.append(f"{name} has steps of {step:g}, not a plausible rate in any unit; set unit_of_time")
 
 
 def _fits(period: float) -> bool:
     return PLAUSIBLE[0] <= 1 / period <= PLAUSIBLE[1]
 
 
-def _axis(name: str) -> tuple[str, str, str, str]:
-    """Position, sensor, axis and unit that a column's name says; empty where it does not."""
+def _parse_axis(name: str) -> tuple[str, str, str, str]:
+    """Parse position, sensor, axis and unit from a column's name; empty where it has none."""
     unit = ""
-    if found := re.search(r"[\[(]([^\])]*)[\])]", name):
-        unit = UNIT_WORDS.get(re.sub(r"[^a-z0-9]", "", found[1].lower().replace("²", "2")), "")
-        name = name[: found.start()]
-    apart = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
-    parts = [part for part in re.split(r"[^A-Za-z0-9]+", apart.lower()) if part]
+    if bracketed := re.search(r"[\[(]([^\])]*)[\])]", name):
+        unit = UNIT_WORDS.get(re.sub(r"[^a-z0-9]", "", bracketed[1].lower().replace("²", "2")), "")
+        name = name[: bracketed.start()]
+    spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
+    parts = [part for part in re.split(r"[^A-Za-z0-9]+", spaced.lower()) if part]
     if not unit and len(parts) > 2 and parts[-1] in UNIT_WORDS and parts[-2] in "xyz":
         unit = UNIT_WORDS[parts.pop()]
     if parts and len(parts[-1]) > 1 and parts[-1][-1] in "xyz":
@@ -272,8 +276,8 @@ def _axis(name: str) -> tuple[str, str, str, str]:
     return "", "-".join(front), axis, unit
 
 
-def _sensors(names: Sequence[str], columns: Cells, taken: set[str], remarks: list[str]) -> dict[str, Any]:
-    """Sensors among the columns of numbers; three axes of one name are one."""
+def _propose_sensors(names: Sequence[str], columns: Cells, taken: set[str], remarks: list[str]) -> dict[str, Any]:
+    """Propose sensors from the numeric columns; columns that differ only in the axis form one sensor."""
     triples: dict[str, dict[str, str]] = {}
     units: dict[str, str] = {}
     single: list[str] = []
@@ -281,41 +285,41 @@ def _sensors(names: Sequence[str], columns: Cells, taken: set[str], remarks: lis
     for name in names:
         if name in taken:
             continue
-        if _numbers(columns.get(name, ())) is None:
+        if _as_numbers(columns.get(name, ())) is None:
             other.append(name)
             continue
-        position, sensor, axis, unit = _axis(name)
+        position, sensor, axis, unit = _parse_axis(name)
         if axis:
             group = ".".join(part for part in (position, sensor or "xyz") if part)
             triples.setdefault(group, {})[axis] = name
             units[group] = unit
         else:
             single.append(name)
-    found: dict[str, Any] = {}
+    sensors: dict[str, Any] = {}
     for group, axes in triples.items():
-        found[group] = {"columns": axes if len(axes) != 3 else [axes[axis] for axis in sorted(axes)]}
-        unit = units[group] or _weighed(group, axes, columns)
+        sensors[group] = {"columns": axes if len(axes) != 3 else [axes[axis] for axis in sorted(axes)]}
+        unit = units[group] or _guess_unit(group, axes, columns)
         if unit:
-            found[group]["unit"] = unit
+            sensors[group]["unit"] = unit
             if not units[group]:
-                remarks.append(f"{group} is taken as {unit}, since that makes its size about one g")
+                remarks.append(f"{group} is taken as {unit}, since its median norm is then about one g")
         else:
-            remarks.append(f"the unit of {group} is not known; add it (unit = 'g') if you know it, or leave it out")
+            remarks.append(f"the unit of {group} is not known; set it (unit = 'g') if you know it")
     for name in single:
-        found[re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or name] = {"columns": [name]}
+        sensors[re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or name] = {"columns": [name]}
     if other:
-        remarks.append(f"not used, since they hold words or nothing: {', '.join(other)}")
-    return found
+        remarks.append(f"not used, since they hold text or nothing: {', '.join(other)}")
+    return sensors
 
 
-def _weighed(group: str, axes: Mapping[str, str], columns: Cells) -> str:
-    """The unit of an accelerometer by its weight at rest."""
+def _guess_unit(group: str, axes: Mapping[str, str], columns: Cells) -> str:
+    """Guess the unit of an accelerometer from its median norm, about one g."""
     if group.rsplit(".", 1)[-1] != "acc" or len(axes) != 3:
         return ""
-    numbers = [_numbers(columns[name]) for name in axes.values()]
+    numbers = [_as_numbers(columns[name]) for name in axes.values()]
     with np.errstate(over="ignore"):
         size = float(np.nanmedian(np.sqrt(sum(n**2 for n in numbers if n is not None))))
-    for unit, one in (("g", 1.0), ("m/s2", STANDARD_GRAVITY)):
-        if abs(size / one - 1) < NEAR:
+    for unit, one_g in (("g", 1.0), ("m/s2", STANDARD_GRAVITY)):
+        if abs(size / one_g - 1) < NEAR:
             return unit
     return ""

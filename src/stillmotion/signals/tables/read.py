@@ -1,4 +1,4 @@
-"""A table of your own as a data set."""
+"""Reading of a table of your own as a data set."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..clocks import Stretch, join
 from ..recording import NULL, Dataset, Labels, Note, Recording
 from ..spec import SignalSpec
 from .batches import Batch, Unreadable, read_batches
-from .dialect import shown
+from .dialect import make_printable
 from .gather import Gathered, Gatherer, Piece
 from .mapping import NO_LABEL, PLACES, Device, TableMap
 
@@ -29,38 +29,39 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 VERSION = 2
-#: More different labels than this are numbers, not classes.
+#: More distinct labels than this are taken for numbers, not classes.
 MOST_LABELS = 1000
 CHUNK = 1 << 20
 
 
 def list_table_files(table: TableMap) -> list[Path]:
-    """Every file that a mapping reads, each once."""
-    return list(dict.fromkeys(path for device in table.devices for path, _ in _files(table, device)))
+    """List the files that a mapping reads, each once."""
+    return list(dict.fromkeys(path for device in table.devices for path, _ in _list_files(table, device)))
 
 
 def read_table(table: TableMap) -> Dataset:
-    """Read a table: recordings end where the file, subject, session or clock does, labels in one spelling each.
+    """Read a table as a data set.
 
-    Memory stays bounded with one clock, however long the table: rows go to files without a name beside the cache, and
-    the data set is mapped from there. Devices beyond the first are brought onto its clock stretch by stretch.
+    A recording ends where the file, subject or session changes and at gaps of the clock. Memory stays bounded for a
+    table with one clock: rows are written to temporary files in the cache folder and memory-mapped. Further devices are
+    interpolated on the clock of the first, stretch by stretch.
     """
     counted: dict[str, int] = {}
     subjects, sessions, words = _Names("subject"), _Names("session"), _Names("label")
-    parts = [_gathered(table, device, subjects, sessions, words, counted) for device in table.devices]
+    parts = [_gather(table, device, subjects, sessions, words, counted) for device in table.devices]
     lead = parts[0]
     if not lead.gathered.pieces:
-        raise UserError(f"{table.name}: no row of {table.devices[0].files} has all of its numbers.")
+        raise UserError(f"{table.name}: every row of {table.devices[0].files} has a missing value.")
     classes, spelling = _classes(table, words, lead.gathered.labels, counted)
     for a in range(0, len(lead.gathered.labels), CHUNK):
         lead.gathered.labels[a : a + CHUNK] = spelling[lead.gathered.labels[a : a + CHUNK]]
     if len(parts) == 1:
-        recordings = [_recording(lead, piece, subjects, sessions) for piece in lead.gathered.pieces]
+        recordings = [_make_recording(lead, piece, subjects, sessions) for piece in lead.gathered.pieces]
     else:
-        recordings = list(_joined(table, parts, subjects, sessions, counted))
+        recordings = list(_join_devices(table, parts, subjects, sessions, counted))
     rate = lead.gathered.rate
     if not rate > 0:
-        raise UserError(f"{table.name}: the clock of {table.devices[0].files} never moves; say rate = 50 (Hz).")
+        raise UserError(f"{table.name}: the clock of {table.devices[0].files} is constant; set rate = 50 (Hz).")
     window = max(1, round(table.window * rate))
     spec = SignalSpec(
         rate=rate,
@@ -75,7 +76,7 @@ def read_table(table: TableMap) -> Dataset:
 
 @dataclass
 class _Names:
-    """Words by number, in the order of their first appearance; composed alike, since one subject is one word."""
+    """Numbers of names in order of first appearance; names are normalised, so that each subject has one."""
 
     what: str
     number: dict[str, int] = field(default_factory=dict)
@@ -84,31 +85,30 @@ class _Names:
         return list(self.number)[number]
 
     def of(self, word: str) -> int:
-        """The number of a word."""
-        # An empty cell is a label that is not there.
+        """Return the number of a name; an empty label means no class and is valid."""
         word = require_name(word, self.what) if word else word
         return self.number.setdefault(word, len(self.number))
 
     def column(self, words: pa.Array) -> NDArray[np.int64]:
-        """The number of each word of a column."""
+        """Return the number of each name of a column."""
         coded = words.dictionary_encode()
         numbers = np.array([self.of(word) for word in coded.dictionary.to_pylist()], np.int64)
-        found: NDArray[np.int64] = numbers[coded.indices.to_numpy()]
-        return found
+        column: NDArray[np.int64] = numbers[coded.indices.to_numpy()]
+        return column
 
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """One device's rows and the names of its files."""
+    """Rows of one device, and the names of its files."""
 
     gathered: Gathered
     files: tuple[str, ...]
 
 
-def _gathered(
+def _gather(
     table: TableMap, device: Device, subjects: _Names, sessions: _Names, words: _Names, counted: dict[str, int]
 ) -> _Part:
-    listed = _files(table, device)
+    listed = _list_files(table, device)
     folder = cache_root()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -118,19 +118,19 @@ def _gathered(
     groups = [channel.group for channel in device.channels]
     units = [slice(groups.index(name), groups.index(name) + groups.count(name)) for name in dict.fromkeys(groups)]
     with Gatherer(width, timed=bool(device.time), rate=device.rate, folder=folder, counted=counted) as gatherer:
-        for number, (path, said) in enumerate(listed):
-            session = said.get("session", "1" if single else path.stem)
-            known = {"subject": said.get("subject", "1"), "session": session, "label": said.get("label", "")}
+        for number, (path, in_name) in enumerate(listed):
+            session = in_name.get("session", "1" if single else path.stem)
+            known = {"subject": in_name.get("subject", "1"), "session": session, "label": in_name.get("label", "")}
 
             def take(path: Path, known: Mapping[str, str], *, careful: bool) -> None:
                 for batch in read_batches(path, device, table, counted, careful=careful):
                     _add(gatherer, batch, device, known, subjects, sessions, words)
 
-            mark = gatherer.begin(number)
+            mark = gatherer.begin_file(number)
             try:
                 take(path, known, careful=False)
             except Unreadable:
-                gatherer.back(mark)
+                gatherer.roll_back(mark)
                 take(path, known, careful=True)
         return _Part(gatherer.finish(units), tuple(path.relative_to(table.folder).as_posix() for path, _ in listed))
 
@@ -150,16 +150,16 @@ def _add(
         columns.append(
             names.column(batch.words[column]) if column else np.full(len(batch), names.of(known[place]), np.int64)
         )
-    who = np.stack(columns[:2], axis=1)
+    owners = np.stack(columns[:2], axis=1)
     if len(words.number) > MOST_LABELS:
         raise UserError(
             f"{device.files}: {device.label} holds more than {MOST_LABELS:,} different labels; is it a number, not a "
             f"class?"
         )
-    gatherer.add(who, batch.row, batch.seconds, batch.values, columns[2].astype(np.int16))
+    gatherer.add(owners, batch.row, batch.seconds, batch.values, columns[2].astype(np.int16))
 
 
-def _recording(part: _Part, piece: Piece, subjects: _Names, sessions: _Names) -> Recording:
+def _make_recording(part: _Part, piece: Piece, subjects: _Names, sessions: _Names) -> Recording:
     rows = slice(piece.start, piece.stop)
     subject, session = subjects[piece.key[0]], sessions[piece.key[1]]
     return Recording(
@@ -173,16 +173,16 @@ def _recording(part: _Part, piece: Piece, subjects: _Names, sessions: _Names) ->
     )
 
 
-def _joined(
+def _join_devices(
     table: TableMap, parts: Sequence[_Part], subjects: _Names, sessions: _Names, counted: dict[str, int]
 ) -> Iterator[Recording]:
-    """The first device's stretches with the others brought onto its clock."""
+    """Yield the first device's recordings with the other devices interpolated on its clock."""
     codes: dict[tuple[int, int], int] = {}
     joined: list[Stretch] = []
     for number, part in enumerate(parts):
         times = part.gathered.times
         assert times is not None  # a mapping with several devices names their clocks
-        found = [
+        stretches = [
             Stretch(
                 codes.setdefault(piece.key, len(codes)),
                 piece.jump,
@@ -192,11 +192,11 @@ def _joined(
             )
             for piece in part.gathered.pieces
         ]
-        joined = join(joined, found, counted=counted) if number else found
+        joined = join(joined, stretches, counted=counted) if number else stretches
         if not joined:
             raise UserError(
                 f"{table.name}: {table.devices[number].name} never runs at the same time as "
-                f"{table.devices[0].name} for the same subject and session; is its clock off (offset = seconds)?"
+                f"{table.devices[0].name} for the same subject and session; if its clock is off, set offset (seconds)."
             )
     lead = parts[0]
     piece_at = np.array([piece.start for piece in lead.gathered.pieces])
@@ -217,13 +217,14 @@ def _joined(
 def _classes(
     table: TableMap, words: _Names, labels: Labels, counted: dict[str, int]
 ) -> tuple[tuple[str, ...], NDArray[np.int16]]:
-    """Class names, and for every number of a word its class.
+    """Return the class names, and the class of each label number.
 
-    Blanks around and case do not make a class: the most frequent spelling is the name. Renamed words come first.
+    Labels that differ only in blanks or case are one class, named by the most frequent spelling. ``rename`` is applied
+    first.
     """
-    times = np.zeros(len(words.number), np.int64)
+    occurrences = np.zeros(len(words.number), np.int64)
     for a in range(0, len(labels), CHUNK):
-        times += np.bincount(labels[a : a + CHUNK], minlength=len(times))
+        occurrences += np.bincount(labels[a : a + CHUNK], minlength=len(occurrences))
     nothing = {word.casefold() for word in (*NO_LABEL, *table.no_label)}
     rename = {normalize("NFC", wrong): normalize("NFC", right) for wrong, right in table.rename.items()}
     unused = set(rename) - set(words.number)
@@ -231,7 +232,7 @@ def _classes(
         raise UserError(f"{table.name} has no label {', '.join(sorted(unused))} to rename.")
     plain = [" ".join(rename.get(word, word).split()) for word in words.number]
     spellings: dict[str, dict[str, int]] = {}
-    for word, count in zip(plain, times.tolist(), strict=True):
+    for word, count in zip(plain, occurrences.tolist(), strict=True):
         if word.casefold() not in nothing and count:
             counts = spellings.setdefault(word.casefold(), {})
             counts[word] = counts.get(word, 0) + count
@@ -240,49 +241,49 @@ def _classes(
     class_of = np.array(
         [names.index(right[word.casefold()]) if word.casefold() in right else NULL for word in plain], np.int16
     )
-    for kind, other in (
+    for kind, changed in (
         ("labels renamed", [word in rename for word in words.number]),
         ("labels mended in case or blanks", [right.get(word.casefold(), word) != word for word in plain]),
     ):
-        counted[kind] = int(times[np.array(other, np.bool_)].sum()) if other else 0
+        counted[kind] = int(occurrences[np.array(changed, np.bool_)].sum()) if changed else 0
     return tuple(names), class_of
 
 
 def _in_order(name: str) -> tuple[int, float, str]:
-    """Numbers as numbers, then words."""
+    """Sort key: numbers by value, then other names."""
     return (0, float(name), name) if re.fullmatch(r"-?\d+(\.\d+)?", name) else (1, 0.0, name)
 
 
-def _files(table: TableMap, device: Device) -> list[tuple[Path, dict[str, Any]]]:
-    """A device's files in order of their names, and what the names say."""
+def _list_files(table: TableMap, device: Device) -> list[tuple[Path, dict[str, Any]]]:
+    """List a device's files in natural order, with the fields read from their names."""
     pattern = device.files
-    where = f"{table.folder}: files = {shown(pattern)!r}"
+    where = f"{table.folder}: files = {make_printable(pattern)!r}"
     places = re.findall(r"\{(\w+)\}", pattern)
     if wrong := [place for place in places if place not in PLACES]:
         raise UserError(f"{where}: {{{wrong[0]}}} is not one of {{{'}, {'.join(PLACES)}}}.")
     if twice := [place for place in PLACES if places.count(place) > 1]:
-        raise UserError(f"{where}: {{{twice[0]}}} stands twice.")
+        raise UserError(f"{where}: {{{twice[0]}}} occurs twice.")
     if Path(pattern).is_absolute() or not pattern.isprintable():
         raise UserError(
             f"{where}: name files below the folder, on one line, such as 'recordings.csv' or '{{subject}}.csv'."
         )
     if "**" in pattern:
-        raise UserError(f"{where}: ** is not understood; * stands for a part of one name, or for one folder.")
+        raise UserError(f"{where}: ** is not supported; * stands for a part of one name, or for one folder.")
     if not places and "*" not in pattern:
         return [(table.folder / pattern, {})]
-    # All but places and * is meant as it stands, brackets and question marks too.
+    # Everything but fields and * is literal, brackets and question marks too.
     parts = re.split(r"(?:\{\w+\}|\*)+", pattern)
-    found = sorted(table.folder.glob("*".join(escape(part) for part in parts)), key=_by_number)
+    candidates = sorted(table.folder.glob("*".join(escape(part) for part in parts)), key=_by_number)
     form = re.escape(pattern).replace(r"\*", "[^/]*")
     for place in PLACES:
         form = form.replace(rf"\{{{place}\}}", f"(?P<{place}>[^/]+?)", 1)
-    matches = [(path, re.fullmatch(form, path.relative_to(table.folder).as_posix())) for path in found]
+    matches = [(path, re.fullmatch(form, path.relative_to(table.folder).as_posix())) for path in candidates]
     listed = [(path, match.groupdict()) for path, match in matches if match and path.is_file()]
     if not listed:
-        raise UserError(f"{table.folder} holds no file like {shown(pattern)}.")
+        raise UserError(f"{table.folder} holds no file like {make_printable(pattern)}.")
     if not device.subject and "subject" not in places and len(listed) > 1:
         raise UserError(
-            f"{len(listed)} files like {pattern} and nothing that says whose they are; name the subject's column with "
+            f"{len(listed)} files match {pattern}, but nothing names their subjects; set the column with "
             f"subject = 'subject', or put {{subject}} into files."
         )
     return listed

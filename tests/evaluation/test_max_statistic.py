@@ -16,14 +16,14 @@ from stillmotion.evaluation import compare_variants, flip_signs, max_statistic
 from stillmotion.evaluation.sign_flips import flip_families
 
 
-def pooled_f1(tables):
-    """Macro-F1 of subjects' tables, class by class and cell by cell."""
-    classes, total = len(tables[0]), 0.0
+def pooled_f1(matrices):
+    """Macro-F1 of subjects' confusion matrices, class by class and cell by cell."""
+    classes, total = len(matrices[0]), 0.0
     for c in range(classes):
-        hits = sum(int(table[c][c]) for table in tables)
-        true = sum(int(table[c][other]) for table in tables for other in range(classes))
-        said = sum(int(table[other][c]) for table in tables for other in range(classes))
-        total += 2 * hits / (true + said) / classes
+        hits = sum(int(matrix[c][c]) for matrix in matrices)
+        true = sum(int(matrix[c][other]) for matrix in matrices for other in range(classes))
+        predicted = sum(int(matrix[other][c]) for matrix in matrices for other in range(classes))
+        total += 2 * hits / (true + predicted) / classes
     return total
 
 
@@ -73,7 +73,7 @@ def test_a_loss_is_as_clear_as_a_gain():
     assert (first.verdict, second.verdict) == ("better", "worse")
 
 
-def test_the_statistic_is_a_t_so_that_a_wide_spread_hides_no_clear_gain():
+def test_the_statistic_is_a_t_so_that_a_large_variance_hides_no_clear_gain():
     rng = np.random.default_rng(0)
     flips = np.array([(1, *rest) for rest in itertools.product([1, -1], repeat=8)])
     calm, wild = 0.02 + 0.001 * rng.normal(size=9), 0.5 * rng.normal(size=9)
@@ -129,7 +129,7 @@ def test_a_gain_of_40_points_among_21_comparisons_is_shown_with_nine_subjects():
 
 
 @pytest.mark.parametrize("subjects", [4, 5])
-def test_with_four_or_five_subjects_it_is_said_that_nothing_can_be_shown(subjects):
+def test_with_four_or_five_subjects_a_note_tells_that_nothing_can_be_shown(subjects):
     made = simulate(World(taste=0), subjects=subjects, folds=1, seeds=3, seed=0, gains=(3.0, 0.0))
     found = compare_variants(made, against="plain").comparisons
     assert found[0].flips.p == found[0].flips.smallest == 2 / 2**subjects

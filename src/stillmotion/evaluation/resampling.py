@@ -36,16 +36,16 @@ class PooledF1:
         """Prepare confusion matrices (V, S, P, C, C)."""
         return PooledF1(pieces(counts), absent)
 
-    def __call__(self, subjects: Floats, seeds: Floats) -> Floats:
+    def __call__(self, subject_weights: Floats, seed_weights: Floats) -> Floats:
         """Compute scores (R, V) under weights of subjects (R, P) and of seeds (R, S) whose rows sum to 1."""
         variants, runs, subjects, _, classes = self.pieces.shape
         flat = np.moveaxis(self.pieces, 2, 0).reshape(subjects, -1)  # (P, V·S·3·C)
-        scores = np.empty((len(subjects), variants))
+        scores = np.empty((len(subject_weights), variants))
         step = max(1, BLOCK // flat.shape[1])
-        for start in range(0, len(subjects), step):
+        for start in range(0, len(subject_weights), step):
             block = slice(start, start + step)
-            pooled = (subjects[block] @ flat).reshape(-1, variants, runs, 3, classes)
-            scores[block] = np.einsum("rvs,rs->rv", self.macro(pooled), seeds[block])
+            pooled = (subject_weights[block] @ flat).reshape(-1, variants, runs, 3, classes)
+            scores[block] = np.einsum("rvs,rs->rv", self.macro(pooled), seed_weights[block])
         return scores
 
     def macro(self, pooled: Floats) -> Floats:

@@ -144,6 +144,18 @@ def compare_variants(
     Raises:
         UserError: the margin, the level or the number of resamples is out of range.
         UnknownName: there is no variant ``against``.
+
+    Example:
+        >>> import numpy as np
+        >>> from stillmotion.evaluation import Predictions, compare_variants, count_confusion
+        >>> y, subject = np.tile([0, 1], 60), np.repeat(np.arange(6), 20)
+        >>> columns = {"subject": subject, "fold": subject % 2, "seed": 0, "y": y}
+        >>> noise = np.random.default_rng(0).random((2, 120))
+        >>> good = Predictions.of("rb-kd", **columns, prediction=np.where(noise[0] < 0.1, 1 - y, y))
+        >>> poor = Predictions.of("lm", **columns, prediction=np.where(noise[1] < 0.4, 1 - y, y))
+        >>> comparison = compare_variants(count_confusion([poor, good])).comparisons[0]
+        >>> comparison.variant, comparison.against, round(comparison.difference.score, 2), comparison.flips.p
+        ()
     """
     require_level(level)
     if margin < 0:

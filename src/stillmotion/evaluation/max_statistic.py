@@ -37,6 +37,11 @@ def max_statistic(differences: ArrayLike) -> Floats:
 
     Raises:
         UserError: the array has the wrong shape, or a difference is not finite.
+
+    Example:
+        >>> from stillmotion.evaluation import max_statistic
+        >>> max_statistic([[0.3, 0.1], [0.1, -0.1], [-0.1, 0.1], [-0.3, -0.1]])
+        array([])
     """
     values = np.asarray(differences, np.float64)
     if values.ndim != 2 or 0 in values.shape or not np.isfinite(values).all():

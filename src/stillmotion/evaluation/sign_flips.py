@@ -63,6 +63,15 @@ def flip_signs(
 
     Raises:
         UserError: the matrices have the wrong shape, or there is no pattern to draw.
+
+    Example:
+        >>> import numpy as np
+        >>> from stillmotion.evaluation import flip_signs
+        >>> reference = np.tile([[[7, 3], [4, 6]]], (1, 6, 1, 1))  # one seed, six subjects
+        >>> variant = np.tile([[[9, 1], [2, 8]]], (1, 6, 1, 1))
+        >>> test = flip_signs(variant, reference)
+        >>> test.p, test.smallest, test.exact
+        (0.03125, 0.03125, True)
     """
     pair = np.stack([np.asarray(variant, np.float64), np.asarray(reference, np.float64)])
     if pair.ndim != 5:

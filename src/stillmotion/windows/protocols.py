@@ -201,8 +201,8 @@ def _fold(windows: Windows, subjects: Rows, test: Rows, validation: Rows) -> Fol
     split[subjects[test]] = 2
     of_window = split[windows.subject_codes]
     names = [tuple(windows.subjects[i] for i in subjects[split[subjects] == code]) for code in range(3)]
-    rows = [np.flatnonzero(of_window == code) for code in range(3)]
-    return Fold(*rows, *names)
+    train, validated, tested = (np.flatnonzero(of_window == code) for code in range(3))
+    return Fold(train, validated, tested, *names)
 
 
 def _remarks(windows: Windows, subjects: Rows, has: NDArray[np.bool_], folds: list[Fold]) -> list[Note]:

@@ -13,7 +13,7 @@ from stillmotion.evaluation import ConfusionMatrices, Predictions, count_confusi
 from stillmotion.evaluation.confusion import natural
 
 
-def made(variant="lm", *, subjects=("p2", "p10", "p1"), seeds=(0, 1), windows=8, classes=3, seed=0, **more):
+def make_predictions(variant="lm", *, subjects=("p2", "p10", "p1"), seeds=(0, 1), windows=8, classes=3, seed=0, **more):
     rng = np.random.default_rng(seed)
     subject = np.repeat(subjects, windows)
     y = np.random.default_rng(99).integers(0, classes, len(subject))
@@ -39,7 +39,7 @@ def same(one, other):
 
 
 def test_parquet_keeps_everything(tmp_path):
-    one = made(classes=3)
+    one = make_predictions(classes=3)
     whole = Predictions.of(
         "with a name",
         subject=one.subject,
@@ -59,7 +59,7 @@ def test_parquet_keeps_everything(tmp_path):
 
 
 def test_csv_keeps_all_but_the_class_names(tmp_path):
-    one, other = made("a"), made("b", seed=1)
+    one, other = make_predictions("a"), make_predictions("b", seed=1)
     write_predictions(tmp_path / "both.csv", one, other)
     assert (tmp_path / "both.csv").read_text().splitlines()[0] == (
         '"variant","subject","fold","seed","y","score_0","score_1","score_2"'
@@ -98,7 +98,7 @@ def test_names_may_be_categories(tmp_path):
 
 
 def test_a_variant_may_be_spread_over_files_but_not_stand_twice(tmp_path):
-    whole = made(seeds=(0, 1))
+    whole = make_predictions(seeds=(0, 1))
     for run in (0, 1):
         write_predictions(tmp_path / f"run{run}.parquet", whole.take(whole.seed == run))
     (back,) = read_predictions(tmp_path / "run0.parquet", tmp_path / "run1.parquet")
@@ -186,7 +186,7 @@ def test_columns_of_different_lengths_are_refused():
 
 
 def test_counts_are_those_of_scikit_learn_subject_by_subject():
-    variants = [made("a"), made("b", seed=1)]
+    variants = [make_predictions("a"), make_predictions("b", seed=1)]
     counted = count_confusion(variants)
     assert counted.subjects == ("p1", "p2", "p10")
     assert counted.folds == ("0", "0", "1")
@@ -209,18 +209,18 @@ def test_subjects_tested_in_several_folds_are_pooled_and_those_of_the_same_folds
 
 
 def test_variants_must_have_the_same_classes():
-    named, other = made("a", classes=3), made("b", classes=3)
+    named, other = make_predictions("a", classes=3), make_predictions("b", classes=3)
     object.__setattr__(named, "classes", ("x", "y", "z"))
     assert count_confusion([named, other]).classes == ("x", "y", "z")
     object.__setattr__(other, "classes", ("z", "y", "x"))
     with pytest.raises(UserError, match="a has the classes x, y, z, b z, y, x"):
         count_confusion([named, other])
     with pytest.raises(UserError, match="scores of 3 classes, b has 4"):
-        count_confusion([made("a"), made("b", classes=4)])
+        count_confusion([make_predictions("a"), make_predictions("b", classes=4)])
 
 
 def test_variants_meet_on_the_subjects_and_seeds_they_share():
-    full, part = made("full", seeds=(0, 1, 2)), made("part", seeds=(0, 1))
+    full, part = make_predictions("full", seeds=(0, 1, 2)), make_predictions("part", seeds=(0, 1))
     counted = count_confusion([full, part.take((part.seed == 0) | (part.subject != "p1"))])
     assert counted.tested.sum() == 9 + 5
     both, notes = counted.basis("full", "part")
@@ -238,7 +238,7 @@ def test_variants_meet_on_the_subjects_and_seeds_they_share():
 
 
 def test_windows_that_differ_between_variants_are_noted():
-    full, part = made("full"), made("part")
+    full, part = make_predictions("full"), make_predictions("part")
     assert count_confusion([full, part.take(np.arange(len(part)) != 3)]).basis("full", "part")[1] == (
         "Windows per subject and class differ within full and part.",
     )
@@ -269,7 +269,7 @@ def test_names_sort_as_subjects_count():
 
 
 def test_a_large_file_of_many_columns_is_read_in_any_order(tmp_path):
-    one = made(windows=500, classes=12)
+    one = make_predictions(windows=500, classes=12)
     write_predictions(tmp_path / "a.csv", one)
     table = csv.read_csv(tmp_path / "a.csv")
     csv.write_csv(table.select(table.column_names[::-1]), tmp_path / "b.csv")

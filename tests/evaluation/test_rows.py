@@ -8,11 +8,11 @@ from sklearn.metrics import f1_score, precision_recall_fscore_support, recall_sc
 
 from stillmotion.evaluation import count_confusion, rows_by_class, rows_by_subject
 
-from .test_predictions import made
+from .test_predictions import make_predictions
 
 
 def test_a_subjects_scores_are_over_its_own_classes_and_averaged_over_seeds():
-    predictions = made("lm", classes=3)
+    predictions = make_predictions("lm", classes=3)
     predictions = predictions.take((predictions.subject != "p1") | (predictions.y != 2))
     rows = {row["subject"]: row for row in rows_by_subject(count_confusion([predictions]))}
     assert list(rows) == ["p1", "p2", "p10"]
@@ -35,7 +35,7 @@ def test_a_subjects_scores_are_over_its_own_classes_and_averaged_over_seeds():
 
 
 def test_a_seed_that_never_tested_a_subject_is_no_zero():
-    predictions = made("lm")
+    predictions = make_predictions("lm")
     predictions = predictions.take((predictions.subject != "p1") | (predictions.seed == 0))
     (row,) = [row for row in rows_by_subject(count_confusion([predictions])) if row["subject"] == "p1"]
     mask = (predictions.subject == "p1") & (predictions.seed == 0)
@@ -43,7 +43,7 @@ def test_a_seed_that_never_tested_a_subject_is_no_zero():
 
 
 def test_a_class_is_pooled_over_subjects_and_averaged_over_seeds():
-    predictions = made("lm", classes=3)
+    predictions = make_predictions("lm", classes=3)
     rows = rows_by_class(count_confusion([predictions]))
     by_seed = [
         precision_recall_fscore_support(

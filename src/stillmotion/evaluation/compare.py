@@ -155,7 +155,7 @@ def compare_variants(
         >>> poor = Predictions.of("lm", **columns, prediction=np.where(noise[1] < 0.4, 1 - y, y))
         >>> comparison = compare_variants(count_confusion([poor, good])).comparisons[0]
         >>> comparison.variant, comparison.against, round(comparison.difference.score, 2), comparison.flips.p
-        ()
+        ('rb-kd', 'lm', 0.25, 0.03125)
     """
     require_level(level)
     if margin < 0:

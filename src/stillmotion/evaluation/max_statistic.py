@@ -41,7 +41,7 @@ def max_statistic(differences: ArrayLike) -> Floats:
     Example:
         >>> from stillmotion.evaluation import max_statistic
         >>> max_statistic([[0.3, 0.1], [0.1, -0.1], [-0.1, 0.1], [-0.3, -0.1]])
-        array([])
+        array([0.5, 1. ])
     """
     values = np.asarray(differences, np.float64)
     if values.ndim != 2 or 0 in values.shape or not np.isfinite(values).all():

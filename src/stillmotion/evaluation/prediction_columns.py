@@ -34,9 +34,9 @@ def read_scores(path: Path, table: pa.Table) -> np.ndarray[tuple[int, int], np.d
         return None
     expected = [f"score_{at}" for at in range(len(names))]
     if set(names) != set(expected) or not 2 <= len(names) <= MOST_CLASSES:
-        found = ", ".join(names[:8]) + (f" … ({len(names)})" if len(names) > 8 else "")
+        listed = ", ".join(names[:8]) + (f" … ({len(names)})" if len(names) > 8 else "")
         raise UserError(
-            f"{path} has {found}; score columns are score_0, score_1 … without a gap, 2 to {MOST_CLASSES} of them."
+            f"{path} has {listed}; score columns are score_0, score_1 … without a gap, 2 to {MOST_CLASSES} of them."
         )
     scores = np.empty((table.num_rows, len(names)), np.float32)
     with np.errstate(over="ignore"):  # a value too large for float32 becomes infinite, and is refused with its row

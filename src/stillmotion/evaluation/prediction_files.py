@@ -336,10 +336,10 @@ def _require_columns(path: Path, names: Sequence[str]) -> None:
     missing = [name for name in NEEDED if name not in names]
     if missing or ("score_0" not in names and "prediction" not in names):
         what = ", ".join(repr(name) for name in missing) or "'score_0' … or 'prediction'"
-        found = ", ".join(repr(name[:40]) for name in names[:8]) + (" …" if len(names) > 8 else "")
+        names_found = ", ".join(repr(name[:40]) for name in names[:8]) + (" …" if len(names) > 8 else "")
         raise UserError(
             f"{path} has no column {what}; expected subject, fold, seed, y and score_0 … or prediction, "
-            f"found {found or 'none'}."
+            f"found {names_found or 'none'}."
         )
 
 

@@ -197,15 +197,15 @@ def _same_subjects(windows: Windows, others: Sequence[Dataset]) -> list[Finding]
     return findings
 
 
-def _copies_across(name: str, own: Source, other: Dataset) -> list[Finding]:
-    source = source_of(other)
-    copies = find_copies([own, source])
+def _copies_across(name: str, source: Source, other: Dataset) -> list[Finding]:
+    other_source = source_of(other)
+    copies = find_copies([source, other_source])
     across = np.flatnonzero(copies.first_in != copies.second_in)
     if len(across) == 0:
         return []
     rows = int(copies.length[across].sum())
     text = (
         f"{rows} raw rows in {len(across)} stretches of {STRETCH} or more are both in {name} and in {other.name}, the "
-        f"longest {describe_copy(copies, int(across[0]), own.recordings, source.recordings)}."
+        f"longest {describe_copy(copies, int(across[0]), source.recordings, other_source.recordings)}."
     )
     return [Finding("duplicate", "error", None, rows, text)]

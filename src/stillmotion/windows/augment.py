@@ -129,13 +129,13 @@ def check_kinds(kinds: Sequence[str]) -> None:
 
 def sensor_places(spec: SignalSpec) -> tuple[tuple[tuple[int, ...], ...], ...]:
     """Group the columns x, y, z of each three-axis sensor by position on the body."""
-    found: dict[str, list[tuple[int, ...]]] = {}
+    positions: dict[str, list[tuple[int, ...]]] = {}
     for group in spec.groups:
         columns = {channel.axis: n for n, channel in enumerate(spec.channels) if channel.group == group}
         if set(columns) == set("xyz"):
             position = spec.channels[columns["x"]].position
-            found.setdefault(position, []).append(tuple(columns[axis] for axis in "xyz"))
-    return tuple(tuple(sensors) for sensors in found.values())
+            positions.setdefault(position, []).append(tuple(columns[axis] for axis in "xyz"))
+    return tuple(tuple(sensors) for sensors in positions.values())
 
 
 def _rotations(key: Array, count: int, strength: Array) -> Array:

@@ -150,12 +150,12 @@ class Splits:
             ) from None
 
 
-def differences(mine: Splits, theirs: Splits) -> tuple[str, ...]:
+def differences(first: Splits, second: Splits) -> tuple[str, ...]:
     """Describe how two divisions into splits differ.
 
     Args:
-        mine: the first.
-        theirs: the second, of the same data set or not.
+        first: splits.
+        second: other splits, of the same data set or not.
 
     Returns:
         One sentence per difference; empty when they are the same.
@@ -172,20 +172,20 @@ def differences(mine: Splits, theirs: Splits) -> tuple[str, ...]:
         'seed: 0 against 1.'
     """
     lines = [
-        f"{what}: {left} against {right}."
-        for what, left, right in (
-            ("data set", mine.dataset, theirs.dataset),
-            ("protocol", mine.protocol, theirs.protocol),
-            ("seed", mine.seed, theirs.seed),
-            ("windows", f"{mine.windows} ({mine.fingerprint})", f"{theirs.windows} ({theirs.fingerprint})"),
-            ("folds", len(mine), len(theirs)),
+        f"{name}: {left} against {right}."
+        for name, left, right in (
+            ("data set", first.dataset, second.dataset),
+            ("protocol", first.protocol, second.protocol),
+            ("seed", first.seed, second.seed),
+            ("windows", f"{first.windows} ({first.fingerprint})", f"{second.windows} ({second.fingerprint})"),
+            ("folds", len(first), len(second)),
         )
         if left != right
     ]
-    if mine.fingerprint != theirs.fingerprint or len(mine) != len(theirs):
+    if first.fingerprint != second.fingerprint or len(first) != len(second):
         return tuple(lines)
-    for number, (left, right) in enumerate(zip(mine.sides(), theirs.sides(), strict=True)):
+    for number, (left, right) in enumerate(zip(first.sides(), second.sides(), strict=True)):
         moved = int(np.count_nonzero(left != right))
         if moved:
-            lines.append(f"fold {number}: {moved} of {mine.windows} windows are in another split.")
+            lines.append(f"fold {number}: {moved} of {first.windows} windows are in another split.")
     return tuple(lines)

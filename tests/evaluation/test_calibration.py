@@ -1,4 +1,4 @@
-"""Confidence against accuracy."""
+"""Calibration: confidence against accuracy."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def drawn(samples=400, classes=4, seed=0):
 
 @pytest.mark.parametrize("bins", [1, 7, 15])
 def test_bins_and_ece_are_those_of_a_plain_loop_and_of_scikit_learn(bins):
-    labels, shares = drawn()
-    found = compute_reliability(labels, shares, bins=bins)
-    confidence, right = shares.max(1), shares.argmax(1) == labels
+    labels, probabilities = drawn()
+    found = compute_reliability(labels, probabilities, bins=bins)
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
     ece = 0.0
     for number in range(bins):
         low, high = number / bins, (number + 1) / bins
@@ -41,41 +41,41 @@ def test_bins_and_ece_are_those_of_a_plain_loop_and_of_scikit_learn(bins):
     assert sum(row["samples"] for row in found.rows()) == len(labels)
 
 
-def test_a_model_that_means_what_it_says_has_no_error_and_a_boaster_has():
-    shares = np.tile([0.75, 0.25], (400, 1))
+def test_a_calibrated_model_has_no_error_and_an_overconfident_one_has():
+    probabilities = np.tile([0.75, 0.25], (400, 1))
     labels = np.repeat([0, 0, 0, 1], 100)
-    assert compute_reliability(labels, shares).ece == pytest.approx(0)
+    assert compute_reliability(labels, probabilities).ece == pytest.approx(0)
     assert compute_reliability(labels, np.tile([1.0, 0.0], (400, 1))).ece == pytest.approx(0.25)
 
 
-def test_logits_are_told_from_probabilities():
-    _, shares = drawn()
-    assert are_probabilities(shares.astype(np.float16))
-    assert not are_probabilities(np.log(shares))
-    assert not are_probabilities(shares.T)
+def test_logits_are_distinguished_from_probabilities():
+    _, probabilities = drawn()
+    assert are_probabilities(probabilities.astype(np.float16))
+    assert not are_probabilities(np.log(probabilities))
+    assert not are_probabilities(probabilities.T)
     assert not are_probabilities(np.array([[1.5, -0.5]]))
 
 
 @pytest.mark.parametrize(
-    ("labels", "shares", "bins", "said"),
+    ("labels", "probabilities", "bins", "message"),
     [
-        ([0, 1], [[0.5, 0.5]], 15, r"not \(2,\), \(1, 2\)"),
-        ([], np.zeros((0, 2)), 15, r"not \(0,\), \(0, 2\)"),
+        ([0, 1], [[0.5, 0.5]], 15, r"not \(2,\) and \(1, 2\)"),
+        ([], np.zeros((0, 2)), 15, r"not \(0,\) and \(0, 2\)"),
         ([0], [[2.0, 1.0]], 15, "sum to 1 in each row"),
         ([0], [[0.5, 0.5]], 0, "at least one bin, not 0"),
     ],
 )
-def test_what_cannot_be_calibrated_is_refused(labels, shares, bins, said):
-    with pytest.raises(UserError, match=said):
-        compute_reliability(labels, shares, bins=bins)
+def test_invalid_probabilities_are_refused(labels, probabilities, bins, message):
+    with pytest.raises(UserError, match=message):
+        compute_reliability(labels, probabilities, bins=bins)
 
 
 def test_sums_of_parts_add_up_to_the_reliability_of_the_whole():
     random = np.random.default_rng(5)
-    shares = random.dirichlet(np.ones(4), 90)
+    probabilities = random.dirichlet(np.ones(4), 90)
     labels = random.integers(0, 4, 90)
-    whole = compute_reliability(labels, shares, bins=7)
-    parts = [confidence_sums(labels[part], shares[part], bins=7) for part in (slice(0, 20), slice(20, 90))]
+    whole = compute_reliability(labels, probabilities, bins=7)
+    parts = [confidence_sums(labels[part], probabilities[part], bins=7) for part in (slice(0, 20), slice(20, 90))]
     added = Reliability.of(sum(parts))
     assert added.ece == pytest.approx(whole.ece)
     np.testing.assert_array_equal(added.count, whole.count)

@@ -24,7 +24,7 @@ def still(capsys):
 
 
 def predictions(variant, skill, *, subjects=SUBJECTS, seeds=2):
-    """Three classes, right with the chance ``skill``."""
+    """Three classes, right with probability ``skill``."""
     rng = np.random.default_rng(len(variant) + int(100 * skill))
     rows = subjects * WINDOWS * seeds
     y = np.tile(np.arange(3), rows)[:rows]
@@ -55,7 +55,7 @@ def test_it_says_which_is_better_and_which_cannot_be_told_apart(still, files):
     assert "Family of the max-statistic correction: 2 against plain (taught, twin)." in said
     assert "Margin of non-inferiority: 1 points." in said
     assert "Smallest p that these subjects and patterns allow: 0.002." in said  # 2 / 2¹⁰
-    assert "confusion counts pooled over test subjects" in said
+    assert "confusion matrices pooled over test subjects" in said
 
 
 def test_json_holds_what_the_call_from_python_gives(still, files):
@@ -83,13 +83,13 @@ def test_one_variant_is_scored_only(still, files):
     assert json.loads(still("compare", files[0], "--json")[1])["comparisons"] == []
 
 
-def test_one_subject_has_no_interval_and_the_reason_is_said(still, tmp_path):
+def test_one_subject_has_no_interval_and_a_note_tells_why(still, tmp_path):
     both = [predictions(name, skill, subjects=1) for name, skill in (("a", 0.7), ("b", 0.9))]
     write_predictions(tmp_path / "both.csv", *both)
     code, out, _ = still("compare", tmp_path / "both.csv")
     assert code == 0
     said = " ".join(out.split())
-    assert "One subject: how far others would differ is unknown, so there is no interval and no test." in said
+    assert "One subject: variation between subjects is unknown, so there is no interval and no test." in said
     assert "one subject: no verdict" in said
     assert "[" not in said.replace("[one", "")
 
@@ -126,9 +126,9 @@ def test_windows_with_a_time_are_scored_as_events_too(still, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["gone.parquet"], "gone.parquet is not there; a file was expected."),
+        (["gone.parquet"], "gone.parquet is not there; expected a file."),
         (["{plain}", "--against", "tought"], "Unknown variant 'tought'. Did you mean 'taught'? Valid: plain, taught."),
-        (["{plain}", "--margin", "-1"], "A margin is 0 or more"),
+        (["{plain}", "--margin", "-1"], "A margin must be 0 or more"),
         (["wrong.csv"], "wrong.csv, line 2: y is 'walk', not a whole number."),
     ],
 )

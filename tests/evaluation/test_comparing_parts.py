@@ -1,4 +1,4 @@
-"""The parts of a comparison against loops by hand, SciPy and published examples."""
+"""The parts of a comparison against plain loops, SciPy and published examples."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def by_hand(variant, reference, swap):
     """Difference after swapping, from label lists: seeds one by one, averaged at the end."""
     differences = []
     for run in range(len(variant)):
-        sides = []
+        scores = []
         for own, other in ((variant, reference), (reference, variant)):
             parts = [labels_of((other if swap[p] else own)[run, p]) for p in range(len(swap))]
-            sides.append(f1_score(*np.hstack(parts), average="macro", labels=range(own.shape[-1]), zero_division=0))
-        differences.append(sides[0] - sides[1])
+            scores.append(f1_score(*np.hstack(parts), average="macro", labels=range(own.shape[-1]), zero_division=0))
+        differences.append(scores[0] - scores[1])
     return np.mean(differences)
 
 
@@ -58,14 +58,14 @@ def test_with_one_class_f1_of_equal_subjects_it_is_the_permutation_test_of_scipy
     counts[..., 0, 0] = counts[..., 1, 1] = hits[:, None]
     counts[..., 0, 1] = counts[..., 1, 0] = 100 - hits[:, None]
     found = flip_signs(*counts)
-    said = stats.permutation_test(
+    expected = stats.permutation_test(
         hits,
         lambda a, b: np.sum(a) - np.sum(b),
         permutation_type="samples",
         n_resamples=np.inf,
     )
-    assert found.difference == pytest.approx(said.statistic / 900)
-    assert found.p == pytest.approx(said.pvalue)
+    assert found.difference == pytest.approx(expected.statistic / 900)
+    assert found.p == pytest.approx(expected.pvalue)
 
 
 def test_many_subjects_are_flipped_at_random_and_agree_with_all_patterns():
@@ -73,7 +73,7 @@ def test_many_subjects_are_flipped_at_random_and_agree_with_all_patterns():
     exact = flip_signs(variant, reference)
     assert exact.exact
     assert exact.flips == 2**15
-    # The 17th subject was said the same of by both: every pattern counts twice, so p stays what it was.
+    # The 17th subject has equal predictions from both: every pattern counts twice, so p does not change.
     more = [np.concatenate([one, reference[:, :1]], axis=1) for one in (variant, reference)]
     drawn = flip_signs(*more, flips=20_000, seed=1)
     assert not drawn.exact
@@ -84,7 +84,7 @@ def test_many_subjects_are_flipped_at_random_and_agree_with_all_patterns():
     assert drawn == flip_signs(*more, flips=20_000, seed=1)
 
 
-def test_a_variant_equals_itself_and_flips_say_so():
+def test_a_variant_against_itself_has_p_1():
     one = simulate(World(), subjects=7, folds=2, seeds=2, seed=0).counts[0]
     found = flip_signs(one, one)
     assert (found.difference, found.p) == (0, 1)
@@ -143,11 +143,11 @@ def test_hundreds_of_trials_do_not_overflow_and_ties_share():
     assert expected_best([1, 1, 0], [0.2, 0.4, 0.9]).chosen[-1] == pytest.approx(0.3)
     with pytest.raises(UserError, match="at least one"):
         expected_best([])
-    with pytest.raises(UserError, match="2 other scores are given for 1 trials"):
+    with pytest.raises(UserError, match="2 other scores for 1 trials"):
         expected_best([1.0], [1.0, 2.0])
 
 
-def test_places_follow_the_pooled_score_and_widen_where_subjects_disagree():
+def test_ranks_follow_the_pooled_score_and_widen_where_subjects_disagree():
     study = simulate(World(gain=2.0), subjects=20, folds=4, seeds=2, seed=0)
     first, second = rank_variants(study)
     assert (first.variant, first.rank, second.rank) == ("plain", 2, 1)
@@ -157,7 +157,7 @@ def test_places_follow_the_pooled_score_and_widen_where_subjects_disagree():
     assert rank_variants(simulate(World(), subjects=1, folds=1, seeds=2, seed=0))[0].low is None
 
 
-def test_a_place_is_certain_exactly_where_the_comparison_is():
+def test_a_rank_is_certain_exactly_where_the_comparison_is():
     for seed in range(12):
         study = simulate(World(gain=0.6), subjects=12, folds=3, seeds=2, seed=seed)
         difference = compare_variants(study, against="plain").comparisons[0].difference
@@ -165,7 +165,7 @@ def test_a_place_is_certain_exactly_where_the_comparison_is():
         assert all((one.low == one.high) == clear for one in rank_variants(study)), seed
 
 
-def test_more_variants_make_each_place_less_certain():
+def test_more_variants_make_each_rank_less_certain():
     pair = simulate(World(gain=0.7), subjects=12, folds=3, seeds=2, seed=1)
     assert rank_variants(pair)[0].low == 2
     eight = replace(pair, variants=tuple("abcdefgh"), counts=np.concatenate([pair.counts] * 4))

@@ -1,4 +1,4 @@
-"""Intervals hold the truth as often as they promise, and verdicts err no more often than they may."""
+"""Intervals have their nominal coverage, and verdicts their nominal error rate."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.statistics import CASES, row
 
 
 def by_chance(share, studies):
-    """Three standard errors of a share, in percent."""
+    """Return three standard errors of a share, in percent."""
     return 300 * math.sqrt(share * (1 - share) / studies)
 
 

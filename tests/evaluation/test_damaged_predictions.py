@@ -1,4 +1,4 @@
-"""A changed bit in a file of predictions is an error, never other numbers."""
+"""A changed bit in a file of predictions is an error, never other predictions."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ def test_predictions_cut_short_or_lengthened_are_named(tmp_path: Path) -> None:
             read_predictions(path)
 
 
-def test_a_strangers_parquet_file_without_a_checksum_is_read(tmp_path: Path) -> None:
+def test_a_foreign_parquet_file_without_a_checksum_is_read(tmp_path: Path) -> None:
     write_predictions(tmp_path / "lm.parquet", sample())
     table = parquet.read_table(tmp_path / "lm.parquet")
-    parquet.write_table(table.replace_schema_metadata(None), tmp_path / "theirs.parquet")
-    (read,) = read_predictions(tmp_path / "theirs.parquet")
+    parquet.write_table(table.replace_schema_metadata(None), tmp_path / "foreign.parquet")
+    (read,) = read_predictions(tmp_path / "foreign.parquet")
     np.testing.assert_array_equal(read.scores, sample().scores)
 
 

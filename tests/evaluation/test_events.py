@@ -1,4 +1,4 @@
-"""Activities as events: matched, noticed late, interrupted falsely."""
+"""Event scores: matches, delays and false transitions."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from stillmotion.errors import UserError
 from stillmotion.evaluation import Predictions, score_events
 
 
-def stretch(truth, said, *, hop=2.0, recording="r", times=None, seed=0, subject="anna"):
+def stretch(truth, predicted, *, hop=2.0, recording="r", times=None, seed=0, subject="anna"):
     """One continuous recording, windows ``hop`` seconds apart; classes are letters."""
-    y, prediction = ([ord(letter) - ord("a") for letter in text] for text in (truth, said))
+    y, prediction = ([ord(letter) - ord("a") for letter in text] for text in (truth, predicted))
     return Predictions.of(
         "x",
         subject=[subject] * len(y),
@@ -48,7 +48,7 @@ def test_a_late_model_is_late_by_seconds_and_makes_no_false_change():
 def test_a_flicker_is_two_false_changes_and_splits_an_event():
     found = score_events(stretch("aaaaabbbbb", "aabaabbbbb"))
     assert found.false_transitions == pytest.approx(2 / found.hours)
-    # Said: aa, b, aa, bbbbb. Only bbbbb matches: each half of the a's covers 2 of 5.
+    # Predicted: aa, b, aa, bbbbb. Only bbbbb matches: each half of the a's covers 2 of 5.
     assert found.segment_f1 == pytest.approx(2 * 1 / (2 + 4))
     assert found.f1_per_class.tolist()[:2] == pytest.approx([0, 2 / 3])
     assert np.isnan(found.f1_per_class[2])
@@ -61,7 +61,7 @@ def test_a_change_one_window_early_is_explained_and_two_early_is_not():
     assert score_events(early, tolerance=4.0).false_transitions == 0
 
 
-def test_an_event_nobody_noticed_is_missed_and_has_no_delay():
+def test_an_event_never_detected_is_missed_and_has_no_delay():
     found = score_events(stretch("aaabbaaa", "aaaaaaaa"))
     assert found.delays.tolist() == [0]
     assert found.missed == 0.5
@@ -104,40 +104,40 @@ words = st.integers(2, 24).flatmap(
 @settings(derandomize=True, max_examples=150, deadline=None)
 @given(words)
 def test_segment_f1_and_delays_are_those_of_a_plain_loop(drawn):
-    truth, said = drawn
-    true, guessed = runs(truth), runs(said)
+    truth, predicted = drawn
+    true, guessed = runs(truth), runs(predicted)
     fits = np.zeros((len(true), len(guessed)))
     for i, (letter, begin, end) in enumerate(true):
         for j, (other, first, last) in enumerate(guessed):
             common = max(0, min(end, last) - max(begin, first))
             fits[i, j] = letter == other and common / (end - begin + last - first - common) >= 0.6
     rows, columns = linear_sum_assignment(-fits)  # above one half no event has two partners: any matching is the best
-    found = score_events(stretch(truth, said), overlap=0.6)
+    found = score_events(stretch(truth, predicted), overlap=0.6)
     assert found.segment_f1 == pytest.approx(2 * fits[rows, columns].sum() / (len(true) + len(guessed)))
-    delays = [said[begin:end].find(letter) for letter, begin, end in true[1:]]
+    delays = [predicted[begin:end].find(letter) for letter, begin, end in true[1:]]
     assert found.delays.tolist() == [2.0 * delay for delay in delays if delay >= 0]
     if delays:
         assert found.missed == pytest.approx(np.mean([delay < 0 for delay in delays]))
 
 
 @pytest.mark.parametrize(
-    ("change", "options", "said"),
+    ("change", "options", "message"),
     [
         ({"time": None}, {}, "x: event scores need the columns recording and time"),
-        ({}, {"overlap": 0}, "overlap lies above 0"),
-        ({}, {"hop": -1.0}, "hop is longer than 0 s"),
+        ({}, {"overlap": 0}, "overlap must be above 0"),
+        ({}, {"hop": -1.0}, "hop must be longer than 0 s"),
         ({"time": np.zeros(4)}, {}, "two windows of one recording and run begin at the same time"),
     ],
 )
-def test_what_has_no_time_has_no_events(change, options, said):
+def test_invalid_times_and_arguments_are_refused(change, options, message):
     from dataclasses import replace
 
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         score_events(replace(stretch("aabb", "aabb"), **change), **options)
 
 
 def test_single_windows_need_a_hop():
     one = stretch("a", "a")
-    with pytest.raises(UserError, match="one window only; name the hop, or leave the time out"):
+    with pytest.raises(UserError, match="one window only; give the hop, or leave out the time"):
         score_events(one)
     assert score_events(one, hop=1.0).segment_f1 == 1

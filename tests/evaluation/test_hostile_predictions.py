@@ -1,4 +1,4 @@
-"""Files of predictions that no writer of ours made, through ``still compare``: a result or one sentence, never more."""
+"""Damaged and foreign files of predictions through ``still compare``: a result or one sentence."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ ROWS, KEY = 24, "stillmotion"
 
 
 def columns(rows=ROWS, classes=3, **changes):
-    """Three subjects, three classes, scores that say the truth but for every fifth row."""
+    """Three subjects, three classes, scores that are right except in every fifth row."""
     at = np.arange(rows)
     y = at % classes
-    said = np.where(at % 5 == 0, (y + 1) % classes, y)
+    predicted = np.where(at % 5 == 0, (y + 1) % classes, y)
     made = {"subject": [f"s{n % 3}" for n in at], "fold": at % 3, "seed": at * 0, "y": y}
-    made |= {f"score_{c}": np.where(said == c, 0.8, 0.2 / (classes - 1)) for c in range(classes)}
+    made |= {f"score_{c}": np.where(predicted == c, 0.8, 0.2 / (classes - 1)) for c in range(classes)}
     return {name: column for name, column in (made | changes).items() if column is not None}
 
 
@@ -93,7 +93,7 @@ BAD = {
     "class names that are a word": (columns(), named(classes="abc"), "classes 'abc'"),
     "class names that are numbers": (columns(), named(classes=[1, 2, 3]), "classes"),
     "one class name": (columns(), named(classes=["sit"]), "classes"),
-    "class names twice": (columns(), named(classes=["sit", "sit", "run"]), "different names"),
+    "class names twice": (columns(), named(classes=["sit", "sit", "run"]), "distinct names"),
     "too few class names": (columns(), named(classes=["sit", "run"]), "2 classes"),
     "too many class names": (columns(), named(classes=list("abcd")), "4 classes"),
     "a million class names": (columns(), named(classes=[str(n) for n in range(10**5)]), "classes"),
@@ -151,11 +151,11 @@ BAD = {
     "a fold that is missing": (columns(fold=changed("fold", 3, None)), {}, "row 4: fold is empty"),
     "a time that is NaN": (columns(recording=["r"] * ROWS, time=[float("nan")] * ROWS), {}, "row 1: time"),
     "a time beyond all recordings": (columns(recording=["r"] * ROWS, time=np.arange(ROWS) * 1e300), {}, "row 2: time"),
-    "a window twice": (columns(recording=["r"] * ROWS, time=np.arange(ROWS) // 6), {}, "row 4: this window stands twi"),
+    "a window twice": (columns(recording=["r"] * ROWS, time=np.arange(ROWS) // 6), {}, "row 4: this window occurs twi"),
     "the same time in other digits": (
         columns(recording=["r"] * ROWS, time=["0.5", "1.5", "2.5", "0.50", *map(str, range(5, 25))]),
         {},
-        "row 4: this window stands twice",
+        "row 4: this window occurs twice",
     ),
     "no row": ({name: pa.array(column)[:0] for name, column in columns().items()}, {}, "no row"),
     "no column": (pa.table({}), {}, "no column 'subject'"),
@@ -166,7 +166,7 @@ BAD = {
 
 
 def compared(capsys, *files):
-    """Exit code and the one sentence; a traceback or a second line fails."""
+    """Return the exit code and the error sentence; a traceback or a second line fails."""
     code = main(["compare", *map(str, files)])
     captured = capsys.readouterr()
     if code:
@@ -184,12 +184,12 @@ def test_an_odd_but_sound_file_is_compared(tmp_path, capsys, case):
 
 @pytest.mark.parametrize("case", BAD)
 def test_a_hostile_file_is_refused_in_one_sentence_with_its_row(tmp_path, capsys, case):
-    table, metadata, said = BAD[case]
+    table, metadata, message = BAD[case]
     write(tmp_path / "x.parquet", table, **metadata)
     code, error = compared(capsys, tmp_path / "x.parquet")
     assert code == 2, "this was taken"
     assert "x.parquet" in error
-    assert said in error
+    assert message in error
 
 
 TEXTS = {
@@ -208,11 +208,11 @@ TEXTS = {
 
 @pytest.mark.parametrize("case", TEXTS)
 def test_a_hostile_text_is_refused_in_one_sentence(tmp_path, capsys, case):
-    data, said = TEXTS[case]
+    data, message = TEXTS[case]
     (tmp_path / "x.csv").write_bytes(data)
     code, error = compared(capsys, tmp_path / "x.csv")
     assert code == 2
-    assert said in error
+    assert message in error
 
 
 def test_a_small_file_of_very_many_rows_is_refused_before_it_is_read(tmp_path, capsys):
@@ -295,7 +295,7 @@ FLIPS = 200
 
 
 def mutilated(number):
-    """A file of which a few bytes, drawn with a fixed seed, are others, or that ends early."""
+    """A file with a few random bytes changed, or truncated."""
     sink = pa.BufferOutputStream()
     parquet.write_table(pa.table(columns()).replace_schema_metadata({KEY: json.dumps({"variant": "lm"})}), sink)
     data = bytearray(sink.getvalue().to_pybytes())

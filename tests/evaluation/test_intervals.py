@@ -1,4 +1,4 @@
-"""Intervals resample subjects, and hold what they promise."""
+"""Intervals by resampling subjects."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from stillmotion.errors import UserError
 from stillmotion.evaluation import accuracy, cohen_kappa, subject_interval
 
 
-def cohort(subjects, seed, *, spread=0.15, windows=30, classes=2, skill=0.75):
-    """Counts of subjects who differ: each one's share of right answers is drawn around ``skill``."""
+def cohort(subjects, seed, *, varied=True, windows=30, classes=2, skill=0.75):
+    """Confusion matrices of subjects that differ: each one's accuracy is drawn around ``skill``."""
     rng = np.random.default_rng(seed)
-    shares = rng.beta(skill * 10, (1 - skill) * 10, (subjects, 1)) if spread else np.full((subjects, 1), skill)
+    shares = rng.beta(skill * 10, (1 - skill) * 10, (subjects, 1)) if varied else np.full((subjects, 1), skill)
     right = rng.binomial(windows, np.broadcast_to(shares, (subjects, classes)))
     counts = np.zeros((subjects, classes, classes))
     for c in range(classes):
@@ -23,9 +23,9 @@ def cohort(subjects, seed, *, spread=0.15, windows=30, classes=2, skill=0.75):
     return counts
 
 
-def labels_of(table):
-    """(true, predicted) of a table of counts, one by one."""
-    pairs = [(t, p) for t, p in np.ndindex(table.shape) for _ in range(int(table[t, p]))]
+def labels_of(matrix):
+    """Turn a confusion matrix into lists of true and predicted labels."""
+    pairs = [(t, p) for t, p in np.ndindex(matrix.shape) for _ in range(int(matrix[t, p]))]
     return np.array(pairs).T
 
 
@@ -39,9 +39,9 @@ def test_the_interval_is_that_of_a_plain_loop_over_the_same_draws(subjects):
     for draw in draws:
         truth, guess = np.hstack([labels_of(counts[subject]) for subject in np.repeat(np.arange(subjects), draw)])
         scores.append(f1_score(truth, guess, average="macro", labels=range(3), zero_division=0))
-    reach = stats.t.ppf(0.9, subjects - 1) * np.std(scores, ddof=1)
-    step = reach / (found.score * (1 - found.score))
-    ends = [special.expit(special.logit(found.score) + side * step) for side in (-1, 1)]
+    half_width = stats.t.ppf(0.9, subjects - 1) * np.std(scores, ddof=1)
+    step = half_width / (found.score * (1 - found.score))
+    ends = [special.expit(special.logit(found.score) + sign * step) for sign in (-1, 1)]
     assert (found.low, found.high) == pytest.approx(tuple(ends))
     assert 0 <= found.low < found.score < found.high <= 1
     truth, guess = labels_of(counts.sum(0))
@@ -50,7 +50,7 @@ def test_the_interval_is_that_of_a_plain_loop_over_the_same_draws(subjects):
 
 
 def test_subjects_and_not_windows_are_resampled():
-    # Every subject ten times as long says no more about subjects: the interval stays what it was.
+    # Ten times as many windows per subject are no more subjects: the interval does not change.
     counts = cohort(12, 2)
     one, longer = subject_interval(counts), subject_interval(10 * counts)
     assert (one.low, one.high) == pytest.approx((longer.low, longer.high))
@@ -65,7 +65,7 @@ def test_other_bounds_hold_too_and_folds_are_drawn_within():
     assert found != subject_interval(counts, score=cohen_kappa, bounds=(-1, 1))
     perfect = subject_interval(np.eye(2)[None] * np.array([3, 9, 2])[:, None, None])
     assert (perfect.low, perfect.score, perfect.high) == (1, 1, 1)
-    with pytest.raises(UserError, match="2 folds are named for 9 subjects"):
+    with pytest.raises(UserError, match="2 folds for 9 subjects"):
         subject_interval(counts, folds=[0, 1])
 
 
@@ -92,14 +92,14 @@ def test_any_score_and_seed_can_be_asked_for():
 
 
 @pytest.mark.parametrize(
-    ("counts", "options", "said"),
+    ("counts", "options", "message"),
     [
-        (np.ones((3, 3)), {}, r"needs \(subjects, classes, classes\) confusion counts, not \(3, 3\)"),
-        (np.ones((2, 3, 4)), {}, "confusion counts"),
-        (np.ones((0, 3, 3)), {}, "confusion counts"),
-        (np.ones((2, 3, 3)), {"level": 95}, "A level lies between 0 and 1, not 95"),
+        (np.ones((3, 3)), {}, r"needs \(subjects, classes, classes\) confusion matrices, not \(3, 3\)"),
+        (np.ones((2, 3, 4)), {}, "confusion matrices"),
+        (np.ones((0, 3, 3)), {}, "confusion matrices"),
+        (np.ones((2, 3, 3)), {"level": 95}, "A level must be between 0 and 1, not 95"),
     ],
 )
-def test_what_is_no_table_is_refused(counts, options, said):
-    with pytest.raises(UserError, match=said):
+def test_invalid_confusion_matrices_are_refused(counts, options, message):
+    with pytest.raises(UserError, match=message):
         subject_interval(counts, **options)

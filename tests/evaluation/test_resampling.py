@@ -1,4 +1,4 @@
-"""Weights of resampled subjects."""
+"""Weights of resampled subjects, and pooled scores under them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_pooled_scores_are_macro_f1_of_pooled_counts(monkeypatch):
     np.testing.assert_allclose(PooledF1.of(study.counts)(subjects, seeds), found)
 
 
-def test_a_class_nobody_has_counts_0_and_one_nobody_drawn_is_left_out():
+def test_a_class_of_no_subject_counts_0_and_a_class_not_drawn_is_left_out():
     counts = np.zeros((1, 1, 2, 3, 3))
     counts[0, 0, 0, 0, 0] = counts[0, 0, 1, 1, 1] = 5  # class 0 is the first subject's, class 1 the second's
     one = np.ones((1, 1))

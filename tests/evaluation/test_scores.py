@@ -51,14 +51,14 @@ def test_scores_are_those_of_scikit_learn(given):
     options = {"labels": labels, "zero_division": 0}
     np.testing.assert_allclose(f1_per_class(counts), f1_score(truth, guess, average=None, **options), atol=1e-12)
     assert macro_f1(counts) == pytest.approx(f1_score(truth, guess, average="macro", **options))
-    there = {"labels": np.unique(truth), "zero_division": 0}
-    assert macro_f1(counts, absent="skip") == pytest.approx(f1_score(truth, guess, average="macro", **there))
+    present = {"labels": np.unique(truth), "zero_division": 0}
+    assert macro_f1(counts, absent="skip") == pytest.approx(f1_score(truth, guess, average="macro", **present))
     assert accuracy(counts) == pytest.approx(accuracy_score(truth, guess))
     assert weighted_f1(counts) == pytest.approx(f1_score(truth, guess, average="weighted", **options))
-    for ours, theirs in ((precision_per_class, precision_score), (recall_per_class, recall_score)):
-        np.testing.assert_allclose(ours(counts), theirs(truth, guess, average=None, **options), atol=1e-12)
-    # scikit-learn's balanced accuracy is the macro recall over the classes that are there.
-    assert balanced_accuracy(counts) == pytest.approx(recall_score(truth, guess, average="macro", **there))
+    for ours, sklearn_score in ((precision_per_class, precision_score), (recall_per_class, recall_score)):
+        np.testing.assert_allclose(ours(counts), sklearn_score(truth, guess, average=None, **options), atol=1e-12)
+    # scikit-learn's balanced accuracy is the macro recall over the classes that are present.
+    assert balanced_accuracy(counts) == pytest.approx(recall_score(truth, guess, average="macro", **present))
     if len(set(truth) | set(guess)) > 1:  # where all agree on one class it is 0 / 0
         assert cohen_kappa(counts) == pytest.approx(cohen_kappa_score(truth, guess, labels=labels))
 
@@ -78,7 +78,7 @@ def test_one_class_alone_agrees_by_chance_only():
     assert balanced_accuracy(confusion_matrix([1, 1], [1, 1], 3)) == 1
 
 
-def test_a_class_that_nobody_has_counts_0_or_is_left_out():
+def test_a_class_that_no_subject_has_counts_0_or_is_left_out():
     counts = confusion_matrix([0, 0, 1, 1], [0, 0, 1, 0], 3)
     by_class = [4 / 5, 2 / 3, 0]
     np.testing.assert_allclose(f1_per_class(counts), by_class)
@@ -86,20 +86,20 @@ def test_a_class_that_nobody_has_counts_0_or_is_left_out():
     assert macro_f1(counts, absent="skip") == pytest.approx(sum(by_class) / 2)
 
 
-def test_tables_of_many_give_a_score_each():
+def test_many_confusion_matrices_give_one_score_each():
     rng = np.random.default_rng(0)
-    tables = rng.integers(0, 9, (4, 5, 3, 3))
+    matrices = rng.integers(0, 9, (4, 5, 3, 3))
     singles = (macro_f1, accuracy, weighted_f1, balanced_accuracy, cohen_kappa, partial(macro_f1, absent="skip"))
     for score in singles:
-        many = score(tables)
+        many = score(matrices)
         assert many.shape == (4, 5)
         for at in np.ndindex(4, 5):
-            assert many[at] == pytest.approx(float(score(tables[at])))
+            assert many[at] == pytest.approx(float(score(matrices[at])))
     for by_class in (f1_per_class, precision_per_class, recall_per_class):
-        many = by_class(tables)
+        many = by_class(matrices)
         assert many.shape == (4, 5, 3)
         for at in np.ndindex(4, 5):
-            np.testing.assert_allclose(many[at], by_class(tables[at]))
+            np.testing.assert_allclose(many[at], by_class(matrices[at]))
 
 
 def test_no_sample_at_all_scores_0():
@@ -110,14 +110,14 @@ def test_no_sample_at_all_scores_0():
 
 
 @pytest.mark.parametrize(
-    ("truth", "guess", "said"),
+    ("truth", "guess", "message"),
     [
-        ([0, 3], [0, 0], r"A label lies outside 0 … 2: 0 … 3"),
-        ([0, 1], [0, -1], r"A prediction lies outside 0 … 2: -1 … 0"),
-        ([0, 1], [0], r"Labels \(2,\) and predictions \(1,\) must be two lists of one length"),
-        ([[0]], [[0]], "two lists of one length"),
+        ([0, 3], [0, 0], r"every label in 0 … 2, not 0 … 3"),
+        ([0, 1], [0, -1], r"every prediction in 0 … 2, not -1 … 0"),
+        ([0, 1], [0], r"Labels \(2,\) and predictions \(1,\) must be two lists of equal length"),
+        ([[0]], [[0]], "two lists of equal length"),
     ],
 )
-def test_labels_that_make_no_table_are_refused(truth, guess, said):
-    with pytest.raises(UserError, match=said):
+def test_labels_that_make_no_confusion_matrix_are_refused(truth, guess, message):
+    with pytest.raises(UserError, match=message):
         confusion_matrix(truth, guess, 3)

@@ -1,4 +1,4 @@
-"""Features of windows against loops by hand."""
+"""Features of windows against plain loops, NumPy and SciPy."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ GROUPS = ("w.acc", "w.acc", "w.acc", "w.gyr")
 @pytest.fixture(params=[50, 51])
 def found(request):
     values = np.random.default_rng(0).normal(0.3, 1.0, (7, request.param, 4)).astype(np.float32)
-    made = extract_array_features(values, rate=RATE, groups=GROUPS, names=NAMES)
-    assert made.values.dtype == np.float32
-    assert len(set(made.names)) == len(made.names) == made.values.shape[1]
-    return values.astype(np.float64), {name: made.values[:, at] for at, name in enumerate(made.names)}
+    features = extract_array_features(values, rate=RATE, groups=GROUPS, names=NAMES)
+    assert features.values.dtype == np.float32
+    assert len(set(features.names)) == len(features.names) == features.values.shape[1]
+    return values.astype(np.float64), {name: features.values[:, at] for at, name in enumerate(features.names)}
 
 
 def channels(window):
@@ -49,8 +49,11 @@ def test_statistics_in_time_are_those_of_numpy_and_scipy_one_channel_at_a_time(f
                 "energy": sum(x * x) / len(x),
                 "zero_crossings": crossings / ((len(x) - 1) / RATE),
             }
-            for what, value in wanted.items():
-                assert column[f"{name}.{what}"][number] == pytest.approx(value, rel=1e-5, abs=1e-6), (name, what)
+            for statistic, value in wanted.items():
+                assert column[f"{name}.{statistic}"][number] == pytest.approx(value, rel=1e-5, abs=1e-6), (
+                    name,
+                    statistic,
+                )
 
 
 def test_the_spectrum_is_scipys_periodogram_and_its_bands_add_up_to_the_variance(found):
@@ -83,8 +86,8 @@ def test_correlations_are_within_a_sensor_only(found):
 def test_a_pure_tone_peaks_at_its_frequency():
     time = np.arange(100) / RATE
     tone = np.stack([np.sin(2 * np.pi * 2.0 * time), np.cos(2 * np.pi * 2.0 * time)], axis=1)[None]
-    made = extract_array_features(tone, rate=RATE)
-    column = dict(zip(made.names, made.values[0], strict=True))
+    features = extract_array_features(tone, rate=RATE)
+    column = dict(zip(features.names, features.values[0], strict=True))
     assert column["0.peak_hz"] == 2
     assert column["0.peak_share"] == pytest.approx(1)
     assert column["0.power_1_2_hz"] == pytest.approx(0.5, rel=1e-5)
@@ -95,8 +98,8 @@ def test_a_pure_tone_peaks_at_its_frequency():
 def test_a_constant_channel_has_no_crossing_no_peak_and_no_correlation():
     still = np.full((1, 30, 2), 0.1)
     still[0, :, 1] = np.arange(30)
-    made = extract_array_features(still, rate=RATE)
-    column = dict(zip(made.names, made.values[0], strict=True))
+    features = extract_array_features(still, rate=RATE)
+    column = dict(zip(features.names, features.values[0], strict=True))
     for what in ("zero_crossings", "peak_hz", "peak_share", "std"):
         assert column[f"0.{what}"] == pytest.approx(0, abs=1e-12)
     assert column["0~1.correlation"] == 0
@@ -124,24 +127,24 @@ def test_blocks_change_nothing(monkeypatch):
 def test_windows_of_a_data_set_have_the_names_of_its_channels():
     windows = sm.cut(sm.load("simulated", sensors="wrist.acc,wrist.gyr"))
     index = np.arange(0, len(windows), 50)
-    made = extract_features(windows, index)
-    assert made.values.shape == (len(index), len(made.names))
-    assert {"wrist.acc.x.mean", "wrist.gyr.norm.iqr", "wrist.acc.x~wrist.acc.y.correlation"} <= set(made.names)
+    features = extract_features(windows, index)
+    assert features.values.shape == (len(index), len(features.names))
+    assert {"wrist.acc.x.mean", "wrist.gyr.norm.iqr", "wrist.acc.x~wrist.acc.y.correlation"} <= set(features.names)
     mean = windows.values(index)[:, :, 0].mean(1)
-    np.testing.assert_allclose(made.values[:, made.names.index("wrist.acc.x.mean")], mean, rtol=1e-4, atol=1e-6)
-    assert extract_features(windows, []).values.shape == (0, len(made.names))
+    np.testing.assert_allclose(features.values[:, features.names.index("wrist.acc.x.mean")], mean, rtol=1e-4, atol=1e-6)
+    assert extract_features(windows, []).values.shape == (0, len(features.names))
 
 
 @pytest.mark.parametrize(
-    ("values", "options", "said"),
+    ("values", "options", "message"),
     [
         (np.zeros((2, 1, 3)), {}, r"two samples or more, not \(2, 1, 3\)"),
         (np.zeros((4, 3)), {}, r"not \(4, 3\)"),
         (np.zeros((1, 4, 3)), {"rate": 0}, "above 0 Hz"),
         (np.zeros((1, 4, 3)), {"names": ["a"]}, "3 channels have 1 names and 3 groups"),
-        (np.array([[[0.0], [1]], [[np.nan], [1]]]), {}, "Window 1 holds a number that is not finite"),
+        (np.array([[[0.0], [1]], [[np.nan], [1]]]), {}, "Window 1 holds NaN or infinite values"),
     ],
 )
-def test_what_has_no_features_is_refused(values, options, said):
-    with pytest.raises(UserError, match=said):
+def test_invalid_arrays_are_refused(values, options, message):
+    with pytest.raises(UserError, match=message):
         extract_array_features(values, **{"rate": RATE, **options})

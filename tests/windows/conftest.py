@@ -1,4 +1,4 @@
-"""Small data sets of random motion, for every test of this room."""
+"""Small data sets of random motion for the tests of windows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def make_subjects(
     name: str = "few",
     **more: object,
 ) -> Dataset:
-    """One subject for each list of recording lengths; labels(subject, recording, length), all classes by default."""
+    """Make one subject per list of recording lengths; labels(subject, recording, length), all classes by default."""
     spec = spec or make_spec()
     rng = np.random.default_rng(seed)
     recordings = []

@@ -20,8 +20,8 @@ def errors(result, kind):
     return [finding for finding in result.findings if finding.kind == kind and finding.severity == "error"]
 
 
-def per_fold(windows, made):
-    return [fit_statistics(windows, fold.train) for fold in made.folds]
+def per_fold(windows, splits):
+    return [fit_statistics(windows, fold.train) for fold in splits.folds]
 
 
 @pytest.fixture
@@ -35,11 +35,11 @@ def six(subjects):
 @pytest.mark.parametrize("protocol", HONEST)
 def test_honest_splits_are_clean(six, protocol):
     windows = cut(six)
-    made = make_splits(windows, protocol)
-    result = audit_splits(windows, made, statistics=per_fold(windows, made), others=[replace_samples(six, seed=9)])
+    splits = make_splits(windows, protocol)
+    result = audit_splits(windows, splits, statistics=per_fold(windows, splits), others=[replace_samples(six, seed=9)])
     assert result.clean
     assert result.findings == ()
-    assert result.checked["folds"] == len(made)
+    assert result.checked["folds"] == len(splits)
     assert "nothing crosses a split" in str(result)
     assert result.to_dict()["unseen"] in str(result)
 
@@ -76,8 +76,8 @@ def test_coarse_still_saturated_and_stuck_sensors_are_no_false_alarm(subjects, s
     assert result.findings == ()
 
 
-def test_even_turns_that_happen_twice_are_no_copy(subjects):
-    """A slow turn on a coarse sensor is a ramp, and ramps of one slope are equal."""
+def test_ramps_of_one_slope_are_no_copy(subjects):
+    """A steady rotation measured by a coarse sensor is a ramp, and ramps of one slope are equal."""
     data = subjects([[200]] * 4)
     for subject in (0, 3):
         data.samples[200 * subject + 60 :][:60] = (np.arange(60)[:, None] // 2 * 0.125).astype(np.float32)
@@ -87,11 +87,11 @@ def test_even_turns_that_happen_twice_are_no_copy(subjects):
 
 def test_equal_hashes_of_unequal_rows_are_no_copy(subjects, monkeypatch):
     windows = cut(subjects([[200]] * 4))
-    made = make_splits(windows, "loso")
+    splits = make_splits(windows, "loso")
     monkeypatch.setattr(
         duplicates, "_hash_rows", lambda source, columns: np.arange(len(source.signal), dtype=np.uint64) % 50
     )
-    assert audit_splits(windows, made).findings == ()
+    assert audit_splits(windows, splits).findings == ()
 
 
 def overlapping_windows(spec, subjects=4, per_subject=6):
@@ -111,7 +111,7 @@ def test_overlapping_recordings_of_one_source_are_no_copies_but_share_rows(signa
     windows = cut(overlapping_windows(signal_spec(40, 40)))
     honest = make_splits(windows, "loso")
     assert audit_splits(windows, honest, statistics=per_fold(windows, honest)).clean
-    leaky = audit_splits(windows, make_splits(windows, "published"))
+    leaky = audit_splits(windows, make_splits(windows, "random"))
     assert not errors(leaky, "duplicate")
     assert errors(leaky, "samples")
 
@@ -119,12 +119,12 @@ def test_overlapping_recordings_of_one_source_are_no_copies_but_share_rows(signa
 # Planted leaks
 
 
-def test_rows_that_two_sides_share_are_found(six):
-    """Subject 4's second recording is, by a mistake of its maker, partly subject 1's rows."""
+def test_rows_that_two_splits_share_are_found(six):
+    """Subject 4's recording is, by mistake, partly subject 1's rows."""
     mistaken = [replace(r, source="p1r0", offset=150) if r.subject == "4" else r for r in six.recordings]
     windows = cut(Dataset.of("few", six.spec, mistaken))
-    made = make_splits(windows, "loso")
-    found = errors(audit_splits(windows, made), "samples")
+    splits = make_splits(windows, "loso")
+    found = errors(audit_splits(windows, splits), "samples")
     assert {finding.fold for finding in found} >= {0, 3}
     tested_on_1 = next(f for f in found if f.fold == 0 and "test windows hold raw rows that training" in f.evidence)
     # Subject 1's windows begin at 0, 20 … 160 and hold 40 rows; from row 150 on the rows are subject 4's too.
@@ -132,13 +132,13 @@ def test_rows_that_two_sides_share_are_found(six):
     assert "rows 150–159 of 'p1r0' (subject 1)" in tested_on_1.evidence
 
 
-def test_a_subject_on_two_sides_is_found(six):
+def test_a_subject_in_two_splits_is_found(six):
     windows = cut(six)
-    made = make_splits(windows, "subjects:3")
-    fold = made.folds[1]
+    splits = make_splits(windows, "subjects:3")
+    fold = splits.folds[1]
     moved = fold.test[:5]
     wrong = replace(fold, train=np.sort(np.append(fold.train, moved)), test=fold.test[5:])
-    result = audit_splits(windows, replace(made, folds=(made.folds[0], wrong, made.folds[2])))
+    result = audit_splits(windows, replace(splits, folds=(splits.folds[0], wrong, splits.folds[2])))
     assert not result.clean
     (finding,) = errors(result, "subjects")
     assert (finding.fold, finding.count) == (1, 1)
@@ -149,9 +149,9 @@ def test_a_subject_on_two_sides_is_found(six):
 @pytest.mark.parametrize("taken", ["all", "training and test", "training and validation", "other"])
 def test_statistics_that_know_more_than_training_are_found(six, taken):
     windows = cut(six)
-    made = make_splits(windows, "subjects:3")
-    fitted = per_fold(windows, made)
-    fold = made.folds[2]
+    splits = make_splits(windows, "subjects:3")
+    fitted = per_fold(windows, splits)
+    fold = splits.folds[2]
     index = {
         "all": None,
         "training and test": np.append(fold.train, fold.test),
@@ -159,17 +159,17 @@ def test_statistics_that_know_more_than_training_are_found(six, taken):
         "other": fold.train[:7],
     }[taken]
     fitted[2] = fit_statistics(windows, index)
-    result = audit_splits(windows, made, statistics=fitted)
+    result = audit_splits(windows, splits, statistics=fitted)
     (finding,) = errors(result, "statistic")
     assert (finding.fold, finding.count) == (2, 3)
-    said = "nor of any other side" if taken == "other" else f"they are those of {taken} windows"
-    assert said in finding.evidence
+    expected = "nor of any other split" if taken == "other" else f"they are those of {taken} windows"
+    assert expected in finding.evidence
 
 
 def test_one_statistic_for_all_folds_is_found_in_every_fold(six):
     windows = cut(six)
-    made = make_splits(windows, "loso")
-    found = errors(audit_splits(windows, made, statistics=fit_statistics(windows)), "statistic")
+    splits = make_splits(windows, "loso")
+    found = errors(audit_splits(windows, splits, statistics=fit_statistics(windows)), "statistic")
     assert [finding.fold for finding in found] == list(range(6))
 
 
@@ -177,13 +177,13 @@ def test_statistics_kept_as_float32_are_the_same_statistics(subjects):
     data = subjects([[200]] * 4)
     data.samples[:] += 300
     windows = cut(data)
-    made = make_splits(windows, "loso")
+    splits = make_splits(windows, "loso")
     rounded = [
-        replace(s, mean=s.mean.astype(np.float32), std=s.std.astype(np.float32)) for s in per_fold(windows, made)
+        replace(s, mean=s.mean.astype(np.float32), std=s.std.astype(np.float32)) for s in per_fold(windows, splits)
     ]
-    assert audit_splits(windows, made, statistics=rounded).clean
+    assert audit_splits(windows, splits, statistics=rounded).clean
     broken = [replace(s, mean=s.mean * np.nan) for s in rounded]
-    assert len(errors(audit_splits(windows, made, statistics=broken), "statistic")) == 4
+    assert len(errors(audit_splits(windows, splits, statistics=broken), "statistic")) == 4
 
 
 @settings(derandomize=True, max_examples=40, deadline=None)
@@ -252,8 +252,8 @@ def test_a_copy_in_another_data_set_is_found_by_channel_name(six, signal_spec):
     )
     renamed = replace(other, spec=replace(other.spec, channels=tuple(Channel("acc", a, "g", "hip") for a in "xyz")))
     windows = cut(six)
-    for one in (other, shuffled, renamed):
-        (finding,) = errors(audit_splits(windows, make_splits(windows, "loso"), others=[one]), "duplicate")
+    for copy in (other, shuffled, renamed):
+        (finding,) = errors(audit_splits(windows, make_splits(windows, "loso"), others=[copy]), "duplicate")
         assert (finding.fold, finding.count) == (None, 67)
         assert "rows 20–86 of 'p1r0' (subject 1) and rows 13–79 of 'p2r0' (subject 2)" in finding.evidence
     alien = Dataset.of(
@@ -267,25 +267,25 @@ def test_a_copy_in_another_data_set_is_found_by_channel_name(six, signal_spec):
 
 def test_data_sets_of_the_same_subjects_are_an_error_together_and_a_note_alone(six):
     windows = cut(replace(six, same_subjects_as=("another",)))
-    made = make_splits(windows, "loso")
-    alone = audit_splits(windows, made)
+    splits = make_splits(windows, "loso")
+    alone = audit_splits(windows, splits)
     assert alone.clean
     assert [(f.kind, f.severity) for f in alone.findings] == [("same subjects", "note")]
     other = replace_samples(six, seed=5)
-    assert errors(audit_splits(windows, made, others=[other]), "same subjects")
+    assert errors(audit_splits(windows, splits, others=[other]), "same subjects")
     claims = replace(other, same_subjects_as=("few",))
     plain = cut(six)
     assert errors(audit_splits(plain, make_splits(plain, "loso"), others=[claims]), "same subjects")
 
 
-# Published
+# Random splits
 
 
-def test_published_is_never_clean_and_says_how_much_it_shares(six):
+def test_a_random_split_is_never_clean_and_reports_how_much_it_shares(six):
     windows = cut(six)
-    made = make_splits(windows, "published")
-    fold = made.folds[0]
-    result = audit_splits(windows, made)
+    splits = make_splits(windows, "random")
+    fold = splits.folds[0]
+    result = audit_splits(windows, splits)
     assert not result.clean
 
     def rows(number):
@@ -294,32 +294,32 @@ def test_published_is_never_clean_and_says_how_much_it_shares(six):
     known = set().union(*map(rows, fold.train))
     shared = [number for number in fold.test if rows(number) & known]
     recording = windows.recording
-    beside = {(recording[n], windows.starts[n] + 40) for n in fold.train} | {
+    neighbours = {(recording[n], windows.starts[n] + 40) for n in fold.train} | {
         (recording[n], windows.starts[n] - 40) for n in fold.train
     }
-    adjacent = [n for n in fold.test if n not in shared and (recording[n], windows.starts[n]) in beside]
+    adjacent = [n for n in fold.test if n not in shared and (recording[n], windows.starts[n]) in neighbours]
     subjects = {windows.subject_codes[n] for n in fold.test} & {windows.subject_codes[n] for n in fold.train}
     (summary,) = errors(result, "random split")
     assert f"of {len(fold.test)} test windows {len(shared)} hold raw rows" in summary.evidence
     assert f"and {len(adjacent)} more are next to one" in summary.evidence
-    assert f"{len(subjects)} test subjects are trained on" in summary.evidence
+    assert f"{len(subjects)} test subjects are also training subjects" in summary.evidence
     assert next(f for f in errors(result, "samples") if " test windows hold" in f.evidence).count == len(shared)
 
 
-def test_published_without_overlap_is_not_clean_either(subjects, signal_spec):
+def test_a_random_split_without_overlap_is_not_clean_either(subjects, signal_spec):
     windows = cut(subjects([[400]] * 4, spec=signal_spec(40, 40)))
-    result = audit_splits(windows, make_splits(windows, "published"))
+    result = audit_splits(windows, make_splits(windows, "random"))
     assert not result.clean
     assert not errors(result, "samples")
     assert any(finding.kind == "adjacent" and finding.count > 0 for finding in result.findings)
 
 
-# The result, and other subjects' windows
+# The result, and windows made elsewhere
 
 
 def test_the_result_is_ready_for_json_and_one_paragraph(six):
     windows = cut(six)
-    result = audit_splits(windows, make_splits(windows, "published"))
+    result = audit_splits(windows, make_splits(windows, "random"))
     read = json.loads(json.dumps(result.to_dict()))
     assert read["clean"] is False
     assert read["findings"][0]["kind"] == "random split"
@@ -328,16 +328,16 @@ def test_the_result_is_ready_for_json_and_one_paragraph(six):
     assert "NOT CLEAN" in str(result)
 
 
-def test_wrong_arguments_are_one_sentence(six):
+def test_wrong_arguments_are_refused(six):
     windows = cut(six)
-    made = make_splits(windows, "loso")
+    splits = make_splits(windows, "loso")
     with pytest.raises(UserError, match="2 statistics for 6 folds"):
-        audit_splits(windows, made, statistics=per_fold(windows, made)[:2])
-    one = fit_statistics(windows)
+        audit_splits(windows, splits, statistics=per_fold(windows, splits)[:2])
+    fitted = fit_statistics(windows)
     with pytest.raises(UserError, match="fold 0 are not of 3 channels"):
-        audit_splits(windows, made, statistics=replace(one, mean=one.mean[:2]))
+        audit_splits(windows, splits, statistics=replace(fitted, mean=fitted.mean[:2]))
     with pytest.raises(UserError, match="belong to other windows"):
-        audit_splits(cut(six, spec=six.spec.with_window(30)), made)
+        audit_splits(cut(six, spec=six.spec.with_window(30)), splits)
 
 
 @settings(derandomize=True, max_examples=80, deadline=None)
@@ -349,25 +349,25 @@ def test_wrong_arguments_are_one_sentence(six):
     )
 )
 def test_own_windows_share_what_sets_of_rows_share(rows):
-    subject, source, start, length, side = (np.array(column) for column in zip(*rows, strict=True))
-    sides = [np.flatnonzero(side == number) for number in range(3)]
-    result = audit_extents(subject, start, start + length, [sides], source)
+    subject, source, start, length, split = (np.array(column) for column in zip(*rows, strict=True))
+    rows_of = [np.flatnonzero(split == number) for number in range(3)]
+    result = audit_extents(subject, start, start + length, [rows_of], source)
     held = [{(source[i], row) for row in range(start[i], start[i] + length[i])} for i in range(len(rows))]
     for judged, known in ((2, 0), (1, 0), (2, 1)):
-        theirs = set().union(*(held[i] for i in sides[known]))
+        known_rows = set().union(*(held[i] for i in rows_of[known]))
         names = ("training", "validation", "test")
         samples = [
             f
             for f in errors(result, "samples")
             if f" {names[judged]} windows hold" in f.evidence and f"that {names[known]} " in f.evidence
         ]
-        assert sum(f.count for f in samples) == sum(bool(held[i] & theirs) for i in sides[judged])
+        assert sum(f.count for f in samples) == sum(bool(held[i] & known_rows) for i in rows_of[judged])
         subjects = [
             f
             for f in errors(result, "subjects")
             if f" {names[judged]} subjects are" in f.evidence and f"are {names[known]} " in f.evidence
         ]
-        assert sum(f.count for f in subjects) == len(set(subject[sides[judged]]) & set(subject[sides[known]]))
+        assert sum(f.count for f in subjects) == len(set(subject[rows_of[judged]]) & set(subject[rows_of[known]]))
 
 
 def test_own_windows_count_rows_by_subject_unless_a_source_is_named():
@@ -382,8 +382,8 @@ def test_own_windows_count_rows_by_subject_unless_a_source_is_named():
     assert not audit_extents(subject, start, end, [fold]).clean
 
 
-def test_own_windows_that_cannot_be_are_one_sentence():
-    with pytest.raises(UserError, match="lists of one length"):
+def test_impossible_extents_are_refused():
+    with pytest.raises(UserError, match="one entry per window"):
         audit_extents(["a"], [0, 1], [1, 2], [])
     with pytest.raises(UserError, match="window 1 ends at row 3, not after its start, row 3"):
         audit_extents(["a", "a"], [0, 3], [1, 3], [])

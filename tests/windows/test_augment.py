@@ -1,4 +1,4 @@
-"""Augmentation does to windows what it says, and no more."""
+"""Augmentations change windows as documented, and nothing else."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stillmotion.errors import UnknownName
 from stillmotion.signals.spec import Channel, SignalSpec
 from stillmotion.windows.augment import KINDS, MIXUP, augment, check_kinds, sensor_places
 
-#: Two places with an accelerometer and a gyroscope each, shuffled columns, and a channel on its own.
+#: Two positions with an accelerometer and a gyroscope each, shuffled columns, and a channel on its own.
 ORDER = (
     *("wrist.acc.y", "hip.gyr.x", "wrist.acc.x", "hip.acc.z", "wrist.gyr.z", "hip.acc.x", "wrist.acc.z"),
     *("hip.gyr.z", "wrist.gyr.x", "hip.acc.y", "hip.gyr.y", "wrist.gyr.y", "head.mag.x"),
@@ -57,7 +57,7 @@ def change(kind, strength, x=X, *, seed=0):
     return np.asarray(changed), np.asarray(targets)
 
 
-def test_sensors_of_three_axes_are_found_by_place():
+def test_sensors_of_three_axes_are_found_by_position():
     wrist, hip = (tuple(tuple(columns(f"{place}.{sensor}")) for sensor in ("acc", "gyr")) for place in ("wrist", "hip"))
     assert {frozenset(place) for place in PLACES} == {frozenset(wrist), frozenset(hip)}
     assert [len(sensors) for sensors in PLACES] == [2, 2]
@@ -72,11 +72,11 @@ def test_strength_0_leaves_windows_as_they_are(kind):
 
 @pytest.mark.parametrize("kind", ALL)
 def test_a_key_always_gives_the_same_and_another_key_another(kind):
-    one, again, other = change(kind, 0.5), change(kind, 0.5), change(kind, 0.5, seed=1)
-    np.testing.assert_array_equal(one[0], again[0])
-    np.testing.assert_array_equal(one[1], again[1])
-    assert np.abs(one[0] - other[0]).max() > 0.1
-    assert np.abs(one[0] - X).max() > 0.1
+    first, again, other = change(kind, 0.5), change(kind, 0.5), change(kind, 0.5, seed=1)
+    np.testing.assert_array_equal(first[0], again[0])
+    np.testing.assert_array_equal(first[1], again[1])
+    assert np.abs(first[0] - other[0]).max() > 0.1
+    assert np.abs(first[0] - X).max() > 0.1
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -108,16 +108,16 @@ def test_scaling_is_one_factor_for_each_window_and_sensor():
     np.testing.assert_allclose(change("scaling", 0.2)[0], factors * X, rtol=1e-6)
 
 
-def turns(changed, group):
-    """For each window the matrix that turned a sensor, by least squares."""
+def rotations(changed, group):
+    """Fit the rotation matrix of a sensor in each window by least squares."""
     before, after = (part[:, :, columns(group)].astype(np.float64) for part in (X, changed))
     np.testing.assert_allclose(np.linalg.norm(after, axis=2), np.linalg.norm(before, axis=2), rtol=1e-4)
     return (np.linalg.pinv(before) @ after).transpose(0, 2, 1)
 
 
-def test_rotation_turns_the_sensors_of_a_place_alike_and_places_apart():
+def test_rotation_is_the_same_for_sensors_of_a_position_and_differs_between_positions():
     changed = change("rotation", 0.6)[0]
-    turned = {group: turns(changed, group) for group in GROUPS}
+    turned = {group: rotations(changed, group) for group in GROUPS}
     for turn in turned.values():
         np.testing.assert_allclose(turn @ turn.transpose(0, 2, 1), np.broadcast_to(np.eye(3), turn.shape), atol=1e-4)
         np.testing.assert_allclose(np.linalg.det(turn), 1, atol=1e-4)
@@ -130,7 +130,7 @@ def test_rotation_turns_the_sensors_of_a_place_alike_and_places_apart():
 
 def test_rotation_is_by_angles_of_the_strength_about_axes_of_all_directions():
     found = [change("rotation", 0.3, seed=seed)[0] for seed in range(4)]
-    turn = np.concatenate([turns(changed, group) for changed in found for group in ("wrist.acc", "hip.gyr")])
+    turn = np.concatenate([rotations(changed, group) for changed in found for group in ("wrist.acc", "hip.gyr")])
     angle = np.arccos(np.clip((np.trace(turn, axis1=1, axis2=2) - 1) / 2, -1, 1))
     assert np.sqrt((angle**2).mean()) == pytest.approx(0.3, rel=0.06)
     axis = np.stack([turn[:, 2, 1] - turn[:, 1, 2], turn[:, 0, 2] - turn[:, 2, 0], turn[:, 1, 0] - turn[:, 0, 1]], 1)
@@ -164,11 +164,11 @@ def test_time_warp_keeps_the_ends_and_never_runs_backwards():
     np.testing.assert_allclose(change("time-warp", 0.7)[0][:, :, 4], expected, atol=2e-4 * np.abs(X[:, :, 4]).max())
 
 
-def test_channel_dropout_stills_a_share_of_the_channels_at_their_mean():
+def test_channel_dropout_sets_a_share_of_the_channels_to_their_mean():
     changed = change("channel-dropout", 0.3)[0]
-    lost = (changed != X).any(1)
-    assert lost.mean() == pytest.approx(0.3, abs=0.03)
-    expected = np.where(lost[:, None], X.mean(1, keepdims=True), X)
+    dropped = (changed != X).any(1)
+    assert dropped.mean() == pytest.approx(0.3, abs=0.03)
+    expected = np.where(dropped[:, None], X.mean(1, keepdims=True), X)
     np.testing.assert_allclose(changed, expected, atol=1e-5 * np.abs(X).max())
     assert change("channel-dropout", 1.0)[0].std(1).max() < 1e-4
 
@@ -176,7 +176,7 @@ def test_channel_dropout_stills_a_share_of_the_channels_at_their_mean():
 @settings(derandomize=True, max_examples=20, deadline=None)
 @given(strength=st.floats(0.01, 5), seed=st.integers(0, 2**30))
 def test_mixup_mixes_two_windows_and_their_targets_alike(strength, seed):
-    # Windows that carry their own targets: what is done to the one can be read off the other.
+    # Windows that hold their own targets, so that both must be mixed alike.
     x = np.zeros(SHAPE, np.float32)
     x[:, :, :CLASSES] = Y[:, None]
     mixed, targets = change(MIXUP, strength, x, seed=seed)
@@ -187,10 +187,10 @@ def test_mixup_mixes_two_windows_and_their_targets_alike(strength, seed):
     assert ((targets * Y).sum(1) >= 0.5 - 1e-6).all()
 
 
-def test_mixup_comes_last_wherever_it_stands():
+def test_mixup_is_applied_last_in_any_order():
     changed, _ = compiled(MIXUP, "channel-dropout")(0, X, Y, {MIXUP: np.float32(1), "channel-dropout": np.float32(0.3)})
     still = np.asarray(changed).std(1) < 1e-3
-    # A channel stands still where both of the windows mixed have lost it: 0.3² of them, not 0.3.
+    # A channel is constant where both mixed windows have dropped it: 0.3² of them, not 0.3.
     assert still.mean() == pytest.approx(0.09, abs=0.03)
 
 

@@ -1,4 +1,4 @@
-"""An attack on the search for copies: planted ones are found whatever was done to them, look-alikes are left alone."""
+"""Search for copies: planted ones are found after any change, look-alikes are not reported."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SPEC = SignalSpec(50.0, SENSORS, ("still", "walk"), 64, 32)
 
 
 def motion(rng, rows, channels=6, step=0.0):
-    """Walks and rests with the tremble of a sensor, rounded to its resolution."""
+    """Walks and rests with the noise of a sensor, rounded to its resolution."""
     time = np.arange(rows)[:, None] / 50.0
     values = np.zeros((rows, channels))
     for harmonic in (1, 2, 3):
@@ -30,7 +30,7 @@ def motion(rng, rows, channels=6, step=0.0):
 
 
 def dataset(parts, *, spec=SPEC, name="own"):
-    """A subject for each part, one recording each."""
+    """Make one subject with one recording per part."""
     recordings = [
         Recording(str(number), "day", part, (np.arange(len(part)) % 2).astype(np.int16), source=f"p{number}")
         for number, part in enumerate(parts)
@@ -38,14 +38,14 @@ def dataset(parts, *, spec=SPEC, name="own"):
     return Dataset.of(name, replace(spec, label_policy="first"), recordings)
 
 
-def found(data, *, protocol="loso", others=()):
+def duplicates(data, *, protocol="loso", others=()):
     windows = cut(data)
     result = audit_splits(windows, make_splits(windows, protocol), others=others)
     return [finding for finding in result.findings if finding.kind == "duplicate"]
 
 
-# What is done to a copy: rows (n, 6) to rows, and for how many rows at least it must be found.
-DONE = {
+# Changes of a copy: rows (n, 6) to rows.
+CHANGES = {
     "nothing": lambda rows: rows,
     "g to m/s²": lambda rows: (rows * np.float32(9.80665)).astype(np.float32),
     "degrees to rad": lambda rows: (rows.astype(float) * np.pi / 180).astype(np.float32),
@@ -64,31 +64,31 @@ DONE = {
 }
 
 
-def plant(rng, done, length, *, subjects=5, rows=1600, step=0.0):
-    """Motion of some subjects, with a stretch of one in another."""
+def plant(rng, change, length, *, subjects=5, rows=1600, step=0.0):
+    """Make motion of some subjects, with a stretch of one copied into another."""
     parts = [motion(rng, rows, step=step) for _ in range(subjects)]
-    one, other = rng.choice(subjects, 2, replace=False)
-    # One walk at least is in it: what a coarse sensor says at rest is said again by chance.
+    giver, receiver = rng.choice(subjects, 2, replace=False)
+    # At least one walk is in it: a coarse sensor at rest repeats itself by chance.
     begin, place = int(rng.integers(0, rows - length + 1)), int(rng.integers(0, rows - length + 1))
-    taken = parts[one][begin : begin + length].copy()
-    into = parts[other][place : place + length]
-    if DONE[done] is not None:
-        into[:] = DONE[done](taken)
-    elif done == "one sensor alone":
+    taken = parts[giver][begin : begin + length].copy()
+    into = parts[receiver][place : place + length]
+    if CHANGES[change] is not None:
+        into[:] = CHANGES[change](taken)
+    elif change == "one sensor alone":
         into[:, 3:] = taken[:, 3:] * np.float32(1.7)
     else:
         into[:, 4] = taken[:, 1]
-    return parts, (int(one), begin), (int(other), place)
+    return parts, (int(giver), begin), (int(receiver), place)
 
 
-def assert_planted(done, length, seed, step):
+def assert_planted(change, length, seed, step):
     rng = np.random.default_rng([seed, length])
-    parts, here, there = plant(rng, done, length, step=step)
-    errors = [finding for finding in found(dataset(parts)) if finding.severity == "error"]
+    parts, here, there = plant(rng, change, length, step=step)
+    errors = [finding for finding in duplicates(dataset(parts)) if finding.severity == "error"]
     assert {here[0], there[0]} <= {finding.fold for finding in errors}
-    said = next(finding for finding in errors if finding.fold == there[0]).evidence
-    assert f"'p{here[0]}'" in said
-    assert f"'p{there[0]}'" in said
+    evidence = next(finding for finding in errors if finding.fold == there[0]).evidence
+    assert f"'p{here[0]}'" in evidence
+    assert f"'p{there[0]}'" in evidence
     rows = max(finding.count for finding in errors if finding.fold == there[0])
     assert rows <= length + 4
     # Rows at the end of a recording may lie under no window.
@@ -96,22 +96,24 @@ def assert_planted(done, length, seed, step):
 
 
 LENGTHS = (64, 200, 1500)
-PLANTED = [(done, length, seed, step) for done in DONE for length in LENGTHS for seed, step in ((1, 0.0), (2, 0.001))]
+PLANTED = [
+    (change, length, seed, step) for change in CHANGES for length in LENGTHS for seed, step in ((1, 0.0), (2, 0.001))
+]
 
 
-@pytest.mark.parametrize(("done", "length", "seed", "step"), PLANTED[::7])
-def test_a_copy_is_found_under_another_gain_offset_sign_order_or_of_one_sensor(done, length, seed, step):
-    assert_planted(done, length, seed, step)
+@pytest.mark.parametrize(("change", "length", "seed", "step"), PLANTED[::7])
+def test_a_copy_is_found_under_another_gain_offset_sign_order_or_of_one_sensor(change, length, seed, step):
+    assert_planted(change, length, seed, step)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("done", "length", "seed", "step"), PLANTED)
-def test_every_planted_copy_is_found(done, length, seed, step):
-    assert_planted(done, length, seed, step)
+@pytest.mark.parametrize(("change", "length", "seed", "step"), PLANTED)
+def test_every_planted_copy_is_found(change, length, seed, step):
+    assert_planted(change, length, seed, step)
 
 
 def periodic(rng, rows, harmonics, step, period):
-    """An oscillation without noise; its period in rows, the same for everybody, the phase everybody's own."""
+    """An oscillation without noise; the period in rows is the same for all subjects, the phase is not."""
     at = np.arange(rows)[:, None] + rng.uniform(0, period)
     values = sum(
         size * np.sin(2 * np.pi * number * at / period + np.arange(6) * number)
@@ -126,7 +128,7 @@ def ticking(rng, rows, step, still):
 
 
 def turning(rng, rows, step):
-    """Even turns, up and down, of one slope."""
+    """Steady motion up and down, with one slope."""
     at = np.abs((np.arange(rows)[:, None] + rng.integers(0, 400)) % 400 - 200) * 0.013
     return (np.round((at * np.arange(1, 7)) / step) * step).astype(np.float32)
 
@@ -176,8 +178,8 @@ LOOKALIKES = {
     },
     "a switch": lambda rng, rows: telegraph(rng, rows, 1.0),
     "spikes": lambda rng, rows: spikes(rng, rows, 1.0),
-    "nothing but one number": lambda rng, rows: np.full((rows, 6), 9.81, np.float32),
-    "two numbers in turn": lambda rng, rows: np.tile(np.array([0.0, 1.0], np.float32), (6, rows // 2)).T.copy(),
+    "a constant": lambda rng, rows: np.full((rows, 6), 9.81, np.float32),
+    "two values in turn": lambda rng, rows: np.tile(np.array([0.0, 1.0], np.float32), (6, rows // 2)).T.copy(),
     "motion over a common hum": lambda rng, rows: (motion(rng, rows) + periodic(rng, rows, 1, 0.0, 25)).astype(
         np.float32
     ),
@@ -186,7 +188,7 @@ LOOKALIKES = {
 
 def assert_left_alone(name, seed):
     rng = np.random.default_rng(seed)
-    assert found(dataset([LOOKALIKES[name](rng, 2400) for _ in range(6)])) == []
+    assert duplicates(dataset([LOOKALIKES[name](rng, 2400) for _ in range(6)])) == []
 
 
 @pytest.mark.parametrize("name", list(LOOKALIKES)[::9])
@@ -201,11 +203,11 @@ def test_no_look_alike_is_called_a_copy(name, seed):
     assert_left_alone(name, seed)
 
 
-# Recordings as they came
+# Raw recordings
 
 
 def jittered(parts, *, seed=0, copies=()):
-    """Recordings on uneven clocks; (from, to, rows): clocks are copied with the rows, as a pasted table's are."""
+    """Make recordings with uneven timestamps; (from, to, rows): timestamps are copied with the rows."""
     rng = np.random.default_rng(seed)
     recordings = []
     clocks = [np.cumsum(rng.uniform(0.012, 0.028, len(part))) for part in parts]
@@ -220,18 +222,18 @@ def jittered(parts, *, seed=0, copies=()):
     return Dataset.of("own", SPEC, recordings)
 
 
-def test_an_exact_copy_is_found_though_the_clock_was_made_even():
+def test_an_exact_copy_is_found_after_resampling():
     rng = np.random.default_rng(5)
     parts = [motion(rng, 5000) for _ in range(4)]
     data = jittered(parts, copies=[((0, 333), (2, 700), 4000)])
     even = resample(data, 50)
-    finding = next(f for f in found(even) if f.severity == "error" and f.fold == 2)
+    finding = next(f for f in duplicates(even) if f.severity == "error" and f.fold == 2)
     assert "rows 333–4332 of 'p0'" in finding.evidence
     assert "rows 714–4713 of 'p2'" in finding.evidence
-    # All of it lies under windows but for what is left over at the end.
+    # All of it lies under windows except the remainder at the end.
     assert finding.count > 3900
-    assert found(resample(even, 20))
-    assert found(resample(even.having(["0", "2", "3"]), 40))
+    assert duplicates(resample(even, 20))
+    assert duplicates(resample(even.having(["0", "2", "3"]), 40))
 
 
 def test_a_copy_in_another_data_set_is_found_though_only_one_was_resampled():
@@ -240,15 +242,15 @@ def test_a_copy_in_another_data_set_is_found_though_only_one_was_resampled():
     other = dataset([motion(rng, 3000) for _ in range(3)], name="other")
     other.samples[4000:4500] = own.samples[500:1000] * np.float32(9.80665)
     windows = cut(resample(own, 25))
-    for beside in (other, resample(other, 25)):
-        result = audit_splits(windows, make_splits(windows, "loso"), others=[beside])
+    for variant in (other, resample(other, 25)):
+        result = audit_splits(windows, make_splits(windows, "loso"), others=[variant])
         (finding,) = [f for f in result.findings if f.kind == "duplicate"]
         assert "rows 500–999 of 'p0' (subject 0) and rows 1000–1499 of 'p1' (subject 1)" in finding.evidence
         assert "9.807" in finding.evidence
 
 
-def test_rows_are_counted_as_they_came_after_resampling_to_a_higher_rate():
-    """Two recordings of one source, one behind the other, do not overlap because there are more rows now."""
+def test_raw_rows_are_counted_after_resampling_to_a_higher_rate():
+    """Two consecutive recordings of one source do not overlap because resampling adds rows."""
     rng = np.random.default_rng(7)
     first, second = motion(rng, 1000), motion(rng, 1000)
     labels = np.zeros(1000, np.int16)
@@ -266,11 +268,11 @@ def test_rows_are_counted_as_they_came_after_resampling_to_a_higher_rate():
         assert audit_splits(windows, make_splits(windows, "loso")).clean
 
 
-def test_recordings_that_were_changed_otherwise_are_refused_in_a_sentence():
+def test_recordings_changed_by_more_than_resampling_are_refused():
     data = dataset([motion(np.random.default_rng(8), 600) for _ in range(3)])
     strange = replace(data, raw=data.having(["0", "1"]))
     windows = cut(strange)
-    with pytest.raises(UserError, match="'p2' of '2' is not among the recordings as they came"):
+    with pytest.raises(UserError, match="'p2' of '2' is not among the raw recordings"):
         audit_splits(windows, make_splits(windows, "loso"))
 
 
@@ -279,7 +281,7 @@ def test_the_search_takes_a_share_of_a_long_signal_and_still_finds_the_copy(monk
     rng = np.random.default_rng(9)
     parts = [motion(rng, 3000) for _ in range(4)]
     parts[3][500:1500] = -parts[1][1000:2000]
-    finding = next(f for f in found(dataset(parts)) if f.fold == 3 and f.severity == "error")
+    finding = next(f for f in duplicates(dataset(parts)) if f.fold == 3 and f.severity == "error")
     assert finding.count > 900
 
 

@@ -49,7 +49,7 @@ def test_windows_tile_every_recording_and_never_cross_one(subjects, signal_spec,
 
 
 def vote(labels: list[int], policy: str, share: float) -> int:
-    """The label of one window as one would write it down."""
+    """Label one window by a plain count."""
     if policy == "first":
         return labels[0]
     if policy == "all-equal":
@@ -116,7 +116,7 @@ def test_a_recordings_windows_are_a_read_only_view(subjects):
         windows.of(3)
 
 
-def test_null_windows_are_dropped_and_said_or_kept(subjects):
+def test_null_windows_are_dropped_with_a_note_or_kept(subjects):
     data = subjects([[100, 20], [90], [40]], labels=lambda p, r, n: np.full(n, -1 if p == 2 else p % 3))
     kept, dropped = cut(data, null="keep"), cut(data)
     assert (len(kept), len(dropped)) == (8, 7)
@@ -188,8 +188,8 @@ def backwards(n):
         "too slow",
         "too fast",
         "jitter",
-        "one sample lost",
-        "one sample too many",
+        "a missing sample",
+        "a duplicate sample",
         "clock runs backwards",
         "clock stands",
     ],
@@ -204,18 +204,20 @@ def test_recordings_too_short_for_a_window_may_be_uneven(subjects):
     assert len(cut(data, spec=data.spec.with_window(100))) == 7
 
 
-def test_windows_with_a_value_that_is_no_number_are_dropped_when_asked_and_counted(subjects, signal_spec):
+def test_windows_with_nan_are_dropped_on_request_and_counted(subjects, signal_spec):
     data = subjects([[40]], spec=signal_spec(10, 5))
     broken = data.samples.copy()
     broken[17, 0] = np.nan
     broken[39, -1] = np.inf
-    torn = replace(data, samples=broken)
-    whole = cut(torn, null="keep")
+    with_nan = replace(data, samples=broken)
+    whole = cut(with_nan, null="keep")
     assert whole.starts.tolist() == [0, 5, 10, 15, 20, 25, 30]
-    kept = cut(torn, null="keep", missing="drop")
+    kept = cut(with_nan, null="keep", missing="drop")
     assert kept.starts.tolist() == [0, 5, 20, 25]
-    assert [(note.kind, note.count) for note in kept.notes if note.kind == "torn windows"] == [("torn windows", 3)]
-    with pytest.raises(UserError, match="all 7 windows hold values that are not finite"):
+    assert [(note.kind, note.count) for note in kept.notes if note.kind == "windows with NaN"] == [
+        ("windows with NaN", 3)
+    ]
+    with pytest.raises(UserError, match="all 7 windows hold NaN or infinite values"):
         cut(replace(data, samples=np.full_like(broken, np.nan)), null="keep", missing="drop")
     with pytest.raises(UnknownName, match="rule for missing windows"):
         cut(data, missing="fill")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,23 +10,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stillmotion.errors import DataWarning, UserError
-from stillmotion.windows import Splits, cut, differences, make_splits
+from stillmotion.windows import Splits, audit_splits, cut, differences, make_splits
+from stillmotion.windows.protocols import count_of
 from stillmotion.windows.spread import spread
 
-SIDES = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")
 
 
-def check_partition(windows, made):
-    """Subjects disjoint in every fold, every window on exactly one side, all of a subject's windows together."""
-    for fold in made.folds:
+def check_partition(windows, splits):
+    """Subjects are disjoint in every fold, every window is in one split, a subject's windows are together."""
+    for fold in splits.folds:
         everyone = [*fold.train_subjects, *fold.validation_subjects, *fold.test_subjects]
         assert len(everyone) == len(set(everyone))
         np.testing.assert_array_equal(
-            np.sort(np.concatenate([fold.side(side) for side in SIDES])), np.arange(len(windows))
+            np.sort(np.concatenate([fold.side(split) for split in SPLITS])), np.arange(len(windows))
         )
-        for side in SIDES:
-            assert {windows.subjects[i] for i in windows.subject_codes[fold.side(side)]} == set(fold.subjects(side))
-            assert (np.diff(fold.side(side)) > 0).all()
+        for split in SPLITS:
+            assert {windows.subjects[i] for i in windows.subject_codes[fold.side(split)]} == set(fold.subjects(split))
+            assert (np.diff(fold.side(split)) > 0).all()
 
 
 @settings(derandomize=True, max_examples=50, deadline=None)
@@ -41,44 +43,72 @@ def test_folds_by_subject_are_partitions_and_test_everyone_once(subjects, count,
     )
     protocols = ["loso"] + ([f"subjects:{k}"] if k <= count and count - math.ceil(count / k) >= 2 else [])
     for protocol in protocols:
-        made = make_splits(windows, protocol, seed=seed, validation=share)
-        check_partition(windows, made)
-        tested = [subject for fold in made.folds for subject in fold.test_subjects]
+        splits = make_splits(windows, protocol, seed=seed, validation=share)
+        check_partition(windows, splits)
+        tested = [subject for fold in splits.folds for subject in fold.test_subjects]
         assert sorted(tested) == sorted(windows.subjects)
-        sizes = {len(fold.test_subjects) for fold in made.folds}
+        sizes = {len(fold.test_subjects) for fold in splits.folds}
         assert max(sizes) - min(sizes) <= 1
-        for fold in made.folds:
+        for fold in splits.folds:
             rest = count - len(fold.test_subjects)
             expected = 0 if share == 0 else min(max(1, round(share * rest)), rest - 1)
             assert len(fold.validation_subjects) == expected
-        assert differences(made, make_splits(windows, protocol, seed=seed, validation=share)) == ()
+        assert differences(splits, make_splits(windows, protocol, seed=seed, validation=share)) == ()
 
 
 def test_another_seed_is_another_split(subjects):
     windows = cut(subjects([[60]] * 12))
-    for protocol in ("published", "subjects:4", "loso"):
+    for protocol in ("random", "subjects:4", "loso"):
         assert any(
             "fold" in line
             for line in differences(make_splits(windows, protocol), make_splits(windows, protocol, seed=1))
         )
 
 
+def test_published_is_an_alias_of_random_with_the_same_folds(subjects, tmp_path):
+    windows = cut(subjects([[60, 80]] * 8))
+    for seed in (0, 7):
+        splits, aliased = make_splits(windows, "random", seed=seed), make_splits(windows, "published", seed=seed)
+        assert aliased.protocol == "random"
+        assert differences(splits, aliased) == ()
+        assert audit_splits(windows, aliased).to_dict() == audit_splits(windows, splits).to_dict()
+    # A file of splits, or a value, that still has the alias shows the name.
+    assert replace(splits, protocol="published").protocol == "random"
+    with np.load(save(splits, tmp_path)) as file:
+        about = str(file["about"]).replace('"random"', '"published"')
+        np.savez(tmp_path / "older.npz", sides=file["sides"], about=np.array(about))
+    assert '"published"' in about
+    assert differences(Splits.load(tmp_path / "older.npz"), splits) == ()
+    assert count_of("published") == count_of("random") == 0
+
+
+def save(splits, folder):
+    splits.save(folder / "splits.npz")
+    return folder / "splits.npz"
+
+
+def test_a_random_split_of_a_seed_never_changes(subjects):
+    """Folds of studies that were made under the name ``published``."""
+    fold = make_splits(cut(subjects([[100]] * 8)), "published", seed=3).folds[0]
+    assert (fold.test.tolist(), fold.validation.tolist()) == ([12, 17, 26, 27, 29], [2, 4, 14, 19, 25])
+
+
 def test_official_tests_on_the_publishers_subjects(subjects):
     windows = cut(subjects([[60]] * 8, official_test=("2", "7")))
-    made = make_splits(windows, "official")
-    check_partition(windows, made)
-    assert len(made) == 1
-    assert made.folds[0].test_subjects == ("2", "7")
+    splits = make_splits(windows, "official")
+    check_partition(windows, splits)
+    assert len(splits) == 1
+    assert splits.folds[0].test_subjects == ("2", "7")
     assert make_splits(windows, "official", official_test=["3"]).folds[0].test_subjects == ("3",)
     with pytest.warns(DataWarning, match="1 of 2 official test subjects have no window here: 99"):
         make_splits(windows, "official", official_test=["3", "99"])
-    with pytest.raises(UserError, match="0 of the 8 subjects here are test subjects"):
+    with pytest.raises(UserError, match="0 of the 8 subjects here are official test subjects"):
         make_splits(windows, "official", official_test=["98", "99"])
 
 
 @settings(derandomize=True, max_examples=50, deadline=None)
 @given(counts=st.lists(st.integers(1, 60), min_size=1, max_size=4), seed=st.integers(0, 1000))
-def test_published_is_a_stratified_random_split(subjects, signal_spec, counts, seed):
+def test_random_is_a_stratified_split_of_windows(subjects, signal_spec, counts, seed):
     total = sum(counts)
     spec = signal_spec(4, 4, classes="abcd")
     data = subjects(
@@ -86,11 +116,11 @@ def test_published_is_a_stratified_random_split(subjects, signal_spec, counts, s
     )
     windows = cut(data)
     if total < 3:
-        with pytest.raises(UserError, match="published needs at least 3"):
-            make_splits(windows, "published")
+        with pytest.raises(UserError, match="random needs at least 3"):
+            make_splits(windows, "random")
         return
-    fold = make_splits(windows, "published", seed=seed).folds[0]
-    np.testing.assert_array_equal(np.sort(np.concatenate([fold.side(s) for s in SIDES])), np.arange(total))
+    fold = make_splits(windows, "random", seed=seed).folds[0]
+    np.testing.assert_array_equal(np.sort(np.concatenate([fold.side(s) for s in SPLITS])), np.arange(total))
     assert len(fold.test) == math.ceil(0.15 * total)
     assert len(fold.validation) == math.ceil(0.15 * (total - len(fold.test)))
     for label, count in enumerate(counts):
@@ -117,27 +147,27 @@ def test_spreading_reaches_the_optimum_that_trying_everything_finds(seed):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_rare_class_is_spread_over_the_folds(subjects, seed):
-    # Class c lives in 5 of 20 subjects, class b in 10; 5 folds of 4 subjects.
+    # 5 of 20 subjects have class c, 10 have class b; 5 folds of 4 subjects.
     def labels(subject, recording, length):
         return np.arange(length) * (3 if subject < 5 else 2 if subject < 10 else 1) // length
 
     windows = cut(subjects([[240]] * 20, labels=labels))
-    made = make_splits(windows, "subjects:5", seed=seed)
-    for fold in made.folds:
+    splits = make_splits(windows, "subjects:5", seed=seed)
+    for fold in splits.folds:
         assert sum(int(subject) <= 5 for subject in fold.test_subjects) == 1
         assert sum(int(subject) <= 10 for subject in fold.test_subjects) == 2
         assert sum(int(subject) <= 5 for subject in fold.validation_subjects) == 1
 
 
 def test_one_of_two_subjects_with_a_class_validates_and_an_only_one_trains(subjects):
-    # Tested: subject 1. Class b lives in 2 and 3, class c in 4 alone.
+    # Tested: subject 1. Subjects 2 and 3 have class b, subject 4 alone has class c.
     def labels(subject, recording, length):
         return np.arange(length) * 2 // length * {1: 1, 2: 1, 3: 2}.get(subject, 0)
 
     windows = cut(subjects([[120]] * 10, labels=labels))
-    with pytest.warns(DataWarning, match=r"1 classes live in one subject each .*c \(4\)"):
-        made = make_splits(windows, "official", official_test=["1"])
-    fold = made.folds[0]
+    with pytest.warns(DataWarning, match=r"1 classes have one subject each .*c \(4\)"):
+        splits = make_splits(windows, "official", official_test=["1"])
+    fold = splits.folds[0]
     assert len({"2", "3"} & set(fold.validation_subjects)) == 1
     assert "4" in fold.train_subjects
 
@@ -145,25 +175,25 @@ def test_one_of_two_subjects_with_a_class_validates_and_an_only_one_trains(subje
 def test_a_class_that_training_subjects_lack_is_a_warning_with_counts(subjects):
     windows = cut(subjects([[100]] * 4, labels=lambda p, r, n: np.full(n, 2 if p == 3 else p % 2)))
     with pytest.warns(DataWarning) as caught:
-        made = make_splits(windows, "loso")
+        splits = make_splits(windows, "loso")
     text = " ".join(str(one.message) for one in caught)
     assert "c (4)" in text
     assert "fold 3 lacks c (4 validation and test windows)" in text
-    assert {note.kind: note.count for note in made.notes}["classes absent from a test fold"] == 4
+    assert {note.kind: note.count for note in splits.notes}["classes absent from a test fold"] == 4
 
 
 def test_a_subject_in_one_session_is_a_note(subjects):
-    made = make_splits(cut(subjects([[60, 60], [60], [60, 60], [60, 60]])), "loso")
-    notes = {note.kind: note for note in made.notes}
+    splits = make_splits(cut(subjects([[60, 60], [60], [60, 60], [60, 60]])), "loso")
+    notes = {note.kind: note for note in splits.notes}
     assert notes["subjects in one session only"].count == 1
-    assert "1 of 4 subjects wore the device in one session only: 2." in notes["subjects in one session only"].text
+    assert "1 of 4 subjects have one session only: 2." in notes["subjects in one session only"].text
 
 
-def test_what_cannot_be_split_is_one_sentence(subjects):
+def test_impossible_protocols_are_refused(subjects):
     windows = cut(subjects([[60]] * 4))
-    with pytest.raises(UserError, match="few has no protocol 'leave-one'; it has published, subjects:k, loso"):
+    with pytest.raises(UserError, match="few has no protocol 'leave-one'; it has random, subjects:k, loso"):
         make_splits(windows, "leave-one")
-    with pytest.raises(UserError, match="no protocol 'official'; it has published, subjects:k, loso"):
+    with pytest.raises(UserError, match="no protocol 'official'; it has random, subjects:k, loso"):
         make_splits(windows, "official")
     for bad in ("subjects", "subjects:", "subjects:k", "subjects:-3", "subjects:2.5"):
         with pytest.raises(UserError, match="no protocol"):
@@ -176,34 +206,36 @@ def test_what_cannot_be_split_is_one_sentence(subjects):
         make_splits(cut(subjects([[60]] * 2)), "loso")
     with pytest.raises(UserError, match="leaves 1 of 3 to train and validate on"):
         make_splits(cut(subjects([[60]] * 3)), "subjects:2")
-    with pytest.raises(UserError, match="validation is a share"):
+    with pytest.raises(UserError, match="validation is 1.0; expected a share"):
         make_splits(windows, "loso", validation=1.0)
 
 
-def test_splits_are_read_back_as_they_were_written(subjects, tmp_path):
+def test_saved_splits_load_unchanged(subjects, tmp_path):
     windows = cut(subjects([[60, 60], [60], [60], [70]]))
-    for protocol in ("published", "loso"):
-        made = make_splits(windows, protocol, seed=3)
-        made.save(tmp_path / "new" / "splits.npz")
+    for protocol in ("random", "loso"):
+        splits = make_splits(windows, protocol, seed=3)
+        splits.save(tmp_path / "new" / "splits.npz")
         read = Splits.load(tmp_path / "new" / "splits.npz")
-        assert differences(made, read) == ()
-        assert read.notes == made.notes
-        assert [f.subjects(s) for f in read.folds for s in SIDES] == [f.subjects(s) for f in made.folds for s in SIDES]
+        assert differences(splits, read) == ()
+        assert read.notes == splits.notes
+        assert [f.subjects(s) for f in read.folds for s in SPLITS] == [
+            f.subjects(s) for f in splits.folds for s in SPLITS
+        ]
         read.require_of(windows)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["splits.npz"]
 
 
-def test_splits_of_other_windows_or_from_torn_files_are_refused(subjects, tmp_path):
+def test_splits_of_other_windows_or_from_damaged_files_are_refused(subjects, tmp_path):
     data = subjects([[60]] * 4)
-    made = make_splits(cut(data), "loso")
+    splits = make_splits(cut(data), "loso")
     with pytest.raises(UserError, match="belong to other windows"):
-        made.require_of(cut(data, spec=data.spec.with_window(30)))
-    made.save(tmp_path / "whole.npz")
+        splits.require_of(cut(data, spec=data.spec.with_window(30)))
+    splits.save(tmp_path / "whole.npz")
     whole = (tmp_path / "whole.npz").read_bytes()
     for length in (0, 10, len(whole) // 2, len(whole) - 5):
-        (tmp_path / "torn.npz").write_bytes(whole[:length])
+        (tmp_path / "damaged.npz").write_bytes(whole[:length])
         with pytest.raises(UserError, match="not a whole file of splits"):
-            Splits.load(tmp_path / "torn.npz")
+            Splits.load(tmp_path / "damaged.npz")
     with pytest.raises(UserError, match="There is no file"):
         Splits.load(tmp_path / "none.npz")
 

@@ -54,19 +54,19 @@ def test_a_constant_channel_is_only_centred(subjects):
     assert received.mean[1] == pytest.approx(np.float32(9.81), rel=1e-12)
 
 
-def test_a_large_offset_does_not_eat_the_spread(subjects):
+def test_a_large_offset_does_not_affect_the_standard_deviation(subjects):
     data = subjects([[400]])
     data.samples[:] += 1000
     rows = data.samples.astype(np.float64)
     np.testing.assert_allclose(fit_statistics(cut(data)).std, rows.std(axis=0), rtol=1e-7)
 
 
-def test_what_is_not_a_number_is_named_where_it_counts(subjects):
+def test_nan_in_the_chosen_windows_is_named(subjects):
     data = subjects([[80], [80]])
     data.samples[85, 2] = np.nan
     windows = cut(data)
     assert np.isfinite(fit_statistics(windows, np.flatnonzero(windows.subject_codes == 0)).std).all()
-    with pytest.raises(UserError, match=r"wrist\.acc\.z is not a finite number at sample 85"):
+    with pytest.raises(UserError, match=r"wrist\.acc\.z is NaN or infinite at sample 85"):
         fit_statistics(windows)
     with pytest.raises(UserError, match="statistics of no windows"):
         fit_statistics(windows, [])

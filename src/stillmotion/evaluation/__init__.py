@@ -1,8 +1,8 @@
-"""Scores and how sure they are.
+"""Scores, confidence intervals and tests.
 
-Small pure functions: ``tally`` turns predictions into confusion counts of every variant, seed and subject, scores and
-intervals follow from those, and ``compare`` says what one variant gains over another. Subjects are resampled, because
-subjects and not windows are what a model has never seen.
+Small pure functions: ``count_confusion`` turns predictions into confusion matrices of every variant, seed and subject,
+scores and intervals are computed from those, and ``compare_variants`` compares each variant with a reference. Subjects
+are resampled rather than windows, because a model is meant for subjects never seen in training.
 """
 
 from .calibration import Reliability, are_probabilities, compute_calibration, compute_reliability, confidence_sums

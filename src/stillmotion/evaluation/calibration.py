@@ -1,4 +1,4 @@
-"""Does a model's confidence mean what it says?"""
+"""Calibration: reliability and expected calibration error of probabilities."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..errors import UserError
 from .metrics import Counts, Floats
 from .predictions import Predictions
 
-#: How far a row of probabilities may be from 1 in sum: float16 keeps three digits.
+#: Largest deviation of a row's sum from 1: float16 keeps three digits.
 ROUNDING = 5e-3
 
 
@@ -21,10 +21,10 @@ class Reliability:
 
     Args:
         edges: (bins + 1,) of the confidence; a bin holds its right edge, the first one its left edge too.
-        count: (bins,) samples in each.
+        count: (bins,) samples in each bin.
         confidence: (bins,) mean confidence, NaN in an empty bin.
-        accuracy: (bins,) share that is right, NaN in an empty bin.
-        ece: expected calibration error, how far accuracy and confidence of a bin lie apart, a mean over samples.
+        accuracy: (bins,) share of correct predictions, NaN in an empty bin.
+        ece: expected calibration error: the distance between accuracy and confidence of a bin, averaged over samples.
     """
 
     edges: Floats
@@ -35,41 +35,41 @@ class Reliability:
 
     @staticmethod
     def of(sums: ArrayLike) -> Reliability:
-        """From ``confidence_sums``, or from several of them added up."""
-        count, right, confidence = np.asarray(sums, np.float64)
+        """Compute the reliability from ``confidence_sums``, or from several of them added up."""
+        count, correct, confidence = np.asarray(sums, np.float64)
         means = [
-            np.divide(each, count, out=np.full_like(each, np.nan), where=count > 0) for each in (confidence, right)
+            np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0) for total in (confidence, correct)
         ]
-        ece = float(np.abs(right - confidence).sum() / count.sum())
+        ece = float(np.abs(correct - confidence).sum() / count.sum())
         return Reliability(np.linspace(0, 1, len(count) + 1), count.astype(np.int64), means[0], means[1], ece)
 
     def rows(self) -> list[dict[str, float]]:
-        """The bins that hold a sample, as rows of a table."""
+        """Return the bins that hold a sample, as rows of a table."""
         return [
             {
-                "from": float(self.edges[at]),
-                "to": float(self.edges[at + 1]),
-                "samples": int(self.count[at]),
-                "confidence": float(self.confidence[at]),
-                "accuracy": float(self.accuracy[at]),
+                "from": float(self.edges[bin_number]),
+                "to": float(self.edges[bin_number + 1]),
+                "samples": int(self.count[bin_number]),
+                "confidence": float(self.confidence[bin_number]),
+                "accuracy": float(self.accuracy[bin_number]),
             }
-            for at in np.flatnonzero(self.count)
+            for bin_number in np.flatnonzero(self.count)
         ]
 
 
 def compute_reliability(labels: ArrayLike, probabilities: ArrayLike, *, bins: int = 15) -> Reliability:
-    """Bin samples by their confidence, which is the probability of the class that has most (Guo et al. 2017).
+    """Bin samples by their confidence, the probability of the predicted class (Guo et al. 2017).
 
     Args:
         labels: (n,) true classes.
         probabilities: (n, C), rows that sum to 1.
-        bins: how many of them; ECE grows a little with their number, so name it beside the figure.
+        bins: number of bins; ECE grows a little with it, so report it together with the ECE.
 
     Returns:
         Confidence against accuracy in bins of equal width, and the expected calibration error.
 
     Raises:
-        UserError: the shapes do not fit, or the rows are no probabilities.
+        UserError: the shapes do not match, or the rows are not probabilities.
 
     Example:
         >>> from stillmotion.evaluation import compute_reliability
@@ -80,20 +80,20 @@ def compute_reliability(labels: ArrayLike, probabilities: ArrayLike, *, bins: in
 
 
 def confidence_sums(labels: ArrayLike, probabilities: ArrayLike, *, bins: int = 15) -> Floats:
-    """Sum over the samples of each bin: how many, how many right, their confidence.
+    """Sum over the samples of each bin: their number, correct predictions and confidence.
 
-    What ``compute_reliability`` works on; those of several subjects or runs add up.
+    ``Reliability.of`` takes them; sums of several subjects or runs can be added.
 
     Args:
         labels: (n,) true classes.
         probabilities: (n, C), rows that sum to 1.
-        bins: how many of equal width.
+        bins: number of bins of equal width.
 
     Returns:
         (3, bins).
 
     Raises:
-        UserError: the shapes do not fit, or the rows are no probabilities.
+        UserError: the shapes do not match, or the rows are not probabilities.
 
     Example:
         >>> from stillmotion.evaluation import confidence_sums
@@ -102,49 +102,49 @@ def confidence_sums(labels: ArrayLike, probabilities: ArrayLike, *, bins: int = 
                [0. , 1. ],
                [0. , 1.7]])
     """
-    true, shares = np.asarray(labels, np.int64), np.asarray(probabilities, np.float64)
-    if shares.ndim != 2 or true.shape != shares.shape[:1] or len(true) == 0:
+    true, scores = np.asarray(labels, np.int64), np.asarray(probabilities, np.float64)
+    if scores.ndim != 2 or true.shape != scores.shape[:1] or len(true) == 0:
         raise UserError(
-            f"Calibration needs (n,) labels and (n, classes) probabilities, not {true.shape}, {shares.shape}."
+            f"Calibration needs (n,) labels and (n, classes) probabilities, not {true.shape} and {scores.shape}."
         )
     if bins < 1:
         raise UserError(f"Calibration needs at least one bin, not {bins}.")
-    if not are_probabilities(shares):
-        raise UserError("Calibration needs probabilities: numbers of 0 to 1 that sum to 1 in each row.")
-    confidence, right = shares.max(1), shares.argmax(1) == true
-    place = np.clip(np.searchsorted(np.linspace(0, 1, bins + 1), confidence, side="left") - 1, 0, bins - 1)
-    parts = (np.ones(len(true)), right, confidence)
-    return np.stack([np.bincount(place, weights=values, minlength=bins) for values in parts])
+    if not are_probabilities(scores):
+        raise UserError("Calibration needs probabilities: values from 0 to 1 that sum to 1 in each row.")
+    confidence, correct = scores.max(1), scores.argmax(1) == true
+    number = np.clip(np.searchsorted(np.linspace(0, 1, bins + 1), confidence, side="left") - 1, 0, bins - 1)
+    parts = (np.ones(len(true)), correct, confidence)
+    return np.stack([np.bincount(number, weights=values, minlength=bins) for values in parts])
 
 
 def are_probabilities(scores: ArrayLike) -> bool:
-    """Tell whether every row holds numbers of 0 to 1 that sum to 1.
+    """Tell whether every row holds values from 0 to 1 that sum to 1.
 
     Args:
         scores: (…, C).
 
     Returns:
-        True for probabilities; logits are none.
+        True for probabilities, False for logits.
 
     Example:
         >>> from stillmotion.evaluation import are_probabilities
         >>> are_probabilities([[0.25, 0.75]]), are_probabilities([[2.0, -1.0]])
         (True, False)
     """
-    shares = np.asarray(scores)
-    near = np.abs(shares.sum(-1, dtype=np.float64) - 1) <= ROUNDING
-    return bool(np.all(near) and np.all((shares >= 0) & (shares <= 1 + ROUNDING)))
+    values = np.asarray(scores)
+    near = np.abs(values.sum(-1, dtype=np.float64) - 1) <= ROUNDING
+    return bool(np.all(near) and np.all((values >= 0) & (values <= 1 + ROUNDING)))
 
 
 def compute_calibration(predictions: Predictions, *, bins: int = 15) -> Reliability | None:
-    """Measure the reliability of a variant over all its rows.
+    """Compute the reliability of a variant over all its windows.
 
     Args:
-        predictions: of one variant.
-        bins: how many of equal width.
+        predictions: those of one variant.
+        bins: number of bins of equal width.
 
     Returns:
-        Confidence against accuracy; None where the variant gave no probabilities (logits are none).
+        Confidence against accuracy; None if the scores are not probabilities.
 
     Example:
         >>> from stillmotion.evaluation import Predictions, compute_calibration

@@ -1,4 +1,4 @@
-"""What a variant gains over another, how sure that is, and in which words it may be said."""
+"""Compare variants with a reference: difference, confidence interval, p-value and verdict."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from .resampling import PooledF1, draw_units, jackknife_variance, leave_one_out,
 from .sign_flips import SignFlips, flip_families
 
 BETTER, WORSE, ALIKE, ALONE = "better", "worse", "not distinguishable", "one subject: no verdict"
-#: Added to ``better`` and ``worse`` where each variant was trained once: it is these models that differ.
+#: Added to ``better`` and ``worse`` if each variant was trained once: only these two models are known to differ.
 ONE_RUN = " in one run"
-#: The reference when none is named and there is such a variant.
-USUAL = "lm"
+#: The default reference, if there is such a variant.
+DEFAULT_REFERENCE = "lm"
 
 
 @dataclass(frozen=True)
 class VariantScore:
-    """One variant's pooled scores, averaged over seeds, on all that it was tested on."""
+    """A variant's pooled scores, averaged over seeds, on all subjects it was tested on."""
 
     variant: str
     macro_f1: Interval
@@ -46,19 +46,20 @@ class Comparison:
     Args:
         variant: its name.
         against: the reference.
-        difference: of macro-F1, pooled over subjects and averaged over seeds, with its interval.
-        seeds: how many seeds both have.
-        folds: how many folds the subjects were tested in.
+        difference: of macro-F1, pooled over subjects and averaged over seeds, with its confidence interval.
+        seeds: number of seeds that both have.
+        folds: number of folds that the subjects were tested in.
         flips: sign-flip test over subjects; None for one subject.
-        p_adjusted: its p after the max-statistic correction, within the family.
-        folds_t: corrected t over folds; None for fewer than two.
+        p_adjusted: its p-value after the max-statistic correction, within the family.
+        folds_t: corrected t-test over folds; None for fewer than two.
         effect: the difference in standard deviations between subjects (of jackknife pseudo-values); None for one
-            subject, or where nobody differs.
-        gaining: share of subjects whose own macro-F1 (over the classes they have) is higher, half of those equal.
+            subject, or if no subject differs.
+        gaining: share of subjects whose macro-F1 (over the classes they have) is higher; equal ones count half.
         margin: of non-inferiority.
-        not_inferior: whether the interval lies wholly above -margin; None without an interval.
-        verdict: ``better``, ``worse`` (both also ``… in one run``), ``not distinguishable``, or that there is none.
-        notes: what was left out and what the figures cannot say.
+        not_inferior: whether the whole interval lies above -margin; None without an interval.
+        verdict: ``better``, ``worse`` (both also ``… in one run``), ``not distinguishable``, or that one subject
+            allows no verdict.
+        notes: what was left out, and limits of the comparison.
     """
 
     variant: str
@@ -79,10 +80,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class ComparedVariants:
-    """Everything that ``compare`` found.
+    """Result of ``compare_variants``.
 
-    ``family`` names the comparisons that the max-statistic correction covers, ``apart`` those that are a family of
-    their own; ``ranks`` is empty for one variant.
+    ``family`` names the comparisons that the max-statistic correction covers, ``apart`` those in a separate family;
+    ``ranks`` is empty for one variant.
     """
 
     endpoint: str
@@ -95,12 +96,12 @@ class ComparedVariants:
     apart: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return plain values, ready for JSON."""
         return asdict(self)
 
 
 def compare_variants(
-    tally: ConfusionMatrices,
+    matrices: ConfusionMatrices,
     *,
     against: str | None = None,
     margin: float = 0.01,
@@ -111,73 +112,97 @@ def compare_variants(
     absent: Absent = "zero",
     apart: Sequence[str] = (),
 ) -> ComparedVariants:
-    """Scores of every variant, and each of them against one.
+    """Score every variant, and compare each with a reference.
 
-    The endpoint is macro-F1 from confusion counts pooled over test subjects, averaged over seeds, as a difference to
-    the reference on the subjects and seeds that both have. Its interval draws subjects within folds, crossed with
-    seeds. One seed says nothing of others, so the interval then draws whole folds, each of which is a training run.
+    The endpoint is macro-F1 from confusion matrices pooled over test subjects, averaged over seeds, as a difference to
+    the reference on the subjects and seeds that both have. Its confidence interval resamples subjects within folds,
+    crossed with seeds. With one seed, variation between training runs is only seen between folds, so whole folds are
+    resampled.
 
-    A variant is ``better`` or ``worse`` when the sign-flip test after the max-statistic correction rejects *and* the
-    interval excludes 0, also at the level that the number of comparisons of the family asks (Bonferroni): the first
-    asks subjects, the second training runs too, without which an accident of one run that all subjects of a fold share
-    would be called a gain. Otherwise it is ``not distinguishable``, which is no claim
-    of equality; that is ``not_inferior``, from the lower end of the interval and a margin fixed beforehand. With one
-    seed and one fold nothing can be said of other runs, and the verdict says ``in one run``.
+    A variant is ``better`` or ``worse`` if the sign-flip test after the max-statistic correction rejects *and* the
+    interval excludes 0, also at the level adjusted for the number of comparisons of the family (Bonferroni). The test
+    covers variation between subjects, the interval that between training runs too: without it, chance effects of one
+    run that all subjects of a fold share would count as a gain. Otherwise the verdict is ``not distinguishable``,
+    which does not claim equality; ``not_inferior`` does, from the lower end of the interval and a margin fixed
+    beforehand. With one seed and one fold the verdict holds for these models only and says ``in one run``.
 
     Args:
-        tally: counts (``count_confusion(read_predictions(…))``).
-        against: the reference; ``lm`` by default, or the first variant if there is none of that name.
-        margin: a loss this small would not matter, as a share (0.01 is one point).
+        matrices: confusion matrices (``count_confusion(read_predictions(…))``).
+        against: the reference; by default ``lm``, or the first variant if there is no ``lm``.
+        margin: of non-inferiority, the largest loss that does not matter, as a share (0.01 is one point).
         level: of the intervals; 1 - level is the error rate of the family.
-        resamples: of subjects and seeds.
-        flips: drawn patterns of the sign-flip test where there are too many to try all.
+        resamples: number of resamples of subjects and seeds.
+        flips: number of sign-flip patterns drawn if there are too many to try all.
         seed: of resamples and patterns.
         absent: as in ``macro_f1``.
-        apart: variants that answer another question, such as baselines: they are a family of their own, so that
-            their number does not decide what the others can show.
+        apart: variants in a separate family, such as baselines, so that their number does not weaken the other
+            comparisons.
+
+    Returns:
+        Scores, comparisons and ranks.
+
+    Raises:
+        UserError: the margin, the level or the number of resamples is out of range.
+        UnknownName: there is no variant ``against``.
+
+    Example:
+        >>> import numpy as np
+        >>> from stillmotion.evaluation import Predictions, compare_variants, count_confusion
+        >>> y, subject = np.tile([0, 1], 60), np.repeat(np.arange(6), 20)
+        >>> columns = {"subject": subject, "fold": subject % 2, "seed": 0, "y": y}
+        >>> noise = np.random.default_rng(0).random((2, 120))
+        >>> good = Predictions.of("rb-kd", **columns, prediction=np.where(noise[0] < 0.1, 1 - y, y))
+        >>> poor = Predictions.of("lm", **columns, prediction=np.where(noise[1] < 0.4, 1 - y, y))
+        >>> comparison = compare_variants(count_confusion([poor, good])).comparisons[0]
+        >>> comparison.variant, comparison.against, round(comparison.difference.score, 2), comparison.flips.p
+        ('rb-kd', 'lm', 0.25, 0.03125)
     """
     require_level(level)
     if margin < 0:
-        raise UserError(f"A margin is 0 or more, not {margin}.")
+        raise UserError(f"A margin must be 0 or more, not {margin}.")
     if resamples < 2:
         raise UserError(f"Intervals need two or more resamples, not {resamples}.")
     reference = (
-        tally.variants[tally.number(against)] if against else USUAL if USUAL in tally.variants else tally.variants[0]
+        matrices.variants[matrices.number(against)]
+        if against
+        else DEFAULT_REFERENCE
+        if DEFAULT_REFERENCE in matrices.variants
+        else matrices.variants[0]
     )
-    asked = _Asked(margin, level, resamples, flips, seed, absent)
+    options = _Options(margin, level, resamples, flips, seed, absent)
     notes: list[str] = []
     standings: list[VariantScore] = []
     measured: list[_Measured] = []
-    for name in tally.variants:
+    for name in matrices.variants:
         try:
-            standings.append(_standing(tally, name, asked))
+            standings.append(_score_variant(matrices, name, options))
             if name != reference:
-                pair, left_out = tally.basis(name, reference)
-                measured.append(_against(pair, left_out, asked))
-        except UserError as reason:  # an unfinished study is told as far as it goes
+                pair, left_out = matrices.basis(name, reference)
+                measured.append(_compare_pair(pair, left_out, options))
+        except UserError as reason:  # an unfinished study is compared as far as it is complete
             notes.append(f"Not compared: {reason}")
-    found = _judged(measured, set(apart), asked)
-    everyone: tuple[Rank, ...] = ()
-    if found:
+    comparisons = _test_families(measured, set(apart), options)
+    ranks: tuple[Rank, ...] = ()
+    if comparisons:
         try:
-            shared, _ = tally.basis(*(one.variant for one in standings))
-            everyone = rank_variants(shared, level=level, resamples=resamples, seed=seed, absent=absent)
+            shared, _ = matrices.basis(*(score.variant for score in standings))
+            ranks = rank_variants(shared, level=level, resamples=resamples, seed=seed, absent=absent)
         except UserError as reason:
             notes.append(f"No ranks: {reason}")
     return ComparedVariants(
-        "macro-F1 from confusion counts pooled over test subjects, averaged over seeds",
-        reference if len(tally.variants) > 1 else None,
-        tuple(one.variant for one in found if one.variant not in apart),
+        "macro-F1 from confusion matrices pooled over test subjects, averaged over seeds",
+        reference if len(matrices.variants) > 1 else None,
+        tuple(comparison.variant for comparison in comparisons if comparison.variant not in apart),
         tuple(standings),
-        found,
-        everyone,
+        comparisons,
+        ranks,
         tuple(notes),
-        tuple(one.variant for one in found if one.variant in apart),
+        tuple(comparison.variant for comparison in comparisons if comparison.variant in apart),
     )
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Options:
     margin: float
     level: float
     resamples: int
@@ -188,23 +213,23 @@ class _Asked:
 
 @dataclass(frozen=True, eq=False)
 class _Measured:
-    """A comparison before the tests of its family, the counts that it rests on, and how far it moves."""
+    """A comparison before the tests of its family, with its confusion matrices and standard error."""
 
     comparison: Comparison
     pair: ConfusionMatrices
-    spread: StandardError
+    error: StandardError
 
 
-def _standing(tally: ConfusionMatrices, name: str, asked: _Asked) -> VariantScore:
-    own, notes = tally.basis(name)
-    score = PooledF1.of(own.counts, absent=asked.absent)
-    subjects, seeds = len(own.subjects), len(own.seeds)
-    found = standard_error(score, strata(own.folds), seeds, resamples=asked.resamples, seed=asked.seed)
-    pooled = own.counts[0].sum(1)  # (S, C, C)
-    f1 = float(macro_f1(pooled, absent=asked.absent).mean())
+def _score_variant(matrices: ConfusionMatrices, name: str, options: _Options) -> VariantScore:
+    tested, notes = matrices.basis(name)
+    score = PooledF1.of(tested.counts, absent=options.absent)
+    subjects, seeds = len(tested.subjects), len(tested.seeds)
+    error = standard_error(score, strata(tested.folds), seeds, resamples=options.resamples, seed=options.seed)
+    pooled = tested.counts[0].sum(1)  # (S, C, C)
+    f1 = float(macro_f1(pooled, absent=options.absent).mean())
     return VariantScore(
         name,
-        make_interval(f1, found, subjects=subjects, level=asked.level, bounds=(0.0, 1.0)),
+        make_interval(f1, error, subjects=subjects, level=options.level, bounds=(0.0, 1.0)),
         float(weighted_f1(pooled).mean()),
         float(accuracy(pooled).mean()),
         float(balanced_accuracy(pooled).mean()),
@@ -215,9 +240,9 @@ def _standing(tally: ConfusionMatrices, name: str, asked: _Asked) -> VariantScor
     )
 
 
-def _against(pair: ConfusionMatrices, notes: tuple[str, ...], asked: _Asked) -> _Measured:
-    """All but the test, which is one of the whole family."""
-    both = PooledF1.of(pair.counts, absent=asked.absent)
+def _compare_pair(pair: ConfusionMatrices, notes: tuple[str, ...], options: _Options) -> _Measured:
+    """Compare a variant with the reference, all but the sign-flip test, which needs the whole family."""
+    both = PooledF1.of(pair.counts, absent=options.absent)
     subjects, seeds, folds = len(pair.subjects), len(pair.seeds), len(set(pair.folds))
 
     def difference(subjects: Floats, runs: Floats) -> Floats:
@@ -226,39 +251,39 @@ def _against(pair: ConfusionMatrices, notes: tuple[str, ...], asked: _Asked) -> 
 
     value = float(difference(np.ones((1, subjects)), np.full((1, seeds), 1 / seeds))[0, 0])
     group, unit = draw_units(pair.folds, seeds)
-    found = standard_error(difference, group, seeds, resamples=asked.resamples, seed=asked.seed, unit=unit)
-    sure = make_interval(value, found, subjects=subjects, level=asked.level)
+    error = standard_error(difference, group, seeds, resamples=options.resamples, seed=options.seed, unit=unit)
+    interval = make_interval(value, error, subjects=subjects, level=options.level)
     between = float(np.sqrt(subjects) * _subjects_error(difference, pair))
-    own = macro_f1(pair.counts, absent="skip").mean(1)  # (2, P)
+    by_subject = macro_f1(pair.counts, absent="skip").mean(1)  # (2, P)
     variant, reference = pair.variants
     comparison = Comparison(
         variant,
         reference,
-        sure,
+        interval,
         seeds,
         folds,
         None,
         None,
         _folds_t(pair),
         value / between if subjects > 1 and between > 0 else None,
-        float(((own[0] > own[1]) + 0.5 * (own[0] == own[1])).mean()),
-        asked.margin,
-        None if sure.low is None else sure.low > -asked.margin,
+        float(((by_subject[0] > by_subject[1]) + 0.5 * (by_subject[0] == by_subject[1])).mean()),
+        options.margin,
+        None if interval.low is None else interval.low > -options.margin,
         ALONE,
         notes,
     )
-    return _Measured(comparison, pair, found)
+    return _Measured(comparison, pair, error)
 
 
 def _subjects_error(difference: Weighted, pair: ConfusionMatrices) -> float:
-    """Standard error of a difference from subjects alone (jackknife)."""
+    """Estimate the standard error of a difference from subjects alone (jackknife)."""
     group, seeds = strata(pair.folds), len(pair.seeds)
-    left = difference(leave_one_out(group), np.full((len(group), seeds), 1 / seeds))
-    return float(np.sqrt(jackknife_variance(left, group)[0]))
+    left_out = difference(leave_one_out(group), np.full((len(group), seeds), 1 / seeds))
+    return float(np.sqrt(jackknife_variance(left_out, group)[0]))
 
 
 def _folds_t(pair: ConfusionMatrices) -> CorrectedT | None:
-    """Over folds, each one's counts pooled, classes that it lacks left out, seeds averaged."""
+    """Test over folds: each fold pooled, without the classes it lacks, averaged over seeds."""
     names = sorted(set(pair.folds))
     if len(names) < 2:
         return None
@@ -268,47 +293,58 @@ def _folds_t(pair: ConfusionMatrices) -> CorrectedT | None:
     return corrected_t_test(scores[0] - scores[1], share=fold_share(pair.folds))
 
 
-def _limits(one: Comparison, level: float) -> tuple[str, ...]:
-    said, subjects = [], one.difference.subjects
+def _limits(comparison: Comparison, level: float) -> tuple[str, ...]:
+    """Describe what too few subjects or runs cannot show."""
+    notes, subjects = [], comparison.difference.subjects
     if subjects == 1:
-        said.append("One subject: how far others would differ is unknown, so there is no interval and no test.")
-    if one.flips is not None and one.flips.smallest > 1 - level:
-        said.append(
-            f"A difference cannot be shown with {subjects} subjects: no p below {one.flips.smallest:.3g} exists, and "
-            f"{1 - level:.2g} is asked."
+        notes.append("One subject: variation between subjects is unknown, so there is no interval and no test.")
+    if comparison.flips is not None and comparison.flips.smallest > 1 - level:
+        notes.append(
+            f"A difference cannot be shown with {subjects} subjects: the smallest possible p is "
+            f"{comparison.flips.smallest:.3g}, and {1 - level:.2g} is required."
         )
-    if one.seeds == one.folds == 1:
-        said.append("One training run each: the figures are about these models; another run may differ more.")
-    elif one.seeds == 1 and one.folds < subjects:
-        said.append("One seed: whole folds are drawn, whose models stand for other runs; more seeds narrow it.")
-    return tuple(said)
+    if comparison.seeds == comparison.folds == 1:
+        notes.append("One training run each: the scores hold for these models; another run may differ more.")
+    elif comparison.seeds == 1 and comparison.folds < subjects:
+        notes.append(
+            "One seed: whole folds are resampled, one model each, instead of runs; more seeds narrow the interval."
+        )
+    return tuple(notes)
 
 
-def _judged(measured: Sequence[_Measured], apart: set[str], asked: _Asked) -> tuple[Comparison, ...]:
-    """Flip the comparisons of more than one subject together, then find the words."""
-    judged = {each.comparison.variant: each.comparison for each in measured}
-    tested = [each for each in measured if each.comparison.difference.subjects > 1]
+def _test_families(measured: Sequence[_Measured], apart: set[str], options: _Options) -> tuple[Comparison, ...]:
+    """Test the comparisons of more than one subject together, and add verdicts and notes."""
+    comparisons = {pair.comparison.variant: pair.comparison for pair in measured}
+    tested = [pair for pair in measured if pair.comparison.difference.subjects > 1]
     families = [
-        [at for at, each in enumerate(tested) if (each.comparison.variant in apart) is other] for other in (False, True)
+        [at for at, pair in enumerate(tested) if (pair.comparison.variant in apart) is other] for other in (False, True)
     ]
     if tested:
         tests, adjusted = flip_families(
-            [each.pair for each in tested], families, flips=asked.flips, seed=asked.seed, absent=asked.absent
+            [pair.pair for pair in tested], families, flips=options.flips, seed=options.seed, absent=options.absent
         )
         for family in families:
             for at in family:
-                one = replace(tested[at].comparison, flips=tests[at], p_adjusted=float(adjusted[at]))
-                judged[one.variant] = _worded(one, tested[at].spread, len(family), asked.level)
-    return tuple(replace(one, notes=(*one.notes, *_limits(one, asked.level))) for one in judged.values())
+                comparison = replace(tested[at].comparison, flips=tests[at], p_adjusted=float(adjusted[at]))
+                verdict = _add_verdict(comparison, tested[at].error, len(family), options.level)
+                comparisons[comparison.variant] = verdict
+    return tuple(
+        replace(comparison, notes=(*comparison.notes, *_limits(comparison, options.level)))
+        for comparison in comparisons.values()
+    )
 
 
-def _worded(one: Comparison, moves: StandardError, family: int, level: float) -> Comparison:
-    """The verdict. Subjects are asked by the flips, training runs by the interval, both about the whole family."""
-    apart = abs(one.difference.score)
-    if one.p_adjusted is None or one.p_adjusted > 1 - level + 1e-12 or apart <= float(moves.reach(level).item()):
-        return replace(one, verdict=ALIKE)
-    if apart <= float(moves.reach(1 - (1 - level) / family).item()):
+def _add_verdict(comparison: Comparison, error: StandardError, family: int, level: float) -> Comparison:
+    """Add the verdict: sign flips test subjects, the interval training runs too, both for the whole family."""
+    size = abs(comparison.difference.score)
+    if (
+        comparison.p_adjusted is None
+        or comparison.p_adjusted > 1 - level + 1e-12
+        or size <= float(error.half_width(level).item())
+    ):
+        return replace(comparison, verdict=ALIKE)
+    if size <= float(error.half_width(1 - (1 - level) / family).item()):
         note = f"The interval alone excludes 0; with the {family} comparisons of the family it does not."
-        return replace(one, verdict=ALIKE, notes=(*one.notes, note))
-    word = BETTER if one.difference.score > 0 else WORSE
-    return replace(one, verdict=word + ONE_RUN if one.seeds == one.folds == 1 else word)
+        return replace(comparison, verdict=ALIKE, notes=(*comparison.notes, note))
+    verdict = BETTER if comparison.difference.score > 0 else WORSE
+    return replace(comparison, verdict=verdict + ONE_RUN if comparison.seeds == comparison.folds == 1 else verdict)

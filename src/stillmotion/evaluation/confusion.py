@@ -1,4 +1,4 @@
-"""Confusion counts of every variant, seed and subject: all that the statistics work on."""
+"""Confusion matrices of every variant, seed and subject, the input of all statistics."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from ..errors import UnknownName, UserError
 from .metrics import Counts, Floats
 from .predictions import Predictions
 
-#: So many cells fill 1 GB.
+#: Largest number of cells: 1 GB.
 MOST_CELLS = 1 << 27
 
 
 @dataclass(frozen=True, eq=False)
 class ConfusionMatrices:
-    """Who was tested by what, and what came out.
+    """Confusion matrices by variant, seed and subject. Made by ``count_confusion``.
 
     Args:
-        variants: names, one each.
-        seeds: of the training runs; a seed stands for the same one in every variant.
-        subjects: names of those tested.
-        folds: (P,) the fold that each subject was tested in. Those of one fold share a model.
-        classes: names.
-        counts: (V, S, P, C, C) confusion counts, true class by predicted class. A subject whose table holds nothing
-            was not tested by that run.
+        variants: their names.
+        seeds: of the training runs; the same seeds are compared between variants.
+        subjects: names of the test subjects.
+        folds: (P,) the fold that each subject was tested in. Subjects of one fold share a model.
+        classes: their names.
+        counts: (V, S, P, C, C) confusion matrices, true class by predicted class. An all-zero matrix means that the
+            run did not test the subject.
     """
 
     variants: tuple[str, ...]
@@ -44,39 +44,49 @@ class ConfusionMatrices:
         wanted = (len(self.variants), len(self.seeds), len(self.subjects), len(self.classes), len(self.classes))
         if self.counts.shape != wanted:
             raise UserError(
-                f"Counts are {self.counts.shape}; variants, seeds, subjects and classes make {wanted} (V, S, P, C, C)."
+                f"Counts are {self.counts.shape}; variants, seeds, subjects and classes need {wanted} (V, S, P, C, C)."
             )
         if 0 in wanted:
-            raise UserError("There is nothing to score: a tally needs a variant, a seed, a subject and a class.")
+            raise UserError(
+                "There is nothing to score: confusion matrices need a variant, a seed, a subject and a class."
+            )
         if len(self.folds) != len(self.subjects):
-            raise UserError(f"{len(self.folds)} folds are named for {len(self.subjects)} subjects.")
+            raise UserError(
+                f"There are {len(self.folds)} folds for {len(self.subjects)} subjects; give one per subject."
+            )
         for what, names in (("variant", self.variants), ("seed", self.seeds), ("subject", self.subjects)):
             if len(set(names)) < len(names):
                 twice = next(name for name, times in Counter(names).items() if times > 1)
-                raise UserError(f"A tally names {what} {twice!r} twice.")
+                raise UserError(f"The confusion matrices name {what} {twice!r} twice.")
         if np.min(self.counts) < 0:
-            raise UserError("Confusion counts cannot be negative.")
+            raise UserError("Counts of a confusion matrix cannot be negative.")
 
     @property
     def tested(self) -> NDArray[np.bool_]:
-        """(V, S, P) whether a run tested a subject."""
+        """(V, S, P) whether each run tested each subject."""
         return np.asarray(np.any(self.counts > 0, axis=(-2, -1)))
 
     def number(self, variant: str) -> int:
-        """Which variant has this name."""
+        """Return the index of a variant."""
         if variant not in self.variants:
             raise UnknownName("variant", variant, list(self.variants))
         return self.variants.index(variant)
 
     def basis(self, *variants: str) -> tuple[ConfusionMatrices, tuple[str, ...]]:
-        """These variants on what they have in common, and what was left out for it, in words.
+        """Restrict variants to the seeds and subjects that they have in common.
 
-        A seed counts when every one of the variants tested, with it, everybody whom they all tested at all; when no
-        seed is that whole, subjects are those whom all of them tested with every common seed.
+        A seed is kept if every variant tested, with that seed, all subjects that all variants tested at all. If there
+        is no such seed, the common seeds are kept, with the subjects that all variants tested with each of them.
+
+        Returns:
+            The restricted confusion matrices, and sentences on what was left out.
+
+        Raises:
+            UserError: the variants have no seed and subject in common.
         """
         rows = [self.number(variant) for variant in variants]
         tested = self.tested[rows]
-        started = tested.any(2).all(0)  # (S,) seeds that every variant has something of
+        started = tested.any(2).all(0)  # (S,) seeds of which every variant has a run
         subjects = tested[:, started].any(1).all(0)
         seeds = started & tested[:, :, subjects].all((0, 2))
         if not seeds.any():
@@ -84,21 +94,21 @@ class ConfusionMatrices:
             subjects = tested[:, started].all((0, 1))
         if not seeds.any() or not subjects.any():
             if len(variants) == 1:
-                raise UserError(f"{variants[0]} has tested nobody.")
-            raise UserError(f"{' and '.join(variants)} have no subject in common who was tested with the same seed.")
+                raise UserError(f"{variants[0]} has tested no subject.")
+            raise UserError(f"{' and '.join(variants)} have no subject in common that was tested with the same seed.")
         within = np.any(tested, axis=0)
-        said = []
-        gone = [str(self.seeds[at]) for at in np.flatnonzero(np.any(within, axis=1) & ~seeds)]
-        if gone:
-            said.append(f"Left out, not whole for {_all(variants)}: {_few('seed', gone)}.")
-        gone = [self.subjects[at] for at in np.flatnonzero(np.any(within, axis=0) & ~subjects)]
-        if gone:
-            said.append(f"Left out, not tested by {_all(variants)}: {_few('subject', gone)}.")
+        notes = []
+        dropped = [str(self.seeds[at]) for at in np.flatnonzero(np.any(within, axis=1) & ~seeds)]
+        if dropped:
+            notes.append(f"Left out, incomplete for {_all(variants)}: {_few('seed', dropped)}.")
+        dropped = [self.subjects[at] for at in np.flatnonzero(np.any(within, axis=0) & ~subjects)]
+        if dropped:
+            notes.append(f"Left out, not tested by {_all(variants)}: {_few('subject', dropped)}.")
         if not _same_windows(self.counts[rows][:, seeds][:, :, subjects]):
-            said.append(f"Windows per subject and class differ within {' and '.join(variants)}.")
-        return self._part(rows, np.flatnonzero(seeds), np.flatnonzero(subjects)), tuple(said)
+            notes.append(f"Windows per subject and class differ within {' and '.join(variants)}.")
+        return self._select(rows, np.flatnonzero(seeds), np.flatnonzero(subjects)), tuple(notes)
 
-    def _part(self, rows: Sequence[int], seeds: NDArray[np.int64], subjects: NDArray[np.int64]) -> ConfusionMatrices:
+    def _select(self, rows: Sequence[int], seeds: NDArray[np.int64], subjects: NDArray[np.int64]) -> ConfusionMatrices:
         return replace(
             self,
             variants=tuple(self.variants[at] for at in rows),
@@ -110,93 +120,94 @@ class ConfusionMatrices:
 
 
 def count_confusion(predictions: Sequence[Predictions]) -> ConfusionMatrices:
-    """Count predictions into confusion counts of every variant, seed and subject.
+    """Count predictions into confusion matrices of every variant, seed and subject.
 
-    Subjects keep their natural order (2 before 10). One who was tested in several folds (as under ``published``) has
-    all of his counts pooled, and is drawn among those who were tested in the same ones.
+    Subjects are in natural order (2 before 10). The windows of a subject tested in several folds are pooled, and the
+    subject is resampled among those tested in the same folds.
 
     Args:
-        predictions: one value a variant.
+        predictions: one value per variant.
 
     Returns:
-        The counts, with the names of their axes.
+        The confusion matrices, with the names of their axes.
 
     Raises:
-        UserError: there are none, or variants tell other classes apart.
+        UserError: there are no predictions, or variants have different classes.
 
     Example:
         >>> from stillmotion.evaluation import Predictions, count_confusion
         >>> predictions = Predictions.of(
         ...     "lm", subject=["ann", "ann", "bob", "bob"], fold=0, seed=0, y=[0, 1, 0, 1], prediction=[0, 1, 1, 1]
         ... )
-        >>> counted = count_confusion([predictions])
-        >>> counted.subjects, counted.counts[0, 0, 1]
+        >>> matrices = count_confusion([predictions])
+        >>> matrices.subjects, matrices.counts[0, 0, 1]
         (('ann', 'bob'), array([[0, 1],
                [0, 1]]))
     """
     if not predictions:
         raise UserError("There are no predictions to count.")
-    variants = tuple(one.variant for one in predictions)
+    variants = tuple(part.variant for part in predictions)
     classes = _classes(predictions)
-    subjects, subject = _codes([one.subject for one in predictions])
-    folds, fold = _codes([one.fold for one in predictions])
-    seeds, seed = np.unique(np.concatenate([one.seed for one in predictions]), return_inverse=True)
-    variant = np.repeat(np.arange(len(variants)), [len(one) for one in predictions])
+    subjects, subject = _codes([part.subject for part in predictions])
+    folds, fold = _codes([part.fold for part in predictions])
+    seeds, seed = np.unique(np.concatenate([part.seed for part in predictions]), return_inverse=True)
+    variant = np.repeat(np.arange(len(variants)), [len(part) for part in predictions])
     shape = (len(variants), len(seeds), len(subjects), len(classes), len(classes))
     if math.prod(shape) > MOST_CELLS:
         raise UserError(
             f"{len(variants)} variants with {len(seeds):,} seeds, {len(subjects):,} subjects and {len(classes):,} "
-            f"classes make {math.prod(shape):,} confusion counts, {MOST_CELLS:,} may be; compare fewer at a time."
+            f"classes make {math.prod(shape):,} counts, more than the {MOST_CELLS:,} allowed; compare fewer at a time."
         )
     cell = np.ravel_multi_index(
         (
             variant,
             seed,
             subject,
-            np.concatenate([one.y for one in predictions]),
-            np.concatenate([one.prediction for one in predictions]),
+            np.concatenate([part.y for part in predictions]),
+            np.concatenate([part.prediction for part in predictions]),
         ),
         shape,
     )
     counts = np.bincount(cell, minlength=int(np.prod(shape))).reshape(shape)
-    met = np.zeros((len(subjects), len(folds)), np.bool_)
-    met[subject, fold] = True
-    own = tuple(" + ".join(folds[at] for at in np.flatnonzero(row)) for row in met)
-    return ConfusionMatrices(variants, tuple(int(s) for s in seeds), subjects, own, classes, counts)
+    tested = np.zeros((len(subjects), len(folds)), np.bool_)
+    tested[subject, fold] = True
+    folds_of = tuple(" + ".join(folds[at] for at in np.flatnonzero(row)) for row in tested)
+    return ConfusionMatrices(variants, tuple(int(s) for s in seeds), subjects, folds_of, classes, counts)
 
 
 def natural(name: str) -> tuple[tuple[bool, int, str], ...]:
-    """Sorts ``p2`` before ``p10``."""
+    """Make a sorting key that puts ``p2`` before ``p10``."""
     return tuple((part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in re.split(r"(\d+)", name))
 
 
 def _codes(columns: Sequence[NDArray[np.str_]]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Names in natural order, and the number of each row's name. Arrow's hashing, since sorting a million is slow."""
+    """Encode names: the distinct ones in natural order, and each row's index among them."""
     import pyarrow as pa
 
+    # By Arrow's hashing, since sorting a million rows is slow.
     coded = pa.chunked_array([pa.array(column, pa.string()) for column in columns]).combine_chunks()
     coded = coded.dictionary_encode()
     names = coded.dictionary.to_pylist()
     order = sorted(range(len(names)), key=lambda at: natural(names[at]))
-    place = np.empty(len(names), np.int64)
-    place[order] = np.arange(len(names))
-    return tuple(names[at] for at in order), place[coded.indices.to_numpy()]
+    rank = np.empty(len(names), np.int64)
+    rank[order] = np.arange(len(names))
+    return tuple(names[at] for at in order), rank[coded.indices.to_numpy()]
 
 
 def _classes(predictions: Sequence[Predictions]) -> tuple[str, ...]:
-    """The class names all agree on; a file without names has numbers, and may have met fewer of them."""
-    most = max(predictions, key=lambda one: (one.named, len(one.classes)))
-    for one in predictions:
-        if one.named and one.classes != most.classes:
+    """Return the common class names; predictions without class names are numbered, and may lack the highest ones."""
+    most = max(predictions, key=lambda part: (part.named, len(part.classes)))
+    for part in predictions:
+        if part.named and part.classes != most.classes:
             raise UserError(
-                f"{most.variant} tells {', '.join(most.classes)} apart, {one.variant} {', '.join(one.classes)}; "
-                "variants are compared on the same classes."
+                f"{most.variant} has the classes {', '.join(most.classes)}, {part.variant} {', '.join(part.classes)}; "
+                "only variants with the same classes can be compared."
             )
-        if len(one.classes) > len(most.classes):
-            raise UserError(f"{one.variant} has {len(one.classes)} classes, {most.variant} {len(most.classes)}.")
-        if one.scores is not None and one.scores.shape[1] != len(most.classes):
+        if len(part.classes) > len(most.classes):
+            raise UserError(f"{part.variant} has {len(part.classes)} classes, {most.variant} {len(most.classes)}.")
+        if part.scores is not None and part.scores.shape[1] != len(most.classes):
             raise UserError(
-                f"{one.variant} has scores of {one.scores.shape[1]} classes, {most.variant} has {len(most.classes)}."
+                f"{part.variant} has scores of {part.scores.shape[1]} classes, {most.variant} has {len(most.classes)}."
             )
     return most.classes
 

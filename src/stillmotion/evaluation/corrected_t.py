@@ -1,4 +1,4 @@
-"""Do folds agree? A t-test that knows how much their training subjects overlap."""
+"""A t-test over folds, corrected for the overlap of their training subjects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..errors import UserError
 
 @dataclass(frozen=True)
 class CorrectedT:
-    """Mean difference over folds, its t and two-sided p; t is None where folds do not differ at all."""
+    """Mean difference over folds, its t and two-sided p-value; t is None if all folds have the same difference."""
 
     difference: float
     t: float | None
@@ -25,10 +25,10 @@ def corrected_t_test(differences: ArrayLike, *, share: float) -> CorrectedT:
     """Test the mean difference over folds by the corrected resampled t-test (Nadeau & Bengio 2003).
 
     t = mean / √((1/J + share) · variance) with J - 1 degrees of freedom. Folds share most of their training subjects,
-    so that their differences vary less than independent ones would; ``share`` makes up for it.
+    so their differences vary less than independent ones would; ``share`` corrects for it.
 
     Args:
-        differences: (J,) one a fold, each averaged over seeds.
+        differences: (J,) one per fold, each averaged over seeds.
         share: test subjects over training subjects; 1 / (J - 1) in cross-validation.
 
     Returns:
@@ -57,7 +57,7 @@ def corrected_t_test(differences: ArrayLike, *, share: float) -> CorrectedT:
 
 
 def fold_share(folds: Sequence[object]) -> float:
-    """Test subjects over all others, of a mean fold: predictions do not tell training from validation subjects."""
+    """Divide the test subjects of a mean fold by all others, since predictions do not name validation subjects."""
     names, size = np.unique(np.asarray([str(fold) for fold in folds]), return_counts=True)
     mean = float(size.mean())
     return mean / (size.sum() - mean) if len(names) > 1 else float("inf")

@@ -1,4 +1,4 @@
-"""What a budget of trials buys: the best validation score to expect from some of them."""
+"""Expected best validation score as a function of the number of trials."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from .metrics import Floats
 
 @dataclass(frozen=True, eq=False)
 class ExpectedBest:
-    """Row n - 1 is for n trials.
+    """Expected best score; entry n - 1 is for n trials.
 
     Args:
         expected: (N,) expected best validation score.
         low: (N,) the 5 % quantile of the best.
         high: (N,) the 95 % quantile.
-        chosen: (N,) expected other score (such as the test score) of the trial that validates best, if given.
+        chosen: (N,) expected other score (such as the test score) of the trial with the best validation score;
+            None if not given.
     """
 
     expected: Floats
@@ -29,14 +30,14 @@ class ExpectedBest:
 
 
 def expected_best(validation: ArrayLike, other: ArrayLike | None = None) -> ExpectedBest:
-    """Compute the expected best of n trials out of the N that were made, drawn without replacement; exact.
+    """Compute the exact expected best score of n trials, drawn without replacement from N.
 
-    With scores sorted ascending, the i-th is the best of n with chance C(i - 1, n - 1) / C(N, n). Drawing with
-    replacement (Dodge et al. 2019) is biased downwards; this one is unbiased for a search at random.
+    With scores sorted ascending, the i-th is the best of n with probability C(i - 1, n - 1) / C(N, n). Drawing with
+    replacement (Dodge et al. 2019) is biased downwards; this is unbiased for a random search.
 
     Args:
-        validation: (N,) scores of independent trials at random; those that a search steered are not such.
-        other: (N,) another score of the same trials; of trials that validate equally it is the mean.
+        validation: (N,) scores of independent random trials; trials of a guided search are not independent.
+        other: (N,) another score of the same trials; trials with equal validation scores count by their mean.
 
     Returns:
         The curve over n, with its 5 % and 95 % quantiles.
@@ -51,23 +52,23 @@ def expected_best(validation: ArrayLike, other: ArrayLike | None = None) -> Expe
     """
     scores = np.asarray(validation, np.float64)
     if scores.ndim != 1 or len(scores) == 0 or not np.isfinite(scores).all():
-        raise UserError("A curve over trials needs one finite score a trial, and at least one.")
+        raise UserError("The expected best score needs one finite score per trial, and at least one trial.")
     order = np.argsort(scores, kind="stable")
-    ranked, chance = scores[order], _chances(len(scores))
-    below = np.cumsum(chance, axis=1)
+    ranked, probability = scores[order], _probabilities(len(scores))
+    below = np.cumsum(probability, axis=1)
     low, high = (ranked[(below < share - 1e-12).sum(1)] for share in (0.05, 0.95))
     chosen = None
     if other is not None:
         values = np.asarray(other, np.float64)
         if values.shape != scores.shape:
-            raise UserError(f"{len(values)} other scores are given for {len(scores)} trials.")
+            raise UserError(f"There are {len(values)} other scores for {len(scores)} trials; give one per trial.")
         _, tied, size = np.unique(scores, return_inverse=True, return_counts=True)
-        chosen = chance @ (np.bincount(tied, weights=values) / size)[tied][order]
-    return ExpectedBest(chance @ ranked, low, high, chosen)
+        chosen = probability @ (np.bincount(tied, weights=values) / size)[tied][order]
+    return ExpectedBest(probability @ ranked, low, high, chosen)
 
 
-def _chances(trials: int) -> Floats:
-    """(n, i): the chance that the i-th smallest is the best of n. Products of ratios; factorials would overflow."""
+def _probabilities(trials: int) -> Floats:
+    """Compute (n, i) the probability that the i-th smallest is the best of n, by ratios since factorials overflow."""
     n, i = np.ogrid[1 : trials + 1, 1 : trials + 1]
     # C(i-1, n-1) / C(i, n-1) = (i - n + 1) / i, and the last, C(N-1, n-1) / C(N, n), is n / N.
     ratios = np.ones((trials, trials))

@@ -1,4 +1,4 @@
-"""How sure a score is: intervals by resampling subjects, and seeds with them."""
+"""Confidence intervals by resampling subjects and seeds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Weighted = Callable[[Floats, Floats], Floats]
 
 @dataclass(frozen=True)
 class Interval:
-    """A score with the range that other subjects would give it; ``low`` and ``high`` are None for one subject alone."""
+    """A score with its confidence interval; ``low`` and ``high`` are None for one subject."""
 
     score: float
     low: float | None
@@ -33,7 +33,7 @@ class Interval:
         return f"{self.score:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
     def in_percent(self, sign: str = "") -> str:
-        """Score and range times 100, with one digit; ``sign`` ``+`` is for differences."""
+        """Format score and interval times 100, with one decimal; ``sign`` ``+`` is for differences."""
         score = f"{100 * self.score:{sign}.1f}"
         if self.low is None or self.high is None:
             return score
@@ -42,13 +42,13 @@ class Interval:
 
 @dataclass(frozen=True, eq=False)
 class StandardError:
-    """How far a score moves with subjects and seeds: its standard error, and the degrees of freedom that this has."""
+    """Standard error of a score over subjects and seeds, with its degrees of freedom."""
 
     error: Floats
     freedom: Floats
 
-    def reach(self, level: float) -> Floats:
-        """Half the length of the interval: Student's t times the standard error."""
+    def half_width(self, level: float) -> Floats:
+        """Compute half the width of the interval: Student's t times the standard error."""
         from scipy.special import stdtrit
 
         return np.asarray(stdtrit(self.freedom, (1 + level) / 2) * self.error)
@@ -64,28 +64,28 @@ def subject_interval(
     folds: Sequence[object] | None = None,
     bounds: tuple[float, float] = (0.0, 1.0),
 ) -> Interval:
-    """Score pooled counts, with an interval over resampled subjects.
+    """Score pooled confusion matrices, with a confidence interval over resampled subjects.
 
-    Windows of one subject stand and fall together, so whole subjects are drawn with replacement, their confusion counts
+    Windows of one subject are correlated, so whole subjects are drawn with replacement, their confusion matrices
     pooled, and the score computed from the pool. The interval is the score ± Student's t times the standard
     deviation of these scores, on the logit scale between ``bounds``; each stratum of m subjects draws m - 1. The plain
-    percentile interval holds the truth too seldom with few subjects, and this one about as often as it promises
+    percentile interval covers the truth too rarely with few subjects; this one has about its nominal coverage
     (``docs/guides/statistics.md`` has the table).
 
     Args:
-        counts: (subjects, C, C), one table of confusion counts a subject.
-        score: from pooled counts (…, C, C) to (…).
-        level: how often the interval is to hold the truth.
-        resamples: how many times subjects are drawn.
+        counts: (subjects, C, C), one confusion matrix per subject.
+        score: maps pooled confusion matrices (…, C, C) to (…).
+        level: confidence level.
+        resamples: number of resamples of subjects.
         seed: of the draws.
-        folds: the fold of each subject, who is then drawn among those of his fold only; all are one by default.
-        bounds: lowest and highest value that the score can take.
+        folds: (subjects,) fold of each; subjects are then resampled within folds. By default all are in one.
+        bounds: lowest and highest possible value of the score.
 
     Returns:
-        The score and its interval; none for one subject.
+        The score and its interval; no interval for one subject.
 
     Raises:
-        UserError: the counts have another shape, or the level is no share.
+        UserError: the counts have the wrong shape, or the level is not between 0 and 1.
 
     Example:
         >>> from stillmotion.evaluation import accuracy, subject_interval
@@ -94,20 +94,20 @@ def subject_interval(
         >>> interval.low < interval.score == 47 / 60 < interval.high
         True
     """
-    tables = np.asarray(counts, np.float64)
-    if tables.ndim != 3 or tables.shape[1] != tables.shape[2] or len(tables) == 0:
-        raise UserError(f"An interval needs (subjects, classes, classes) confusion counts, not {tables.shape}.")
-    if folds is not None and len(folds) != len(tables):
-        raise UserError(f"{len(folds)} folds are named for {len(tables)} subjects.")
+    matrices = np.asarray(counts, np.float64)
+    if matrices.ndim != 3 or matrices.shape[1] != matrices.shape[2] or len(matrices) == 0:
+        raise UserError(f"An interval needs (subjects, classes, classes) confusion matrices, not {matrices.shape}.")
+    if folds is not None and len(folds) != len(matrices):
+        raise UserError(f"There are {len(folds)} folds for {len(matrices)} subjects; give one per subject.")
     require_level(level)
 
     def pooled(subjects: Floats, _: Floats) -> Floats:
-        return np.asarray(score(np.einsum("rp,pij->rij", subjects, tables)))[:, None]
+        return np.asarray(score(np.einsum("rp,pij->rij", subjects, matrices)))[:, None]
 
-    group = strata(["all"] * len(tables) if folds is None else folds)
-    value = pooled(np.ones((1, len(tables))), np.ones((1, 1)))[0]
-    found = standard_error(pooled, group, 1, resamples=resamples, seed=seed)
-    return make_interval(float(value[0]), found, subjects=len(tables), level=level, bounds=bounds)
+    group = strata(["all"] * len(matrices) if folds is None else folds)
+    value = pooled(np.ones((1, len(matrices))), np.ones((1, 1)))[0]
+    error = standard_error(pooled, group, 1, resamples=resamples, seed=seed)
+    return make_interval(float(value[0]), error, subjects=len(matrices), level=level, bounds=bounds)
 
 
 def standard_error(
@@ -119,18 +119,21 @@ def standard_error(
     seed: int,
     unit: NDArray[np.int64] | None = None,
 ) -> StandardError:
-    """Resample subjects and seeds, crossed: every resample draws both, and the score is computed anew.
+    """Estimate the standard error by crossed resamples of subjects and seeds.
 
-    The degrees of freedom are Satterthwaite's, of a sum of two variances (jackknife) that units - strata and
-    seeds - 1 degrees support; few seeds that differ much count like few subjects.
+    The degrees of freedom are Satterthwaite's for a sum of two jackknife variances with units - strata and
+    seeds - 1 degrees of freedom.
 
     Args:
-        score: scores (R, …) under weights.
-        group: stratum of each unit that is drawn.
-        seeds: how many there are; one is not resampled.
-        resamples: how many times both are drawn.
+        score: maps weights of subjects and seeds to scores (R, …).
+        group: stratum of each resampled unit.
+        seeds: their number; a single one is not resampled.
+        resamples: number of resamples.
         seed: of the draws.
-        unit: (P,) the unit that each subject belongs to; each is his own by default.
+        unit: (P,) the unit (subject or fold) of each subject; by default each subject is one.
+
+    Returns:
+        The standard error of the score.
     """
     rng = np.random.default_rng(seed)
     units, runs = len(group), np.zeros(seeds, np.int64)
@@ -147,23 +150,23 @@ def standard_error(
 
 
 def make_interval(
-    score: float, found: StandardError, *, subjects: int, level: float, bounds: tuple[float, float] | None = None
+    score: float, error: StandardError, *, subjects: int, level: float, bounds: tuple[float, float] | None = None
 ) -> Interval:
-    """Score ± reach, on the logit scale between ``bounds`` where there are any; none for one subject.
+    """Make the interval score ± half-width, on the logit scale between ``bounds`` if given; none for one subject.
 
-    Without bounds it is a difference of shares, which ends at -1 and 1.
+    Without bounds the score is a difference of shares, between -1 and 1.
     """
     if subjects == 1:
         return Interval(score, None, None, 1, level)
-    reach = float(np.squeeze(found.reach(level)))
+    half_width = float(np.squeeze(error.half_width(level)))
     if bounds is None:
-        return Interval(score, max(score - reach, -1.0), min(score + reach, 1.0), subjects, level)
+        return Interval(score, max(score - half_width, -1.0), min(score + half_width, 1.0), subjects, level)
     low, width = bounds[0], bounds[1] - bounds[0]
     share = (score - low) / width
     if not 0 < share < 1:
-        return Interval(score, score, score, subjects, level)  # nobody differs, or the pool would not be at an end
+        return Interval(score, score, score, subjects, level)  # at 0 or 1 no subject differs
     # The slope of the logit is 1 / (share · (1 - share)): the ends lie as far apart, but stay within bounds.
-    middle, step = np.log(share / (1 - share)), reach / (width * share * (1 - share))
+    middle, step = np.log(share / (1 - share)), half_width / (width * share * (1 - share))
     from scipy.special import expit
 
     ends = low + width * expit(middle + np.array([-step, step]))
@@ -171,6 +174,6 @@ def make_interval(
 
 
 def require_level(level: float) -> None:
-    """Raise unless a level is a share."""
+    """Raise ``UserError`` unless a level is between 0 and 1."""
     if not 0 < level < 1:
-        raise UserError(f"A level lies between 0 and 1, not {level}.")
+        raise UserError(f"A level must be between 0 and 1, not {level}.")

@@ -1,7 +1,7 @@
-"""Scores from confusion counts.
+"""Scores from confusion matrices.
 
-Every function takes counts (…, C, C), true class by predicted class, and works along the last two axes, so tables of
-many subjects, seeds or resamples are scored in one call. A quotient without anything below the line is 0.
+Every function takes confusion matrices (…, C, C), true class by predicted class, and works along the last two axes, so
+matrices of many subjects, seeds or resamples are scored in one call. Division by 0 gives 0.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ def confusion_matrix(labels: ArrayLike, predictions: ArrayLike, classes: int) ->
     Args:
         labels: (n,) true classes, 0 to ``classes`` - 1.
         predictions: (n,) predicted classes.
-        classes: how many there are.
+        classes: number of classes.
 
     Returns:
         (C, C) counts.
 
     Raises:
-        UserError: the lists differ in length, or a class lies outside.
+        UserError: the lists differ in length, or a class is out of range.
 
     Example:
         >>> from stillmotion.evaluation import confusion_matrix
@@ -40,21 +40,21 @@ def confusion_matrix(labels: ArrayLike, predictions: ArrayLike, classes: int) ->
     """
     true, predicted = np.asarray(labels, np.int64), np.asarray(predictions, np.int64)
     if true.shape != predicted.shape or true.ndim != 1:
-        raise UserError(f"Labels {true.shape} and predictions {predicted.shape} must be two lists of one length.")
+        raise UserError(f"Labels {true.shape} and predictions {predicted.shape} must be two lists of equal length.")
     for what, values in (("label", true), ("prediction", predicted)):
         if len(values) and not 0 <= values.min() <= values.max() < classes:
-            raise UserError(f"A {what} lies outside 0 … {classes - 1}: {values.min()} … {values.max()}.")
+            raise UserError(f"Expected every {what} in 0 … {classes - 1}, not {values.min()} … {values.max()}.")
     return np.bincount(true * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
 def precision_per_class(counts: ArrayLike) -> Floats:
-    """Compute the share of each class's predictions that are right, 0 where it was never predicted.
+    """Compute the precision of each class, 0 if it was never predicted.
 
     Args:
-        counts: (…, C, C) confusion counts, true class by predicted class.
+        counts: (…, C, C) confusion matrices, true class by predicted class.
 
     Returns:
-        One number a class: (…, C).
+        One value per class: (…, C).
 
     Example:
         >>> from stillmotion.evaluation import precision_per_class
@@ -62,18 +62,18 @@ def precision_per_class(counts: ArrayLike) -> Floats:
         >>> precision_per_class(counts).round(3)
         array([0.727, 0.778])
     """
-    table = np.asarray(counts, np.float64)
-    return _share(_hits(table), table.sum(-2))
+    matrices = np.asarray(counts, np.float64)
+    return _ratio(_hits(matrices), matrices.sum(-2))
 
 
 def recall_per_class(counts: ArrayLike) -> Floats:
-    """Compute the share of each class's samples that are predicted, 0 where it has none.
+    """Compute the recall of each class, 0 if it has no sample.
 
     Args:
-        counts: (…, C, C) confusion counts, true class by predicted class.
+        counts: (…, C, C) confusion matrices, true class by predicted class.
 
     Returns:
-        One number a class: (…, C).
+        One value per class: (…, C).
 
     Example:
         >>> from stillmotion.evaluation import recall_per_class
@@ -81,18 +81,18 @@ def recall_per_class(counts: ArrayLike) -> Floats:
         >>> recall_per_class(counts)
         array([0.8, 0.7])
     """
-    table = np.asarray(counts, np.float64)
-    return _share(_hits(table), table.sum(-1))
+    matrices = np.asarray(counts, np.float64)
+    return _ratio(_hits(matrices), matrices.sum(-1))
 
 
 def f1_per_class(counts: ArrayLike) -> Floats:
-    """Compute the F1 of each class, 0 where a class was neither there nor predicted.
+    """Compute the F1 of each class, 0 if it has no sample and was never predicted.
 
     Args:
-        counts: (…, C, C) confusion counts, true class by predicted class.
+        counts: (…, C, C) confusion matrices, true class by predicted class.
 
     Returns:
-        One number a class: (…, C).
+        One value per class: (…, C).
 
     Example:
         >>> from stillmotion.evaluation import f1_per_class
@@ -100,20 +100,20 @@ def f1_per_class(counts: ArrayLike) -> Floats:
         >>> f1_per_class(counts).round(3)
         array([0.762, 0.737])
     """
-    table = np.asarray(counts, np.float64)
-    return _share(2 * _hits(table), table.sum(-1) + table.sum(-2))
+    matrices = np.asarray(counts, np.float64)
+    return _ratio(2 * _hits(matrices), matrices.sum(-1) + matrices.sum(-2))
 
 
 def macro_f1(counts: ArrayLike, *, absent: Absent = "zero") -> Floats:
-    """Average the classes' F1; (…, C, C) gives (…).
+    """Compute macro-F1, the mean F1 of the classes.
 
     Args:
-        counts: confusion counts, pooled over whomever the score is about.
-        absent: a class without a true sample counts 0 (``zero``, as benchmarks over fixed classes do), or is left
+        counts: (…, C, C) confusion matrices, true class by predicted class.
+        absent: a class without a true sample counts 0 (``zero``, as in benchmarks over fixed classes), or is left
             out of the mean (``skip``).
 
     Returns:
-        One number a table: (…).
+        One value per matrix: (…).
 
     Example:
         >>> from stillmotion.evaluation import macro_f1
@@ -124,18 +124,18 @@ def macro_f1(counts: ArrayLike, *, absent: Absent = "zero") -> Floats:
     scores = f1_per_class(counts)
     if absent == "zero":
         return np.asarray(scores.mean(-1))
-    there = np.asarray(counts).sum(-1) > 0
-    return np.asarray((scores * there).sum(-1) / np.maximum(there.sum(-1), 1))
+    present = np.asarray(counts).sum(-1) > 0
+    return np.asarray((scores * present).sum(-1) / np.maximum(present.sum(-1), 1))
 
 
 def weighted_f1(counts: ArrayLike) -> Floats:
-    """Average the classes' F1, each weighing as many as its true samples, so an absent class nothing.
+    """Compute weighted F1, the mean F1 of the classes weighted by their true samples.
 
     Args:
-        counts: (…, C, C) confusion counts, true class by predicted class.
+        counts: (…, C, C) confusion matrices, true class by predicted class.
 
     Returns:
-        One number a table: (…).
+        One value per matrix: (…).
 
     Example:
         >>> from stillmotion.evaluation import weighted_f1
@@ -144,17 +144,17 @@ def weighted_f1(counts: ArrayLike) -> Floats:
         0.749
     """
     support = np.asarray(counts, np.float64).sum(-1)
-    return _share((f1_per_class(counts) * support).sum(-1), support.sum(-1))
+    return _ratio((f1_per_class(counts) * support).sum(-1), support.sum(-1))
 
 
 def accuracy(counts: ArrayLike) -> Floats:
-    """Compute the share of samples on the diagonal, 0 for no sample at all.
+    """Compute the accuracy, 0 without any sample.
 
     Args:
-        counts: (…, C, C) confusion counts, true class by predicted class.
+        counts: (…, C, C) confusion matrices, true class by predicted class.
 
     Returns:
-        One number a table: (…).
+        One value per matrix: (…).
 
     Example:
         >>> from stillmotion.evaluation import accuracy
@@ -162,18 +162,18 @@ def accuracy(counts: ArrayLike) -> Floats:
         >>> float(accuracy(counts))
         0.75
     """
-    table = np.asarray(counts, np.float64)
-    return np.asarray(np.trace(table, axis1=-2, axis2=-1) / np.maximum(table.sum((-2, -1)), 1))
+    matrices = np.asarray(counts, np.float64)
+    return np.asarray(np.trace(matrices, axis1=-2, axis2=-1) / np.maximum(matrices.sum((-2, -1)), 1))
 
 
 def balanced_accuracy(counts: ArrayLike) -> Floats:
-    """Average the recall of the classes that have a true sample; an absent class has no recall and is left out.
+    """Compute balanced accuracy, the mean recall of the classes that have a true sample.
 
     Args:
-        counts: (…, C, C) confusion counts, true class by predicted class.
+        counts: (…, C, C) confusion matrices, true class by predicted class.
 
     Returns:
-        One number a table: (…).
+        One value per matrix: (…).
 
     Example:
         >>> from stillmotion.evaluation import balanced_accuracy
@@ -181,18 +181,18 @@ def balanced_accuracy(counts: ArrayLike) -> Floats:
         >>> float(balanced_accuracy(counts))
         0.75
     """
-    there = np.asarray(counts).sum(-1) > 0
-    return np.asarray((recall_per_class(counts) * there).sum(-1) / np.maximum(there.sum(-1), 1))
+    present = np.asarray(counts).sum(-1) > 0
+    return np.asarray((recall_per_class(counts) * present).sum(-1) / np.maximum(present.sum(-1), 1))
 
 
 def cohen_kappa(counts: ArrayLike) -> Floats:
-    """Compute the agreement beyond chance, (p_o - p_e) / (1 - p_e) (Cohen 1960); 0 where chance alone agrees always.
+    """Compute Cohen's kappa, (p_o - p_e) / (1 - p_e) (Cohen 1960); 0 if p_e is 1.
 
     Args:
-        counts: (…, C, C) confusion counts, true class by predicted class.
+        counts: (…, C, C) confusion matrices, true class by predicted class.
 
     Returns:
-        One number a table: (…).
+        One value per matrix: (…).
 
     Example:
         >>> from stillmotion.evaluation import cohen_kappa
@@ -200,16 +200,16 @@ def cohen_kappa(counts: ArrayLike) -> Floats:
         >>> float(cohen_kappa(counts))
         0.5
     """
-    table = np.asarray(counts, np.float64)
-    total = table.sum((-2, -1))
-    by_chance = _share((table.sum(-1) * table.sum(-2)).sum(-1), total**2)
-    return _share(accuracy(table) - by_chance, 1 - by_chance)
+    matrices = np.asarray(counts, np.float64)
+    total = matrices.sum((-2, -1))
+    by_chance = _ratio((matrices.sum(-1) * matrices.sum(-2)).sum(-1), total**2)
+    return _ratio(accuracy(matrices) - by_chance, 1 - by_chance)
 
 
-def _hits(table: Floats) -> Floats:
-    return np.diagonal(table, axis1=-2, axis2=-1)
+def _hits(matrices: Floats) -> Floats:
+    return np.diagonal(matrices, axis1=-2, axis2=-1)
 
 
-def _share(part: Floats, whole: Floats) -> Floats:
+def _ratio(part: Floats, whole: Floats) -> Floats:
     part, whole = np.asarray(part), np.asarray(whole)
     return np.asarray(np.divide(part, whole, out=np.zeros_like(part, np.float64), where=whole > 0))

@@ -1,4 +1,4 @@
-"""Which is first, and how sure that is; over many data sets, which differ."""
+"""Ranks of variants with ranges; critical differences over several data sets."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from .intervals import require_level, standard_error
 from .metrics import Absent, Floats
 from .resampling import PooledF1, draw_units
 
-#: A critical-difference diagram of fewer says nothing: Friedman's test needs repetitions that share no subject.
+#: Fewest data sets of a critical-difference diagram: Friedman's test needs repetitions that share no subject.
 LEAST_SETS = 5
-#: So many differences of resamples fill 1 GB.
+#: Largest number of differences of resamples: 1 GB.
 MOST_DIFFERENCES = 1 << 27
 
 
 @dataclass(frozen=True)
 class Rank:
-    """A variant's place, 1 the best, and the best and worst place that it may have; None for one subject."""
+    """A variant's rank, 1 the best, with its best and worst possible rank; these are None for one subject."""
 
     variant: str
     rank: float
@@ -31,69 +31,71 @@ class Rank:
 
 
 def rank_variants(
-    tally: ConfusionMatrices, *, level: float = 0.95, resamples: int = 2000, seed: int = 0, absent: Absent = "zero"
+    matrices: ConfusionMatrices, *, level: float = 0.95, resamples: int = 2000, seed: int = 0, absent: Absent = "zero"
 ) -> tuple[Rank, ...]:
     """Rank variants by pooled macro-F1 averaged over seeds, with ranges.
 
-    A variant's best place is one behind all those that are clearly better than it, its worst place one before all
-    that are clearly worse: whose difference has an interval, at a level adjusted for its other V - 1 differences
-    (Bonferroni), without 0. The range then holds the true place with ``level`` at least (Mogstad et al. 2024);
-    places of resamples themselves vary too little.
+    A variant's best rank is one behind all that are clearly better, its worst rank one before all that are clearly
+    worse. A difference is clear if its confidence interval, at a level adjusted for the V - 1 differences of the
+    variant (Bonferroni), excludes 0. The range then covers the true rank with probability ``level`` or more (Mogstad
+    et al. 2024); ranks of resamples vary too little.
 
     Args:
-        tally: variants that were all tested on the same subjects and seeds (``Tally.basis``).
-        level: how often the range of one variant is to hold its true place.
-        resamples: how many times subjects (or folds) and seeds are drawn, crossed.
+        matrices: variants tested on the same subjects and seeds (``ConfusionMatrices.basis``).
+        level: confidence level of each range.
+        resamples: number of crossed resamples of subjects (or folds) and seeds.
         seed: of the draws.
         absent: as in ``macro_f1``.
 
     Returns:
-        A place for every variant, in the order of the counts.
+        One rank per variant, in the order of ``matrices``.
 
     Raises:
-        UserError: the level is no share.
+        UserError: the level is not between 0 and 1.
 
     Example:
         >>> from stillmotion.evaluation import Predictions, rank_variants, count_confusion
-        >>> y, who = [0, 1] * 4, ["ann"] * 4 + ["bob"] * 4
-        >>> right = Predictions.of("rb-kd", subject=who, fold=0, seed=0, y=y, prediction=y)
-        >>> wrong = Predictions.of("lm", subject=who, fold=0, seed=0, y=y, prediction=[0] * 8)
-        >>> [(place.variant, place.rank) for place in rank_variants(count_confusion([wrong, right]))]
+        >>> y, subject = [0, 1] * 4, ["ann"] * 4 + ["bob"] * 4
+        >>> right = Predictions.of("rb-kd", subject=subject, fold=0, seed=0, y=y, prediction=y)
+        >>> wrong = Predictions.of("lm", subject=subject, fold=0, seed=0, y=y, prediction=[0] * 8)
+        >>> [(rank.variant, rank.rank) for rank in rank_variants(count_confusion([wrong, right]))]
         [('lm', 2.0), ('rb-kd', 1.0)]
     """
     require_level(level)
-    score = PooledF1.of(tally.counts, absent=absent)
-    subjects, seeds, many = len(tally.subjects), len(tally.seeds), len(tally.variants)
+    score = PooledF1.of(matrices.counts, absent=absent)
+    subjects, seeds, many = len(matrices.subjects), len(matrices.seeds), len(matrices.variants)
 
     def differences(subjects: Floats, runs: Floats) -> Floats:
         scores = score(subjects, runs)
         return (scores[:, :, None] - scores[:, None, :]).reshape(len(scores), -1)
 
     whole = score(np.ones((1, subjects)), np.full((1, seeds), 1 / seeds))[0]
-    place = _places(whole)
+    ranks = _ranks(whole)
     if subjects == 1 or many == 1:
-        return tuple(Rank(name, float(place[at]), None, None) for at, name in enumerate(tally.variants))
-    group, unit = draw_units(tally.folds, seeds)
+        return tuple(Rank(name, float(ranks[at]), None, None) for at, name in enumerate(matrices.variants))
+    group, unit = draw_units(matrices.folds, seeds)
     if many**2 * max(resamples, subjects) > MOST_DIFFERENCES:
-        raise UserError(f"{many} variants make too many differences between {subjects:,} subjects; rank fewer.")
-    found = standard_error(differences, group, seeds, resamples=resamples, seed=seed, unit=unit)
-    reach = found.reach(1 - (1 - level) / (many - 1)).reshape(many, many)
-    ahead = whole[:, None] - whole[None, :] > reach  # [a, b]: a is clearly better than b
+        raise UserError(
+            f"{many} variants make too many differences between {subjects:,} subjects; rank fewer variants."
+        )
+    error = standard_error(differences, group, seeds, resamples=resamples, seed=seed, unit=unit)
+    half_width = error.half_width(1 - (1 - level) / (many - 1)).reshape(many, many)
+    ahead = whole[:, None] - whole[None, :] > half_width  # [a, b]: a is clearly better than b
     low, high = 1 + ahead.sum(0), many - ahead.sum(1)
-    return tuple(Rank(name, float(place[at]), int(low[at]), int(high[at])) for at, name in enumerate(tally.variants))
+    return tuple(Rank(name, float(ranks[at]), int(low[at]), int(high[at])) for at, name in enumerate(matrices.variants))
 
 
 @dataclass(frozen=True)
 class CriticalDifference:
-    """Mean ranks over data sets, and how far apart two must be to differ.
+    """Mean ranks over data sets, and the critical difference between two of them.
 
     Args:
         variants: best first.
-        mean_ranks: of each.
-        p: Friedman's, that all are alike.
+        mean_ranks: of each variant.
+        p: p-value of Friedman's test that all are equal.
         distance: Nemenyi's critical difference of two mean ranks.
         groups: the longest runs of variants within that distance, which are not distinguishable.
-        sets: how many independent data sets there are.
+        sets: number of independent data sets.
     """
 
     variants: tuple[str, ...]
@@ -118,9 +120,9 @@ def critical_difference(
         scores: (data sets, variants), higher is better.
         variants: names of the columns.
         datasets: names of the rows.
-        same_subjects: data sets recorded from the same subjects (``same_subjects_as`` on their cards), which never
-            confirm each other: they enter as one, with the mean of their ranks.
-        level: 1 - the error rate of the whole set of pairs.
+        same_subjects: data sets recorded from the same subjects (``same_subjects_as`` on their cards), which do not
+            confirm each other independently: they count as one, with the mean of their ranks.
+        level: 1 - the error rate over all pairs.
 
     Returns:
         Mean ranks, best first, and the groups that are not distinguishable.
@@ -150,13 +152,13 @@ def critical_difference(
     if sets < LEAST_SETS:
         raise UserError(
             f"A critical difference needs {LEAST_SETS} independent data sets, there are {sets}; show ranks with "
-            "intervals on each instead."
+            "ranges on each instead."
         )
-    places = np.stack([_places(table)[groups == group].mean(0) for group in range(sets)])
-    mean = places.mean(0)
-    # The form with the rows' own variance allows for ties; without any it is Friedman's textbook one.
-    spread = np.square(places - (many + 1) / 2).sum() / (sets * (many - 1))
-    statistic = sets * np.square(mean - (many + 1) / 2).sum() / spread if spread > 0 else 0.0
+    ranks = np.stack([_ranks(table)[groups == group].mean(0) for group in range(sets)])
+    mean = ranks.mean(0)
+    # With the variance of the ranks themselves, ties are allowed for; without ties it is Friedman's textbook form.
+    variance = np.square(ranks - (many + 1) / 2).sum() / (sets * (many - 1))
+    statistic = sets * np.square(mean - (many + 1) / 2).sum() / variance if variance > 0 else 0.0
     quantile = float(studentized_range.ppf(level, many, np.inf)) / np.sqrt(2)
     distance = float(quantile * np.sqrt(many * (many + 1) / (6 * sets)))
     order = np.argsort(mean, kind="stable")
@@ -165,13 +167,13 @@ def critical_difference(
         tuple(float(mean[at]) for at in order),
         float(chdtrc(many - 1, statistic)),
         distance,
-        _alike([variants[at] for at in order], mean[order], distance),
+        _groups([variants[at] for at in order], mean[order], distance),
         sets,
     )
 
 
-def _places(scores: Floats) -> Floats:
-    """(…, V) ranks, 1 for the highest; those that tie share the mean of their places."""
+def _ranks(scores: Floats) -> Floats:
+    """Rank scores (…, V), 1 for the highest; ties share the mean of their ranks."""
     above = (scores[..., None, :] > scores[..., :, None]).sum(-1)
     equal = (scores[..., None, :] == scores[..., :, None]).sum(-1)
     return np.asarray(above + (equal + 1) / 2)
@@ -180,7 +182,7 @@ def _places(scores: Floats) -> Floats:
 def _independent(
     datasets: Sequence[str], same_subjects: Sequence[Sequence[str]]
 ) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """(data sets,) number of the group of each; groups share no subjects."""
+    """Group data sets that share subjects; return (data sets,) the group number of each."""
     group = np.arange(len(datasets))
     for shared in same_subjects:
         rows = [at for at, name in enumerate(datasets) if name in shared]
@@ -189,10 +191,11 @@ def _independent(
     return np.unique(group, return_inverse=True)[1].astype(np.int64)
 
 
-def _alike(names: Sequence[str], mean: Floats, distance: float) -> tuple[tuple[str, ...], ...]:
-    found: list[tuple[int, int]] = []
+def _groups(names: Sequence[str], mean: Floats, distance: float) -> tuple[tuple[str, ...], ...]:
+    """Find the longest runs of variants whose mean ranks lie within ``distance``."""
+    runs: list[tuple[int, int]] = []
     for first in range(len(names)):
         last = int(np.searchsorted(mean, mean[first] + distance, side="right")) - 1
-        if last > first and (not found or last > found[-1][1]):
-            found.append((first, last))
-    return tuple(tuple(names[first : last + 1]) for first, last in found)
+        if last > first and (not runs or last > runs[-1][1]):
+            runs.append((first, last))
+    return tuple(tuple(names[first : last + 1]) for first, last in runs)

@@ -1,6 +1,6 @@
-"""Window features, defined once, and what is fitted on them.
+"""Features of windows for feature classifiers.
 
-``extract_features`` computes statistics of windows for classifiers that learn no features of their own.
+``extract_features`` computes statistics of the windows of a data set, ``extract_array_features`` those of an array.
 """
 
 from .window_features import Features, extract_array_features, extract_features

@@ -50,4 +50,4 @@ class Card:
     @property
     def protocols(self) -> tuple[str, ...]:
         """Protocols that this data set offers."""
-        return ("published", *(("official",) if self.official_test else ()), "subjects:k", "loso")
+        return ("random", *(("official",) if self.official_test else ()), "subjects:k", "loso")

@@ -1,7 +1,8 @@
-"""Cut, label, split by subject, audit for leaks.
+"""Cut recordings into labelled windows, split them, and audit the splits for leaks.
 
-``cut`` gives windows as places in a signal, ``make_splits`` says which of them train, validate and test, and
-``audit_splits`` proves that nothing crosses. ``fit_statistics`` is all that a normaliser may know.
+``cut`` returns windows as positions in a signal, ``make_splits`` divides them into training, validation and test
+windows, and ``audit_splits`` checks that these share nothing. ``fit_statistics`` computes the normaliser's means and
+standard deviations from training windows.
 """
 
 from .audit import audit_extents, audit_splits

@@ -1,4 +1,4 @@
-"""Check that normaliser statistics come from training windows alone."""
+"""Check that normaliser statistics come from training windows only."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from .splits import Splits
 from .statistics import Statistics, fit_statistics
 from .windows import Windows
 
-TOLERANCE = 1e-5  # of a channel's spread; with the rounding of a mean kept as float32 on top
+TOLERANCE = 1e-5  # of a channel's standard deviation; plus the rounding of a mean kept as float32
 ROUNDING = 2e-7
 
 
 def check_statistics(windows: Windows, splits: Splits, statistics: Statistics | Sequence[Statistics]) -> list[Finding]:
-    """Recompute the statistics of every fold's training windows and compare."""
+    """Recompute the statistics of every fold's training windows and compare them with those given."""
     given = [statistics] * len(splits) if isinstance(statistics, Statistics) else list(statistics)
     channels = windows.signal.shape[1]
     if len(given) != len(splits):
-        raise UserError(f"There are {len(given)} statistics for {len(splits)} folds; give one for each fold.")
-    for number, one in enumerate(given):
-        if np.shape(one.mean) != (channels,) or np.shape(one.std) != (channels,):
+        raise UserError(f"There are {len(given)} statistics for {len(splits)} folds; give one per fold.")
+    for number, fold_statistics in enumerate(given):
+        if np.shape(fold_statistics.mean) != (channels,) or np.shape(fold_statistics.std) != (channels,):
             raise UserError(f"The statistics of fold {number} are not of {channels} channels, as the windows are.")
-    found = []
-    for number, (one, fold) in enumerate(zip(given, splits.folds, strict=True)):
-        right = fit_statistics(windows, fold.train)
-        wrong = np.flatnonzero(_off(one, right))
+    findings = []
+    for number, (fold_statistics, fold) in enumerate(zip(given, splits.folds, strict=True)):
+        expected = fit_statistics(windows, fold.train)
+        wrong = np.flatnonzero(_differ(fold_statistics, expected))
         if len(wrong) == 0:
             continue
         suspects = (
@@ -40,22 +40,23 @@ def check_statistics(windows: Windows, splits: Splits, statistics: Statistics | 
             ("validation windows", fold.validation),
         )
         for name, index in suspects:
-            if (index is None or len(index)) and not _off(one, fit_statistics(windows, index)).any():
+            if (index is None or len(index)) and not _differ(fold_statistics, fit_statistics(windows, index)).any():
                 taken = f"they are those of {name}"
                 break
         else:
-            taken = "nor of any other side"
+            taken = "nor of any other split"
         worst = int(wrong[0])
         text = (
             f"The statistics of {len(wrong)} of {channels} channels are not those of the training windows, {taken}: "
-            f"{windows.spec.channel_names[worst]} has mean {one.mean[worst]:.6g} and deviation {one.std[worst]:.6g}, "
-            f"the training windows {right.mean[worst]:.6g} and {right.std[worst]:.6g}."
+            f"{windows.spec.channel_names[worst]} has mean {fold_statistics.mean[worst]:.6g} and deviation "
+            f"{fold_statistics.std[worst]:.6g}, "
+            f"the training windows {expected.mean[worst]:.6g} and {expected.std[worst]:.6g}."
         )
-        found.append(Finding("statistic", "error", number, len(wrong), text))
-    return found
+        findings.append(Finding("statistic", "error", number, len(wrong), text))
+    return findings
 
 
-def _off(one: Statistics, right: Statistics) -> NDArray[np.bool_]:
-    mean = np.abs(one.mean - right.mean) <= TOLERANCE * right.std + ROUNDING * np.abs(right.mean)
-    deviation = np.abs(one.std - right.std) <= TOLERANCE * right.std
-    return np.asarray(~(mean & deviation))  # so that what is not a number is off
+def _differ(given: Statistics, expected: Statistics) -> NDArray[np.bool_]:
+    mean = np.abs(given.mean - expected.mean) <= TOLERANCE * expected.std + ROUNDING * np.abs(expected.mean)
+    deviation = np.abs(given.std - expected.std) <= TOLERANCE * expected.std
+    return np.asarray(~(mean & deviation))  # negated, so that NaN differs

@@ -22,21 +22,20 @@ NullRule = Literal["drop", "keep"]
 def cut(
     dataset: Dataset, *, spec: SignalSpec | None = None, null: NullRule = "drop", missing: NullRule = "keep"
 ) -> Windows:
-    """Cut every recording into windows, from its first sample on, a hop apart.
+    """Cut every recording into windows, one hop apart, starting at its first sample.
 
-    A window lies inside one recording, so none straddles a gap, a session or two subjects; what is left at a
+    A window lies inside one recording, so none crosses a gap, a session or two subjects; the remainder at a
     recording's end is dropped. Nothing is copied: windows are rows of ``dataset.samples``.
 
     Args:
         dataset: evenly timed recordings.
-        spec: window, hop and label policy, if others than the data set's own (``data.spec.with_window(128)``);
-            the rest of it must fit the data.
+        spec: window, hop and label policy (``data.spec.with_window(128)``); by default those of the data set. The
+            rest of it must match the data.
         null: whether windows without a class are dropped or kept with label -1.
-        missing: whether windows with a value that is not a finite number are dropped or kept (no network trains on
-            them).
+        missing: whether windows with NaN or infinite values are dropped or kept (networks cannot train on them).
 
     Returns:
-        The windows, as places in the recordings' samples; ``values()`` copies them out.
+        The windows, as positions in the recordings' samples; ``values()`` copies them out.
 
     Raises:
         UserError: no recording is as long as a window, no window is left, or samples are not evenly timed.
@@ -52,9 +51,9 @@ def cut(
     if spec is None:
         spec = dataset.spec
     spec.require_fit(replace(dataset.spec, window=spec.window), this="wanted window", other=f"data of {dataset.name}")
-    for what, rule in (("null", null), ("missing", missing)):
+    for kind, rule in (("null", null), ("missing", missing)):
         if rule not in get_args(NullRule):
-            raise UnknownName(f"rule for {what} windows", rule, list(get_args(NullRule)))
+            raise UnknownName(f"rule for {kind} windows", rule, list(get_args(NullRule)))
     begin = np.array([row["start"] for row in dataset.index], np.int64)
     length = np.array([row["stop"] for row in dataset.index], np.int64) - begin
     count = np.maximum((length - spec.window) // spec.hop + 1, 0)
@@ -77,12 +76,12 @@ def cut(
                 f"{spec.label_policy!r}; keep them with null='keep' or lower label_share."
             )
         starts, labels, recording = starts[keep], labels[keep], recording[keep]
-    torn = 0
+    nans = 0
     if missing == "drop":
         keep = np.flatnonzero(are_whole(dataset.samples, starts, spec.window))
-        torn = len(starts) - len(keep)
+        nans = len(starts) - len(keep)
         if len(keep) == 0:
-            raise UserError(f"{dataset.name}: all {torn} windows hold values that are not finite numbers.")
+            raise UserError(f"{dataset.name}: all {nans} windows hold NaN or infinite values; fill the gaps first.")
         starts, labels, recording = starts[keep], labels[keep], recording[keep]
     whole = recording_stretches(dataset.index, dataset.subjects)
     first = whole.begin[recording] + (starts - begin[recording])
@@ -102,7 +101,7 @@ def cut(
         recording_start=begin,
         sessions=tuple(row["session"] for row in dataset.index),
         short=short,
-        notes=_notes(dataset, spec, short=short, nulls=nulls, torn=torn, absent=[whole.subjects[i] for i in absent]),
+        notes=_notes(dataset, spec, short=short, nulls=nulls, nans=nans, absent=[whole.subjects[i] for i in absent]),
         official_test=dataset.official_test,
         same_subjects_as=dataset.same_subjects_as,
         raw=dataset.raw,
@@ -110,26 +109,24 @@ def cut(
 
 
 def are_whole(samples: Floats, starts: Rows, length: int) -> NDArray[np.bool_]:
-    """(n,) whether the ``length`` samples (N, D) from each start on are all finite numbers."""
-    # How many bad samples come before each one: a window is whole when none is added within it.
+    """Tell for each start (n,) whether the next ``length`` samples (N, D) are all finite."""
+    # Non-finite samples before each row: a window is whole when the count does not grow within it.
     before = np.concatenate([[0], np.cumsum(~np.isfinite(samples).all(axis=1))])
     return np.asarray(before[starts + length] == before[starts])
 
 
 def _notes(
-    dataset: Dataset, spec: SignalSpec, *, short: int, nulls: int, torn: int, absent: list[str]
+    dataset: Dataset, spec: SignalSpec, *, short: int, nulls: int, nans: int, absent: list[str]
 ) -> tuple[Note, ...]:
-    said = []
+    notes = []
     if short:
-        text = f"{short} of {len(dataset)} recordings are shorter than a window of {spec.window} samples and give none."
-        said.append(Note("short recordings", short, text))
+        text = f"{short} of {len(dataset)} recordings are shorter than a window of {spec.window} samples and have none."
+        notes.append(Note("short recordings", short, text))
     if nulls:
-        said.append(Note("null windows", nulls, f"{nulls} windows have no class and were dropped."))
-    if torn:
-        said.append(
-            Note("torn windows", torn, f"{torn} windows hold values that are not finite numbers and were dropped.")
-        )
+        notes.append(Note("null windows", nulls, f"{nulls} windows have no class and were dropped."))
+    if nans:
+        notes.append(Note("windows with NaN", nans, f"{nans} windows hold NaN or infinite values and were dropped."))
     if absent:
         text = f"{len(absent)} of {len(dataset.subjects)} subjects have no window: {', '.join(absent)}."
-        said.append(Note("subjects without windows", len(absent), text))
-    return tuple(said)
+        notes.append(Note("subjects without windows", len(absent), text))
+    return tuple(notes)

@@ -1,4 +1,4 @@
-"""Find raw stretches that stand in two places."""
+"""Find raw stretches that occur twice."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ALIKE = 1e-3
 class Copies:
     """Pairs of equal stretches, longest first: number of the data set, row on its line, length in rows.
 
-    ``how`` says what is equal: empty where all channels are, to the byte.
+    ``how`` names the channels and the gain; it is empty if all channels are equal to the byte.
     """
 
     first_in: Owners
@@ -37,17 +37,18 @@ class Copies:
 
 
 def find_copies(sources: Sequence[Source]) -> Copies:
-    """Every pair of places that hold the same for at least 32 rows, at any offset; of several sources, with the first.
+    """Find every pair of equal stretches of at least 32 rows, at any offset.
 
-    First rows are compared to the byte, all common channels together; then each channel by itself, but for gain,
-    offset and sign (``find_scaled``). Of more than two copies, each is paired with the next. The same raw row seen
-    through two overlapping recordings is one place, not two.
+    With several sources, only pairs with the first source are searched. Rows are compared to the byte first, all common
+    channels together; then each channel by itself, up to gain, offset and sign (``find_scaled``). Of more than two
+    copies, each is paired with the next. The same raw row seen through two overlapping recordings is one place, not
+    two.
     """
     places = Places.of(sources)
     first, second, length = _equal(places)
     scaled = find_scaled(places)
     more = np.flatnonzero(~_covered(scaled.first, scaled.second, scaled.length, first, second, length))
-    how = [""] * len(first) + [_in_words(sources, places, scaled, number) for number in more.tolist()]
+    how = [""] * len(first) + [_describe_channels(sources, places, scaled, number) for number in more.tolist()]
     first = np.concatenate([first, scaled.first[more]])
     second = np.concatenate([second, scaled.second[more]])
     length = np.concatenate([length, scaled.length[more]])
@@ -64,39 +65,39 @@ def find_copies(sources: Sequence[Source]) -> Copies:
 
 
 def _covered(first: Rows, second: Rows, length: Rows, known: Rows, twin: Rows, rows: Rows) -> NDArray[np.bool_]:
-    """Which stretches overlap one that is known already, at the same distance."""
+    """Tell which stretches overlap a known one at the same distance."""
     order = np.lexsort((known, twin - known))
     known, apart, end = known[order], (twin - known)[order], (known + rows)[order]
-    found = np.zeros(len(first), np.bool_)
+    covered = np.zeros(len(first), np.bool_)
     for number in range(len(first)):
         a, b = np.searchsorted(apart, second[number] - first[number] + np.array([0, 1]))
         at = a + int(np.searchsorted(known[a:b], first[number] + length[number])) - 1
-        found[number] = at >= a and end[at] > first[number]
-    return found
+        covered[number] = at >= a and end[at] > first[number]
+    return covered
 
 
-def _in_words(sources: Sequence[Source], places: Places, scaled: Scaled, number: int) -> str:
-    """Which channels a stretch that is equal but for gain and offset is of."""
+def _describe_channels(sources: Sequence[Source], places: Places, scaled: Scaled, number: int) -> str:
+    """Name the channels and gains of a stretch that is equal up to gain and offset."""
     here = sources[int(places.owner[scaled.first[number]])].names
     there = sources[int(places.owner[scaled.second[number]])].names
-    pairs = [(here[mine], there[theirs], gain) for mine, theirs, gain in scaled.channels[number]]
-    said = ", ".join(mine if mine == theirs else f"{mine} as {theirs}" for mine, theirs, _ in pairs)
+    pairs = [(here[a], there[b], gain) for a, b, gain in scaled.channels[number]]
+    names = ", ".join(a if a == b else f"{a} as {b}" for a, b, _ in pairs)
     gains = sorted(gain for _, _, gain in pairs)
     if gains[-1] - gains[0] > ALIKE * abs(gains[0]):
-        return f"{said}, times {gains[0]:.4g} to {gains[-1]:.4g}"
-    return said if abs(gains[0] - 1) <= ALIKE else f"{said}, times {gains[0]:.4g}"
+        return f"{names}, times {gains[0]:.4g} to {gains[-1]:.4g}"
+    return names if abs(gains[0] - 1) <= ALIKE else f"{names}, times {gains[0]:.4g}"
 
 
 def _equal(places: Places) -> tuple[Rows, Rows, Rows]:
-    """Places that hold the same bytes in all common channels: both places and how many rows.
+    """Find places with the same bytes in all common channels: both places and the number of rows.
 
     A rolling hash of 32 rows is taken at every row (by doubling, so in five passes), sorted, and equal neighbours
-    are joined to stretches and compared byte by byte.
+    are joined into stretches and compared byte by byte.
 
-    What chance explains is left out: stuck sensors, and coarsely quantised ones at rest, repeat themselves. A copy
-    needs 8 rows that differ and ``2 log2(rows) + 20`` bits of surprise. A value surprises by log2(1 + |second
-    difference|), counted in the smallest step its channel makes in the stretch: by 0 where a sensor stands still or
-    moves evenly; rows that repeat the one before do not count. So a copy of coarse data is found once it is long
+    Matches that chance explains are left out: stuck sensors, and coarsely quantised ones at rest, repeat themselves.
+    A copy needs 8 rows that differ and ``2 log2(rows) + 20`` bits of surprise. A value has log2(1 + |second
+    difference|) bits, counted in the smallest step its channel makes in the stretch: 0 where a sensor is at rest or
+    moves steadily; rows that repeat the previous one do not count. So a copy of coarse data is found once it is long
     enough. (HAPT rounded to 0.02 … 1 g and rad/s, one channel to six: equal stretches reach 12 bits by chance, 60
     are needed; of planted copies of 32 rows all are found in full resolution, of 10 at 0.1 in six channels 4, of 64
     rows 8, and in one channel at 0.1 all from 256 rows on.)
@@ -123,14 +124,14 @@ def _equal(places: Places) -> tuple[Rows, Rows, Rows]:
     total = int(ends[-1]) if len(ends) else 0
     for some in np.split(np.arange(len(first)), np.searchsorted(ends, np.arange(BLOCK, total, BLOCK))):
         if len(some):
-            surprising[some] = _judge(places, columns, row_hash, first[some], length[some], apart[some], needed)
+            surprising[some] = _convincing(places, columns, row_hash, first[some], length[some], apart[some], needed)
     first, length, apart = first[surprising], length[surprising], apart[surprising]
-    surprising = _unforeseen(places, columns, first, length) >= MARGIN
+    surprising = _unpredicted_bits(places, columns, first, length) >= MARGIN
     return first[surprising], (first + apart)[surprising], length[surprising]
 
 
-def _unforeseen(places: Places, columns: Sequence[Sequence[int]], first: Rows, length: Rows) -> Values:
-    """Bits that stretches of all columns hold beyond what their own past predicts."""
+def _unpredicted_bits(places: Places, columns: Sequence[Sequence[int]], first: Rows, length: Rows) -> Values:
+    """Compute the bits of stretches of all columns that their own past does not predict."""
     pieces = Pieces.of(length)
     bits = np.zeros(len(pieces.stretch))
     for some in pieces.batches():
@@ -143,7 +144,7 @@ def _unforeseen(places: Places, columns: Sequence[Sequence[int]], first: Rows, l
 
 
 def _common(sources: Sequence[Source]) -> list[list[int]]:
-    """Columns of each source that go by the same names; all in order where no names and as many are the same."""
+    """List the columns of each source with common names; without any, all columns if their number is equal."""
     names = [name for name in sources[0].names if all(name in source.names for source in sources)]
     if not names and len({len(source.names) for source in sources}) == 1:
         return [list(source.columns) for source in sources]
@@ -151,7 +152,7 @@ def _common(sources: Sequence[Source]) -> list[list[int]]:
 
 
 def _hash_rows(source: Source, columns: Sequence[int]) -> Hashes:
-    """A 64-bit hash of each row's bytes."""
+    """Hash each row's bytes to 64 bits."""
     odd = np.random.default_rng(7).integers(0, 1 << 63, len(columns), np.uint64) * np.uint64(2) + np.uint64(1)
     result = np.zeros(len(source.signal), np.uint64)
     for weight, column in zip(odd, columns, strict=True):
@@ -163,7 +164,7 @@ def _hash_rows(source: Source, columns: Sequence[int]) -> Hashes:
 
 
 def _equal_neighbours(row_hash: Hashes, places: Places) -> tuple[Rows, Rows]:
-    """Rows at which equal moving 32-row stretches begin, each with the next such row."""
+    """Find rows at which equal moving 32-row stretches begin, each with the next such row."""
     if len(row_hash) < STRETCH:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     rolling, width, factor = row_hash, 1, 0xBF58476D1CE4E5B9
@@ -185,7 +186,7 @@ def _equal_neighbours(row_hash: Hashes, places: Places) -> tuple[Rows, Rows]:
 
 
 def _usable(row_hash: Hashes, joined: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Where 32 rows follow each other without a break and are not the same row throughout."""
+    """Tell where 32 rows follow each other without a break and are not all the same row."""
     last = STRETCH - 1
     broken = np.concatenate([[0], np.cumsum(~joined, dtype=np.int32)])
     whole = broken[last:] == broken[:-last]
@@ -193,7 +194,7 @@ def _usable(row_hash: Hashes, joined: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(whole & (moves[last:] - moves[:-last] >= 2))
 
 
-def _judge(
+def _convincing(
     places: Places,
     columns: Sequence[Sequence[int]],
     row_hash: Hashes,
@@ -202,7 +203,7 @@ def _judge(
     apart: Rows,
     needed: float,
 ) -> NDArray[np.bool_]:
-    """Which stretches are equal to the byte and too surprising to be equal by chance."""
+    """Tell which stretches are equal to the byte and too surprising to be equal by chance."""
     stretch, place = expand(first, length)
     start = np.cumsum(length) - length
     values = _gather(places, columns, place)
@@ -211,10 +212,10 @@ def _judge(
         start,
     )
     order = np.lexsort((row_hash[place], stretch))
-    fresh = np.ones(len(place), np.int64)
-    fresh[1:] = (np.diff(stretch[order]) != 0) | (row_hash[place][order][1:] != row_hash[place][order][:-1])
-    different = np.add.reduceat(fresh, start)
-    # Held values (a slow sensor read fast) would make every step of an even turn a surprise: they count once.
+    new = np.ones(len(place), np.int64)
+    new[1:] = (np.diff(stretch[order]) != 0) | (row_hash[place][order][1:] != row_hash[place][order][:-1])
+    different = np.add.reduceat(new, start)
+    # Repeated values (a slow sensor read fast) would make every step of a steady motion a surprise: they count once.
     moved = np.ones(len(place), np.bool_)
     moved[1:] = (row_hash[place][1:] != row_hash[place][:-1]) | (np.diff(stretch) != 0)
     values, stretch = np.nan_to_num(values[moved].astype(np.float64)), stretch[moved]
@@ -222,10 +223,10 @@ def _judge(
     step = np.abs(np.diff(values, axis=0, prepend=values[:1]))
     step[start] = np.inf
     step[step == 0] = np.inf
-    step = np.minimum.reduceat(step, start)  # the sensor's resolution, as far as this stretch shows it
+    step = np.minimum.reduceat(step, start)  # the sensor's resolution, as seen in this stretch
     bend = np.zeros_like(values)
     bend[2:] = np.abs(values[2:] - 2 * values[1:-1] + values[:-2])
-    bend[start] = bend[start + 1] = 0.0  # there are two rows: what does not move was left out before
+    bend[start] = bend[start + 1] = 0.0  # there are two rows: stretches without motion were left out before
     bits = np.add.reduceat(np.log2(1 + np.rint(bend / step[stretch])).sum(axis=1), start)
     return np.asarray(equal & (bits >= needed) & (different >= DIFFERENT))
 
@@ -233,6 +234,6 @@ def _judge(
 def _gather(places: Places, columns: Sequence[Sequence[int]], place: Rows) -> Floats:
     values = np.empty((len(place), len(columns[0])), np.float32)
     for number, source in enumerate(places.sources):
-        mine = places.owner[place] == number
-        values[mine] = source.signal[places.row[place[mine]]][:, columns[number]]
+        inside = places.owner[place] == number
+        values[inside] = source.signal[places.row[place[inside]]][:, columns[number]]
     return values

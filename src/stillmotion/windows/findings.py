@@ -1,4 +1,4 @@
-"""What an audit says."""
+"""Findings of an audit."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import Any, Literal
 
 Severity = Literal["error", "warning", "note"]
 
-#: Copies that no search for equal stretches can see.
+#: Copies that a search for equal stretches cannot find.
 UNSEEN = (
     "Not seen are copies that are shorter than 32 rows, resampled or stretched in time elsewhere, filtered, rotated, "
-    "mixed with noise or with another signal, or rounded more coarsely than the sensor trembles."
+    "mixed with noise or with another signal, or rounded more coarsely than the sensor's noise."
 )
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found.
+    """One finding of an audit.
 
     Args:
         kind: ``samples``, ``subjects``, ``statistic``, ``duplicate``, ``adjacent``, ``random split`` or
             ``same subjects``.
-        severity: ``error`` where something crosses a split, ``warning`` where something is odd on one side of it,
-            ``note`` where a reader should know.
-        fold: number of the fold, None where it is not about one.
-        count: how many windows, subjects, channels or rows; the evidence says of what.
+        severity: ``error`` for a leak between splits, ``warning`` for something odd within one, ``note`` for
+            information.
+        fold: number of the fold, None if it concerns no single fold.
+        count: how many windows, subjects, channels or rows; the evidence says which.
         evidence: one sentence with source and rows.
     """
 
@@ -37,9 +37,9 @@ class Finding:
 
 @dataclass(frozen=True)
 class Audit:
-    """What was looked at and what was found.
+    """Result of an audit.
 
-    ``checked`` counts what was looked at, ``unseen`` says which copies would not be found; ``str(audit)`` is a
+    ``checked`` counts what was checked, ``unseen`` describes copies that cannot be found; ``str(audit)`` is a
     paragraph, ``to_dict`` is ready for JSON.
     """
 
@@ -51,11 +51,11 @@ class Audit:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing crosses a split."""
+        """Whether there is no leak between splits."""
         return not any(finding.severity == "error" for finding in self.findings)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return plain values, ready for JSON."""
         return {
             "dataset": self.dataset,
             "protocol": self.protocol,
@@ -66,16 +66,16 @@ class Audit:
         }
 
     def __str__(self) -> str:
-        looked = ", ".join(f"{count:,} {what}" for what, count in self.checked.items())
+        checked = ", ".join(f"{count:,} {what}" for what, count in self.checked.items())
         verdict = "nothing crosses a split" if self.clean else "NOT CLEAN"
-        parts = [f"Audit of {self.dataset} under {self.protocol} ({looked}): {verdict}."]
+        parts = [f"Audit of {self.dataset} under {self.protocol} ({checked}): {verdict}."]
         for severity in ("error", "warning", "note"):
             by_kind: dict[str, list[Finding]] = {}
             for finding in self.findings:
                 if finding.severity == severity:
                     by_kind.setdefault(finding.kind, []).append(finding)
-            for kind, found in by_kind.items():
-                more = f" (and {len(found) - 1} more of this kind)" if len(found) > 1 else ""
-                where = "" if found[0].fold is None else f", fold {found[0].fold}"
-                parts.append(f"{severity.capitalize()}, {kind}{where}: {found[0].evidence}{more}")
+            for kind, same_kind in by_kind.items():
+                more = f" (and {len(same_kind) - 1} more of this kind)" if len(same_kind) > 1 else ""
+                where = "" if same_kind[0].fold is None else f", fold {same_kind[0].fold}"
+                parts.append(f"{severity.capitalize()}, {kind}{where}: {same_kind[0].evidence}{more}")
         return " ".join([*parts, self.unseen]).rstrip()

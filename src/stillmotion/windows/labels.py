@@ -1,4 +1,4 @@
-"""Labels of windows, for all windows at once."""
+"""Labels of windows from labels of samples."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ PAIRS_AT_ONCE = 1 << 17  # bounds memory where labels change at every sample
 
 
 def label_windows(labels: Labels, starts: Rows, spec: SignalSpec) -> Labels:
-    """The label of each window by the policy of ``spec``; null (-1) where the policy finds none.
+    """Label each window by the policy of ``spec``; null (-1) where the policy finds no class.
 
-    ``majority``: the class with the most samples, the one that comes first in the window among equals. Null is
-    no class: a window is null where null has more samples than any class, or where the best class holds less
+    ``majority``: the class with the most samples; among equals, the one that comes first in the window. Null is
+    not a class: a window is null if null has more samples than any class, or if the majority class has less
     than ``label_share`` of the window. ``first``: the label of the first sample. ``all-equal``: the label that
-    every sample has.
+    all samples share.
 
     Args:
         labels: (N,) label of every sample.
         starts: (n,) first row of every window.
         spec: window length, policy, share and number of classes.
+
+    Returns:
+        (n,) class of each window, -1 for null.
     """
     result = labels[starts]
     if spec.label_policy == "first" or len(starts) == 0:
@@ -48,7 +51,7 @@ def label_windows(labels: Labels, starts: Rows, spec: SignalSpec) -> Labels:
 
 
 def _majority(labels: Labels, runs: Rows, starts: Rows, first: Rows, last: Rows, spec: SignalSpec) -> Labels:
-    window, run = expand(first, last - first + 1)  # one pair for each run that a window meets
+    window, run = expand(first, last - first + 1)  # one pair per run that a window overlaps
     begin = np.maximum(runs[run], starts[window])
     length = np.minimum(runs[run + 1], starts[window] + spec.window) - begin
     width = len(spec.classes) + 1  # null is column 0

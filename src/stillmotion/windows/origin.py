@@ -1,4 +1,4 @@
-"""Where windows lie in the recordings as they came, whatever was resampled since."""
+"""Trace windows back to the rows of the raw recordings, before any resampling."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .windows import Windows
 
 
 def source_of(dataset: Dataset) -> Source:
-    """Find the rows of a data set as they came."""
+    """Find the raw rows of a data set."""
     raw = dataset if dataset.raw is None else dataset.raw
     start = np.array([row["start"] for row in raw.index], np.int64)
     columns, names = _columns(raw, dataset.spec.channel_names)
@@ -20,9 +20,9 @@ def source_of(dataset: Dataset) -> Source:
 
 
 def trace(windows: Windows) -> tuple[Source, Stretches]:
-    """Find the rows that windows were cut from, as they came, and the extent of each window among them.
+    """Find the raw rows that windows were cut from, and the extent of each window among them.
 
-    A row of a resampled signal stands for the raw rows from its moment to the next row's, so windows that share no row
+    A row of a resampled signal stands for the raw rows from its time to the next row's, so windows that share no row
     share no raw row.
     """
     raw = windows.raw
@@ -46,25 +46,26 @@ def trace(windows: Windows) -> tuple[Source, Stretches]:
 
 
 def _columns(raw: Dataset, names: tuple[str, ...]) -> tuple[list[int], tuple[str, ...]]:
-    """Channels of the raw recordings that are in use; all of them where a filter gave them other names."""
-    there = raw.spec.channel_names
-    columns = [number for number, name in enumerate(there) if name in names] or list(range(len(there)))
-    return columns, tuple(there[number] for number in columns)
+    """List the channels of the raw recordings in use; all of them if a filter renamed them."""
+    raw_names = raw.spec.channel_names
+    columns = [number for number, name in enumerate(raw_names) if name in names] or list(range(len(raw_names)))
+    return columns, tuple(raw_names[number] for number in columns)
 
 
 def _raw_recordings(windows: Windows, raw: Dataset) -> Rows:
-    """Number of the raw recording that each recording comes from; resampling only leaves some out."""
-    mine = windows.recordings
+    """Find the raw recording that each recording comes from; resampling only leaves some out."""
+    recordings = windows.recordings
     keys = [(row["subject"], row["session"], row["source"], row["offset"]) for row in raw.index]
     numbers, at = [], 0
     for number, session in enumerate(windows.sessions):
-        source, who = mine.sources[mine.source[number]], mine.subjects[mine.subject[number]]
+        source = recordings.sources[recordings.source[number]]
+        subject = recordings.subjects[recordings.subject[number]]
         try:
-            at = keys.index((who, session, source, int(mine.begin[number])), at)
+            at = keys.index((subject, session, source, int(recordings.begin[number])), at)
         except ValueError:
             raise UserError(
-                f"{windows.dataset}: recording {source!r} of {who!r} is not among the recordings as they came (raw); "
-                f"leave raw out of a data set whose recordings were changed otherwise than by resampling."
+                f"{windows.dataset}: recording {source!r} of {subject!r} is not among the raw recordings; "
+                "drop raw from a data set whose recordings were changed by more than resampling."
             ) from None
         numbers.append(at)
         at += 1
@@ -72,17 +73,17 @@ def _raw_recordings(windows: Windows, raw: Dataset) -> Rows:
 
 
 def _raw_rows(windows: Windows, raw: Dataset, recording: Rows, rows: Rows) -> Rows:
-    """Rows of a resampled recording as rows of its raw one, both counted from its start."""
+    """Convert rows of a resampled recording to rows of its raw one, both counted from its start."""
     rate = windows.spec.rate
     start = np.array([row["start"] for row in raw.index], np.int64)[recording]
     length = np.array([row["stop"] for row in raw.index], np.int64)[recording] - start
     if raw.times is None:
-        found = np.ceil(rows * (raw.spec.rate / rate) - 1e-6).astype(np.int64)
-        return np.asarray(np.minimum(found, length))
-    found = np.empty(len(rows), np.int64)
+        raw_rows = np.ceil(rows * (raw.spec.rate / rate) - 1e-6).astype(np.int64)
+        return np.asarray(np.minimum(raw_rows, length))
+    raw_rows = np.empty(len(rows), np.int64)
     for number in np.unique(recording):
-        mine = recording == number
+        inside = recording == number
         row = raw.index[number]
         times = raw.times[row["start"] : row["stop"]]
-        found[mine] = np.searchsorted(times, times[0] + rows[mine] / rate - 1e-9)
-    return found
+        raw_rows[inside] = np.searchsorted(times, times[0] + rows[inside] / rate - 1e-9)
+    return raw_rows

@@ -1,4 +1,4 @@
-"""Rows of one or several data sets, each raw row once, for whoever looks for copies among them."""
+"""Raw rows of one or several data sets, each once: the places that the search for copies compares."""
 
 from __future__ import annotations
 
@@ -17,14 +17,22 @@ Owners = NDArray[np.int16]
 
 STRETCH = 32  #: rows that a copy must have to be found
 DIFFERENT = 8  #: rows among them that must differ from each other
-MARGIN = 20  #: bits of surprise beyond what chance reaches among so many rows
-OFTEN = 3  #: times that a pattern stands in one unbroken stretch: the signal repeats itself, and says no more by it
-BLOCK = 1 << 18  # rows looked at in one go; bounds memory
+MARGIN = 20  #: bits of surprise required beyond what chance reaches in so many rows
+OFTEN = 3  #: a pattern this often in one unbroken stretch is periodic, and no evidence of a copy
+BLOCK = 1 << 18  # rows compared at a time; bounds memory
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """One data set's raw rows: its samples, recordings, where they begin in the samples, which columns, their names."""
+    """One data set's raw rows.
+
+    Args:
+        signal: the samples.
+        recordings: their stretches.
+        start: row of ``signal`` at which each recording begins.
+        columns: columns of ``signal`` in use.
+        names: their channel names.
+    """
 
     signal: Floats
     recordings: Stretches
@@ -39,8 +47,9 @@ class Places:
 
     Args:
         sources: the data sets.
-        row, line, owner: (n,) of each place: its row in the samples, where it lies on the data set's line, the data
-            set's number.
+        row: (n,) row of each place in the samples.
+        line: (n,) its position on the data set's line.
+        owner: (n,) number of its data set.
         first: (sources + 1,) the place at which each data set begins.
     """
 
@@ -74,22 +83,22 @@ class Places:
 
     @cached_property
     def stretch(self) -> NDArray[np.int32]:
-        """(n,) number of the unbroken stretch that a place belongs to."""
+        """(n,) number of the unbroken stretch that each place belongs to."""
         return np.concatenate([np.zeros(min(1, len(self)), np.int32), np.cumsum(~self.joined, dtype=np.int32)])
 
     def values(self, source: int, column: int, begin: int, end: int) -> Floats:
-        """A column of a source at places ``begin`` to ``end``, all of that source."""
+        """Return a column of a source at places ``begin`` to ``end``, all of that source."""
         return np.ascontiguousarray(self.sources[source].signal[self.row[begin:end], column])
 
 
 def join(first: Rows, apart: Rows, kind: Rows, *, gap: int = 1) -> tuple[Rows, Rows]:
-    """Join pairs that follow each other at one distance into runs.
+    """Join pairs that follow each other at the same distance into runs.
 
     Args:
         first: where the first of each pair begins.
-        apart: how far its twin is.
+        apart: how far its counterpart is.
         kind: only pairs of one kind are joined.
-        gap: how far two that are joined may be from each other.
+        gap: largest distance between two pairs that are joined.
 
     Returns:
         The pair with which each run begins, and how many rows it has.
@@ -104,7 +113,7 @@ def join(first: Rows, apart: Rows, kind: Rows, *, gap: int = 1) -> tuple[Rows, R
 
 
 def rare(hashes: Hashes, stretch: Rows) -> NDArray[np.bool_]:
-    """Which patterns do not stand ``OFTEN`` times in one stretch: what oscillates or ramps is like itself anywhere."""
+    """Tell which patterns occur less than ``OFTEN`` times in one stretch; oscillations and ramps repeat themselves."""
     order = np.lexsort((stretch, hashes))
     new = np.ones(len(order), np.bool_)
     new[1:] = (np.diff(stretch[order]) != 0) | (hashes[order][1:] != hashes[order][:-1])

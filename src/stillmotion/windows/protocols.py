@@ -1,4 +1,4 @@
-"""Protocols: who is trained on, who chooses, who is tested."""
+"""Protocols: which subjects or windows train, validate and test."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from ..errors import DataWarning, UserError
 from ..signals.recording import Note
-from .splits import Fold, Splits
+from .splits import SPLITS, Fold, Splits, resolve_protocol
 from .spread import spread
 from .stretches import Rows
 from .windows import Windows
 
-PROTOCOLS = ("published", "official", "subjects:k", "loso")
-PUBLISHED_TEST = PUBLISHED_VALIDATION = 0.15  # of all windows, then of the rest (Agac & Incel)
+PROTOCOLS = ("random", "official", "subjects:k", "loso")
+RANDOM_TEST = RANDOM_VALIDATION = 0.15  # of all windows, then of the rest (Agac & Incel)
 
 
 def make_splits(
@@ -30,27 +30,28 @@ def make_splits(
 ) -> Splits:
     """Split windows by a protocol into training, validation and test windows.
 
-    ``published``: one random split of the windows, stratified by class, 15 % test and 15 % of the rest
-    validation, as the published systems do. It leaks: every subject is on every side.
-    ``official``: the publisher's test subjects. ``subjects:k``: k groups of subjects, each tested once, every class
-    spread over the groups as well as it can be. ``loso``: every subject tested once, alone. In these three the
-    validation subjects are subjects too, chosen for each fold among those not tested, and nobody is on two sides.
+    ``random`` (alias ``published``): one random split of the windows, stratified by class, 15 % test and 15 % of the
+    rest validation, as published systems do. It leaks: every subject is in every split.
+    ``official``: the publisher's test subjects. ``subjects:k``: grouped k-fold, each group of subjects tested once,
+    every class spread over the groups as evenly as possible. ``loso``: leave one subject out, each tested once. In
+    these three validation is by subject too, chosen for each fold among those not tested, and no subject is in two
+    splits.
 
     Args:
-        windows: what ``cut`` gave.
+        windows: the windows that ``cut`` returned.
         protocol: one of the names above.
-        seed: decides everything that is random.
-        validation: share of the subjects not tested, 0 for none. ``published`` keeps its own 15 %.
-        official_test: test subjects of ``official`` if not the data set's own.
+        seed: of everything random.
+        validation: share of the subjects not tested, 0 for none. ``random`` always takes its own 15 %.
+        official_test: test subjects of ``official``; by default those of the data set.
 
     Warns:
-        DataWarning: a class lives in one subject, or a fold's training subjects lack a class; with counts.
+        DataWarning: only one subject has a class, or a fold's training subjects lack a class; with counts.
 
     Returns:
         The folds, each with its windows and subjects.
 
     Raises:
-        UserError: the data set has no such protocol, or too few subjects for it.
+        UserError: the data set has no such protocol, or too few subjects or windows for it.
 
     Example:
         >>> import numpy as np
@@ -64,20 +65,21 @@ def make_splits(
         (4, ('0',), 10, 20)
     """
     tested = tuple(official_test) or windows.official_test
-    there = [name for name in PROTOCOLS if name != "official" or tested]
-    count = count_of(protocol, there, dataset=windows.dataset)
+    protocol = resolve_protocol(protocol)
+    valid = [name for name in PROTOCOLS if name != "official" or tested]
+    count = count_of(protocol, valid, dataset=windows.dataset)
     if not 0 <= validation < 1:
-        raise UserError(f"validation is a share of the subjects from 0 to below 1, not {validation}.")
+        raise UserError(f"validation is {validation}; expected a share of the subjects, from 0 to below 1.")
     rng = np.random.default_rng([seed, 0])
-    if protocol == "published":
-        folds = [_published(windows, rng)]
+    if protocol == "random":
+        folds = [_random(windows, rng)]
         notes: list[Note] = []
     else:
         subjects, has = _subjects(windows)
         if len(subjects) < max(3, count):
-            needs = f"{protocol} needs {max(3, count)}"
             raise UserError(
-                f"{windows.dataset} has windows of {len(subjects)} subjects; {needs}: choose another protocol."
+                f"{windows.dataset} has windows of {len(subjects)} subjects; {protocol} needs {max(3, count)}: choose "
+                "another protocol."
             )
         if protocol == "official":
             groups = [_official(windows, tested, subjects)]
@@ -95,41 +97,45 @@ def make_splits(
     return Splits(windows.dataset, protocol, seed, windows.fingerprint, len(windows), tuple(folds), tuple(notes))
 
 
-def count_of(protocol: str, there: Sequence[str] = PROTOCOLS, *, dataset: str = "a data set") -> int:
-    """Check a protocol's name.
+def count_of(protocol: str, valid: Sequence[str] = PROTOCOLS, *, dataset: str = "a data set") -> int:
+    """Check a protocol's name and return its number of folds.
 
     Args:
-        protocol: the name.
-        there: those that there are.
-        dataset: whose they are, for messages.
+        protocol: the name or its alias.
+        valid: the names that exist.
+        dataset: the data set's name, for messages.
 
     Returns:
         The k of ``subjects:k``, else 0.
+
+    Raises:
+        UserError: there is no such protocol, or k is below 2.
     """
+    protocol = resolve_protocol(protocol)
     name, colon, k = protocol.partition(":")
     if name == "subjects" and colon and k.isascii() and k.isdigit() and len(k) < 10:
         if int(k) < 2:
-            raise UserError(f"{protocol} has too few folds; at least 2, as in subjects:10.")
+            raise UserError(f"{protocol} has too few folds; expected at least 2, as in subjects:10.")
         return int(k)
-    if protocol not in there or protocol == "subjects:k":
-        raise UserError(f"{dataset} has no protocol {protocol!r}; it has {', '.join(there)}.")
+    if protocol not in valid or protocol == "subjects:k":
+        raise UserError(f"{dataset} has no protocol {protocol!r}; it has {', '.join(valid)}.")
     return 0
 
 
-def _published(windows: Windows, rng: np.random.Generator) -> Fold:
+def _random(windows: Windows, rng: np.random.Generator) -> Fold:
     if len(windows) < 3:
-        raise UserError(f"{windows.dataset} has {len(windows)} windows; published needs at least 3.")
+        raise UserError(f"{windows.dataset} has {len(windows)} windows; random needs at least 3.")
     everything = np.arange(len(windows))
-    test = _stratified(windows.labels[everything], PUBLISHED_TEST, rng)
+    test = _stratified(windows.labels[everything], RANDOM_TEST, rng)
     rest = everything[~test]
-    validation = _stratified(windows.labels[rest], PUBLISHED_VALIDATION, rng)
-    sides = (rest[~validation], rest[validation], everything[test])
-    names = [tuple(windows.subjects[i] for i in np.unique(windows.subject_codes[side])) for side in sides]
-    return Fold(*sides, *names)
+    validation = _stratified(windows.labels[rest], RANDOM_VALIDATION, rng)
+    splits = (rest[~validation], rest[validation], everything[test])
+    names = [tuple(windows.subjects[i] for i in np.unique(windows.subject_codes[rows])) for rows in splits]
+    return Fold(*splits, *names)
 
 
 def _stratified(labels: NDArray[np.int16], share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """A random ``share`` (rounded up) of the windows, of every class its part, as a mask."""
+    """Draw a random ``share`` (rounded up) of the windows, stratified by class, as a mask."""
     classes, code, size = np.unique(labels, return_inverse=True, return_counts=True)
     total = math.ceil(share * len(labels) - 1e-9)
     part = size * (total / len(labels))
@@ -145,7 +151,7 @@ def _stratified(labels: NDArray[np.int16], share: float, rng: np.random.Generato
 
 
 def _subjects(windows: Windows) -> tuple[Rows, NDArray[np.bool_]]:
-    """The subjects who have windows (codes, in the data set's order), and which classes each has."""
+    """List the subjects with windows (codes, in the data set's order), and which classes each has."""
     subjects, subject = np.unique(windows.subject_codes, return_inverse=True)
     has = np.zeros((len(subjects), len(windows.spec.classes) + 1), np.bool_)
     has[subject, windows.labels] = True  # null, -1, falls into the last column
@@ -158,8 +164,8 @@ def _official(windows: Windows, tested: tuple[str, ...], subjects: Rows) -> Rows
     present = np.array([i for i, name in enumerate(names) if name in set(tested)], np.int64)
     if len(present) == 0 or len(present) == len(names):
         raise UserError(
-            f"{windows.dataset}: the official split needs subjects to test on and subjects to train on, but "
-            f"{len(present)} of the {len(names)} subjects here are test subjects ({', '.join(tested)})."
+            f"{windows.dataset}: {len(present)} of the {len(names)} subjects here are official test subjects "
+            f"({', '.join(tested)}); the official split needs subjects to test on and subjects to train on."
         )
     if absent:
         warnings.warn(
@@ -172,14 +178,14 @@ def _official(windows: Windows, tested: tuple[str, ...], subjects: Rows) -> Rows
 
 
 def _validation(has: NDArray[np.bool_], test: Rows, share: float, rng: np.random.Generator) -> Rows:
-    """Validation subjects of one fold: a share of those not tested, each class on both sides where it can be."""
+    """Choose the validation subjects of a fold: a share of those not tested, each class in both splits if possible."""
     rest = np.setdiff1d(np.arange(len(has)), test)
     if share == 0:
         return rest[:0]
     if len(rest) < 2:
         raise UserError(
             f"A fold with {len(test)} test subjects leaves {len(rest)} of {len(has)} to train and validate on; "
-            "take more folds, or validation=0."
+            "choose more folds, or validation=0."
         )
     size = min(max(1, round(share * len(rest))), len(rest) - 1)
     holders = has[rest].sum(axis=0)
@@ -190,17 +196,17 @@ def _validation(has: NDArray[np.bool_], test: Rows, share: float, rng: np.random
 
 
 def _fold(windows: Windows, subjects: Rows, test: Rows, validation: Rows) -> Fold:
-    side = np.zeros(len(windows.subjects), np.int8)
-    side[subjects[validation]] = 1
-    side[subjects[test]] = 2
-    of_window = side[windows.subject_codes]
-    names = [tuple(windows.subjects[i] for i in subjects[side[subjects] == code]) for code in range(3)]
+    split = np.zeros(len(windows.subjects), np.int8)  # 0 train, 1 validation, 2 test
+    split[subjects[validation]] = 1
+    split[subjects[test]] = 2
+    of_window = split[windows.subject_codes]
+    names = [tuple(windows.subjects[i] for i in subjects[split[subjects] == code]) for code in range(3)]
     train, validated, tested = (np.flatnonzero(of_window == code) for code in range(3))
     return Fold(train, validated, tested, *names)
 
 
 def _remarks(windows: Windows, subjects: Rows, has: NDArray[np.bool_], folds: list[Fold]) -> list[Note]:
-    """Warn of what cannot be learnt; note what is merely worth knowing."""
+    """Warn about classes that cannot be trained or tested; return notes on the rest."""
     classes, dataset = windows.spec.classes, windows.dataset
     holders = has.sum(axis=0)
     alone = [
@@ -208,13 +214,12 @@ def _remarks(windows: Windows, subjects: Rows, has: NDArray[np.bool_], folds: li
         for c in np.flatnonzero(holders == 1).tolist()
     ]
     if alone:
-        text = f"{dataset}: {len(alone)} classes live in one subject each and cannot be both trained and tested: "
+        text = f"{dataset}: {len(alone)} classes have one subject each and cannot be both trained and tested: "
         warnings.warn(text + ", ".join(alone) + ".", DataWarning, stacklevel=3)
     untrained, untested = [], []
     for number, fold in enumerate(folds):
         counts = {
-            side: np.bincount(windows.labels[fold.side(side)] + 1, minlength=len(classes) + 1)[1:]
-            for side in ("train", "validation", "test")
+            name: np.bincount(windows.labels[fold.side(name)] + 1, minlength=len(classes) + 1)[1:] for name in SPLITS
         }
         elsewhere = counts["validation"] + counts["test"]
         untrained += [
@@ -232,7 +237,7 @@ def _remarks(windows: Windows, subjects: Rows, has: NDArray[np.bool_], folds: li
         notes.append(Note("classes absent from a test fold", len(untested), text))
     once = _in_one_session(windows)
     if once:
-        text = f"{len(once)} of {len(subjects)} subjects wore the device in one session only: {', '.join(once)}."
+        text = f"{len(once)} of {len(subjects)} subjects have one session only: {', '.join(once)}."
         notes.append(Note("subjects in one session only", len(once), text))
     return notes
 

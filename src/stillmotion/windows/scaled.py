@@ -1,4 +1,4 @@
-"""Find stretches of one channel that stand elsewhere with another gain, offset or sign, under any channel's name."""
+"""Find stretches of one channel that occur elsewhere under another gain, offset or sign, in any channel."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ from .places import DIFFERENT, MARGIN, STRETCH, Hashes, Places, join, rare
 from .stretches import Rows
 from .surprise import CLOSE, ROUNDING, Pieces, Values, surprise
 
-SPAN = 8  # steps whose sizes add up to the measure of a step
-LEVEL = 0.030902  # of that measure: steps are rounded to it; no simple fraction, lest coarse sensors lie on an edge
+SPAN = 8  # steps whose sizes are summed to normalise a step
+# Steps are rounded to this share of that sum; no simple fraction, which would put coarse sensors on a rounding edge.
+LEVEL = 0.030902
 FINE = 24  # bits of a key that order those of one hash
-KEYS = 1 << 23  # keys looked at, at most; of longer signals a share is taken, the same of a stretch and its copy
-NEAR = 1 << (FINE - 7)  # of two copies' fine parts
-CHUNK = 1 << 16  # rows at a time: what is worked on stays in the processor's cache
+KEYS = 1 << 23  # keys compared, at most; of longer signals a share is taken, the same for a stretch and its copy
+NEAR = 1 << (FINE - 7)  # largest difference of two copies' fine parts
+CHUNK = 1 << 16  # rows at a time, so that they stay in the processor's cache
 
 
 @dataclass(frozen=True, eq=False)
 class Scaled:
-    """Stretches that are equal but for gain and offset, those of several channels at one place together.
+    """Stretches that are equal up to gain and offset; channels copied together are one entry.
 
     Args:
-        first, second: (n,) places at which they begin.
-        length: rows.
+        first: (n,) places at which they begin.
+        second: (n,) places at which their counterparts begin.
+        length: (n,) rows.
         channels: for each, (channel here, channel there, gain) of every channel.
     """
 
@@ -38,30 +40,31 @@ class Scaled:
 
 
 def find_scaled(places: Places) -> Scaled:
-    """Every pair of places where a channel is another, or itself, but for gain, offset and sign, for 32 rows or more.
+    """Find stretches of 32 rows or more of one channel that equal another stretch up to gain, offset and sign.
 
-    Steps between rows, each divided by the sum of the eight sizes from it on, do not know gain and offset. Rounded,
-    24 of them make a key, which is the smaller of its own and that of the signal turned over, so it does not know the
-    sign. Keys of all channels are sorted together, neighbours that are equal are joined to runs, and each run is
-    checked: a line is fitted through its two sides, and what that leaves must be far below what the signal's own past
-    does not predict, in enough rows (``surprise``), that chance among so many rows is out of question.
+    Steps between rows, each divided by the sum of eight step sizes from its own on, are independent of gain and offset.
+    Rounded, 24 of them make a key: the smaller of the signal's key and that of the negated signal, so it is independent
+    of the sign. Keys of all channels are sorted together, equal neighbours are joined into runs, and each run is
+    checked: a line is fitted between its two stretches. Its residual must be far below the signal's prediction error
+    in so many rows (``surprise``) that chance is ruled out.
     """
     series = [(s, c) for s, source in enumerate(places.sources) for c in range(len(source.columns))]
     owner = np.array([s for s, _ in series], np.int64)
     length = np.diff(places.first)[owner] if len(series) else np.empty(0, np.int64)
     share = 1 + int(length.sum()) // KEYS
-    # Room for all is reserved at once, so that nothing is held twice; what is not filled takes no memory.
+    # Memory is reserved once, so that nothing is held twice; unfilled parts take no memory.
     keys = np.empty(min(int(length.sum()), 2 * KEYS), np.uint64)
     at = np.empty(len(keys), np.int32 if len(places) < 1 << 31 else np.int64)
     of = np.empty(len(keys), np.int16)
     filled = 0
     for number, (s, c) in enumerate(series):
-        for found, where in _keys(places, s, places.sources[s].columns[c], share):
-            end = min(filled + len(found), len(keys))
-            keys[filled:end], at[filled:end], of[filled:end] = found[: end - filled], where[: end - filled], number
+        for channel_keys, positions in _keys(places, s, places.sources[s].columns[c], share):
+            end = min(filled + len(channel_keys), len(keys))
+            count = end - filled
+            keys[filled:end], at[filled:end], of[filled:end] = channel_keys[:count], positions[:count], number
             filled = end
-    first, second, mine, theirs = _neighbours(keys[:filled], at[:filled], of[:filled], places)
-    kind = ((mine.astype(np.int64) * len(series) + theirs) * len(places) + places.stretch[first]) * (
+    first, second, first_series, second_series = _neighbours(keys[:filled], at[:filled], of[:filled], places)
+    kind = ((first_series.astype(np.int64) * len(series) + second_series) * len(places) + places.stretch[first]) * (
         1 + int(places.stretch[-1])
     ) + places.stretch[second]
     run, rows = join(first, second - first, kind, gap=2 * STRETCH * share)
@@ -69,38 +72,40 @@ def find_scaled(places: Places) -> Scaled:
     columns = np.array([places.sources[s].columns[c] for s, c in series], np.int64)
     pieces = Pieces.of(rows)
     here, there = (place[run][pieces.stretch] + pieces.skip for place in (first, second))
-    mine, theirs = mine[run][pieces.stretch], theirs[run][pieces.stretch]
+    first_series, second_series = first_series[run][pieces.stretch], second_series[run][pieces.stretch]
     bits, gain = np.zeros(len(here)), np.zeros(len(here))
     begin, stop = np.zeros(len(here), np.int64), np.zeros(len(here), np.int64)
     for some in pieces.batches():
         size = int(pieces.size[some[0]])
-        x = _gather(places, owner[mine[some]], columns[mine[some]], here[some], size)
-        y = _gather(places, owner[theirs[some]], columns[theirs[some]], there[some], size)
+        x = _gather(places, owner[first_series[some]], columns[first_series[some]], here[some], size)
+        y = _gather(places, owner[second_series[some]], columns[second_series[some]], there[some], size)
         bits[some], gain[some], begin[some], stop[some] = _match(x, y)
     good = np.flatnonzero(bits > 0)
-    parts = _Parts(here + begin, there + begin, stop - begin, bits, pieces.weight, mine, theirs, gain).take(good)
-    return _together(parts, np.array([c for _, c in series], np.int64), places, needed)
+    parts = _Parts(
+        here + begin, there + begin, stop - begin, bits, pieces.weight, first_series, second_series, gain
+    ).take(good)
+    return _merge_channels(parts, np.array([c for _, c in series], np.int64), places, needed)
 
 
 @dataclass(frozen=True, eq=False)
 class _Parts:
-    """Pieces that are the same but for gain and offset: where, how many rows, bits, share of them, series, gain."""
+    """Pieces that are equal up to gain and offset: both places, rows, bits, weight, both series, gain."""
 
     first: Rows
     second: Rows
     size: Rows
     bits: Values
     weight: Values
-    mine: Rows
-    theirs: Rows
+    first_series: Rows
+    second_series: Rows
     gain: Values
 
     def take(self, rows: Rows) -> _Parts:
-        return _Parts(*(getattr(self, each.name)[rows] for each in fields(self)))
+        return _Parts(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 def _keys(places: Places, source: int, column: int, share: int) -> Iterator[tuple[Hashes, Rows]]:
-    """Keys of one channel, and the places at which the stretches they stand for begin."""
+    """Yield the keys of one channel, and the places at which their stretches begin."""
     begin, stop = int(places.first[source]), int(places.first[source + 1])
     for a in range(begin, stop - STRETCH + 1, CHUNK):
         b = min(stop, a + CHUNK + STRETCH - 1)
@@ -113,7 +118,7 @@ def _keys(places: Places, source: int, column: int, share: int) -> Iterator[tupl
 
 
 def _key(values: NDArray[np.float32]) -> tuple[Hashes, NDArray[np.bool_]]:
-    """A key for each 32 of the values, and whether they move often enough to mean something."""
+    """Compute a key for every 32 values, and whether these move often enough to be evidence."""
     with np.errstate(all="ignore"):
         step = np.diff(values)
         size = np.abs(step)
@@ -132,7 +137,7 @@ def _key(values: NDArray[np.float32]) -> tuple[Hashes, NDArray[np.bool_]]:
         factor = factor * factor % (1 << 64)
     sum16 = eighth[:-8] * np.uint64(factor) + eighth[8:]
     sum24 = sum16[:-8] * np.uint64(factor) + eighth[16:]
-    # A sum of rounded steps: of the signal turned over it is the same with the other sign.
+    # A sum of rounded steps: the negated signal has its negative.
     key = np.minimum(sum24, np.uint64(0) - sum24)
     key ^= key >> np.uint64(32)
     key *= np.uint64(0x9E3779B97F4A7C15)
@@ -146,8 +151,8 @@ def _key(values: NDArray[np.float32]) -> tuple[Hashes, NDArray[np.bool_]]:
 
 
 def _neighbours(keys: Hashes, at: NDArray[Any], of: NDArray[np.int16], places: Places) -> tuple[Rows, Rows, Rows, Rows]:
-    """Places with equal keys, each with the next: both places and both series, the earlier place first."""
-    # Sorting values is much quicker than sorting their places: only what occurs twice is worth the latter.
+    """Find places with equal keys, each with the next: both places and both series, the earlier place first."""
+    # Sorting values is much faster than sorting their places: only keys that occur twice need the latter.
     hashes = np.sort(keys >> np.uint64(FINE))
     twice = hashes[1:][hashes[1:] == hashes[:-1]]
     if len(twice) == 0:
@@ -163,35 +168,35 @@ def _neighbours(keys: Hashes, at: NDArray[Any], of: NDArray[np.int16], places: P
     left, right = order[:-1][near], order[1:][near]
     left, right = np.where(at[left] <= at[right], (left, right), (right, left))
     first, second = at[left].astype(np.int64), at[right].astype(np.int64)
-    mine, theirs = of[left].astype(np.int64), of[right].astype(np.int64)
-    # One row under two names, and a signal that goes on as it did a moment ago, are no copies; nor do copies inside
-    # other data sets matter here.
+    first_series, second_series = of[left].astype(np.int64), of[right].astype(np.int64)
+    # One row in two channels, and a signal that continues as it just was, are no copies; copies inside other data
+    # sets do not matter here.
     apart = np.abs(places.line[second] - places.line[first]) >= STRETCH
     apart |= places.owner[first] != places.owner[second]
     apart &= places.owner[first] == 0
-    return first[apart], second[apart], mine[apart], theirs[apart]
+    return first[apart], second[apart], first_series[apart], second_series[apart]
 
 
 def _gather(places: Places, source: Rows, column: Rows, place: Rows, size: int) -> Values:
     values = np.empty((len(place), size))
-    for number, each in enumerate(places.sources):
-        mine = np.flatnonzero(source == number)
-        if len(mine):
-            rows = places.row[place[mine][:, None] + np.arange(size)]
-            values[mine] = each.signal[rows, column[mine][:, None]]
+    for number, data in enumerate(places.sources):
+        inside = np.flatnonzero(source == number)
+        if len(inside):
+            rows = places.row[place[inside][:, None] + np.arange(size)]
+            values[inside] = data.signal[rows, column[inside][:, None]]
     return values
 
 
 def _match(x: Values, y: Values) -> tuple[Values, Values, Rows, Rows]:
-    """How much it says that pieces are the same but for gain and offset.
+    """Measure the evidence that pieces are equal up to gain and offset.
 
     Returns:
-        Bits of surprise, by the poorer side; the gain; and the first row that is the same and the end of them: the
-        line is fitted through the middle, since a row or two at the ends may only be alike.
+        Bits of surprise, the lower of the two pieces'; the gain; the first equal row and the end of the equal rows. The
+        line is fitted to the middle, since a row or two at the ends may only be similar.
     """
     edge, size = x.shape[1] // 8, x.shape[1]
     middle = slice(edge, size - edge)
-    x, y = (side - side[:, middle].mean(axis=1, keepdims=True) for side in (x, y))
+    x, y = (piece - piece[:, middle].mean(axis=1, keepdims=True) for piece in (x, y))
     with np.errstate(all="ignore"):
         gain = (x * y)[:, middle].sum(axis=1) / (x * x)[:, middle].sum(axis=1)
         left = np.abs(y - gain[:, None] * x)
@@ -205,14 +210,14 @@ def _match(x: Values, y: Values) -> tuple[Values, Values, Rows, Rows]:
     return np.nan_to_num(bits, nan=0.0, posinf=0.0), gain, begin, end
 
 
-def _together(parts: _Parts, channel: Rows, places: Places, needed: float) -> Scaled:
-    """Pieces of all channels that lie at one distance and touch, where their bits add up to enough."""
+def _merge_channels(parts: _Parts, channel: Rows, places: Places, needed: float) -> Scaled:
+    """Merge pieces of all channels that touch at the same distance, and keep those with enough bits."""
     parts = parts.take(np.lexsort((parts.first, parts.second - parts.first)))
     first, second, stop = parts.first, parts.second, parts.first + parts.size
     if len(first) == 0:
         return Scaled(first, second, stop, ())
     new = np.ones(len(first), np.bool_)
-    # Distances are sorted: each is shifted beyond the last, so that nothing reaches from one to the next.
+    # Distances are sorted: each is shifted beyond the last, so that pieces of two distances never touch.
     shift = np.cumsum(np.concatenate([[0], np.diff(second - first) != 0])) * (len(places) + STRETCH)
     new[1:] = (first + shift)[1:] > np.maximum.accumulate(stop + shift)[:-1]
     new[1:] |= np.diff(places.stretch[first]) != 0
@@ -224,29 +229,31 @@ def _together(parts: _Parts, channel: Rows, places: Places, needed: float) -> Sc
     worth = np.maximum(worth, np.add.reduceat(parts.bits * parts.weight, start))
     kept, channels = [], []
     for group in np.flatnonzero((worth >= needed) & (length >= STRETCH)).tolist():
-        total, of = _channels(parts, slice(bounds[group], bounds[group + 1]))
+        total, pairs = _channels(parts, slice(bounds[group], bounds[group + 1]))
         if total >= needed:
             kept.append(group)
-            channels.append(tuple((int(channel[mine]), int(channel[theirs]), gain) for mine, theirs, gain in of))
+            channels.append(tuple((int(channel[a]), int(channel[b]), gain) for a, b, gain in pairs))
     rows = start[kept]
     return Scaled(first[rows], second[rows], length[kept], tuple(channels))
 
 
 def _channels(parts: _Parts, rows: slice) -> tuple[float, list[tuple[int, int, float]]]:
-    """Pairs of channels of a group, each channel once, the most telling first; and the bits of all of them."""
-    pair, number = np.unique(np.stack([parts.mine[rows], parts.theirs[rows]]), axis=1, return_inverse=True)
+    """Choose pairs of channels of a group, each channel once, most bits first; return total bits and pairs."""
+    pair, number = np.unique(
+        np.stack([parts.first_series[rows], parts.second_series[rows]]), axis=1, return_inverse=True
+    )
     number = number.ravel()
     bits = np.bincount(number, parts.bits[rows] * parts.weight[rows])
     most = np.zeros_like(bits)
     np.maximum.at(most, number, parts.bits[rows])
     bits = np.maximum(bits, most)
     total = 0.0
-    of: list[tuple[int, int, float]] = []
+    pairs: list[tuple[int, int, float]] = []
     for best in np.argsort(-bits).tolist():
-        mine, theirs = int(pair[0, best]), int(pair[1, best])
-        if all(mine != known and theirs != other for known, other, _ in of):
-            own = np.flatnonzero(number == best)
-            longest = own[np.argmax(parts.size[rows][own])]
-            of.append((mine, theirs, float(parts.gain[rows][longest])))
+        a, b = int(pair[0, best]), int(pair[1, best])
+        if all(a != first and b != second for first, second, _ in pairs):
+            members = np.flatnonzero(number == best)
+            longest = members[np.argmax(parts.size[rows][members])]
+            pairs.append((a, b, float(parts.gain[rows][longest])))
             total += float(bits[best])
-    return total, sorted(of)
+    return total, sorted(pairs)

@@ -1,4 +1,4 @@
-"""Splits as values: saved, loaded, compared."""
+"""Folds of windows into training, validation and test: saved, loaded, compared."""
 
 from __future__ import annotations
 
@@ -16,13 +16,20 @@ from ..signals.recording import Note
 from .stretches import Rows
 from .windows import Windows
 
-SIDES = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")
 VERSION = 1
+#: Other names of protocols; they are accepted everywhere and shown as the name on the right.
+ALIASES = {"published": "random"}
+
+
+def resolve_protocol(name: str) -> str:
+    """Replace a protocol's alias by its name; any other name stays."""
+    return ALIASES.get(name, name)
 
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """Numbers of the windows on each side, ascending, and whose they are."""
+    """One division into training, validation and test: the windows' numbers, ascending, and their subjects."""
 
     train: Rows
     validation: Rows
@@ -32,20 +39,27 @@ class Fold:
     test_subjects: tuple[str, ...]
 
     def side(self, name: str) -> Rows:
-        """The windows of ``train``, ``validation`` or ``test``."""
+        """Return the numbers of the windows of ``train``, ``validation`` or ``test``."""
         return {"train": self.train, "validation": self.validation, "test": self.test}[name]
 
     def subjects(self, name: str) -> tuple[str, ...]:
-        """The subjects of ``train``, ``validation`` or ``test``."""
-        sides = {"train": self.train_subjects, "validation": self.validation_subjects, "test": self.test_subjects}
-        return sides[name]
+        """Return the subjects of ``train``, ``validation`` or ``test``."""
+        subjects = {"train": self.train_subjects, "validation": self.validation_subjects, "test": self.test_subjects}
+        return subjects[name]
 
 
 @dataclass(frozen=True, eq=False)
 class Splits:
     """The folds of one protocol over one set of windows. Made by ``make_splits``.
 
-    ``fingerprint`` is that of the windows it belongs to, ``windows`` how many they are.
+    Args:
+        dataset: the data set's name.
+        protocol: its name; an alias (``published``) is replaced by it (``random``).
+        seed: the seed they were made with.
+        fingerprint: that of the windows they belong to.
+        windows: how many windows there are.
+        folds: the folds.
+        notes: remarks on the folds, with counts.
     """
 
     dataset: str
@@ -56,6 +70,9 @@ class Splits:
     folds: tuple[Fold, ...]
     notes: tuple[Note, ...] = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "protocol", resolve_protocol(self.protocol))
+
     def __len__(self) -> int:
         return len(self.folds)
 
@@ -64,19 +81,19 @@ class Splits:
         if self.fingerprint != windows.fingerprint:
             raise UserError(
                 f"The splits ({self.protocol}, {self.windows} windows of {self.dataset}) belong to other windows than "
-                f"the {len(windows)} of {windows.dataset} given; make them again with splits(windows, …)."
+                f"the {len(windows)} of {windows.dataset} given; make them again with make_splits(windows, …)."
             )
 
     def sides(self) -> np.ndarray[tuple[int, ...], np.dtype[np.int8]]:
-        """(folds, windows): 0 train, 1 validation, 2 test, -1 none."""
+        """Return the split of each window as a table (folds, windows): 0 train, 1 validation, 2 test, -1 none."""
         table = np.full((len(self.folds), self.windows), -1, np.int8)
         for row, fold in zip(table, self.folds, strict=True):
-            for code, name in enumerate(SIDES):
+            for code, name in enumerate(SPLITS):
                 row[fold.side(name)] = code
         return table
 
     def save(self, path: str | Path) -> None:
-        """Write one ``.npz`` file, whole or not at all: a table of sides and a JSON text, no pickle."""
+        """Save to one ``.npz`` file, atomically: the table of splits and a JSON text, no pickle."""
         path = Path(path)
         about = {
             "version": VERSION,
@@ -84,15 +101,15 @@ class Splits:
             "protocol": self.protocol,
             "seed": self.seed,
             "fingerprint": self.fingerprint,
-            "subjects": [{name: fold.subjects(name) for name in SIDES} for fold in self.folds],
+            "subjects": [{name: fold.subjects(name) for name in SPLITS} for fold in self.folds],
             "notes": [asdict(note) for note in self.notes],
         }
-        with atomic_path(path) as own, own.open("wb") as file:
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, sides=self.sides(), about=np.array(json.dumps(about)))
 
     @classmethod
     def load(cls, path: str | Path) -> Splits:
-        """Read what ``save`` wrote."""
+        """Load a file that ``save`` wrote."""
         try:
             with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 table, about = file["sides"], json.loads(str(file["about"]))
@@ -103,7 +120,7 @@ class Splits:
                     np.flatnonzero(row == 0),
                     np.flatnonzero(row == 1),
                     np.flatnonzero(row == 2),
-                    *(tuple(subjects[name]) for name in SIDES),
+                    *(tuple(subjects[name]) for name in SPLITS),
                 )
                 for row, subjects in zip(table, about["subjects"], strict=True)
             )
@@ -133,14 +150,15 @@ class Splits:
             ) from None
 
 
-def differences(mine: Splits, theirs: Splits) -> tuple[str, ...]:
-    """Name what differs between two splits, a sentence each; nothing when they are the same.
+def differences(first: Splits, second: Splits) -> tuple[str, ...]:
+    """Describe how two divisions into splits differ.
 
     Args:
-        mine, theirs: of the same data set or not.
+        first: splits.
+        second: other splits, of the same data set or not.
 
     Returns:
-        The sentences.
+        One sentence per difference; empty when they are the same.
 
     Example:
         >>> import numpy as np
@@ -153,21 +171,21 @@ def differences(mine: Splits, theirs: Splits) -> tuple[str, ...]:
         >>> differences(sm.make_splits(windows, "loso"), sm.make_splits(windows, "loso", seed=1))[0]
         'seed: 0 against 1.'
     """
-    said = [
-        f"{what}: {left} against {right}."
-        for what, left, right in (
-            ("data set", mine.dataset, theirs.dataset),
-            ("protocol", mine.protocol, theirs.protocol),
-            ("seed", mine.seed, theirs.seed),
-            ("windows", f"{mine.windows} ({mine.fingerprint})", f"{theirs.windows} ({theirs.fingerprint})"),
-            ("folds", len(mine), len(theirs)),
+    lines = [
+        f"{name}: {left} against {right}."
+        for name, left, right in (
+            ("data set", first.dataset, second.dataset),
+            ("protocol", first.protocol, second.protocol),
+            ("seed", first.seed, second.seed),
+            ("windows", f"{first.windows} ({first.fingerprint})", f"{second.windows} ({second.fingerprint})"),
+            ("folds", len(first), len(second)),
         )
         if left != right
     ]
-    if mine.fingerprint != theirs.fingerprint or len(mine) != len(theirs):
-        return tuple(said)
-    for number, (left, right) in enumerate(zip(mine.sides(), theirs.sides(), strict=True)):
+    if first.fingerprint != second.fingerprint or len(first) != len(second):
+        return tuple(lines)
+    for number, (left, right) in enumerate(zip(first.sides(), second.sides(), strict=True)):
         moved = int(np.count_nonzero(left != right))
         if moved:
-            said.append(f"fold {number}: {moved} of {mine.windows} windows are on another side.")
-    return tuple(said)
+            lines.append(f"fold {number}: {moved} of {first.windows} windows are in another split.")
+    return tuple(lines)

@@ -1,4 +1,4 @@
-"""Means and standard deviations of channels, from training windows alone."""
+"""Means and standard deviations of channels, from training windows."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from .stretches import first_seen
 from .windows import Windows
 
 BLOCK = 1 << 16  # values turned to float64 at a time: in cache, and too few for BLAS to wait for other threads
-CONSTANT = 1e-6  # of the mean's size: below it a channel's spread is rounding
+CONSTANT = 1e-6  # of the mean's size: a standard deviation below it is rounding
 
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """What a normaliser needs.
+    """Means and standard deviations for a normaliser.
 
     Args:
         mean: (D,) float64.
-        std: (D,) float64, divided by the number of rows (ddof 0). 1 for a constant channel, which is thereby only
-            centred: a smaller floor would blow up whatever another subject's sensor does there.
-        rows: how many raw rows they were taken from.
+        std: (D,) float64, divided by the number of rows (ddof 0). 1 for a constant channel, which is then only
+            centred: dividing by less would amplify another subject's values of that channel.
+        rows: how many raw rows they were computed from.
     """
 
     mean: NDArray[np.float64]
@@ -32,14 +32,14 @@ class Statistics:
 
 
 def fit_statistics(windows: Windows, index: ArrayLike | None = None) -> Statistics:
-    """Fit means and standard deviations to the raw rows that the windows hold, every row counted once.
+    """Fit means and standard deviations to the raw rows of windows, every row counted once.
 
-    Overlapping windows do not count a row twice, nor do overlapping recordings of one source, so the numbers
-    are those of the recordings and do not depend on the hop, but for rows that no window holds.
+    Overlapping windows do not count a row twice, nor do overlapping recordings of one source, so the result is that of
+    the recordings and does not depend on the hop, except for rows that no window holds.
 
     Args:
-        windows: what ``cut`` gave.
-        index: the wanted windows (``fold.train``), all by default.
+        windows: the windows that ``cut`` returned.
+        index: numbers of windows, or a mask (``fold.train``), all by default.
 
     Returns:
         Mean and standard deviation of each channel.
@@ -60,7 +60,7 @@ def fit_statistics(windows: Windows, index: ArrayLike | None = None) -> Statisti
     """
     chosen = windows.numbers(index)
     if len(chosen) == 0:
-        raise UserError(f"{windows.dataset}: statistics of no windows do not exist; give at least one.")
+        raise UserError(f"{windows.dataset}: statistics of no windows were asked for; give at least one window.")
     extents = windows.extents
     owner, skip = first_seen(extents.left[chosen], extents.right[chosen])
     begin = windows.starts[chosen[owner]]
@@ -78,7 +78,7 @@ def fit_statistics(windows: Windows, index: ArrayLike | None = None) -> Statisti
         values = windows.signal[start : start + block].astype(np.float64)
         # A product with ones and zeros is five times faster than a masked copy and a sum over its first axis.
         ones = part.astype(np.float64)
-        with np.errstate(invalid="ignore"):  # infinity times 0, in a row that is not held
+        with np.errstate(invalid="ignore"):  # infinity times 0, in a row that no window holds
             sums, squares = ones @ values, ones @ np.square(values)
         if not np.isfinite(squares).all():
             values = values[part]
@@ -91,7 +91,7 @@ def fit_statistics(windows: Windows, index: ArrayLike | None = None) -> Statisti
         bad = int(np.flatnonzero(~np.isfinite(square))[0])
         row = int(np.flatnonzero(rows & ~np.isfinite(windows.signal[:, bad]))[0])
         raise UserError(
-            f"{windows.dataset}: channel {windows.spec.channel_names[bad]} is not a finite number at sample {row}; "
+            f"{windows.dataset}: channel {windows.spec.channel_names[bad]} is NaN or infinite at sample {row}; "
             "end the recording there or fill the gap."
         )
     std = np.sqrt(np.maximum(square, 0.0) / total)

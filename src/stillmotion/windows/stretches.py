@@ -1,4 +1,4 @@
-"""Stretches of raw rows, laid on one line, so that shared rows are found by sorting."""
+"""Stretches of raw rows, laid end to end on one line, so that shared rows are found by sorting."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ Codes = NDArray[np.int32]
 
 @dataclass(frozen=True, eq=False)
 class Stretches:
-    """Whose each stretch is, of which source, and which of the source's own rows it holds.
+    """Stretches of raw rows: the subject and source of each, and its rows in the source.
 
     Recordings are stretches, and so are windows. Rows are counted in the source and not in an array, because
     two recordings of one source may overlap (UCI HAR is published as windows that share half their samples).
 
     Args:
-        sources, subjects: names.
-        source, subject: (n,) indices into them.
-        begin, end: (n,) rows of the source, ``end`` exclusive.
+        sources: names of the sources.
+        subjects: names of the subjects.
+        source: (n,) index into ``sources``.
+        subject: (n,) index into ``subjects``.
+        begin: (n,) first row in the source.
+        end: (n,) its end, exclusive.
         base: (sources,) where each source's row 0 lies on the common line; see ``lay_out``.
     """
 
@@ -50,16 +53,16 @@ class Stretches:
         return len(self.begin)
 
     def place(self, number: int) -> str:
-        """One stretch in words: rows (from 0, both ends included), source, subject."""
+        """Describe a stretch: rows (from 0, both ends included), source, subject."""
         return self.span(int(self.source[number]), int(self.begin[number]), int(self.end[number]), number)
 
     def span(self, source: int, begin: int, end: int, number: int) -> str:
-        """Some rows of a source in words, with the subject of stretch ``number``."""
+        """Describe rows of a source, with the subject of stretch ``number``."""
         return f"rows {begin}–{end - 1} of {self.sources[source]!r} (subject {self.subjects[self.subject[number]]})"
 
 
 def recording_stretches(index: Sequence[Mapping[str, Any]], subjects: Sequence[str]) -> Stretches:
-    """The stretches that a data set's recordings are; ``index`` is ``Dataset.index``."""
+    """Make the stretches of a data set's recordings; ``index`` is ``Dataset.index``."""
     sources, source = codes([row["source"] for row in index])
     number = {name: code for code, name in enumerate(subjects)}
     begin = np.array([row["offset"] for row in index], np.int64)
@@ -76,14 +79,14 @@ def recording_stretches(index: Sequence[Mapping[str, Any]], subjects: Sequence[s
 
 
 def codes(names: Iterable[str]) -> tuple[tuple[str, ...], Codes]:
-    """Distinct names in order of appearance, and for each given name its index among them."""
+    """Encode names: the distinct names in order of appearance, and for each given name its index among them."""
     seen: dict[str, int] = {}
     numbers = [seen.setdefault(name, len(seen)) for name in names]
     return tuple(seen), np.array(numbers, np.int32)
 
 
 def lay_out(source: Codes, begin: Rows, end: Rows, count: int) -> Rows:
-    """Where row 0 of each source lies when ``count`` sources stand end to end, two free rows between them.
+    """Place ``count`` sources end to end, two free rows between them, and return where row 0 of each lies.
 
     The free rows keep the end of one source from touching the start of the next.
     """
@@ -97,40 +100,40 @@ def lay_out(source: Codes, begin: Rows, end: Rows, count: int) -> Rows:
 
 @dataclass(frozen=True, eq=False)
 class Cover:
-    """The union of some stretches of the line, ready for "does this touch it, and where?"."""
+    """The union of some stretches of the line, sorted so that overlaps are found by binary search."""
 
     left: Rows  # sorted
-    reach: Rows  # furthest end among the stretches up to here
-    owner: Rows  # which of the given stretches reaches that far
+    furthest: Rows  # furthest end among the stretches up to here
+    owner: Rows  # which of the given stretches has that end
 
     @classmethod
     def of(cls, left: Rows, right: Rows) -> Cover:
         """Sort the stretches [left, right)."""
         order = np.argsort(left, kind="stable")
         left, right = left[order], right[order]
-        reach = np.maximum.accumulate(right)
-        furthest = np.maximum.accumulate(np.where(right == reach, np.arange(len(right)), 0))
-        return cls(left, reach, order[furthest])
+        furthest = np.maximum.accumulate(right)
+        owner = np.maximum.accumulate(np.where(right == furthest, np.arange(len(right)), 0))
+        return cls(left, furthest, order[owner])
 
     def touched(self, left: Rows, right: Rows) -> NDArray[np.bool_]:
-        """For each stretch [left, right): does it share a row with the union?"""
-        return self.partner(left, right) >= 0
+        """Tell for each stretch [left, right) whether it shares a row with the union."""
+        return self.overlapping(left, right) >= 0
 
-    def partner(self, left: Rows, right: Rows) -> Rows:
-        """For each stretch the number of one that shares a row with it, -1 where there is none."""
+    def overlapping(self, left: Rows, right: Rows) -> Rows:
+        """Find for each stretch the number of one that shares a row with it, -1 where there is none."""
         if len(self.left) == 0:
             return np.full(len(left), -1, np.int64)
         last = np.searchsorted(self.left, right, side="left") - 1  # the last one that begins before the end
-        found = (last >= 0) & (self.reach[last] > left)
-        return np.where(found, self.owner[last], -1)
+        overlaps = (last >= 0) & (self.furthest[last] > left)
+        return np.where(overlaps, self.owner[last], -1)
 
 
 def first_seen(left: Rows, right: Rows) -> tuple[Rows, Rows]:
-    """Split the union of stretches among them, so that each row belongs to one.
+    """Assign each row of the union to the first stretch that holds it.
 
     Returns:
-        The stretches that own rows, in the order of the line, and how many of its first rows each one leaves
-        to those before it.
+        The stretches that own rows, in the order of the line, and how many of their first rows belong to earlier
+        stretches.
     """
     order = np.argsort(left, kind="stable")
     left, right = left[order], right[order]
@@ -141,6 +144,6 @@ def first_seen(left: Rows, right: Rows) -> tuple[Rows, Rows]:
 
 
 def expand(begin: Rows, length: Rows) -> tuple[Rows, Rows]:
-    """The members of ranges of given length: which range each belongs to, and its value."""
+    """List the members of ranges of given lengths: which range each belongs to, and its value."""
     which = np.repeat(np.arange(len(begin)), length)
     return which, np.arange(len(which)) + np.repeat(begin - (np.cumsum(length) - length), length)

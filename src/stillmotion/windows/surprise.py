@@ -1,4 +1,4 @@
-"""How much a stretch of a signal says that chance, a steady turn or a simple oscillation does not explain."""
+"""Information in a stretch of a signal that chance, steady motion or a simple oscillation does not explain."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from .stretches import Rows
 
 Values = NDArray[np.float64]
 
-ORDER = 6  #: steps that the next one is predicted from: three oscillations at once are predicted
+ORDER = 6  #: previous steps used to predict the next one: up to three superposed oscillations are predicted
 LONGEST = 1 << 11  # rows of a piece
-EVENT = 8  #: rows whose surprise may come from one event
-ROUNDING = 2**-23  # of the largest value: numbers of 24 bits are off by half of it
-UNEVEN = 0.1  #: of a sensor's resolution: by so much may a step be off a multiple of it
-CLOSE = 4.0  #: an error this many times below what cannot be predicted is none
+EVENT = 8  #: rows left out, since one event may cause their surprise
+ROUNDING = 2**-23  # of the largest value: float32 (24 bits) rounds by half of it
+UNEVEN = 0.1  #: of a sensor's resolution: largest deviation of a step from a multiple of it
+CLOSE = 4.0  #: an error this many times below the prediction error is negligible
 
 
 @dataclass(frozen=True, eq=False)
 class Pieces:
-    """Stretches cut into pieces of few lengths, the last two of one overlapping where it does not come out even.
+    """Stretches cut into pieces of few lengths; the last two of a stretch may overlap.
 
     Args:
-        stretch: (n,) which stretch each piece is of.
+        stretch: (n,) the stretch of each piece.
         skip: rows of the stretch before it.
         size: its rows, a power of two.
-        weight: share of it that no piece before it counts.
+        weight: share of it that no earlier piece counts.
     """
 
     stretch: Rows
@@ -56,27 +56,30 @@ class Pieces:
         return cls(stretch, skip, size, weight)
 
     def batches(self) -> list[Rows]:
-        """Numbers of pieces of one length, so many that memory stays bounded."""
-        found = []
+        """Group the numbers of pieces by length, in batches of bounded memory."""
+        batches = []
         for size in np.unique(self.size):
             same, many = np.flatnonzero(self.size == size), max(1, BLOCK // int(size))
-            found += [same[a : a + many] for a in range(0, len(same), many)]
-        return found
+            batches += [same[a : a + many] for a in range(0, len(same), many)]
+        return batches
 
 
 def surprise(values: Values, error: Values, whole: NDArray[np.bool_]) -> Values:
-    """Bits that pieces of a signal hold beyond what their own past predicts.
+    """Count the bits of pieces of a signal that their own past does not predict.
 
-    Each step is predicted from the six before it, by least squares; what is left is counted in the sensor's
-    resolution, as far as the piece shows one, or in twice the error if that is larger: log2(1 + |left| / unit). A
-    sensor at rest, an even turn and a clean oscillation leave nothing; the noise of a real one does. The eight steps
-    that are furthest off do not count: one event, such as a sensor that comes loose, may make as many.
+    Each step is predicted from the six before it, by least squares; the residual is counted in the sensor's
+    resolution, if the piece shows one, or in twice the error if that is larger: log2(1 + |residual| / unit). A
+    sensor at rest, steady motion and a clean oscillation have no residual; the noise of a real sensor has. The eight
+    largest residuals do not count: one event, such as a sensor coming loose, may cause as many.
 
     Args:
         values: (m, n) pieces.
-        error: (m,) the largest by which a row is off. Where it is neither four times below what is usually left nor
-            below the resolution, nothing is known: 0 bits.
+        error: (m,) the largest error of a row. If it is neither four times below the typical residual nor below the
+            resolution, there is no evidence: 0 bits.
         whole: (m, n) rows that count, without a break.
+
+    Returns:
+        (m,) bits.
     """
     step = np.diff(values, axis=1)
     past = np.stack([step[:, ORDER - lag : -lag] for lag in range(1, ORDER + 1)], axis=2)
@@ -84,27 +87,27 @@ def surprise(values: Values, error: Values, whole: NDArray[np.bool_]) -> Values:
     scale[scale == 0] = 1.0
     past /= scale[:, None, None]
     known = whole[:, : -ORDER - 1] & whole[:, ORDER + 1 :]
-    left = _left(past, step[:, ORDER:], known)
-    np.put_along_axis(known, np.argpartition(left, -EVENT, axis=1)[:, -EVENT:], False, axis=1)
-    left = _left(past, step[:, ORDER:], known)
-    free = 1 - ORDER / (left.shape[1] - EVENT)
+    residual = _residuals(past, step[:, ORDER:], known)
+    np.put_along_axis(known, np.argpartition(residual, -EVENT, axis=1)[:, -EVENT:], False, axis=1)
+    residual = _residuals(past, step[:, ORDER:], known)
+    free = 1 - ORDER / (residual.shape[1] - EVENT)
     tick = _resolution(np.abs(step))
-    usual = np.median(left, axis=1) / free
+    typical = np.median(residual, axis=1) / free
     unit = np.maximum(tick, 2 * error)
     unit[unit == 0] = 1.0
-    bits = np.log2(1 + left / unit[:, None]).sum(axis=1) * free
-    return np.asarray(np.where(CLOSE * error <= np.maximum(usual, tick), bits, 0.0))
+    bits = np.log2(1 + residual / unit[:, None]).sum(axis=1) * free
+    return np.asarray(np.where(CLOSE * error <= np.maximum(typical, tick), bits, 0.0))
 
 
-def _left(past: Values, ahead: Values, known: NDArray[np.bool_]) -> Values:
-    """(m, k) sizes of what steps (m, k) are off a line through their past (m, k, ORDER); 0 where not known."""
+def _residuals(past: Values, ahead: Values, known: NDArray[np.bool_]) -> Values:
+    """Compute residual sizes (m, k) of steps predicted linearly from their past (m, k, ORDER); 0 where not known."""
     basis, _ = np.linalg.qr(past * known[:, :, None])
     target = (ahead * known)[:, :, None]
     return np.asarray(np.abs(target - basis @ (basis.transpose(0, 2, 1) @ target))[:, :, 0])
 
 
 def _resolution(size: Values) -> Values:
-    """(m,) what all steps (m, n) are multiples of: the smallest of them, its half or its third; 0 where nothing is."""
+    """Find the resolution (m,) of steps (m, n): the smallest step, its half or its third; 0 if none divides all."""
     moving = np.where(size == 0, np.inf, size)
     smallest = moving.min(axis=1)
     smallest[np.isinf(smallest)] = 1.0

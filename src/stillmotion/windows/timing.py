@@ -1,4 +1,4 @@
-"""Windows are counted in samples, so samples must be evenly timed."""
+"""Check that samples are evenly timed, since windows are counted in samples."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..signals.recording import Dataset
 from .stretches import Rows
 
 TOLERANCE = 0.05  #: of the rate, and of the period for jitter
-STEP = 0.5  #: of a period: one step that is off by more is a lost or a doubled sample
+STEP = 0.5  #: of a period: a step further off means a missing or a duplicate sample
 
 
 def require_even(dataset: Dataset, numbers: Rows) -> None:
@@ -21,7 +21,7 @@ def require_even(dataset: Dataset, numbers: Rows) -> None:
 
     Args:
         dataset: recordings, with or without timestamps.
-        numbers: the recordings that matter.
+        numbers: the recordings to check.
     """
     times = dataset.times
     if times is None:
@@ -32,7 +32,7 @@ def require_even(dataset: Dataset, numbers: Rows) -> None:
     if len(start) == 0:
         return
     period = (times[stop - 1] - times[start]) / (stop - start - 1)
-    steps = np.append(np.diff(times), 0.0)  # the last one only lets reduceat end there
+    steps = np.append(np.diff(times), 0.0)  # the appended 0 only lets reduceat end there
     bounds = np.stack([start, stop - 1], axis=1).ravel()
     longest, shortest = np.maximum.reduceat(steps, bounds)[::2], np.minimum.reduceat(steps, bounds)[::2]
     square = np.add.reduceat(np.square(steps, out=steps), bounds)[::2] / (stop - start - 1)
@@ -49,10 +49,10 @@ def require_even(dataset: Dataset, numbers: Rows) -> None:
         return
     worst = bad[0]
     row = dataset.index[numbers[worst]]
-    seen = f"{1 / period[worst]:.4g} Hz" if period[worst] > 0 else "a clock that does not advance"
+    measured = f"{1 / period[worst]:.4g} Hz" if period[worst] > 0 else "timestamps that do not advance"
     raise UserError(
         f"{dataset.name}: {len(bad)} of {len(even)} recordings are not evenly timed at {rate:g} Hz, the first "
-        f"{row['source']!r} of {row['subject']!r} with {seen}, jitter {jitter[worst]:.2g} s and steps of "
+        f"{row['source']!r} of {row['subject']!r} with {measured}, jitter {jitter[worst]:.2g} s and steps of "
         f"{shortest[worst]:.2g} to {longest[worst]:.2g} s: resample first, "
         f"stillmotion.signals.resample(data, {rate:g})."
     )

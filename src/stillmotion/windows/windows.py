@@ -1,4 +1,4 @@
-"""Windows: places in a signal, copied out only when asked for."""
+"""Windows as positions in a signal, copied only on request."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class Windows:
         labels: (n,) class of each window, -1 for none.
         recording: (n,) number of the recording that each window lies in.
         extents: subject, source and raw rows of each window.
-        recordings: the same of each recording.
+        recordings: subject, source and raw rows of each recording.
         recording_start: (recordings,) row of ``signal`` at which each recording begins.
         sessions: session of each recording.
         short: how many recordings are shorter than a window.
-        notes: what was left out, with counts.
+        notes: windows and recordings left out, with counts.
         official_test: subjects that the publisher tests on.
         same_subjects_as: data sets recorded from the same subjects.
-        raw: the recordings as they came, where the signal was resampled.
+        raw: the raw recordings, if the signal was resampled.
     """
 
     dataset: str
@@ -67,14 +67,14 @@ class Windows:
 
     @property
     def subject_codes(self) -> Codes:
-        """(n,) whose each window is."""
+        """(n,) subject of each window, as indices into ``subjects``."""
         return self.extents.subject
 
     def values(self, index: ArrayLike | None = None) -> Floats:
         """Copy windows out: (n, T, D) float32, contiguous.
 
         Args:
-            index: numbers of the wanted windows in the wanted order, or a mask; all of them by default.
+            index: numbers of windows, in the order wanted, or a mask; all of them by default.
         """
         starts = self.starts[self.numbers(index)]
         # One gather of a strided view is a memory copy per window. Measured on two cores, HAPT: within 15 % of a
@@ -83,11 +83,14 @@ class Windows:
         return values
 
     def take(self, index: ArrayLike) -> Windows:
-        """Some of the windows, by numbers or a mask."""
+        """Select windows by numbers or a mask."""
         rows = self.numbers(index)
-        own = self.extents
         extents = replace(
-            own, source=own.source[rows], subject=own.subject[rows], begin=own.begin[rows], end=own.end[rows]
+            self.extents,
+            source=self.extents.source[rows],
+            subject=self.extents.subject[rows],
+            begin=self.extents.begin[rows],
+            end=self.extents.end[rows],
         )
         return replace(
             self,
@@ -98,14 +101,14 @@ class Windows:
         )
 
     def numbers(self, index: ArrayLike | None = None) -> Rows:
-        """Numbers of windows from what selects them: numbers, a mask, or None for all."""
+        """Return the numbers of the windows that numbers, a mask, or None (all) selects."""
         if index is None:
             return np.arange(len(self))
         chosen = np.asarray(index)
         return np.flatnonzero(chosen) if chosen.dtype == np.bool_ else chosen.astype(np.int64).ravel()
 
     def of(self, recording: int) -> Floats:
-        """Every window of one recording, null ones included, as a read-only view: (m, T, D), nothing copied."""
+        """Return all windows of one recording, null ones included, as a read-only view: (m, T, D), nothing copied."""
         if not 0 <= recording < len(self.recordings):
             raise UserError(f"{self.dataset} has no recording {recording}; it has 0 to {len(self.recordings) - 1}.")
         begin = int(self.recording_start[recording])
@@ -121,9 +124,9 @@ class Windows:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Identifies which windows these are: data set, subjects, sources, raw rows and labels.
+        """Hash of data set, subjects, sources, raw rows and labels.
 
-        Not the values: the same windows of a filtered signal or of other channels may share a split.
+        Values are not part of it: the same windows of a filtered signal or of other channels may share splits.
         """
         extents = self.extents
         digest = hashlib.blake2b(digest_size=16)

@@ -132,13 +132,13 @@ def test_a_fleet_larger_than_memory_is_refused_with_the_size_that_fits():
     # 60 % of 1 GB less 0.1 GB of windows hold 50 of 10 MB.
     assert choose_size(50, 100, **sized) == 50
     assert choose_size(50, 7, **sized) == 7
-    with pytest.raises(UserError, match=r"A fleet of 51 needs 0\.6 GB, and 1\.0 GB .* at most 50 fit"):
+    with pytest.raises(UserError, match=r"A fleet of 51 needs 0\.6 GB, but 1\.0 GB .* at most 50 fit"):
         choose_size(51, 100, **sized)
-    with pytest.raises(UserError, match="at least 1 replica, not 0"):
+    with pytest.raises(UserError, match="must be at least 1, not 0"):
         choose_size(0, 100, **sized)
-    with pytest.raises(UserError, match=r"One replica needs 10 MB beside 100 MB of windows, and only 160 MB"):
+    with pytest.raises(UserError, match=r"One replica needs 10 MB and the windows 100 MB, but only 160 MB"):
         choose_size(None, 100, **{**sized, "free": 160_000_000})
-    with pytest.raises(UserError, match=r"One replica needs 10 MB beside 100 MB of windows, and only 1 MB"):
+    with pytest.raises(UserError, match=r"One replica needs 10 MB and the windows 100 MB, but only 1 MB"):
         choose_size(None, 100, **{**sized, "free": 1_000_000})
     assert choose_size(None, 100, **{**sized, "free": 190_000_000}) == 1
     assert 1 <= choose_size(None, 5, **sized) <= 5
@@ -165,13 +165,13 @@ def test_plans_that_cannot_be_trained_are_refused():
     none = np.arange(0)
     cases = [
         ([], {}, "at least one replica"),
-        ([good], {"data": (spoilt, labels)}, "values that are not finite"),
-        ([good], {"data": (windows, holes)}, "fold 3 has validation windows without a class"),
+        ([good], {"data": (spoilt, labels)}, "NaN or infinite values"),
+        ([good], {"data": (windows, holes)}, "fold 3 has validation windows with labels outside 0 … "),
         ([good], {"data": (windows, labels[:-1])}, "with a label each"),
-        ([good], {"data": (windows[:, :4], labels)}, r"dense takes windows \(8, 2\), and these are \(4, 2\)"),
+        ([good], {"data": (windows[:, :4], labels)}, r"dense takes windows \(8, 2\), but these are \(4, 2\)"),
         ([Replica(0, none, VALIDATION)], {}, "Replica 0 has no training windows"),
         ([good, Replica(0, TRAIN, none)], {}, "Replica 1 has no validation windows"),
-        ([Replica(0, TRAIN + 100, VALIDATION)], {}, "names training windows outside 0 … 119"),
+        ([Replica(0, TRAIN + 100, VALIDATION)], {}, "has training windows outside 0 … 119"),
         ([Replica(-1, TRAIN, VALIDATION)], {}, "has seed -1"),
         ([good], {"teaching": "rb-kd"}, "rb-kd needs a teacher"),
         ([good], {"teaching": "rb-kdd"}, "Did you mean 'rb-kd'"),
@@ -180,7 +180,7 @@ def test_plans_that_cannot_be_trained_are_refused():
     for runs, options, said in cases:
         with pytest.raises(UserError, match=said):
             fleet(dense(), runs, **options)
-    with pytest.raises(UserError, match=r"dense gives outputs \(3,\), and there are 4 classes"):
+    with pytest.raises(UserError, match=r"dense gives outputs \(3,\), but there are 4 classes"):
         Fleet(dense(), "lm", [good], windows, labels, classes=4)
 
 

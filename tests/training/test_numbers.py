@@ -155,7 +155,7 @@ def test_each_strength_of_augmentation_acts_in_its_own_replica_alone():
 
 
 def test_numbers_that_nobody_knows_or_that_are_none_are_refused():
-    with pytest.raises(UnknownName, match="Unknown number 'learning_rat'. Did you mean 'learning_rate'?"):
+    with pytest.raises(UnknownName, match="Unknown hyperparameter 'learning_rat'. Did you mean 'learning_rate'?"):
         fleet(linear(), [Replica(0, TRAIN, VALIDATION, {"learning_rat": 0.1})])
     with pytest.raises(UserError, match="weight_decay must be a finite number of 0 or more, not nan"):
         fleet(linear(), [Replica(0, TRAIN, VALIDATION, {"weight_decay": float("nan")})])

@@ -122,7 +122,7 @@ def test_a_damaged_checkpoint_is_told_of_and_the_one_before_gone_on_from(tmp_pat
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes({"flip": content, "short": content[:-100], "empty": b""}[damage])
-    with pytest.warns(DataWarning, match="damaged .* going on from the one before"):
+    with pytest.warns(DataWarning, match="damaged .* the previous one is used"):
         outcomes = make(tmp_path).train(QUIET)
     all_same(outcomes, uninterrupted)
 
@@ -134,7 +134,7 @@ def test_two_damaged_checkpoints_mean_a_new_start(tmp_path, uninterrupted):
         (tmp_path / name).write_bytes(b"")
     with pytest.warns(DataWarning) as told:
         outcomes = make(tmp_path).train(QUIET)
-    assert "starting anew" in str(told[-1].message)
+    assert "training starts again" in str(told[-1].message)
     all_same(outcomes, uninterrupted)
 
 

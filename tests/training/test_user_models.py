@@ -123,7 +123,7 @@ def test_frozen_layers_keep_their_weights_whatever_the_seed():
     for state in (one[1], other[1]):
         assert all(any(np.array_equal(value, leaf) for leaf in state) for value in kept)
     network.trainable = False
-    with pytest.raises(UserError, match="mine has no weight to train"):
+    with pytest.raises(UserError, match="mine has no weights to train"):
         fit(network, WINDOWS, LABELS, subjects=SUBJECTS, progress=False)
 
 

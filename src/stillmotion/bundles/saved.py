@@ -69,7 +69,7 @@ def open_model(path: str | Path) -> keras.Model:
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"There is no file {path}.")
+        raise UserError(f"{path} is not there.")
     try:
         with drawn_by_numpy():
             return keras.models.load_model(path, compile=False)

@@ -77,8 +77,7 @@ def require_time_steps(student: Shapes, teacher: Shapes, *, method: str) -> None
     if all(min(student[mine][0], teacher[theirs][0]) < 2 for mine, theirs in stage_pairs(student, teacher)):
         dense = "student" if all(student[mine][0] < 2 for mine, _ in stage_pairs(student, teacher)) else "teacher"
         raise IncompatibleNetworks(
-            f"{method} compares stages over time, but no paired stage of the {dense} has a time axis: choose another "
-            f"{dense} or another method."
+            f"{method} compares courses over time, and the {dense}'s paired stages have none: take another."
         )
 
 

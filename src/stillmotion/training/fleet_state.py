@@ -19,8 +19,8 @@ class RunResult:
     """The result of one replica's run.
 
     ``weights`` and ``state`` are those of its best epoch, ``teacher_weights`` and ``teacher_state`` those of a
-    co-trained teacher, ``aux_params`` the auxiliary parameters. ``history`` has one row per epoch: the means of the loss
-    terms, and ``validation``.
+    co-trained teacher, ``aux_params`` the auxiliary parameters. ``history`` has one row per epoch: the means of the
+    loss terms, and ``validation``.
     """
 
     replica: int

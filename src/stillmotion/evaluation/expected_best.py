@@ -45,8 +45,8 @@ def expected_best(validation: ArrayLike, other: ArrayLike | None = None) -> Expe
         UserError: a score is not finite, or the lists differ in length.
 
     Example:
-        >>> from stillmotion.evaluation import best_of_trials
-        >>> best_of_trials([0.1, 0.2, 0.3]).expected.round(3)
+        >>> from stillmotion.evaluation import expected_best
+        >>> expected_best([0.1, 0.2, 0.3]).expected.round(3)
         array([0.2  , 0.267, 0.3  ])
     """
     scores = np.asarray(validation, np.float64)

@@ -88,9 +88,9 @@ def subject_interval(
         UserError: the counts have another shape, or the level is no share.
 
     Example:
-        >>> from stillmotion.evaluation import accuracy, subjects_interval
+        >>> from stillmotion.evaluation import accuracy, subject_interval
         >>> counts = [[[8, 2], [3, 7]], [[9, 1], [1, 9]], [[6, 4], [2, 8]]]
-        >>> interval = subjects_interval(counts, score=accuracy)
+        >>> interval = subject_interval(counts, score=accuracy)
         >>> interval.low < interval.score == 47 / 60 < interval.high
         True
     """

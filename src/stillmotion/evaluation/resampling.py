@@ -38,8 +38,8 @@ class PooledF1:
 
     def __call__(self, subjects: Floats, seeds: Floats) -> Floats:
         """Scores (R, V) under weights of subjects (R, P) and of seeds (R, S) whose rows sum to 1."""
-        variants, runs, subjects, _, classes = self.pieces.shape
-        flat = np.moveaxis(self.pieces, 2, 0).reshape(subjects, -1)  # (P, V·S·3·C)
+        variants, runs, count, _, classes = self.pieces.shape
+        flat = np.moveaxis(self.pieces, 2, 0).reshape(count, -1)  # (P, V·S·3·C)
         scores = np.empty((len(subjects), variants))
         step = max(1, BLOCK // flat.shape[1])
         for start in range(0, len(subjects), step):

@@ -179,6 +179,12 @@ def _step_by_step(
     return epoch, evaluate
 
 
+@jax.jit
+def keys(seeds: Array) -> Array:
+    """A key of random numbers for each seed (R,)."""
+    return jax.vmap(jax.random.key)(seeds)
+
+
 def _over_groups(work: Callable[..., Any], together: int) -> Callable[..., Any]:
     """``work`` for the slots that are alive, ``together`` at a time.
 

@@ -4,8 +4,8 @@ The rewrite acts on the program that JAX traces, so a convolution may come from 
 ``keras.ops``, and weights are not changed. All other operations are as fast inside a compiled loop as outside.
 
 Measured: a step of training (batch 64, two convolutions with the same number of filters, pooling, a classifier) on two
-cores shared with other work, milliseconds of CPU time, minimum of twelve interleaved rounds. An XLA convolution inside a
-loop takes 30 times as long as outside (windows 100 × 6, 64 filters of 3: 360 ms).
+cores shared with other work, milliseconds of CPU time, minimum of twelve interleaved rounds. An XLA convolution inside
+a loop takes 30 times as long as outside (windows 100 × 6, 64 filters of 3: 360 ms).
 
 ==========================  ===============  ==================  ==========
 windows, filters, length    rewritten, loop  XLA, step by step   Keras' fit

@@ -1,4 +1,4 @@
-"""The bundle: whole or not at all, opened with Keras and NumPy alone, refuses what does not fit."""
+"""Bundles are saved atomically, open with Keras and NumPy alone, and refuse windows that do not fit."""
 
 import json
 import os

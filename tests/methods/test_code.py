@@ -1,4 +1,4 @@
-"""What a method computes is in its fingerprint: code that it reaches counts, words and formatting do not."""
+"""A method's fingerprint changes with any code that the method reaches, not with texts and formatting."""
 
 from __future__ import annotations
 

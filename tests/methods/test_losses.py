@@ -1,4 +1,4 @@
-"""Losses equal what NumPy makes of the formulas, in value and in gradient."""
+"""Losses equal NumPy code of the formulas, in value and in gradient."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every method says when to use it, and has a page that was made from what it is now."""
+"""Every method says when to use it, and its page in the documentation is up to date."""
 
 from __future__ import annotations
 

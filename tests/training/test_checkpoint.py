@@ -1,4 +1,4 @@
-"""Checkpoints are whole or found out."""
+"""Checkpoints are intact, or their damage is detected."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_any_damage_is_found_and_the_one_before_used(share, bit, cut):
         same(checkpoint.load(path), {"number": 1})
 
 
-def test_two_damaged_ones_are_both_told_of(tmp_path):
+def test_two_damaged_checkpoints_give_two_warnings(tmp_path):
     path = tmp_path / "fleet.ckpt"
     for file in (path, tmp_path / "fleet.ckpt.before"):
         file.write_bytes(b"not a checkpoint")

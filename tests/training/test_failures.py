@@ -1,4 +1,4 @@
-"""What goes wrong is said in one sentence, and harms nobody else."""
+"""Each failure is reported in one sentence and does not affect other replicas."""
 
 from __future__ import annotations
 
@@ -147,9 +147,9 @@ def test_a_fleet_larger_than_memory_is_refused_with_the_size_that_fits():
 def test_memory_is_asked_for_before_anything_is_compiled(monkeypatch):
     one = replica_bytes([Functional(dense(), ["logits"])], 8)
     shared = problem()[0].nbytes
-    for room, said in ((2.9, "A fleet of 3 needs .* at most 2 fit"), (0.9, "make the batch smaller")):
+    for room, message in ((2.9, "A fleet of 3 needs .* at most 2 fit"), (0.9, "make the batch smaller")):
         monkeypatch.setattr(memory, "free_bytes", lambda room=room: round((room * one + shared) / 0.6))
-        with pytest.raises(UserError, match=said):
+        with pytest.raises(UserError, match=message):
             fleet(dense(), three(), size=3)
     monkeypatch.setattr(memory, "free_bytes", lambda: round((2.9 * one + shared) / 0.6))
     assert fleet(dense(), three()).size == 2
@@ -177,15 +177,15 @@ def test_plans_that_cannot_be_trained_are_refused():
         ([good], {"teaching": "rb-kdd"}, "Did you mean 'rb-kd'"),
         ([good], {"recipe": Recipe(augment=("jiter",))}, "Did you mean 'jitter'"),
     ]
-    for runs, options, said in cases:
-        with pytest.raises(UserError, match=said):
+    for runs, options, message in cases:
+        with pytest.raises(UserError, match=message):
             fleet(dense(), runs, **options)
     with pytest.raises(UserError, match=r"dense gives outputs \(3,\), but there are 4 classes"):
         Fleet(dense(), "lm", [good], windows, labels, classes=4)
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"batch": 0}, "batch must be at least 1"),
         ({"epochs": 0}, "epochs must be at least 1"),
@@ -196,8 +196,8 @@ def test_plans_that_cannot_be_trained_are_refused():
         ({"imbalance": "weight"}, "Did you mean 'weights'"),
     ],
 )
-def test_a_recipe_that_makes_no_sense_is_refused(change, said):
-    with pytest.raises(UserError, match=said):
+def test_a_recipe_that_makes_no_sense_is_refused(change, message):
+    with pytest.raises(UserError, match=message):
         Recipe(**change)
 
 
@@ -212,8 +212,8 @@ def test_a_fleet_that_is_let_in_by_its_estimate_fits_into_the_free_memory_and_ha
     runs = [Replica(seed, np.arange(48), np.arange(48, 64)) for seed in range(8)]
     ours = Fleet(model, "lm", runs, windows, np.arange(64) % 4, classes=4, recipe=recipe, size=8, together=8)
     begun = ours._begin()
-    told = (ours._members(begun.slots), ours.shared, jnp.arange(8), jnp.asarray(8))
-    taken = ours.program.epoch.lower(begun.learners, *told).compile().memory_analysis()
+    inputs = (ours._members(begun.slots), ours.shared, jnp.arange(8), jnp.asarray(8))
+    taken = ours.program.epoch.lower(begun.learners, *inputs).compile().memory_analysis()
     whole = taken.temp_size_in_bytes + taken.argument_size_in_bytes + taken.output_size_in_bytes
     stated = 8 * replica_bytes(ours.lesson.networks, recipe.batch) + windows.nbytes
     assert stated / 2 < whole < stated / SHARE, f"XLA takes {whole / stated:.2f} times the estimate"

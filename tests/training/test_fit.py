@@ -1,4 +1,4 @@
-"""One model on arrays, in five lines."""
+"""``fit`` trains one model on arrays."""
 
 from __future__ import annotations
 
@@ -190,12 +190,12 @@ def test_what_a_user_does_wrong_is_one_sentence(teacher):
             "Training dense failed: .* in epoch 1; a smaller learning_rate may help",
         ),
     ]
-    for change, said in cases:
+    for change, message in cases:
         given = {"windows": WINDOWS, "labels": LABELS, "subjects": SUBJECTS, **change}
         if "validation" in change or len(given["windows"]) != len(LABELS):
             given.pop("subjects")
             given.setdefault("validation", (WINDOWS, LABELS))
-        with pytest.raises(UserError, match=said) as error:
+        with pytest.raises(UserError, match=message) as error:
             fit(dense(), given.pop("windows"), given.pop("labels"), recipe=SHORT, progress=False, **given)
         assert "\n" not in str(error.value)
 

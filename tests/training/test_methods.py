@@ -1,4 +1,4 @@
-"""Every method trains in a fleet, between networks of unlike kinds; a pair that cannot work is refused before."""
+"""Every method trains in a fleet, between networks of different kinds; pairs that cannot work are refused."""
 
 from __future__ import annotations
 

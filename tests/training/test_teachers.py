@@ -1,4 +1,4 @@
-"""Teachers: who may teach, what they say, and when they learn themselves."""
+"""Teachers: checks, cached taps, and co-training."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def spoilt(row, value):
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         (np.zeros((120, CLASSES), np.float32) + np.array([2, 1, 0], np.float32), "gives the same logits for all 40"),
         (-scores(), r"the teacher has an accuracy of \d+\.\d % on 40 validation windows, the majority class alone"),
@@ -119,9 +119,9 @@ def spoilt(row, value):
     ],
     ids=["constant", "worse than the majority class", "nan", "infinite", "too few", "other classes"],
 )
-def test_a_teacher_with_nothing_to_teach_is_refused_before_the_first_step(given, said, monkeypatch):
+def test_a_teacher_with_nothing_to_teach_is_refused_before_the_first_step(given, message, monkeypatch):
     monkeypatch.setattr(Fleet, "_epoch", lambda *_: pytest.fail("a step was made"))
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         train(dense(), RUNS, teaching="rb-kd", teachers=[Teacher(outputs={"logits": given})])
 
 

@@ -1,4 +1,4 @@
-"""Anybody's Keras model trains as fast as the project's own: no convolution of XLA's stands in a compiled loop."""
+"""Users' Keras models train as fast as the project's own: no XLA convolution runs in a compiled loop."""
 
 from __future__ import annotations
 

@@ -76,8 +76,8 @@ def _init_aux_params(
 
 def _of_kind(taps: Mapping[str, object], kind: str) -> list[str]:
     """Return the maps of one kind, ordered by the number of their convolution."""
-    found = [name for name in taps if re.fullmatch(rf"{kind}_attention_\d+", name)]
-    return sorted(found, key=lambda name: int(name.rpartition("_")[2]))
+    maps = [name for name in taps if re.fullmatch(rf"{kind}_attention_\d+", name)]
+    return sorted(maps, key=lambda name: int(name.rpartition("_")[2]))
 
 
 RAB_KD = Method(

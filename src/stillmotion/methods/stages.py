@@ -51,8 +51,8 @@ def averaged(taps: Taps) -> dict[str, Array]:
 
 def middle(taps: Taps) -> dict[str, Array]:
     """Keep the middle one of the stages. The view of methods that use one hidden layer."""
-    found = list_stages(taps)
-    kept = found[(len(found) - 1) // 2]
+    stages = list_stages(taps)
+    kept = stages[(len(stages) - 1) // 2]
     return {name: x for name, x in condense(taps).items() if name == kept or not is_stage(name)}
 
 

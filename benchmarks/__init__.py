@@ -1,7 +1,7 @@
-"""Performance claims, each measured against what a user would otherwise run.
+"""Benchmarks: each performance claim, measured against the usual alternative.
 
-``run(NAME)`` measures all contenders side by side in one process tree and returns rows with ratios; nothing here
-is a test, because a loaded machine would make it fail.
+``run(NAME)`` measures all contenders in turns in one process tree and returns rows with ratios. Nothing here is a test,
+because a loaded machine would make it fail.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from stillmotion.errors import UnknownName
 
-#: Name to the module that measures it. A module has ``TITLE`` and ``rows(data=…, quick=…)``.
+#: Name of a benchmark to its module. A module has ``TITLE`` and ``rows(data=…, quick=…)``.
 MODULES = {
     "signals": "benchmarks.signals",
     "networks": "benchmarks.networks",
@@ -25,7 +25,7 @@ Row = dict[str, Any]
 
 
 def run(name: str, *, data: Path | None = None, quick: bool = False) -> tuple[str, list[Row]]:
-    """Measure one part: its title and its rows."""
+    """Run a benchmark; return its title and its rows."""
     if name not in MODULES:
         raise UnknownName("benchmark", name, list(MODULES))
     module = import_module(MODULES[name])

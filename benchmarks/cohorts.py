@@ -1,4 +1,4 @@
-"""Simulated studies, in which the differences between variants are known."""
+"""Simulate studies in which the differences between variants are known."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from stillmotion.evaluation import ConfusionMatrices, macro_f1
 
 Floats = NDArray[np.float64]
 
-#: Subjects of the large study that says what is true, 10 in a fold.
+#: Subjects of the large study that gives the true values, 10 per fold.
 MANY = 3000
 
 
 @dataclass(frozen=True)
 class World:
-    """How much varies, in logits of getting a window right.
+    """Sources of variation, in logits of the probability that a window is classified correctly.
 
     Args:
-        gain: what the second variant has more.
-        subject: how subjects differ.
-        taste: how subjects differ in what a variant does for them.
-        run: how training runs of one fold differ.
-        fold: how much the training subjects of a fold favour one variant, in every run.
-        classes: of growing ease.
+        gain: advantage of the second variant.
+        subject: standard deviation between subjects.
+        taste: standard deviation of the interaction of subject and variant.
+        run: standard deviation between training runs of a fold.
+        fold: standard deviation of the interaction of fold and variant, shared by all runs.
+        classes: number of classes, each easier than the one before.
         ease: logit of the hardest class.
     """
 
@@ -49,34 +49,35 @@ def simulate(
     gains: Sequence[float] | None = None,
     shared: Sequence[float] | None = None,
 ) -> ConfusionMatrices:
-    """Variants on 10 to 59 windows a subject and class; subject i is tested in fold i modulo ``folds``, and a wrong
-    answer is the next class.
+    """Simulate the confusion matrices of variants on 10 to 59 windows per subject and class.
+
+    Subject i is tested in fold i modulo ``folds``; a wrong prediction is the next class.
 
     Args:
-        world: how much varies.
-        subjects: how many there are.
-        folds: of one training run each and seed.
+        world: the sources of variation.
+        subjects: number of subjects.
+        folds: number of folds.
         seeds: training runs of each fold.
-        seed: of the draws.
-        gains: what each variant has more than the reference, ``plain``, which stands first; one variant, ``taught``,
-            with ``world.gain`` by default.
-        shared: correlation of each variant's taste with the reference's, 0 by default: the more they share, the less
-            their difference spreads, while without a gain the two stay exchangeable.
+        seed: seed of the draws.
+        gains: advantage of each variant over the reference ``plain``, which comes first; by default one variant,
+            ``taught``, with ``world.gain``.
+        shared: correlation of each variant's interaction with subjects with that of the reference, 0 by default: the
+            higher it is, the less their difference varies; without a gain the two stay exchangeable.
     """
     rng = np.random.default_rng(seed)
-    own = np.array([0.0, *((world.gain,) if gains is None else gains)])
-    alike = np.zeros(len(own) - 1) if shared is None else np.asarray(shared, np.float64)
+    advantage = np.array([0.0, *((world.gain,) if gains is None else gains)])
+    alike = np.zeros(len(advantage) - 1) if shared is None else np.asarray(shared, np.float64)
     fold = np.arange(subjects) % folds
     windows = rng.integers(10, 60, (subjects, world.classes))
     logit = np.linspace(world.ease, world.ease + 1.6, world.classes) + _apart(
         rng, (subjects,), world.subject, world.classes
     )
-    taste = _apart(rng, (len(own), 1, subjects), world.taste, world.classes)
+    taste = _apart(rng, (len(advantage), 1, subjects), world.taste, world.classes)
     taste[1:] = np.einsum("v,vspc->vspc", np.sqrt(1 - alike**2), taste[1:]) + np.multiply.outer(alike, taste[0])
     logit = logit + taste
-    logit = logit + _apart(rng, (len(own), seeds, folds), world.run, world.classes)[:, :, fold]
-    logit = logit + world.fold * rng.normal(size=(len(own), 1, folds, world.classes))[:, :, fold]
-    logit += own[:, None, None, None]
+    logit = logit + _apart(rng, (len(advantage), seeds, folds), world.run, world.classes)[:, :, fold]
+    logit = logit + world.fold * rng.normal(size=(len(advantage), 1, folds, world.classes))[:, :, fold]
+    logit += advantage[:, None, None, None]
     hits = rng.binomial(windows, 1 / (1 + np.exp(-logit)))
     counts = np.zeros((*hits.shape, world.classes), np.int64)
     at = np.arange(world.classes)
@@ -93,12 +94,12 @@ def simulate(
 
 
 def truth(world: World) -> tuple[float, float]:
-    """Macro-F1 of ``taught``, and by how much it is better than ``plain``, on very many subjects, folds and runs."""
+    """Return the true macro-F1 of ``taught`` and its gain over ``plain``, from very many subjects, folds and runs."""
     studies = [simulate(world, subjects=MANY, folds=MANY // 10, seeds=1, seed=10**6 + number) for number in range(5)]
     plain, taught = np.mean([macro_f1(study.counts.sum((1, 2))) for study in studies], axis=0)
     return float(taught), float(taught - plain)
 
 
 def _apart(rng: np.random.Generator, shape: tuple[int, ...], size: float, classes: int) -> Floats:
-    """One draw for all classes and one for each."""
+    """Draw deviations: one for all classes, plus one for each class."""
     return np.asarray(size * (rng.normal(size=(*shape, 1)) + rng.normal(size=(*shape, classes))))

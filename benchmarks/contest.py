@@ -1,4 +1,4 @@
-"""Processes that take turns: each built and warmed up before the first timed epoch."""
+"""Contenders: processes that run timed epochs in turns, each warmed up before its first timed epoch."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-Answer = dict[str, float]
+Timing = dict[str, float]
 
-#: Interpreters to look for contenders' libraries in, one after the other; this one by default.
+#: Interpreters in which the contenders' libraries are searched, in order; by default the current one.
 PYTHON = "STILLMOTION_BENCH_PYTHON"
 SCRIPTS = Path(__file__).parent / "contenders"
-#: Seconds between two turns, in which the threads of the one before go to sleep.
+#: Seconds between two turns, so that threads of the previous contender go idle.
 PAUSE = 0.3
 
 
 @cache
 def interpreter(libraries: tuple[str, ...]) -> str | None:
-    """The first interpreter that has all of these libraries, or None."""
-    look = f"import sys; from importlib.util import find_spec; sys.exit(not all(map(find_spec, {libraries!r})))"
+    """Return the first interpreter that has all of these libraries, or None."""
+    probe = f"import sys; from importlib.util import find_spec; sys.exit(not all(map(find_spec, {libraries!r})))"
     for candidate in (*filter(None, os.environ.get(PYTHON, "").split(os.pathsep)), sys.executable):
-        if subprocess.run([candidate, "-c", look], capture_output=True, check=False).returncode == 0:
+        if subprocess.run([candidate, "-c", probe], capture_output=True, check=False).returncode == 0:
             return candidate
     return None
 
 
 class Contender:
-    """A script in a process of its own, started when this is made.
+    """A script that runs in its own process, started with this object.
 
     Args:
         python: the interpreter.
-        script: its file name.
-        data: ``.npz`` with the windows.
-        settings: ready for JSON.
+        script: file name of the script.
+        data: ``.npz`` file with the windows.
+        settings: values that fit JSON.
     """
 
     def __init__(self, python: str, script: str, data: Path, settings: dict[str, Any]) -> None:
@@ -52,18 +52,18 @@ class Contender:
                 stderr=errors,
                 text=True,
             )
-        self.first = self._answer()
+        self.first = self._read_timing()
 
-    def turn(self) -> Answer:
-        """One epoch."""
+    def turn(self) -> Timing:
+        """Run one epoch."""
         time.sleep(PAUSE)
         assert self.process.stdin is not None
         self.process.stdin.write("\n")
         self.process.stdin.flush()
-        return self._answer()
+        return self._read_timing()
 
     def close(self) -> None:
-        """End it."""
+        """End the process."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         try:
@@ -72,17 +72,17 @@ class Contender:
             self.process.kill()
             self.process.wait()
 
-    def _answer(self) -> Answer:
+    def _read_timing(self) -> Timing:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             if line.startswith("{"):
-                answer: Answer = json.loads(line)
-                return answer
+                timing: Timing = json.loads(line)
+                return timing
         last = self.errors.read_text(errors="replace").strip().splitlines()[-1:]
-        raise RuntimeError(f"The contender {self.script} ended early: {''.join(last) or 'it said nothing'}")
+        raise RuntimeError(f"The contender {self.script} ended early: {''.join(last) or 'no error message'}")
 
 
-def in_turns(contenders: Sequence[Contender], turns: int) -> list[list[Answer]]:
-    """Epochs of all of them, A B C A B C …; the answers of each."""
+def in_turns(contenders: Sequence[Contender], turns: int) -> list[list[Timing]]:
+    """Run epochs of all contenders in turns, A B C A B C …; return the timings of each."""
     rounds = [[contender.turn() for contender in contenders] for _ in range(turns)]
-    return [list(answers) for answers in zip(*rounds, strict=True)]
+    return [list(timings) for timings in zip(*rounds, strict=True)]

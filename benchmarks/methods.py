@@ -1,4 +1,4 @@
-"""A training step of every method against plain cross-entropy of the same student, in the same kind of fleet."""
+"""Time a training step of every method against plain training of the same student, in the same kind of fleet."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stillmotion.methods import METHODS, Method
 
 from .paired import in_pairs
 
-TITLE = "A step of every method over one of plain training, batch 64, teachers' answers cached (one replica, in turns)"
+TITLE = "A step of every method over one of plain training, batch 64, teachers' taps cached (one replica, in turns)"
 
 Row = dict[str, Any]
 Kind = Literal["logits", "features", "mutual"]
@@ -21,17 +21,17 @@ Kind = Literal["logits", "features", "mutual"]
 BATCH = 64
 #: Samples, channels and classes of HAPT.
 SHAPE = (128, 6, 12)
-#: A step may be so many times as long as that of ``lm``; of a mutual method, as those of ``lm`` for both networks.
+#: Largest ratio of a step to that of ``lm``; for a mutual method, to the steps of ``lm`` for both networks.
 GOALS: dict[Kind, float] = {"logits": 1.15, "features": 1.5, "mutual": 1.2}
 
 
-#: Their objective is that of kd.
-ALIKE = ("rb-kd", "takd")
+#: Methods with the objective of kd.
+SAME_AS_KD = ("rb-kd", "takd")
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A student and its teacher; ``steps`` make an epoch, about a third of a second long."""
+    """A student and its teacher; an epoch has ``steps`` steps and takes about a third of a second."""
 
     student: str
     teacher: str
@@ -40,35 +40,35 @@ class Pair:
 
     @property
     def methods(self) -> list[Method]:
-        """Those that this pair can show: with attention those that look for it, otherwise the others."""
-        taught = [way for way in METHODS.values() if way.teacher_taps and way.name not in ALIKE]
+        """Methods to measure on this pair: with attention those that need it, otherwise the others."""
+        taught = [way for way in METHODS.values() if way.teacher_taps and way.name not in SAME_AS_KD]
         return [way for way in taught if bool(way.attention) == (self.attention is not None)]
 
 
-#: A small student, a larger one, and one whose own step is so short that everything beside it shows.
+#: A small student, a larger one, and one whose own step is so short that any overhead shows.
 PAIRS = (
     Pair("tinierhar", "resnet-lstman", 12),
     Pair("cnn-har", "deepconvlstm-om", 6),
     Pair("mlp", "resnet-lstman", 40),
     Pair("deepconvlstm-lm", "deepconvlstm-om", 24, attention="channel:r=2,spatial:k=5,after=2"),
 )
-#: Steps of an epoch in which a large teacher learns too.
+#: Steps of an epoch in which a large teacher is trained too.
 MUTUAL_STEPS = 2
 
 
 def rows(*, data: Path | None = None, quick: bool = False) -> list[Row]:
-    """One row a pair and method; ``lm`` against itself shows how far two equal programs differ here.
+    """Return one row per pair and method; ``lm`` against itself shows the noise of the measurement.
 
-    Windows and the teacher's cached answers are drawn, so ``data`` is not read. Keys of a row: ``milliseconds`` a step
-    of the method, ``plain`` one of ``lm`` (mutual: of both networks), ``ratio`` the median of the first over the
-    second, ``low`` and ``high`` its quartiles, ``met`` whether it meets the goal. A pair that a method refuses has a
-    ``note`` and no numbers.
+    Windows and the teacher's cached taps are random, so ``data`` is not read. Keys of a row: ``milliseconds`` of a step
+    of the method, ``plain`` of a step of ``lm`` (mutual: of both networks), ``ratio`` the median of the first over the
+    second, ``low`` and ``high`` its quartiles, ``met`` whether it meets the goal. A pair that a method cannot compare
+    has a ``note`` and no timings.
     """
     return [row for pair in (PAIRS[:1] if quick else PAIRS) for row in _pair(pair, 5 if quick else 9)]
 
 
 def kind(way: Method) -> Kind:
-    """What a method looks at in a step: answers, features of either network, or both networks as they learn."""
+    """Return the kind of a method: it uses logits only, features, or trains both networks."""
     if way.trains_teacher:
         return "mutual"
     return "logits" if way.teacher_taps == ("logits",) else "features"
@@ -85,26 +85,26 @@ def _pair(pair: Pair, repeats: int) -> list[Row]:
     mutual = any(way.trains_teacher for way in pair.methods)
     alone = [_epoch(network, METHODS["lm"], MUTUAL_STEPS) for network in (student, teacher)] if mutual else []
 
-    made = []
+    rows = []
     for way in (METHODS["lm"], *pair.methods):
         steps = MUTUAL_STEPS if way.trains_teacher else pair.steps
         row: Row = {"student": pair.student, "teacher": pair.teacher, "method": way.name}
         try:
             taught = _epoch(student, way, steps, teacher)
         except UserError as problem:
-            made.append({**row, "note": f"refused: {problem}"})
+            rows.append({**row, "note": f"refused: {problem}"})
             continue
         against = (lambda: [epoch() for epoch in alone]) if way.trains_teacher else plain
-        # What takes seconds is steady enough for fewer turns.
+        # A step that takes seconds needs fewer turns.
         pairs = np.array(in_pairs(taught, against, repeats=repeats // 2 + 1 if way.trains_teacher else repeats))
-        made.append({**row, **_measured(way, pairs, steps)})
-    return made
+        rows.append({**row, **_measured(way, pairs, steps)})
+    return rows
 
 
 def _measured(way: Method, pairs: Any, steps: int) -> Row:
-    own, plain = np.median(pairs, axis=0) / steps
+    milliseconds, plain = np.median(pairs, axis=0) / steps
     low, ratio, high = np.quantile(pairs[:, 0] / pairs[:, 1], [0.25, 0.5, 0.75])
-    row = {"milliseconds": own, "plain": plain, "ratio": ratio, "low": low, "high": high}
+    row = {"milliseconds": milliseconds, "plain": plain, "ratio": ratio, "low": low, "high": high}
     row = {name: float(value) for name, value in row.items()}
     if not way.teacher_taps:
         return {**row, "kind": "the same again", "goal": "–"}
@@ -113,7 +113,7 @@ def _measured(way: Method, pairs: Any, steps: int) -> Row:
 
 
 def _epoch(student: Any, way: Method, steps: int, teacher: Any = None) -> Callable[[], object]:
-    """A fleet's compiled epoch, always from the same weights; a call returns when it is done."""
+    """Return a function that runs a fleet's compiled epoch, always from the same weights, to its end."""
     import jax
     import jax.numpy as jnp
 

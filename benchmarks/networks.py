@@ -1,4 +1,4 @@
-"""Loop-friendly layers against Keras' own, on the same backend, inside a compiled training loop."""
+"""Time loop-friendly layers against Keras' layers, on the same backend, inside a compiled training loop."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-TITLE = "Forward and backward in a compiled loop: loop-friendly layers against Keras' own"
+TITLE = "Forward and backward pass in a compiled loop: loop-friendly layers against Keras' layers"
 
 Row = dict[str, Any]
 
@@ -17,7 +17,7 @@ BATCH = 64
 #: Steps of the loop; fewer where 50 would take longer than ``BUDGET`` seconds.
 STEPS = 50
 BUDGET = 4.0
-#: (T, D, classes): the published shapes, and HAPT's for the networks that are not of the sources.
+#: (T, D, classes): the shapes of Agac & Incel, and that of HAPT for the other networks.
 PUBLISHED = {"wisdm": (20, 3, 6), "opportunity": (30, 45, 17), "shoaib": (50, 45, 7)}
 HAPT = {"hapt": (128, 6, 12)}
 CASES = (
@@ -25,16 +25,16 @@ CASES = (
     *(("deepconvlstm-om", shape, replicas) for shape in PUBLISHED for replicas in (1, 16)),
     *((network, "hapt", replicas) for network in ("tinierhar", "motion-net-s") for replicas in (1, 16)),
 )
-#: A quick look.
+#: Cases of ``--quick``.
 QUICK = (("deepconvlstm-lm", "wisdm", 1), ("deepconvlstm-lm", "wisdm", 16), ("motion-net-s", "hapt", 1))
-#: A network's loop over 16 replicas of Keras' own convolutions would need more memory than a small machine has.
+#: Cases whose loop over 16 replicas of Keras' convolutions needs more memory than a small machine has.
 LARGE = {("deepconvlstm-om", "opportunity", 16), ("deepconvlstm-om", "shoaib", 16)}
 
 
 def rows(*, data: Path | None = None, quick: bool = False) -> list[Row]:
-    """One row a network, shape and number of replicas: milliseconds per model and step of both, and the ratio.
+    """Return one row per network, shape and number of replicas: milliseconds per model and step, and the ratio.
 
-    Windows are drawn, so ``data`` is not read. Large fleets of the large network are timed with 4 replicas.
+    Windows are random, so ``data`` is not read. Large fleets of the large network are timed with 4 replicas.
     """
     chosen = QUICK if quick else CASES
     return [_case(*case, turns=1 if quick else 3) for case in chosen]
@@ -47,16 +47,16 @@ def _case(network: str, shape: str, replicas: int, *, turns: int) -> Row:
         replicas = 4
     size = {**PUBLISHED, **HAPT}[shape]
     ours = build_network(network, size)
-    theirs = _plain(ours)
-    timed = [_Loop(model, size, replicas) for model in (ours, theirs)]
+    plain = _plain(ours)
+    timed = [_Loop(model, size, replicas) for model in (ours, plain)]
     pairs = [[loop() for loop in timed] for _ in range(turns)]
-    mine, keras = (float(np.median([pair[side] for pair in pairs])) for side in (0, 1))
+    ours_ms, keras_ms = (float(np.median(milliseconds)) for milliseconds in zip(*pairs, strict=True))
     return {
         "network": network,
         "shape": shape,
         "replicas": replicas,
-        "ours_ms": mine,
-        "keras_ms": keras,
+        "ours_ms": ours_ms,
+        "keras_ms": keras_ms,
         "ratio": float(np.median([second / first for first, second in pairs])),
         "steps": timed[0].steps,
         "keras_steps": timed[1].steps,
@@ -64,7 +64,7 @@ def _case(network: str, shape: str, replicas: int, *, turns: int) -> Row:
 
 
 def _plain(model: Any) -> Any:
-    """The same network with the plain layers of Keras, as its file says."""
+    """Return the same network with Keras' plain layers, by saving and loading it."""
     import keras
 
     with tempfile.TemporaryDirectory(prefix="stillmotion-bench-") as scratch:
@@ -74,9 +74,9 @@ def _plain(model: Any) -> Any:
 
 
 class _Loop:
-    """A compiled loop of training steps; a call gives its milliseconds per model and step.
+    """A compiled loop of training steps; a call returns milliseconds per model and step.
 
-    How many steps it takes is a number at run time, so that one compilation serves a first look and the timed loop.
+    The number of steps is an argument of the program, so that one compilation serves the warm-up and the timed loop.
     """
 
     def __init__(self, model: Any, shape: tuple[int, int, int], replicas: int) -> None:
@@ -107,7 +107,7 @@ class _Loop:
         if replicas == 1:
             weights, state, windows = jax.tree.map(lambda leaf: leaf[0], (weights, state, windows))
         compiled = jax.jit(loop).lower(2, weights, state, windows).compile()
-        # A leaf of the result that is on the host: all of the loop is done.
+        # Copying one array to the host waits for the whole loop.
         self.run = lambda steps: np.asarray(compiled(steps, weights, state, windows)[0][0])
         self.run(2)
         self.steps = min(STEPS, max(2, int(BUDGET / max(self._seconds(2) / 2, 1e-9))))

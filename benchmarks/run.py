@@ -1,4 +1,4 @@
-"""Measure one performance claim: ``python benchmarks/run.py NAME [--quick] [--data DIR] [--json]``."""
+"""Run a benchmark: ``python benchmarks/run.py NAME [--quick] [--data DIR] [--json]``."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from stillmotion.reports import screen
 
 
 def main() -> int:
-    """Run the benchmark that is named and print its rows; 2 for an error a user can mend."""
-    parser = argparse.ArgumentParser(description="Measure against what one would otherwise run, side by side.")
+    """Run the named benchmark and print its rows; return 2 for an error that the user can fix."""
+    parser = argparse.ArgumentParser(description="Time stillmotion and the usual alternative in turns.")
     parser.add_argument("name", metavar="NAME", help=f"one of {', '.join(MODULES)}")
     parser.add_argument("--quick", action="store_true", help="fewer repeats, for a first look")
     parser.add_argument("--data", type=Path, help="folder that holds NAME/ (default: STILLMOTION_DATA)")

@@ -1,4 +1,4 @@
-"""Reading and cutting recordings against ``numpy.loadtxt``, pandas and a loop over windows."""
+"""Time reading and cutting recordings against ``numpy.loadtxt``, pandas and a loop over windows."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from stillmotion.windows import cut
 from . import tables
 from .paired import paired
 
-TITLE = "Reading recordings and cutting windows, two sides in turns"
+TITLE = "Reading recordings and cutting windows, both ways in turns"
 
 Row = dict[str, Any]
 
 
 def rows(*, data: Path | None = None, quick: bool = False) -> list[Row]:
-    """Text files, windows, the cache, memory and the command's start.
+    """Measure text files, windows, the cache, memory and the start of the command.
 
     HAPT is read from ``data`` or ``STILLMOTION_DATA``; without either, simulated subjects are written in its layout.
     """
@@ -117,17 +117,17 @@ def _cutting(dataset: Dataset, repeats: int) -> list[Row]:
     values, labels = by_loop()
     if not (np.array_equal(cut(dataset, null="keep").values(), values) and _alike(dataset, labels)):
         raise AssertionError("the two ways of cutting differ")
-    made = []
-    for what, ours in (("windows and labels, as views", places), ("windows and labels, copied out", copied)):
+    rows = []
+    for what, ours in (("windows and labels, as views", places), ("windows and labels, as copies", copied)):
         took = paired(ours, by_loop, repeats=repeats)
         rate = len(dataset.samples) / took[0] / 1000
         goal = "≥ 50×, ≥ 20 M samples/s" if ours is places else "–"
-        made.append(_row(what, "a loop with numpy.unique", took, goal, million_samples_per_second=rate))
-    return made
+        rows.append(_row(what, "a loop with numpy.unique", took, goal, million_samples_per_second=rate))
+    return rows
 
 
 def _alike(dataset: Dataset, labels: NDArray[np.int16]) -> bool:
-    """Whether labels equal ours, but for windows in which two classes are equally frequent."""
+    """Tell whether labels equal ours, except in windows with two equally frequent classes."""
     windows = cut(dataset, null="keep")
     for number in np.flatnonzero(windows.labels != labels).tolist():
         start = windows.starts[number]
@@ -149,7 +149,7 @@ def _cache(folder: Path, scratch: Path, repeats: int) -> Row:
 
 
 def _memory(folder: Path, dataset: Dataset) -> Row:
-    # The high-water mark of the process's own memory: ru_maxrss would start at its parent's.
+    # VmHWM is the peak of the process itself; ru_maxrss would start at the peak of its parent.
     code = (
         "import re, sys; from pathlib import Path; import pyarrow.csv, numpy;"
         "from stillmotion.signals.sets import hapt;"
@@ -160,7 +160,7 @@ def _memory(folder: Path, dataset: Dataset) -> Row:
     used, size = int(done.stdout) * 1024, dataset.samples.nbytes + dataset.labels.nbytes
     return {
         "what": "HAPT read: peak memory",
-        "against": "the numbers read",
+        "against": "the arrays read",
         "ours": used / 1e6,
         "other": size / 1e6,
         "unit": "MB",

@@ -1,4 +1,4 @@
-"""Do intervals hold the truth, and verdicts the error rate? On simulated studies, where both are known."""
+"""Measure the coverage of intervals and the error rate of verdicts on simulated studies, where the truth is known."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stillmotion.evaluation.resampling import PooledF1, strata
 
 from .cohorts import World, simulate, truth
 
-TITLE = "Simulated studies: how often 95 % intervals hold the truth, and verdicts see a difference where there is none"
+TITLE = "Simulated studies: coverage of 95 % intervals, and false verdicts where there is no difference"
 
 Row = dict[str, Any]
 
@@ -22,31 +22,31 @@ CASES = (
     *((subjects, folds, seeds) for subjects, folds in ((4, 1), (4, 4), (9, 3)) for seeds in (1, 5)),
     *((subjects, folds, seeds) for subjects, folds in ((23, 1), (23, 4), (30, 10), (30, 30)) for seeds in (1, 5)),
 )
-#: The same and how many comparisons: subjects who each have a model of their own, and subjects who share few.
+#: The same with the number of comparisons: designs with one model per subject, and with few models for all subjects.
 FAMILIES = tuple(
     (*design, comparisons)
     for design in ((4, 4, 1), (9, 9, 1), (9, 3, 1), (9, 1, 5), (30, 30, 1), (30, 10, 5))
     for comparisons in (3, 21)
 )
-#: In logits, about 40 points over a reference that is right in a little under half of its windows.
+#: True gain in logits: about 40 points over a reference with an accuracy of a little under one half.
 PLANTED = 2.4
 STUDIES, QUICK = 1000, 100
 
 
 def rows(*, data: Path | None = None, quick: bool = False) -> list[Row]:
-    """One row a design. Everything is drawn, so ``data`` is not read."""
+    """Return one row per design. All data are simulated, so ``data`` is not read."""
     world, studies = World(), QUICK if quick else STUDIES
     single = [row(world, subjects, folds, seeds, studies=studies) for subjects, folds, seeds in CASES]
     return single + [family(*design, studies=studies // 2) for design in FAMILIES]
 
 
 def row(world: World, subjects: int, folds: int, seeds: int, *, studies: int, resamples: int = 500) -> Row:
-    """Percentages over many studies of one design, and over as many in which the variants are alike.
+    """Return percentages over many studies of a design, and over as many with two equal variants.
 
-    ``interval`` and ``score`` say how often our intervals of the difference and of one variant's score hold the
-    truth, ``percentile`` how often the plain bootstrap's of the difference does. ``seen`` is the share of studies
-    that call the better variant better, ``false`` the share that call one of two alike better or worse, and
-    ``flips`` how often the sign-flip test alone would.
+    ``interval`` and ``score`` are the coverage of our intervals of the difference and of one variant's score,
+    ``percentile`` the coverage of the plain bootstrap's interval of the difference. ``seen`` is the share of studies
+    whose verdict is better for the better variant (power), ``false`` the share with a verdict of better or worse for
+    equal variants, and ``flips`` the share in which the sign-flip test alone rejects.
     """
     score, gain = truth(world)
     alike = replace(world, gain=0.0)
@@ -54,12 +54,12 @@ def row(world: World, subjects: int, folds: int, seeds: int, *, studies: int, re
     width = 0.0
     for number in range(studies):
         study = simulate(world, subjects=subjects, folds=folds, seeds=seeds, seed=number)
-        found = compare_variants(study, against="plain", resamples=resamples, flips=resamples, seed=number)
-        one, own = found.comparisons[0], found.standings[1].macro_f1
-        assert one.difference.low is not None
-        assert one.difference.high is not None
-        assert own.low is not None
-        assert own.high is not None
+        comparison = compare_variants(study, against="plain", resamples=resamples, flips=resamples, seed=number)
+        pair, own_score = comparison.comparisons[0], comparison.standings[1].macro_f1
+        assert pair.difference.low is not None
+        assert pair.difference.high is not None
+        assert own_score.low is not None
+        assert own_score.high is not None
         low, high = percentile_interval(study, resamples=resamples, seed=number)
         other = simulate(alike, subjects=subjects, folds=folds, seeds=seeds, seed=studies + number)
         null = compare_variants(other, against="plain", resamples=resamples, flips=resamples, seed=number).comparisons[
@@ -67,14 +67,14 @@ def row(world: World, subjects: int, folds: int, seeds: int, *, studies: int, re
         ]
         assert null.flips is not None
         held += (
-            one.difference.low <= gain <= one.difference.high,
-            own.low <= score <= own.high,
+            pair.difference.low <= gain <= pair.difference.high,
+            own_score.low <= score <= own_score.high,
             low <= gain <= high,
-            one.verdict.startswith("better"),
+            pair.verdict.startswith("better"),
             null.verdict.startswith(("better", "worse")),
             null.flips.p <= 0.05,
         )
-        width += one.difference.high - one.difference.low
+        width += pair.difference.high - pair.difference.low
     names = ("interval", "score", "percentile", "seen", "false", "flips")
     shares = dict(zip(names, (round(float(share), 1) for share in 100 * held / studies), strict=True))
     design = {"subjects": subjects, "folds": folds, "seeds": seeds}
@@ -82,14 +82,14 @@ def row(world: World, subjects: int, folds: int, seeds: int, *, studies: int, re
 
 
 def family(subjects: int, folds: int, seeds: int, comparisons: int, *, studies: int, resamples: int = 500) -> Row:
-    """Percentages over many studies in which several variants are compared with one reference.
+    """Return percentages over many studies in which several variants are compared with one reference.
 
-    The variants share their subjects' taste with the reference, from not at all to nearly all, so that their
-    differences are correlated and spread unequally, while each is exchangeable with the reference.
+    The interaction of subjects and variants is correlated with that of the reference, from 0 to nearly 1, so that the
+    differences are correlated and vary unequally, while each variant is exchangeable with the reference.
 
-    ``false`` is the share of studies that call any of variants that are all alike better or worse, ``flips`` how
-    often the max-statistic correction alone would; ``seen`` is the share that call a variant with ``PLANTED`` more
-    better.
+    ``false`` is the share of studies with any verdict of better or worse among equal variants, ``flips`` the share in
+    which the max-statistic correction alone rejects; ``seen`` is the share with a verdict of better for a variant with
+    a true gain of ``PLANTED``.
     """
     world = World(taste=0.6, ease=-1.0)
     shared = np.linspace(0, 0.99, comparisons).tolist()
@@ -114,8 +114,8 @@ def family(subjects: int, folds: int, seeds: int, comparisons: int, *, studies: 
             for at, gain in enumerate((0.0, PLANTED))
         )
         held += (
-            any(one.verdict.startswith(("better", "worse")) for one in null),
-            any(one.p_adjusted is not None and one.p_adjusted <= 0.05 for one in null),
+            any(pair.verdict.startswith(("better", "worse")) for pair in null),
+            any(pair.p_adjusted is not None and pair.p_adjusted <= 0.05 for pair in null),
             planted[0].verdict.startswith("better"),
         )
     shares = [round(float(share), 1) for share in 100 * held / studies]
@@ -124,7 +124,7 @@ def family(subjects: int, folds: int, seeds: int, comparisons: int, *, studies: 
 
 
 def percentile_interval(study: ConfusionMatrices, *, resamples: int, seed: int) -> tuple[float, float]:
-    """The plain bootstrap's 95 %: subjects within folds, crossed with seeds, as many as there are."""
+    """Return the plain bootstrap's 95 % interval: resample subjects within folds, crossed with seeds."""
     rng = np.random.default_rng(seed)
     group = strata(study.folds)
     subjects = np.empty((resamples, len(group)))

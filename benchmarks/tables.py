@@ -1,4 +1,4 @@
-"""Large and defective tables: WISDM's raw file against pandas, an own CSV of gigabytes in bounded memory."""
+"""Measure large and defective tables: WISDM's raw file against pandas, the memory for a user's CSV of gigabytes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from .contest import Contender, in_turns, interpreter
 
 Row = dict[str, Any]
 
-#: Records of the real file, about.
+#: Approximate number of records of the real file.
 RECORDS = 1_098_207
-#: Ways of doing it in pandas, and the ratio aimed at.
-PANDAS = (("pandas, cells as words and then as numbers", True, "≥ 5×"), ("pandas, types guessed", False, "–"))
-#: Bytes of the own CSV, and of a quick look.
+#: Ways of reading in pandas: name, whether cells are read as strings first, goal of the ratio.
+PANDAS = (("pandas, cells as strings and then as numbers", True, "≥ 5×"), ("pandas, types inferred", False, "–"))
+#: Bytes of the user's CSV, and those with ``--quick``.
 LARGE, SMALL = 3_000_000_000, 100_000_000
 MAPPING = {
     "subject": "subject",
@@ -34,7 +34,7 @@ MAPPING = {
 
 
 def repair(scratch: Path, repeats: int) -> list[Row]:
-    """WISDM's defects repaired, the same rows recovered; contenders are looked for as those of ``training`` are."""
+    """Time the repair of WISDM's defects against pandas, which must recover the same records."""
     path = _defective(scratch)
     what = f"WISDM's raw file repaired, {len(wisdm.recover(path, {}).code):,} records"
     python = interpreter(("pandas",))
@@ -51,8 +51,8 @@ def repair(scratch: Path, repeats: int) -> list[Row]:
                 raise AssertionError(f"{name} recovers {contender.first['rows']:.0f} records, not {recovered}")
             pairs = []
             for _ in range(repeats):
-                ((answer,),) = in_turns([contender], 1)
-                pairs.append((_milliseconds(path), answer["milliseconds"]))
+                ((timing,),) = in_turns([contender], 1)
+                pairs.append((_milliseconds(path), timing["milliseconds"]))
         finally:
             contender.close()
         rows.append(
@@ -70,7 +70,7 @@ def repair(scratch: Path, repeats: int) -> list[Row]:
 
 
 def bounded(scratch: Path, *, quick: bool) -> Row:
-    """Peak memory of a process that reads an own CSV: its own and what it has mapped."""
+    """Measure the peak memory of a process that reads a user's CSV, mapped pages included."""
     path = scratch / "own.csv"
     size = _grown(path, SMALL if quick else LARGE)
     code = (
@@ -78,12 +78,12 @@ def bounded(scratch: Path, *, quick: bool) -> Row:
         f"start = time.perf_counter(); data = sm.load({str(path)!r}, mapping={MAPPING!r});"
         "print(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1], time.perf_counter() - start)"
     )
-    own = os.environ | {"STILLMOTION_CACHE": str(scratch / "own-cache")}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=own)
+    environment = os.environ | {"STILLMOTION_CACHE": str(scratch / "own-cache")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     peak, seconds = done.stdout.split()
     path.unlink()
     return {
-        "what": f"own CSV of {size / 1e9:.1f} GB read in {float(seconds):.0f} s: peak memory",
+        "what": f"a user's CSV of {size / 1e9:.1f} GB read in {float(seconds):.0f} s: peak memory",
         "against": "its size",
         "ours": int(peak) * 1024 / 1e6,
         "other": size / 1e6,
@@ -100,8 +100,8 @@ def _milliseconds(path: Path) -> float:
 
 
 def _defective(scratch: Path) -> Path:
-    """Simulated subjects' records with the real file's defects, over and over until they are as many as its."""
-    # No cell of the real file is a word: it would cost pandas its guess at types, and us a second parse.
+    """Write simulated records with the real file's defects, repeated up to the size of the real file."""
+    # No cell of the real file is a word: it would break the type inference of pandas, and cost us a second parse.
     write_wisdm(scratch / "wisdm", subjects=4, defects=tuple(defect for defect in DEFECTS if defect != "word"))
     path = scratch / "wisdm" / wisdm.FILE
     text = path.read_bytes()

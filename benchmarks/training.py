@@ -1,4 +1,4 @@
-"""A training step against Keras' ``fit``, a PyTorch loop and a distilling ``train_step``."""
+"""Time a training step against Keras' ``fit``, a PyTorch loop and a distilling ``train_step``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .contest import Answer, Contender, in_turns, interpreter
+from .contest import Contender, Timing, in_turns, interpreter
 
 TITLE = "Training, milliseconds per model and step (ratio: over ours with one replica), all in turns"
 
@@ -18,10 +18,10 @@ Row = dict[str, Any]
 
 BATCH = 64
 SHAPES = {"wisdm": (20, 3, 6), "opportunity": (30, 45, 17), "shoaib": (50, 45, 7), "user-model": (100, 6, 6)}
-#: Filters and units; models as a user writes them have none here (``contenders/user_models.py``).
+#: Filters and units; a user's models (``contenders/user_models.py``) have fixed sizes.
 SIZES = {"deepconvlstm-lm": (4, 8), "deepconvlstm-om": (64, 128)}
 TEACHER = "deepconvlstm-om"
-#: Script and libraries of a contender; ours has what this interpreter has.
+#: Script of a contender, and the libraries that its interpreter must have.
 SCRIPTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "stillmotion": ("ours.py", ("stillmotion", "jax", "keras")),
     "keras-fit": ("keras_fit.py", ("tensorflow", "keras")),
@@ -33,7 +33,7 @@ SCRIPTS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True)
 class Entry:
-    """One contender in one contest: how many replicas, and the ratio to ours that is aimed at."""
+    """One contender in a contest: number of replicas, and the goal of its ratio to ours."""
 
     contender: str
     replicas: int = 1
@@ -42,7 +42,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Contest:
-    """Contenders at the same work. ``steps`` make an epoch; the first entry is ours with one replica."""
+    """Contenders with the same task. An epoch has ``steps`` steps; the first entry is ours with one replica."""
 
     shape: str
     network: str
@@ -61,7 +61,7 @@ def _distil(goal: str) -> tuple[Entry, ...]:
 
 
 def _user(network: str) -> Contest:
-    """A model of a user's own against Keras on the same backend; 45 steps are the 2,880 windows of a small study."""
+    """Return a contest of a user's model against Keras on the same backend; 45 steps are 2,880 windows."""
     entries = (Entry("stillmotion"), Entry("keras-fit-jax", goal="≥ 1×"))
     return Contest("user-model", network, "train", 45, entries)
 
@@ -77,45 +77,47 @@ CONTESTS = (
     Contest("opportunity", OM, "train", 4, _plain("–", "≥ 1×", fleet=False)),
     *map(_user, ("two-conv1d-64", "two-conv1d-8", "lstm-32", "conv3d-8")),
 )
-#: A quick look: the published student at the smallest shape.
+#: Contests of ``--quick``: the published student at the smallest shape.
 QUICK = CONTESTS[:1]
 
 
 def rows(*, data: Path | None = None, quick: bool = False) -> list[Row]:
-    """All contests, then what validation, bookkeeping and checkpoints add to a run.
+    """Return the rows of all contests, then the overhead of validation, bookkeeping and checkpoints in a run.
 
-    Windows are drawn in the published shapes, so ``data`` is not read. Contenders run where their libraries are: with
-    this interpreter, or with those that ``STILLMOTION_BENCH_PYTHON`` lists. Keys of a row: ``ratio`` is a contender's
-    milliseconds over ours with one replica, ``ratio_16`` over ours with 16; ``note`` says what a teacher's answers cost
-    once (milliseconds for a step's windows, compilation included), who is not installed, and what bare epochs take.
+    Windows are random in the published shapes, so ``data`` is not read. Contenders run where their libraries are: in
+    this interpreter, or in those that ``STILLMOTION_BENCH_PYTHON`` lists. Keys of a row: ``ratio`` is a contender's
+    milliseconds over ours with one replica, ``ratio_16`` over ours with 16; ``note`` holds the one-time cost of a
+    teacher's outputs (milliseconds per step, compilation included), missing libraries, or the time of bare epochs.
     """
     turns = 3 if quick else 5
     with tempfile.TemporaryDirectory(prefix="stillmotion-bench-") as scratch:
-        made = [row for contest in (QUICK if quick else CONTESTS) for row in _held(contest, turns, Path(scratch))]
-        return [*made, _whole_run(2 if quick else 5, Path(scratch))]
+        rows = [
+            row for contest in (QUICK if quick else CONTESTS) for row in _contest_rows(contest, turns, Path(scratch))
+        ]
+        return [*rows, _whole_run(2 if quick else 5, Path(scratch))]
 
 
-def _held(contest: Contest, turns: int, scratch: Path) -> list[Row]:
-    """One contest: a row for each of its entries, those that are not installed included."""
+def _contest_rows(contest: Contest, turns: int, scratch: Path) -> list[Row]:
+    """Run a contest; return a row for each entry, including those whose libraries are missing."""
     data = _drawn(scratch, SHAPES[contest.shape], contest.steps * BATCH)
     entries = {entry: interpreter(SCRIPTS[entry.contender][1]) for entry in contest.entries}
-    here: dict[Entry, Contender] = {}
+    running: dict[Entry, Contender] = {}
     try:
         for entry, python in entries.items():
             if python is not None:
-                here[entry] = Contender(python, SCRIPTS[entry.contender][0], data, _settings(contest, entry))
-        answers = dict(zip(here, in_turns(list(here.values()), turns), strict=True))
+                running[entry] = Contender(python, SCRIPTS[entry.contender][0], data, _settings(contest, entry))
+        timings = dict(zip(running, in_turns(list(running.values()), turns), strict=True))
     finally:
-        for contender in here.values():
+        for contender in running.values():
             contender.close()
-    taken = {
-        entry: [1000 * answer["seconds"] / contest.steps / entry.replicas for answer in given]
-        for entry, given in answers.items()
+    milliseconds = {
+        entry: [1000 * timing["seconds"] / contest.steps / entry.replicas for timing in of_entry]
+        for entry, of_entry in timings.items()
     }
-    return [_row(contest, entry, taken, answers.get(entry, [])) for entry in contest.entries]
+    return [_row(contest, entry, milliseconds, timings.get(entry, [])) for entry in contest.entries]
 
 
-def _row(contest: Contest, entry: Entry, taken: dict[Entry, list[float]], given: list[Answer]) -> Row:
+def _row(contest: Contest, entry: Entry, milliseconds: dict[Entry, list[float]], timings: list[Timing]) -> Row:
     row: Row = {
         "shape": contest.shape,
         "network": contest.network,
@@ -124,22 +126,22 @@ def _row(contest: Contest, entry: Entry, taken: dict[Entry, list[float]], given:
         "replicas": entry.replicas,
         "milliseconds": None,
     }
-    if entry not in taken:
+    if entry not in milliseconds:
         return {**row, "goal": entry.goal, "note": f"not installed ({SCRIPTS[entry.contender][1][0]})"}
-    row["milliseconds"] = median(taken[entry])
+    row["milliseconds"] = median(milliseconds[entry])
     for column, replicas in (("ratio", 1), ("ratio_16", 16)):
-        ours = taken.get(Entry("stillmotion", replicas))
+        ours = milliseconds.get(Entry("stillmotion", replicas))
         if ours is not None:
-            # The ratio of each round first: a machine that slows down slows all of a round.
-            row[column] = median(theirs / mine for theirs, mine in zip(taken[entry], ours, strict=True))
+            # The ratio of each round first: a slower machine affects all contenders of a round.
+            row[column] = median(other / own for other, own in zip(milliseconds[entry], ours, strict=True))
     row["goal"] = entry.goal
-    if "once" in given[0]:
-        row["note"] = f"+ {1000 * given[0]['once'] / contest.steps:.3g} ms once"
+    if "once" in timings[0]:
+        row["note"] = f"+ {1000 * timings[0]['once'] / contest.steps:.3g} ms once"
     return row
 
 
 def _whole_run(turns: int, scratch: Path) -> Row:
-    """16 replicas of LM at WISDM's shape: a whole training, checkpoints at both ends, against its bare epochs."""
+    """Time a whole training of 16 replicas of LM at WISDM's shape, with checkpoints, against its bare epochs."""
     training, validation, replicas, epochs = 8_000, 1_600, 16, 4
     steps = -(-training // BATCH)
     contest = Contest("wisdm", LM, "run", steps, ())
@@ -147,19 +149,19 @@ def _whole_run(turns: int, scratch: Path) -> Row:
     settings = {**_settings(contest, Entry("stillmotion", replicas)), "training": training, "epochs": epochs}
     contender = Contender(interpreter(SCRIPTS["stillmotion"][1]) or "", "ours.py", data, settings)
     try:
-        (given,) = in_turns([contender], turns)
+        (timings,) = in_turns([contender], turns)
     finally:
         contender.close()
     per_step = 1000 / steps / replicas / epochs
-    bare = median(answer["bare"] for answer in given) * per_step
+    bare = median(timing["bare"] for timing in timings) * per_step
     return {
         "shape": "wisdm",
         "network": LM,
         "task": "run",
         "contender": "stillmotion",
         "replicas": replicas,
-        "milliseconds": median(answer["seconds"] for answer in given) * per_step,
-        "ratio": median(answer["seconds"] / answer["bare"] for answer in given),
+        "milliseconds": median(timing["seconds"] for timing in timings) * per_step,
+        "ratio": median(timing["seconds"] / timing["bare"] for timing in timings),
         "goal": "≤ 1.1× bare",
         "note": f"bare {bare:.3g} ms",
     }
@@ -180,7 +182,7 @@ def _settings(contest: Contest, entry: Entry) -> dict[str, Any]:
 
 
 def _drawn(scratch: Path, shape: tuple[int, int, int], count: int) -> Path:
-    """Windows whose classes can be learnt: noise around one drawn window for each class."""
+    """Draw windows whose classes can be learnt: noise around one random window for each class."""
     length, channels, classes = shape
     random = np.random.default_rng(0)
     labels = random.integers(0, classes, count)

@@ -1,6 +1,6 @@
-"""Writes a page for every network into docs/networks: diagram, source, parameters and FLOPs at published shapes.
+"""Write a page for every network into docs/networks: diagram, source, parameters and FLOPs at published shapes.
 
-Run it after a network was added or changed: ``python docs/make_networks.py [NAME …]``.
+Run it after a network has been added or changed: ``python docs/make_networks.py [NAME …]``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SHAPES = {
 #: Shape at which a network is drawn.
 DRAWN = (128, 6, 12)
 
-#: Operations that a diagram leaves out, and those it writes into the box before.
+#: Operations that a diagram leaves out, and those that it adds to the box before.
 HIDDEN = ("Identity", "Reshape", "Dropout", "Flatten", "Permute", "Transpose", "ConvertToTensor")
 ATTACHED = ("BatchNormalization", "Activation", "ReLU")
 
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def page(entry: Network) -> str:
-    """A network's page."""
+    """Return the page of a network."""
     options = ", ".join(f"`{option}`" for option in entry.options) or "none"
     return "\n".join(
         [
@@ -63,8 +63,8 @@ def page(entry: Network) -> str:
             "",
             "## Cost",
             "",
-            "T samples, D channels, C classes. FLOPs count everything but the normaliser; the sources count",
-            "convolutions alone.",
+            "T samples, D channels, C classes. FLOPs count everything but the normaliser; Agac & Incel count",
+            "convolutions only.",
             "",
             *costs(entry),
             "",
@@ -82,7 +82,7 @@ def page(entry: Network) -> str:
 
 
 def attention(entry: Network) -> list[str]:
-    """What its attention is, and where that differs from published code."""
+    """Describe the network's attention, and where it differs from published code."""
     if "attention" not in entry.options:
         return []
     return ["## Attention", "", cleandoc(cbam.__doc__ or "").replace("``", "`"), ""]
@@ -94,22 +94,22 @@ def builder_module(entry: Network) -> str:
 
 
 def costs(entry: Network) -> list[str]:
-    """The table of costs, published counts beside ours."""
-    hyperparameters = "parameters | published | FLOPs | FLOPs of convolutions | weights at int8 | activations at int8"
-    rows = [f"| T, D, C | of | {hyperparameters} |", "|---|---|--:|--:|--:|--:|--:|--:|"]
+    """Return the table of costs, with published parameter counts."""
+    columns = "parameters | published | FLOPs | FLOPs of convolutions | weights at int8 | activations at int8"
+    rows = [f"| T, D, C | data | {columns} |", "|---|---|--:|--:|--:|--:|--:|--:|"]
     for shape, data in SHAPES.items():
         if shape[0] < entry.least_window:
             continue
-        counted = network_cost(build_network(entry, shape))
+        cost = network_cost(build_network(entry, shape))
         published = f"{entry.published[shape]:,}" if shape in entry.published else "–"
-        hyperparameters = f"{counted.params:,} | {published} | {counted.flops:,} | {counted.flops_convolutions:,}"
-        memory = f"{counted.weight_bytes_int8:,} B | {counted.activation_bytes_int8:,} B"
-        rows.append(f"| {', '.join(map(str, shape))} | {data} | {hyperparameters} | {memory} |")
+        counts = f"{cost.params:,} | {published} | {cost.flops:,} | {cost.flops_convolutions:,}"
+        memory = f"{cost.weight_bytes_int8:,} B | {cost.activation_bytes_int8:,} B"
+        rows.append(f"| {', '.join(map(str, shape))} | {data} | {counts} | {memory} |")
     return rows
 
 
 def drawing(entry: Network) -> str:
-    """The network's graph as an SVG: boxes in rows by depth, one lane a branch."""
+    """Draw the network's graph as an SVG: boxes in rows by depth, one lane per branch."""
     boxes, inputs = simplified(read_graph(make_inference_model(build_network(entry, DRAWN))))
     row: dict[str, int] = {}
     lane: dict[str, int] = {}
@@ -136,7 +136,7 @@ def drawing(entry: Network) -> str:
 
 
 def simplified(whole: Graph) -> tuple[dict[str, tuple[str, str]], dict[str, list[str]]]:
-    """Boxes (what they do, the shape of their result) and what each reads, without the steps that do nothing."""
+    """Return boxes (operation, shape of the result) and the inputs of each, without operations that do nothing."""
     stands_for: dict[str, str] = {}
     boxes: dict[str, tuple[str, str]] = {}
     inputs: dict[str, list[str]] = {}
@@ -157,7 +157,7 @@ def simplified(whole: Graph) -> tuple[dict[str, tuple[str, str]], dict[str, list
 
 
 def label(node: Node) -> str:
-    """What a node does, in a few words."""
+    """Describe a node in a few words."""
     settings = node.attributes
     parts = [{"InputLayer": "signal", "Normalization": "normaliser"}.get(node.op, node.op)]
     if node.op == "Bidirectional":
@@ -189,7 +189,7 @@ def box(x: int, y: int, text: str, small: str) -> str:
 
 
 def arrow(start: tuple[int, int], end: tuple[int, int]) -> str:
-    """From box to box; one that passes rows by goes around them on the right."""
+    """Draw an arrow from box to box; one that skips rows goes around them on the right."""
     half = BOX[0] // 2
     top = f"{end[0] + half},{end[1] - 2}"
     if end[1] - start[1] == ROW or start[0] != end[0]:

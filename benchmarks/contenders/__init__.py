@@ -1,5 +1,5 @@
-"""Contenders of ``still bench training``: scripts that run as processes of their own, some where this package is not.
+"""Contenders of the benchmarks: scripts that run in their own process, some in an interpreter without this package.
 
-Each takes the path of a ``.npz`` with the data (``windows``, ``labels``) and its settings as JSON, builds and warms up,
-then runs one epoch for every line on its standard input and answers with the seconds that it took.
+Each takes the path of a ``.npz`` file with the data (``windows``, ``labels``) and its settings as JSON, builds and
+warms up, then runs one epoch for every line on standard input and prints the seconds that it took.
 """

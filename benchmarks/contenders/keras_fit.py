@@ -1,4 +1,4 @@
-"""Keras' ``fit`` on TensorFlow or JAX, or distillation in a ``train_step`` that asks the teacher in every step."""
+"""Keras' ``fit`` on TensorFlow or JAX, or distillation in a ``train_step`` that runs the teacher in every step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from keras import layers
 
 
 def deepconvlstm(shape: list[int], filters: int, units: int) -> keras.Model:
-    """DeepConvLSTM in plain Keras layers, as the sources build it."""
+    """Build DeepConvLSTM in plain Keras layers, as Agac & Incel do."""
     length, channels, classes = shape
     inputs = x = keras.Input((length, channels))
     x = layers.Reshape((length, channels, 1))(x)
@@ -31,7 +31,7 @@ def deepconvlstm(shape: list[int], filters: int, units: int) -> keras.Model:
 
 
 class Distiller(keras.Model):
-    """The usual distiller of Keras' users: the teacher answers every batch anew."""
+    """The distiller of Keras' examples: the teacher runs on every batch."""
 
     def __init__(self, student: keras.Model, teacher: keras.Model) -> None:
         super().__init__()
@@ -41,14 +41,16 @@ class Distiller(keras.Model):
         self.temperature, self.alpha = 4.0, 0.5
 
     def train_step(self, data: Any) -> dict[str, Any]:
-        """One step of α L_stud + (1 − α) T² KL."""
+        """Take one step on α L_stud + (1 − α) T² KL."""
         import tensorflow as tf
 
         x, y = data
-        answers = self.teacher(x, training=False)
+        teacher_logits = self.teacher(x, training=False)
         with tf.GradientTape() as tape:
             logits = self.student(x, training=True)
-            soft = self.divergence(tf.nn.softmax(answers / self.temperature), tf.nn.softmax(logits / self.temperature))
+            soft = self.divergence(
+                tf.nn.softmax(teacher_logits / self.temperature), tf.nn.softmax(logits / self.temperature)
+            )
             loss = self.alpha * self.label_loss(y, logits) + (1 - self.alpha) * self.temperature**2 * soft
         weights = self.student.trainable_variables
         self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
@@ -69,18 +71,18 @@ class Turns(keras.callbacks.Callback):
         self.start = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Say how long it took."""
+        """Print how long the epoch took."""
         print(json.dumps({"seconds": time.perf_counter() - self.start}), flush=True)
 
 
 def main() -> None:
-    """Run, as the arguments say."""
+    """Run the task of the arguments."""
     settings = json.loads(sys.argv[2])
     with np.load(sys.argv[1]) as data:
         windows, labels = data["windows"], data["labels"]
     keras.utils.set_random_seed(0)
     if settings["size"] is None:
-        # These run where this package is: Keras on JAX.
+        # A user's models run in this package's interpreter, with Keras on JAX.
         from benchmarks.contenders.user_models import user_model
 
         model = user_model(settings["name"], settings["shape"])

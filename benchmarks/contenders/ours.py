@@ -1,4 +1,4 @@
-"""A fleet's epochs, or its whole training against its bare epochs."""
+"""Run a fleet's epochs, or its whole training and its bare epochs."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from stillmotion.training.functional import Functional
 from stillmotion.training.progress import Progress
 from stillmotion.training.teacher import predict_taps
 
-Answer = dict[str, float]
+Timing = dict[str, float]
 
 
 def main() -> None:
-    """Run, as the arguments say."""
+    """Run the task of the arguments."""
     settings = json.loads(sys.argv[2])
     with np.load(sys.argv[1]) as data:
         windows, labels = data["windows"], data["labels"]
@@ -43,33 +43,33 @@ def main() -> None:
 
 def _epochs(
     settings: dict[str, Any], windows: NDArray[np.float32], labels: NDArray[np.int64], folder: Path
-) -> Callable[[], Answer]:
-    """Epochs as a fleet runs them, orders of windows drawn on the way; a teacher answers once, before."""
-    kept: Answer = {}
+) -> Callable[[], Timing]:
+    """Return a function that runs a fleet's epoch, order of windows included; a teacher's logits are cached."""
+    once: Timing = {}
     teachers = []
     if settings["task"] == "distil":
         network = Functional(build_network(settings["teacher_name"], tuple(settings["shape"])), ["logits"])
         weights, state = network.own()
         start = time.perf_counter()
         logits = predict_taps(Teacher(network, weights, state), windows, ["logits"])["logits"]
-        # With its compilation: paid once per teacher and fold, not per epoch.
-        kept["once"] = time.perf_counter() - start
-        # Nobody has trained this teacher; a fleet would refuse it for that.
+        # Compilation included: paid once per teacher and fold, not per epoch.
+        once["once"] = time.perf_counter() - start
+        # This teacher is not trained; without a shift towards the labels a fleet would raise UselessTeacher.
         logits[np.arange(len(labels)), labels] += 10 * np.abs(logits).max()
         teachers = [Teacher(outputs={"logits": logits})]
     fleet = _fleet(settings, windows, labels, len(windows), teachers=teachers)
-    return lambda: {"seconds": _bare(fleet, 1), **kept}
+    return lambda: {"seconds": _bare(fleet, 1), **once}
 
 
 def _whole(
     settings: dict[str, Any], windows: NDArray[np.float32], labels: NDArray[np.int64], folder: Path
-) -> Callable[[], Answer]:
-    """``Fleet.train`` with all that belongs to it, and right after it the same number of bare epochs."""
+) -> Callable[[], Timing]:
+    """Return a function that runs ``Fleet.train``, and then the same number of bare epochs."""
     fleet = _fleet(settings, windows, labels, settings["training"], folder=folder)
     assert fleet.path is not None
     path = fleet.path
 
-    def turn() -> Answer:
+    def turn() -> Timing:
         remove(path)
         start = time.perf_counter()
         fleet.train(Progress(enabled=False))
@@ -90,13 +90,13 @@ def _fleet(
     shape, count = tuple(settings["shape"]), settings["replicas"]
     chosen = np.arange(training, len(windows)) if training < len(windows) else np.arange(min(256, training))
     epochs = settings.get("epochs", 1000)
-    own = (
+    student = (
         user_model(settings["name"], shape)
         if settings["name"] in USER_MODELS
         else build_network(settings["name"], shape)
     )
     return Fleet(
-        own,
+        student,
         "rb-kd" if teachers else "lm",
         [Replica(seed, np.arange(training), chosen) for seed in range(count)],
         windows,
@@ -110,13 +110,13 @@ def _fleet(
 
 
 def _bare(fleet: Fleet, epochs: int) -> float:
-    """Seconds of so many epochs of training alone: no validation, no bookkeeping, no checkpoint."""
-    standing = fleet._begin()
-    here = jnp.arange(fleet.size, dtype=jnp.int32), jnp.asarray(fleet.size)
-    learners = jax.block_until_ready(standing.learners)
+    """Time a number of bare epochs, without validation, bookkeeping and checkpoints, in seconds."""
+    fleet_state = fleet._begin()
+    slots = jnp.arange(fleet.size, dtype=jnp.int32), jnp.asarray(fleet.size)
+    learners = jax.block_until_ready(fleet_state.learners)
     start = time.perf_counter()
     for _ in range(epochs):
-        learners, sums = fleet.program.epoch(learners, fleet._members(standing.slots), fleet.shared, *here)
+        learners, sums = fleet.program.epoch(learners, fleet._members(fleet_state.slots), fleet.shared, *slots)
     jax.block_until_ready((learners, sums))
     return time.perf_counter() - start
 

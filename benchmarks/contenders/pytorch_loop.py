@@ -1,4 +1,4 @@
-"""The plain PyTorch loop: shuffle, slice, forward, backward, step."""
+"""A plain PyTorch training loop: shuffle, slice, forward, backward, step."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import nn
 
 
 class DeepConvLSTM(nn.Module):
-    """DeepConvLSTM as the sources build it, initialised as Keras initialises it."""
+    """DeepConvLSTM as Agac & Incel build it, with Keras' initialisation."""
 
     def __init__(self, shape: list[int], filters: int, units: int) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class DeepConvLSTM(nn.Module):
             nn.init.ones_(layer.bias_ih_l0.data[units : 2 * units])
 
     def forward(self, windows: torch.Tensor) -> torch.Tensor:
-        """Logits of windows (B, T, D)."""
+        """Return the logits of windows (B, T, D)."""
         x = windows[:, None]
         for convolution in self.convolutions:
             x = torch.relu(convolution(x))  # (B, f, T', D)
@@ -42,7 +42,7 @@ class DeepConvLSTM(nn.Module):
 
 
 def main() -> None:
-    """Run, as the arguments say."""
+    """Run the task of the arguments."""
     settings = json.loads(sys.argv[2])
     with np.load(sys.argv[1]) as data:
         windows, labels = torch.from_numpy(data["windows"]), torch.from_numpy(data["labels"])
@@ -60,7 +60,7 @@ def main() -> None:
             optimiser.step()
         return time.perf_counter() - start
 
-    # Networks this small may run faster without a second thread: the better of the two, an epoch each.
+    # Networks this small may run faster with one thread: try both for an epoch and keep the faster.
     took = {}
     for threads in {torch.get_num_threads(), 1}:
         torch.set_num_threads(threads)

@@ -1,4 +1,4 @@
-"""Models as a user writes them, in plain Keras layers: for windows (T, D) of C classes."""
+"""Models as a user writes them, in plain Keras layers, from windows (T, D) to C classes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from keras import layers
 
 
 def user_model(name: str, shape: tuple[int, int, int]) -> keras.Model:
-    """One of ``USER_MODELS``, with weights drawn by Keras."""
+    """Build one of ``USER_MODELS``, with weights drawn by Keras."""
     length, channels, classes = shape
     inputs = keras.Input((length, channels))
     return keras.Model(inputs, layers.Dense(classes)(USER_MODELS[name](inputs)))
@@ -32,7 +32,7 @@ def _recurrent(x: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def _solid(x: keras.KerasTensor) -> keras.KerasTensor:
-    """A convolution in three dimensions, which ``networks/rewrite.py`` leaves to XLA."""
+    """Apply a three-dimensional convolution, which ``networks/rewrite.py`` keeps in XLA's form."""
     x = layers.Conv3D(8, (5, 3, 1), activation="relu")(layers.Reshape((*x.shape[1:], 1, 1))(x))
     return layers.Flatten()(layers.MaxPooling3D((4, 1, 1))(x))
 

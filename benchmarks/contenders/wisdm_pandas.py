@@ -1,4 +1,4 @@
-"""WISDM's raw file repaired with pandas: DATA is the file, settings say which way; a turn is one repair."""
+"""Repair WISDM's raw file with pandas; the settings choose the way of reading, and a turn is one repair."""
 
 import io
 import json
@@ -11,10 +11,10 @@ NAMES = ["user", "activity", "timestamp", "x", "y", "z"]
 
 
 def repaired(path: str, *, words: bool) -> pd.DataFrame:
-    """The records that have six cells.
+    """Return the records that have six cells.
 
-    With ``words``, every cell is read as it stands and turned into a number apart; without, pandas guesses types, which
-    is faster while every cell of a column is a number.
+    With ``words``, every cell is read as a string and converted to a number afterwards; without, pandas infers types,
+    which is faster while every cell of a column is a number.
     """
     with open(path) as file:  # noqa: PTH123 (runs where pandas is, without this package)
         text = file.read().replace(",;", ";").replace(";", "\n")
@@ -27,7 +27,7 @@ def repaired(path: str, *, words: bool) -> pd.DataFrame:
 
 
 def main() -> None:
-    """Answer with the rows and the time of each turn."""
+    """Print the number of rows and the time of each turn."""
     path, settings = sys.argv[1], json.loads(sys.argv[2])
     rows = len(repaired(path, words=settings["words"]))
     print(json.dumps({"rows": rows}), flush=True)

@@ -1,4 +1,4 @@
-"""The bundle: whole or not at all, opened with Keras and NumPy alone, refuses what does not fit."""
+"""Bundles are saved atomically, open with Keras and NumPy alone, and refuse windows that do not fit."""
 
 import json
 import os
@@ -118,7 +118,7 @@ def test_a_network_of_another_shape_than_its_contract_is_not_bundled(tmp_path, m
 
 
 def test_a_bundle_is_not_overwritten_unless_asked(bundle, model, tmp_path):
-    with pytest.raises(UserError, match="is a bundle already; say replace"):
+    with pytest.raises(UserError, match="is a bundle already; pass replace=True"):
         Bundle.save(bundle.path, model, SPEC)
     (tmp_path / "photos").mkdir()
     with pytest.raises(UserError, match="exists and is no bundle"):
@@ -152,7 +152,7 @@ def test_damage_and_strangers_are_named(bundle, tmp_path):
 
 
 def test_scores_need_a_subject(tmp_path, model):
-    with pytest.raises(UserError, match="needs a 'subject'"):
+    with pytest.raises(UserError, match="needs the key 'subject'"):
         Bundle.save(tmp_path / "b", model, SPEC, scores=[{"macro_f1": 1.0}])
 
 

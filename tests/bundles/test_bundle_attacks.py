@@ -80,7 +80,7 @@ def test_a_missing_file_of_a_bundle_is_named(copy: Path, name: str) -> None:
 
 def test_a_file_that_was_added_to_a_bundle_is_named(copy: Path) -> None:
     (copy / "more.py").write_text("")
-    with pytest.raises(UserError, match=r"more\.py is not of the bundle"):
+    with pytest.raises(UserError, match=r"more\.py is not part of the bundle"):
         Bundle.open(copy)
 
 

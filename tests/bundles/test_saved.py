@@ -1,4 +1,4 @@
-"""A saved model's cost is that of the model, and a file that cannot be counted is named with what stands in the way."""
+"""The cost of a saved model equals that of the model; errors name the file and the layer."""
 
 import json
 import zipfile

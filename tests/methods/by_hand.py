@@ -1,4 +1,4 @@
-"""Objectives against loops in double precision: the values of all terms, and slopes along random directions."""
+"""Compare objectives with loops in double precision: values of all terms, and gradients along random directions."""
 
 from __future__ import annotations
 
@@ -89,27 +89,27 @@ def check(
     ``mutual`` is, for methods that train both, what the gradient descends: the loops' sum with targets held still.
     """
     way = get_method(name, **options)
-    told = way.resolve(hyperparameters or {})
+    settings = way.resolve(hyperparameters or {})
     aux_params = extras_of(name, student, teacher, **options)
     single = partial(jax.tree.map, lambda leaf: np.asarray(leaf, np.float32))
 
     @jax.jit
     @partial(jax.value_and_grad, has_aux=True)
     def ours(tree: Any, still: Any) -> Any:
-        terms = way.objective(Batch(*single(tuple(batch))), tree[0], tree[1] if mutual else still, told, tree[-1])
+        terms = way.objective(Batch(*single(tuple(batch))), tree[0], tree[1] if mutual else still, settings, tree[-1])
         return sum(terms.values()), terms
 
     moving = [student, teacher, aux_params] if mutual else [student, aux_params]
     (_, terms), slopes = ours(single(moving), single(teacher))
-    expected = loops(batch, student, teacher, told, aux_params)
+    expected = loops(batch, student, teacher, settings, aux_params)
     assert set(terms) == set(expected)
     for term, value in expected.items():
         np.testing.assert_allclose(float(terms[term]), value, rtol=within, atol=within / 10, err_msg=term)
 
     def total(*trees: Tree) -> float:
         if mutual:
-            return mutual(batch, trees, (student, teacher, aux_params), told)
-        return sum(loops(batch, trees[0], teacher, told, trees[1]).values())
+            return mutual(batch, trees, (student, teacher, aux_params), settings)
+        return sum(loops(batch, trees[0], teacher, settings, trees[1]).values())
 
     rng = np.random.default_rng(9)
     for tree in range(len(moving)):

@@ -1,4 +1,4 @@
-"""What a method computes is in its fingerprint: code that it reaches counts, words and formatting do not."""
+"""A method's fingerprint changes with any code that the method reaches, not with texts and formatting."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 
 import stillmotion.methods
-from stillmotion.methods import METHODS, Method, Range, method_code
+from stillmotion.methods import METHODS, Method, method_code
 from stillmotion.methods.lm import objective
 
 METHOD = """
 import jax.numpy as jnp
-from stillmotion.methods import Method, Number
+from stillmotion.methods import Method, Range
 
 FACTOR = 2.0
 
@@ -30,30 +30,30 @@ def soften(x, temperature):
     # What teaches.
     return x / temperature
 
-def objective(batch, student, teacher, numbers, extras):
+def objective(batch, student, teacher, hyperparameters, aux_params):
     '''The gap.'''
-    gap = soften(student["logits"], numbers["temperature"]) - teacher["logits"]
+    gap = soften(student["logits"], hyperparameters["temperature"]) - teacher["logits"]
     return {"gap": FACTOR * jnp.mean(gap**2)}
 
-NUMBERS = {"temperature": Number(4, 1, 8)}
-OWN = Method("own", "a title", "a source", objective, teacher_taps=("logits",), numbers=NUMBERS)
+SPACE = {"temperature": Range(4, 1, 8)}
+OWN = Method("own", "a title", "a source", objective, teacher_taps=("logits",), hyperparameters=SPACE)
 """
 SAME = {
     "a docstring": ("'''The gap.'''", "'''The squared gap, a mean over all.'''"),
     "no docstring": ("'''The gap.'''", ""),
     "a comment": ("# What teaches.", "# Softer."),
-    "formatting": ('numbers["temperature"]) - ', "numbers['temperature'],\n    ) - "),
+    "formatting": ('hyperparameters["temperature"]) - ', "hyperparameters['temperature'],\n    ) - "),
     "an annotation": ("def soften(x, temperature):", "def soften(x: float, temperature: float) -> float:"),
     "what nothing reaches": ("FACTOR = 2.0", "FACTOR = 2.0\nOTHER = 3.0\n\ndef other():\n    return OTHER"),
     "a title": ('"a title"', '"another title"'),
-    "a range of the search": ("Number(4, 1, 8)", "Number(4, 2, 9)"),
+    "a range of the search": ("Range(4, 1, 8)", "Range(4, 2, 9)"),
 }
 OTHER = {
     "the objective": ("gap**2", "gap**4"),
     "a sign": (") - teacher", ") + teacher"),
     "a function that it calls": ("x / temperature", "x / temperature**2"),
     "a number of its module": ("FACTOR = 2.0", "FACTOR = 2.5"),
-    "a default": ("Number(4, 1, 8)", "Number(5, 1, 8)"),
+    "a default": ("Range(4, 1, 8)", "Range(5, 1, 8)"),
     "what it asks of the teacher": ('teacher_taps=("logits",)', 'teacher_taps=("logits", "embedding")'),
 }
 
@@ -129,7 +129,7 @@ def test_code_that_is_reached_in_roundabout_ways_counts():
 
 def test_a_method_of_a_session_without_source_counts_by_what_python_made_of_it():
     def make(text):
-        space = {"Method": Method, "Number": Range}
+        space = {"Method": Method}
         exec(compile(textwrap.dedent(text), "<nowhere>", "exec"), space)
         return method_code(space["OWN"])
 
@@ -183,7 +183,10 @@ def edited(tmp_path):
 @pytest.mark.parametrize(
     ("edit", "changed"),
     [
-        (("rb_kd.py", 'numbers["alpha"]', '(1 - numbers["alpha"])'), {"rb-kd", "rb-kd-att", "rab-kd", "kd", "takd"}),
+        (
+            ("rb_kd.py", 'hyperparameters["alpha"]', '(1 - hyperparameters["alpha"])'),
+            {"rb-kd", "rb-kd-att", "rab-kd", "kd", "takd"},
+        ),
         pytest.param(("dkd.py", "TCKD = KL between", "TCKD is KL between"), set(), marks=pytest.mark.slow),
         pytest.param(("dkd.py", "tau**2", "tau"), {"dkd"}, marks=pytest.mark.slow),
         pytest.param(

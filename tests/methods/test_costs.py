@@ -1,4 +1,4 @@
-"""What `python benchmarks/run.py methods` measures: nothing is timed here."""
+"""The methods that `python benchmarks/run.py methods` measures; nothing is timed here."""
 
 from __future__ import annotations
 

@@ -119,19 +119,19 @@ def program(name: str, size: int, classes: int) -> Any:
 
 
 def batch(way: Method, size: int, classes: int, change: Change) -> tuple[Taps, Taps, np.ndarray]:
-    """Taps of both networks as the method looks at them, and labels."""
+    """Taps of both networks after the method's view, and labels."""
     rng = np.random.default_rng(size + classes)
     student, teacher = (
         {tap: rng.normal(size=(size, *shape)).astype(np.float32) for tap, shape in shapes.items()}
         for shapes in ({"logits": (classes,), **STUDENT}, {"logits": (classes,), **TEACHER})
     )
     student, teacher, labels = change(student, teacher, np.eye(classes)[rng.integers(0, classes, size)])
-    looks = []
+    viewed = []
     for taps, wanted in ((student, way.student_taps), (teacher, way.teacher_taps)):
         names = find_taps(("logits", *wanted), list(taps), method=way.name, network="a network")
         kept = {name: taps[name] for name in names}
-        looks.append(dict(way.view(kept)) if way.view and wanted else kept)
-    return looks[0], looks[1], np.float32(labels)
+        viewed.append(dict(way.view(kept)) if way.view and wanted else kept)
+    return viewed[0], viewed[1], np.float32(labels)
 
 
 #: Methods of the default run: a norm of directions, and a standard deviation.

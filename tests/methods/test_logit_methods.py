@@ -1,4 +1,4 @@
-"""Methods on logits equal loops over their formulas, in value and gradient; what must not matter does not."""
+"""Methods on logits equal loops over their formulas, in value and gradient, and have the expected invariances."""
 
 from __future__ import annotations
 
@@ -144,9 +144,14 @@ CASES = [
 @each_shape
 @pytest.mark.parametrize(("name", "loops", "hyperparameters"), CASES, ids=[case[0] for case in CASES])
 def test_a_method_on_logits_is_its_formula(name, loops, hyperparameters, batch, classes):
-    told = labels(batch, classes, hard=batch > classes)  # The other shape has mixed labels.
+    targets = labels(batch, classes, hard=batch > classes)  # The other shape has mixed labels.
     check(
-        name, loops, logits(batch, classes, 1), logits(batch, classes, 2), batch=told, hyperparameters=hyperparameters
+        name,
+        loops,
+        logits(batch, classes, 1),
+        logits(batch, classes, 2),
+        batch=targets,
+        hyperparameters=hyperparameters,
     )
 
 

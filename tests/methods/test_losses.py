@@ -1,4 +1,4 @@
-"""Losses equal what NumPy makes of the formulas, in value and in gradient."""
+"""Losses equal NumPy code of the formulas, in value and in gradient."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_methods_are_found_by_name_and_say_what_they_are():
 
 def test_numbers_of_a_method_are_checked():
     assert METHODS["rb-kd"].resolve({"alpha": 0.2}) == {"temperature": 4.0, "alpha": 0.2, "square": 1.0}
-    with pytest.raises(UnknownName, match="number of rb-kd 'tempreature'. Did you mean 'temperature'"):
+    with pytest.raises(UnknownName, match="hyperparameter of rb-kd 'tempreature'. Did you mean 'temperature'"):
         METHODS["rb-kd"].resolve({"tempreature": 2})
     with pytest.raises(UnknownName, match="it has none"):
         METHODS["lm"].resolve({"alpha": 1})

@@ -1,4 +1,4 @@
-"""What a mixed label (mixup) is to every method: shares to cross-entropies, the larger share's class to others."""
+"""Mixed labels (mixup) in every method: cross-entropies use the shares, other terms the class of the larger share."""
 
 from __future__ import annotations
 

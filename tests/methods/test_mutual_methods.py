@@ -1,4 +1,4 @@
-"""DML and HMKD equal loops over their formulas; what is told to one network does not move the other."""
+"""DML and HMKD equal loops over their formulas; terms for one network have no gradient in the other."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def weights_of(trained, hyperparameters):
     return np.array([hyperparameters["weighting"] * w + (1 - hyperparameters["weighting"]) / n for w in learnt])
 
 
-def said(rows, weights, aux_params, head):
+def classify(rows, weights, aux_params, head):
     """Logits of a head on the weighted mean of a network's stages."""
     return np.stack(
         [linear(sum(w * row for w, row in zip(weights, each, strict=True)), aux_params, head) for each in rows]
@@ -70,9 +70,9 @@ def ensembles(student, teacher, aux_params, hyperparameters):
     mine, theirs = features(student, aux_params, "student"), features(teacher, aux_params, "teacher")
     if "ensemble/weights" in aux_params:
         w = weights_of(aux_params["ensemble/weights"], hyperparameters)
-        return mine, theirs, w, said(np.concatenate([mine, theirs], 1), w, aux_params, "ensemble/classifier")
+        return mine, theirs, w, classify(np.concatenate([mine, theirs], 1), w, aux_params, "ensemble/classifier")
     one, other = (
-        said(rows, weights_of(aux_params[f"{side}/weights"], hyperparameters), aux_params, "ensemble/classifier")
+        classify(rows, weights_of(aux_params[f"{side}/weights"], hyperparameters), aux_params, "ensemble/classifier")
         for side, rows in (("student", mine), ("teacher", theirs))
     )
     return mine, theirs, one, other
@@ -85,8 +85,10 @@ def hmkd(batch, student, teacher, hyperparameters, aux_params, held=None):
         "cross_entropy": cross_entropy(batch, student["logits"]),
         "teacher_cross_entropy": cross_entropy(batch, teacher["logits"]),
     }
-    told = exchange(student["logits"], teacher["logits"], still[0]["logits"], still[1]["logits"], hyperparameters, rise)
-    terms |= {name: hyperparameters["output"] * value for name, value in told.items()}
+    output = exchange(
+        student["logits"], teacher["logits"], still[0]["logits"], still[1]["logits"], hyperparameters, rise
+    )
+    terms |= {name: hyperparameters["output"] * value for name, value in output.items()}
     auxiliary = 0.0
     for side, taps in (("student", student), ("teacher", teacher)):
         rows = features(taps, aux_params, side)
@@ -106,8 +108,8 @@ def hmkd(batch, student, teacher, hyperparameters, aux_params, held=None):
             ("student", mine, old_mine, w[:split]),
             ("teacher", theirs, old_theirs, w[split:]),
         ):
-            head = said(rows, share / share.sum(), aux_params, f"{side}/head")
-            old_head = said(old, share / share.sum(), still[2], f"{side}/head")
+            head = classify(rows, share / share.sum(), aux_params, f"{side}/head")
+            old_head = classify(old, share / share.sum(), still[2], f"{side}/head")
             parts[f"feature_to_{side}"] = rise * hyperparameters[f"to_{side}"] * apart(old_e, head, tau)
             parts["to_ensemble"] += rise * apart(old_head, e, tau)
     else:
@@ -176,7 +178,7 @@ def moves(tree):
         ("hmkd", {"ensemble": "per-network"}, ["feature_to_student"], ["feature_to_teacher"]),
     ],
 )
-def test_what_is_told_to_one_network_does_not_move_the_other(name, options, to_student, to_teacher):
+def test_terms_for_one_network_have_no_gradient_in_the_other(name, options, to_student, to_teacher):
     student, teacher, _ = slopes(name, {}, to_student, **options)
     assert moves(student)
     assert not moves(teacher)
@@ -198,13 +200,13 @@ def test_each_part_of_hmkd_can_be_left_out():
 
 
 def test_the_weights_of_the_ensemble_have_a_floor_and_sum_to_one():
-    told = get_method("hmkd").resolve({})
-    found = ensemble_weights({"ensemble/weights": np.array([30.0, 0, 0, 0, 0])}, told, STUDENT, TEACHER)
+    values = get_method("hmkd").resolve({})
+    found = ensemble_weights({"ensemble/weights": np.array([30.0, 0, 0, 0, 0])}, values, STUDENT, TEACHER)
     assert list(found) == ["student/stage1", "student/stage2", "teacher/stage1", "teacher/stage2", "teacher/stage3"]
     assert sum(found.values()) == pytest.approx(1, abs=1e-6)
     assert min(found.values()) == pytest.approx(0.2 / 5, rel=1e-4)
     apart = {"student/weights": np.zeros(2), "teacher/weights": np.array([0.0, 9, 0])}
-    each = ensemble_weights(apart, told, STUDENT, TEACHER)
+    each = ensemble_weights(apart, values, STUDENT, TEACHER)
     assert each["student/stage1"] == pytest.approx(0.5)
     assert each["teacher/stage2"] > 0.8
 

@@ -1,4 +1,4 @@
-"""Every method says when to use it, and has a page that was made from what it is now."""
+"""Every method says when to use it, and its page in the documentation is up to date."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def test_pages_of_networks_with_attention_say_where_it_differs_from_published_co
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_no_page_says_that_nothing_is_trained_beside_a_method_that_trains_something(name):
+def test_a_page_denies_auxiliary_parameters_only_where_there_are_none(name):
     shapes = [{tap: values.shape[1:] for tap, values in tree.items()} for tree in CASES[name][1]]
     trained = METHODS[name].init_aux_params(*shapes, 0)
     page = (PAGES / f"{name}.md").read_text(encoding="utf-8")
-    assert "## Trained beside" in page
-    assert ("Nothing is trained beside the networks." in page) == (not trained)
+    assert "## Auxiliary parameters" in page
+    assert ("The method trains no auxiliary parameters." in page) == (not trained)
     assert ("| 0 |" in page) <= (not trained)
 
 

@@ -1,4 +1,4 @@
-"""Networks are built once for all tests of this room; no test changes one that it got from here."""
+"""Networks built once for all tests of this folder; no test changes one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CBAM against NumPy, written from the formulas; where attention goes."""
+"""CBAM against NumPy code written from the formulas, and the placement of attention."""
 
 import keras
 import numpy as np

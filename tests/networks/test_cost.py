@@ -1,4 +1,4 @@
-"""Costs against independent counts: XLA's own analysis, sums by hand, schedules worked out on paper."""
+"""Costs against independent counts: XLA's analysis, sums by hand, memory schedules by hand."""
 
 import json
 

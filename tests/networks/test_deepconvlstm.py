@@ -1,4 +1,4 @@
-"""DeepConvLSTM to the digit: published parameters, published FLOPs, full FLOPs by hand."""
+"""DeepConvLSTM against published parameters, published FLOPs and full FLOPs counted by hand."""
 
 import keras
 import numpy as np

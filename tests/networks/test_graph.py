@@ -1,4 +1,4 @@
-"""The graph that cost and the writers of other formats read."""
+"""The graph that cost and exporters read."""
 
 import keras
 import numpy as np

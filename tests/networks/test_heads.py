@@ -1,4 +1,4 @@
-"""Logits are taken from before a softmax, however it stands at the end."""
+"""Logits are taken from before a final softmax, in every form that it can have."""
 
 from __future__ import annotations
 

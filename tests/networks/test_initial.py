@@ -1,4 +1,4 @@
-"""Initial weights depend on the seed and the place alone, and are spread as Keras' own."""
+"""Initial weights depend only on seed and place in the model, and have the distributions of Keras."""
 
 import random
 

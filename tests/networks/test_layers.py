@@ -1,4 +1,4 @@
-"""Loop-friendly layers compute what Keras' own compute, forward and backward, and save as them."""
+"""Loop-friendly layers compute what Keras' layers compute, forward and backward, and are saved as those."""
 
 import json
 

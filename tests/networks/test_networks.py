@@ -1,4 +1,4 @@
-"""Every network in the list, by the same tests; one that is added without its page or its entry fails them."""
+"""Every network in the list passes the same tests; one without a page or an entry fails."""
 
 import importlib
 import pkgutil

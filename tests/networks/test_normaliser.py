@@ -1,4 +1,4 @@
-"""The normaliser: first layer, statistics of the training subjects, per replica where needed."""
+"""The normaliser: first layer, statistics of the training subjects, one set per replica where needed."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Programs of anybody's layers compute the same without XLA's convolutions, forward and backward."""
+"""Programs of any layers compute the same without XLA's convolutions, forward and backward."""
 
 from __future__ import annotations
 

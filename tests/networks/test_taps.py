@@ -1,4 +1,4 @@
-"""Taps of networks and of anyone's models: functional, nested, sequential, classes."""
+"""Taps of networks and of users' models: functional, nested, sequential, subclassed."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Programs are compiled once for all tests of this room; no test shares a fleet's folder."""
+"""Programs are compiled once for all tests of this folder; no tests share a fleet's folder."""
 
 from __future__ import annotations
 

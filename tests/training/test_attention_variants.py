@@ -1,4 +1,4 @@
-"""The five variants in fleets: what must be the same is the same, and attention is learnt from the teacher."""
+"""The five variants of Agac & Incel in fleets: equal where they must be, and attention is learnt from the teacher."""
 
 from __future__ import annotations
 

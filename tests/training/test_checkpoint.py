@@ -1,4 +1,4 @@
-"""Checkpoints are whole or found out."""
+"""Checkpoints are intact, or their damage is detected."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_any_damage_is_found_and_the_one_before_used(share, bit, cut):
         if cut == "flip":
             content[at] ^= 1 << bit
         path.write_bytes({"flip": content, "short": content[:at], "zero": bytes(len(content))}[cut])
-        with pytest.warns(DataWarning, match=r"fleet\.ckpt is damaged \(.+\); going on from the one before"):
+        with pytest.warns(DataWarning, match=r"fleet\.ckpt is damaged \(.+\); the previous one is used"):
             same(checkpoint.load(path), {"number": 1})
         # The damaged one is out of the way: the next save keeps the good one, until it is whole itself.
         checkpoint.save(path, {"number": 3}, ARRAYS)
@@ -60,14 +60,14 @@ def test_any_damage_is_found_and_the_one_before_used(share, bit, cut):
         same(checkpoint.load(path), {"number": 1})
 
 
-def test_two_damaged_ones_are_both_told_of(tmp_path):
+def test_two_damaged_checkpoints_give_two_warnings(tmp_path):
     path = tmp_path / "fleet.ckpt"
     for file in (path, tmp_path / "fleet.ckpt.before"):
         file.write_bytes(b"not a checkpoint")
     with pytest.warns(DataWarning) as caught:
         assert checkpoint.load(path) is None
-    assert ["going on from the one before" in str(w.message) for w in caught] == [True, False]
-    assert "starting anew" in str(caught[1].message)
+    assert ["the previous one is used" in str(w.message) for w in caught] == [True, False]
+    assert "training starts again" in str(caught[1].message)
 
 
 def test_a_checkpoint_of_another_version_is_left_alone(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""What goes wrong is said in one sentence, and harms nobody else."""
+"""Each failure is reported in one sentence and does not affect other replicas."""
 
 from __future__ import annotations
 
@@ -132,13 +132,13 @@ def test_a_fleet_larger_than_memory_is_refused_with_the_size_that_fits():
     # 60 % of 1 GB less 0.1 GB of windows hold 50 of 10 MB.
     assert choose_size(50, 100, **sized) == 50
     assert choose_size(50, 7, **sized) == 7
-    with pytest.raises(UserError, match=r"A fleet of 51 needs 0\.6 GB, and 1\.0 GB .* at most 50 fit"):
+    with pytest.raises(UserError, match=r"A fleet of 51 needs 0\.6 GB, but 1\.0 GB .* at most 50 fit"):
         choose_size(51, 100, **sized)
-    with pytest.raises(UserError, match="at least 1 replica, not 0"):
+    with pytest.raises(UserError, match="must be at least 1, not 0"):
         choose_size(0, 100, **sized)
-    with pytest.raises(UserError, match=r"One replica needs 10 MB beside 100 MB of windows, and only 160 MB"):
+    with pytest.raises(UserError, match=r"One replica needs 10 MB and the windows 100 MB, but only 160 MB"):
         choose_size(None, 100, **{**sized, "free": 160_000_000})
-    with pytest.raises(UserError, match=r"One replica needs 10 MB beside 100 MB of windows, and only 1 MB"):
+    with pytest.raises(UserError, match=r"One replica needs 10 MB and the windows 100 MB, but only 1 MB"):
         choose_size(None, 100, **{**sized, "free": 1_000_000})
     assert choose_size(None, 100, **{**sized, "free": 190_000_000}) == 1
     assert 1 <= choose_size(None, 5, **sized) <= 5
@@ -147,9 +147,9 @@ def test_a_fleet_larger_than_memory_is_refused_with_the_size_that_fits():
 def test_memory_is_asked_for_before_anything_is_compiled(monkeypatch):
     one = replica_bytes([Functional(dense(), ["logits"])], 8)
     shared = problem()[0].nbytes
-    for room, said in ((2.9, "A fleet of 3 needs .* at most 2 fit"), (0.9, "make the batch smaller")):
+    for room, message in ((2.9, "A fleet of 3 needs .* at most 2 fit"), (0.9, "make the batch smaller")):
         monkeypatch.setattr(memory, "free_bytes", lambda room=room: round((room * one + shared) / 0.6))
-        with pytest.raises(UserError, match=said):
+        with pytest.raises(UserError, match=message):
             fleet(dense(), three(), size=3)
     monkeypatch.setattr(memory, "free_bytes", lambda: round((2.9 * one + shared) / 0.6))
     assert fleet(dense(), three()).size == 2
@@ -165,27 +165,27 @@ def test_plans_that_cannot_be_trained_are_refused():
     none = np.arange(0)
     cases = [
         ([], {}, "at least one replica"),
-        ([good], {"data": (spoilt, labels)}, "values that are not finite"),
-        ([good], {"data": (windows, holes)}, "fold 3 has validation windows without a class"),
+        ([good], {"data": (spoilt, labels)}, "NaN or infinite values"),
+        ([good], {"data": (windows, holes)}, "fold 3 has validation windows with labels outside 0 … "),
         ([good], {"data": (windows, labels[:-1])}, "with a label each"),
-        ([good], {"data": (windows[:, :4], labels)}, r"dense takes windows \(8, 2\), and these are \(4, 2\)"),
+        ([good], {"data": (windows[:, :4], labels)}, r"dense takes windows \(8, 2\), but these are \(4, 2\)"),
         ([Replica(0, none, VALIDATION)], {}, "Replica 0 has no training windows"),
         ([good, Replica(0, TRAIN, none)], {}, "Replica 1 has no validation windows"),
-        ([Replica(0, TRAIN + 100, VALIDATION)], {}, "names training windows outside 0 … 119"),
+        ([Replica(0, TRAIN + 100, VALIDATION)], {}, "has training windows outside 0 … 119"),
         ([Replica(-1, TRAIN, VALIDATION)], {}, "has seed -1"),
         ([good], {"teaching": "rb-kd"}, "rb-kd needs a teacher"),
         ([good], {"teaching": "rb-kdd"}, "Did you mean 'rb-kd'"),
         ([good], {"recipe": Recipe(augment=("jiter",))}, "Did you mean 'jitter'"),
     ]
-    for runs, options, said in cases:
-        with pytest.raises(UserError, match=said):
+    for runs, options, message in cases:
+        with pytest.raises(UserError, match=message):
             fleet(dense(), runs, **options)
-    with pytest.raises(UserError, match=r"dense gives outputs \(3,\), and there are 4 classes"):
+    with pytest.raises(UserError, match=r"dense gives outputs \(3,\), but there are 4 classes"):
         Fleet(dense(), "lm", [good], windows, labels, classes=4)
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"batch": 0}, "batch must be at least 1"),
         ({"epochs": 0}, "epochs must be at least 1"),
@@ -196,8 +196,8 @@ def test_plans_that_cannot_be_trained_are_refused():
         ({"imbalance": "weight"}, "Did you mean 'weights'"),
     ],
 )
-def test_a_recipe_that_makes_no_sense_is_refused(change, said):
-    with pytest.raises(UserError, match=said):
+def test_a_recipe_that_makes_no_sense_is_refused(change, message):
+    with pytest.raises(UserError, match=message):
         Recipe(**change)
 
 
@@ -212,8 +212,8 @@ def test_a_fleet_that_is_let_in_by_its_estimate_fits_into_the_free_memory_and_ha
     runs = [Replica(seed, np.arange(48), np.arange(48, 64)) for seed in range(8)]
     ours = Fleet(model, "lm", runs, windows, np.arange(64) % 4, classes=4, recipe=recipe, size=8, together=8)
     begun = ours._begin()
-    told = (ours._members(begun.slots), ours.shared, jnp.arange(8), jnp.asarray(8))
-    taken = ours.program.epoch.lower(begun.learners, *told).compile().memory_analysis()
+    inputs = (ours._members(begun.slots), ours.shared, jnp.arange(8), jnp.asarray(8))
+    taken = ours.program.epoch.lower(begun.learners, *inputs).compile().memory_analysis()
     whole = taken.temp_size_in_bytes + taken.argument_size_in_bytes + taken.output_size_in_bytes
     stated = 8 * replica_bytes(ours.lesson.networks, recipe.batch) + windows.nbytes
     assert stated / 2 < whole < stated / SHARE, f"XLA takes {whole / stated:.2f} times the estimate"

@@ -1,4 +1,4 @@
-"""A model's fingerprint is of its configuration, its weights and the code of a user's own layers, not of names."""
+"""A model's fingerprint covers its configuration, weights and the code of a user's layers, but not names."""
 
 from __future__ import annotations
 

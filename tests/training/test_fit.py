@@ -1,4 +1,4 @@
-"""One model on arrays, in five lines."""
+"""``fit`` trains one model on arrays."""
 
 from __future__ import annotations
 
@@ -177,25 +177,25 @@ def test_what_a_user_does_wrong_is_one_sentence(teacher):
     cases = [
         ({"labels": LABELS + 1}, r"Labels run from 1 to 3; dense has classes 0 … 2"),
         ({"labels": LABELS[:-1]}, "label each"),
-        ({"windows": WINDOWS[:, :, :1]}, r"dense takes windows \(8, 2\), and these are \(8, 1\)"),
-        ({"windows": nested}, "not finite"),
+        ({"windows": WINDOWS[:, :, :1]}, r"dense takes windows \(8, 2\), but these are \(8, 1\)"),
+        ({"windows": nested}, "NaN or infinite"),
         ({"windows": WINDOWS[:0], "labels": LABELS[:0]}, "no training window"),
         ({"validation": (WINDOWS[:, :4], LABELS)}, r"Validation windows are \(4, 2\), training windows \(8, 2\)"),
         ({"method": "rb-kd"}, "rb-kd needs a teacher"),
-        ({"teacher": worse}, "the given logits is right in"),
-        ({"teacher": worse[:-1]}, "the given logits gives logits for 119 windows where there are 120"),
+        ({"teacher": worse}, "the given logits has an accuracy of"),
+        ({"teacher": worse[:-1]}, "the given logits gives logits for 119 windows, not 120"),
         ({"hyperparameters": {"temprature": 2.0}, "teacher": teacher}, "Did you mean 'temperature'"),
         (
             {"hyperparameters": {"learning_rate": 1e30}},
             "Training dense failed: .* in epoch 1; a smaller learning_rate may help",
         ),
     ]
-    for change, said in cases:
+    for change, message in cases:
         given = {"windows": WINDOWS, "labels": LABELS, "subjects": SUBJECTS, **change}
         if "validation" in change or len(given["windows"]) != len(LABELS):
             given.pop("subjects")
             given.setdefault("validation", (WINDOWS, LABELS))
-        with pytest.raises(UserError, match=said) as error:
+        with pytest.raises(UserError, match=message) as error:
             fit(dense(), given.pop("windows"), given.pop("labels"), recipe=SHORT, progress=False, **given)
         assert "\n" not in str(error.value)
 

@@ -1,4 +1,4 @@
-"""Killed at any moment, a fleet goes on and ends where it would have ended."""
+"""A fleet that is killed at any moment resumes and gives the same results."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def start(victim, folder):
 
 
 def end(victim):
-    """Epochs that were still told of, and the run's exit code."""
+    """Return the number of reported epochs and the exit code."""
     epochs = 0
     while (line := victim.stdout.readline().split())[0] == "epoch":
         epochs += 1
@@ -72,8 +72,8 @@ def test_a_fleet_killed_time_and_again_ends_with_the_weights_of_one_left_alone(v
             spent = (time.monotonic() - started - began) / wanted
             time.sleep(moments.uniform(0, spent))  # In the middle of an epoch or of a checkpoint.
         os.kill(run, signal.SIGKILL)
-        told, code = end(victim)
-        epochs += told
+        reported, code = end(victim)
+        epochs += reported
         assert code == -signal.SIGKILL, "it must not have ended before it was killed"
     assert epochs > 2 * kills
     start(victim, killed)

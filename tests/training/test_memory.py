@@ -1,4 +1,4 @@
-"""Free memory on machines without /proc, and inside a container's limit."""
+"""Free memory on machines without /proc, and within a container's limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A replica does not depend on who trains beside it."""
+"""The result of a replica does not depend on the replicas that train at the same time."""
 
 from __future__ import annotations
 

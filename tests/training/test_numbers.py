@@ -1,4 +1,4 @@
-"""Each replica's own numbers act as a by-hand update in NumPy says they must."""
+"""Each replica's hyperparameters have the effect of an update by hand in NumPy."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ ADAM = {"learning_rate": 0.01, "weight_decay": 0.0, "clip": 0.0, "average": 0.0,
 EYE = np.eye(CLASSES)
 
 
-def told(hyperparameters, **more):
-    known = {field.name for field in fields(by_hand.Told)}
-    return by_hand.Told(**{name: value for name, value in hyperparameters.items() if name in known}, **more)
+def settings(hyperparameters, **more):
+    known = {field.name for field in fields(by_hand.Settings)}
+    return by_hand.Settings(**{name: value for name, value in hyperparameters.items() if name in known}, **more)
 
 
 def check(ours, outcomes, *, epochs=1, change=None, more=None, **options):
@@ -43,8 +43,8 @@ def check(ours, outcomes, *, epochs=1, change=None, more=None, **options):
         extra = {name: value[number] for name, value in (more or {}).items()}
         teacher = options.get("teacher")
         answers = None if teacher is None else [teacher[row] for row in rows]
-        weights = by_hand.train(kernel, bias, batches, told({**ADAM, **run.hyperparameters}, **options.get("told", {})),
-                                teacher=answers, **extra)  # fmt: skip
+        chosen = settings({**ADAM, **run.hyperparameters}, **options.get("settings", {}))
+        weights = by_hand.train(kernel, bias, batches, chosen, teacher=answers, **extra)
         expected.append(np.concatenate([weights[0].ravel(), weights[1]]))
         np.testing.assert_allclose(outcome.weights, expected[-1], rtol=0, atol=1e-5, err_msg=str(run.hyperparameters))
     return expected
@@ -102,7 +102,7 @@ def test_a_cosine_after_a_warm_up_is_the_rate_of_each_step():
     assert both, "some run must get better in its second epoch, to be compared after all 20 steps"
     ours.replicas = [runs[number] for number in both]
     schedule = {"total": 20, "cosine": True, "warmup": 0.25}
-    check(ours, [outcomes[number] for number in both], epochs=2, told=schedule)
+    check(ours, [outcomes[number] for number in both], epochs=2, settings=schedule)
 
 
 @pytest.mark.parametrize("imbalance", ["weights", "sqrt-weights", "logit-adjustment"])
@@ -155,7 +155,7 @@ def test_each_strength_of_augmentation_acts_in_its_own_replica_alone():
 
 
 def test_numbers_that_nobody_knows_or_that_are_none_are_refused():
-    with pytest.raises(UnknownName, match="Unknown number 'learning_rat'. Did you mean 'learning_rate'?"):
+    with pytest.raises(UnknownName, match="Unknown hyperparameter 'learning_rat'. Did you mean 'learning_rate'?"):
         fleet(linear(), [Replica(0, TRAIN, VALIDATION, {"learning_rat": 0.1})])
     with pytest.raises(UserError, match="weight_decay must be a finite number of 0 or more, not nan"):
         fleet(linear(), [Replica(0, TRAIN, VALIDATION, {"weight_decay": float("nan")})])

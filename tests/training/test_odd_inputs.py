@@ -1,4 +1,4 @@
-"""Odd models and arrays through ``fit`` and ``Fleet``: a right answer or one sentence, never a traceback."""
+"""Odd models and arrays through ``fit`` and ``Fleet`` give a correct result or an error of one sentence."""
 
 from __future__ import annotations
 

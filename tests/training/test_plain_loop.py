@@ -1,4 +1,4 @@
-"""A fleet does what a plain Keras loop does."""
+"""A fleet gives the results of a plain Keras training loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a fleet shows while it trains."""
+"""The progress that a fleet shows while it trains."""
 
 from __future__ import annotations
 

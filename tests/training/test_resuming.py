@@ -1,4 +1,4 @@
-"""Stopped and gone on with, a fleet ends where it would have ended."""
+"""A fleet that is stopped and resumed gives the same results."""
 
 from __future__ import annotations
 
@@ -115,14 +115,14 @@ def test_ctrl_c_at_any_line_of_an_epoch_loses_nothing_and_doubles_nothing(tmp_pa
 
 
 @pytest.mark.parametrize("damage", ["flip", "short", "empty"])
-def test_a_damaged_checkpoint_is_told_of_and_the_one_before_gone_on_from(tmp_path, uninterrupted, damage):
+def test_a_damaged_checkpoint_warns_and_the_previous_one_is_used(tmp_path, uninterrupted, damage):
     with pytest.raises(KeyboardInterrupt):
         make(tmp_path).train(StopAfter(4))
     path = tmp_path / "fleet.ckpt"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes({"flip": content, "short": content[:-100], "empty": b""}[damage])
-    with pytest.warns(DataWarning, match="damaged .* going on from the one before"):
+    with pytest.warns(DataWarning, match="damaged .* the previous one is used"):
         outcomes = make(tmp_path).train(QUIET)
     all_same(outcomes, uninterrupted)
 
@@ -132,9 +132,9 @@ def test_two_damaged_checkpoints_mean_a_new_start(tmp_path, uninterrupted):
         make(tmp_path).train(StopAfter(4))
     for name in ("fleet.ckpt", "fleet.ckpt.before"):
         (tmp_path / name).write_bytes(b"")
-    with pytest.warns(DataWarning) as told:
+    with pytest.warns(DataWarning) as caught:
         outcomes = make(tmp_path).train(QUIET)
-    assert "starting anew" in str(told[-1].message)
+    assert "training starts again" in str(caught[-1].message)
     all_same(outcomes, uninterrupted)
 
 

@@ -1,4 +1,4 @@
-"""A softmax at a network's end is seen: student and teacher train as the same networks without it."""
+"""Models that end in softmax train as the same networks without it, as student and as teacher."""
 
 from __future__ import annotations
 

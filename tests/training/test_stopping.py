@@ -1,4 +1,4 @@
-"""Early stopping, best weights, and slots that are free again."""
+"""Early stopping, best weights, and slots that become free."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The published teacher is ahead of the published student on simulated subjects whom neither has seen."""
+"""The published teacher is better than the published student on simulated subjects unseen in training."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def test_om_is_5_to_12_points_ahead_of_lm_on_subjects_never_seen():
                 build_network(name, windows.spec, seed=0), "lm", runs, values, labels, classes=classes, recipe=recipe
             )
             for outcome in fleet.train():
-                said = fleet.student.answers(outcome.weights, outcome.state, values[fold.test])["logits"]
-                scores[name].append(float(macro_f1(confusion_matrix(labels[fold.test], said.argmax(1), classes))))
+                logits = fleet.student.answers(outcome.weights, outcome.state, values[fold.test])["logits"]
+                scores[name].append(float(macro_f1(confusion_matrix(labels[fold.test], logits.argmax(1), classes))))
     gap = np.mean(scores[LARGE]) - np.mean(scores[LIGHT])
     print({name: np.round(each, 3).tolist() for name, each in scores.items()}, f"gap {100 * gap:.1f} points")
     assert 0.05 <= gap <= 0.12

@@ -1,4 +1,4 @@
-"""Teachers: who may teach, what they say, and when they learn themselves."""
+"""Teachers: checks, cached taps, and co-training."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_teacher_that_is_run_in_every_step_says_what_was_computed_once(able):
         same(one, other, within=1e-5)
     augmented = train(dense(), moved, teaching="rb-kd", teachers=[as_teacher(able)], recipe=recipe)
     assert np.abs(augmented[0].weights - live[0].weights).max() > 1e-3
-    with pytest.raises(UserError, match="scores from a file cannot teach"):
+    with pytest.raises(UserError, match="scores from a file are not enough"):
         fleet(dense(), still, teaching="rb-kd", teachers=[Teacher(outputs={"logits": scores()})], recipe=recipe)
 
 
@@ -97,7 +97,7 @@ def test_each_replica_learns_from_its_own_teacher():
     same(apart[0], swapped[1])
     same(apart[1], swapped[0])
     assert np.abs(apart[0].weights - apart[1].weights).max() > 1e-4
-    with pytest.raises(UserError, match="Replica 0 names teacher 2; they are 0 … 1"):
+    with pytest.raises(UserError, match="Replica 0 has teacher 2; valid are 0 … 1"):
         fleet(dense(), [Replica(0, TRAIN, VALIDATION, {}, teacher=2)], teaching="rb-kd", teachers=teachers)
 
 
@@ -108,20 +108,20 @@ def spoilt(row, value):
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
-        (np.zeros((120, CLASSES), np.float32) + np.array([2, 1, 0], np.float32), "gives the same answer to all 40"),
-        (-scores(), r"the teacher is right in \d+\.\d % of 40 validation windows, the majority class alone in"),
-        (spoilt(100, np.nan), "no finite number for 1 of 40 windows"),
-        (spoilt(5, -np.inf), "no finite number for 1 of 80 windows"),
-        (scores()[:-1], "gives logits for 119 windows where there are 120"),
-        (np.ones((120, 4), np.float32), r"gives outputs \(4,\), and there are 3 classes"),
+        (np.zeros((120, CLASSES), np.float32) + np.array([2, 1, 0], np.float32), "gives the same logits for all 40"),
+        (-scores(), r"the teacher has an accuracy of \d+\.\d % on 40 validation windows, the majority class alone"),
+        (spoilt(100, np.nan), "not finite for 1 of 40 windows"),
+        (spoilt(5, -np.inf), "not finite for 1 of 80 windows"),
+        (scores()[:-1], "gives logits for 119 windows, not 120"),
+        (np.ones((120, 4), np.float32), r"gives outputs \(4,\), but there are 3 classes"),
     ],
     ids=["constant", "worse than the majority class", "nan", "infinite", "too few", "other classes"],
 )
-def test_a_teacher_with_nothing_to_teach_is_refused_before_the_first_step(given, said, monkeypatch):
+def test_a_teacher_with_nothing_to_teach_is_refused_before_the_first_step(given, message, monkeypatch):
     monkeypatch.setattr(Fleet, "_epoch", lambda *_: pytest.fail("a step was made"))
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         train(dense(), RUNS, teaching="rb-kd", teachers=[Teacher(outputs={"logits": given})])
 
 
@@ -130,14 +130,14 @@ def test_a_live_teacher_with_nothing_to_teach_is_refused_too():
     idle.set_weights([np.zeros((16, CLASSES)), np.array([1.0, 0, 0])])
     recipe = Recipe(batch=8, epochs=1, augment=("scaling",))
     ours = fleet(dense(), RUNS, teaching="rb-kd", teachers=[as_teacher(idle, name="linear")], recipe=recipe)
-    with pytest.raises(UserError, match="linear gives the same answer to all 40 windows"):
+    with pytest.raises(UserError, match="linear gives the same logits for all 40 windows"):
         ours.train(Progress(enabled=False))
 
 
 def test_a_teacher_exactly_as_good_as_the_majority_class_is_refused():
     labels = np.array([0, 0, 0, 1, 2, 1])
     barely = EYE[[0, 0, 1, 1, 0, 0]]
-    with pytest.raises(UserError, match=r"right in 50\.0 % of 6 .* alone in 50\.0 %"):
+    with pytest.raises(UserError, match=r"accuracy of 50\.0 % on 6 .* alone 50\.0 %"):
         require_able(barely, labels)
     assert require_able(EYE[[0, 0, 0, 1, 0, 0]], labels) == pytest.approx(4 / 6)
 

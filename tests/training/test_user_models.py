@@ -1,4 +1,4 @@
-"""Anybody's Keras model trains as fast as the project's own: no convolution of XLA's stands in a compiled loop."""
+"""Users' Keras models train as fast as the project's own: no XLA convolution runs in a compiled loop."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_frozen_layers_keep_their_weights_whatever_the_seed():
     for state in (one[1], other[1]):
         assert all(any(np.array_equal(value, leaf) for leaf in state) for value in kept)
     network.trainable = False
-    with pytest.raises(UserError, match="mine has no weight to train"):
+    with pytest.raises(UserError, match="mine has no weights to train"):
         fit(network, WINDOWS, LABELS, subjects=SUBJECTS, progress=False)
 
 

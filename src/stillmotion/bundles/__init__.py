@@ -1,7 +1,7 @@
-"""What leaves the laboratory: model, signal contract, scores, provenance, card, checksums.
+"""Bundles: a model with its signal contract, scores, provenance, model card and checksums, in one folder.
 
-A bundle is a folder that Keras and NumPy open, without pickle anywhere; ``saved_cost`` counts the model of one, or of
-any ``.keras`` file.
+A bundle opens with Keras and NumPy alone and holds no pickle; ``saved_cost`` counts the cost of the model in a bundle
+or in any ``.keras`` file.
 """
 
 from .bundle import Bundle

@@ -1,7 +1,8 @@
-"""The bundle: what leaves the lab. A folder that Keras and NumPy open, with the contract its signal must fit.
+"""Save, open and use a bundle: a folder with a model and the contract that its signal must fit.
 
-``model.keras`` (signal to logits), ``signal.json`` (the contract), ``scores.json`` (per subject), ``provenance.json``
-(where it comes from), ``README.md`` (the card), ``manifest.json`` (the SHA-256 of all of these). No pickle anywhere.
+Its files are ``model.keras`` (signal to logits), ``signal.json`` (the contract), ``scores.json`` (per subject),
+``provenance.json`` (data, protocol, method, versions), ``README.md`` (the model card) and ``manifest.json`` (SHA-256
+of all others). There is no pickle in it.
 """
 
 from __future__ import annotations
@@ -36,14 +37,14 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """A model with everything one must know to use it.
+    """A saved model with its signal contract, scores and provenance.
 
     Args:
-        path: its folder.
+        path: the bundle's folder.
         spec: the contract that windows must fit.
-        scores: one row per subject: ``subject`` and numbers.
+        scores: one row per subject: ``subject`` and its scores.
         provenance: where the model comes from: data, protocol, method, seed, versions.
-        sha256: of the model's file.
+        sha256: checksum of the model's file.
     """
 
     path: Path
@@ -63,36 +64,44 @@ class Bundle:
         provenance: Mapping[str, Any] | None = None,
         replace: bool = False,
     ) -> Bundle:
-        """Write a bundle; the folder appears whole or not at all.
+        """Save a bundle to a folder; the folder is written atomically.
 
         Args:
-            path: folder to make.
-            model: its auxiliary classifiers are left out, and a softmax at its end; input and logits must have the
+            path: folder to create.
+            model: the model; auxiliary classifiers and a final softmax are removed. Its input and logits must have the
                 contract's shape.
-            spec: the contract of the windows it was trained on.
+            spec: the contract of the windows that the model was trained on.
             scores: one row per subject, each with ``subject``.
-            provenance: plain values; the versions used are added.
-            replace: take the place of a bundle that is there already.
+            provenance: values that fit JSON; the network's name and the versions used are added.
+            replace: whether to replace a bundle that exists at ``path``.
+
+        Returns:
+            The saved bundle.
+
+        Raises:
+            UserError: the folder exists, a row has no ``subject``, or the model gives probabilities.
+            ContractError: the model does not fit the contract.
         """
         path = Path(path)
         require_name(path.name, "bundle's folder")
         if path.exists() and not (replace and (path / SIGNAL).is_file()):
-            what = "is a bundle already; say replace" if (path / SIGNAL).is_file() else "exists and is no bundle"
-            raise UserError(f"{path} {what}.")
+            if (path / SIGNAL).is_file():
+                raise UserError(f"{path} is a bundle already; pass replace=True to replace it.")
+            raise UserError(f"{path} exists and is no bundle; choose another folder.")
         if any("subject" not in row for row in scores):
-            raise UserError("Every row of a bundle's scores needs a 'subject'.")
+            raise UserError("Every row of a bundle's scores needs the key 'subject'.")
         device = make_inference_model(model)
         _require_shape(device, spec)
         _require_logits(device)
-        story = {
+        full_provenance = {
             **(provenance or {}),
             "network": model.name.replace("_", "-"),
             "versions": {name: version(name) for name in ("stillmotion", "keras", "numpy")},
         }
         rows = [dict(row) for row in scores]
-        papers = {SIGNAL: spec.to_dict(), SCORES: rows, PROVENANCE: story}
-        texts = {name: _as_json(name, value) for name, value in papers.items()}
-        texts[CARD] = write_card(network_cost(device), spec, rows, story)
+        metadata = {SIGNAL: spec.to_dict(), SCORES: rows, PROVENANCE: full_provenance}
+        texts = {name: _as_json(name, value) for name, value in metadata.items()}
+        texts[CARD] = write_card(network_cost(device), spec, rows, full_provenance)
         with atomic_folder(path, replace=replace) as draft:
             device.save(draft / MODEL)
             for name, text in texts.items():
@@ -103,14 +112,20 @@ class Bundle:
 
     @classmethod
     def open(cls, path: str | Path) -> Bundle:
-        """Read a bundle's papers and check every file's checksum; the model itself is loaded when first used.
+        """Open a bundle and verify the checksum of every file; the model is loaded when it is first used.
+
+        Args:
+            path: the bundle's folder.
+
+        Returns:
+            The bundle.
 
         Raises:
-            UserError: when a file is missing, changed, broken, or not of the bundle; it is named.
+            UserError: a file is missing, changed, damaged or not listed in the manifest; the message names it.
         """
         path = Path(path)
         while True:
-            # Held open, a folder keeps its number: one that was replaced while it was read is known, and read anew.
+            # A folder that is held open keeps its inode: one replaced while it was read is recognised and read again.
             held = _hold(path)
             try:
                 return cls._read(path)
@@ -127,9 +142,9 @@ class Bundle:
         signal, scores, provenance = (_parsed(path / name, contents[name]) for name in (SIGNAL, SCORES, PROVENANCE))
         for name, value in ((SIGNAL, signal), (PROVENANCE, provenance)):
             if not isinstance(value, dict):
-                raise UserError(f"{path / name} must hold an object, not a {type(value).__name__}; copy it anew.")
+                raise UserError(f"{path / name} must hold an object, not a {type(value).__name__}; copy it again.")
         if not isinstance(scores, list) or not all(isinstance(row, dict) and "subject" in row for row in scores):
-            raise UserError(f"{path / SCORES} must hold a list of objects, each with a 'subject'; copy it anew.")
+            raise UserError(f"{path / SCORES} must hold a list of objects, each with a 'subject'; copy it again.")
         try:
             spec = SignalSpec.from_dict(signal)
         except UserError as problem:
@@ -138,26 +153,37 @@ class Bundle:
 
     @cached_property
     def model(self) -> keras.Model:
-        """The network, from the signal in its own units to logits."""
-        place = self.path / MODEL
+        """The model, from the signal in the contract's units to logits."""
+        file = self.path / MODEL
         self._require_same_model()
         try:
             with drawn_by_numpy():
-                model = make_inference_model(keras.models.load_model(place, compile=False))
-        except Exception as problem:  # Keras raises anything where a file is not what it wrote.
-            said = str(problem).strip().partition("\n")[0]
-            raise UserError(f"{place} cannot be loaded by Keras ({said}); copy the bundle anew.") from problem
+                model = make_inference_model(keras.models.load_model(file, compile=False))
+        except Exception as problem:  # Keras raises many types for files that it did not write.
+            reason = str(problem).strip().partition("\n")[0]
+            raise UserError(f"{file} cannot be loaded by Keras ({reason}); copy the bundle again.") from problem
         self._require_same_model()
         _require_shape(model, self.spec)
         return model
 
     def _require_same_model(self) -> None:
-        place = self.path / MODEL
-        if not place.is_file() or _sha256(place.read_bytes()) != self.sha256:
-            raise UserError(f"{place} is not the file that was opened: it was replaced since; open the bundle again.")
+        file = self.path / MODEL
+        if not file.is_file() or _sha256(file.read_bytes()) != self.sha256:
+            raise UserError(f"{file} is not the file that was opened: it was replaced since; open the bundle again.")
 
     def logits(self, windows: ArrayLike, spec: SignalSpec) -> NDArray[np.float32]:
-        """Logits (window, class) of ``windows`` (window, time, channel); ``spec`` must fit the bundle's contract."""
+        """Return the logits of windows.
+
+        Args:
+            windows: (windows, time, channels), in the contract's units.
+            spec: their contract, which must fit that of the bundle.
+
+        Returns:
+            Logits (windows, classes).
+
+        Raises:
+            ContractError: the windows do not fit the bundle.
+        """
         self.spec.require_fit(spec, this="bundle", other="signal")
         windows = np.asarray(windows, np.float32)
         expected = (self.spec.window, len(self.spec.channels))
@@ -168,31 +194,36 @@ class Bundle:
         return np.asarray(self.model.predict(windows, batch_size=256, verbose=0), np.float32)
 
     def predict(self, windows: ArrayLike, spec: SignalSpec) -> NDArray[np.float32]:
-        """Probabilities (window, class) of ``windows`` (window, time, channel), which must fit as for ``logits``."""
+        """Return the class probabilities (windows, classes) of windows.
+
+        Args:
+            windows: (windows, time, channels), in the contract's units.
+            spec: their contract, which must fit that of the bundle.
+        """
         logits = self.logits(windows, spec)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True)) if len(logits) else logits
         return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
 
 def _require_shape(model: keras.Model, spec: SignalSpec) -> None:
-    wanted = (spec.window, len(spec.channels)), (len(spec.classes),)
-    found = tuple(model.input_shape[1:]), tuple(model.output_shape[1:])
-    if found != wanted:
+    expected = (spec.window, len(spec.channels)), (len(spec.classes),)
+    actual = tuple(model.input_shape[1:]), tuple(model.output_shape[1:])
+    if actual != expected:
         raise ContractError(
-            f"The network maps {found[0]} to {found[1]} but its signal has windows of {wanted[0]} and {wanted[1][0]} "
-            "classes."
+            f"The network maps {actual[0]} to {actual[1]} but its signal has windows of {expected[0]} and "
+            f"{expected[1][0]} classes."
         )
 
 
 def _require_logits(model: keras.Model) -> None:
-    """Refuse a model whose answers to a few drawn windows are probabilities, where its last layer leaves that open."""
+    """Raise ``UserError`` for a model that gives probabilities; where its layers do not tell, random windows do."""
     if not gives_logits(model.outputs[0]):
         drawn = np.random.default_rng(0).normal(size=(4, *model.input_shape[1:])).astype(np.float32)
         refuse_probabilities(model.predict(drawn, verbose=0), network=model.name)
 
 
 def _hold(path: Path) -> int:
-    """Open a folder, -1 where the system or the folder does not let itself be opened."""
+    """Open a folder and return its descriptor, or -1 where that is not possible."""
     try:
         return os.open(path, os.O_RDONLY)
     except OSError:
@@ -200,30 +231,30 @@ def _hold(path: Path) -> int:
 
 
 def _verified(path: Path) -> dict[str, bytes]:
-    """The content of every file of a bundle, as its manifest lists it."""
+    """Read every file that the manifest lists and verify its checksum."""
     needed = (MODEL, SIGNAL, SCORES, PROVENANCE)
     there = {file.name for file in path.iterdir()} if path.is_dir() else set()
     if missing := [name for name in needed if name not in there]:
         raise UserError(f"{path} is no bundle: it lacks {', '.join(missing)}.")
     if MANIFEST not in there:
         raise UserError(
-            f"{path} lacks {MANIFEST}, so nothing says that it is whole; save the bundle again with this version."
+            f"{path} lacks {MANIFEST}, so its files cannot be verified; save the bundle again with this version."
         )
     try:
         manifest = _parsed(path / MANIFEST, (path / MANIFEST).read_bytes())
         sums = manifest.get("sha256") if isinstance(manifest, dict) else None
         if not isinstance(sums, dict) or not set(needed) <= set(sums):
-            raise UserError(f"{path / MANIFEST} does not list the bundle's files; copy the bundle anew.")
+            raise UserError(f"{path / MANIFEST} does not list the bundle's files; copy the bundle again.")
         contents = {name: (path / name).read_bytes() for name in sorted(there - {MANIFEST}) if name in sums}
     except OSError as problem:
         raise UserError(f"{problem.filename or path} cannot be read ({problem.strerror}).") from problem
     for name, expected in sums.items():
         if name not in contents:
-            raise UserError(f"{path} lacks {name}, which its {MANIFEST} lists; copy the bundle anew.")
+            raise UserError(f"{path} lacks {name}, which its {MANIFEST} lists; copy the bundle again.")
         if _sha256(contents[name]) != expected:
-            raise UserError(f"{path / name} is not the file that was bundled: its checksum differs; copy it anew.")
+            raise UserError(f"{path / name} is not the file that was bundled: its checksum differs; copy it again.")
     if added := sorted(there - {MANIFEST, *sums}):
-        raise UserError(f"{path / added[0]} is not of the bundle: its {MANIFEST} does not list it; remove it.")
+        raise UserError(f"{path / added[0]} is not part of the bundle: its {MANIFEST} does not list it; remove it.")
     return contents
 
 
@@ -236,12 +267,12 @@ def _as_json(name: str, value: Any) -> str:
 
 def _parsed(path: Path, content: bytes) -> Any:
     def refuse(name: str) -> Any:
-        raise ValueError(f"{name} is no number of JSON")
+        raise ValueError(f"{name} is not a JSON number")
 
     try:
         return json.loads(content.decode("utf-8"), parse_constant=refuse)
     except (ValueError, RecursionError) as problem:
-        raise UserError(f"{path} is not readable as JSON ({problem}); copy the bundle anew.") from problem
+        raise UserError(f"{path} is not valid JSON ({problem}); copy the bundle again.") from problem
 
 
 def _sha256(content: bytes) -> str:

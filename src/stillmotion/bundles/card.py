@@ -1,4 +1,4 @@
-"""A bundle's card: what it is, what it takes, how well it did on whom, how to open it."""
+"""Write a bundle's model card: activities, signal, cost, scores per subject, provenance, how to open it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..escaping import escape_markdown
 from ..networks.cost import Cost
 from ..signals import SignalSpec
 
-#: Runs with Keras and NumPy alone, in the bundle's folder.
+#: Code that opens the bundle; it runs in the bundle's folder with Keras and NumPy alone.
 OPENING = """\
 import json
 import keras
@@ -24,21 +24,21 @@ print([signal["classes"][index] for index in logits.argmax(axis=1)])
 
 
 def write_card(cost: Cost, spec: SignalSpec, scores: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any]) -> str:
-    """The card as Markdown."""
+    """Return the model card as Markdown."""
     return "\n".join(
         [
             f"# {escape_markdown(cost.network)}",
             "",
-            f"Tells apart {len(spec.classes)} activities: {', '.join(map(escape_markdown, spec.classes))}.",
+            f"Recognises {len(spec.classes)} activities: {', '.join(map(escape_markdown, spec.classes))}.",
             "",
             "## Signal",
             "",
-            f"{spec.rate:g} Hz, windows of {spec.window} samples ({spec.seconds:g} s), a new one every {spec.hop}. A "
-            "signal of another rate, order or unit does not fit.",
+            f"{spec.rate:g} Hz, windows of {spec.window} samples ({spec.seconds:g} s), one every {spec.hop} samples. "
+            "A signal of another rate, channel order or unit does not fit.",
             "",
             *_table(("channel", "unit"), [(channel.name, channel.unit or "unknown") for channel in spec.channels]),
             "",
-            "## Cost of a window",
+            "## Cost per window",
             "",
             f"{cost.params:,} parameters, {cost.flops:,} FLOPs ({cost.multiply_adds:,} multiply-adds), "
             f"{cost.weight_bytes:,} bytes of weights and at most {cost.activation_bytes:,} bytes of activations at "
@@ -52,7 +52,7 @@ def write_card(cost: Cost, spec: SignalSpec, scores: Sequence[Mapping[str, Any]]
             "",
             *(f"- {escape_markdown(f'{key}: {_plain(value)}')}" for key, value in provenance.items()),
             "",
-            "## Opening it",
+            "## How to open it",
             "",
             "With Keras and NumPy alone, on any Keras backend:",
             "",

@@ -1,4 +1,4 @@
-"""Saved models: opened, and what they cost."""
+"""Open a saved model and count its cost."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def saved_cost(path: str | Path) -> Cost:
         path: a bundle's folder, whose checksums are verified, or a ``.keras`` file.
 
     Returns:
-        What one window costs.
+        The cost of one window.
 
     Raises:
-        UserError: there is no such file, it cannot be opened, its window has no fixed length, or a layer in it has no
-            formula (named).
+        UserError: there is no such file, it cannot be opened, its window has no fixed length, or a layer's type has no
+            formula; the message names it.
 
     Example:
         >>> from stillmotion.networks import build_network
         >>> from stillmotion.bundles import saved_cost
         >>> build_network("mlp-small", (50, 3, 4)).save("model.keras")
-        >>> counted = saved_cost("model.keras")
-        >>> counted.input_shape, counted.output_shape, counted.params
+        >>> cost = saved_cost("model.keras")
+        >>> cost.input_shape, cost.output_shape, cost.params
         ((50, 3), (4,), 6020)
     """
     path = Path(path)
@@ -51,13 +51,14 @@ def open_model(path: str | Path) -> keras.Model:
     """Open a ``.keras`` file without compiling it; no code in it is run.
 
     Args:
-        path: what ``keras.Model.save`` wrote.
+        path: a file written by ``keras.Model.save``.
 
     Returns:
         The model.
 
     Raises:
-        UserError: there is no such file, it is damaged, or it holds layers that Keras cannot load (named).
+        UserError: there is no such file, it is damaged, or it holds layers that Keras cannot load; the message names
+            them.
 
     Example:
         >>> from stillmotion.networks import build_network
@@ -72,16 +73,16 @@ def open_model(path: str | Path) -> keras.Model:
     try:
         with drawn_by_numpy():
             return keras.models.load_model(path, compile=False)
-    except Exception as problem:  # Keras raises what it stumbles over
+    except Exception as problem:  # Keras raises many types for files that it cannot load.
         if names := ", ".join(dict.fromkeys(_foreign(path))):
-            text = f"it holds {names}, which Keras cannot load; import where it is registered, or save plain layers"
+            reason = f"it holds {names}, which Keras cannot load; import what registers it, or save plain layers"
         else:
-            text = f"it is damaged or no Keras file ({str(problem).splitlines()[0][:200]})"
-        raise UserError(f"{path} cannot be opened: {text}.") from problem
+            reason = f"it is damaged or no Keras file ({str(problem).splitlines()[0][:200]})"
+        raise UserError(f"{path} cannot be opened: {reason}.") from problem
 
 
 def _foreign(path: Path) -> Iterator[str]:
-    """Names of the classes in a file that are not Keras' own, and of functions written in place."""
+    """Yield the names of classes and functions in a file that do not belong to Keras."""
     try:
         with zipfile.ZipFile(path) as file:
             pending: list[Any] = [json.loads(file.read("config.json"))]

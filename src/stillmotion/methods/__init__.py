@@ -1,7 +1,7 @@
-"""One file per way of teaching.
+"""Distillation methods, one file each.
 
-A method names the taps it needs and the numbers it has; its objective is a pure function that returns named loss
-terms. It knows nothing of loops, data or files.
+A method names the taps and hyperparameters that it needs; its objective is a pure function that returns named loss
+terms. It knows nothing of training loops, data or files.
 """
 
 from ..errors import UnknownName
@@ -33,26 +33,26 @@ from .sp import SP
 from .takd import TAKD
 from .vid import VID
 
-_SOURCES = (LM, LM_ATT, RB_KD, RB_KD_ATT, RAB_KD)
+_AGAC_INCEL = (LM, LM_ATT, RB_KD, RB_KD_ATT, RAB_KD)
 _LOGITS = (KD, LS_KD, DKD, NKD, DIST, MLLD, OFA, TAKD)
 _FEATURES = (FITNET, AT, SP, RKD, PKT, VID, CRD, REVIEWKD, SIMKD)
 _MUTUAL = (DML, HMKD)
 
-METHODS = {method.name: method for method in (*_SOURCES, *_LOGITS, *_FEATURES, *_MUTUAL)}
+METHODS = {method.name: method for method in (*_AGAC_INCEL, *_LOGITS, *_FEATURES, *_MUTUAL)}
 
 
 def get_method(name: str | Method, **options: str) -> Method:
-    """Look a method up by name.
+    """Look up a method by name.
 
     Args:
-        name: one of ``METHODS``; a method is taken as it is.
-        options: such as ``project="teacher"``.
+        name: one of ``METHODS``; a ``Method`` is returned with the options set.
+        options: values of the method's options, such as ``project="teacher"``.
 
     Returns:
         The method with these options.
 
     Raises:
-        UnknownName: there is no such method.
+        UnknownName: no method has this name, or no such option or value exists.
 
     Example:
         >>> from stillmotion.methods import get_method

@@ -1,4 +1,4 @@
-"""Maps and sequences of unequal size brought to one size: interpolated when longer, averaged when shorter."""
+"""Resize maps and sequences to a common size: interpolate to a longer one, average to a shorter one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .method import Array
 
 
 def interpolation_matrix(source: int, target: int) -> NDArray[np.float32]:
-    """(target, source): what each new place takes of each old one; the ends stay the ends, one place is the mean."""
+    """Return weights (target, source) of linear interpolation; the ends stay in place, a target of 1 is the mean."""
     if target == 1:
         return np.full((1, source), 1 / source, np.float32)
     places = np.linspace(0, source - 1, target)
@@ -20,14 +20,14 @@ def interpolation_matrix(source: int, target: int) -> NDArray[np.float32]:
 
 
 def averaging_matrix(source: int, target: int) -> NDArray[np.float32]:
-    """(target, source): each of fewer places is the mean of an equal stretch of the old ones."""
+    """Return weights (target, source) that average equal stretches, for a target shorter than the source."""
     ends = np.linspace(0, source, target + 1)
     low, high = np.maximum.outer(ends[:-1], np.arange(source)), np.minimum.outer(ends[1:], np.arange(1, source + 1))
     return np.asarray(np.maximum(high - low, 0) * target / source, np.float32)
 
 
 def resize(x: Array, length: int) -> Array:
-    """``x`` (B, moments, features) with so many moments: means of stretches when fewer, interpolated when more."""
+    """Resize ``x`` (B, moments, features) to ``length`` moments: average to fewer, interpolate to more."""
     source = x.shape[1]
     if source == length:
         return x
@@ -39,9 +39,9 @@ def resize(x: Array, length: int) -> Array:
 
 
 def align(x: Array, size: tuple[int, ...]) -> Array:
-    """``x`` (B, positions …) with the positions ``size``; an axis that it lacks is repeated, one too many is averaged.
+    """Interpolate ``x`` (B, positions …) to the positions ``size``; repeat along missing axes, average extra ones.
 
-    A map over time and sensors and a map over time alone are compared as (time, sensors) and (time, 1).
+    A map over time alone is compared with a map over time and sensors as (time, 1).
     """
     while len(x.shape) - 1 < len(size):
         x = x[..., None]

@@ -1,8 +1,8 @@
-"""What a method teaches which tap from what, by which loss term: read off its objective, not declared.
+"""Trace which loss term of a method teaches which tap from which source.
 
-A source teaches a tap by a term where the term's slope in that tap depends on the source. The objective and its slopes
-are traced to JAX's program, without a number being computed, and followed from outputs back to inputs; what is
-multiplied by a hyperparameter of 0 is followed no further. So a diagram cannot show what the objective does not do.
+A term teaches a tap from a source when its gradient with respect to that tap depends on the source. The objective and
+its gradients are traced to a JAX program without computing values, and followed from outputs back to inputs; a product
+with a hyperparameter of 0 ends the path. A diagram thus shows what the objective computes, not what was declared.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from .method import Batch, Method, Shapes
 LABELS = "labels"
 #: Windows of the batch that is traced.
 WINDOWS = 4
-#: Operations whose result is 0 where any operand is 0, and those that hand on the 0 of their first operand.
+#: Operations whose result is 0 where any operand is 0, and operations whose result is 0 where the first operand is.
 PRODUCTS = ("mul", "dot_general")
 CARRIERS = ("broadcast_in_dim", "convert_element_type", "div", "neg", "reduce_sum", "reshape", "squeeze", "transpose")
 
 
 @dataclass(frozen=True)
 class TracedTerm:
-    """A loss term: what it teaches from what, and what acts on it.
+    """A loss term, the taps that it teaches and the hyperparameters that act on it.
 
     Args:
-        name: in the objective.
-        kind: what kind of term it is, in the method's words.
+        name: its name in the objective.
+        kind: its kind, as the method describes it.
         arrows: (source, target): ``labels``, ``teacher/TAP`` or ``student/TAP`` teaches a tap of the other network.
         hyperparameters: those that act on it, with their values.
-        projected: whether something that is trained beside the networks, such as a projector, acts on it.
+        projected: whether auxiliary parameters, such as a projector, act on it.
     """
 
     name: str
@@ -48,41 +48,41 @@ class TracedTerm:
 def trace_terms(
     method: Method, student: Shapes, teacher: Shapes, hyperparameters: Mapping[str, float]
 ) -> list[TracedTerm]:
-    """Trace what every loss term of a method teaches.
+    """Trace which taps each loss term of a method teaches, and from which sources.
 
     Args:
-        method: with its options chosen.
-        student: shape of every tap that the method looks at, as its view gives them, without the batch axis.
-        teacher: the same of the teacher; nothing for a method without one.
-        hyperparameters: of the method, with the values that it trains with; a term of weight 0 teaches nothing.
+        method: the method, with its options set.
+        student: shape of every tap that the method uses, after its view, without the batch axis.
+        teacher: the same for the teacher; empty for a method without one.
+        hyperparameters: the values used in training; a term of weight 0 teaches nothing.
 
     Returns:
-        The terms in the order in which the method names them, others after them.
+        The terms in the order of ``method.terms``, others after them.
 
     Raises:
-        Unfit: The method cannot bring these taps together.
+        IncompatibleNetworks: the method cannot compare these taps.
     """
     taps = {LABELS: {"": student["logits"]}, "student": student, "teacher": teacher}
     values: dict[str, Any] = {
-        side: {name: np.zeros((WINDOWS, *shape), np.float32) for name, shape in shapes.items()}
-        for side, shapes in taps.items()
+        source: {name: np.zeros((WINDOWS, *shape), np.float32) for name, shape in shapes.items()}
+        for source, shapes in taps.items()
     }
-    values["beside"] = method.init_aux_params(student, teacher, 0)
-    learners = ("student", "teacher") if method.trains_teacher else ("student",)
+    values["aux_params"] = method.init_aux_params(student, teacher, 0)
+    trained = ("student", "teacher") if method.trains_teacher else ("student",)
 
     def terms(given: Any, scales: Any) -> Any:
         targets = given[LABELS][""]
         batch = Batch(targets, jnp.ones(WINDOWS), jnp.zeros(targets.shape[-1]), jnp.asarray(0.5))
-        return method.objective(batch, given["student"], given["teacher"], scales, given["beside"])
+        return method.objective(batch, given["student"], given["teacher"], scales, given["aux_params"])
 
-    def slopes(given: Any) -> Any:
+    def gradients(given: Any) -> Any:
         def term(learning: Any, name: str) -> Any:
             return terms({**given, **learning}, hyperparameters)[name]
 
-        learning = {side: given[side] for side in learners}
+        learning = {network: given[network] for network in trained}
         return {name: jax.grad(term)(learning, name) for name in terms(given, hyperparameters)}
 
-    taught = _dependencies(slopes, values)
+    taught = _dependencies(gradients, values)
     scales = {name: np.float32(value) for name, value in hyperparameters.items()}
     shaped = _dependencies(lambda given: terms(given, given["scales"]), {**values, "scales": scales})
     order = [*method.terms, *(name for (name, *_) in shaped)]
@@ -92,32 +92,32 @@ def trace_terms(
             method.terms.get(name, name.replace("_", " ")),
             tuple(_arrows(name, taught)),
             {scale: value for scale, value in hyperparameters.items() if ("scales", scale) in sources},
-            any(side == "beside" for side, _ in sources),
+            any(origin == "aux_params" for origin, _ in sources),
         )
         for (name,), sources in sorted(shaped.items(), key=lambda item: order.index(item[0][0]))
     ]
 
 
-#: A tap, an array beside, a hyperparameter: where it stands in a function's argument.
+#: Keys that lead to a tap, an auxiliary parameter or a hyperparameter in a function's argument.
 Place = tuple[str, ...]
 
 
 def _arrows(term: str, taught: Mapping[Place, frozenset[Place]]) -> Iterable[tuple[str, str]]:
     for (name, network, tap), sources in taught.items():
-        for side, source in sorted(sources):
-            if name == term and side not in ("beside", network):
-                yield f"{side}/{source}".rstrip("/"), f"{network}/{tap}"
+        for origin, source in sorted(sources):
+            if name == term and origin not in ("aux_params", network):
+                yield f"{origin}/{source}".rstrip("/"), f"{network}/{tap}"
 
 
 class _Value(NamedTuple):
-    """Inputs that a value depends on, and whether it is 0 whatever they are."""
+    """Inputs that a value depends on, and whether it is 0 for any inputs."""
 
     sources: frozenset[Place]
     zero: bool = False
 
 
 def _dependencies(function: Any, argument: Any) -> dict[Place, frozenset[Place]]:
-    """The inputs that each output of a function depends on, by their places."""
+    """Return the inputs that each output of a function depends on."""
     program, shape = jax.make_jaxpr(function, return_shape=True)(argument)
     inputs, outputs = (
         [tuple(part.key for part in path) for path, _ in jax.tree.flatten_with_path(tree)[0]]
@@ -138,7 +138,7 @@ def _follow(program: ClosedJaxpr, inputs: Sequence[_Value]) -> list[_Value]:
     for step in body.eqns:
         operands = [read(name) for name in step.invars]
         inner = [value for value in step.params.values() if isinstance(value, ClosedJaxpr)]
-        # A function called once; of loops and branches every result is taken to depend on every operand.
+        # Follow calls of one function; in loops and branches every result is assumed to depend on every operand.
         if len(inner) == 1 and step.primitive.name not in ("scan", "while", "cond"):
             results = _follow(inner[0], operands)
         else:

@@ -1,11 +1,11 @@
-"""AT: where in time the stages of the student are active is to be where the teacher's are.
+"""AT: the student's stages learn to be active at the same moments as the teacher's.
 
 Where this differs from the published code:
 
 - The default is the paper's norm; published code (the authors', mdistiller, RepDistiller) takes the mean over positions
   of the squared difference instead, weighted by 1,000 in the latter two: ``square`` 1.
 - Positions are moments in time. Energies are averaged to the shorter network's moments, 16 at most; published code
-  averages features first, and squares them then.
+  averages features before squaring them.
 - All pairs of stages count; published code leaves out the stem.
 """
 
@@ -28,7 +28,7 @@ def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps,
     r"""L = L_stud + w · Σ_pairs ‖Q_S/‖Q_S‖ − Q_T/‖Q_T‖‖, Q(t) = mean over features and sensors of f(t)², a mean over B.
 
     ``square`` 1 takes the mean over moments of the squared difference instead of the norm, as published code does.
-    Pairs with a single moment say nothing.
+    Pairs with a single moment are left out.
     """
     apart = jnp.zeros(())
     for mine, theirs in stage_pairs(student, teacher):
@@ -42,7 +42,7 @@ def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps,
 
 
 def maps(taps: Taps) -> dict[str, Array]:
-    """Stages as their energy over time (B, moments, 1), everything else as it is."""
+    """Replace stages by their energy over time (B, moments, 1); keep all other taps."""
     return {name: _energy(x) if is_stage(name) else x for name, x in taps.items()}
 
 
@@ -67,7 +67,8 @@ AT = Method(
     name="at",
     title="attention transfer: where stages are active in time",
     source="Zagoruyko & Komodakis, Paying More Attention to Attention, ICLR 2017",
-    when="When both networks have stages over time; between kinds, comparisons on images saw it hurt.",
+    when="When both networks have stages over time; in comparisons on images it hurt between architectures of "
+    "different kinds.",
     objective=objective,
     student_taps=("logits", "stage*"),
     teacher_taps=("logits", "stage*"),

@@ -1,4 +1,4 @@
-"""The answer of a network taken apart: the window's own class, and the others among themselves."""
+"""Split a network's probabilities into those of the window's class and those of the other classes."""
 
 from __future__ import annotations
 
@@ -7,27 +7,30 @@ import jax.numpy as jnp
 
 from .method import Array, Batch
 
-#: In place of the logit of a class that is left out: its probability is 0, and nothing is infinite.
+#: Logit of a class that is left out: its probability is 0, and all values stay finite.
 NEVER = -1e9
 
 
 def own_class(batch: Batch) -> Array:
-    """(B, C) 1 at each window's class; of windows that were mixed, at the class with the larger share or the first."""
+    """Return one-hot rows (B, C) of each window's class; for mixed labels, of the class with the larger share.
+
+    At equal shares it is the first class.
+    """
     return jax.nn.one_hot(jnp.argmax(batch.targets, -1), batch.targets.shape[-1])
 
 
 def log_others(logits: Array, own: Array) -> Array:
-    """(B, C) log softmax over all classes but the own one, whose place holds a very negative number."""
+    """Return the log softmax (B, C) over all classes but the window's own, whose entry is very negative."""
     return jax.nn.log_softmax(jnp.where(own > 0, NEVER, logits))
 
 
 def log_own_and_rest(logits: Array, own: Array) -> Array:
-    """(B, 2) log probability of the own class and of all others together."""
+    """Return log probabilities (B, 2) of the window's own class and of all others together."""
     log_p = jax.nn.log_softmax(logits)
     rest = jax.nn.logsumexp(jnp.where(own > 0, NEVER, log_p), axis=-1)
     return jnp.stack([jnp.sum(log_p * own, -1), rest], axis=-1)
 
 
 def warmed(batch: Batch, share: Array) -> Array:
-    """From 0 to 1 over the first ``share`` of the run; 1 throughout at 0."""
+    """Return the warm-up factor: rises from 0 to 1 over the first ``share`` of the run; 1 where the share is 0."""
     return jnp.where(share > 0, jnp.minimum(batch.done / jnp.maximum(share, 1e-6), 1.0), 1.0)

@@ -1,7 +1,7 @@
-"""A fingerprint of what a method computes: its code, and all code that this reaches.
+"""Fingerprint what a method computes: its code and all code that it calls.
 
-What is hashed are syntax trees without docstrings, annotations, comments and formatting, and the values that functions
-find outside of themselves. Code of installed packages counts by its name alone.
+Hashed are syntax trees without docstrings, annotations, comments and formatting, and the global and enclosing values
+that functions use. Of installed packages only names are hashed.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ import numpy as np
 
 from .method import Method
 
-#: Fields of a method that words alone are in.
+#: Fields of a method that hold only text for readers.
 WORDS = ("name", "title", "source", "when")
-#: Fields of a syntax tree that compute nothing, or that not every Python has.
+#: Fields of a syntax tree that compute nothing or do not exist in every Python version.
 IDLE = ("annotation", "returns", "kind", "type_comment", "type_params", "type_ignores")
 #: Folders of Python itself and of installed packages.
 INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
@@ -33,23 +33,23 @@ HERE = __name__.rpartition(".")[0]
 
 
 def method_code(method: Method) -> str:
-    """Fingerprint of what a method computes, the same whatever its words, comments and formatting are.
+    """Fingerprint what a method computes; texts, comments and formatting do not change it.
 
     Args:
-        method: built in, or a user's own: its functions may be defined anywhere, in a notebook too.
+        method: a built-in or a user's own method; its functions may be defined anywhere, in a notebook too.
     """
     called = [value for part in fields(method) if callable(value := getattr(method, part.name))]
-    roots = {str(getattr(each, "__module__", None)).partition(".")[0] for each in called}
+    roots = {str(getattr(function, "__module__", None)).partition(".")[0] for function in called}
     return _hash(_Walk(frozenset(roots)).value(method))
 
 
 def class_code(kind: type) -> str:
-    """Fingerprint of a class, such as a user's own Keras layer."""
+    """Fingerprint a class, such as a user's own Keras layer."""
     return _hash(_Walk(frozenset({kind.__module__.partition(".")[0]})).value(kind))
 
 
 class _Walk:
-    """What a value comes to, as plain lists; what was met before is a number, so that circles end."""
+    """Turn a value into plain lists; an object seen before becomes a number, so that cycles end."""
 
     def __init__(self, roots: frozenset[str]) -> None:
         self.roots = roots - {__name__.partition(".")[0]}
@@ -62,9 +62,9 @@ class _Walk:
         if isinstance(value, (list, tuple)):
             return [type(value).__name__, *map(self.value, value)]
         if isinstance(value, (set, frozenset)):
-            return ["set", *sorted(json.dumps(self.value(each)) for each in value)]
+            return ["set", *sorted(json.dumps(self.value(item)) for item in value)]
         if isinstance(value, Mapping):
-            return ["table", *([self.value(key), self.value(each)] for key, each in value.items())]
+            return ["table", *([self.value(key), self.value(item)] for key, item in value.items())]
         if isinstance(value, types.ModuleType):
             return ["module", value.__name__]
         if hasattr(value, "__array__") and not isinstance(value, type):
@@ -73,7 +73,7 @@ class _Walk:
         if id(value) in self.met:
             return self.met[id(value)]
         self.met[id(value)] = len(self.met)
-        self.kept.append(value)  # While it lives, nothing else has its id.
+        self.kept.append(value)  # Kept alive, so that no other object gets its id.
         return self._thing(value)
 
     def _thing(self, value: Any) -> Any:
@@ -98,7 +98,7 @@ class _Walk:
         if isinstance(value, type):
             if not self._own(value.__module__):
                 return _name(value)
-            inside = {name: each for name, each in vars(value).items() if _counts(name, each)}
+            inside = {name: member for name, member in vars(value).items() if _counts(name, member)}
             return ["class", [self.value(base) for base in value.__bases__], self.value(inside)]
         if self._own(type(value).__module__):
             return ["object", self.value(type(value)), self.value(dict(getattr(value, "__dict__", {})))]
@@ -111,7 +111,7 @@ class _Walk:
         return ["function", code, self.value([function.__defaults__, function.__kwdefaults__]), outside]
 
     def _outside(self, function: types.FunctionType, tree: ast.AST | None) -> Iterator[tuple[str, Any]]:
-        """What a function finds outside of itself: in the function around it, and in its module."""
+        """Yield what a function uses from the function around it and from its module."""
         names = set(_names(function.__code__))
         there = {name: value for name, value in function.__globals__.items() if name in names}
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
@@ -129,7 +129,7 @@ class _Walk:
             yield f"{name}.{'.'.join(attributes)}", self.value(value)
 
     def _own(self, module: str | None) -> bool:
-        """Whether the code of a module counts."""
+        """Tell whether the code of a module is part of the fingerprint."""
         name = module or ""
         if name == HERE or name.startswith(f"{HERE}."):
             return True
@@ -149,7 +149,7 @@ def _name(value: Any) -> str:
 
 
 def _counts(name: str, value: Any) -> bool:
-    """Whether an entry of a class computes anything."""
+    """Tell whether a member of a class computes anything."""
     if isinstance(value, types.FunctionType) and value.__code__.co_filename == "<string>":
         return False  # Written by ``dataclass``.
     given = ("__init__", "__call__", "__post_init__")
@@ -157,11 +157,11 @@ def _counts(name: str, value: Any) -> bool:
 
 
 def _tree(function: types.FunctionType) -> ast.AST | None:
-    """The syntax tree of a function, None where its source is not to be had."""
+    """Return the syntax tree of a function, or None where its source is not available."""
     code = function.__code__
     there = [node for node in _definitions(code.co_filename, function) if _line(node) == code.co_firstlineno]
     named = [node for node in there if getattr(node, "name", "<lambda>") == code.co_name]
-    # Lambdas of one line cannot be told apart: all of them count.
+    # Lambdas on one line cannot be told apart: all of them are hashed.
     return ast.Module(named, []) if named else None  # type: ignore[arg-type]
 
 
@@ -185,9 +185,9 @@ def _line(node: ast.AST) -> int:
 
 
 def _dump(node: Any) -> Any:
-    """A syntax tree as plain lists, the same in every Python that can read it."""
+    """Return a syntax tree as plain lists, the same in every Python version that can parse it."""
     if isinstance(node, list):
-        return [_dump(each) for each in node]
+        return [_dump(child) for child in node]
     if not isinstance(node, ast.AST):
         return repr(node)
     body = getattr(node, "body", None)
@@ -202,7 +202,7 @@ def _is_text(node: ast.AST) -> bool:
 
 
 def _chains(tree: ast.AST) -> Iterator[tuple[str, ...]]:
-    """Names with the attributes that are asked of them: ``rb_kd.objective`` is ("rb_kd", "objective")."""
+    """Yield names with the attributes read from them: ``rb_kd.objective`` is ("rb_kd", "objective")."""
     inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     for node in ast.walk(tree):
         if id(node) in inner:
@@ -223,7 +223,7 @@ def _names(code: types.CodeType) -> Iterator[str]:
 
 
 def _code(code: types.CodeType, text: str | None) -> Any:
-    """What Python made of a function whose source is not to be had; the docstring is left out."""
-    constants = [each for number, each in enumerate(code.co_consts) if number or text is None or each != text]
-    plain = [_code(each, None) if inspect.iscode(each) else repr(each) for each in constants]
+    """Return the byte code of a function whose source is not available, without its docstring."""
+    constants = [value for number, value in enumerate(code.co_consts) if number or text is None or value != text]
+    plain = [_code(value, None) if inspect.iscode(value) else repr(value) for value in constants]
     return [code.co_code.hex(), plain, list(code.co_names), list(code.co_varnames)]

@@ -1,15 +1,15 @@
-"""CRD: the student's view of a window is told from the teacher's views of windows of other classes.
+"""CRD: the student's embedding of a window is contrasted with the teacher's embeddings of other classes' windows.
 
 Where this differs from the published code:
 
-- Negatives are the batch's windows of other classes, as they are embedded now, with a gradient; published, 16,384 are
-  drawn from a memory of the whole data set, which moves half-way to new values and has no gradient.
-- The loss is the softmax over the window itself and its negatives (InfoNCE); published, each pair is told from noise by
-  itself (NCE), with a normaliser that is set in the first batch.
-- The temperature is 0.1, published 0.07, and searched.
+- Negatives are the batch's windows of other classes, with a gradient; published, 16,384 are drawn from a memory bank of
+  the whole data set, which is updated as a moving average (0.5) and has no gradient.
+- The loss is the softmax over the window itself and its negatives (InfoNCE); published, each pair is
+  classified against noise by itself (NCE), with a normaliser that is set in the first batch.
+- The default temperature is 0.1, published 0.07; it is searched.
 
-Of a window with a mixed label (mixup), its class is the one with the larger share, at equal shares the first; the
-published code knows no mixed labels.
+The class of a window with a mixed label (mixup) is the one with the larger share, at equal shares the first; published
+code has no mixed labels.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .losses import cross_entropy
 from .method import AuxParamArrays, Batch, Method, Range, Shapes, Taps, Terms
 from .projectors import apply_projector, init_projector
 
-#: Features in which embeddings are compared, as published.
+#: Width of the projected embeddings, as published.
 WIDTH = 128
 
 
@@ -43,10 +43,10 @@ def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps,
     own = own_class(batch)
     same = own @ own.T - jnp.eye(own.shape[0]) > 0.5
     alike = jnp.where(same, NEVER, mine @ theirs.T / hyperparameters["temperature"])
-    told = jnp.diagonal(jax.nn.log_softmax(alike, axis=1)) + jnp.diagonal(jax.nn.log_softmax(alike, axis=0))
+    log_p = jnp.diagonal(jax.nn.log_softmax(alike, axis=1)) + jnp.diagonal(jax.nn.log_softmax(alike, axis=0))
     return {
         "cross_entropy": cross_entropy(batch, student["logits"]),
-        "contrast": -hyperparameters["weight"] * jnp.mean(told),
+        "contrast": -hyperparameters["weight"] * jnp.mean(log_p),
     }
 
 

@@ -1,9 +1,9 @@
-"""DIST: the student's answers need only correlate with the teacher's, over classes and over the batch.
+"""DIST: the student's probabilities learn to correlate with the teacher's, over classes and over the batch.
 
 Where this differs from the published code:
 
-- A sum of squares is kept from 0 by 10⁻¹² below the root; the published code adds 10⁻⁸ to the product of the norms. An
-  answer that does not vary has a correlation of 0 in both.
+- 10⁻¹² is added to sums of squares below the root; published code adds 10⁻⁸ to the product of the norms. Probabilities
+  that do not vary have a correlation of 0 in both.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from ..limits import TEMPERATURE
 from .losses import cross_entropy
 from .method import Array, Batch, Method, Range, Taps, Terms
 
-#: Added to a sum of squares before its root is taken: an answer that is the same for all has no direction.
+#: Added to a sum of squares before its root is taken: constant probabilities have no direction.
 LEAST = 1e-12
 
 
 def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps, aux_params: Taps) -> Terms:
     r"""L = L_stud + τ² · (b · mean_windows(1 − ρ over classes) + g · mean_classes(1 − ρ over the batch)).
 
-    ρ is Pearson's correlation of the probabilities softened at τ. The second term wants batches of 64 and more, and
-    classes that are there.
+    ρ is Pearson's correlation of the probabilities at temperature τ. The second term needs batches of 64 windows or
+    more that hold the classes.
     """
     tau = hyperparameters["temperature"]
     mine, theirs = (jax.nn.softmax(each["logits"] / tau) for each in (student, teacher))
@@ -35,7 +35,7 @@ def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps,
 
 
 def correlation(x: Array, y: Array) -> Array:
-    """Pearson's correlation along the last axis; 0 where one of the two does not vary."""
+    """Return Pearson's correlation along the last axis; 0 where one of the two does not vary."""
     x, y = x - x.mean(-1, keepdims=True), y - y.mean(-1, keepdims=True)
     norms = jnp.sqrt(jnp.sum(x**2, -1) + LEAST) * jnp.sqrt(jnp.sum(y**2, -1) + LEAST)
     return jnp.sum(x * y, -1) / norms

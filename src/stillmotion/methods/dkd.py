@@ -1,14 +1,14 @@
-"""DKD: KD taken apart into the class itself and the other classes, each with its own weight.
+"""DKD: KD split into the window's class and the other classes, each with its own weight.
 
 Where this differs from the published code:
 
-- ``b`` is 1.5, published for CIFAR-100 8 (for other pairs 1 to 8): few classes leave less to say about the others.
+- ``b`` is 1.5, published for CIFAR-100 8 (for other pairs 1 to 8): with few classes the others hold less information.
 - r rises step by step over a share of the run; published epoch by epoch over 20 epochs of 240.
-- Sums are taken of logarithms; the published logarithm of a sum of probabilities is −∞ for an answer without doubt. The
-  logit of the class itself is replaced, published lowered by 1,000, which comes to the same.
+- Probabilities are summed by log-sum-exp; the published logarithm of a sum is −∞ where a class has all the probability.
+  The logit of the class itself is replaced; published, it is lowered by 1,000, with the same result.
 
-Of a window with a mixed label (mixup), t is the class with the larger share, at equal shares the first, as in the
-published code of OFA, which holds DKD too; the code of DKD itself knows no mixed labels.
+For a window with a mixed label (mixup), t is the class with the larger share, at equal shares the first, as in the
+published code of OFA, which contains DKD; the code of DKD itself has no mixed labels.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ DKD = Method(
     name="dkd",
     title="decoupled distillation",
     source="Zhao et al., Decoupled Knowledge Distillation, CVPR 2022",
-    when="With any pair and six or more classes; with two classes its second half is nothing.",
+    when="With any pair and six or more classes; with two classes its second term is 0.",
     objective=objective,
     teacher_taps=("logits",),
     terms={
@@ -55,7 +55,7 @@ DKD = Method(
         "target_class": "KL of the class against the rest",
         "other_classes": "KL among other classes",
     },
-    # Published b is 1–8 for 100 and more classes; few classes leave less to say about the others.
+    # Published b is 1–8 for 100 and more classes; with few classes the others hold less information.
     hyperparameters={
         "temperature": Range(4.0, 1.0, 8.0, log=True, limits=TEMPERATURE),
         "a": Range(1.0, 1.0, 1.0),

@@ -1,8 +1,8 @@
-"""DML: two networks of any kinds teach each other, step by step.
+"""DML: student and teacher learn from each other's probabilities in every step.
 
 Where this differs from the published code:
 
-- Both networks learn in one step from one batch; published, they take turns, each with a batch of its own.
+- Both networks are updated in one step from one batch; published, they take turns, each with its own batch.
 - KL is exact; published code adds 10⁻⁸ inside the logarithm.
 """
 
@@ -28,7 +28,7 @@ def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps,
 
 
 def exchange(student: Taps, teacher: Taps, hyperparameters: Taps) -> Terms:
-    """What two networks tell each other by their answers."""
+    """Return the KL terms between the logits of two networks, one for each direction."""
     tau, mine, theirs = hyperparameters["temperature"], student["logits"], teacher["logits"]
     to_student = kl_divergence(jax.lax.stop_gradient(theirs), mine, tau)
     to_teacher = kl_divergence(jax.lax.stop_gradient(mine), theirs, tau)

@@ -1,4 +1,4 @@
-"""Embeddings of a batch compared with each other: rows (B, features), squares (B, B)."""
+"""Compare the embeddings of a batch: normalised rows (B, features), squared distances (B, B), Huber loss."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ LEAST = 1e-12
 
 
 def flat(taps: Taps) -> dict[str, Array]:
-    """The view of methods that look at the embedding: its rows, and the logits."""
+    """Keep the logits and the embedding flattened to rows: the view of methods that use embeddings."""
     rows = taps["embedding"]
     return {"logits": taps["logits"], "embedding": rows.reshape(rows.shape[0], -1)}
 
 
 def unit(x: Array) -> Array:
-    """Rows of length 1; a row of zeros stays one."""
+    """Scale rows to length 1; a row of zeros stays zero."""
     return x / jnp.sqrt(jnp.sum(x**2, -1, keepdims=True) + LEAST)
 
 
 def squared_distances(x: Array) -> Array:
-    """(B, B) ‖x_i − x_j‖² from inner products, after the mean is taken off: B² F steps and no array of B² F."""
+    """Return ‖x_i − x_j‖² (B, B) from inner products of centred rows, without an array of size B² F."""
     x = x - x.mean(0)
     inner = x @ x.T
     squares = jnp.diagonal(inner)
@@ -30,6 +30,6 @@ def squared_distances(x: Array) -> Array:
 
 
 def huber(difference: Array) -> Array:
-    """½ d² up to |d| = 1, |d| − ½ beyond."""
+    """Return the Huber loss of each element: ½ d² up to |d| = 1, |d| − ½ beyond."""
     size = jnp.abs(difference)
     return jnp.where(size < 1, 0.5 * difference**2, size - 0.5)

@@ -1,10 +1,10 @@
-"""FitNet: one hidden stage of the student, projected, is to be that of the teacher.
+"""FitNet: the projected middle stage of the student learns to equal that of the teacher.
 
 Where this differs from the published code:
 
 - The projector is linear; published it is a convolution that also matches sizes, with batch norm and ReLU.
 - The weight is 1, published 100 for images (mdistiller, RepDistiller).
-- Both terms are learnt together, as in that code; in the paper a first phase learns the hint alone.
+- Both terms are trained together, as in that code; in the paper a first phase trains the hint alone.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ FITNET = Method(
     name="fitnet",
     title="a hint from one hidden stage",
     source="Romero et al., FitNets: Hints for Thin Deep Nets, ICLR 2015",
-    when="When both networks are of one kind; between kinds, comparisons on images saw it hurt.",
+    when="When both networks are of one kind; in comparisons on images it hurt between architectures of "
+    "different kinds.",
     objective=objective,
     student_taps=("logits", "stage*"),
     teacher_taps=("logits", "stage*"),

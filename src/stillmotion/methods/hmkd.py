@@ -1,26 +1,26 @@
 """HMKD: teacher and student of different kinds learn from each other, at intermediate layers and at the output.
 
-Known, from the abstract of Xiao et al. (TNNLS 36(9), 2025): distillation is mutual, between networks of unlike kinds;
+Known from the abstract of Xiao et al. (TNNLS 36(9), 2025): distillation is mutual, between networks of different kinds;
 it acts on intermediate and output layers; a weighted ensemble feature merges the intermediate features of both.
 
-Where this differs from the published code: not known, no code is published. Our reconstruction is all else; the paper's
-full text was not at hand:
+Where this differs from the published code: not known, since no code is published. We had the abstract only; everything
+else is our reconstruction:
 
 - Every stage of both networks is averaged over time, projected to ``WIDTH`` features and standardised window by window,
-  so that no network weighs more because its features are larger. Each has an auxiliary classifier with cross-entropy.
-- The ensemble feature is a weighted mean of these, weights a softmax of trained numbers with a floor: ``floor`` of the
-  whole is dealt out evenly, since the weights otherwise collapse onto the teacher. A classifier says the classes from
-  it, with cross-entropy.
+  so that the scale of a network's features gives it no weight. Each has an auxiliary classifier with cross-entropy.
+- The ensemble feature is a weighted mean of these. The weights are a trained softmax with a floor: the share ``floor``
+  is distributed evenly, since the weights otherwise collapse onto the teacher. A classifier on the ensemble feature is
+  trained with cross-entropy.
 - ``ensemble`` ``joint``: one feature from the stages of both networks. Each network's own feature, the weighted mean of
   its stages alone, has a head; ensemble and heads learn from each other. ``per-network``: a feature for each network,
   the classifier shared, and the two learn from each other.
 - Divergences are KL with targets that have no gradient, as large as the direction's weight (``to_student``,
   ``to_teacher``), and rise from 0 over the first ``warmup`` of the run.
-- Joint or not, cross-entropy of an ensemble reaches both networks: ``to_teacher`` 0 stops what the student tells the
-  teacher, not that.
+- In both settings, cross-entropy of an ensemble trains both networks: ``to_teacher`` 0 removes the divergences from the
+  student to the teacher, but not this term.
 
-Ablations: ``intermediate`` 0 leaves the output level alone, ``output`` 0 the intermediate one, ``weighting`` 0 takes
-plain means; ``start`` says whether the teacher begins from scratch.
+Ablations: ``intermediate`` 0 keeps the output level only, ``output`` 0 the intermediate level only, ``weighting`` 0
+takes plain means; ``start`` chooses whether the teacher begins from scratch or pretrained.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ from .method import Array, AuxParamArrays, Batch, Method, Range, Shapes, Taps, T
 from .projectors import apply_projector, init_projector
 from .stages import averaged, list_stages
 
-#: Features of an ensemble.
+#: Width of the ensemble feature.
 WIDTH = 64
-SIDES = ("student", "teacher")
+NETWORKS = ("student", "teacher")
 
 
 def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps, aux_params: Taps) -> Terms:
@@ -50,11 +50,11 @@ def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps,
 
     s, t are ``to_student`` and ``to_teacher`` after the warm-up, o and i ``output`` and ``intermediate``, x
     ``auxiliary``. L_aux is the mean cross-entropy of the stages' classifiers, summed over both networks, L_ens that of
-    the ensemble. L_feature, joint: s · KL(e ‖ h_S) + t · KL(e ‖ h_T) + r · (KL(h_S ‖ e) + KL(h_T ‖ e)), e and h what
-    ensemble and heads say, r the warm-up; per network: s · KL(e_T ‖ e_S) + t · KL(e_S ‖ e_T). All KL times τ².
+    the ensemble. L_feature, joint: s · KL(e ‖ h_S) + t · KL(e ‖ h_T) + r · (KL(h_S ‖ e) + KL(h_T ‖ e)), e and h the
+    logits of ensemble and heads, r the warm-up; per network: s · KL(e_T ‖ e_S) + t · KL(e_S ‖ e_T). All KL times τ².
     """
     rise = warmed(batch, hyperparameters["warmup"])
-    told = {
+    directions = {
         **hyperparameters,
         "to_student": rise * hyperparameters["to_student"],
         "to_teacher": rise * hyperparameters["to_teacher"],
@@ -62,33 +62,36 @@ def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps,
     terms = {
         "cross_entropy": cross_entropy(batch, student["logits"]),
         "teacher_cross_entropy": cross_entropy(batch, teacher["logits"]),
-        **{name: hyperparameters["output"] * term for name, term in exchange(student, teacher, told).items()},
+        **{name: hyperparameters["output"] * term for name, term in exchange(student, teacher, directions).items()},
     }
-    both = dict(zip(SIDES, (student, teacher), strict=True))
-    features = {side: _features(side, taps, aux_params) for side, taps in both.items()}
+    both = dict(zip(NETWORKS, (student, teacher), strict=True))
+    features = {network: _features(network, taps, aux_params) for network, taps in both.items()}
     auxiliary = jnp.zeros(())
-    for side, rows in features.items():
-        said = [apply_projector(row, aux_params, f"{side}/{name}/classifier") for name, row in rows.items()]
-        auxiliary += sum(cross_entropy(batch, logits) for logits in said) / len(said)
+    for network, rows in features.items():
+        stages = [apply_projector(row, aux_params, f"{network}/{name}/classifier") for name, row in rows.items()]
+        auxiliary += sum(cross_entropy(batch, logits) for logits in stages) / len(stages)
     merged = _joint if "ensemble/weights" in aux_params else _per_network
-    parts = {"auxiliary": hyperparameters["auxiliary"] * auxiliary, **merged(batch, features, told, rise, aux_params)}
+    parts = {
+        "auxiliary": hyperparameters["auxiliary"] * auxiliary,
+        **merged(batch, features, directions, rise, aux_params),
+    }
     return terms | {name: hyperparameters["intermediate"] * term for name, term in parts.items()}
 
 
 def ensemble_weights(aux_params: Taps, hyperparameters: Taps, student: Shapes, teacher: Shapes) -> dict[str, float]:
-    """What each stage weighs in the ensemble, by ``student/stage1`` …, for reports.
+    """Return the weight of each stage in the ensemble, by ``student/stage1`` …, for reports.
 
     Args:
-        aux_params: what was trained beside the networks, by name.
-        hyperparameters: of the method.
-        student, teacher: the taps of both, by name.
+        aux_params: the trained auxiliary parameters, by name.
+        hyperparameters: those of the method.
+        student, teacher: taps of both networks, by name.
     """
-    both = zip(SIDES, (student, teacher), strict=True)
-    names = {side: [f"{side}/{tap}" for tap in list_stages(taps)] for side, taps in both}
+    both = zip(NETWORKS, (student, teacher), strict=True)
+    names = {network: [f"{network}/{tap}" for tap in list_stages(taps)] for network, taps in both}
     if "ensemble/weights" in aux_params:
         groups = [("ensemble/weights", [*names["student"], *names["teacher"]])]
     else:
-        groups = [(f"{side}/weights", names[side]) for side in SIDES]
+        groups = [(f"{network}/weights", names[network]) for network in NETWORKS]
     return {
         name: float(weight)
         for key, members in groups
@@ -102,17 +105,18 @@ def _joint(
     batch: Batch, features: Mapping[str, dict[str, Array]], hyperparameters: Taps, rise: Array, aux_params: Taps
 ) -> Terms:
     weights = _weights(aux_params["ensemble/weights"], hyperparameters)
-    rows = [row for side in SIDES for row in features[side].values()]
+    rows = [row for network in NETWORKS for row in features[network].values()]
     ensemble = apply_projector(_mean(rows, weights), aux_params, "ensemble/classifier")
     count = len(features["student"])
-    shares = dict(zip(SIDES, (weights[:count], weights[count:]), strict=True))
+    shares = dict(zip(NETWORKS, (weights[:count], weights[count:]), strict=True))
     terms = {"ensemble": cross_entropy(batch, ensemble), "to_ensemble": jnp.zeros(())}
     tau, still = hyperparameters["temperature"], jax.lax.stop_gradient
-    for side in SIDES:
+    for network in NETWORKS:
         # The network's own feature keeps the ensemble's proportions, and does not shape them.
-        own = still(shares[side] / shares[side].sum())
-        head = apply_projector(_mean(list(features[side].values()), own), aux_params, f"{side}/head")
-        terms[f"feature_to_{side}"] = hyperparameters[f"to_{side}"] * tau**2 * kl_divergence(still(ensemble), head, tau)
+        own = still(shares[network] / shares[network].sum())
+        head = apply_projector(_mean(list(features[network].values()), own), aux_params, f"{network}/head")
+        weight = hyperparameters[f"to_{network}"] * tau**2
+        terms[f"feature_to_{network}"] = weight * kl_divergence(still(ensemble), head, tau)
         terms["to_ensemble"] += rise * tau**2 * kl_divergence(still(head), ensemble, tau)
     return terms
 
@@ -120,23 +124,22 @@ def _joint(
 def _per_network(
     batch: Batch, features: Mapping[str, dict[str, Array]], hyperparameters: Taps, rise: Array, aux_params: Taps
 ) -> Terms:
-    said = {}
-    for side in SIDES:
-        weights = _weights(aux_params[f"{side}/weights"], hyperparameters)
-        said[side] = {
-            "logits": apply_projector(_mean(list(features[side].values()), weights), aux_params, "ensemble/classifier")
-        }
-    told = exchange(said["student"], said["teacher"], hyperparameters)
+    outputs = {}
+    for network in NETWORKS:
+        weights = _weights(aux_params[f"{network}/weights"], hyperparameters)
+        feature = _mean(list(features[network].values()), weights)
+        outputs[network] = {"logits": apply_projector(feature, aux_params, "ensemble/classifier")}
+    exchanged = exchange(outputs["student"], outputs["teacher"], hyperparameters)
     return {
-        "ensemble": cross_entropy(batch, said["student"]["logits"]) + cross_entropy(batch, said["teacher"]["logits"]),
-        **{f"feature_{name}": term for name, term in told.items()},
+        "ensemble": sum(cross_entropy(batch, outputs[network]["logits"]) for network in NETWORKS),
+        **{f"feature_{name}": term for name, term in exchanged.items()},
     }
 
 
-def _features(side: str, taps: Taps, aux_params: Taps) -> dict[str, Array]:
+def _features(network: str, taps: Taps, aux_params: Taps) -> dict[str, Array]:
     """(B, WIDTH) of each stage, front to back."""
     return {
-        name: standardise(apply_projector(taps[name].mean(1), aux_params, f"{side}/{name}/feature"))
+        name: standardise(apply_projector(taps[name].mean(1), aux_params, f"{network}/{name}/feature"))
         for name in list_stages(taps)
     }
 
@@ -155,21 +158,21 @@ def _mean(rows: list[Array], weights: Array) -> Array:
 def _init_aux_params(
     student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator
 ) -> AuxParamArrays:
-    made: AuxParamArrays = {}
+    aux_params: AuxParamArrays = {}
     classes, joint = student["logits"][0], options["ensemble"] == "joint"
-    for side, taps in zip(SIDES, (student, teacher), strict=True):
+    for network, taps in zip(NETWORKS, (student, teacher), strict=True):
         names = list_stages(taps)
         for name in names:
-            made |= init_projector(f"{side}/{name}/feature", taps[name][-1], WIDTH, rng)
-            made |= init_projector(f"{side}/{name}/classifier", WIDTH, classes, rng)
+            aux_params |= init_projector(f"{network}/{name}/feature", taps[name][-1], WIDTH, rng)
+            aux_params |= init_projector(f"{network}/{name}/classifier", WIDTH, classes, rng)
         if joint:
-            made |= init_projector(f"{side}/head", WIDTH, classes, rng)
+            aux_params |= init_projector(f"{network}/head", WIDTH, classes, rng)
         else:
-            made[f"{side}/weights"] = np.zeros(len(names), np.float32)
-    made |= init_projector("ensemble/classifier", WIDTH, classes, rng)
+            aux_params[f"{network}/weights"] = np.zeros(len(names), np.float32)
+    aux_params |= init_projector("ensemble/classifier", WIDTH, classes, rng)
     if joint:
-        made["ensemble/weights"] = np.zeros(len(list_stages(student)) + len(list_stages(teacher)), np.float32)
-    return made
+        aux_params["ensemble/weights"] = np.zeros(len(list_stages(student)) + len(list_stages(teacher)), np.float32)
+    return aux_params
 
 
 HMKD = Method(

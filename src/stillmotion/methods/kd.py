@@ -1,8 +1,8 @@
-"""KD: the student learns the labels and the teacher's softened answers; RB-KD under its common name.
+"""KD: the student learns from the labels and the teacher's softened probabilities; RB-KD under its common name.
 
-Where this differs from the published code: nowhere in the formula (checked against
-mdistiller and RepDistiller, KL summed over classes). They weigh labels 0.1 and the teacher 0.9, at T = 4; here α is
-0.5, and searched.
+Where this differs from the published code: nowhere in the formula (checked against mdistiller and RepDistiller, KL
+summed over classes). They weigh labels 0.1 and the teacher 0.9, at T = 4; here the default of α is 0.5, and α is
+searched.
 """
 
 from __future__ import annotations
@@ -17,5 +17,5 @@ KD = replace(
     name="kd",
     title="knowledge distillation",
     source="Hinton, Vinyals & Dean, Distilling the Knowledge in a Neural Network, 2015",
-    when="First, with any teacher, one in a file of scores included: it is cheap and rarely hurts.",
+    when="Try it first, with any teacher (a file of scores is enough): it is cheap and rarely hurts.",
 )

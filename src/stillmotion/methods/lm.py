@@ -1,6 +1,6 @@
 """LM: the student learns from the labels alone.
 
-Where this differs from the published code: nowhere; it is cross-entropy alone.
+Where this differs from the published code: nowhere; it is plain cross-entropy.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LM = Method(
     name="lm",
     title="plain training",
     source="Agac & Incel, attention-based knowledge distillation: L_stud",
-    when="Always, as the plain student of the same budget: what a teacher adds is measured against it.",
+    when="Always, with the same budget: the effect of a teacher is measured against it.",
     objective=objective,
     terms={"cross_entropy": "cross-entropy"},
 )

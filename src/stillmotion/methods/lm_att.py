@@ -1,7 +1,7 @@
 """LM-Att: a student with attention learns from the labels alone.
 
-Where this differs from the published code: nowhere in the objective; of the
-attention see ``networks/attention.py``.
+Where this differs from the published code: nowhere in the objective; for the attention see
+``networks/attention.py``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,6 @@ LM_ATT = replace(
     name="lm-att",
     title="plain training of a student with attention",
     source="Agac & Incel: LM-Att",
-    when="To tell what attention alone adds to a student, before a teacher with attention adds its maps.",
+    when="To measure what attention alone adds to a student, without the attention maps of a teacher.",
     attention=("student",),
 )

@@ -1,4 +1,4 @@
-"""Losses that several methods share. Sums over classes, means over the batch."""
+"""Losses that several methods share: sums over classes, means over the batch."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ Array = Any
 
 
 def cross_entropy(batch: Batch, logits: Array) -> Array:
-    """−Σ_c y_c log p_c, times each window's weight, as a mean over the batch (B windows, not the sum of weights)."""
+    """Return the weighted cross-entropy −Σ_c y_c log p_c, averaged over the B windows (not the sum of weights)."""
     log_p = jax.nn.log_softmax(logits + batch.offset)
     return jnp.mean(-jnp.sum(batch.targets * log_p, axis=-1) * batch.weights)
 
 
 def kl_divergence(teacher: Array, student: Array, temperature: Array) -> Array:
-    """KL(p_T ‖ p_S) of logits softened by ``temperature``: mean over the batch of the sum over classes.
+    """Return KL(p_T ‖ p_S) of logits softened by ``temperature``: mean over the batch of the sum over classes.
 
-    Libraries disagree here: some average over the elements too, which makes it C times smaller and means another α.
+    Some libraries average over classes too, which makes the term C times smaller and changes the meaning of α.
     """
     log_t = jax.nn.log_softmax(teacher / temperature)
     log_s = jax.nn.log_softmax(student / temperature)

@@ -1,9 +1,9 @@
-"""LS-KD: KD on standardised logits, so that the student need not match how large its teacher's logits are.
+"""LS-KD: KD on standardised logits, so that the student need not match the scale of the teacher's logits.
 
 Where this differs from the published code:
 
 - Labels weigh 1 and distillation 4 at τ = 1; published runs weigh 0.1 and 9 at τ = 2, for 100 classes.
-- A variance is kept from 0 by 10⁻¹² below the root; the published code adds 10⁻⁷ to the deviation. It does not show.
+- 10⁻¹² is added to the variance below the root; published code adds 10⁻⁷ to the deviation. The effect is negligible.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ from ..limits import TEMPERATURE
 from .losses import cross_entropy, kl_divergence
 from .method import Array, Batch, Method, Range, Taps, Terms
 
-#: Added to the standard deviation's square: logits that are all alike stay so, and have a gradient.
+#: Added to the variance: equal logits stay equal and have a finite gradient.
 LEAST = 1e-12
 
 
 def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps, aux_params: Taps) -> Terms:
     r"""L = L_stud + w · τ² · KL(softmax(Z(z_T)/τ) ‖ softmax(Z(z_S)/τ)), Z(z) = (z − mean(z)) / sd(z) for each window.
 
-    The standard deviation is over C − 1, as in the published code. At six classes a certain teacher says p = 0.40 at
-    τ = 2 and 0.88 at τ = 0.5: τ stays at or below 1. With two classes Z keeps the sign alone.
+    The standard deviation is over C − 1, as in the published code. With six classes, a fully
+    confident teacher has p = 0.40 at τ = 2 and 0.88 at τ = 0.5, so τ stays at or below 1. With two classes Z keeps only
+    the sign.
     """
     tau = hyperparameters["temperature"]
     taught = kl_divergence(standardise(teacher["logits"]), standardise(student["logits"]), tau)
@@ -33,7 +34,7 @@ def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps,
 
 
 def standardise(logits: Array) -> Array:
-    """Logits (B, C) less their mean, over their standard deviation, window by window."""
+    """Standardise the logits (B, C) of each window to mean 0 and standard deviation 1."""
     apart = logits - logits.mean(-1, keepdims=True)
     variance = jnp.sum(apart**2, -1, keepdims=True) / (logits.shape[-1] - 1)
     return apart / jnp.sqrt(variance + LEAST)
@@ -43,7 +44,7 @@ LS_KD = Method(
     name="ls-kd",
     title="KD on standardised logits",
     source="Sun et al., Logit Standardization in Knowledge Distillation, CVPR 2024",
-    when="When teacher and student differ much in how large their logits grow, and there are more than two classes.",
+    when="When the logits of teacher and student differ much in scale, and there are more than two classes.",
     objective=objective,
     teacher_taps=("logits",),
     terms={"cross_entropy": "cross-entropy", "distillation": "KL of standardised logits"},

@@ -1,4 +1,4 @@
-"""What a way of teaching is: the taps it needs, the numbers it has, and an objective."""
+"""The distillation method as a value: its objective, taps, hyperparameters and options."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ Shapes = Mapping[str, tuple[int, ...]]
 AuxParamArrays = dict[str, NDArray[np.float32]]
 #: A dense layer from an embedding to logits: its kernel (F, C) and bias (C,).
 Classifier = tuple[Array, Array]
-#: What a method looks at, made of a network's taps.
+#: Transforms a network's taps before the objective sees them.
 View = Callable[[Taps], dict[str, Array]]
 
 
 class IncompatibleNetworks(UserError):
-    """Two networks that a method cannot bring together."""
+    """Raised for two networks whose taps a method cannot compare."""
 
 
 @dataclass(frozen=True)
 class Range:
-    """A number of a method: its default, and the range in which a search may look for it.
+    """A hyperparameter: its default and the range that is searched.
 
     Args:
-        default: used when nothing else is said.
-        low, high: ends of the range, both included; equal ends mean that it is not searched.
-        log: whether the search steps by factors instead of by differences.
-        limits: what it may be at all.
+        default: used when no value is given.
+        low, high: ends of the range, both included; where they are equal, it is not searched.
+        log: whether it is searched on a logarithmic scale.
+        limits: values that are allowed at all.
     """
 
     default: float
@@ -47,18 +47,18 @@ class Range:
     limits: Limits = FACTOR
 
     def check(self, name: str, value: float) -> float:
-        """The value, or a ``UserError`` when it lies outside the limits."""
+        """Return the value; raise ``UserError`` when it lies outside the limits."""
         self.limits.check(value, name)
         return float(value)
 
 
 class Batch(NamedTuple):
-    """What an objective knows of the windows at hand.
+    """The labels and weights of a batch of windows, as an objective gets them.
 
     ``targets`` is (B, C), a distribution over the classes for each window (one-hot, unless windows were mixed);
     ``weights`` is (B,), one factor a window; ``offset`` is (C,), added to the student's logits in the cross-entropy
-    (logit adjustment), 0 otherwise. ``done`` is the share that lies behind of the steps that the recipe allows,
-    for terms that begin weakly.
+    (logit adjustment), 0 otherwise. ``done`` is the share of the recipe's steps that are done, for terms with a
+    warm-up.
     """
 
     targets: Array
@@ -74,31 +74,31 @@ InitAuxParams = Callable[[Shapes, Shapes, Mapping[str, str], np.random.Generator
 
 @dataclass(frozen=True)
 class Method:
-    """One way of teaching.
+    """A distillation method.
 
     Args:
         name: lower-case, with hyphens.
-        title: what it is, in a few words.
+        title: a description in a few words.
         source: paper and equation.
-        objective: (batch, student taps, teacher taps, numbers, extras) → named loss terms, each a mean over the batch;
-            their sum is what training makes small. A pure function of ``jax.numpy`` arrays.
+        objective: (batch, student taps, teacher taps, hyperparameters, aux_params) → named loss terms, each a mean over
+            the batch; training minimises their sum. A pure function of ``jax.numpy`` arrays.
         when: when to use it, in a sentence.
-        student_taps: outputs that it needs of the student; a name with ``*`` stands for all that match, one at least.
-        teacher_taps: outputs that it needs of the teacher; none: it needs no teacher.
-        terms: what kind each of its loss terms is, in a few words for a diagram, by name; what a term teaches from what
-            is read off the objective (``trace_terms``).
+        student_taps: taps that it needs of the student; a name with ``*`` stands for all that match, at least one.
+        teacher_taps: taps that it needs of the teacher; empty for a method without a teacher.
+        terms: the kind of each loss term, by name, in a few words for a diagram; which taps a term teaches is traced
+            from the objective (``trace_terms``).
         attention: networks that must have attention.
-        hyperparameters: its numbers, by name.
-        options: what can be chosen besides, by name: all choices, the one taken first. Of methods that train the
-            teacher too, ``start`` ``scratch`` draws its weights anew for each replica.
-        aux_params: draws what is trained beside the student, such as projectors; nothing without. It may raise
-            ``IncompatibleNetworks`` for taps that do not go together.
-        classifier: (extras, the teacher's classifier) → the student's, written over its own after every step. Of both
-            networks the embedding must go to the logits through one dense layer.
-        view: applied to the taps of both networks before anything else, and before a teacher's answers are kept: stages
-            brought to a few moments and features, those left out that are not looked at. Names stay.
-        trains_teacher: whether the teacher learns too, in the same step.
-        learnt: (extras, numbers, student's shapes, teacher's) → what of the extras a reader wants to see, by name.
+        hyperparameters: its hyperparameters, by name.
+        options: its other settings, by name: all choices, the one in use first. For methods that also train the
+            teacher, ``start`` ``scratch`` draws the teacher's weights anew for each replica.
+        aux_params: draws the auxiliary parameters, such as projectors, that are trained with the student; None for a
+            method without any. It may raise ``IncompatibleNetworks`` for taps that it cannot compare.
+        classifier: (aux_params, the teacher's classifier) → the student's classifier, which replaces the trained one
+            after every step. In both networks one dense layer must lead from the embedding to the logits.
+        view: transforms the taps of both networks before the objective sees them, and before a teacher's taps are
+            cached, so that less is stored: stages become short sequences, unused ones are left out. Names stay.
+        trains_teacher: whether the teacher is trained too, in the same step (a co-trained teacher).
+        learnt: (aux_params, hyperparameters, student's shapes, teacher's shapes) → learnt values to report, by name.
     """
 
     name: str
@@ -119,17 +119,18 @@ class Method:
     learnt: Callable[[Taps, Taps, Shapes, Shapes], dict[str, float]] | None = None
 
     def resolve(self, given: Mapping[str, float]) -> dict[str, float]:
-        """All hyperparameters of the method: those given, and the defaults of the rest."""
+        """Return all hyperparameters of the method: the given values and the defaults of the rest."""
         for name in given:
             if name not in self.hyperparameters:
-                raise UnknownName(f"number of {self.name}", name, list(self.hyperparameters) or ["(it has none)"])
+                known = list(self.hyperparameters) or ["(it has none)"]
+                raise UnknownName(f"hyperparameter of {self.name}", name, known)
         return {
-            name: number.check(f"{self.name}'s {name}", given.get(name, number.default))
-            for name, number in self.hyperparameters.items()
+            name: space.check(f"{self.name}'s {name}", given.get(name, space.default))
+            for name, space in self.hyperparameters.items()
         }
 
     def choose(self, options: Mapping[str, str]) -> Method:
-        """The method with these options."""
+        """Return the method with these options set."""
         taken = dict(self.options)
         for name, choice in options.items():
             if name not in taken:
@@ -141,24 +142,24 @@ class Method:
 
     @property
     def chosen(self) -> dict[str, str]:
-        """What is chosen of each option."""
+        """The current value of each option."""
         return {name: choices[0] for name, choices in self.options.items()}
 
     @property
     def fresh_teacher(self) -> bool:
-        """Whether the teacher begins from scratch."""
+        """Whether the teacher is trained from scratch."""
         return self.trains_teacher and self.chosen.get("start") == "scratch"
 
     def init_aux_params(self, student: Shapes, teacher: Shapes, seed: int) -> AuxParamArrays:
-        """First values of what is trained beside the student; the same for the same seed."""
+        """Draw the initial auxiliary parameters; the same seed gives the same values."""
         if self.aux_params is None:
             return {}
         return self.aux_params(student, teacher, self.chosen, np.random.default_rng([seed, 7]))
 
 
 def find_taps(wanted: Sequence[str], there: Sequence[str], *, method: str, network: str) -> tuple[str, ...]:
-    """The taps ``there`` that a method wants; an error when one is missing."""
-    found: list[str] = []
+    """Return the taps among ``there`` that a method needs; raise ``UserError`` when one is missing."""
+    matched: list[str] = []
     for name in wanted:
         matching = [tap for tap in there if fnmatchcase(tap, name)]
         if not matching:
@@ -166,5 +167,5 @@ def find_taps(wanted: Sequence[str], there: Sequence[str], *, method: str, netwo
                 f"{method} needs {name} of {network}, which has {', '.join(there)}"
                 f"{': give it attention' if 'attention' in name else ''}."
             )
-        found += [tap for tap in matching if tap not in found]
-    return tuple(found)
+        matched += [tap for tap in matching if tap not in matched]
+    return tuple(matched)

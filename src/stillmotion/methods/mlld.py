@@ -1,15 +1,15 @@
-"""MLLD: answers compared window by window, between windows and between classes, at several temperatures.
+"""MLLD: probabilities compared for each window, between windows and between classes, at several temperatures.
 
 Where this differs from the published code:
 
 - Temperatures are 1, 2 and 4; published 2, 3, 4, 5 and 6.
-- Each level has a weight of its own; published, all share KD's (0.9 beside 0.1 for labels).
-- A window is seen once, and all windows and classes count. Published, it is seen weakly and strongly augmented: KL and
-  cross-entropy count in both views, Gram terms in the weak one. Windows of which the teacher is surer than of half of
-  the batch are meant to be left out there, and classes likewise; as what is multiplied is a sum already, the weak
-  view's terms all shrink to about one half.
+- Each level has a weight of its own; published, all share that of KD (0.9, and 0.1 for labels).
+- Each window has one view, and all windows and classes are used. Published, it has a weakly and a strongly augmented
+  view: KL and cross-entropy use both, Gram terms the weak one. A mask is meant to leave out, in the weak view, the half
+  of the batch (and of the classes) on which the teacher is most confident; as it multiplies a sum, it only halves the
+  weak view's terms.
 
-Labels, mixed or not, act in the cross-entropy alone.
+Labels, mixed or not, are used in the cross-entropy only.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ TEMPERATURES = (1.0, 2.0, 4.0)
 def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps, aux_params: Taps) -> Terms:
     r"""L = L_stud + Σ_τ (w_i · τ² · KL + w_b · ‖p_T p_Tᵀ − p_S p_Sᵀ‖² / B + w_c · ‖p_Tᵀ p_T − p_Sᵀ p_S‖² / C).
 
-    p (B, C) are the answers at τ in {1, 2, 4}; the squared norms are Frobenius'. The Gram terms grow with the batch, as
-    published: their weights are small, and hold for one size of batch.
+    p (B, C) are the probabilities at τ in {1, 2, 4}; norms are Frobenius norms. The Gram terms grow with the batch, as
+    published, so their weights are small and hold for one batch size.
     """
     instance = between = within = jnp.zeros(())
     for tau in TEMPERATURES:
@@ -44,7 +44,7 @@ def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps,
 
 
 def _apart(one: Array, other: Array) -> Array:
-    """Squared distance of two square matrices, over their size."""
+    """Return the squared distance of two square matrices, divided by their size."""
     return jnp.sum((one - other) ** 2) / one.shape[0]
 
 
@@ -52,7 +52,7 @@ MLLD = Method(
     name="mlld",
     title="multi-level logit distillation",
     source="Jin, Wang & Lin, Multi-Level Logit Distillation, CVPR 2023",
-    when="With any pair, when the batch's size is settled: the weights of its Gram terms hang on it.",
+    when="With any pair, once the batch size is fixed: the weights of its Gram terms depend on it.",
     objective=objective,
     teacher_taps=("logits",),
     terms={

@@ -1,11 +1,11 @@
-"""NKD: the other classes normalised to sum to one, and the teacher's trust in the right one as a label.
+"""NKD: the other classes are normalised to sum to one; the teacher's probability of the true class is a soft label.
 
 Where this differs from the published code:
 
-- The class itself is left out of the last term, as in the paper and in those versions of the published file that lower
-  its logit by 1,000. In another version the mask is built of ones, so that nothing is left out.
+- The window's class is left out of the last term, as in the paper and in the versions of the published file that lower
+  its logit by 1,000. In another version the mask is all ones, so that no class is left out.
 
-Of a window with a mixed label (mixup), t is the class with the larger share, at equal shares the first, as in the
+For a window with a mixed label (mixup), t is the class with the larger share, at equal shares the first, as in the
 published code.
 """
 
@@ -23,8 +23,8 @@ from .method import Batch, Method, Range, Taps, Terms
 def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps, aux_params: Taps) -> Terms:
     r"""L = L_stud − w · T_t log S_t − γ · τ² · Σ_{i≠t} T̂_i log Ŝ_i.
 
-    t is the window's class, T and S the answers of teacher and student, T̂ and Ŝ those softened by τ and normalised over
-    the classes other than t. With two classes the last term is 0.
+    t is the window's class, T and S the probabilities of teacher and student, T̂ and Ŝ the same at temperature τ,
+    normalised over the classes other than t. With two classes the last term is 0.
     """
     tau, own = hyperparameters["temperature"], own_class(batch)
     log_s, log_t = (jax.nn.log_softmax(each["logits"]) for each in (student, teacher))
@@ -42,7 +42,7 @@ NKD = Method(
     name="nkd",
     title="normalised distillation",
     source="Yang et al., From Knowledge Distillation to Self-Knowledge Distillation, ICCV 2023",
-    when="With any pair; it has fewer numbers to search than DKD and no warm-up.",
+    when="With any pair; it has fewer hyperparameters than DKD and no warm-up.",
     objective=objective,
     teacher_taps=("logits",),
     terms={

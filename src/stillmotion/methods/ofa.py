@@ -1,13 +1,13 @@
-"""OFA: every stage of the student says the classes, whatever kinds of networks the two are.
+"""OFA: every stage of the student predicts the classes, so that the two networks may be of any kinds.
 
 Where this differs from the published code:
 
 - A stage's logits are its mean over time through one linear projector; published branches are separable convolutions or
   transformer blocks, as deep as the rest of the network, that end in a linear layer.
-- Every stage has a branch, published four that are chosen; all share one ε, published each may have its own.
-- ``weight`` is 0.3 and ε 1.2; published defaults are 1 and 1, to be set for each pair.
+- Every stage has a branch, published four chosen stages; all share one ε, published each may have its own.
+- ``weight`` is 0.3 and ε 1.2; published defaults are 1 and 1, to be tuned for each pair.
 
-Of a window with a mixed label (mixup), y is one-hot at the class with the larger share, at equal shares the first, as
+For a window with a mixed label (mixup), y is one-hot at the class with the larger share, at equal shares the first, as
 in the published code.
 """
 
@@ -30,8 +30,8 @@ from .stages import averaged, list_stages
 def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps, aux_params: Taps) -> Terms:
     r"""L = L_stud + w_k · OFA(z_S) + w · Σ_stages OFA(z_stage), OFA(z) = −Σ_c ((p_T + y)^ε − y) log softmax(z / τ)_c.
 
-    p_T is softened at τ; y is one-hot at the window's class, so that ε above 1 raises that class alone. A stage's
-    logits are its mean over time through a trained projector.
+    p_T is softened at τ; y is one-hot at the window's class, so that ε above 1 raises only that class. A stage's
+    logits are a trained projector of its mean over time.
     """
     goal = _goal(batch, teacher["logits"], hyperparameters)
     stages = jnp.zeros(())
@@ -47,7 +47,7 @@ def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps,
 
 
 def _goal(batch: Batch, teacher: Array, hyperparameters: Taps) -> Array:
-    """(B, C) (p_T + y)^ε − y."""
+    """Return the target (p_T + y)^ε − y, (B, C)."""
     p = jax.nn.softmax(teacher / hyperparameters["temperature"])
     own = own_class(batch)
     return (p + own) ** hyperparameters["epsilon"] - own
@@ -60,15 +60,15 @@ def _taught(goal: Array, logits: Array, temperature: Array) -> Array:
 def _init_aux_params(
     student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator
 ) -> AuxParamArrays:
-    made: AuxParamArrays = {}
+    aux_params: AuxParamArrays = {}
     for name in list_stages(student):
-        made |= init_projector(name, student[name][-1], student["logits"][0], rng)
-    return made
+        aux_params |= init_projector(name, student[name][-1], student["logits"][0], rng)
+    return aux_params
 
 
 OFA = Method(
     name="ofa",
-    title="one for all: every stage answers",
+    title="one for all: every stage predicts the classes",
     source="Hao et al., One-for-All: Bridge the Gap Between Heterogeneous Architectures, NeurIPS 2023",
     when="When the two networks are of different kinds and the student has stages; the teacher may be a file "
     "of scores.",

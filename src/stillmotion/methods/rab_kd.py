@@ -1,9 +1,9 @@
-"""RAB-KD: the student learns the labels, the teacher's softened answers, and where the teacher attends.
+"""RAB-KD: the student learns from the labels, the teacher's softened probabilities and its attention maps.
 
 Where this differs from the published code:
 
-- The projector is trained; there it keeps its first values.
-- With both attentions on, both terms count; there only the spatial one was used.
+- The projector is trained; in the published code it keeps its initial values.
+- With both kinds of attention, both terms are used; in the published code only the spatial one.
 - Channel maps are projected from the student's to the teacher's width by default (``project``).
 """
 
@@ -30,8 +30,8 @@ def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps,
     of that between the two spatial maps, each averaged over the batch; with several blocks of attention, their sum.
 
     Channel maps of unequal width go through a trained projector, by default the student's map to the teacher's width:
-    the target stays what the teacher says. ``project`` ``teacher`` is the published direction, in which a trained
-    projector may learn to say always the same. Spatial maps of unequal size are aligned by interpolating the student's.
+    the target stays the teacher's own map. ``project`` ``teacher`` is the published direction, in which a trained
+    projector may collapse to a constant. Spatial maps of unequal size are aligned by interpolating the student's.
     """
     terms = rb_kd.objective(batch, student, teacher, hyperparameters, aux_params)
     for kind, mine, theirs in map_pairs(student, teacher):
@@ -48,7 +48,7 @@ def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps,
 
 
 def map_pairs(student: Mapping[str, object], teacher: Mapping[str, object]) -> Iterator[tuple[str, str, str]]:
-    """(kind, student's tap, teacher's tap) of every pair of attention maps, front to back."""
+    """Yield (kind, student's tap, teacher's tap) of every pair of attention maps, front to back."""
     for kind in MAPS:
         mine, theirs = _of_kind(student, kind), _of_kind(teacher, kind)
         if len(mine) != len(theirs):
@@ -62,22 +62,22 @@ def map_pairs(student: Mapping[str, object], teacher: Mapping[str, object]) -> I
 def _init_aux_params(
     student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator
 ) -> AuxParamArrays:
-    made: AuxParamArrays = {}
+    aux_params: AuxParamArrays = {}
     for kind, mine, theirs in map_pairs(student, teacher):
         (width, *_), (target, *_) = student[mine], teacher[theirs]
         if kind == "spatial" or width == target:
             continue
         if options["project"] == "student":
-            made |= init_projector(f"student/{mine}", width, target, rng)
+            aux_params |= init_projector(f"student/{mine}", width, target, rng)
         else:
-            made |= init_projector(f"teacher/{theirs}", target, width, rng)
-    return made
+            aux_params |= init_projector(f"teacher/{theirs}", target, width, rng)
+    return aux_params
 
 
 def _of_kind(taps: Mapping[str, object], kind: str) -> list[str]:
-    """The maps of one kind, by the number of their convolution."""
-    found = [name for name in taps if re.fullmatch(rf"{kind}_attention_\d+", name)]
-    return sorted(found, key=lambda name: int(name.rpartition("_")[2]))
+    """Return the maps of one kind, ordered by the number of their convolution."""
+    maps = [name for name in taps if re.fullmatch(rf"{kind}_attention_\d+", name)]
+    return sorted(maps, key=lambda name: int(name.rpartition("_")[2]))
 
 
 RAB_KD = Method(
@@ -90,7 +90,7 @@ RAB_KD = Method(
     teacher_taps=("logits", "*_attention_*"),
     terms={**rb_kd.RB_KD.terms, **{f"{kind}_attention": "squared difference of maps" for kind in MAPS}},
     attention=("student", "teacher"),
-    # The sources set β to 1, the middle of what is searched (on a scale of factors).
+    # Agac & Incel set β to 1, the middle of the range on a logarithmic scale.
     hyperparameters={**rb_kd.RB_KD.hyperparameters, "beta": Range(1.0, 0.01, 100.0, log=True)},
     options={"project": ("student", "teacher")},
     aux_params=_init_aux_params,

@@ -1,7 +1,7 @@
 """RB-KD-Att: response-based distillation into a student with attention, from a plain teacher.
 
-Where this differs from the published code: nowhere in the formula; of α see ``kd``, of
-the attention ``networks/attention.py``.
+Where this differs from the published code: nowhere in the formula; for α see ``kd``, for the
+attention ``networks/attention.py``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ RB_KD_ATT = replace(
     name="rb-kd-att",
     title="response-based distillation into a student with attention",
     source="Agac & Incel: RB-KD-Att",
-    when="To tell what the maps of an attention teacher add: this student has attention, its teacher's maps "
-    "are not used.",
+    when="To measure what a teacher's attention maps add: here the student has attention, and no maps of the "
+    "teacher are used.",
     attention=("student",),
 )

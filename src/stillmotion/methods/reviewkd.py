@@ -1,11 +1,11 @@
-"""ReviewKD: each stage of the student, with what deeper ones add, is to be the teacher's, at several scales of time.
+"""ReviewKD: each stage of the student, fused with deeper ones, learns the teacher's stage at several time scales.
 
 Where this differs from the published code:
 
 - ``in`` and ``out`` are linear; published a convolution of 1 and one of 3, each with batch norm and no bias.
 - Fused stages are 32 features wide, published as wide as the student's last stage, 512 at most.
-- Where lengths differ, u_{i+1} is interpolated and the longer of a pair is averaged; published takes nearest neighbours
-  to the size of the teacher's stage, before ``out``, and hands that on.
+- Where lengths differ, u_{i+1} is interpolated and the longer of a pair is averaged; published code resizes to the
+  teacher's stage by nearest neighbours, before ``out``, and passes the resized features on.
 - Stages are the networks' taps, 16 moments at most; published, the teacher's are taken before their activation, and the
   embedding is the last stage.
 - The weight is 0.7, the published default 1; r rises step by step over a share of the run, published epoch by epoch
@@ -28,9 +28,9 @@ from .method import Array, AuxParamArrays, Batch, Method, Range, Shapes, Taps, T
 from .projectors import apply_projector, init_projector
 from .stages import condense, paired, stage_pairs
 
-#: Features in which stages are fused.
+#: Width of the fused stages.
 WIDTH = 32
-#: Moments of the coarser scales, each weighing half of the one before.
+#: Moments of the coarser scales, each with half the weight of the one before.
 SCALES = (4, 2, 1)
 
 
@@ -58,7 +58,7 @@ def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps,
 
 
 def _hierarchical(ours: Array, target: Array) -> Array:
-    # Means are linear, and means of equal stretches of means of equal stretches are those of the whole.
+    # Averaging is linear, so the difference can be averaged, and each scale can start from the one before.
     apart = ours - target
     total, weights, weight = jnp.mean(apart**2), 1.0, 1.0
     for length in SCALES:
@@ -73,14 +73,14 @@ def _hierarchical(ours: Array, target: Array) -> Array:
 def _init_aux_params(
     student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator
 ) -> AuxParamArrays:
-    made: AuxParamArrays = {}
+    aux_params: AuxParamArrays = {}
     pairs = stage_pairs(student, teacher)
     for mine, theirs in pairs:
-        made |= init_projector(f"{mine}/in", student[mine][-1], WIDTH, rng)
-        made |= init_projector(f"{mine}/out", WIDTH, teacher[theirs][-1], rng)
+        aux_params |= init_projector(f"{mine}/in", student[mine][-1], WIDTH, rng)
+        aux_params |= init_projector(f"{mine}/out", WIDTH, teacher[theirs][-1], rng)
         if (mine, theirs) != pairs[-1]:
-            made |= init_projector(f"{mine}/shares", 2 * WIDTH, 2, rng)
-    return made
+            aux_params |= init_projector(f"{mine}/shares", 2 * WIDTH, 2, rng)
+    return aux_params
 
 
 REVIEWKD = Method(

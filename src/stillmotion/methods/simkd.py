@@ -1,8 +1,8 @@
-"""SimKD: the student's embedding is to be the teacher's, whose classifier it then takes over as it is.
+"""SimKD: the student's embedding learns to equal the teacher's, and the teacher's classifier is reused.
 
-The projector between them is linear, so projector and classifier are one matrix: after every step it is written over
-the student's own classifier. What is published keeps a deeper projector at inference, which costs more than a student
-for a watch does; here a device runs the student as it is, and its cost holds the projector.
+The projector between the embeddings is linear, so projector and classifier are one matrix, which replaces the student's
+classifier after every step. The published method keeps a deeper projector at inference, which costs more than a student
+for a watch; here a device runs the student alone, and the projector is part of its cost.
 
 Where this differs from the published code:
 
@@ -10,7 +10,7 @@ Where this differs from the published code:
   batch norm and ReLU.
 - It becomes part of the student's classifier; published it stays in the network at inference.
 
-Labels, mixed or not, act nowhere.
+Labels, mixed or not, are not used.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from .projectors import apply_projector, init_projector
 def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps, aux_params: Taps) -> Terms:
     r"""L = ‖r(e_S) − e_T‖², e the embeddings and r a trained linear projector to the teacher's width.
 
-    The square is a mean over features. Nothing else is learnt from: labels act through the teacher's classifier alone.
+    The square is a mean over features. There is no other term: labels have an effect only through the teacher's
+    classifier.
     """
     ours = apply_projector(student["embedding"], aux_params, "projector")
     return {"embedding": jnp.mean((ours - teacher["embedding"]) ** 2)}
@@ -50,8 +51,8 @@ SIMKD = Method(
     name="simkd",
     title="the teacher's classifier, reused",
     source="Chen et al., Knowledge Distillation with the Reused Teacher Classifier, CVPR 2022",
-    when="When one teacher, a network that ends in a dense classifier, is far ahead of the student; its mistakes come "
-    "along.",
+    when="When a single teacher that ends in a dense classifier is far better than the student; the student takes over "
+    "its mistakes too.",
     objective=objective,
     student_taps=("logits", "embedding"),
     teacher_taps=("logits", "embedding"),

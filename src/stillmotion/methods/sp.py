@@ -1,4 +1,4 @@
-"""SP: windows that are alike for the teacher are to be alike for the student.
+"""SP: similarities between windows learn to equal those of the teacher.
 
 Where this differs from the published code:
 
@@ -16,7 +16,7 @@ from .method import Batch, Method, Range, Taps, Terms
 
 
 def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps, aux_params: Taps) -> Terms:
-    r"""L = L_stud + w · ‖G_S − G_T‖²_F / B², G = E Eᵀ with its rows brought to length 1, E (B, F) the embeddings."""
+    r"""L = L_stud + w · ‖G_S − G_T‖²_F / B², G = E Eᵀ with rows of length 1, E (B, F) the embeddings."""
     ours, target = (unit(each["embedding"] @ each["embedding"].T) for each in (student, teacher))
     return {
         "cross_entropy": cross_entropy(batch, student["logits"]),
@@ -28,7 +28,7 @@ SP = Method(
     name="sp",
     title="similarities between windows are kept",
     source="Tung & Mori, Similarity-Preserving Knowledge Distillation, ICCV 2019",
-    when="With any pair, when the weight is searched over decades.",
+    when="With any pair, when the weight is searched over orders of magnitude.",
     objective=objective,
     student_taps=("logits", "embedding"),
     teacher_taps=("logits", "embedding"),

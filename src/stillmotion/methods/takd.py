@@ -1,10 +1,10 @@
-"""TAKD: KD twice, through an assistant between teacher and student in size.
+"""TAKD: KD twice, through a teacher assistant whose size lies between teacher and student.
 
-One step of the chain is KD. Who the assistant is, and that the teacher teaches it first, is said by a study's variant:
-``teacher = "assistant"`` and ``assistant``, the name of its network; it is taught at KD's defaults.
+Each step of the chain is KD. A study's variant sets ``teacher = "assistant"`` and ``assistant``, the name of its
+network; the assistant is first distilled from the teacher at KD's defaults.
 
-Where this differs from the published code: its KL is a mean over the elements, that
-is over classes too, and so C times smaller at the same weight; here it is the sum over classes, as for ``kd``.
+Where this differs from the published code: its KL is a mean over classes too, and so C times smaller at the same
+weight; here it is the sum over classes, as for ``kd``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .kd import KD
 TAKD = replace(
     KD,
     name="takd",
-    title="distillation through an assistant",
+    title="distillation through a teacher assistant",
     source="Mirzadeh et al., Improved Knowledge Distillation via Teacher Assistant, AAAI 2020",
-    when="When the teacher is far larger than the student: one of a size between is taught first.",
+    when="When the teacher is far larger than the student: a network of a size between is distilled first.",
 )

@@ -1,11 +1,11 @@
-"""VID: the student's stages are to tell as much about the teacher's as they can.
+"""VID: the student's stages learn to predict the teacher's, with a trained variance for each feature.
 
 Where this differs from the published code:
 
 - μ is one linear map with a bias; published three convolutions of 1 with ReLU between them, without biases.
-- The smallest variance is 10⁻³, published 10⁻⁵. Variances are trained, as in RepDistiller and the paper; mdistiller's
-  are in no optimiser and stay at 5.
-- Stages are moments of 16 at most, brought to the shorter of the two after μ; published before it.
+- The smallest variance is 10⁻³, published 10⁻⁵. Variances are trained, as in RepDistiller and the paper; in
+  mdistiller no optimiser updates them, so they stay at 5.
+- Stages have at most 16 moments and are averaged to the shorter of the two after μ; published before it.
 - All pairs of stages count; published code leaves out the stem.
 """
 
@@ -22,9 +22,9 @@ from .method import AuxParamArrays, Batch, Method, Range, Shapes, Taps, Terms
 from .projectors import apply_projector, init_projector
 from .stages import condense, paired, stage_pairs
 
-#: Smallest variance: one that goes to 0 makes the loss as low as it likes.
+#: Smallest variance: with a variance near 0 the loss has no lower bound.
 LEAST = 1e-3
-#: α at the start: a variance of 5 before the projector has learnt anything, as published.
+#: Initial α: a variance of 5, as published.
 START = float(np.log(np.expm1(5.0 - LEAST)))
 
 
@@ -38,7 +38,7 @@ def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps,
     for mine, theirs in stage_pairs(student, teacher):
         mean, target = paired(apply_projector(student[mine], aux_params, mine), teacher[theirs])
         variance = jax.nn.softplus(aux_params[f"{mine}/alpha"]) + LEAST
-        # Windows and moments first: a division and a logarithm for every feature, not for every number.
+        # Average over windows and moments first: one division and logarithm for each feature, not for each element.
         squared = jnp.mean((mean - target) ** 2, axis=(0, 1))
         information += jnp.mean(squared / (2 * variance) + jnp.log(variance) / 2)
     return {
@@ -50,19 +50,20 @@ def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps,
 def _init_aux_params(
     student: Shapes, teacher: Shapes, options: Mapping[str, str], rng: np.random.Generator
 ) -> AuxParamArrays:
-    made: AuxParamArrays = {}
+    aux_params: AuxParamArrays = {}
     for mine, theirs in stage_pairs(student, teacher):
         width = teacher[theirs][-1]
-        made |= init_projector(mine, student[mine][-1], width, rng)
-        made[f"{mine}/alpha"] = np.full(width, START, np.float32)
-    return made
+        aux_params |= init_projector(mine, student[mine][-1], width, rng)
+        aux_params[f"{mine}/alpha"] = np.full(width, START, np.float32)
+    return aux_params
 
 
 VID = Method(
     name="vid",
     title="variational information",
     source="Ahn et al., Variational Information Distillation for Knowledge Transfer, CVPR 2019",
-    when="When the student's stages are narrow: features that it cannot tell cost little, their variance grows.",
+    when="When the student's stages are narrow: features that it cannot predict cost little, because their "
+    "variance grows.",
     objective=objective,
     student_taps=("logits", "stage*"),
     teacher_taps=("logits", "stage*"),

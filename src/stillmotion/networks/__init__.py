@@ -1,8 +1,8 @@
 """Keras networks, CBAM attention, named taps, exact cost.
 
-Every network is a plain ``keras.Model`` whose first layer is the normaliser; ``build_network`` makes one from a signal
-contract, ``with_taps`` shows what is inside, ``network_cost`` says what it takes. Any other ``keras.Model`` joins as it
-is.
+Every network is a plain ``keras.Model`` whose first layer is the normaliser. ``build_network`` builds one for a signal
+contract, ``with_taps`` returns its intermediate outputs, ``network_cost`` counts parameters, FLOPs and bytes. All of
+them work with any other ``keras.Model`` too.
 """
 
 from .attention import add_cbam, add_sensor_attention

@@ -1,18 +1,18 @@
-"""CBAM after a convolution, and an attention over sensor channels beside it.
+"""CBAM attention after a convolution, and attention over sensor channels.
 
-CBAM (Woo et al., ECCV 2018; attached to one convolution of a student by Agac & Incel): first *which filters*, then
-*where*. Its "channel" attention weighs the filters of the feature map, not the sensor's channels; those are an axis of
-the spatial map. Whoever wants a weight per sensor channel adds ``add_sensor_attention``.
+CBAM (Woo et al., ECCV 2018; attached to one convolution of a student by Agac & Incel): first over filters, then
+over positions. Its "channel" attention weights the filters of the feature map, not the sensor channels, which are an
+axis of the spatial map. ``add_sensor_attention`` adds one weight per sensor channel.
 
 Where this differs from the published code (the authors' attention-module):
 
 - The spatial convolution is followed by its sigmoid alone, as in the paper's formula; published code has a batch norm
-  between them.
-- The two pooled maps enter that convolution as mean, then maximum, as in the paper; published the other way round. Its
-  weights are trained, so only weights that are carried over have to be turned.
-- The reduction is at most the number of filters, one hidden unit is kept; published code would keep none. Reduction and
-  kernel are the caller's; published defaults are 16 and 7.
-- A map over time alone (batch, time, filters) is pooled over time, and its spatial kernel runs over time.
+  between the two.
+- The two pooled maps enter that convolution as mean, then maximum, as in the paper; published the other way round. This
+  matters only when weights are copied from published code.
+- At least one hidden unit is kept where the reduction exceeds the number of filters; published code would keep none.
+  Reduction and kernel have no defaults in the layers; published defaults are 16 and 7.
+- A map over time alone (batch, time, filters) is pooled over time, and the spatial kernel runs over time.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ def add_cbam(
     Args:
         x: feature map (batch, time, sensors, filters) or (batch, time, filters).
         channel: reduction of the MLP (its hidden units are ``max(1, filters // reduction)``); None leaves it out.
-        spatial: side of the spatial kernel, odd; None leaves it out.
-        name: what the maps' names end in, usually the number of the convolution.
+        spatial: size of the spatial kernel, odd; None leaves it out.
+        name: suffix of the maps' names, usually the number of the convolution.
         use_bias: whether the MLP has biases (it does in the authors' code).
 
     Returns:
-        The weighed feature map, of the same shape.
+        The weighted feature map, of the same shape.
 
     Raises:
         UserError: a reduction below 1, or a kernel that is not odd.
@@ -68,21 +68,21 @@ def add_cbam(
 
 
 def add_sensor_attention(x: Tensor, *, reduction: int = 2, name: str = "1", use_bias: bool = True) -> Tensor:
-    """Add a weight per sensor channel: CBAM's channel attention with sensors in the place of filters.
+    """Add a weight per sensor channel: CBAM's channel attention over sensors instead of filters.
 
     Pooled over time and filters; the map is the output of ``sensor_attention_<name>`` (batch, sensors).
 
     Args:
         x: feature map (batch, time, sensors, filters).
-        reduction: of the MLP, whose hidden units are ``max(1, sensors // reduction)``.
-        name: what the map's name ends in.
+        reduction: reduction of the MLP (its hidden units are ``max(1, sensors // reduction)``).
+        name: suffix of the map's name.
         use_bias: whether the MLP has biases.
 
     Returns:
-        The weighed feature map, of the same shape.
+        The weighted feature map, of the same shape.
 
     Raises:
-        UserError: the map has no axis of sensors.
+        UserError: the feature map has no axis of sensors.
 
     Example:
         >>> import keras
@@ -109,7 +109,9 @@ def _channel_map(x: Tensor, reduction: int, name: str, use_bias: bool) -> Tensor
 
 def _spatial_map(x: Tensor, kernel: int, name: str) -> Tensor:
     if kernel < 1 or kernel % 2 == 0:
-        raise UserError(f"A spatial attention kernel is an odd number of positions (3, 5, 7 …), not {kernel}.")
+        raise UserError(
+            f"The kernel of spatial attention must be an odd number of positions (3, 5, 7 …), not {kernel}."
+        )
     pooled = layers.Concatenate(name=f"spatial_pooled_{name}")(
         [ops.mean(x, axis=-1, keepdims=True), ops.max(x, axis=-1, keepdims=True)]
     )
@@ -121,7 +123,7 @@ def _spatial_map(x: Tensor, kernel: int, name: str) -> Tensor:
 
 def _shared_mlp(pooled: list[Tensor], width: int, reduction: int, kind: str, name: str, use_bias: bool) -> Tensor:
     if reduction < 1:
-        raise UserError(f"A reduction is a whole number from 1, not {reduction}.")
+        raise UserError(f"A reduction must be a whole number from 1, not {reduction}.")
     if reduction > width:
         what = "filters" if kind == "channel" else "sensor channels"
         warnings.warn(

@@ -1,9 +1,9 @@
-"""CNN-HAR: three convolutions over time per sensor channel, one across the channels, the strongest moment.
+"""CNN-HAR: three convolutions over time per sensor channel, one across the channels, maximum over time.
 
 Source: Yang et al., "Deep Convolutional Neural Networks on Multichannel Time Series for Human Activity Recognition",
-IJCAI 2015, as WHAR Arena compares it (the strongest moment by pooling, for any window): 63.2 k parameters at
+IJCAI 2015, in the version of WHAR Arena (global max pooling, for any window length): 63.2 k parameters at
 (128, 6, 5); here 63,165. Its local response normalisation is left out: with the published weights (2e-5 · Σ x² over
-five filters, to the power 0.75) it changes activations of size 1 by less than 1e-4, and devices lack it.
+five filters, to the power 0.75) it changes activations of size 1 by less than 1e-4, and device runtimes lack it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ LEAST = 30
 
 
 def build_cnn_har(shape: Shape) -> keras.Model:
-    """CNN-HAR with the published sizes: 50, 40, 20 and 400 filters."""
-    shape.require_window(LEAST, "cnn-har", f"its convolutions and poolings take {LEAST - 1}")
+    """Build CNN-HAR with the published sizes: 50, 40, 20 and 400 filters."""
+    shape.require_window(LEAST, "cnn-har", f"its convolutions and poolings shorten it by {LEAST - 1}")
     inputs, x = begin(shape)
     x = layers.Reshape((shape.window, shape.channels, 1), name="plane")(x)
     for number, (filters, kernel) in enumerate(((50, 5), (40, 5), (20, 3)), start=1):

@@ -1,4 +1,4 @@
-"""What a network costs: parameters, multiply-adds, FLOPs, bytes; exactly, layer by layer, for one window."""
+"""Count the cost of a network for one window, layer by layer: parameters, multiply-adds, FLOPs, bytes."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from .taps import make_inference_model
 
 @dataclass(frozen=True)
 class LayerCost:
-    """One operation's share. A layer that is called twice has its parameters in the first call.
+    """The cost of one layer or operation; a layer that is called twice has its parameters in the first call.
 
     Args:
-        name, kind: of the layer or operation.
-        shape: of its result, without the batch axis.
-        params: learnt numbers.
-        multiply_adds, flops: see ``work``.
-        flops_convolutions: as the sources count (0 except for convolutions).
+        name, kind: name and type of the layer or operation.
+        shape: shape of its result, without the batch axis.
+        params: trainable parameters.
+        multiply_adds, flops: see ``count_operations``.
+        flops_convolutions: FLOPs as Agac & Incel count them (0 except for convolutions).
     """
 
     name: str
@@ -42,23 +42,23 @@ class LayerCost:
 
 @dataclass(frozen=True)
 class Cost:
-    """What one window costs, from the signal to the logits.
+    """The cost of one window, from the signal to the logits.
 
     Args:
-        network: its name.
-        input_shape, output_shape: of one window, without the batch axis: (T, D) and (C,) mostly.
-        params: learnt numbers (statistics of batch normalisations and of the normaliser are none).
+        network: name of the network.
+        input_shape, output_shape: shapes for one window, without the batch axis: usually (T, D) and (C,).
+        params: trainable parameters (without the statistics of batch normalisation and normaliser).
         flops: 2 per multiply-add and 1 per other operation, everything counted except the normaliser.
-        flops_convolutions: as the sources count: convolutions with their biases, nothing else.
-        multiply_adds: products summed.
-        weight_bytes: of all stored weights at float32, batch normalisations' statistics included.
-        weight_bytes_int8: kernels at 1 byte, biases at 4; batch normalisations folded into a bias each, scales not
+        flops_convolutions: FLOPs as Agac & Incel count them: only convolutions with their biases.
+        multiply_adds: multiply-add operations.
+        weight_bytes: bytes of all stored weights at float32, statistics of batch normalisation included.
+        weight_bytes_int8: kernels at 1 byte, biases at 4; batch normalisation is folded into a bias, scales are not
             counted.
-        activation_bytes: peak of a sequential schedule at float32, the input included (see ``memory``).
+        activation_bytes: peak memory of a sequential schedule at float32, the input included (see ``memory``).
         activation_bytes_int8: the same at 1 byte a value.
-        normaliser_flops: of the normaliser, in no other figure.
-        auxiliary_params, auxiliary_flops: of what only training runs (auxiliary classifiers).
-        layers: every operation in order, the normaliser left out.
+        normaliser_flops: FLOPs of the normaliser, which no other figure includes.
+        auxiliary_params, auxiliary_flops: those of auxiliary classifiers, which run only in training.
+        layers: every operation in order, without the normaliser.
     """
 
     network: str
@@ -78,28 +78,28 @@ class Cost:
     layers: tuple[LayerCost, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return the cost as values that fit JSON."""
         return asdict(self)
 
 
 def network_cost(model: keras.Model) -> Cost:
-    """Count what a built model costs for one window, layer by layer.
+    """Count the cost of a model for one window, layer by layer.
 
     Args:
-        model: built; any ``keras.Model`` of layers and ``keras.ops`` that have a formula.
+        model: any built ``keras.Model`` of layers and ``keras.ops`` that have a formula.
 
     Returns:
-        Parameters, FLOPs in both countings, bytes.
+        Parameters, FLOPs by both countings, bytes.
 
     Raises:
-        UserError: a layer's type has no formula; the error names it.
+        UserError: a layer's type has no formula; the message names it.
 
     Example:
         >>> import keras
         >>> from stillmotion.networks import network_cost
         >>> model = keras.Sequential([keras.Input((10, 3)), keras.layers.Flatten(), keras.layers.Dense(4)])
-        >>> counted = network_cost(model)
-        >>> counted.params, counted.multiply_adds, counted.flops
+        >>> cost = network_cost(model)
+        >>> cost.params, cost.multiply_adds, cost.flops
         (124, 120, 244)
     """
     device = read_graph(make_inference_model(model) if _has_auxiliaries(model) else model)
@@ -135,19 +135,19 @@ def named_network_cost(
     attention: str | Attention | Sequence[Attention] | None = None,
     recurrence: str | None = None,
 ) -> Cost:
-    """Count what a network costs by name, as ``still cost`` asks for it.
+    """Count the cost of a network by name.
 
     Args:
-        name: see ``networks()``.
+        name: see ``list_networks``.
         shape: a signal contract, or (samples, channels, classes).
         attention: such as ``channel:r=4,spatial:k=7,after=2``, see ``parse_attention``.
         recurrence: ``channels`` or ``time``.
 
     Returns:
-        What one window costs.
+        The cost of one window.
 
     Raises:
-        UserError: the name is unknown, or an option not one of the network's.
+        UserError: the name is unknown, or the network has no such option.
 
     Example:
         >>> from stillmotion.networks import named_network_cost
@@ -171,15 +171,15 @@ def _layers(graph: Graph) -> tuple[LayerCost, ...]:
             continue
         new = [weight for weight in node.weights if id(weight.variable) not in counted]
         counted |= {id(weight.variable) for weight in new}
-        done = count_operations(node)
+        operations = count_operations(node)
         layers.append(
             LayerCost(
                 name=node.name,
                 kind=node.op,
                 shape=node.shape,
                 params=sum(weight.size for weight in new if weight.learnt),
-                multiply_adds=done.multiply_adds,
-                flops=done.flops,
+                multiply_adds=operations.multiply_adds,
+                flops=operations.flops,
                 flops_convolutions=count_published_flops(node),
             )
         )
@@ -191,7 +191,7 @@ def _weights(nodes: list[Node]) -> list[Weight]:
 
 
 def _int8_bytes(weight: Weight) -> int:
-    """Kernels 1 byte a number, biases 4; of a folded batch normalisation only the bias that it becomes is left."""
+    """Count 1 byte per element of a kernel, 4 of a bias; a folded batch normalisation leaves only its bias."""
     name = weight.name.rpartition("/")[2]
     if name in ("gamma", "moving_mean", "moving_variance"):
         return 0

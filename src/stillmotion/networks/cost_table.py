@@ -1,4 +1,4 @@
-"""A cost as a table for reading."""
+"""Format a cost as a table."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def format_cost(cost: Cost, *, title: str = "") -> RenderableType:
-    """Lay a cost out as a table of the layers that hold weights or do work, with the totals below it.
+    """Format a cost as a table of the layers that have weights or operations, with totals below.
 
     Args:
-        cost: see ``cost``.
-        title: above the table; the network's name by default.
+        cost: see ``network_cost``.
+        title: title of the table; the network's name by default.
 
     Returns:
         A Rich table.
@@ -33,7 +33,7 @@ def format_cost(cost: Cost, *, title: str = "") -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    # As texts, in which no console reads markup.
+    # As Text objects, in which the console reads no markup.
     table = Table(title=Text(make_visible(title or cost.network)), title_justify="left")
     for heading in ("layer", "type", "output"):
         table.add_column(heading)
@@ -42,11 +42,11 @@ def format_cost(cost: Cost, *, title: str = "") -> RenderableType:
     for layer in cost.layers:
         if layer.params or layer.flops:
             shape = " × ".join(map(str, layer.shape))
-            numbers = (layer.params, layer.multiply_adds, layer.flops, layer.flops_convolutions)
-            table.add_row(Text(make_visible(layer.name)), layer.kind, shape, *(f"{number:,}" for number in numbers))
+            values = (layer.params, layer.multiply_adds, layer.flops, layer.flops_convolutions)
+            table.add_row(Text(make_visible(layer.name)), layer.kind, shape, *(f"{value:,}" for value in values))
     table.add_section()
     totals = (cost.params, cost.multiply_adds, cost.flops, cost.flops_convolutions)
-    table.add_row("all", "", "", *(f"{number:,}" for number in totals), style="bold")
+    table.add_row("all", "", "", *(f"{value:,}" for value in totals), style="bold")
     summary = Table.grid(padding=(0, 2))
     for label, value in _summary(cost):
         summary.add_row(label, value)

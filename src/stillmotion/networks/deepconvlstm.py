@@ -1,4 +1,4 @@
-"""DeepConvLSTM in the three sizes of attention-based distillation: four convolutions, two LSTMs, a classifier.
+"""DeepConvLSTM in the three sizes of Agac & Incel: four convolutions, two LSTMs, a classifier.
 
 Published order (Agac & Incel): the recurrence runs over *sensor channels*, D steps of (T − 16) · f features. The
 original DeepConvLSTM (Ordóñez & Roggen, Sensors 2016) runs over *time*, T − 16 steps of D · f features, and classifies
@@ -35,20 +35,20 @@ def build_deepconvlstm(
     recurrence: str = "channels",
     attention: str | Attention | Sequence[Attention] | None = None,
 ) -> keras.Model:
-    """A DeepConvLSTM.
+    """Build a DeepConvLSTM.
 
     Args:
         shape: samples (at least 17), channels and classes.
-        filters: of each (5, 1) convolution (valid padding, ReLU, orthogonal kernels).
-        units: of each LSTM.
+        filters: filters of each (5, 1) convolution (valid padding, ReLU, orthogonal kernels).
+        units: units of each LSTM.
         name: the model's name.
-        recurrence: ``channels`` (published) or ``time``.
+        recurrence: axis of the recurrence, ``channels`` (published) or ``time``.
         attention: blocks of attention, see ``parse_attention``.
     """
     if recurrence not in get_args(Recurrence):
         raise UnknownName("recurrence", recurrence, list(get_args(Recurrence)))
-    lost = CONVOLUTIONS * (KERNEL - 1)
-    shape.require_window(lost + 1, name, f"four valid convolutions of {KERNEL} take {lost}")
+    shortened = CONVOLUTIONS * (KERNEL - 1)
+    shape.require_window(shortened + 1, name, f"four valid convolutions of {KERNEL} shorten it by {shortened}")
     blocks = parse_attention(attention)
     require_convolutions(blocks, CONVOLUTIONS, name)
 
@@ -59,7 +59,7 @@ def build_deepconvlstm(
         for block in blocks_after(blocks, number):
             x = block.add(x, number)
         x = tap(x, f"stage{number}")
-    length = shape.window - lost
+    length = shape.window - shortened
     if recurrence == "channels":
         x = layers.Permute((2, 1, 3), name="sensors_first")(x)
         x = layers.Reshape((shape.channels, length * filters), name="sequence")(x)

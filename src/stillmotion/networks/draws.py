@@ -1,7 +1,7 @@
-"""Keras' initialisers drawn by NumPy: the same distributions, without a compilation for every shape.
+"""Draw initial weights by NumPy from the distributions of Keras' initialisers, without compiling each shape.
 
 Under JAX, Keras compiles each random draw for each shape: building a DeepConvLSTM took 4 to 12 seconds, nearly all of
-it for weights that are drawn again anyway. These draws also give one seed the same weights on every backend.
+it for weights that are drawn again anyway. With these draws a seed also gives the same weights on every backend.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Draw = Callable[[Any, tuple[int, ...], np.random.Generator], NDArray[Any]]
 
 
 def draw(initialiser: Any, shape: tuple[int, ...], dtype: str, seed: int) -> NDArray[Any]:
-    """Values of ``initialiser`` for a weight of ``shape``; one of a kind unknown here is asked itself."""
+    """Draw the values of ``initialiser`` for a weight of ``shape``; an unknown initialiser is called itself."""
     for kind, rule in RULES.items():
         if isinstance(initialiser, kind):
             return rule(initialiser, shape, np.random.default_rng(seed)).astype(dtype)
@@ -34,10 +34,10 @@ def draw(initialiser: Any, shape: tuple[int, ...], dtype: str, seed: int) -> NDA
 
 @contextmanager
 def drawn_by_numpy() -> Iterator[None]:
-    """Let Keras' own initialisers draw by NumPy while layers are built.
+    """Let Keras' initialisers draw by NumPy while layers are built.
 
-    The classes' ``__call__`` is replaced for the time being. Another thread that builds layers meanwhile draws from the
-    same distributions. Python's global random numbers, from which Keras takes its default seeds, are left as they were.
+    Within the context, ``__call__`` of their classes is replaced; another thread that builds layers meanwhile draws
+    from the same distributions. The state of Python's ``random``, from which Keras takes default seeds, is restored.
     """
     with _ONE_AT_A_TIME:
         state = random.getstate()
@@ -63,7 +63,7 @@ def _as_call(rule: Draw) -> Callable[..., Any]:
 
 
 def _scaled(initialiser: Any, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
-    """Glorot, He and LeCun: a variance of ``scale`` over the number of inputs, outputs or their mean."""
+    """Draw Glorot, He or LeCun weights: a variance of ``scale`` over the number of inputs, outputs or their mean."""
     field = int(np.prod(shape[:-2]))
     inputs, outputs = (shape[-2] * field, shape[-1] * field) if len(shape) > 1 else (sum(shape), sum(shape))
     fan = {"fan_in": inputs, "fan_out": outputs, "fan_avg": (inputs + outputs) / 2}[initialiser.mode]
@@ -73,7 +73,7 @@ def _scaled(initialiser: Any, shape: tuple[int, ...], rng: np.random.Generator) 
     if initialiser.distribution == "truncated_normal":
         return np.asarray(
             _truncated(rng, shape) * deviation / 0.87962566103423978
-        )  # its standard deviation when cut at 2
+        )  # standard deviation of a normal distribution truncated at 2
     return np.asarray(rng.normal(0, deviation, shape))
 
 
@@ -84,10 +84,10 @@ def _orthogonal(initialiser: Any, shape: tuple[int, ...], rng: np.random.Generat
 
 
 def _orthonormal(columns: NDArray[Any]) -> NDArray[Any]:
-    """Orthonormal columns by Gram and Schmidt's modified process, the Q of QR with a positive diagonal in R.
+    """Orthonormalise columns by the modified Gram-Schmidt process: the Q of QR with a positive diagonal in R.
 
-    LAPACK's QR waits for its threads: on a machine whose cores were all busy a (512, 128) matrix took 5 seconds, this
-    takes 30 ms anywhere.
+    LAPACK's QR waits for its threads: on a machine with all cores busy a (512, 128) matrix took 5 seconds; this takes
+    30 ms.
     """
     rows = np.ascontiguousarray(columns.T)
     for place, row in enumerate(rows):

@@ -1,8 +1,8 @@
-"""A small graph taken from a Keras model: operations, shapes, attributes, weights.
+"""Read a Keras model as a simple graph: operations, shapes, attributes, weights.
 
-It is what cost, and writers of other formats, look at, so that none of them has to know Keras' insides. Nested models
-are opened up; a bidirectional wrapper stays one node with both directions' weights; operations of ``keras.ops`` are
-nodes like layers. Shapes leave the batch axis out.
+Cost and exporters work on this graph, so that they do not depend on Keras' internals. Nested models are expanded; a
+bidirectional wrapper stays one node with the weights of both directions; operations of ``keras.ops`` are nodes like
+layers. Shapes have no batch axis.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .trace import Call, trace_model
 
 Size = tuple[int, ...]
 
-#: Settings of a layer that say nothing about what it computes.
+#: Settings of a layer that do not affect what it computes.
 NOT_ATTRIBUTES = ("name", "trainable", "dtype", "batch_shape", "sparse", "ragged", "optional", "seed", "autocast")
 
 
@@ -30,8 +30,8 @@ class Weight:
     """A weight of a node.
 
     Args:
-        name: as its layer calls it (``kernel``, ``recurrent_kernel``, ``bias``, ``gamma`` …), behind the direction and
-            a slash in a bidirectional node.
+        name: its name in the layer (``kernel``, ``recurrent_kernel``, ``bias``, ``gamma`` …); in a bidirectional node
+            after the direction and a slash.
         shape: its shape.
         learnt: False for statistics of the data (of a batch normalisation or a normaliser).
         variable: the Keras variable itself; two nodes that share a layer share it.
@@ -44,26 +44,26 @@ class Weight:
 
     @property
     def size(self) -> int:
-        """How many numbers it holds."""
+        """Number of its elements."""
         return int(np.prod(self.shape))
 
     def values(self) -> NDArray[Any]:
-        """Its numbers, as they are now."""
+        """Return its current values."""
         return np.asarray(self.variable)
 
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """One operation called once.
+    """One call of an operation.
 
     Args:
-        name: unique in the graph; a layer called again gets ``#2``, ``#3`` …
+        name: its name, unique in the graph; a layer called again gets ``#2``, ``#3`` …
         op: name of the Keras class (``Conv2D``, ``LSTM``, ``Mean`` …).
-        inputs: names of the tensors it takes: a node's name, or ``name:1`` for its second result.
-        input_shapes: their shapes.
-        shapes: shapes of its results, mostly one.
-        attributes: what it computes with: strides, padding, activation, axis …
-        weights: in the order of its layer.
+        inputs: names of its input tensors: a node's name, or ``name:1`` for a second result.
+        input_shapes: shapes of the inputs.
+        shapes: shapes of its results, usually one.
+        attributes: settings that affect the computation: strides, padding, activation, axis …
+        weights: its weights, in the order of the layer.
     """
 
     name: str
@@ -81,13 +81,13 @@ class Node:
 
     @property
     def size(self) -> int:
-        """Numbers in its first result."""
+        """Number of elements of its first result."""
         return int(np.prod(self.shapes[0]))
 
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """The nodes of a model in an order in which they can run, and the names of its inputs and outputs."""
+    """The nodes of a model in an executable order, and the names of its inputs and outputs."""
 
     name: str
     inputs: tuple[str, ...]
@@ -99,16 +99,16 @@ class Graph:
 
 
 def read_graph(model: keras.Model) -> Graph:
-    """Take a small graph from a built model: operations, shapes, attributes, weights.
+    """Read a built model as a graph: operations, shapes, attributes, weights.
 
     Args:
-        model: built; nested models are opened up.
+        model: built; nested models are expanded.
 
     Returns:
-        Its nodes in an order in which they can run.
+        The graph, its nodes in an executable order.
 
     Raises:
-        UserError: a window has no fixed size, or the model's ``call`` does more than layers and ``keras.ops``.
+        UserError: the window has no fixed size, or the model's ``call`` does more than layers and ``keras.ops``.
 
     Example:
         >>> import keras
@@ -158,7 +158,7 @@ def _node(name: str, call: Call, inputs: tuple[str, ...]) -> Node:
 
 
 def _size(tensor: Any) -> Size:
-    return tuple(int(side) for side in tensor.shape[1:])
+    return tuple(int(length) for length in tensor.shape[1:])
 
 
 def _layer_attributes(layer: Any) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def _layer_attributes(layer: Any) -> dict[str, Any]:
 
 
 def _arguments(call: Call) -> dict[str, Any]:
-    """Settings of an operation of ``keras.ops``, and the constants it was called with by position."""
+    """Return the settings of an operation of ``keras.ops``, and its positional constants."""
     settings = {key: value for key, value in vars(call.operation).items() if not key.startswith("_") and key != "name"}
     args, kwargs = call.arguments
     tensors = {id(tensor) for tensor in call.inputs}
@@ -187,8 +187,8 @@ def _weights(layer: Any) -> list[Weight]:
     if isinstance(layer, keras.layers.Bidirectional):
         directions = (("forward", layer.forward_layer), ("backward", layer.backward_layer))
         return [
-            Weight(f"{side}/{weight.name}", weight.shape, weight.learnt, weight.variable)
-            for side, part in directions
+            Weight(f"{direction}/{weight.name}", weight.shape, weight.learnt, weight.variable)
+            for direction, part in directions
             for weight in _weights(part)
         ]
     data = isinstance(layer, keras.layers.Normalization)

@@ -1,7 +1,7 @@
-"""The head of a network: its logits, taken from before the softmax where one stands at the end.
+"""Find the logits of a network, and tell logits from probabilities.
 
-Cross-entropy and distillation start from logits. Probabilities taken for logits would go through a second softmax,
-which flattens every answer, and nothing would say so.
+Cross-entropy and distillation start from logits, which are taken from before a final softmax. Probabilities mistaken
+for logits would go through a second softmax, which flattens them without any error.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from ..errors import UserError
 
 Tensor = Any
 
-#: Layers that hold an activation of their own and apply it last. Subclasses may do otherwise.
+#: Layers that apply their own activation last. Subclasses may differ.
 FUSED = (keras.layers.Dense, keras.layers.EinsumDense)
-#: Operations of ``keras.ops`` and layers, by the name of their function.
+#: Class of a layer or operation of ``keras.ops`` to the name of its function.
 OPERATIONS = {
     "Softmax": "softmax",
     "Sigmoid": "sigmoid",
@@ -26,25 +26,28 @@ OPERATIONS = {
     "SparseSigmoid": "sparse_sigmoid",
     "Sparsemax": "sparsemax",
 }
-#: What logits are not to be taken from.
+#: Final activations that give no logits of one class among several.
 REFUSED = ("sigmoid", "hard_sigmoid", "sparse_sigmoid", "sparsemax")
-#: How far from 1 a row of probabilities may sum, for scores that were rounded to three digits.
+#: Tolerance of the sum of a row of probabilities, for scores that were rounded to three digits.
 ROUNDING = 1e-3
-#: How far below 0 rounding may leave a probability.
+#: Tolerance of probabilities below 0, for rounding.
 NEGATIVE = 1e-6
-#: Smallest probability that a logarithm is taken of.
+#: Smallest probability whose logarithm is taken.
 SMALLEST = 1e-12
 
 
 def take_logits(output: Tensor, *, network: str) -> Tensor:
-    """Return the tensor of logits that a network's output tensor is made from.
+    """Return the tensor of logits behind a network's output tensor.
 
     Args:
-        output: symbolic output of a network; itself where no softmax is recognised at the end.
+        output: symbolic output of a network.
         network: its name, for messages.
 
+    Returns:
+        The logits; the output itself where it does not end in a known softmax.
+
     Raises:
-        UserError: a sigmoid or sparsemax stands at the end.
+        UserError: the network ends in a sigmoid or sparsemax.
     """
     operation, source = _origin(output)
     if source is None:
@@ -62,13 +65,13 @@ def take_logits(output: Tensor, *, network: str) -> Tensor:
 
 
 def gives_logits(output: Tensor) -> bool:
-    """Tell whether logits are certain from the graph alone: the last operation is linear."""
+    """Tell whether the graph alone proves that the output are logits: the last operation is linear."""
     operation, _ = _origin(output)
     return type(operation) in FUSED and _activation(operation, len(output.shape)) == "linear"
 
 
 def are_probabilities(scores: ArrayLike) -> bool:
-    """Tell whether all rows of scores (n, classes) are probabilities: not negative, with the sum 1, to rounding."""
+    """Tell whether all rows of scores (n, classes) are probabilities: not negative, with sum 1, up to rounding."""
     values = np.asarray(scores, np.float64)
     if values.ndim != 2 or not values.size or not (values >= -NEGATIVE).all():
         return False
@@ -76,31 +79,31 @@ def are_probabilities(scores: ArrayLike) -> bool:
 
 
 def as_logits(scores: NDArray[Any]) -> NDArray[Any]:
-    """Return scores (n, classes) as logits: of probabilities the logarithm, of at least 1e-12; logits as they are.
+    """Return scores (n, classes) as logits: take the logarithm of probabilities (at least 1e-12), keep logits.
 
-    The softmax of such logits gives the probabilities back.
+    The softmax of the result gives the probabilities back.
     """
     return np.log(np.maximum(scores, SMALLEST)) if are_probabilities(scores) else scores
 
 
 def refuse_probabilities(scores: ArrayLike, *, network: str) -> None:
-    """Raise ``UserError`` when what a network gives for a few windows (n, classes) are probabilities, not logits."""
+    """Raise ``UserError`` when a network's outputs for a few windows (n, classes) are probabilities."""
     if are_probabilities(scores):
         raise UserError(
-            f"{network} gives probabilities (its rows sum to 1) in a form that its logits cannot be taken from: end it "
+            f"{network} gives probabilities (its rows sum to 1), but its logits cannot be found: end it "
             f"in Dense(classes), Dense(classes, activation='softmax') or a Softmax layer."
         )
 
 
 def _origin(tensor: Tensor) -> tuple[Any, Tensor | None]:
-    """The operation that made a tensor, and the one tensor that it was made of (None: several, or an input)."""
+    """Return the operation that made a tensor, and its input tensor (None: several inputs, or an input layer)."""
     operation, index, _ = tensor._keras_history
     sources = operation._inbound_nodes[index].input_tensors
     return operation, sources[0] if len(sources) == 1 else None
 
 
 def _activation(operation: Any, rank: int) -> str:
-    """Name of the function that an operation applies last, '' where that is not known."""
+    """Return the name of the function that an operation applies last, '' where it is not known."""
     if isinstance(operation, keras.layers.Identity):
         return "linear"
     if type(operation) is keras.layers.Activation or type(operation) in FUSED:
@@ -115,10 +118,10 @@ def _activation(operation: Any, rank: int) -> str:
 
 
 def _without_activation(layer: Any) -> Any:
-    """The layer with the same variables and no activation.
+    """Copy a layer without its activation; the copy shares its variables.
 
-    The very same variables: what the one learns, the other has learnt. A layer of the same configuration would have
-    its own, so this is a copy of the object, with nodes of its own.
+    A new layer of the same configuration would have variables of its own, so the object itself is copied, with its own
+    nodes.
     """
     twin = object.__new__(type(layer))
     twin.__dict__.update(layer.__dict__)

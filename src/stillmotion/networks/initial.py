@@ -1,8 +1,8 @@
-"""Initial weights per seed: drawn again for every variable from the seed and the variable's place in the model.
+"""Draw initial weights from a seed and each variable's place in the model.
 
-Keras draws at construction from Python's global random state, so weights would depend on whatever ran before. Here a
-variable's values depend on the seed, its layer's name and its own name alone: a network with attention starts from the
-same convolutions as the one without, and a fleet draws any replica's weights without building a model again.
+Keras draws at construction from Python's global random state, so its weights depend on what ran before. Here a
+variable's values depend only on the seed, its layer's name and its own name: a network with attention starts from the
+same convolutions as one without, and a fleet draws the weights of any replica without building a model again.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from .draws import draw
 
 
 def initialise(model: keras.Model, seed: int) -> None:
-    """Give every weight of ``model`` the value it has under ``seed`` (statistics of the data are left alone).
+    """Set every weight of ``model`` to its initial value under ``seed``; statistics of the data are kept.
 
     Args:
         model: any built ``keras.Model``.
         seed: any whole number.
 
     Raises:
-        UserError: a layer's weight keeps no initialiser; the error names it.
+        UserError: the initialiser of a weight cannot be found; the message names the weight.
 
     Example:
         >>> import numpy as np
@@ -37,7 +37,7 @@ def initialise(model: keras.Model, seed: int) -> None:
         >>> model = build_network("mlp-small", (50, 3, 4), seed=0)
         >>> other = build_network("mlp-small", (50, 3, 4), seed=1)
         >>> initialise(model, seed=1)
-        >>> all(np.array_equal(mine, theirs) for mine, theirs in zip(model.get_weights(), other.get_weights()))
+        >>> all(np.array_equal(a, b) for a, b in zip(model.get_weights(), other.get_weights()))
         True
     """
     for variable, value in zip(model.variables, draw_initial_weights(model, seed), strict=True):
@@ -48,16 +48,15 @@ def draw_initial_weights(model: keras.Model, seed: int) -> list[NDArray[Any]]:
     """Draw the initial value of each of ``model.variables`` under ``seed``; the model itself is not changed.
 
     Args:
-        model: any built ``keras.Model``; frozen layers keep what they have. A layer with weights of its own making must
-            keep their initialiser in an attribute named after the weight, as Keras' layers do (``kernel_initializer``
-            for ``kernel``).
+        model: any built ``keras.Model``; frozen layers keep their values. A user's own layer must keep the initialiser
+            of a weight in an attribute named after it, as Keras' layers do (``kernel_initializer`` for ``kernel``).
         seed: any whole number.
 
     Returns:
         The values, in the order of the variables.
 
     Raises:
-        UserError: a layer's weight keeps no initialiser; the error names it.
+        UserError: the initialiser of a weight cannot be found; the message names the weight.
 
     Example:
         >>> from stillmotion.networks import build_network, draw_initial_weights
@@ -70,9 +69,9 @@ def draw_initial_weights(model: keras.Model, seed: int) -> list[NDArray[Any]]:
 
 
 def _named(model: keras.Model) -> Iterator[tuple[Any, str]]:
-    """Every layer with its place in the model, by names that do not depend on what was built before.
+    """Yield every layer with its path in the model, by names that do not depend on models built before.
 
-    A name that Keras counted (``dense_7``) becomes the layer's rank among its kind (``dense#0``).
+    A name that Keras numbered (``dense_7``) becomes the layer's rank among its kind (``dense#0``).
     """
 
     def walk(parent: Any, path: str) -> Iterator[tuple[Any, str]]:
@@ -91,14 +90,14 @@ def _named(model: keras.Model) -> Iterator[tuple[Any, str]]:
 
 
 def _draw(layer: Any, path: str, seed: int) -> Iterator[tuple[Any, NDArray[Any]]]:
-    """New values for the variables that ``layer`` itself holds."""
+    """Draw new values for the variables that ``layer`` itself holds."""
     variables = (*layer._trainable_variables, *layer._non_trainable_variables) if layer.trainable else ()
     for variable in variables:
         initialiser = _initialiser(layer, variable.name)
         if initialiser is None:
             if variable.trainable:
                 raise UserError(
-                    f"Cannot draw the weight {variable.name!r} of layer {layer.name!r} anew: keep its initialiser in "
+                    f"Cannot draw the weight {variable.name!r} of layer {layer.name!r}: keep its initialiser in "
                     f"the attribute {variable.name}_initializer of {type(layer).__name__}."
                 )
             continue
@@ -113,11 +112,12 @@ def _draw(layer: Any, path: str, seed: int) -> Iterator[tuple[Any, NDArray[Any]]
 
 
 def _initialiser(layer: Any, name: str) -> Any:
-    """The initialiser of a weight, where Keras' layers keep it."""
+    """Return the initialiser of a weight from the attribute where Keras' layers keep it, or None."""
     attributes: tuple[str, ...] = (f"{name}_initializer", f"{name.removesuffix('_kernel')}_initializer")
     if isinstance(layer, (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)) and name == "kernel":
         attributes = ("depthwise_initializer",)
-    return next((getattr(layer, each) for each in attributes if getattr(layer, each, None) is not None), None)
+    initialisers = (getattr(layer, attribute, None) for attribute in attributes)
+    return next((initialiser for initialiser in initialisers if initialiser is not None), None)
 
 
 def _derived(seed: int, *place: str) -> int:
@@ -126,6 +126,6 @@ def _derived(seed: int, *place: str) -> int:
 
 
 def _snake(name: str) -> str:
-    """The name Keras gives an unnamed layer of class ``name``."""
+    """Return the name that Keras gives an unnamed layer of class ``name``."""
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()

@@ -1,8 +1,8 @@
-"""Keras' own layers in loop-friendly form: same weights, same configuration, saved as the plain layers.
+"""Loop-friendly forms of Keras' layers: same weights and configuration, saved as Keras' plain layers.
 
-Under JAX they compute by ``loop_forms``; on other backends, and for the rare settings that ``loop_forms`` does not
-cover, by the operation they inherit. A saved model names ``keras.layers.Conv2D`` and so on, so that it opens with Keras
-alone; ``loop_friendly`` turns such a model (or anyone's) into one that trains fast.
+On JAX they compute by ``loop_forms``; on other backends, and for the rare settings that ``loop_forms`` does not cover,
+by Keras' own operation. A saved model names ``keras.layers.Conv2D`` and so on, so that it opens with Keras alone;
+``loop_friendly`` converts any model of plain layers into one that trains fast inside a compiled loop.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def loop_friendly(model: keras.Model) -> keras.Model:
         model: functional or sequential, built.
 
     Returns:
-        The copy; the model itself where nothing is to be replaced.
+        The copy; the model itself where no layer has to be replaced.
 
     Example:
         >>> import keras
@@ -48,8 +48,8 @@ def loop_friendly(model: keras.Model) -> keras.Model:
 
     with drawn_by_numpy():
         copy = keras.models.clone_model(model, clone_function=swap, recursive=True)
-    for mine, theirs in zip(copy.variables, model.variables, strict=True):
-        mine.assign(theirs)
+    for variable, value in zip(copy.variables, model.variables, strict=True):
+        variable.assign(value)
     return copy
 
 
@@ -60,10 +60,10 @@ def _leaves(layer: Any) -> list[Any]:
 
 
 def saved_as(plain: type) -> Callable[[Class], Class]:
-    """Make a subclass write itself into files as the plain Keras layer.
+    """Save a subclass as the plain Keras layer.
 
-    Keras stores a layer as the module and name of its class. With those of the plain layer, a file holds no trace of
-    this package.
+    Keras stores the module and name of a layer's class. With those of the plain layer, a file does not need this
+    package.
     """
 
     def rename(kind: Class) -> Class:
@@ -81,7 +81,7 @@ def _on_jax(layer: Any) -> bool:
 
 
 def _finish(layer: Any, outputs: Tensor) -> Tensor:
-    """Bias and activation, as Keras' convolutions add them."""
+    """Add bias and activation as Keras' convolutions do."""
     if layer.use_bias:
         outputs = ops.add(outputs, layer.bias)
     return outputs if layer.activation is None else layer.activation(outputs)

@@ -1,4 +1,4 @@
-"""Convolution and pooling written so that compiled training loops stay fast on JAX.
+"""Convolution and pooling in forms that stay fast inside compiled training loops on JAX.
 
 The trap: inside ``lax.scan`` on a CPU, XLA runs ``lax.conv`` by a slow generic routine, and a convolution whose
 kernel carries a replica axis under ``vmap`` becomes a grouped convolution, slow on every device. Slices, element-wise
@@ -43,7 +43,7 @@ BANDED_LENGTH = 10
 
 
 def convolve(x: Array, kernel: Array, *, strides: Sequence[int], padding: str, dilation: Sequence[int]) -> Array:
-    """Convolution of ``x`` (batch, time, [width,] channels) with a Keras kernel, without ``lax.conv``."""
+    """Convolve ``x`` (batch, time, [width,] channels) with a Keras kernel, without ``lax.conv``."""
     if kernel.ndim == 3:
         plane = convolve(
             x[:, :, None],
@@ -67,7 +67,7 @@ def convolve(x: Array, kernel: Array, *, strides: Sequence[int], padding: str, d
 
 
 def depthwise(x: Array, kernel: Array, *, strides: Sequence[int], padding: str, dilation: Sequence[int]) -> Array:
-    """Depthwise convolution by shift, multiply and add; kernel (time, [width,] channels, multiplier)."""
+    """Convolve depthwise by shift, multiply and add; kernel (time, [width,] channels, multiplier)."""
     if kernel.ndim == 3:
         plane = depthwise(
             x[:, :, None],
@@ -87,12 +87,12 @@ def depthwise(x: Array, kernel: Array, *, strides: Sequence[int], padding: str, 
 
 
 def pool(x: Array, size: Sequence[int], *, strides: Sequence[int], mode: str) -> Array:
-    """Valid max or average pooling over the axes after the batch axis, by slices.
+    """Pool the axes after the batch axis by maximum or mean, with valid padding, by slices.
 
-    Where several samples of a window tie, the gradient is shared between them (Keras' own gives it to one). A maximum
-    of a reshaped block would be shorter, but its gradient divides by the number of samples *equal* to the maximum: when
-    the compiler computes those twice with different rounding, none is, and the gradient becomes NaN (seen with XLA at
-    optimisation level 0, after a batch normalisation).
+    Where several samples of a window tie, the gradient is shared between them (Keras gives it to one). A maximum of a
+    reshaped block would be shorter code, but its gradient divides by the number of samples *equal* to the maximum: when
+    the compiler computes both with different rounding, no sample is equal, and the gradient becomes NaN (seen with XLA
+    at optimisation level 0, after a batch normalisation).
     """
     for axis, (length, stride) in enumerate(zip(size, strides, strict=True), start=1):
         parts = windows(x, length, axis=axis, stride=stride, dilation=1)
@@ -101,7 +101,7 @@ def pool(x: Array, size: Sequence[int], *, strides: Sequence[int], mode: str) ->
 
 
 def windows(x: Array, taps: int, *, axis: int, stride: int, dilation: int) -> list[Array]:
-    """What each tap of a kernel sees along ``axis``: ``taps`` slices of equal length."""
+    """Return the input of each tap of a kernel along ``axis``: ``taps`` slices of equal length."""
     count = (x.shape[axis] - dilation * (taps - 1) - 1) // stride + 1
     before = (slice(None),) * axis
     return [
@@ -110,22 +110,22 @@ def windows(x: Array, taps: int, *, axis: int, stride: int, dilation: int) -> li
 
 
 def pad(x: Array, kernel: Sequence[int], *, strides: Sequence[int], padding: str, dilation: Sequence[int]) -> Array:
-    """Zeros around ``x`` as Keras' ``valid``, ``same`` and (along time) ``causal`` padding add them."""
+    """Pad ``x`` with zeros as Keras' ``valid``, ``same`` and (along time) ``causal`` padding do."""
     if padding == "valid":
         return x
     margins = [(0, 0)] * x.ndim
     for axis, (taps, stride, gap) in enumerate(zip(kernel, strides, dilation, strict=True), start=1):
-        reach = gap * (taps - 1)
+        span = gap * (taps - 1)
         if padding == "causal":
-            margins[axis] = (reach, 0)
+            margins[axis] = (span, 0)
         else:
-            missing = max(0, (-(-x.shape[axis] // stride) - 1) * stride + reach + 1 - x.shape[axis])
+            missing = max(0, (-(-x.shape[axis] // stride) - 1) * stride + span + 1 - x.shape[axis])
             margins[axis] = (missing // 2, missing - missing // 2)
     return jnp.pad(x, margins) if any(map(any, margins)) else x
 
 
 def _banded(x: Array, kernel: Array, *, stride: int, dilation: int) -> Array:
-    """Convolution along time as one product with a banded matrix (time × channels, steps × filters)."""
+    """Convolve along time by one product with a banded matrix (time × channels, steps × filters)."""
     taps, length = kernel.shape[0], x.shape[1]
     steps = (length - dilation * (taps - 1) - 1) // stride + 1
     place = np.zeros((taps, length, steps), np.float32)  # which tap links which sample to which step

@@ -1,8 +1,9 @@
-"""Peak activation memory of a network run one operation after another.
+"""Estimate the peak activation memory of a network that runs one operation after another.
 
-Every result lives from the operation that makes it to the last that reads it. Views (reshape, flatten, identity,
-dropout) share their input's memory; an element-wise operation writes over an input that nobody reads later, as device
-runtimes do. A recurrent layer also holds its state and one step's gates. Weights are not in it, nor code or stack.
+Each result is kept from the operation that computes it to the last one that reads it. Views (reshape, flatten,
+identity, dropout) share their input's memory; an element-wise operation overwrites an input that is not read later, as
+device runtimes do. A recurrent layer also holds its state and the gates of one step. Weights, code and stack are not
+included.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ IN_PLACE = (
 
 
 def peak_activations(graph: Graph) -> int:
-    """Largest number of values held at once, for one window, in the graph's order."""
-    buffer: dict[str, int] = {}  # tensor → the memory it lies in
+    """Return the largest number of values that are held at once, for one window, in the graph's order."""
+    buffer: dict[str, int] = {}  # tensor → its buffer
     size: dict[int, int] = {}
     last = {name: place for place, node in enumerate(graph.nodes) for name in node.inputs}
     last |= dict.fromkeys(graph.outputs, len(graph.nodes))
@@ -36,7 +37,7 @@ def peak_activations(graph: Graph) -> int:
 
 
 def _reused(node: Node, place: int, buffer: dict[str, int], last: dict[str, int], size: dict[int, int]) -> int:
-    """The memory of the first result: an input's where that is free to take, else new."""
+    """Return the buffer of the first result: that of an input that may be overwritten, or a new one."""
     if node.op in VIEWS:
         return buffer[node.inputs[0]]
     if node.op in IN_PLACE:
@@ -48,7 +49,7 @@ def _reused(node: Node, place: int, buffer: dict[str, int], last: dict[str, int]
 
 
 def _scratch(node: Node) -> int:
-    """State and gates of recurrent layers, in numbers."""
+    """Count the values of state and gates of recurrent layers."""
     kind = node.attributes.get("layer", node.op)
-    numbers = {"LSTM": 6, "GRU": 7, "SimpleRNN": 2}.get(str(kind), 0)
-    return numbers * int(node.attributes["units"]) if numbers else 0
+    per_unit = {"LSTM": 6, "GRU": 7, "SimpleRNN": 2}.get(str(kind), 0)
+    return per_unit * int(node.attributes["units"]) if per_unit else 0

@@ -1,7 +1,7 @@
-"""Multilayer perceptrons: HMKD's student, and one small enough for a watch.
+"""Multilayer perceptrons: the student of HMKD, and a small one for a watch.
 
-The student of HMKD (Xiao et al., TNNLS 36(9), 2025) is named "MLP" without sizes; three layers of 500 with dropout
-0.1/0.2/0.2/0.3 are those of the MLP baseline of Wang, Yan & Oates (IJCNN 2017), our reading of it.
+Xiao et al. (HMKD, TNNLS 36(9), 2025) name their student "MLP" without sizes; we take the MLP baseline of Wang, Yan &
+Oates (IJCNN 2017): three layers of 500 units with dropout 0.1/0.2/0.2/0.3.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ SOURCE = "Our reading of HMKD's student (Xiao et al., TNNLS 36(9), 2025) after W
 
 
 def build_mlp(shape: Shape, *, units: Sequence[int], dropout: Sequence[float], name: str) -> keras.Model:
-    """Flatten, then dense ReLU layers, each after a dropout, and the classifier after a last one.
+    """Build an MLP: flatten, dense ReLU layers with dropout before each, and the classifier after a last dropout.
 
     Args:
         shape: samples, channels and classes.
-        units: of each hidden layer.
-        dropout: rate before each hidden layer and before the classifier (0 leaves it out).
+        units: units of each hidden layer.
+        dropout: dropout rate before each hidden layer and before the classifier (0 leaves it out).
         name: the model's name.
     """
     inputs, x = begin(shape)

@@ -1,9 +1,9 @@
 """motion-net: residual separable convolutions made for int8.
 
-Our own design, after MobileNet and the keyword-spotting networks that run on microcontrollers: nothing recurrent, no
-gates, every activation a ReLU6 whose range is known before calibration, batch normalisation that folds into the
-convolution before it, widths in multiples of eight for SIMD, one average over time at the end. Time is quartered, so
-the arena stays small.
+Our own design, after MobileNet and the keyword-spotting networks that run on microcontrollers: no recurrent
+layers, no gates, only ReLU6 activations, whose range is known before calibration, batch normalisation that folds into
+the convolution before it, widths in multiples of eight for SIMD, one average over time at the end. Time is quartered,
+so that the activations need little memory.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ KERNEL = 7
 
 
 def build_motion_net(shape: Shape, *, width: int, blocks: int, name: str) -> keras.Model:
-    """A motion-net.
+    """Build a motion-net.
 
     Args:
         shape: samples (at least 4), channels and classes.

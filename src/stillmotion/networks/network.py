@@ -1,4 +1,4 @@
-"""What a network in the list is, and how each one begins and ends."""
+"""The entry of a network in the list, and the layers that all networks begin and end with."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Network:
 
     Args:
         name: lower-case, with hyphens.
-        title: what it is, in a few words.
-        source: where it comes from.
+        title: a description in a few words.
+        source: the paper, or another origin.
         build: takes a ``Shape`` and the options by name, returns a ``keras.Model``.
-        options: names that ``build_network`` takes beside the shape.
-        taps: names of the outputs that methods may ask for, at default options.
-        published: parameter counts stated by its source, by shape.
-        least_window: shortest window that it can take, in samples.
+        options: names of the options of ``build``.
+        taps: names of its taps, at default options.
+        published: parameter counts given by the source, by shape.
+        least_window: shortest window that it takes, in samples.
     """
 
     name: str
@@ -41,17 +41,17 @@ class Network:
 
 
 def begin(shape: Shape) -> tuple[Tensor, Tensor]:
-    """The input (T, D) and, on top of it, the normaliser."""
+    """Return the input (T, D) and the output of the normaliser on it."""
     inputs = keras.Input((shape.window, shape.channels), name="signal")
     return inputs, Normaliser(axis=-1, name=NORMALISER)(inputs)
 
 
 def tap(x: Tensor, name: str) -> Tensor:
-    """Give ``x`` a name that methods can ask for and that survives saving: a layer that passes it on."""
+    """Name ``x`` as a tap by an identity layer, whose name survives saving."""
     return layers.Identity(name=name)(x)
 
 
 def finish(inputs: Tensor, x: Tensor, shape: Shape, name: str) -> keras.Model:
-    """The classifier on the embedding, and the model."""
+    """Add the classifier to the embedding and return the model."""
     logits = layers.Dense(shape.classes, name="logits")(x)
     return keras.Model(inputs, logits, name=name.replace("-", "_"))

@@ -1,4 +1,4 @@
-"""The normaliser: the first layer of every network, so that every exported form contains it."""
+"""The normaliser: the first layer of every network, so that every export contains it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ NORMALISER = "normaliser"
 
 @saved_as(keras.layers.Normalization)
 class Normaliser(keras.layers.Normalization):
-    """``keras.layers.Normalization`` over the last axis that reads its statistics when it is called.
+    """``keras.layers.Normalization`` over the last axis that reads its statistics at every call.
 
-    Keras' own layer freezes them into constants when it is built or adapted, so a ``stateless_call`` cannot hand it
-    others; here a fleet may hold the statistics of one fold per replica. Saved as the plain layer.
+    Keras' own layer turns them into constants when it is built or adapted, so a ``stateless_call`` cannot replace them;
+    here a fleet can hold the statistics of one fold per replica. Saved as the plain layer.
     """
 
     def call(self, inputs: Any) -> Any:
-        """(inputs − mean) / deviation, with the statistics of the moment."""
+        """Return (inputs − mean) / standard deviation, by the current statistics."""
         if self.input_mean is not None:
             return super().call(inputs)
         inputs = ops.cast(inputs, self.compute_dtype)
@@ -34,12 +34,12 @@ class Normaliser(keras.layers.Normalization):
 
 
 def set_statistics(model: keras.Model, mean: ArrayLike, std: ArrayLike) -> None:
-    """Give a network's normaliser the mean and standard deviation of each channel of the training subjects.
+    """Set the statistics of a network's normaliser: mean and standard deviation of each channel.
 
     Args:
-        model: a network whose first layer is a normaliser (fresh networks have mean 0, deviation 1).
-        mean: (channels,) in the signal's own units.
-        std: (channels,), each above 0.
+        model: a network whose first layer is a normaliser (new networks have mean 0, standard deviation 1).
+        mean: (channels,) of the training subjects, in the signal's units.
+        std: (channels,) of the training subjects, each above 0.
 
     Raises:
         UserError: the model has no normaliser, or the statistics do not fit it.
@@ -57,8 +57,8 @@ def set_statistics(model: keras.Model, mean: ArrayLike, std: ArrayLike) -> None:
     mean, std = np.asarray(mean, np.float32), np.asarray(std, np.float32)
     for what, values in (("mean", mean), ("std", std)):
         if values.shape != tuple(layer.adapt_mean.shape):
-            wanted = tuple(layer.adapt_mean.shape)
-            raise UserError(f"The normaliser of {model.name!r} needs a {what} of shape {wanted}, not {values.shape}.")
+            expected = tuple(layer.adapt_mean.shape)
+            raise UserError(f"The normaliser of {model.name!r} needs a {what} of shape {expected}, not {values.shape}.")
         if not np.isfinite(values).all():
             raise UserError(f"The {what} of channel {int(np.argmin(np.isfinite(values)))} is not a finite number.")
     if (std <= 0).any():
@@ -72,13 +72,13 @@ def set_statistics(model: keras.Model, mean: ArrayLike, std: ArrayLike) -> None:
 def find_statistics(model: keras.Model) -> tuple[int, int]:
     """Find the positions of the normaliser's mean and variance in ``model.non_trainable_variables``.
 
-    A fleet that gives each replica the statistics of its own fold puts ``mean`` and ``std**2`` there.
+    A fleet puts ``mean`` and ``std**2`` of a replica's fold there.
 
     Args:
         model: a network whose first layer is a normaliser.
 
     Returns:
-        The position of the mean and that of the variance.
+        The positions of mean and variance.
 
     Raises:
         UserError: the model has no normaliser.
@@ -94,7 +94,7 @@ def find_statistics(model: keras.Model) -> tuple[int, int]:
 
 
 def get_normaliser(model: keras.Model) -> keras.layers.Normalization:
-    """The normaliser of a network; an error when it has none."""
+    """Return the normaliser of a network; raise ``UserError`` when it has none."""
     for layer in model.layers:
         if isinstance(layer, keras.layers.Normalization) and layer.input_mean is None:
             return layer

@@ -1,10 +1,10 @@
-"""How much work each operation is: one exact formula per type, and an error for a type that has none.
+"""Count the operations of each layer type by an exact formula; a type without a formula is an error.
 
-What is counted: a multiply-add is one; everything else is an *elementary* operation: a bias added, an activation, a
-product, a sum, a comparison or a division each count 1 (a softmax 3 per element: exponential, sum, division). FLOPs are
-2 × multiply-adds + elementary operations. An LSTM counts, per step and unit, four sums of products with a bias each, 5
-activations and 4 products or sums. Batch normalisation is the scale and shift that it is at inference. Moving numbers
-(reshape, concatenate, pad, slice) is free.
+Counted are multiply-adds and *elementary* operations: adding a bias, an activation, a product, a sum, a comparison or a
+division each count 1 (a softmax 3 per element: exponential, sum, division). FLOPs are 2 × multiply-adds + elementary
+operations. An LSTM has, per step and unit, four sums of products with a bias each, 5 activations and 4 products or
+sums. Batch normalisation counts as the scale and shift of inference. Moving values (reshape, concatenate, pad, slice)
+is free.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CONVOLUTIONS = ("Conv1D", "Conv2D", "DepthwiseConv1D", "DepthwiseConv2D", "Separ
 
 
 def count_operations(node: Node) -> Operations:
-    """The work of a node; a type without a formula is an error that names it."""
+    """Count the operations of a node; raise ``UserError`` for a type without a formula."""
     if node.op not in RULES:
         raise UserError(
             f"Cannot count {node.name!r}: no formula for the layer type {node.op} (known: {', '.join(sorted(RULES))})."
@@ -43,14 +43,14 @@ def count_operations(node: Node) -> Operations:
 
 
 def count_published_flops(node: Node) -> int:
-    """What Agac & Incel count of a node: a convolution's multiply-adds twice and its biases, nothing else."""
+    """Count the FLOPs of a node as Agac & Incel do: 2 per multiply-add of a convolution, and its biases."""
     if node.op not in CONVOLUTIONS:
         return 0
     return 2 * count_operations(node).multiply_adds + (node.size if node.attributes["use_bias"] else 0)
 
 
 def _activated(node: Node, multiply_adds: int) -> Operations:
-    """Sums of products with the bias and activation that a layer may have."""
+    """Add the bias and activation of a layer, if it has them, to its multiply-adds."""
     bias = node.size if node.attributes.get("use_bias") else 0
     return Operations(multiply_adds, bias + _activation(node.attributes.get("activation"), node.size))
 
@@ -86,7 +86,7 @@ def _dense(node: Node) -> Operations:
 
 
 def _recurrent(node: Node, kind: str | None = None) -> Operations:
-    """Per step: products of input and state for every gate, then what the gates do with the state."""
+    """Count, per step, the products of input and state for each gate, and the element-wise operations."""
     kind, units = kind or node.op, node.attributes["units"]
     steps, features = node.input_shapes[0]
     gates = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}[kind]
@@ -97,9 +97,9 @@ def _recurrent(node: Node, kind: str | None = None) -> Operations:
 
 
 def _bidirectional(node: Node) -> Operations:
-    one = _recurrent(node, node.attributes["layer"])
+    direction = _recurrent(node, node.attributes["layer"])
     merged = {"sum": 1, "mul": 1, "ave": 2}.get(str(node.attributes["merge_mode"]), 0) * node.size
-    return Operations(2 * one.multiply_adds, 2 * one.elementary + merged)
+    return Operations(2 * direction.multiply_adds, 2 * direction.elementary + merged)
 
 
 def _pool(node: Node) -> Operations:
@@ -108,14 +108,14 @@ def _pool(node: Node) -> Operations:
 
 
 def _reduced(node: Node) -> Operations:
-    """A mean divides once per result; a sum, maximum or minimum does not."""
+    """Count a reduction: a mean divides once per result; a sum, maximum or minimum does not."""
     inputs = prod(node.input_shapes[0])
     averages = node.op == "Mean" or "Average" in node.op
     return Operations(0, inputs if averages else inputs - node.size)
 
 
 def _merged(node: Node) -> Operations:
-    """Layers that merge tensors, and the operations of the same names, whose second operand may be a constant."""
+    """Count layers that merge tensors, and operations of the same names, whose second operand may be a constant."""
     if node.op == "Average" and "axis" in node.attributes:
         return Operations(0, prod(node.input_shapes[0]))
     operands = len(node.inputs) + len(node.attributes.get("constants", ()))
@@ -140,15 +140,16 @@ def _dot(node: Node) -> Operations:
 
 
 def _attention(node: Node) -> Operations:
-    """Multi-head attention: three projections, scores, softmax, mixing, the output's projection."""
+    """Count multi-head attention: three projections, scores, softmax, weighted sum, output projection."""
     heads, key = node.attributes["num_heads"], node.attributes["key_dim"]
     value = node.attributes["value_dim"] or key
-    (asked, width), (seen, given) = node.input_shapes[0], node.input_shapes[1]
-    projections = heads * (asked * width * key + seen * given * key + seen * node.input_shapes[-1][1] * value)
-    mixing = heads * asked * seen * (key + value)
-    output = asked * heads * value * node.shape[-1]
-    biases = heads * (asked * key + seen * (key + value)) + node.size if node.attributes["use_bias"] else 0
-    return Operations(projections + mixing + output, biases + heads * asked * (key + 3 * seen))
+    (queries, query_width), (keys, key_width) = node.input_shapes[0], node.input_shapes[1]
+    value_width = node.input_shapes[-1][1]
+    projections = heads * (queries * query_width * key + keys * key_width * key + keys * value_width * value)
+    mixing = heads * queries * keys * (key + value)
+    output = queries * heads * value * node.shape[-1]
+    biases = heads * (queries * key + keys * (key + value)) + node.size if node.attributes["use_bias"] else 0
+    return Operations(projections + mixing + output, biases + heads * queries * (key + 3 * keys))
 
 
 def _per_element(count: int) -> Callable[[Node], Operations]:

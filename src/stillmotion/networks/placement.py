@@ -1,4 +1,4 @@
-"""Where attention goes in a network, as a value and as the text that the command and a study's file use."""
+"""The placement of attention in a network, as a value and as text for commands and study files."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ SYNTAX = "write for example 'channel:r=4,spatial:k=7,after=2' (several convoluti
 
 @dataclass(frozen=True)
 class Attention:
-    """One block of attention, put after each of the chosen convolutions.
+    """A block of attention after each of the chosen convolutions.
 
     Args:
         after: numbers of the convolutions, counted from 1.
         channel: reduction of CBAM's attention over filters, or None.
-        spatial: side of CBAM's spatial kernel, odd, or None.
-        sensor: reduction of the attention over sensor channels, or None; it comes last.
+        spatial: size of CBAM's spatial kernel, odd, or None.
+        sensor: reduction of the attention over sensor channels, which comes last, or None.
     """
 
     after: tuple[int, ...]
@@ -41,7 +41,7 @@ class Attention:
         return ",".join([*chosen, f"after={'+'.join(map(str, self.after))}"])
 
     def add(self, x: Any, convolution: int) -> Any:
-        """The block's layers on top of ``x``, the output of convolution number ``convolution``."""
+        """Add the block's layers to ``x``, the output of convolution number ``convolution``."""
         name = str(convolution)
         x = add_cbam(x, channel=self.channel, spatial=self.spatial, name=name)
         return x if self.sensor is None else add_sensor_attention(x, reduction=self.sensor, name=name)
@@ -54,13 +54,13 @@ def parse_attention(text: str | Attention | Sequence[Attention] | None) -> tuple
     default 7), ``sensor`` (reduction ``r``, default 2) and ``after`` (convolutions, joined by ``+``); blocks by ``;``.
 
     Args:
-        text: the text; blocks are given back as they are, and nothing is no block.
+        text: the text; blocks are returned unchanged; None, ``none`` and empty text give no block.
 
     Returns:
         The blocks.
 
     Raises:
-        UserError: the text cannot be read; the error shows one that can.
+        UserError: the text cannot be read; the message shows an example.
 
     Example:
         >>> from stillmotion.networks import parse_attention
@@ -77,12 +77,12 @@ def parse_attention(text: str | Attention | Sequence[Attention] | None) -> tuple
 
 
 def blocks_after(blocks: Sequence[Attention], convolution: int) -> list[Attention]:
-    """The blocks that follow convolution number ``convolution``."""
+    """Return the blocks that follow convolution number ``convolution``."""
     return [block for block in blocks if convolution in block.after]
 
 
 def require_convolutions(blocks: Sequence[Attention], count: int, network: str) -> None:
-    """An error when a block follows a convolution that the network does not have, or two blocks follow the same."""
+    """Raise ``UserError`` when a block follows a convolution that does not exist, or two follow the same."""
     wanted = [number for block in blocks for number in block.after]
     for number in wanted:
         if not 1 <= number <= count:
@@ -106,10 +106,10 @@ def _block(text: str) -> Attention:
 
 def _part(part: str, text: str) -> tuple[str, list[int]]:
     default = {"channel": ("r", 4), "spatial": ("k", 7), "sensor": ("r", 2)}
-    if found := re.fullmatch(r"after\s*=\s*(\d+(?:\s*\+\s*\d+)*)", part):
-        return "after", [int(number) for number in found[1].split("+")]
-    if found := re.fullmatch(r"(channel|spatial|sensor)(?:\s*:\s*([rk])\s*=\s*(\d+))?", part):
-        letter, number = default[found[1]]
-        if found[2] in (None, letter):
-            return found[1], [int(found[3] or number)]
+    if match := re.fullmatch(r"after\s*=\s*(\d+(?:\s*\+\s*\d+)*)", part):
+        return "after", [int(number) for number in match[1].split("+")]
+    if match := re.fullmatch(r"(channel|spatial|sensor)(?:\s*:\s*([rk])\s*=\s*(\d+))?", part):
+        letter, number = default[match[1]]
+        if match[2] in (None, letter):
+            return match[1], [int(match[3] or number)]
     raise UserError(f"Cannot read {part!r} in attention {text!r}: {SYNTAX}.")

@@ -1,10 +1,10 @@
-"""Keras' LSTM in loop-friendly form: the same layer, saved as the plain one.
+"""A loop-friendly form of Keras' LSTM, saved as the plain layer.
 
 Keras 3.15 multiplies input and state by their kernels at every step on a CPU, and on a GPU calls a cuDNN routine that
-cannot take a replica axis. Here the input's product is taken once for all steps, where there are enough of them.
+cannot take a replica axis. Here the product of the input is computed once for all steps, if there are enough steps.
 
 Measured: forward and backward of one layer in a compiled loop, batch 64, two shared cores, milliseconds, best of four
-(steps, features, units, replicas): Keras' form, product ahead, product ahead and four steps unrolled.
+(steps, features, units, replicas): Keras' form, input product ahead of the loop, the same with four steps unrolled.
 
 =============  =====  =====  =====
 3, 16, 8, 1    0.086  0.129  0.130
@@ -13,8 +13,8 @@ Measured: forward and backward of one layer in a compiled loop, batch 64, two sh
 45, 56, 8, 16   47.8   45.2  106.1
 =============  =====  =====  =====
 
-So the product goes ahead from 16 steps on, and nothing is unrolled (45 steps unrolled also take 40 s to compile). A GRU
-needs no such form: Keras' own takes its product ahead.
+So the product is computed ahead from 16 steps on, and nothing is unrolled (45 unrolled steps also take 40 s to
+compile). A GRU needs no such form: Keras computes its product ahead.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from keras import ops
 
 from .layers import saved_as
 
-#: Steps from which the input's product is taken ahead of the loop.
+#: Number of steps from which the input's product is computed ahead of the loop.
 LONG = 16
 
 
@@ -35,7 +35,7 @@ class LSTM(keras.layers.LSTM):
     """``keras.layers.LSTM`` in loop-friendly form (JAX, no mask, no dropout inside; else Keras' own)."""
 
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
-        """The loop over steps: last output, all outputs, last states."""
+        """Run the loop over steps; return the last output, all outputs and the last states."""
         dropped = training and (self.dropout or self.recurrent_dropout)
         if keras.backend.backend() != "jax" or mask is not None or dropped or self.unroll:
             return super().inner_loop(sequences, initial_state, mask, training=training)

@@ -1,4 +1,4 @@
-"""The list of networks: one lookup by name, one way to build."""
+"""The list of networks: look one up by name, build one for a signal."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .shape import Shape
 
 
 def list_networks() -> tuple[Network, ...]:
-    """List every network, in the order of the documentation.
+    """List all networks, in the order of the documentation.
 
     Returns:
-        What each is: name, source, options, taps.
+        The networks, each with name, source, options and taps.
 
     Example:
         >>> from stillmotion.networks import list_networks
@@ -30,13 +30,13 @@ def list_networks() -> tuple[Network, ...]:
 
 
 def get_network(name: str | Network) -> Network:
-    """Look a network up by name.
+    """Look up a network by name.
 
     Args:
-        name: see ``list_networks()``; a network is given back as it is.
+        name: see ``list_networks``; a ``Network`` is returned unchanged.
 
     Returns:
-        What it is.
+        The network.
 
     Raises:
         UnknownName: no network has this name.
@@ -56,19 +56,19 @@ def get_network(name: str | Network) -> Network:
 def build_network(
     name: str | Network, shape: Shape | SignalSpec | tuple[int, int, int], *, seed: int = 0, **options: Any
 ) -> keras.Model:
-    """Build a network with the weights it has under ``seed``, whatever was built or drawn before.
+    """Build a network with initial weights drawn by ``seed``.
 
     Args:
-        name: see ``list_networks()``.
+        name: see ``list_networks``.
         shape: a signal contract, or (samples, channels, classes).
-        seed: any whole number; the same seed gives the same weights.
-        options: those the network takes (``attention``, ``recurrence``); any other is an error.
+        seed: any whole number; the same seed gives the same weights, independent of what was built before.
+        options: the network's options (such as ``attention`` and ``recurrence``); any other is an error.
 
     Returns:
         A ``keras.Model`` from windows (T, D) to logits (C,), whose first layer is the normaliser.
 
     Raises:
-        UserError: the name is unknown, the window too short, or an option not one of the network's.
+        UserError: the name is unknown, the window is too short, or the network has no such option.
 
     Example:
         >>> from stillmotion.networks import build_network

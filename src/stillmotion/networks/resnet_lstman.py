@@ -1,11 +1,11 @@
-"""ResNetLSTMaN: HMKD's teacher, a residual network beside an attentional LSTM network.
+"""ResNetLSTMaN: HMKD's teacher, a residual network in parallel with an attentional LSTM network.
 
-Source: Xiao et al. (HMKD, TNNLS 36(9), 2025), built after the same group's DKN code. What the two leave open is ours:
-the second LSTMaN layer sees the first one's output, 128 numbers, as a sequence of one step, the rule of the first layer
-(a step per channel, a number per sample) taken at its word.
+Source: Xiao et al. (HMKD, TNNLS 36(9), 2025), built after the same group's DKN code. One detail is not specified there
+and is our choice: the second LSTMaN layer reads the first one's output of 128 values as a sequence of one step, as the
+first layer reads one step per channel with one value per sample.
 
 Every residual block and every LSTMaN layer has an auxiliary classifier. The model's output is a dictionary: ``logits``
-and ``aux_logits_1`` to ``aux_logits_5``; ``make_inference_model(model)`` is the path to the logits alone.
+and ``aux_logits_1`` to ``aux_logits_5``; ``make_inference_model(model)`` keeps the path to the logits only.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ FILTERS = (128, 256, 256)
 KERNELS = (8, 5, 3)
 UNITS = 128
 
-#: Weights that have no effect: in its only step the second LSTMaN layer's LSTMs multiply them by a state of zeros.
+#: Weights without effect: in their only step, the LSTMs of the second LSTMaN layer multiply them by a zero state.
 IDLE = tuple(f"lstman2_{part}/lstm_cell/recurrent_kernel" for part in ("query", "key", "value"))
 
 
 def build_resnet_lstman(shape: Shape) -> keras.Model:
-    """ResNetLSTMaN with the published sizes."""
+    """Build ResNetLSTMaN with the published sizes."""
     inputs, signal = begin(shape)
     x, features = signal, []
     for number, filters in enumerate(FILTERS, start=1):
@@ -64,7 +64,7 @@ def _residual_block(x: Any, filters: int, *, number: int) -> Any:
 
 
 def _lstman(x: Any, *, number: int) -> Any:
-    """Three LSTMs' last states ask, answer and are mixed: softmax(q kᵀ) · v, plus a dense skip."""
+    """Attend with the last states of three LSTMs as query, key and value: softmax(q kᵀ) · v, plus a dense skip."""
     query, key, value = (LSTM(UNITS, name=f"lstman{number}_{part}")(x) for part in ("query", "key", "value"))
     column = layers.Reshape((UNITS, 1), name=f"lstman{number}_column")(query)
     row = layers.Reshape((1, UNITS), name=f"lstman{number}_row")(key)

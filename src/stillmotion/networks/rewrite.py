@@ -1,12 +1,11 @@
-"""Anybody's network made fit for a compiled loop: XLA's convolutions in its program replaced by ``loop_forms``.
+"""Rewrite the program of any network for a compiled loop: replace XLA's convolutions by ``loop_forms``.
 
-What is rewritten is the program that JAX traces, so it does not matter whether a convolution came from a Keras layer,
-a layer of the user's own, or ``keras.ops``, and weights stay where they are. Everything but convolutions is as fast
-inside a compiled loop as outside.
+The rewrite acts on the program that JAX traces, so a convolution may come from a Keras layer, a user's own layer or
+``keras.ops``, and weights are not changed. All other operations are as fast inside a compiled loop as outside.
 
-Measured: a step of training (batch 64, two convolutions of as many filters, pooling, a classifier) on two cores shared
-with other work, milliseconds of processor time, least of twelve rounds in turns. An XLA convolution inside a loop takes
-30 times as long as outside (windows 100 × 6, 64 filters of 3: 360 ms).
+Measured: a step of training (batch 64, two convolutions with the same number of filters, pooling, a classifier) on two
+cores shared with other work, milliseconds of CPU time, minimum of twelve interleaved rounds. An XLA convolution inside
+a loop takes 30 times as long as outside (windows 100 × 6, 64 filters of 3: 360 ms).
 
 ==========================  ===============  ==================  ==========
 windows, filters, length    rewritten, loop  XLA, step by step   Keras' fit
@@ -20,7 +19,7 @@ windows, filters, length    rewritten, loop  XLA, step by step   Keras' fit
 100 × 6, 64, 3                         15.0                11.9        12.5
 ==========================  ===============  ==================  ==========
 
-The same for other layers, windows 100 × 6, wall-clock, least of eight rounds; none is slower in a loop than with Keras:
+Other layers, windows 100 × 6, wall-clock time, minimum of eight rounds; none is slower in a loop than with Keras:
 
 ================================  ============  ============  ==========
 layers                            loop          step by step  Keras' fit
@@ -36,7 +35,7 @@ Dense(64)                                  0.4           0.6         1.4
 ================================  ============  ============  ==========
 
 So grouped convolutions are always rewritten, others where all kernels of a network are small; a network with a large
-one, or with one that cannot be rewritten, keeps XLA's and is trained step by step.
+kernel, or with a convolution that cannot be rewritten, keeps XLA's convolutions and is trained step by step.
 """
 
 from __future__ import annotations
@@ -55,14 +54,14 @@ from .loop_forms import convolve, depthwise
 Array = Any
 Function = Callable[..., Any]
 
-#: Numbers of the largest kernel with which slices and a product inside a loop are as fast as XLA's convolution outside.
+#: Elements of the largest kernel for which slices and a product in a loop are as fast as XLA's convolution outside.
 SMALL_KERNEL = 512
-#: Programs within a program that run once, in their place.
+#: Operations whose inner program runs exactly once.
 INLINED = (jit_p, remat_p)
 
 
 def kept_convolutions(program: ClosedJaxpr) -> tuple[str, ...]:
-    """Name the layers whose convolutions should stay XLA's own, for a program that runs outside of a compiled loop.
+    """Name the layers whose convolutions should stay in XLA's form, in a program that runs outside a compiled loop.
 
     Args:
         program: as ``jax.make_jaxpr`` traces it.
@@ -79,13 +78,13 @@ def kept_convolutions(program: ClosedJaxpr) -> tuple[str, ...]:
 
 
 def rewrite(function: Function, *arguments: Any, keep: bool) -> Any:
-    """Return what ``function`` gives for ``arguments``, computed without XLA's convolutions.
+    """Compute ``function(*arguments)`` without XLA's convolutions.
 
     Args:
-        function: of arrays.
-        arguments: arrays, also while something around is traced.
-        keep: leave convolutions that are not grouped; inside a loop of the function's own (a recurrent convolution)
-            they are replaced all the same.
+        function: a function of arrays.
+        arguments: arrays, or tracers.
+        keep: keep convolutions that are not grouped, except inside a loop of the function itself (a recurrent
+            convolution).
     """
     if jax.default_backend() != "cpu":
         return function(*arguments)
@@ -98,7 +97,7 @@ def _evaluate(jaxpr: Jaxpr, consts: Sequence[Array], keep: bool, *arguments: Arr
     values: dict[Any, Array] = dict(zip(jaxpr.constvars, consts, strict=True))
     values.update(zip(jaxpr.invars, arguments, strict=True))
     for eqn in jaxpr.eqns:
-        inputs = [each.val if isinstance(each, Literal) else values[each] for each in eqn.invars]
+        inputs = [var.val if isinstance(var, Literal) else values[var] for var in eqn.invars]
         if eqn.primitive is conv_general_dilated_p and _convertible(eqn) and (_grouped(eqn) or not keep):
             outputs = [_convolve(inputs[0], inputs[1], eqn.params)]
         elif not any(_convolutions_within(eqn)):
@@ -110,20 +109,20 @@ def _evaluate(jaxpr: Jaxpr, consts: Sequence[Array], keep: bool, *arguments: Arr
         else:
             outputs = _bound(eqn, {name: _without(value) for name, value in eqn.params.items()}, inputs)
         values.update(zip(eqn.outvars, outputs, strict=True))
-    return [each.val if isinstance(each, Literal) else values[each] for each in jaxpr.outvars]
+    return [var.val if isinstance(var, Literal) else values[var] for var in jaxpr.outvars]
 
 
 def _bound(eqn: Any, params: dict[str, Any], inputs: list[Array]) -> list[Array]:
-    """The equation as it is, with these parameters."""
+    """Evaluate an equation with these parameters."""
     bound = eqn.primitive.get_bind_params(params)
-    # JAX 0.10.0 gives functions and parameters, later ones parameters alone.
+    # JAX 0.10.0 returns functions and parameters, later versions parameters only.
     functions, params = bound if isinstance(bound, tuple) else ((), bound)
     outputs = eqn.primitive.bind(*functions, *inputs, **params)
     return list(outputs) if eqn.primitive.multiple_results else [outputs]
 
 
 def _without(parameter: Any) -> Any:
-    """A loop's or branch's program without convolutions; any other parameter as it is."""
+    """Remove convolutions from the program of a loop or branch; return any other parameter unchanged."""
     if isinstance(parameter, tuple):
         return tuple(map(_without, parameter))
     if not isinstance(parameter, ClosedJaxpr):
@@ -132,7 +131,7 @@ def _without(parameter: Any) -> Any:
 
 
 def _convolutions(jaxpr: Jaxpr, *, nested: bool = False, within: str = "") -> Iterator[tuple[str, Any, bool]]:
-    """Layer, equation, and whether it stands in a loop of the program's own, for each convolution."""
+    """Yield, for each convolution, its layer, its equation and whether it is inside a loop of the program."""
     for eqn in jaxpr.eqns:
         name = str(eqn.source_info.name_stack) or within
         if eqn.primitive is conv_general_dilated_p:
@@ -156,13 +155,13 @@ def _convertible(eqn: Any) -> bool:
 
 
 def _convolve(x: Array, kernel: Array, params: dict[str, Any]) -> Array:
-    """A convolution by its parameters in XLA, in the layout of ``loop_forms`` and back."""
+    """Compute an XLA convolution by ``loop_forms``, converting the layout there and back."""
     layout, groups = params["dimension_numbers"], params["feature_group_count"]
     first, second, *spatial = layout.lhs_spec
     x = jnp.transpose(x, (first, *spatial, second))
     outwards, inwards, *along = layout.rhs_spec
     kernel = jnp.transpose(kernel, (*along, inwards, outwards))
-    # Zeros between samples make a transposed convolution of a plain one; margins may also be negative.
+    # Zeros between samples turn a plain convolution into a transposed one; margins may be negative.
     margins = [(*margin, gap - 1) for margin, gap in zip(params["padding"], params["lhs_dilation"], strict=True)]
     x = jax.lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *margins, (0, 0, 0)])
     geometry = {"strides": params["window_strides"], "padding": "valid", "dilation": params["rhs_dilation"]}
@@ -172,7 +171,7 @@ def _convolve(x: Array, kernel: Array, params: dict[str, Any]) -> Array:
         y = depthwise(x, kernel.reshape(*kernel.shape[:-2], groups, -1), **geometry)
     else:
         parts = zip(jnp.split(x, groups, axis=-1), jnp.split(kernel, groups, axis=-1), strict=True)
-        y = jnp.concatenate([convolve(part, own, **geometry) for part, own in parts], axis=-1)
+        y = jnp.concatenate([convolve(part, weights, **geometry) for part, weights in parts], axis=-1)
     if params["preferred_element_type"] is not None:
         y = y.astype(params["preferred_element_type"])
     first, second, *spatial = layout.out_spec

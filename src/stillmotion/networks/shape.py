@@ -1,4 +1,4 @@
-"""What a network needs to know of a signal: samples, channels, classes."""
+"""The shape of a network's input and output: samples, channels, classes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Shape:
     Args:
         window: samples in a window (T).
         channels: columns of the signal (D).
-        classes: classes to tell apart (C).
+        classes: number of classes (C).
     """
 
     window: int
@@ -33,7 +33,7 @@ class Shape:
 
     @classmethod
     def of(cls, shape: Shape | SignalSpec | tuple[int, int, int]) -> Shape:
-        """A shape from a signal contract, from (T, D, C), or as it is."""
+        """Return the shape of a signal contract or of (T, D, C); return a ``Shape`` unchanged."""
         if isinstance(shape, SignalSpec):
             return cls(shape.window, len(shape.channels), len(shape.classes))
         return shape if isinstance(shape, Shape) else cls(*shape)
@@ -42,7 +42,7 @@ class Shape:
         return f"({self.window}, {self.channels}, {self.classes})"
 
     def require_window(self, least: int, network: str, why: str) -> None:
-        """An error that names both lengths when the window is shorter than ``least`` samples."""
+        """Raise ``UserError`` when the window is shorter than ``least`` samples."""
         if self.window < least:
             raise UserError(
                 f"A window of {self.window} samples is too short for {network}: {why}; use at least {least} samples."

@@ -1,10 +1,9 @@
 """Taps: a network's named intermediate outputs.
 
-A tap is the output of the layer of that name. Layer names are kept by every Keras file, so taps survive saving without
-a list beside the model. Networks of this package name theirs by one convention: ``logits``, ``embedding`` (what the
-classifier sees), ``stage1`` … (front to back), ``channel_attention_l``, ``spatial_attention_l``,
-``sensor_attention_l`` (maps after convolution l) and ``aux_logits_1`` … (auxiliary classifiers). Of any other
-``keras.Model``, every layer name is a tap.
+A tap is the output of the layer of that name. Keras files keep layer names, so taps survive saving. The networks of
+this package follow one convention: ``logits``, ``embedding`` (the input of the classifier), ``stage1`` …
+(front to back), ``channel_attention_l``, ``spatial_attention_l``, ``sensor_attention_l`` (maps after convolution l) and
+``aux_logits_1`` … (auxiliary classifiers). In any other ``keras.Model``, every layer name is a tap.
 """
 
 from __future__ import annotations
@@ -24,18 +23,18 @@ LOGITS = re.compile(r"logits|aux_logits_\d+")
 
 
 def with_taps(model: keras.Model, names: Iterable[str]) -> keras.Model:
-    """Make a model over the same layers and weights whose output is a dictionary of the taps ``names``.
+    """Return a model with the same layers and weights whose output is a dictionary of the taps ``names``.
 
-    It can be trained in the model's place: what it learns, the model has learnt. Its variables are those that the
+    The two models share their variables, so training one trains the other. The result has only the variables that the
     chosen taps depend on.
 
     Args:
         model: functional, or a class whose ``call`` uses layers and ``keras.ops``, built.
         names: layer names; ``logits`` also means the output of a model that has no layer of that name. Logits are
-            taken before the softmax where the model ends in one.
+            taken from before a final softmax.
 
     Returns:
-        The model.
+        The model with taps.
 
     Raises:
         UnknownName: the network has no such tap.
@@ -47,24 +46,24 @@ def with_taps(model: keras.Model, names: Iterable[str]) -> keras.Model:
         {'embedding': (None, 32), 'logits': (None, 4)}
     """
     graph = trace_model(model)
-    found = layer_outputs(graph)
-    if "logits" not in found and len(graph.outputs) == 1:
-        found["logits"] = graph.outputs[0]
+    taps = layer_outputs(graph)
+    if "logits" not in taps and len(graph.outputs) == 1:
+        taps["logits"] = graph.outputs[0]
     names = list(names)
     for name in names:
-        if name == "logits" and name not in found:
+        if name == "logits" and name not in taps:
             raise UserError(
                 f"{model.name} has {len(graph.outputs)} outputs: name the layer that gives its logits 'logits'."
             )
-        if name not in found:
+        if name not in taps:
             raise UnknownName(f"tap of {model.name}", name, list_taps(model))
         if LOGITS.fullmatch(name):
-            found[name] = take_logits(found[name], network=model.name)
-    return keras.Model(_structure(graph.inputs), {name: found[name] for name in names}, name=f"{model.name}_taps")
+            taps[name] = take_logits(taps[name], network=model.name)
+    return keras.Model(_structure(graph.inputs), {name: taps[name] for name in names}, name=f"{model.name}_taps")
 
 
 def list_taps(model: keras.Model) -> list[str]:
-    """List the taps of a network by convention, front to back; of a model that follows none, all its layers' names.
+    """List a network's taps, front to back; for a model that does not follow the convention, all layer names.
 
     Args:
         model: built.
@@ -78,29 +77,29 @@ def list_taps(model: keras.Model) -> list[str]:
         ['stage1', 'stage2', 'embedding', 'logits']
     """
     graph = trace_model(model)
-    every = list(layer_outputs(graph))
-    named = [name for name in every if CONVENTION.fullmatch(name)]
-    if "logits" not in every and len(graph.outputs) == 1:
-        every.append("logits")
-    return named if "logits" in named else every
+    names = list(layer_outputs(graph))
+    conventional = [name for name in names if CONVENTION.fullmatch(name)]
+    if "logits" not in names and len(graph.outputs) == 1:
+        names.append("logits")
+    return conventional if "logits" in conventional else names
 
 
 def count_classes(model: keras.Model) -> int:
-    """How many classes a network tells apart: the width of its logits."""
+    """Return the number of classes of a network: the width of its logits."""
     classes = int(with_taps(model, ["logits"]).output["logits"].shape[-1])
     if classes < 2:
-        raise UserError(f"{model.name} gives {classes} output: a network gives one for each class, of two at least.")
+        raise UserError(f"{model.name} gives {classes} output; it must give one for each class, at least two.")
     return classes
 
 
 def make_inference_model(model: keras.Model) -> keras.Model:
-    """Take the part of a network that a device runs: from the signal to the logits, auxiliary classifiers left out.
+    """Return the part of a network that a device runs: signal to logits, without auxiliary classifiers.
 
     Args:
         model: built.
 
     Returns:
-        The part; the model itself where that is all it is; without its softmax where it ends in one.
+        The inference model, without a final softmax; the model itself where there is nothing to remove.
 
     Raises:
         UnknownName: the model has several outputs and none is called ``logits``.
@@ -122,5 +121,5 @@ def make_inference_model(model: keras.Model) -> keras.Model:
 
 
 def _structure(inputs: list[Any]) -> Any:
-    """One input by itself: Keras warns when a model made with a list is called with a tensor."""
+    """Unpack a single input: Keras warns when a model built with a list is called with a tensor."""
     return inputs[0] if len(inputs) == 1 else inputs

@@ -21,8 +21,8 @@ DROPOUT = 0.3
 
 
 def build_tinierhar(shape: Shape) -> keras.Model:
-    """TinierHAR with the published sizes: blocks 1→4→8 with pooling, four of 8, GRU 16 each way."""
-    shape.require_window(8, "tinierhar", "it halves time twice and then attends to moments")
+    """Build TinierHAR with the published sizes: blocks 1→4→8 with pooling, four of 8, GRU 16 each way."""
+    shape.require_window(8, "tinierhar", "it halves time twice, before attention over time")
     inputs, x = begin(shape)
     x = layers.Reshape((shape.window, shape.channels, 1), name="plane")(x)
     x = _block(x, FILTERS, number=1, pooled=True)

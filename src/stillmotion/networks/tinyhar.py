@@ -1,7 +1,7 @@
 """TinyHAR: convolutions over time, self-attention across sensor channels, a GRU, a dense fusion of time.
 
 Source: Zhou et al., "TinyHAR: A Lightweight Deep Learning Model Designed for Human Activity Recognition", ISWC 2022.
-The sizes are those that the WHAR Arena benchmark compares (32 filters, kernels 5, 5, 3, 3, dense fusions): 159 k
+The sizes are those of the WHAR Arena benchmark (32 filters, kernels 5, 5, 3, 3, dense fusions): 159 k
 parameters at (128, 6, 5), of which 107 k are the last fusion; here 159,078.
 """
 
@@ -24,8 +24,8 @@ LEAST = 25
 
 
 def build_tinyhar(shape: Shape) -> keras.Model:
-    """TinyHAR as benchmarked: 32 filters, attention across channels (if there are two), GRU 64, dense fusion."""
-    shape.require_window(LEAST, "tinyhar", f"its valid convolutions take {LEAST - 1}")
+    """Build TinyHAR: 32 filters, attention across channels (if there is more than one), GRU 64, dense fusion."""
+    shape.require_window(LEAST, "tinyhar", f"its valid convolutions shorten it by {LEAST - 1}")
     inputs, x = begin(shape)
     x = layers.Reshape((shape.window, shape.channels, 1), name="plane")(x)
     for number, (kernel, stride) in enumerate(zip(KERNELS, STRIDES, strict=True), start=1):
@@ -43,15 +43,15 @@ def build_tinyhar(shape: Shape) -> keras.Model:
 
 
 def _across_channels(x: Any) -> Any:
-    """Self-attention between sensor channels at each moment, weighted by a scalar that starts at 0.
+    """Add self-attention between sensor channels at each moment, scaled by a trained scalar that starts at 0.
 
-    As in the authors' code, the softmax runs over the channels that *ask*. The scalar is a dense layer of one weight,
-    so that the file needs no layer of our own.
+    As in the authors' code, the softmax runs over the queries. The scalar is a dense layer of one weight, so that a
+    saved model needs no custom layer.
     """
-    asks, keys, values = (
+    queries, keys, values = (
         layers.Dense(FILTERS, use_bias=False, name=f"attention_{part}")(x) for part in ("query", "key", "value")
     )
-    scores = ops.matmul(keys, ops.transpose(asks, (0, 1, 3, 2)))  # (L, key, query)
+    scores = ops.matmul(keys, ops.transpose(queries, (0, 1, 3, 2)))  # (L, key, query)
     weights = layers.Softmax(axis=-1, name="channel_weights")(scores)
     mixed = ops.matmul(weights, values)
     mixed = layers.Reshape((*mixed.shape[1:], 1), name="attention_plane")(mixed)

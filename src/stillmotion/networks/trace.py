@@ -1,4 +1,4 @@
-"""A Keras model as a flat list of calls: nested models and classes opened up, layers and ``keras.ops`` alike."""
+"""Trace a Keras model as a flat list of calls of layers and ``keras.ops``; nested models are expanded."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Tensor = Any
 
 @dataclass(frozen=True)
 class Call:
-    """One operation called once.
+    """One call of an operation.
 
     Args:
         operation: a layer or an operation of ``keras.ops``.
-        inputs: its tensors, in order.
+        inputs: its input tensors, in order.
         outputs: its results.
-        arguments: everything it was called with, positional and by name.
+        arguments: all arguments of the call, positional and by name.
     """
 
     operation: Any
@@ -33,11 +33,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Trace:
-    """A model's calls in the order they can run.
+    """A model's calls in an executable order.
 
     Args:
         inputs: the model's inputs.
-        outputs: its outputs.
+        outputs: the model's outputs.
         calls: front to back, the input layers included.
     """
 
@@ -47,10 +47,10 @@ class Trace:
 
 
 def trace_model(model: keras.Model) -> Trace:
-    """The calls of a model.
+    """Trace the calls of a model.
 
-    A functional model without models inside is read as it is. Anything else is called once more on symbolic inputs,
-    layer by layer, so that what is inside shows.
+    A functional model without nested models is read directly. Any other model is called once more on symbolic inputs,
+    layer by layer.
 
     Args:
         model: functional, sequential, or a class with a ``call`` made of layers and ``keras.ops``; built.
@@ -68,14 +68,14 @@ def trace_model(model: keras.Model) -> Trace:
 
 
 def layer_outputs(trace: Trace) -> dict[str, Tensor]:
-    """The output of each layer by name, front to back; of a layer called twice, the last."""
+    """Return the output of each layer by name, front to back; the last one of a layer that is called twice."""
     return {
         call.operation.name: call.outputs[0] for call in trace.calls if isinstance(call.operation, keras.layers.Layer)
     }
 
 
 def _calls(outputs: list[Tensor]) -> Iterator[Call]:
-    """Calls that ``outputs`` depend on, each after the ones it depends on."""
+    """Yield the calls that ``outputs`` depend on, in topological order."""
     done: set[tuple[int, int]] = set()
     pending = [(tensor, False) for tensor in reversed(outputs)]
     while pending:
@@ -94,7 +94,7 @@ def _calls(outputs: list[Tensor]) -> Iterator[Call]:
 
 
 def _opened(inputs: list[Tensor], outputs: list[Tensor], calls: tuple[Call, ...]) -> tuple[list[Tensor], list[Tensor]]:
-    """Call everything again, models inside by their contents."""
+    """Call all operations again, nested models layer by layer."""
     fresh = [keras.KerasTensor(tensor.shape, dtype=tensor.dtype) for tensor in inputs]
     fresh = [keras.Input(tensor=None, batch_shape=tensor.shape, dtype=tensor.dtype) for tensor in fresh]
     return fresh, _replay(inputs, outputs, calls, fresh)
@@ -115,7 +115,7 @@ def _replay(inputs: list[Tensor], outputs: list[Tensor], calls: tuple[Call, ...]
 
 
 def _called_open(model: keras.Model, inputs: Any) -> Any:
-    """Call a model on symbolic inputs so that its layers, not the model itself, are in the graph."""
+    """Call a model on symbolic inputs so that the graph holds its layers instead of the model."""
     if _functional(model):
         flat = tree.flatten(inputs)
         return _replay(list(model.inputs), list(model.outputs), tuple(_calls(list(model.outputs))), flat)
@@ -123,7 +123,7 @@ def _called_open(model: keras.Model, inputs: Any) -> Any:
         results = model.call(inputs)
     except Exception as problem:
         raise UserError(
-            f"Cannot look into {model.name!r}: its call() must use layers and keras.ops alone ({problem})."
+            f"Cannot look into {model.name!r}: its call() must use layers and keras.ops only ({problem})."
         ) from problem
     calls = tuple(_calls(tree.flatten(results)))
     if any(_is_model(call.operation) for call in calls):
@@ -137,8 +137,8 @@ def _symbolic_inputs(model: keras.Model) -> list[Tensor]:
     if shape is None:
         raise UserError(f"Call {model.name!r} once on a window before it is used, so that its input's shape is known.")
     shapes = shape if isinstance(shape[0], (list, tuple)) else [shape]
-    # A class was built with the batch of its first call, which is not the batch of every other.
-    return [keras.Input(batch_shape=(None, *each[1:])) for each in shapes]
+    # A subclassed model was built with the batch size of its first call; others may differ.
+    return [keras.Input(batch_shape=(None, *size[1:])) for size in shapes]
 
 
 def _is_model(operation: Any) -> bool:

@@ -1,7 +1,6 @@
-"""Fleets: many small models trained as one compiled program.
+"""Training: ``fit`` trains one ``keras.Model`` on arrays, a ``Fleet`` trains many as one compiled program.
 
-Replicas of one student differ in seeds, folds and numbers as arrays; ``fit`` trains one ``keras.Model`` on arrays, a
-``Fleet`` many.
+The replicas of a fleet share one architecture and differ in seeds, folds and hyperparameters, which are arrays.
 """
 
 from .fit import Fitted, fit

@@ -1,4 +1,4 @@
-"""Checkpoints: whole, checked, and the one before kept."""
+"""Save and load checkpoints: written atomically, with a checksum, the previous one kept."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def save(path: Path, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write a checkpoint, whole or not at all; the one before stays as ``*.before``.
+    """Save a checkpoint atomically; the previous one stays as ``*.before``.
 
     Args:
-        path: where.
-        about: plain values, ready for JSON.
-        arrays: by name.
+        path: the file.
+        about: values that fit JSON.
+        arrays: arrays by name.
     """
     buffer = io.BytesIO()
     text = np.frombuffer(json.dumps({"version": VERSION, **about}).encode(), np.uint8)
     np.savez(buffer, allow_pickle=False, **{"about.json": text}, **arrays)
     content = buffer.getbuffer()
-    with atomic_path(path, keep=_before(path)) as own, own.open("wb") as file:
+    with atomic_path(path, keep=_before(path)) as draft, draft.open("wb") as file:
         file.write(hashlib.sha256(content).digest())
         file.write(content)
 
 
 def load(path: Path) -> tuple[dict[str, Any], Arrays] | None:
-    """The newest whole checkpoint, or None when there is none at all.
+    """Load the newest intact checkpoint; return None where there is none.
 
-    A damaged one is passed over with a warning, for the one before it.
+    A damaged checkpoint is skipped with a warning, and the previous one is loaded.
     """
     for number, candidate in enumerate((path, _before(path))):
         try:
@@ -58,20 +58,22 @@ def load(path: Path) -> tuple[dict[str, Any], Arrays] | None:
                 arrays = {name: stored[name] for name in stored.files}
             about: dict[str, Any] = json.loads(arrays.pop("about.json").tobytes())
         except (ValueError, KeyError, zipfile.BadZipFile) as reason:
-            then = "starting anew" if number else "going on from the one before"
-            warnings.warn(f"The checkpoint {candidate} is damaged ({reason}); {then}.", DataWarning, stacklevel=2)
-            # Out of the way, or the next save would put it in the place of the good one.
+            action = "training starts again" if number else "the previous one is used"
+            warnings.warn(f"The checkpoint {candidate} is damaged ({reason}); {action}.", DataWarning, stacklevel=2)
+            # Moved away, or the next save would keep it as the previous checkpoint instead of the intact one.
             with suppress(OSError):
                 candidate.replace(path.with_name(f"{path.name}.damaged"))
             continue
         if about.pop("version") != VERSION:
-            raise UserError(f"{candidate} is of another version; finish it with that version, or remove it.")
+            raise UserError(
+                f"{candidate} was written by another version of stillmotion; finish it with that version, or remove it."
+            )
         return about, arrays
     return None
 
 
 def remove(path: Path) -> None:
-    """Remove a checkpoint, the one before it, and what else was kept of it."""
+    """Remove a checkpoint, the previous one and a damaged one."""
     for candidate in (path, _before(path), path.with_name(f"{path.name}.damaged")):
         candidate.unlink(missing_ok=True)
 

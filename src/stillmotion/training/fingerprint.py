@@ -1,4 +1,4 @@
-"""A fingerprint of everything that decides what a fleet comes to."""
+"""Fingerprint models, values and arrays, so that a checkpoint is used only for the same training."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ from ..methods.code import class_code
 
 
 def fingerprint(plain: Mapping[str, Any], arrays: Iterable[Any]) -> str:
-    """SHA-256 of plain values and arrays; None among the arrays counts too.
+    """Return the SHA-256 of values and arrays; None among the arrays counts too.
 
     Args:
-        plain: ready for JSON.
-        arrays: in an order of their own.
+        plain: values that fit JSON.
+        arrays: arrays in a fixed order.
     """
     digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
     for array in arrays:
         values = None if array is None else np.ascontiguousarray(array)
-        # Shape and type with the bytes: two lists of windows must not pass for one longer list.
+        # Shape and type too: two lists of windows must not equal one longer list.
         digest.update(b"-" if values is None else f"{values.dtype}{values.shape}".encode() + values.tobytes())
     return digest.hexdigest()
 
 
 def model_fingerprint(model: keras.Model) -> str:
-    """Fingerprint of a model: its configuration, its weights, and the code of layers that are not Keras' own."""
-    own = [class_code(kind) for kind in map(type, _layers(model)) if not kind.__module__.startswith("keras.")]
-    return fingerprint({"structure": model_structure(model), "code": own}, [np.asarray(each) for each in model.weights])
+    """Fingerprint a model: its configuration, its weights, and the code of layers that are not Keras' own."""
+    layer_code = [class_code(kind) for kind in map(type, _layers(model)) if not kind.__module__.startswith("keras.")]
+    weights = [np.asarray(value) for value in model.weights]
+    return fingerprint({"structure": model_structure(model), "code": layer_code}, weights)
 
 
 def _layers(layer: keras.Layer) -> Iterator[keras.Layer]:
@@ -43,14 +44,14 @@ def _layers(layer: keras.Layer) -> Iterator[keras.Layer]:
 
 
 def model_structure(model: keras.Model) -> str:
-    """The configuration of a model, the same whatever was built before it.
+    """Return a model's configuration as JSON, independent of models built before it.
 
-    Keras counts names up in a process (``dense_7``): here each is its rank among the names of its kind.
+    Keras numbers names through a process (``dense_7``): here each name gets its rank among the names of its kind.
     """
     ranks: dict[str, dict[str, int]] = defaultdict(dict)
 
-    def rank(found: re.Match[str]) -> str:
-        of_kind = ranks[found[1]]
-        return f'"{found[1]}#{of_kind.setdefault(found[0], len(of_kind))}"'
+    def rank(match: re.Match[str]) -> str:
+        of_kind = ranks[match[1]]
+        return f'"{match[1]}#{of_kind.setdefault(match[0], len(of_kind))}"'
 
     return re.sub(r'"([a-z][a-z0-9_]*?)(?:_\d+)?"', rank, model.to_json())

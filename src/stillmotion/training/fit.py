@@ -24,7 +24,7 @@ from .teacher import Teacher
 
 @dataclass(frozen=True)
 class Fitted:
-    """How a training went: best validation score and epoch, epochs run, a row an epoch."""
+    """The result of ``fit``: best validation score and its epoch, number of epochs, one row of history per epoch."""
 
     best: float
     best_epoch: int
@@ -46,27 +46,31 @@ def fit(
     seed: int = 0,
     progress: bool = True,
 ) -> Fitted:
-    """Train ``model`` in place, from the weights it has, and leave it with those of its best epoch.
+    """Train a model in place from its current weights, and restore those of its best epoch.
 
-    The best epoch is chosen on subjects that are not trained on: give either ``validation`` or ``subjects``.
+    The best epoch is chosen on subjects that are not trained on: pass either ``validation`` or ``subjects``.
 
     Args:
-        model: any ``keras.Model`` from windows (T, D) to logits. Where it ends in softmax, its logits are trained, and
-            it gives probabilities as before.
+        model: any ``keras.Model`` from windows (T, D) to logits. If it ends in softmax, its logits are trained, and it
+            still gives probabilities afterwards.
         windows: (n, T, D) training windows.
-        labels: (n,) their classes, from 0.
+        labels: (n,) class of each window, from 0.
         validation: windows and labels of *other subjects*.
-        subjects: (n,) whose windows these are: about 20 % of the subjects, drawn by ``seed``, are held out whole.
+        subjects: (n,) subject of each window; about 20 % of the subjects, drawn by ``seed``, are held out.
         teacher: a trained ``keras.Model``, or its logits or probabilities for ``windows`` and then the validation
-            windows (enough for methods that want nothing else).
-        method: ``lm`` without a teacher, ``rb-kd`` with one, by default.
+            windows (enough for methods that need only logits).
+        method: by default ``lm`` without a teacher, ``rb-kd`` with one.
         hyperparameters: hyperparameters of the method and the optimiser (``learning_rate``, ``temperature`` …).
-        recipe: batch, epochs, patience, …
-        seed: of the subjects held out, the order of windows, augmentation and dropout.
-        progress: show how it goes.
+        recipe: batch, epochs, patience …; see ``Recipe``.
+        seed: seed of the held-out subjects, the order of windows, augmentation and dropout.
+        progress: whether progress is shown.
+
+    Returns:
+        Best score, best epoch and history.
 
     Raises:
-        UserError: arrays, model or teacher do not fit each other, or nothing says which subjects choose the epoch.
+        UserError: arrays, model and teacher do not fit each other, or not exactly one of ``validation`` and
+            ``subjects`` is given.
     """
     x, y = check_windows(windows), check_labels(labels)
     if len(x) == 0:
@@ -110,7 +114,7 @@ def fit(
 
 
 def _build(model: keras.Model, windows: NDArray[np.float32]) -> None:
-    """Build a model that has not seen a window yet, as Keras' own ``fit`` does."""
+    """Build a model that was never called, as Keras' own ``fit`` does."""
     if not isinstance(model, keras.Model):
         raise UserError(f"fit trains a keras.Model, not {type(model).__name__}.")
     if model.built:
@@ -136,7 +140,7 @@ def _check_validation(
 
 
 def _adapt(model: keras.Model, windows: NDArray[np.float32]) -> None:
-    """Give a normaliser that has no statistics yet those of the training windows."""
+    """Set the statistics of a new normaliser to those of the training windows."""
     try:
         layer = get_normaliser(model)
     except UserError:

@@ -39,28 +39,28 @@ TEACHER_SEEDS = 1 << 31
 
 
 class Fleet:
-    """Replicas of one student that train together, each with its own weights, data, numbers and random stream.
+    """Replicas of one student that train together, each with its own weights, data, hyperparameters and random stream.
 
-    Slots, in the plan's order, hold the replicas that train; when one has finished, the next waiting replica takes its
-    slot at the epoch's end. What a replica comes to does not depend on who trains beside it (to rounding); the same
-    plan on the same machine repeats bit for bit, interrupted or not.
+    Slots hold the replicas that train; when one has finished, the next waiting replica takes its slot at the end of the
+    epoch. The result of a replica does not depend on the others (except for rounding); the same replicas on the same
+    machine give bit-identical results, interrupted or not.
 
     Args:
         student: any built ``keras.Model`` that gives logits.
-        teaching: the method, by name or as it is.
-        replicas: what each run is.
-        windows: (N, T, D) float32, all windows of all replicas, once.
-        labels: (N,) class of each.
-        classes: how many classes.
-        recipe: how all of them train.
-        teachers: for methods that need one; a replica names its own by number.
-        live: teachers answer the augmented windows at every step (always so when the recipe augments).
-        places: sensors by place, for rotations (``windows.augment.sensor_places``).
-        size: replicas at a time; chosen from the memory there is by default.
-        together: replicas that share one matrix product; chosen by default.
-        folder: where checkpoints go; none are written without.
+        teaching: the method, or its name.
+        replicas: the runs.
+        windows: (N, T, D) float32, the windows of all replicas, each once.
+        labels: (N,) class of each window.
+        classes: number of classes.
+        recipe: settings that all replicas share.
+        teachers: for methods that need one; a replica refers to its teacher by index.
+        live: run teachers in every step (always so with augmentation) instead of caching their taps.
+        places: channels of each sensor position, for rotations (``windows.augment.sensor_places``).
+        size: number of replicas that train at a time; chosen from the free memory by default.
+        together: number of replicas that share one matrix product; chosen by default.
+        folder: folder of the checkpoint; without it none is written.
         every: seconds between two checkpoints.
-        own_weights: start from the weights that ``student`` has, instead of those of each seed.
+        own_weights: start from the student's current weights instead of weights drawn by each replica's seed.
     """
 
     def __init__(
@@ -106,7 +106,14 @@ class Fleet:
         self.averages = any(resolve_hyperparameters(r, self.method, self.recipe)["average"] > 0 for r in self.replicas)
 
     def train(self, progress: Progress | None = None) -> list[RunResult]:
-        """Train all replicas, from the checkpoint if there is one; outcomes in the order of the replicas."""
+        """Train all replicas, resuming from a checkpoint if there is one.
+
+        Args:
+            progress: shows the progress; by default on standard error.
+
+        Returns:
+            The results, in the order of the replicas.
+        """
         show = Progress() if progress is None else progress
         if self.lesson.kept_convolutions:
             show.say(
@@ -138,7 +145,7 @@ class Fleet:
         return [standing.outcomes[number] for number in range(len(self.replicas))]
 
     def measured(self, epochs: int) -> list[tuple[float, float]]:
-        """Seconds of training and of evaluating, epoch by epoch; the first compiles. Nothing is kept."""
+        """Time training and evaluation of each epoch, in seconds, without keeping results; the first epoch compiles."""
         taken, standing = [], self._begin(judge=False)
         for _ in range(epochs + 1):
             began = time.monotonic()
@@ -153,7 +160,7 @@ class Fleet:
     # The parts of an epoch.
 
     def _epoch(self, standing: FleetState) -> dict[str, float]:
-        """Train and evaluate everyone alive for one epoch; the mean of each loss term over them."""
+        """Train and evaluate all active replicas for one epoch; return the mean of each loss term over them."""
         import jax.numpy as jnp
 
         slots, alive, here = standing.slots, standing.alive, self._here(standing)
@@ -184,7 +191,7 @@ class Fleet:
         return means
 
     def _here(self, standing: FleetState) -> tuple[Any, Any]:
-        """Numbers of the slots, the alive ones first, and how many those are."""
+        """Return the numbers of the slots, active ones first, and the number of active slots."""
         import jax.numpy as jnp
 
         order = np.full(-(-self.size // self.together) * self.together, self.size, np.int32)
@@ -197,7 +204,7 @@ class Fleet:
         return jnp.asarray(self.tables.validation[[0 if slot is None else slot.replica for slot in slots]])
 
     def _retire(self, standing: FleetState) -> None:
-        """Write down what became of those who have finished, and free their slots."""
+        """Store the results of finished replicas, and free their slots."""
         broken = np.asarray(standing.learners.broken)
         for number in standing.alive:
             slot = standing.slots[number]
@@ -228,7 +235,7 @@ class Fleet:
             standing.slots[number] = None
 
     def _refill(self, standing: FleetState) -> None:
-        """Give free slots to those who wait, in the plan's order."""
+        """Give free slots to waiting replicas, in their order."""
         for number, slot in enumerate(standing.slots):
             if slot is None and standing.waiting:
                 replica = standing.waiting.pop(0)
@@ -238,7 +245,7 @@ class Fleet:
                 standing.best = put_state(standing.best, number, fresh)
 
     def _members(self, slots: list[Slot | None]) -> ReplicaInputs:
-        """What every slot is told for its next epoch; an empty slot repeats the first replica and is not run."""
+        """Return the inputs of each slot's next epoch; an empty slot has those of the first replica and is not run."""
         import jax
 
         who = [0 if slot is None else slot.replica for slot in slots]
@@ -271,7 +278,7 @@ class Fleet:
         return FleetState(slots, list(range(self.size, len(self.replicas))), {}, learners, learners)
 
     def _fresh(self, number: int) -> TrainState:
-        """One replica before its first step."""
+        """Return the train state of a replica before its first step."""
         replica = self.replicas[number]
         vector, state = self._first_weights(replica.seed)
         if replica.mean is not None and replica.std is not None:
@@ -339,7 +346,7 @@ class Fleet:
 
     @cached_property
     def _fingerprint(self) -> str:
-        """Of everything that decides the outcome."""
+        """Fingerprint everything that determines the results."""
         plain = {
             "method": [self.method.name, self.method.chosen, method_code(self.method)],
             "recipe": self.recipe.to_dict(),

@@ -1,4 +1,4 @@
-"""Where a fleet stands at the end of an epoch, and how that is kept in a checkpoint."""
+"""The state of a fleet at the end of an epoch, and its form in a checkpoint."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Arrays = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True, eq=False)
 class RunResult:
-    """What became of one replica.
+    """The result of one replica's run.
 
-    ``weights`` and ``state`` are those of its best epoch; ``teacher_weights`` and ``teacher_state`` likewise where the
-    teacher learnt too, ``extras`` what was trained beside them. ``history`` has a row an epoch: the means of the loss
-    terms, and ``validation``.
+    ``weights`` and ``state`` are those of its best epoch, ``teacher_weights`` and ``teacher_state`` those of a
+    co-trained teacher, ``aux_params`` the auxiliary parameters. ``history`` has one row per epoch: the means of the
+    loss terms, and ``validation``.
     """
 
     replica: int
@@ -39,7 +39,7 @@ class RunResult:
 
 @dataclass
 class Slot:
-    """A place in the fleet: whose it is, and how far they are."""
+    """The replica that trains in a slot of the fleet, and its progress."""
 
     replica: int
     epoch: int = 0
@@ -52,8 +52,8 @@ class Slot:
 class FleetState:
     """Everything that changes while a fleet trains.
 
-    ``slots`` hold who trains (None: nobody), ``waiting`` the replicas to come, ``learners`` the newest weights with a
-    leading slot axis, ``best`` those of each slot's best epoch.
+    ``slots`` hold the replicas that train (None: empty), ``waiting`` the replicas to come, ``learners`` the current
+    train states with a leading slot axis, ``best`` those of each slot's best epoch.
     """
 
     slots: list[Slot | None]
@@ -64,16 +64,16 @@ class FleetState:
 
     @property
     def alive(self) -> list[int]:
-        """Numbers of the slots in which somebody trains."""
+        """Numbers of the slots in which a replica trains."""
         return [number for number, slot in enumerate(self.slots) if slot is not None]
 
     def copy(self) -> FleetState:
-        """A standing of its own, to be changed while this one stays."""
+        """Return a copy that can be changed independently."""
         slots = [None if slot is None else replace(slot, history=list(slot.history)) for slot in self.slots]
         return FleetState(slots, list(self.waiting), dict(self.outcomes), self.learners, self.best)
 
     def stored(self) -> tuple[dict[str, Any], Arrays]:
-        """Plain values and arrays, ready for a checkpoint."""
+        """Return plain values and arrays for a checkpoint."""
         import jax
 
         arrays: Arrays = {}
@@ -81,12 +81,12 @@ class FleetState:
             arrays |= {f"{name}/{n}": np.asarray(leaf) for n, leaf in enumerate(jax.tree.leaves(tree))}
         plain = {}
         for number, outcome in self.outcomes.items():
-            kept = dict(outcome.__dict__)
+            values = dict(outcome.__dict__)
             for part in ("weights", "teacher_weights", "aux_params"):
-                arrays[f"outcome/{number}/{part}"] = kept.pop(part)
+                arrays[f"outcome/{number}/{part}"] = values.pop(part)
             for part in ("state", "teacher_state"):
-                arrays |= {f"outcome/{number}/{part}/{n:03d}": leaf for n, leaf in enumerate(kept.pop(part))}
-            plain[str(number)] = kept
+                arrays |= {f"outcome/{number}/{part}/{n:03d}": leaf for n, leaf in enumerate(values.pop(part))}
+            plain[str(number)] = values
         about = {
             "slots": [None if slot is None else slot.__dict__ for slot in self.slots],
             "waiting": self.waiting,
@@ -96,7 +96,7 @@ class FleetState:
 
     @classmethod
     def restored(cls, about: dict[str, Any], arrays: Arrays, like: TrainState) -> FleetState:
-        """The inverse of ``stored``; ``like`` is any learner of the same shape."""
+        """Restore the state from a checkpoint; ``like`` is any train state of the same structure."""
         import jax
         import jax.numpy as jnp
 
@@ -111,14 +111,14 @@ class FleetState:
 
         outcomes = {
             int(number): RunResult(
-                **{**kept, "history": tuple(kept["history"])},
+                **{**values, "history": tuple(values["history"])},
                 weights=arrays[f"outcome/{number}/weights"],
                 teacher_weights=arrays[f"outcome/{number}/teacher_weights"],
                 aux_params=arrays[f"outcome/{number}/aux_params"],
                 state=listed(f"outcome/{number}/state"),
                 teacher_state=listed(f"outcome/{number}/teacher_state"),
             )
-            for number, kept in about["outcomes"].items()
+            for number, values in about["outcomes"].items()
         }
-        slots = [None if kept is None else Slot(**kept) for kept in about["slots"]]
+        slots = [None if values is None else Slot(**values) for values in about["slots"]]
         return cls(slots, list(about["waiting"]), outcomes, tree("learners"), tree("best"))

@@ -21,27 +21,27 @@ from ..networks.taps import with_taps
 Array = Any
 Vector = NDArray[np.float32]
 State = list[NDArray[Any]]
-#: Windows that a network answers at a time.
+#: Windows in one call of inference.
 CHUNK = 256
-#: Windows that are asked whether a network gives probabilities.
+#: Windows used to test whether a network gives probabilities.
 PROBES = 8
-#: Samples in a window, where a network that takes windows of any length is looked at.
+#: Window length used to trace a network that takes windows of any length.
 ANY_LENGTH = 256
-#: The term of a network's own losses: regularisers, ``add_loss``.
+#: Name of the loss term for a network's own losses: regularisers, ``add_loss``.
 OWN_LOSSES = "regularisation"
 
 
 class Functional:
-    """The taps of a model as a function of (weights, state, windows).
+    """The taps of a model as a pure function of (weights, state, windows).
 
-    All trainable weights are one vector: an optimiser then works on one array, which for networks this small costs a
-    fraction of a loop over their tensors. State is everything else: normaliser statistics, batch norm averages, the
-    seeds of dropout.
+    All trainable weights form one vector, so that the optimiser works on one array; for small networks this costs a
+    fraction of a loop over tensors. State is everything else: normaliser statistics, batch norm averages, seeds of
+    dropout.
 
     Args:
         model: any built ``keras.Model``; its own weights are read once and never changed.
-        taps: outputs wanted.
-        view: what is made of them (see ``Method.view``); nothing by default.
+        taps: names of the taps.
+        view: transforms the taps (see ``Method.view``); None keeps them.
     """
 
     def __init__(self, model: keras.Model, taps: Sequence[str], view: View | None = None) -> None:
@@ -64,32 +64,32 @@ class Functional:
 
     @property
     def size(self) -> int:
-        """How many weights are trained."""
+        """Number of trainable weights."""
         return int(self.bounds[-1])
 
     @property
     def tap_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of each tap, as the view leaves it, without its batch axis."""
+        """Shape of each tap after the view, without the batch axis."""
         shapes = {name: tuple(output.shape[1:]) for name, output in self.tapped.output.items()}
         if self.view is None:
             return shapes
         import jax
 
-        def seen() -> dict[str, Array]:
+        def viewed() -> dict[str, Array]:
             assert self.view is not None
             return self.view({name: jax.numpy.zeros((2, *shape)) for name, shape in shapes.items()})
 
-        return {name: tuple(values.shape[1:]) for name, values in jax.eval_shape(seen).items()}
+        return {name: tuple(values.shape[1:]) for name, values in jax.eval_shape(viewed).items()}
 
     @property
     def decays(self) -> Vector:
-        """1 for each weight that weight decay is for: kernels, not biases and not the scales of normalisation."""
+        """Mask of weight decay: 1 for kernels, 0 for biases and scales of normalisation."""
         parts = [np.full(int(np.prod(shape)), float(len(shape) >= 2), np.float32) for shape in self.shapes]
         return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
     @cached_property
     def kept_convolutions(self) -> tuple[str, ...]:
-        """Layers whose convolutions XLA computes best itself, so that training goes step by step, not in a loop."""
+        """Layers whose convolutions are fastest in XLA's own form, so that training runs outside a compiled loop."""
         return kept_convolutions(self._traced[0])
 
     @cached_property
@@ -99,42 +99,42 @@ class Functional:
 
     @cached_property
     def classifier(self) -> tuple[slice, slice] | None:
-        """Where in the vector of weights kernel and bias of the dense layer of the logits lie, if there is one."""
+        """Slices of the weight vector with kernel and bias of the dense layer of the logits, or None."""
         layer = self.tapped.output["logits"]._keras_history.operation if "logits" in self.tapped.output else None
         if not isinstance(layer, keras.layers.Dense) or layer.bias is None:
             return None
-        places = {
+        slices = {
             id(v): slice(*bounds) for v, *bounds in zip(self.trainable, self.bounds, self.bounds[1:], strict=False)
         }
-        if id(layer.kernel) not in places or id(layer.bias) not in places:
+        if id(layer.kernel) not in slices or id(layer.bias) not in slices:
             return None
-        return places[id(layer.kernel)], places[id(layer.bias)]
+        return slices[id(layer.kernel)], slices[id(layer.bias)]
 
     def classifier_of(self, vector: Vector) -> tuple[Vector, Vector] | None:
-        """Kernel (F, C) and bias (C,) of that layer among these weights."""
+        """Return kernel (F, C) and bias (C,) of the dense layer of the logits from a weight vector, or None."""
         if self.classifier is None:
             return None
         kernel, bias = (vector[place] for place in self.classifier)
         return kernel.reshape(-1, len(bias)), bias
 
     def require_fit(self, window: tuple[int, ...], classes: int) -> None:
-        """Raise ``UserError`` unless the model takes windows (T, D) of this shape and tells so many classes apart."""
+        """Raise ``UserError`` unless the model takes windows (T, D) of this shape and has this number of classes."""
         name, inputs, logits = self.model.name, self.tapped.inputs, self.tapped.output.get("logits")
         if len(inputs) != 1:
-            raise UserError(f"{name} takes {len(inputs)} inputs; a network here takes one, windows {window}.")
+            raise UserError(f"{name} takes {len(inputs)} inputs; it must take one, windows {window}.")
         takes = tuple(inputs[0].shape[1:])
         if len(takes) != len(window) or any(mine not in (None, size) for mine, size in zip(takes, window, strict=True)):
-            raise UserError(f"{name} takes windows {takes}, and these are {window} (time, channel).")
+            raise UserError(f"{name} takes windows {takes}, but these are {window} (time, channel).")
         if logits is not None and tuple(logits.shape[1:]) != (classes,):
-            raise UserError(f"{name} gives outputs {tuple(logits.shape[1:])}, and there are {classes} classes.")
+            raise UserError(f"{name} gives outputs {tuple(logits.shape[1:])}, but there are {classes} classes.")
 
     def require_logits(self, vector: Vector, state: Sequence[Any], windows: NDArray[Any]) -> None:
-        """Raise ``UserError`` where the network gives probabilities, which only its answers to windows can tell."""
+        """Raise ``UserError`` where the network gives probabilities; where its graph does not tell, try windows."""
         if "logits" in self.taps and not gives_logits(self.tapped.output["logits"]):
             refuse_probabilities(self.answers(vector, state, windows[:PROBES])["logits"], network=self.model.name)
 
     def own(self, seed: int | None = None) -> tuple[Vector, State]:
-        """The weights and state that the model has now; the random numbers of its dropout those of ``seed``."""
+        """Return the model's current weights and state; ``seed`` sets the random state of its dropout."""
         values = {id(v): np.asarray(v) for v in (*self.trainable, *self.state)}
         if seed is not None:
             drawn = zip(self.model.variables, draw_initial_weights(self.model, seed), strict=True)
@@ -142,17 +142,17 @@ class Functional:
         return self._flat(values)
 
     def initial(self, seed: int) -> tuple[Vector, State]:
-        """The weights and state that the model has under ``seed``."""
+        """Draw initial weights and state by ``seed``."""
         values = draw_initial_weights(self.model, seed)
         return self._flat({id(v): value for v, value in zip(self.model.variables, values, strict=True)})
 
     def with_statistics(self, state: State, mean: NDArray[np.float32], std: NDArray[np.float32]) -> State:
-        """The state with the normaliser's mean and deviation put in."""
+        """Return the state with the normaliser's mean and standard deviation set."""
         at_mean, at_variance = find_statistics(self.tapped)
         if not isinstance(get_normaliser(self.tapped), Normaliser):
             raise UserError(
                 f"{self.model.name}: keras.layers.Normalization keeps its statistics as constants, so replicas cannot "
-                f"have their own: put it through networks.loop_friendly first."
+                f"have their own: convert the model with networks.loop_friendly first."
             )
         changed = list(state)
         changed[at_mean] = np.asarray(mean, np.float32)
@@ -160,20 +160,20 @@ class Functional:
         return changed
 
     def apply(self, vector: Array, state: Sequence[Array], x: Array, *, training: bool) -> tuple[dict[str, Array], Any]:
-        """Taps of windows ``x`` (B, T, D), and the state after them; in training also the network's own losses."""
+        """Return the taps of windows ``x`` (B, T, D) and the new state; in training also the network's own losses."""
         keep = bool(self.kept_convolutions)
         taps, after = rewrite(partial(self._call, training=training), vector, list(state), x, keep=keep)
         return taps, after
 
     def answers(self, vector: Vector, state: Sequence[Any], windows: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
-        """All taps for windows (N, T, D), in inference mode; compiled once for all weights."""
+        """Compute all taps for windows (N, T, D) in inference mode; compiled once for all weights."""
         collected: dict[str, list[NDArray[np.float32]]] = {tap: [] for tap in self.taps}
         for start in range(0, len(windows), CHUNK):
             part = windows[start : start + CHUNK]
-            # One shape for all chunks, the last one included: one compilation.
+            # Pad the last chunk: one shape, one compilation.
             missing = CHUNK - len(part)
             padded = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) if missing else part
-            for tap, value in self._answer(vector, list(state), padded).items():
+            for tap, value in self._infer(vector, list(state), padded).items():
                 collected[tap].append(np.asarray(value[: len(part)], np.float32))
         shapes = self.tap_shapes
         return {
@@ -182,7 +182,7 @@ class Functional:
         }
 
     def put(self, vector: NDArray[Any], state: Sequence[NDArray[Any]]) -> None:
-        """Give the model these weights and this state."""
+        """Write weights and state into the model."""
         for variable, start, stop in zip(self.trainable, self.bounds[:-1], self.bounds[1:], strict=True):
             variable.assign(np.asarray(vector[start:stop]).reshape(variable.shape))
         for variable, value in zip(self.state, state, strict=True):
@@ -194,25 +194,25 @@ class Functional:
             for start, stop, shape in zip(self.bounds[:-1], self.bounds[1:], self.shapes, strict=True)
         ]
         taps, after, losses = self.tapped.stateless_call(weights, state, x, training=training, return_losses=True)
-        # Networks of mixed precision give halves, of which no loss is taken.
+        # Networks of mixed precision give float16 taps; losses are computed in float32.
         taps = {name: value.astype("float32") for name, value in taps.items()}
         taps = taps if self.view is None else self.view(taps)
         return ({**taps, OWN_LOSSES: sum(losses)} if training and losses else taps), after
 
     @cached_property
     def _traced(self) -> tuple[Any, Any]:
-        """The program of a step in training, and the shapes of what it gives."""
+        """The traced program of a training step, and the shapes of its outputs."""
         import jax
 
         (windows,) = self.tapped.inputs
         sizes = [length or ANY_LENGTH for length in windows.shape[1:]]
         shaped: Any = jax.ShapeDtypeStruct
         vector, x = shaped((self.size,), "float32"), shaped((2, *sizes), "float32")
-        state = [shaped(tuple(each.shape), str(each.dtype)) for each in self.state]
+        state = [shaped(tuple(variable.shape), str(variable.dtype)) for variable in self.state]
         return jax.make_jaxpr(partial(self._call, training=True), return_shape=True)(vector, state, x)
 
     @cached_property
-    def _answer(self) -> Any:
+    def _infer(self) -> Any:
         import jax
 
         return jax.jit(lambda vector, state, x: self.apply(vector, state, x, training=False)[0])

@@ -1,4 +1,4 @@
-"""How many replicas fit."""
+"""Estimate the memory of replicas, and choose how many of them train together."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from .functional import ANY_LENGTH, Functional
 
 #: Share of the free memory that a fleet may fill.
 SHARE = 0.6
-#: Replicas on a processor: more of them at a time only make each epoch longer.
+#: Most replicas on a CPU: with more, each epoch only takes longer.
 CPU_REPLICAS = 16
 GPU_REPLICAS = 512
-#: Arrays of one step beside the activations themselves: their gradients and what a layer needs on its way.
+#: Memory of one step over that of its activations: gradients and intermediate arrays of layers.
 STEP_FACTOR = 4
-#: Bytes taken to be free on a machine that says nothing about its memory.
+#: Bytes assumed to be free where the machine does not report its memory.
 UNKNOWN = 8 << 30
 
 
 def replica_bytes(networks: Sequence[Functional], batch: int, *, beside: int = 0) -> int:
-    """Bytes that one replica needs while it trains: weights, moments, best weights, and one step's activations.
+    """Estimate the bytes of one replica in training: weights, moments, best weights and the activations of a step.
 
     Args:
-        networks: that run in a step.
-        batch: windows a step.
-        beside: numbers that are trained beside the networks.
+        networks: the networks that run in a step.
+        batch: windows per step.
+        beside: number of auxiliary parameters.
     """
     weights = sum(network.size for network in networks) + beside
     activations = sum(_activations(network) for network in networks) * batch
@@ -34,30 +34,36 @@ def replica_bytes(networks: Sequence[Functional], batch: int, *, beside: int = 0
 
 
 def choose_size(asked: int | None, runs: int, per_replica: int, shared: int, *, free: int | None = None) -> int:
-    """How many replicas to train together.
+    """Choose how many replicas train together.
 
     Args:
-        asked: what the user set, or None to choose.
-        runs: how many there are to train.
-        per_replica: bytes of one.
-        shared: bytes of the windows and teachers' answers, which all replicas read.
-        free: bytes there are; measured when not given.
+        asked: the number that the user set, or None to choose.
+        runs: number of replicas to train.
+        per_replica: bytes of one replica.
+        shared: bytes of the windows and the teachers' cached taps, which all replicas read.
+        free: free bytes; measured when not given.
+
+    Returns:
+        The number of replicas.
+
+    Raises:
+        UserError: not even one replica fits into memory, or fewer than ``asked``.
     """
     free = free_bytes() if free is None else free
     room = int(SHARE * free) - shared
     fit = room // max(per_replica, 1)
     if fit < 1:
         raise UserError(
-            f"One replica needs {per_replica / 1e6:,.0f} MB beside {shared / 1e6:,.0f} MB of windows, and only "
-            f"{free / 1e6:,.0f} MB of memory are free (60 % of it is used): make the batch smaller."
+            f"One replica needs {per_replica / 1e6:,.0f} MB and the windows {shared / 1e6:,.0f} MB, but only "
+            f"{free / 1e6:,.0f} MB of memory are free (of which 60 % may be used): make the batch smaller."
         )
     if asked is not None:
         if asked < 1:
-            raise UserError(f"A fleet has at least 1 replica, not {asked}.")
+            raise UserError(f"The size of a fleet must be at least 1, not {asked}.")
         if asked > fit:
             raise UserError(
-                f"A fleet of {asked} needs {(asked * per_replica + shared) / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB of "
-                f"memory are free (60 % of it is used): at most {fit} fit."
+                f"A fleet of {asked} needs {(asked * per_replica + shared) / 1e9:,.1f} GB, but {free / 1e9:,.1f} GB of "
+                f"memory are free (of which 60 % may be used): at most {fit} fit."
             )
         return min(asked, runs)
     most = GPU_REPLICAS if on_accelerator() else CPU_REPLICAS
@@ -65,17 +71,17 @@ def choose_size(asked: int | None, runs: int, per_replica: int, shared: int, *, 
 
 
 def on_accelerator() -> bool:
-    """Whether JAX sees something better than a processor."""
+    """Tell whether JAX runs on an accelerator."""
     import jax
 
     return bool(jax.default_backend() != "cpu")
 
 
 def free_bytes(root: Path = Path("/")) -> int:
-    """Memory that is free on the device that trains, within the limit of the control group that this process is in.
+    """Return the free memory of the training device, within the limits of this process's control groups.
 
     Args:
-        root: where the kernel's files begin.
+        root: root of the file system with ``proc`` and ``sys``.
     """
     if on_accelerator():
         import jax
@@ -87,7 +93,7 @@ def free_bytes(root: Path = Path("/")) -> int:
 
 
 def _machine_bytes(root: Path) -> int:
-    """What the machine has free; where it does not say, half of what it has, or ``UNKNOWN``."""
+    """Return the machine's free memory; where it is not reported, half of all memory, or ``UNKNOWN``."""
     available = _numbers(root / "proc/meminfo").get("MemAvailable:")
     if available is not None:
         return available * 1024
@@ -98,9 +104,9 @@ def _machine_bytes(root: Path) -> int:
 
 
 def _group_bytes(root: Path) -> Iterator[int]:
-    """What the control groups (versions 2 and 1) of this process leave it, pages that they may drop included.
+    """Yield what the control groups (versions 2 and 1) of this process leave free, reclaimable pages included.
 
-    Inside a container the group's path may be the host's, of which only the end, or nothing but the top, is there.
+    Inside a container the group's path may be the host's, of which only the end, or only the top folder, exists.
     """
     for line in _lines(root / "proc/self/cgroup"):
         _, controllers, path = (line.split(":", 2) + ["", ""])[:3]
@@ -111,17 +117,17 @@ def _group_bytes(root: Path) -> Iterator[int]:
             names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
         else:
             continue
-        own = PurePosixPath(path.strip("/"))
-        for group in (top / own, *(top / parent for parent in own.parents)):
+        inner = PurePosixPath(path.strip("/"))
+        for group in (top / inner, *(top / parent for parent in inner.parents)):
             limit, used = (next(iter(_lines(group / name)), "") for name in names[:2])
             if limit.isdigit() and used.isdigit():
                 yield int(limit) - int(used) + _numbers(group / "memory.stat").get(names[2], 0)
 
 
 def _numbers(path: Path) -> dict[str, int]:
-    """The first number of each line, by the word before it; nothing where there is no such file."""
+    """Return the first number of each line by the word before it; empty where the file does not exist."""
     words = [line.split() for line in _lines(path)]
-    return {each[0]: int(each[1]) for each in words if len(each) > 1 and each[1].isdigit()}
+    return {line[0]: int(line[1]) for line in words if len(line) > 1 and line[1].isdigit()}
 
 
 def _lines(path: Path) -> list[str]:
@@ -132,7 +138,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _activations(network: Functional) -> int:
-    """Numbers that all layers of a network put out for one window."""
+    """Count the output values of all layers of a network for one window."""
     total = 0
     for layer in network.tapped.layers:
         shapes = layer.output if isinstance(layer.output, list | tuple) else [layer.output]

@@ -24,10 +24,10 @@ SOUND = -1
 
 
 class TrainState(NamedTuple):
-    """What one replica carries from step to step; a fleet holds these with a leading replica axis.
+    """The state of one replica between steps; a fleet holds these with a leading replica axis.
 
-    ``weights`` are the student's, the teacher's where it learns too, and what is trained beside them; ``broken`` is the
-    number of the first loss term that was not finite (the count of terms for the gradient), -1 while all is well.
+    ``weights`` are those of the student, of a co-trained teacher, and the auxiliary parameters; ``broken`` is the index
+    of the first loss term that was not finite (the number of terms for the gradient), -1 while all are finite.
     """
 
     weights: Array
@@ -39,9 +39,9 @@ class TrainState(NamedTuple):
 
 
 class Shared(NamedTuple):
-    """What all replicas read: windows and their classes, teachers' cached taps or their weights and state.
+    """Arrays that all replicas read: windows, labels, teachers' cached taps or their weights and state.
 
-    ``classifiers`` are kernels (teachers, F, C) and biases (teachers, C), where a method hands them on.
+    ``classifiers`` are kernels (teachers, F, C) and biases (teachers, C), for methods that reuse them.
     """
 
     windows: Array
@@ -53,11 +53,11 @@ class Shared(NamedTuple):
 
 
 class ReplicaInputs(NamedTuple):
-    """What one replica is told for an epoch; a fleet holds these with a leading replica axis.
+    """The inputs of one replica's epoch; a fleet holds these with a leading replica axis.
 
-    ``order`` (steps, B) are window numbers, ``steps`` how many of them count, ``first_step`` the steps done before,
-    ``total`` all steps of the run; ``hyperparameters`` by name; ``class_weights`` and ``offset`` (C,); ``teacher``
-    which one.
+    ``order`` (steps, B) holds indices of windows, ``steps`` the number of steps to use, ``first_step`` the steps done
+    before, ``total`` all steps of the run; ``hyperparameters`` are by name; ``class_weights`` and ``offset`` are (C,);
+    ``teacher`` is the index of the teacher.
     """
 
     order: Array
@@ -76,9 +76,9 @@ class Program:
     """Functions over replicas: each one compiled program, or a loop over compiled steps (see ``compile_program``).
 
     Args:
-        epoch: (learners, members, shared, slots, alive) → (learners, sums of loss terms over the epoch's steps).
-        evaluate: (learners, window numbers (R, n, B) with -1 for none, shared, slots, alive) → confusion counts
-            (R, C, C) of the windows whose answer is finite.
+        epoch: (train states, inputs, shared, slots, alive) → (train states, sums of loss terms over the epoch's steps).
+        evaluate: (train states, indices of windows (R, n, B) padded with -1, shared, slots, alive) → confusion
+            matrices (R, C, C) of the windows whose logits are finite.
         terms: names of the loss terms, in the order of the sums.
     """
 
@@ -90,18 +90,21 @@ class Program:
 def compile_program(
     lesson: DistillationSetup, recipe: Recipe, *, classes: int, places: Places = (), together: int = 1
 ) -> Program:
-    """Build the programs for one lesson and recipe.
+    """Compile the programs of a fleet.
 
-    An epoch of all replicas is one program, unless a network holds convolutions that XLA computes well only outside of
-    a compiled loop (``Lesson.kept_convolutions``): then each step of each replica is one.
+    An epoch of all replicas is one program, unless a network has convolutions that are fast only outside a compiled
+    loop (``DistillationSetup.kept_convolutions``): then each step of each replica is one program.
 
     Args:
         lesson: method, student and teachers.
-        recipe: how.
-        classes: how many.
-        places: sensors by place on the body, for rotations.
-        together: so many replicas share one matrix product. On a processor, replicas of tiny networks run faster one
+        recipe: settings of the training.
+        classes: number of classes.
+        places: channels of each sensor position, for rotations.
+        together: number of replicas that share one matrix product. On a CPU, replicas of tiny networks run faster one
             after the other (a batched product of small matrices is slow there), on an accelerator all together.
+
+    Returns:
+        The compiled functions.
     """
     student = lesson.student
     step = partial(_step, lesson, recipe, classes, places)
@@ -141,7 +144,7 @@ def compile_program(
 def _step_by_step(
     step: Callable[..., tuple[TrainState, Array]], counted: Callable[..., Array], terms: int, classes: int
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """An epoch and an evaluation as loops over compiled steps, one replica after the other."""
+    """Return epoch and evaluation as loops over compiled steps, one replica after the other."""
 
     @jax.jit
     def one_step(
@@ -181,15 +184,15 @@ def _step_by_step(
 
 @jax.jit
 def keys(seeds: Array) -> Array:
-    """A key of random numbers for each seed (R,)."""
+    """Return a random key for each seed (R,)."""
     return jax.vmap(jax.random.key)(seeds)
 
 
 def _over_groups(work: Callable[..., Any], together: int) -> Callable[..., Any]:
-    """``work`` for the slots that are alive, ``together`` at a time.
+    """Run ``work`` for the active slots, ``together`` at a time.
 
-    How many groups there are is a number at run time: a finished replica stops costing at the next epoch, and nothing
-    is compiled again. Slots are (R,) slot numbers, the alive ones first, padded with R.
+    The number of groups is an argument of the program: from the next epoch on a finished replica takes no time, and
+    nothing is compiled again. ``slots`` are slot numbers (R,), active ones first, padded with R.
     """
 
     def run(learners: TrainState, told: Any, shared: Shared, slots: Array, alive: Array) -> Any:
@@ -216,7 +219,7 @@ def _over_groups(work: Callable[..., Any], together: int) -> Callable[..., Any]:
 
 
 def term_names(lesson: DistillationSetup, classes: int) -> tuple[str, ...]:
-    """Names of the loss terms that a method gives, found by tracing it without computing anything."""
+    """Return the names of a method's loss terms, by tracing its objective without computing it."""
 
     def trace() -> dict[str, Array]:
         def taps(shapes: Shapes) -> dict[str, Array]:
@@ -244,7 +247,7 @@ def _step(
     member: ReplicaInputs,
     shared: Shared,
 ) -> tuple[TrainState, Array]:
-    """One step of one replica: the learner after it, and its loss terms."""
+    """Take one step of one replica; return the new train state and the loss terms."""
     student, learning = lesson.student, lesson.trained_teacher
     hyperparameters = member.hyperparameters
     labels = shared.labels[rows]

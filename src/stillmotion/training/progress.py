@@ -1,4 +1,4 @@
-"""What a fleet shows while it trains."""
+"""Show the progress of a fleet on standard error."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch of a fleet came to."""
+    """Progress of a fleet after an epoch."""
 
     number: int
     alive: int
@@ -25,11 +25,11 @@ class Epoch:
 
 @dataclass
 class Progress:
-    """A line a terminal overwrites, or plain lines, one every ``every`` seconds.
+    """Print progress: one line that a terminal overwrites, or plain lines elsewhere.
 
     Args:
-        enabled: say anything at all.
-        every: seconds between two lines.
+        enabled: whether anything is printed.
+        every: seconds between two updates (20 times as long where standard error is not a terminal).
     """
 
     enabled: bool = True
@@ -38,12 +38,12 @@ class Progress:
     _width: int = field(default=0, init=False)
 
     def say(self, text: str) -> None:
-        """Print a line by itself."""
+        """Print a line."""
         if self.enabled:
             print(text, file=sys.stderr, flush=True)
 
     def __call__(self, epoch: Epoch, *, last: bool = False) -> None:
-        """Show an epoch; the last one is always shown."""
+        """Show an epoch, unless the last update was too recent; the last epoch is always shown."""
         terminal = sys.stderr.isatty()
         pause = self.every if terminal else 20 * self.every
         if not self.enabled or (not last and time.monotonic() - self._last < pause):

@@ -1,4 +1,4 @@
-"""What a fleet is asked to do: a recipe that all replicas share, and what each replica is."""
+"""Settings of a training: the recipe that all replicas share, and the replicas."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Rows = NDArray[np.int64]
 Select = Literal["macro-f1", "accuracy"]
 Schedule = Literal["constant", "cosine"]
 Imbalance = Literal["none", "weights", "sqrt-weights", "logit-adjustment"]
-#: What the numbers of a recipe may be.
+#: Limits of a recipe's values.
 RECIPE_LIMITS = {
     "batch": Limits(1, 100_000),
     "epochs": Limits(1, 1_000_000),
@@ -24,24 +24,25 @@ RECIPE_LIMITS = {
     "warmup": PART,
 }
 
-#: Numbers that every replica has beside those of its method, with their defaults. ``clip`` 0 means no clipping,
-#: ``average`` is the decay of the moving average of weights (0: none).
+#: Hyperparameters that every replica has in addition to those of its method, with defaults. ``clip`` 0 means no
+#: clipping, ``average`` is the decay of the moving average of weights (0: none).
 OPTIMISER_HYPERPARAMETERS = {"learning_rate": 1e-3, "weight_decay": 0.0, "clip": 0.0, "average": 0.0, "smoothing": 0.0}
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a fleet trains; compiled in, the same for all its replicas.
+    """Training settings that all replicas of a fleet share; they are compiled into the program.
 
     Args:
-        batch: windows a step. The last step of an epoch is filled up with the epoch's first windows.
-        epochs: at most so many.
-        patience: epochs without a better validation score before a replica stops; its best weights are kept.
-        select: score on the validation windows, ``macro-f1`` (a class that is absent counts 0) or ``accuracy``.
-        schedule: learning rate over the run, ``constant`` or ``cosine`` down to 0.
+        batch: windows per step. The last step of an epoch is filled up with the epoch's first windows.
+        epochs: largest number of epochs.
+        patience: epochs without a better validation score after which a replica stops; its best weights are kept.
+        select: validation score that chooses the best epoch, ``macro-f1`` (an absent class counts 0) or ``accuracy``.
+        schedule: learning rate over the run, ``constant`` or ``cosine`` (down to 0).
         warmup: share of all steps in which the learning rate rises from 0.
-        imbalance: ``weights`` weighs every class alike in the cross-entropy, ``sqrt-weights`` half-way there,
-            ``logit-adjustment`` adds log priors to the logits in training (Menon et al., ICLR 2021).
+        imbalance: ``weights`` gives all classes the same total weight in the cross-entropy, ``sqrt-weights`` takes the
+            square root of these weights, ``logit-adjustment`` adds log priors to the logits in training (Menon et al.,
+            ICLR 2021).
         augment: kinds of augmentation, each with a strength per replica (see ``windows.augment``).
     """
 
@@ -62,11 +63,11 @@ class Recipe:
                 raise UnknownName(what, getattr(self, what), list(get_args(kinds)))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return the recipe as values that fit JSON."""
         return asdict(self)
 
 
-#: The sources' recipe: Adam 1e-3, batch 64, up to 300 epochs, patience 10 on validation accuracy.
+#: The recipe of Agac & Incel: Adam 1e-3, batch 64, up to 300 epochs, patience 10 on validation accuracy.
 PUBLISHED = Recipe(batch=64, epochs=300, patience=10, select="accuracy")
 
 
@@ -75,13 +76,14 @@ class Replica:
     """One run of a fleet.
 
     Args:
-        seed: of its weights, its order of windows, its augmentation and dropout.
-        train: numbers of its training windows.
-        validation: numbers of the windows that choose its best epoch.
+        seed: seed of the initial weights, the order of windows, augmentation and dropout.
+        train: indices of the training windows.
+        validation: indices of the windows that choose the best epoch.
         hyperparameters: hyperparameters of the method, the optimiser and the augmentation that differ from their
-        defaults. mean, std: (channels,) statistics of its training windows, for the normaliser; None leaves the model's
-        own. teacher: which of the fleet's teachers it learns from.
-        name: what to call it in messages.
+            defaults.
+        mean, std: (channels,) statistics of its training windows, for the normaliser; None keeps those of the model.
+        teacher: index of its teacher among those of the fleet.
+        name: its name in messages.
     """
 
     seed: int
@@ -103,7 +105,7 @@ def check_replicas(replicas: Sequence[Replica], windows: NDArray[Any], labels: N
             f"Windows must be (n, time, channel) with a label each, not {windows.shape} and {labels.shape}."
         )
     if not np.isfinite(windows).all():
-        raise UserError("Some windows hold values that are not finite numbers: mend the recordings first.")
+        raise UserError("Some windows hold NaN or infinite values: repair the recordings first.")
     for number, replica in enumerate(replicas):
         if not 0 <= replica.seed < 2**32:
             raise UserError(f"Replica {replica.name or number} has seed {replica.seed}; seeds go from 0 to 2³² − 1.")
@@ -111,8 +113,8 @@ def check_replicas(replicas: Sequence[Replica], windows: NDArray[Any], labels: N
             if len(rows) == 0:
                 raise UserError(f"Replica {replica.name or number} has no {what} windows.")
             if not 0 <= int(np.min(rows)) <= int(np.max(rows)) < len(windows):
-                raise UserError(
-                    f"Replica {replica.name or number} names {what} windows outside 0 … {len(windows) - 1}."
-                )
+                raise UserError(f"Replica {replica.name or number} has {what} windows outside 0 … {len(windows) - 1}.")
             if not 0 <= int(labels[rows].min()) <= int(labels[rows].max()) < classes:
-                raise UserError(f"Replica {replica.name or number} has {what} windows without a class.")
+                raise UserError(
+                    f"Replica {replica.name or number} has {what} windows with labels outside 0 … {classes - 1}."
+                )

@@ -1,4 +1,4 @@
-"""Tables of what every replica is told: numbers, class weights, windows in the order of an epoch."""
+"""Tables of what each replica trains with: hyperparameters, class weights, order of windows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..limits import POSITIVE
 from ..methods import Method
 from .recipe import OPTIMISER_HYPERPARAMETERS, Recipe, Replica
 
-#: Windows that an evaluation looks at in one go.
+#: Windows per step of an evaluation.
 EVALUATION_BATCH = 256
 
 Floats = NDArray[np.float32]
@@ -22,10 +22,10 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class ReplicaTables:
-    """One row a replica.
+    """Tables with one row per replica.
 
-    ``steps`` is the length of an epoch, ``hyperparameters`` have a column each, ``class_weights`` and ``offset`` are
-    (R, C), ``validation`` is (R, n, B) window numbers with -1 for none.
+    ``steps`` is the length of an epoch, ``hyperparameters`` have one column each, ``class_weights`` and ``offset`` are
+    (R, C), ``validation`` holds indices of windows (R, n, B), padded with -1.
     """
 
     batch: int
@@ -36,33 +36,33 @@ class ReplicaTables:
     validation: NDArray[np.int32]
 
     def order(self, replica: Replica, epoch: int) -> NDArray[np.int32]:
-        """(longest epoch, B) window numbers: all of the replica's windows in random order, the last step filled up.
+        """Return indices of windows (longest epoch, B): the replica's windows in random order, the last step filled up.
 
-        It depends on the replica's seed and the epoch alone.
+        The order depends only on the replica's seed and the epoch.
         """
         shuffled = np.random.default_rng([replica.seed, epoch]).permutation(replica.train)
         return np.resize(shuffled, (int(self.steps.max()), self.batch)).astype(np.int32)
 
 
 def resolve_hyperparameters(replica: Replica, method: Method, recipe: Recipe) -> dict[str, float]:
-    """All numbers of a replica: those given, and defaults of the method, the optimiser and the augmentation."""
-    own = set(OPTIMISER_HYPERPARAMETERS) | set(recipe.augment)
-    mine = {name: value for name, value in replica.hyperparameters.items() if name in own}
-    for name, value in mine.items():
+    """Return all hyperparameters of a replica: its own, and defaults of method, optimiser and augmentation."""
+    shared = set(OPTIMISER_HYPERPARAMETERS) | set(recipe.augment)
+    given = {name: value for name, value in replica.hyperparameters.items() if name in shared}
+    for name, value in given.items():
         POSITIVE.check(value, name)
-    rest = {name: value for name, value in replica.hyperparameters.items() if name not in own}
+    rest = {name: value for name, value in replica.hyperparameters.items() if name not in shared}
     for name in rest:
         if name not in method.hyperparameters:
-            raise UnknownName("number", name, sorted({*own, *method.hyperparameters}))
-    # An augmentation that the recipe names and the replica gives no strength is off in it.
+            raise UnknownName("hyperparameter", name, sorted({*shared, *method.hyperparameters}))
+    # An augmentation of the recipe for which the replica sets no strength is off.
     off = dict.fromkeys(recipe.augment, 0.0)
-    return {**OPTIMISER_HYPERPARAMETERS, **off, **method.resolve(rest), **mine}
+    return {**OPTIMISER_HYPERPARAMETERS, **off, **method.resolve(rest), **given}
 
 
 def make_replica_tables(
     replicas: Sequence[Replica], method: Method, recipe: Recipe, labels: NDArray[Any], classes: int
 ) -> ReplicaTables:
-    """The tables of a fleet."""
+    """Build the tables of a fleet."""
     steps = np.array([-(-len(replica.train) // recipe.batch) for replica in replicas], np.int32)
     resolved = [resolve_hyperparameters(replica, method, recipe) for replica in replicas]
     hyperparameters = {name: np.array([row[name] for row in resolved], np.float32) for name in resolved[0]}
@@ -88,7 +88,7 @@ def make_replica_tables(
 
 
 def class_weights(counts: NDArray[np.float64], imbalance: str) -> NDArray[np.float64]:
-    """Factor of each class in the cross-entropy; their mean over the training windows is 1."""
+    """Return the weight of each class in the cross-entropy; the mean over the training windows is 1."""
     if imbalance not in ("weights", "sqrt-weights"):
         return np.ones_like(counts)
     power = 1.0 if imbalance == "weights" else 0.5

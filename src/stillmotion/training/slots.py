@@ -1,6 +1,7 @@
-"""What happens to the learners of a fleet between two epochs, each compiled as one program.
+"""Read and write the train states in a fleet's slots, each operation compiled as one program.
 
-Leaf by leaf, every new shape is compiled by itself: a first fleet spent two of its four seconds of start on that.
+Without that, JAX compiles an operation for every array shape: it took two of the four seconds that a first fleet needs
+to start.
 """
 
 from __future__ import annotations
@@ -17,37 +18,37 @@ from .program import TrainState
 Array = Any
 
 
-def stack_states(learners: Sequence[TrainState]) -> TrainState:
-    """One learner a slot, with a leading slot axis."""
-    whole: TrainState = jax.device_put(jax.tree.map(lambda *leaves: np.stack(leaves), *learners))
-    return whole
+def stack_states(states: Sequence[TrainState]) -> TrainState:
+    """Stack train states along a leading slot axis."""
+    stacked: TrainState = jax.device_put(jax.tree.map(lambda *leaves: np.stack(leaves), *states))
+    return stacked
 
 
-def take_state(learners: TrainState, at: int) -> TrainState:
-    """The learner in slot ``at``, in the computer's memory."""
-    one: TrainState = jax.device_get(_at(learners, at))
-    return one
+def take_state(states: TrainState, at: int) -> TrainState:
+    """Copy the train state of slot ``at`` to the host."""
+    taken: TrainState = jax.device_get(_at(states, at))
+    return taken
 
 
 @jax.jit
-def put_state(learners: TrainState, at: Array, learner: TrainState) -> TrainState:
-    """The learners with ``learner`` in slot ``at``."""
-    whole: TrainState = jax.tree.map(lambda leaves, leaf: leaves.at[at].set(leaf), learners, learner)
-    return whole
+def put_state(states: TrainState, at: Array, state: TrainState) -> TrainState:
+    """Return the train states with ``state`` in slot ``at``."""
+    stacked: TrainState = jax.tree.map(lambda leaves, leaf: leaves.at[at].set(leaf), states, state)
+    return stacked
 
 
 @jax.jit
 def select_states(where: Array, new: TrainState, old: TrainState) -> TrainState:
-    """``new`` in the slots where ``where`` (slots,) holds, ``old`` in the rest."""
+    """Return ``new`` in the slots where ``where`` (slots,) is true, ``old`` in the others."""
 
-    def choose(one: Array, other: Array) -> Array:
-        return jnp.where(where.reshape(-1, *[1] * (one.ndim - 1)), one, other)
+    def choose(new_leaf: Array, old_leaf: Array) -> Array:
+        return jnp.where(where.reshape(-1, *[1] * (new_leaf.ndim - 1)), new_leaf, old_leaf)
 
-    whole: TrainState = jax.tree.map(choose, new, old)
-    return whole
+    stacked: TrainState = jax.tree.map(choose, new, old)
+    return stacked
 
 
 @jax.jit
-def _at(learners: TrainState, at: Array) -> TrainState:
-    one: TrainState = jax.tree.map(lambda leaves: leaves[at], learners)
-    return one
+def _at(states: TrainState, at: Array) -> TrainState:
+    taken: TrainState = jax.tree.map(lambda leaves: leaves[at], states)
+    return taken

@@ -1,4 +1,4 @@
-"""Fixed teachers: who may teach, and their outputs computed once."""
+"""Fixed teachers: check them and compute their taps once."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ Array = Any
 
 
 class UselessTeacher(UserError):
-    """A teacher that has nothing to teach."""
+    """Raised for a teacher that is no better than the majority class, constant or not finite."""
 
 
 @dataclass(frozen=True, eq=False)
 class Teacher:
-    """A teacher: a network with weights (and the state they go with), or outputs that were computed elsewhere.
+    """A teacher: a network with weights and state, or outputs that were computed elsewhere.
 
     Args:
-        network: the model as a function, with the taps that the method wants; None for outputs from elsewhere.
-        weights, state: of the network.
-        outputs: tap name to (windows, …), for a teacher without a network (``logits`` at least; where their rows are
-            probabilities, their logarithm is taken).
-        classifier: kernel (F, C) and bias (C,) of the dense layer that made the logits in ``outputs`` of the embedding,
-            for methods that hand it on.
-        name: what to call it in messages.
+        network: the model as a function, with the taps that the method needs; None for outputs from elsewhere.
+        weights, state: weights and state of the network.
+        outputs: taps by name, each (windows, …), for a teacher without a network; at least ``logits`` (where the rows
+            are probabilities, their logarithm is taken).
+        classifier: kernel (F, C) and bias (C,) of the dense layer from the embedding to the logits in ``outputs``, for
+            methods that reuse it.
+        name: its name in messages.
     """
 
     network: Functional | None = None
@@ -44,8 +44,8 @@ class Teacher:
     name: str = "the teacher"
 
     @property
-    def handed_on(self) -> tuple[Vector, Vector] | None:
-        """Kernel and bias of its classifier, where it has one."""
+    def dense_classifier(self) -> tuple[Vector, Vector] | None:
+        """Kernel (F, C) and bias (C,) of its dense classifier, or None."""
         if self.network is None or self.weights is None:
             return self.classifier
         return self.network.classifier_of(self.weights)
@@ -56,11 +56,11 @@ def check_teachers(
 ) -> None:
     """Raise ``UserError`` unless every replica has a teacher, and teachers fit the windows (N, T, D) and classes."""
     if not teachers:
-        raise UserError(f"{method} needs a teacher; name one.")
+        raise UserError(f"{method} needs a teacher, but none was given.")
     for number, replica in enumerate(replicas):
         if not 0 <= replica.teacher < len(teachers):
             raise UserError(
-                f"Replica {replica.name or number} names teacher {replica.teacher}; they are 0 … {len(teachers) - 1}."
+                f"Replica {replica.name or number} has teacher {replica.teacher}; valid are 0 … {len(teachers) - 1}."
             )
     for teacher in teachers:
         logits = (teacher.outputs or {}).get("logits")
@@ -69,61 +69,73 @@ def check_teachers(
             teacher.network.require_fit(windows.shape[1:], classes)
             teacher.network.require_logits(teacher.weights, teacher.state or [], windows)
         elif logits is not None and logits.shape[1:] != (classes,):
-            raise UserError(f"{teacher.name} gives outputs {logits.shape[1:]}, and there are {classes} classes.")
+            raise UserError(f"{teacher.name} gives outputs {logits.shape[1:]}, but there are {classes} classes.")
 
 
 def predict_taps(teacher: Teacher, windows: Array, taps: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-    """A teacher's taps for all windows, computed once, in its inference mode.
+    """Compute a teacher's taps for all windows, in inference mode.
 
     Args:
-        teacher: who.
+        teacher: the teacher.
         windows: (N, T, D).
-        taps: which outputs are wanted.
+        taps: names of the taps.
+
+    Returns:
+        The taps by name, each (N, …).
+
+    Raises:
+        UserError: the teacher lacks a tap, or has outputs for another number of windows.
     """
     if teacher.network is not None:
         assert teacher.weights is not None
         assert teacher.state is not None
-        given = teacher.network.answers(teacher.weights, teacher.state, windows)
+        outputs = teacher.network.answers(teacher.weights, teacher.state, windows)
     else:
         # Scores from elsewhere may be probabilities; a network's logits are taken before its softmax.
-        given = {
+        outputs = {
             tap: as_logits(values) if LOGITS.fullmatch(tap) else values
             for tap, values in (teacher.outputs or {}).items()
         }
     for tap in taps:
-        if tap not in given:
-            raise UserError(f"{teacher.name} has no {tap!r}; it gives {', '.join(given) or 'nothing'}.")
-        if len(given[tap]) != len(windows):
-            raise UserError(f"{teacher.name} gives {tap} for {len(given[tap])} windows where there are {len(windows)}.")
-    return {tap: np.asarray(given[tap], np.float32) for tap in taps}
+        if tap not in outputs:
+            raise UserError(f"{teacher.name} has no tap {tap!r}; it gives {', '.join(outputs) or 'nothing'}.")
+        if len(outputs[tap]) != len(windows):
+            raise UserError(f"{teacher.name} gives {tap} for {len(outputs[tap])} windows, not {len(windows)}.")
+    return {tap: np.asarray(outputs[tap], np.float32) for tap in taps}
 
 
 def require_able(logits: ArrayLike, labels: ArrayLike, *, name: str = "the teacher") -> float:
-    """Accuracy of a teacher on windows that it was not trained on; refuse one that has nothing to teach.
+    """Return a teacher's accuracy on held-out windows; raise ``UselessTeacher`` for one that cannot teach.
+
+    A teacher cannot teach when logits are not finite, when all windows get the same logits, or when it is no better
+    than predicting the majority class.
 
     Args:
-        logits: (n, C) its answers.
-        labels: (n,) the truth.
-
-    A teacher is refused when an answer is not a finite number, when it gives every window the same answer, or when it
-    is no better than always naming the majority class.
+        logits: (n, C) the teacher's logits.
+        labels: (n,) the true classes.
+        name: the teacher's name in messages.
     """
     values, truth = np.asarray(logits, np.float64), np.asarray(labels)
     require_finite(values, name=name)
     if np.ptp(values, axis=0).max() < 1e-6:
-        raise UselessTeacher(f"{name} gives the same answer to all {len(values)} windows: it cannot teach.")
-    right = float((values.argmax(1) == truth).mean())
-    majority = float(np.bincount(truth).max() / len(truth))
-    if right <= majority:
         raise UselessTeacher(
-            f"{name} is right in {100 * right:.1f} % of {len(truth)} validation windows, the majority class alone in "
-            f"{100 * majority:.1f} %: it has nothing to teach; train it longer or name another."
+            f"{name} gives the same logits for all {len(values)} windows: it cannot teach; train it longer or choose "
+            f"another."
         )
-    return right
+    accuracy = float((values.argmax(1) == truth).mean())
+    majority = float(np.bincount(truth).max() / len(truth))
+    if accuracy <= majority:
+        raise UselessTeacher(
+            f"{name} has an accuracy of {100 * accuracy:.1f} % on {len(truth)} validation windows, the majority "
+            f"class alone {100 * majority:.1f} %: it cannot teach; train it longer or choose another."
+        )
+    return accuracy
 
 
 def require_finite(logits: ArrayLike, *, name: str = "the teacher") -> None:
-    """Refuse a teacher with an answer (n, C) that is not a finite number."""
+    """Raise ``UselessTeacher`` where logits (n, C) are not finite."""
     bad = ~np.isfinite(np.asarray(logits)).all(1)
     if bad.any():
-        raise UselessTeacher(f"{name} gives no finite number for {bad.sum()} of {len(bad)} windows: it cannot teach.")
+        raise UselessTeacher(
+            f"{name} gives logits that are not finite for {bad.sum()} of {len(bad)} windows: it cannot teach."
+        )

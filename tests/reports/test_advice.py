@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from stillmotion.evaluation import Interval
-from stillmotion.reports.advice import advise, front
+from stillmotion.reports.advice import advise, pareto_front
 from stillmotion.reports.evidence import Evidence, Line
 from stillmotion.reports.figures.differences import differences
 from stillmotion.studies import read_study_state
@@ -117,7 +117,7 @@ def test_the_front_holds_what_nothing_beats_at_no_more_cost(evidence: Evidence) 
     line, base = lines_of(evidence)
     dear = changed(line, "dear", f1=0.8, flops=300)
     beaten = changed(line, "beaten", f1=0.79, flops=400)
-    assert front([beaten, dear, base]) == [base, dear]
+    assert pareto_front([beaten, dear, base]) == [base, dear]
 
 
 def test_a_baseline_far_off_is_told_and_does_not_squeeze_the_others(evidence: Evidence) -> None:

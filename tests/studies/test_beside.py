@@ -33,12 +33,12 @@ def folders(recordings, tmp_path_factory):
     root = tmp_path_factory.mktemp("protocols")
     train = Runner._train_here
 
-    def baselines_only(self, squad, *rest):
+    def baselines_only(self, fleet, *rest):
         # No network is needed to compare protocols, and compiling one takes longer than all of this.
-        if squad.runs[0].classical:
-            train(self, squad, *rest)
+        if fleet.runs[0].classical:
+            train(self, fleet, *rest)
         else:
-            self.store.fail(squad, "left out", self.versions)
+            self.store.fail(fleet, "left out", self.versions)
 
     patch = pytest.MonkeyPatch()
     patch.setattr(Runner, "_train_here", baselines_only)

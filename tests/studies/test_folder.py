@@ -16,7 +16,7 @@ import pytest
 from stillmotion.cli import main
 from stillmotion.errors import DataWarning, UserError
 from stillmotion.studies import Runner, Variant, open_study, read_study_state, run_study
-from stillmotion.studies.folder import differences, recorded_study, require_own
+from stillmotion.studies.folder import differences, recorded_study, require_same_study
 from stillmotion.studies.scoring import Evaluator
 from stillmotion.studies.sections import Networks, Range, Search, Split, Training
 from stillmotion.studies.store import Store
@@ -117,16 +117,16 @@ def forbid(monkeypatch, *names):
 def test_another_specification_in_a_folder_is_refused_and_only_additions_continue(claimed, what):
     study, adds = OTHERS[what]
     store = claimed(SMALL)
-    require_own(store, SMALL)
+    require_same_study(store, SMALL)
     changed = differences(SMALL, study)
     with pytest.raises(UserError, match="--continue") as caught:
-        require_own(store, study)
+        require_same_study(store, study)
     assert all(key in str(caught.value) for key in list(changed)[:3])
     if adds:
-        require_own(store, study, more=True)
+        require_same_study(store, study, more=True)
         return
     with pytest.raises(UserError, match="cannot change") as caught:
-        require_own(store, study, more=True)
+        require_same_study(store, study, more=True)
     assert any(key in str(caught.value) for key in changed)
 
 
@@ -134,10 +134,10 @@ def test_another_specification_in_a_folder_is_refused_and_only_additions_continu
 def test_trials_and_folds_are_added_and_never_taken_away(claimed, old, new, adds):
     store = claimed(old)
     if adds:
-        require_own(store, new, more=True)
+        require_same_study(store, new, more=True)
     else:
         with pytest.raises(UserError, match="cannot change"):
-            require_own(store, new, more=True)
+            require_same_study(store, new, more=True)
 
 
 def test_more_trials_of_a_search_begin_with_those_that_were_drawn():
@@ -182,7 +182,7 @@ def test_data_that_changed_under_a_folder_are_refused_with_both_fingerprints(beg
     with pytest.warns(DataWarning, match="all runs are made anew"):
         runner = Runner(SMALL, tmp_path / "study", data=tmp_path / "changed", quiet=True, more=True)
     with runner:
-        assert runner.store.about()["data"] == runner.ground.fingerprint != was
+        assert runner.store.about()["data"] == runner.study_data.fingerprint != was
         ((_, text, data),) = runner.store.about()["former"]
         assert (text, data) == (SMALL.to_toml(), was), "what was stays on record"
 
@@ -257,11 +257,11 @@ def test_a_folder_without_a_record_of_its_specification_holds_no_study(tmp_path,
 def networks_left_out(monkeypatch):
     train = Runner._train_here
 
-    def baselines_only(self, squad, *rest):
-        if squad.runs[0].classical:
-            train(self, squad, *rest)
+    def baselines_only(self, fleet, *rest):
+        if fleet.runs[0].classical:
+            train(self, fleet, *rest)
         else:
-            self.store.fail(squad, "left out", self.versions)
+            self.store.fail(fleet, "left out", self.versions)
 
     monkeypatch.setattr(Runner, "_train_here", baselines_only)
 

@@ -113,9 +113,9 @@ def test_a_study_that_is_not_finished_shows_what_there_is(runner, recordings, mo
     made = runner(search=SEARCH)
     finish = Store.finish
 
-    def once(self, squad, *rest):
-        finish(self, squad, *rest)
-        if squad.phase == "trials":
+    def once(self, fleet, *rest):
+        finish(self, fleet, *rest)
+        if fleet.phase == "trials":
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

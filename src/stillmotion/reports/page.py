@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from ..evaluation import ComparedVariants
 from . import protocols
-from .advice import advise, front_words
+from .advice import advise, describe_front
 from .answers import answer, compared, headline, results_table
 from .evidence import Evidence
 from .figure import Figure
@@ -105,7 +105,7 @@ def page(evidence: Evidence, drawn: Drawn) -> str:
 
 
 def _front(evidence: Evidence) -> Html:
-    steps = front_words(evidence)
+    steps = describe_front(evidence)
     if not steps:
         return Html("")
     text = "The Pareto front by score alone: nothing that costs as little scores higher. A step up may still be chance."

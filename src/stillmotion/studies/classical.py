@@ -25,18 +25,18 @@ TREES = 100
 MEASURED = 1000
 
 
-def train(run: Run, ground: StudyData) -> RunResult:
+def train(run: Run, study_data: StudyData) -> RunResult:
     """Fit a baseline on its fold's training subjects.
 
     What is kept is its answers to the fold's validation and test windows, not the model: the trees of a hard set take
     tens of megabytes a run. Nothing is scored here but the validation windows.
     """
-    fold = ground.folds[run.fold]
-    answer, size = _fitted(run, ground, fold.train)
+    fold = study_data.folds[run.fold]
+    answer, size = _fitted(run, study_data, fold.train)
     rows = np.union1d(fold.validation, fold.test)
     said = answer(rows)
     guess = said[np.searchsorted(rows, fold.validation)].argmax(1)
-    table = confusion_matrix(ground.labels[fold.validation], guess, ground.classes)
+    table = confusion_matrix(study_data.labels[fold.validation], guess, study_data.classes)
     score = float(macro_f1(table) if run.recipe["select"] == "macro-f1" else accuracy(table))
     nothing = np.zeros(0, np.float32)
     return RunResult(
@@ -61,36 +61,36 @@ def answers(run: Run, store: Store, rows: Rows) -> Floats:
     return np.asarray(said[np.searchsorted(there, rows)], np.float32)
 
 
-def seconds(run: Run, ground: StudyData) -> float:
+def seconds(run: Run, study_data: StudyData) -> float:
     """How long a fit takes on all training windows, from one on some of them."""
-    rows = ground.folds[run.fold].train
+    rows = study_data.folds[run.fold].train
     some = np.random.default_rng(0).permutation(rows)[:MEASURED]
     if run.method != "majority":
-        _ = ground.features  # Made once for the study, so no part of a fit.
+        _ = study_data.features  # Made once for the study, so no part of a fit.
     started = time.monotonic()
-    _fitted(run, ground, some)
+    _fitted(run, study_data, some)
     return (time.monotonic() - started) * len(rows) / len(some)
 
 
-def _fitted(run: Run, ground: StudyData, train: Rows) -> tuple[Callable[[Rows], Floats], dict[str, float]]:
+def _fitted(run: Run, study_data: StudyData, train: Rows) -> tuple[Callable[[Rows], Floats], dict[str, float]]:
     """What answers windows, and how large it is."""
-    labels = ground.labels[train]
-    counts = np.bincount(labels, minlength=ground.classes).astype(np.float64)
+    labels = study_data.labels[train]
+    counts = np.bincount(labels, minlength=study_data.classes).astype(np.float64)
     prior = _logarithm(counts / counts.sum())
     if run.method == "majority":
         return lambda rows: np.repeat(prior[None], len(rows), axis=0), {"stored": 1}
     there = np.flatnonzero(counts)
     if len(there) < 2:
-        only = ground.windows.spec.classes[int(there[0])]
+        only = study_data.windows.spec.classes[int(there[0])]
         raise IncompatibleNetworks(
             f"{run.method} needs two classes to tell apart; in fold {run.fold} subjects train on {only} alone."
         )
-    known = ground.features[train]
+    known = study_data.features[train]
     mean, std = known.mean(0, np.float64), known.std(0, np.float64)
     std[std == 0] = 1.0
 
     def scaled(rows: Rows) -> Floats:
-        return np.asarray((ground.features[rows] - mean) / std, np.float32)
+        return np.asarray((study_data.features[rows] - mean) / std, np.float32)
 
     weights = None
     if run.recipe["imbalance"] in ("weights", "sqrt-weights"):
@@ -100,7 +100,7 @@ def _fitted(run: Run, ground: StudyData, train: Rows) -> tuple[Callable[[Rows], 
     _calmly(model.fit, scaled(train), labels)
 
     def answer(rows: Rows) -> Floats:
-        found = np.full((len(rows), ground.classes), _logarithm(np.zeros(1))[0], np.float32)
+        found = np.full((len(rows), study_data.classes), _logarithm(np.zeros(1))[0], np.float32)
         if len(rows):
             found[:, there] = _logarithm(_calmly(model.predict_proba, scaled(rows)))
         if run.recipe["imbalance"] == "logit-adjustment":
@@ -108,7 +108,7 @@ def _fitted(run: Run, ground: StudyData, train: Rows) -> tuple[Callable[[Rows], 
             found[:, there] -= prior[there]
         return found
 
-    return answer, _size(model, ground.classes)
+    return answer, _size(model, study_data.classes)
 
 
 def _estimator(run: Run, weights: dict[int, float] | None) -> Any:

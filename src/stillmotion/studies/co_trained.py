@@ -17,7 +17,7 @@ from .runs import Run
 from .scoring import Counts, by_subject
 from .selection import Key, Selection
 from .store import Store
-from .teacher_gap import side_by_side, teachers_by_fold
+from .teacher_gap import as_confusion_matrices, teachers_by_fold
 from .teachers import TeacherCache
 
 #: Marks the counts of a run's teacher: ``validation/teacher`` beside ``validation``.
@@ -68,15 +68,15 @@ def compare_co_trained_teachers(
             continue
         own = {key: choice for key, choice in choices.items() if key[0] == name}
         ((network, members),) = teachers_by_fold(planner, own).items()
-        subjects = [(fold, subject) for fold in runs for subject in planner.ground.folds[fold].subjects(side)]
+        subjects = [(fold, subject) for fold in runs for subject in planner.study_data.folds[fold].subjects(side)]
         seeds = range(planner.study.seeds)
         beside = [[after[runs[fold][seed].id][subject] for fold, subject in subjects] for seed in seeds]
         sides = {"beside": beside}
         lone = all(len(each) == 1 and each[0].id in before for each in members.values())
         if lone:
             sides["alone"] = [[before[members[fold][0].id][subject] for fold, subject in subjects] for _ in seeds]
-        tally = side_by_side(sides, [str(fold) for fold, _ in subjects], planner.ground)
-        compared = compare_variants(tally, against="alone" if lone else None)
+        confusion = as_confusion_matrices(sides, [str(fold) for fold, _ in subjects], planner.study_data)
+        compared = compare_variants(confusion, against="alone" if lone else None)
         scores = {each.variant: each.macro_f1 for each in compared.standings}
         change = compared.comparisons[0].difference if lone else None
         found.append(
@@ -87,9 +87,11 @@ def compare_co_trained_teachers(
     return found
 
 
-def count_partners(planner: Planner, store: Store, staff: TeacherCache, runs: Iterable[Run], side: str) -> None:
+def count_co_trained_teachers(
+    planner: Planner, store: Store, teacher_cache: TeacherCache, runs: Iterable[Run], side: str
+) -> None:
     """Keep what such teachers say of the subjects of ``side``, and what was learnt beside, where it is lacking."""
-    there, ground = store.counts(side + TEACHER), planner.ground
+    there, study_data = store.counts(side + TEACHER), planner.study_data
     mutual = [run for run in dict.fromkeys(runs) if not run.classical and get_method(run.method).trains_teacher]
     known = {run.id: run for run in planner.all_teachers()} if mutual else {}
     fresh: dict[str, dict[str, Counts]] = {}
@@ -99,11 +101,11 @@ def count_partners(planner: Planner, store: Store, staff: TeacherCache, runs: It
         if kept is None:
             continue
         weights, state, aux_params = kept
-        network = staff.network(known[run.teachers[0]], run.method)
-        rows = ground.folds[run.fold].side(side)
-        logits = network.answers(weights, state, ground.values[rows])["logits"]
-        fresh[run.id] = by_subject(ground.labels, logits, rows, ground)
-        learnt[run.id] = _learnt(run, aux_params, staff.network(run, run.method).tap_shapes, network.tap_shapes)
+        network = teacher_cache.network(known[run.teachers[0]], run.method)
+        rows = study_data.folds[run.fold].side(side)
+        logits = network.answers(weights, state, study_data.values[rows])["logits"]
+        fresh[run.id] = by_subject(study_data.labels, logits, rows, study_data)
+        learnt[run.id] = _learnt(run, aux_params, teacher_cache.network(run, run.method).tap_shapes, network.tap_shapes)
     if fresh:
         # Counts come last: a run that has them is not looked at again.
         store.add_learnt(learnt)

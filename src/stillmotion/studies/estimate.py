@@ -63,21 +63,21 @@ class Clock:
     _flops: dict[tuple[str, str, str, bool], int] = field(default_factory=dict, init=False)
     _fits: dict[str, float] = field(default_factory=dict, init=False)
 
-    def line(self, squad: FleetPlan) -> Line:
+    def line(self, fleet: FleetPlan) -> Line:
         """A fleet of the plan with its time."""
-        run = squad.runs[0]
+        run = fleet.runs[0]
         pace = self.pace(run)
         weight = self.flops(run) / pace.flops
         steps = evaluated = 0
-        for each in squad.runs:
+        for each in fleet.runs:
             train, validation = self.planner.rows(each)
             epochs = int(each.recipe["epochs"])
             steps += -(-len(train) // int(each.recipe["batch"])) * epochs
             evaluated += len(validation) * epochs
-        seconds = pace.start + weight * (steps * pace.step + evaluated * pace.window) + self._answering(squad)
+        seconds = pace.start + weight * (steps * pace.step + evaluated * pace.window) + self._answering(fleet)
         attention = f" with {run.attention}" if run.attention else ""
         return Line(
-            squad.phase, f"{run.method} of {run.network}{attention}", len(squad.runs), squad.size, steps, seconds
+            fleet.phase, f"{run.method} of {run.network}{attention}", len(fleet.runs), fleet.size, steps, seconds
         )
 
     def pace(self, run: Run) -> Pace:
@@ -90,14 +90,14 @@ class Clock:
     def fit(self, run: Run) -> float:
         """Seconds of a baseline's fit, measured once for each baseline."""
         if run.method not in self._fits:
-            self._fits[run.method] = seconds(run, self.planner.ground)
+            self._fits[run.method] = seconds(run, self.planner.study_data)
         return self._fits[run.method]
 
     def flops(self, run: Run) -> int:
         """Of a network with its attention."""
         key = (run.network, run.attention, run.recurrence, run.privileged)
         if key not in self._flops:
-            spec = self.planner.ground.of(run).windows.spec
+            spec = self.planner.study_data.of(run).windows.spec
             self._flops[key] = network_cost(build_network(run.network, spec, seed=0, **run.options_of_network)).flops
         return self._flops[key]
 
@@ -105,17 +105,17 @@ class Clock:
     def _teachers(self) -> dict[str, Run]:
         return {run.id: run for run in self.planner.all_teachers()}
 
-    def _answering(self, squad: FleetPlan) -> float:
+    def _answering(self, fleet: FleetPlan) -> float:
         """Every teacher answers all windows once: a third of the work of a step for each."""
-        teachers = {each for run in squad.runs for each in run.teachers}
+        teachers = {each for run in fleet.runs for each in run.teachers}
         if not teachers:
             return 0.0
         known = self._teachers
-        windows = len(self.planner.ground.windows)
+        windows = len(self.planner.study_data.windows)
         return sum(self.pace(known[each]).window * windows for each in teachers if each in known)
 
     def _measure(self, run: Run) -> Pace:
-        spec, began = self.planner.ground.of(run).windows.spec, time.monotonic()
+        spec, began = self.planner.study_data.of(run).windows.spec, time.monotonic()
         batch, way = int(run.recipe["batch"]), get_method(run.method, **run.options)
         random, count = np.random.default_rng(0), STEPS * int(run.recipe["batch"])
         shape = (spec.window, len(spec.channels))
@@ -131,7 +131,7 @@ class Clock:
             classes=len(spec.classes),
             recipe=recipe,
             teachers=self._drawn_teachers(run, 2 * count),
-            places=self.planner.ground.places,
+            places=self.planner.study_data.places,
         )
         taken = fleet.measured(EPOCHS)
         seconds, evaluated = min(epoch for epoch, _ in taken[1:]), min(each for _, each in taken[1:])
@@ -144,11 +144,11 @@ class Clock:
             return []
         random = np.random.default_rng(1)
         if run.teachers[0].startswith("file:"):
-            classes = len(self.planner.ground.windows.spec.classes)
+            classes = len(self.planner.study_data.windows.spec.classes)
             return [Teacher(outputs={"logits": random.normal(size=(count, classes)).astype(np.float32)})]
         one = self._teachers[run.teachers[0]]
         network = teacher_network(
-            build_network(one.network, self.planner.ground.of(one).windows.spec, seed=0, **one.options_of_network),
+            build_network(one.network, self.planner.study_data.of(one).windows.spec, seed=0, **one.options_of_network),
             get_method(run.method),
         )
         if run.recipe["augment"] or get_method(run.method).trains_teacher:
@@ -170,16 +170,16 @@ def plan_lines(planner: Planner) -> list[Line]:
     clock = Clock(planner)
     lines: list[Line] = []
     fits: dict[tuple[str, str], list[Run]] = {}
-    for squad in plan_squads(planner):
-        if squad.runs[0].classical:
-            fits.setdefault((squad.phase, squad.runs[0].method), []).extend(squad.runs)
+    for fleet in plan_fleets(planner):
+        if fleet.runs[0].classical:
+            fits.setdefault((fleet.phase, fleet.runs[0].method), []).extend(fleet.runs)
             continue
         try:
-            lines.append(clock.line(squad))
+            lines.append(clock.line(fleet))
         except IncompatibleNetworks:
-            run = squad.runs[0]
+            run = fleet.runs[0]
             what = f"{run.method} of {run.network}, which do not go together"
-            lines.append(Line(squad.phase, what, len(squad.runs), squad.size, 0, 0.0))
+            lines.append(Line(fleet.phase, what, len(fleet.runs), fleet.size, 0, 0.0))
     for (phase, name), runs in fits.items():
         try:
             lines.append(Line(phase, f"{name} on features", len(runs), 1, 0, sum(map(clock.fit, runs))))
@@ -188,27 +188,27 @@ def plan_lines(planner: Planner) -> list[Line]:
     return lines
 
 
-def plan_squads(planner: Planner) -> list[FleetPlan]:
+def plan_fleets(planner: Planner) -> list[FleetPlan]:
     """The fleets that a study comes to, as far as they are known before anything is trained."""
     trial, _ = plan_trials(planner, {})
     rounds = -(-count_trials(planner.study) // max(1, len(next(iter(trial.values())))))
     planned = [(name, fold, each) for (name, fold), made in trial.items() for each in made]
     variants = planner.study.all_variants
     taught = [(variants[name], fold, each) for name, fold, each in planned if name in variants]
-    masters = [run for variant, fold, _ in taught for run in planner.masters(variant, fold)]
+    assistant_teachers = [run for variant, fold, _ in taught for run in planner.assistant_teachers(variant, fold)]
     teachers = [run for variant, fold, each in taught for run in planner.teachers(variant, fold, each.attention)]
-    squads = planner.squads("teachers", [*masters, *teachers])
+    fleets = planner.fleets("teachers", [*assistant_teachers, *teachers])
     if count_trials(planner.study) == 1:
         every = [planner.student(*each, seed) for each in planned for seed in range(planner.study.seeds)]
-        return [*squads, *planner.squads("trials", every)]
-    squads += planner.squads("trials", [run_of(planner, *each) for each in planned]) * rounds
+        return [*fleets, *planner.fleets("trials", every)]
+    fleets += planner.fleets("trials", [run_of(planner, *each) for each in planned]) * rounds
     first = {(name, fold): made[0] for (name, fold), made in trial.items()}
     seeds = [
         planner.student(name, fold, each, seed)
         for (name, fold), each in first.items()
         for seed in range(1, planner.study.seeds)
     ]
-    return [*squads, *planner.squads("seeds", seeds)]
+    return [*fleets, *planner.fleets("seeds", seeds)]
 
 
 def total(lines: Sequence[Line]) -> float:

@@ -48,6 +48,8 @@ def _require(
             f"{name} needs attention, which {run.network} has no place for: leave {name} out, or take another network."
         )
     if key not in models:
-        models[key] = build_network(run.network, planner.ground.of(run).windows.spec, seed=0, **run.options_of_network)
+        models[key] = build_network(
+            run.network, planner.study_data.of(run).windows.spec, seed=0, **run.options_of_network
+        )
     wanted = (*taps, *(("*_attention_*",) if attended else ()))
     find_taps(wanted, list_taps(models[key]), method=f"{name} ({way.name})", network=run.network)

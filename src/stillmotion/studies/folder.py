@@ -50,7 +50,7 @@ def differences(old: Study, new: Study) -> dict[str, tuple[Any, Any]]:
     return {key: (mine.get(key), its.get(key)) for key in keys if mine.get(key) != its.get(key)}
 
 
-def require_own(store: Store, study: Study, *, more: bool = False) -> None:
+def require_same_study(store: Store, study: Study, *, more: bool = False) -> None:
     """Raise ``UserError`` unless a folder is this study's, or nobody's.
 
     Args:
@@ -83,7 +83,7 @@ def require_folder(folder: Path, study: Study, *, more: bool = False) -> None:
     """The same of a folder that may not be there yet."""
     if (folder / "runs.sqlite").is_file():
         with closing(Store(folder)) as store:
-            require_own(store, study, more=more)
+            require_same_study(store, study, more=more)
 
 
 def take_folder(store: Store, study: Study, data: str, leaks: tuple[str, ...], *, more: bool = False) -> None:
@@ -99,7 +99,7 @@ def take_folder(store: Store, study: Study, data: str, leaks: tuple[str, ...], *
     text = study.to_toml()
     kept = store.claim(text, data, leaks)
     while kept != (text, data):
-        require_own(store, study, more=more)
+        require_same_study(store, study, more=more)
         if kept[1] != data and not more:
             raise UserError(
                 f"The windows of {study.data.name} are not those that {store.folder} was made with (fingerprint "
@@ -114,7 +114,7 @@ def take_folder(store: Store, study: Study, data: str, leaks: tuple[str, ...], *
                 stacklevel=2,
             )
         kept = store.claim(text, data, leaks, over=kept)
-    notice_edits(store.folder, study)
+    warn_of_edits(store.folder, study)
     path = store.folder / "study.toml"
     if not path.is_file() or path.read_bytes() != text.encode():
         atomic_write(path, text)
@@ -166,7 +166,7 @@ def _barred(key: str, old: Study, new: Study) -> str:
     return "makes other runs of all that there are"
 
 
-def notice_edits(folder: Path, study: Study) -> None:
+def warn_of_edits(folder: Path, study: Study) -> None:
     """Warn of a ``study.toml`` that is not the folder's specification of record, and so does not count."""
     path = folder / "study.toml"
     if not path.is_file() or path.read_bytes() == study.to_toml().encode():

@@ -58,20 +58,20 @@ class FleetJob:
     labels: NDArray[np.int64] = field(repr=False)
 
 
-def prepare_job(squad: FleetPlan, planner: Planner, staff: TeacherCache) -> FleetJob:
+def prepare_job(fleet: FleetPlan, planner: Planner, teacher_cache: TeacherCache) -> FleetJob:
     """The job of a fleet; its teachers must have been trained."""
-    ground = planner.ground.of(squad.runs[0])
+    study_data = planner.study_data.of(fleet.runs[0])
     taught: dict[tuple[str, ...], int] = {}
     replicas, teachers = [], []
     names, classifiers = [], []
     known = {run.id: run for run in planner.all_teachers()}
-    live = bool(squad.runs[0].recipe["augment"]) or get_method(squad.runs[0].method).trains_teacher
-    for run in squad.runs:
+    live = bool(fleet.runs[0].recipe["augment"]) or get_method(fleet.runs[0].method).trains_teacher
+    for run in fleet.runs:
         if run.teachers not in taught:
             taught[run.teachers] = len(taught)
             if run.teachers:
                 runs = [known[each] for each in run.teachers if not each.startswith("file:")]
-                made = staff.teacher(run.method, runs, live=live)
+                made = teacher_cache.teacher(run.method, runs, live=live)
                 names.append(made.name)
                 classifiers.append(made.classifier)
                 if made.network is None:
@@ -81,9 +81,9 @@ def prepare_job(squad: FleetPlan, planner: Planner, staff: TeacherCache) -> Flee
                     about = (runs[0].network, runs[0].options_of_network)
                     teachers.append(LiveTeacher(*about, made.weights, made.state or [], made.name))  # type: ignore[arg-type]
         train, validation = planner.rows(run)
-        statistics = ground.statistics[run.fold]
+        statistics = study_data.statistics[run.fold]
         if run.group >= 0:
-            statistics = fit_statistics(ground.windows, train)
+            statistics = fit_statistics(study_data.windows, train)
         replicas.append(
             Replica(
                 seed=run.seed,
@@ -97,16 +97,16 @@ def prepare_job(squad: FleetPlan, planner: Planner, staff: TeacherCache) -> Flee
             )
         )
     return FleetJob(
-        run=squad.runs[0],
-        size=squad.size,
+        run=fleet.runs[0],
+        size=fleet.size,
         replicas=tuple(replicas),
         teachers=tuple(teachers),
         teacher_names=tuple(names),
         classifiers=tuple(classifiers),
-        spec=ground.windows.spec,
-        places=ground.places,
-        values=ground.values,
-        labels=ground.labels,
+        spec=study_data.windows.spec,
+        places=study_data.places,
+        values=study_data.values,
+        labels=study_data.labels,
     )
 
 

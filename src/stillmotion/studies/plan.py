@@ -44,29 +44,29 @@ class Planner:
     """
 
     study: Study
-    ground: StudyData
+    study_data: StudyData
     scores: str = ""
     accelerator: bool = False
     sizes: dict[tuple[str, str, bool], int] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
-    def of(cls, study: Study, ground: StudyData) -> Planner:
+    def of(cls, study: Study, study_data: StudyData) -> Planner:
         """The planner of this machine; a file of scores is read for its checksum."""
         from .teachers import read_scores
 
-        checksum = "" if study.scores is None else read_scores(study.scores, ground)[1]
-        return cls(study, ground, checksum, on_accelerator())
+        checksum = "" if study.scores is None else read_scores(study.scores, study_data)[1]
+        return cls(study, study_data, checksum, on_accelerator())
 
     @property
     def data(self) -> str:
         """Fingerprint of the windows and the way they are split."""
         split = self.study.split
-        return f"{self.ground.fingerprint[:16]}/{split.protocol}/{split.seed}/{split.validation:g}"
+        return f"{self.study_data.fingerprint[:16]}/{split.protocol}/{split.seed}/{split.validation:g}"
 
     @property
     def data_of_teachers(self) -> str:
         """The same of what teachers see."""
-        seen = self.ground.teachers
+        seen = self.study_data.teachers
         return self.data if seen is None else f"{self.data}{PRIVILEGED}{seen.fingerprint[:16]}"
 
     def teachers(self, variant: Variant, fold: int, attention: str) -> tuple[Run, ...]:
@@ -89,7 +89,7 @@ class Planner:
             for group in groups
         )
 
-    def masters(self, variant: Variant, fold: int) -> tuple[Run, ...]:
+    def assistant_teachers(self, variant: Variant, fold: int) -> tuple[Run, ...]:
         """The runs that teach a variant's assistant, which must be there before it."""
         return self.teachers(PLAIN, fold, "") if variant.teacher == "assistant" else ()
 
@@ -98,9 +98,9 @@ class Planner:
         return [
             run
             for variant in self.study.all_variants.values()
-            for fold in range(len(self.ground.folds))
+            for fold in range(len(self.study_data.folds))
             for attention in (self.study.attentions if variant.attention else ("",))
-            for run in (*self.masters(variant, fold), *self.teachers(variant, fold, attention))
+            for run in (*self.assistant_teachers(variant, fold), *self.teachers(variant, fold, attention))
         ]
 
     def student(self, name: str, fold: int, trial: Trial, seed: int) -> Run:
@@ -138,7 +138,7 @@ class Planner:
             teachers=taught,
         )
 
-    def squads(self, phase: str, runs: Iterable[Run]) -> list[FleetPlan]:
+    def fleets(self, phase: str, runs: Iterable[Run]) -> list[FleetPlan]:
         """Runs grouped into fleets: alike ones together, in the order in which they come."""
         alike: dict[str, list[Run]] = {}
         for run in dict.fromkeys(runs):
@@ -156,18 +156,18 @@ class Planner:
 
     def rows(self, run: Run) -> tuple[Rows, Rows]:
         """Training and validation windows of a run."""
-        fold = self.ground.folds[run.fold]
+        fold = self.study_data.folds[run.fold]
         if run.group < 0:
             return fold.train, fold.validation
         return fold.train[self.group_of(run.fold)[fold.train] != run.group], fold.validation
 
     def group_of(self, fold: int) -> NDArray[np.int64]:
         """(N,) group of each window's subject in cross-fitting, -1 for subjects who are not trained on."""
-        subjects = np.unique(self.ground.windows.subject_codes[self.ground.folds[fold].train])
+        subjects = np.unique(self.study_data.windows.subject_codes[self.study_data.folds[fold].train])
         order = np.random.default_rng([self.study.split.seed, 2, fold]).permutation(len(subjects))
-        table = np.full(len(self.ground.windows.subjects), -1)
+        table = np.full(len(self.study_data.windows.subjects), -1)
         table[subjects[order]] = np.arange(len(subjects)) % self.study.teaching.groups
-        return table[self.ground.windows.subject_codes]
+        return table[self.study_data.windows.subject_codes]
 
     def _alone(self, network: str, attention: str, training: Training, fold: int, seed: int, group: int) -> Run:
         """A teacher: trained on the labels alone."""
@@ -187,7 +187,7 @@ class Planner:
     def _assistant(self, variant: Variant, fold: int) -> Run:
         """The assistant of a variant: taught by KD at its defaults, trained as teachers are."""
         alone = self._alone(variant.assistant, "", self.study.teacher_training, fold, 0, -1)
-        taught = tuple(run.id for run in self.masters(variant, fold)) or (f"file:{self.scores}",)
+        taught = tuple(run.id for run in self.assistant_teachers(variant, fold)) or (f"file:{self.scores}",)
         return replace(alone, method="kd", teachers=taught)
 
     def _recipe(self, training: Training) -> Recipe:
@@ -200,18 +200,18 @@ class Planner:
         teaching = run.method == "lm" and run.network in self.study.networks.teacher
         training = self.study.teacher_training if teaching else self.study.student_training
         device = "accelerator" if self.accelerator else "cpu"
-        bytes_each = self._bytes(run.network, int(run.recipe["batch"]), self.ground.of(run))
+        bytes_each = self._bytes(run.network, int(run.recipe["batch"]), self.study_data.of(run))
         if get_method(run.method).trains_teacher:
             batch, teachers = int(run.recipe["batch"]), self.study.networks.teacher
-            bytes_each += max(self._bytes(each, batch, self.ground) for each in teachers)
+            bytes_each += max(self._bytes(each, batch, self.study_data) for each in teachers)
         return training.replicas or max(1, min(TOGETHER[device], ROOM[device] // bytes_each))
 
-    def _bytes(self, network: str, batch: int, ground: StudyData) -> int:
+    def _bytes(self, network: str, batch: int, study_data: StudyData) -> int:
         """Memory that one replica takes; attention adds little, so that a network is built once for all of it."""
         recurrence = self._recurrence(network)
-        key = (network, recurrence, ground is self.ground)
+        key = (network, recurrence, study_data is self.study_data)
         if key not in self.sizes:
             options = {"recurrence": recurrence} if recurrence else {}
-            model = build_network(network, ground.windows.spec, seed=0, **options)
+            model = build_network(network, study_data.windows.spec, seed=0, **options)
             self.sizes[key] = replica_bytes([Functional(model, ["logits"])], batch)
         return self.sizes[key]

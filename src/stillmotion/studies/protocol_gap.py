@@ -153,14 +153,14 @@ def _require_alike(own: StudyState, other: StudyState) -> None:
         raise UserError(f"{own.folder} and {other.folder} must differ in the protocol alone, but {said}.")
     if own.study.split.protocol == other.study.split.protocol:
         raise UserError(f"{own.folder} and {other.folder} have the same protocol, {own.study.split.protocol}.")
-    if own.ground.fingerprint != other.ground.fingerprint:
+    if own.study_data.fingerprint != other.study_data.fingerprint:
         raise UserError(f"{own.folder} and {other.folder} were made from different windows.")
 
 
 def _tested(record: StudyState) -> ConfusionMatrices:
     if record.results.compared is None:
         raise UserError(f"{record.folder} has not scored its test subjects: still study … --score-test.")
-    found = record.tally("test")
+    found = record.confusion("test")
     assert found is not None
     return found
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .runner import Runner
 
 
-def train_all(runner: Runner, squads: Sequence[FleetPlan]) -> None:
+def train_all(runner: Runner, fleets: Sequence[FleetPlan]) -> None:
     """Train fleets on the cluster that the runner names, and keep each when it comes back.
 
     Every fleet keeps its members, order and size, so the table is that of a local run on machines of one kind.
@@ -36,21 +36,21 @@ def train_all(runner: Runner, squads: Sequence[FleetPlan]) -> None:
     remote = ray.remote(max_retries=3)(_train)
     waiting: dict[Any, tuple[FleetPlan, float]] = {}
     values = labels = None
-    for squad in squads:
-        job = prepare_job(squad, runner.planner, runner.staff)
+    for fleet in fleets:
+        job = prepare_job(fleet, runner.planner, runner.teacher_cache)
         if values is None:
             # Windows go to the object store once, and to each node once.
             values, labels = ray.put(job.values), ray.put(job.labels)
-        waiting[remote.remote(_without(job), values, labels)] = (squad, time.monotonic())
+        waiting[remote.remote(_without(job), values, labels)] = (fleet, time.monotonic())
     while waiting:
         (ready, *_), _ = ray.wait(list(waiting), num_returns=1)
-        squad, _ = waiting.pop(ready)
+        fleet, _ = waiting.pop(ready)
         outcomes, seconds, reason = ray.get(ready)
         if reason:
-            runner.store.fail(squad, reason, runner.versions)
+            runner.store.fail(fleet, reason, runner.versions)
         else:
-            runner.store.finish(squad, outcomes, seconds, runner.versions)
-        runner._say(f"{squad.phase}: {len(waiting)} fleets left")
+            runner.store.finish(fleet, outcomes, seconds, runner.versions)
+        runner._say(f"{fleet.phase}: {len(waiting)} fleets left")
 
 
 def _train(job: FleetJob, values: Any, labels: Any) -> tuple[list[RunResult], float, str]:

@@ -27,7 +27,7 @@ from ..training.progress import Progress
 from ..training.teacher import UselessTeacher
 from . import classical
 from .baselines import Baseline
-from .co_trained import count_partners
+from .co_trained import count_co_trained_teachers
 from .data import StudyData, load_study_data
 from .feasible import require_feasible
 from .folder import require_folder, require_still_own, take_folder
@@ -79,18 +79,18 @@ class Runner:
     def __post_init__(self) -> None:
         # Before recordings are read, which may take minutes; what counts is asked again when they are.
         require_folder(self.folder, self.study, more=self.more)
-        self.ground: StudyData = load_study_data(self.study, data=self.data)
+        self.study_data: StudyData = load_study_data(self.study, data=self.data)
         scores, checksum = None, ""
         if self.study.scores is not None:
-            scores, checksum = read_scores(self.study.scores, self.ground)
-        self.planner = Planner(self.study, self.ground, checksum, on_accelerator())
+            scores, checksum = read_scores(self.study.scores, self.study_data)
+        self.planner = Planner(self.study, self.study_data, checksum, on_accelerator())
         require_feasible(self.planner)
         self.store = Store(self.folder)
         sweep_drafts(self.folder, *(self.folder / name for name in ("fleets", "predictions", "models")))
-        self.staff = TeacherCache(self.planner, self.store, scores)
-        self.examiner = Evaluator(self.planner, self.store)
+        self.teacher_cache = TeacherCache(self.planner, self.store, scores)
+        self.evaluator = Evaluator(self.planner, self.store)
         try:
-            take_folder(self.store, self.study, self.ground.fingerprint, self.ground.leaks, more=self.more)
+            take_folder(self.store, self.study, self.study_data.fingerprint, self.study_data.leaks, more=self.more)
         except BaseException:
             self.close()
             raise
@@ -132,7 +132,7 @@ class Runner:
         choices = select_trials(self.planner, trial, self.store.ended())
         self._finish(choices)
         self._count(choices)
-        require_still_own(self.store, self.study, self.ground.fingerprint)
+        require_still_own(self.store, self.study, self.study_data.fingerprint)
         if score_test or self.study.score_test:
             self._score(choices)
         return self.results()
@@ -147,7 +147,7 @@ class Runner:
         while True:
             trial, complete = plan_trials(self.planner, self.store.ended())
             planned = [(name, fold, each) for (name, fold), made in trial.items() for each in made]
-            self._train("teachers", [run for each in planned for run in self._masters_of(*each)])
+            self._train("teachers", [run for each in planned for run in self._assistant_teachers_of(*each)])
             self._train("teachers", [run for each in planned for run in self._teachers_of(*each)])
             # Only now: a teacher whose weights were lost is trained anew, though all of its students are done.
             if complete:
@@ -164,11 +164,11 @@ class Runner:
 
     def _count(self, choices: dict[Key, Selection | None]) -> None:
         """Answers to validation windows, of students and teachers."""
-        self.examiner.count(self._able(choices), "validation")
+        self.evaluator.count(self._able(choices), "validation")
         ended = self.store.ended()
-        self.examiner.count(self._lone_teachers(choices), "validation")
-        count_partners(self.planner, self.store, self.staff, self._able(choices), "validation")
-        count_teachers(self.planner, self.store, self.staff, choices, ended)
+        self.evaluator.count(self._lone_teachers(choices), "validation")
+        count_co_trained_teachers(self.planner, self.store, self.teacher_cache, self._able(choices), "validation")
+        count_teachers(self.planner, self.store, self.teacher_cache, choices, ended)
 
     def _score(self, choices: dict[Key, Selection | None]) -> None:
         """Score test subjects, write their predictions and the models; the look is logged before it happens."""
@@ -177,11 +177,11 @@ class Runner:
         fresh = [run for run in dict.fromkeys([*finals, *self._lone_teachers(choices)]) if run.id not in tested]
         if fresh:
             self.store.require_weights(run.id for run in fresh)
-            subjects = {subject for fold in self.ground.folds for subject in fold.test_subjects}
+            subjects = {subject for fold in self.study_data.folds for subject in fold.test_subjects}
             self._say(f"scoring {len(fresh)} runs on {len(subjects)} test subjects")
-            self.store.look(len(fresh), len(subjects), "score-test")
-            self.examiner.count(fresh, "test")
-            count_partners(self.planner, self.store, self.staff, finals, "test")
+            self.store.log_test_evaluation(len(fresh), len(subjects), "score-test")
+            self.evaluator.count(fresh, "test")
+            count_co_trained_teachers(self.planner, self.store, self.teacher_cache, finals, "test")
         self._write_predictions(choices)
         self._write_models(choices)
 
@@ -191,56 +191,56 @@ class Runner:
         """Train what is missing; fleets that another process has are waited for."""
         done = self.store.ended()
         wanted = [run for run in dict.fromkeys(runs) if run.id not in done]
-        squads = self.store.plan(self.planner.squads(phase, wanted)) if wanted else []
-        if not squads:
+        fleets = self.store.plan(self.planner.fleets(phase, wanted)) if wanted else []
+        if not fleets:
             return
-        total = sum(len(squad.runs) for squad in squads)
-        self._say(f"{phase}: {total} runs in {len(squads)} fleet{'s' if len(squads) > 1 else ''}")
+        total = sum(len(fleet.runs) for fleet in fleets)
+        self._say(f"{phase}: {total} runs in {len(fleets)} fleet{'s' if len(fleets) > 1 else ''}")
         if self.ray:
             from .ray import train_all
 
-            train_all(self, [squad for squad in squads if not squad.runs[0].classical])
-            squads = [squad for squad in squads if squad.runs[0].classical]
-        waiting = list(enumerate(squads, 1))
+            train_all(self, [fleet for fleet in fleets if not fleet.runs[0].classical])
+            fleets = [fleet for fleet in fleets if fleet.runs[0].classical]
+        waiting = list(enumerate(fleets, 1))
         while waiting:
             held = []
-            for number, squad in waiting:
-                with self._claimed(squad) as mine:
+            for number, fleet in waiting:
+                with self._claimed(fleet) as mine:
                     if not mine:
-                        held.append((number, squad))
-                    elif not self.store.is_done(squad.id):
-                        self._train_here(squad, number, len(squads))
+                        held.append((number, fleet))
+                    elif not self.store.is_done(fleet.id):
+                        self._train_here(fleet, number, len(fleets))
             waiting = held
             if waiting:
                 self._say(f"waiting for another process, which trains {len(waiting)} of the fleets", once=True)
                 time.sleep(PAUSE)
 
-    def _train_here(self, squad: FleetPlan, number: int, total: int) -> None:
-        run = squad.runs[0]
+    def _train_here(self, fleet: FleetPlan, number: int, total: int) -> None:
+        run = fleet.runs[0]
         attention = f" with {run.attention}" if run.attention else ""
         what = f"{run.method}, fold {run.fold}" if run.classical else f"{run.method} of {run.network}{attention}"
-        self._say(f"{squad.phase} {number}/{total}: {len(squad.runs)} × {what}")
+        self._say(f"{fleet.phase} {number}/{total}: {len(fleet.runs)} × {what}")
         started = time.monotonic()
-        checkpoints = self.folder / "fleets" / squad.id
+        checkpoints = self.folder / "fleets" / fleet.id
         try:
             if run.classical:
-                outcomes = [classical.train(run, self.ground)]
+                outcomes = [classical.train(run, self.study_data)]
             else:
-                job = prepare_job(squad, self.planner, self.staff)
+                job = prepare_job(fleet, self.planner, self.teacher_cache)
                 outcomes = train_job(
                     job, folder=checkpoints, progress=Progress(enabled=not self.quiet), every=self.every
                 )
         except (UselessTeacher, IncompatibleNetworks) as reason:
-            self._say(f"{squad.phase}: {reason}")
-            self.store.fail(squad, str(reason), self.versions)
+            self._say(f"{fleet.phase}: {reason}")
+            self.store.fail(fleet, str(reason), self.versions)
         else:
-            self.store.finish(squad, outcomes, time.monotonic() - started, self.versions)
+            self.store.finish(fleet, outcomes, time.monotonic() - started, self.versions)
         _remove(checkpoints)
 
     @contextmanager
-    def _claimed(self, squad: FleetPlan) -> Iterator[bool]:
+    def _claimed(self, fleet: FleetPlan) -> Iterator[bool]:
         """Hold a fleet, or not when another process does; the system lets go of it when a process dies."""
-        place, held = self.folder / "fleets" / f"{squad.id}.lock", True
+        place, held = self.folder / "fleets" / f"{fleet.id}.lock", True
         lock = FileLock(place)
         with name_write_errors(place):
             try:
@@ -256,7 +256,7 @@ class Runner:
 
     def _write_predictions(self, choices: dict[Key, Selection | None]) -> None:
         """One file a variant, with every fold and seed."""
-        finals, ended, ground = final_runs(self.planner, choices), self.store.ended(), self.ground
+        finals, ended, study_data = final_runs(self.planner, choices), self.store.ended(), self.study_data
         able: dict[str, list[tuple[int, int, Run]]] = {}
         for (name, fold), runs in finals.items():
             done = [(fold, seed, run) for seed, run in enumerate(runs) if ended[run.id].status == "done"]
@@ -268,9 +268,9 @@ class Runner:
             name = file.removesuffix(".parquet")
             parts = []
             for fold, seed, run in able[name]:
-                rows = ground.folds[fold].test
-                parts.append((fold, seed, rows, self.examiner.logits(run, rows)))
-            write_predictions(self.folder / "predictions" / file, _predictions(name, parts, ground))
+                rows = study_data.folds[fold].test
+                parts.append((fold, seed, rows, self.evaluator.logits(run, rows)))
+            write_predictions(self.folder / "predictions" / file, _predictions(name, parts, study_data))
 
     def _write_models(self, choices: dict[Key, Selection | None]) -> None:
         """A bundle for each variant, the run of its first fold that does best on validation subjects; and the best."""
@@ -314,7 +314,7 @@ class Runner:
     def _bundle(self, name: str, run: Run, variant: str) -> None:
         from ..evaluation import accuracy, macro_f1
 
-        model = self.examiner.model(run)
+        model = self.evaluator.model(run)
         counts = self.store.counts("test").get(run.id, {})
         scores = [
             {
@@ -329,7 +329,7 @@ class Runner:
             "study": self.study.name,
             "variant": variant,
             "run": run.id,
-            "data": {"name": self.study.data.name, "fingerprint": self.ground.fingerprint},
+            "data": {"name": self.study.data.name, "fingerprint": self.study_data.fingerprint},
             "protocol": self.study.split.protocol,
             "fold": run.fold,
             "method": run.method,
@@ -338,7 +338,7 @@ class Runner:
             "chosen": "on validation subjects",
         }
         path = self.folder / "models" / name
-        Bundle.save(path, model, self.ground.windows.spec, scores=scores, provenance=story, replace=True)
+        Bundle.save(path, model, self.study_data.windows.spec, scores=scores, provenance=story, replace=True)
 
     def _able(self, choices: dict[Key, Selection | None]) -> list[Run]:
         ended = self.store.ended()
@@ -360,9 +360,9 @@ class Runner:
         variant = self.study.systems[name]
         return () if isinstance(variant, Baseline) else self.planner.teachers(variant, fold, trial.attention)
 
-    def _masters_of(self, name: str, fold: int, trial: Trial) -> tuple[Run, ...]:
+    def _assistant_teachers_of(self, name: str, fold: int, trial: Trial) -> tuple[Run, ...]:
         variant = self.study.systems[name]
-        return () if isinstance(variant, Baseline) else self.planner.masters(variant, fold)
+        return () if isinstance(variant, Baseline) else self.planner.assistant_teachers(variant, fold)
 
     @property
     def versions(self) -> dict[str, str]:
@@ -376,16 +376,16 @@ class Runner:
         self.said.add(text)
 
 
-def _predictions(name: str, parts: Sequence[tuple[int, int, Rows, Logits]], ground: StudyData) -> Predictions:
-    windows = ground.windows
+def _predictions(name: str, parts: Sequence[tuple[int, int, Rows, Logits]], study_data: StudyData) -> Predictions:
+    windows = study_data.windows
     every = np.concatenate([rows for _, _, rows, _ in parts])
     start = windows.recording_start[windows.recording[every]]
     return Predictions.of(
         name,
-        subject=ground.subjects(every),
+        subject=study_data.subjects(every),
         fold=np.concatenate([np.full(len(rows), fold) for fold, _, rows, _ in parts]),
         seed=np.concatenate([np.full(len(rows), seed) for _, seed, rows, _ in parts]),
-        y=ground.labels[every],
+        y=study_data.labels[every],
         scores=np.concatenate([logits for *_, logits in parts]),
         classes=windows.spec.classes,
         recording=windows.recording[every].astype(str),

@@ -35,13 +35,13 @@ class Evaluator:
             return answers(run, self.store, rows)
         key = (run.network, run.attention, run.recurrence, run.privileged)
         if key not in self._networks:
-            self._networks[key] = Functional(model_of(run, self.planner.ground), ["logits"])
+            self._networks[key] = Functional(model_of(run, self.planner.study_data), ["logits"])
         weights, state = self.store.weights(run.id)
-        return self._networks[key].answers(weights, state, self.planner.ground.of(run).values[rows])["logits"]
+        return self._networks[key].answers(weights, state, self.planner.study_data.of(run).values[rows])["logits"]
 
     def model(self, run: Run) -> keras.Model:
         """The network of a run with its best weights."""
-        network = Functional(model_of(run, self.planner.ground), ["logits"])
+        network = Functional(model_of(run, self.planner.study_data), ["logits"])
         network.put(*self.store.weights(run.id))
         return network.model
 
@@ -53,13 +53,13 @@ class Evaluator:
         there = self.store.counts(side)
         fresh: dict[str, dict[str, Counts]] = {}
         sure: dict[str, dict[str, Counts]] = {}
-        ground = self.planner.ground
+        study_data = self.planner.study_data
         for run in dict.fromkeys(runs):
             if run.id not in there:
-                rows = ground.folds[run.fold].side(side)
+                rows = study_data.folds[run.fold].side(side)
                 logits = self.logits(run, rows)
-                fresh[run.id] = by_subject(ground.labels, logits, rows, ground)
-                sure[run.id] = confidence_by_subject(ground.labels, logits, rows, ground)
+                fresh[run.id] = by_subject(study_data.labels, logits, rows, study_data)
+                sure[run.id] = confidence_by_subject(study_data.labels, logits, rows, study_data)
         if fresh:
             # Counts come last: a run that has them is not looked at again.
             self.store.add_counts(f"{side}-confidence", sure)
@@ -67,31 +67,31 @@ class Evaluator:
 
 
 def by_subject(
-    labels: NDArray[np.int64], logits: NDArray[np.float32], rows: NDArray[np.int64], ground: StudyData
+    labels: NDArray[np.int64], logits: NDArray[np.float32], rows: NDArray[np.int64], study_data: StudyData
 ) -> dict[str, Counts]:
     """Confusion counts of each subject among windows ``rows``, which ``logits`` (n, C) answer.
 
     Where an answer is not a finite number, the largest finite one counts.
     """
     guess = np.where(np.isfinite(logits), logits, -np.inf).argmax(1)
-    codes = ground.windows.subject_codes[rows]
-    subjects = ground.windows.subjects
+    codes = study_data.windows.subject_codes[rows]
+    subjects = study_data.windows.subjects
     return {
-        subjects[subject]: confusion_matrix(labels[rows][codes == subject], guess[codes == subject], ground.classes)
+        subjects[subject]: confusion_matrix(labels[rows][codes == subject], guess[codes == subject], study_data.classes)
         for subject in np.unique(codes)
     }
 
 
 def confidence_by_subject(
-    labels: NDArray[np.int64], logits: NDArray[np.float32], rows: NDArray[np.int64], ground: StudyData
+    labels: NDArray[np.int64], logits: NDArray[np.float32], rows: NDArray[np.int64], study_data: StudyData
 ) -> dict[str, Counts]:
     """(3, bins) ``confidence_sums`` of each subject, the confidence in millionths: the store keeps whole numbers."""
     finite = np.where(np.isfinite(logits), logits, -1e9).astype(np.float64)
     powers = np.exp(finite - finite.max(1, keepdims=True))
     shares = powers / powers.sum(1, keepdims=True)
-    codes = ground.windows.subject_codes[rows]
+    codes = study_data.windows.subject_codes[rows]
     return {
-        ground.windows.subjects[subject]: np.rint(
+        study_data.windows.subjects[subject]: np.rint(
             confidence_sums(labels[rows][codes == subject], shares[codes == subject]) * UNITS
         ).astype(np.int64)
         for subject in np.unique(codes)

@@ -34,7 +34,7 @@ def plan_trials(planner: Planner, ended: Mapping[str, RunStatus]) -> tuple[dict[
     planned: dict[Key, list[Trial]] = {}
     complete = True
     for name in planner.study.systems:
-        for fold in range(len(planner.ground.folds)):
+        for fold in range(len(planner.study_data.folds)):
             made: list[Trial] = []
             while len(made) < count_trials(planner.study):
                 told = [(trial, score_of(planner, name, fold, trial, ended)) for trial in made]

@@ -13,7 +13,7 @@ from pathlib import Path
 from ..errors import DataWarning, UserError
 from ..evaluation import ConfusionMatrices
 from .data import StudyData, load_study_data
-from .folder import notice_edits, recorded_study
+from .folder import recorded_study, warn_of_edits
 from .plan import Planner
 from .runs import Run
 from .scoring import Evaluator
@@ -21,7 +21,7 @@ from .search import Trial
 from .selection import Key, Selection, final_runs, plan_trials, run_of, select_trials
 from .spec import Study
 from .store import RunStatus, Store
-from .table import Results, compute_results, tally_of, tally_of_teachers
+from .table import Results, compute_results, student_confusion, teacher_confusion
 from .teacher_gap import teachers_by_fold
 
 
@@ -55,9 +55,9 @@ class StudyState:
         return self.planner.study
 
     @property
-    def ground(self) -> StudyData:
+    def study_data(self) -> StudyData:
         """The windows and folds."""
-        return self.planner.ground
+        return self.planner.study_data
 
     @cached_property
     def finals(self) -> dict[Key, list[Run]]:
@@ -92,19 +92,19 @@ class StudyState:
         return found
 
     @cached_property
-    def examiner(self) -> Evaluator:
+    def evaluator(self) -> Evaluator:
         """Gives a run's network with its weights."""
         return Evaluator(self.planner, self.store)
 
-    def tally(self, side: str) -> ConfusionMatrices | None:
+    def confusion(self, side: str) -> ConfusionMatrices | None:
         """Confusion counts of the reported runs on ``validation`` or ``test`` subjects."""
-        return tally_of(self.planner, self.store.counts(side), final_runs(self.planner, self.choices), side)
+        return student_confusion(self.planner, self.store.counts(side), final_runs(self.planner, self.choices), side)
 
-    def tally_of_teacher(self, name: str) -> ConfusionMatrices | None:
+    def confusion_of_teacher(self, name: str) -> ConfusionMatrices | None:
         """Test counts of a teacher that is one run a fold; None of others, and before test subjects are scored."""
         members = self.teachers[name]
         lone = all(len(runs) == 1 for runs in members.values())
-        return tally_of_teachers(self.planner, self.store.counts("test"), members) if lone else None
+        return teacher_confusion(self.planner, self.store.counts("test"), members) if lone else None
 
 
 def read_study_state(folder: str | Path, *, data: str | Path | None = None) -> StudyState:
@@ -130,8 +130,8 @@ def read_study_state(folder: str | Path, *, data: str | Path | None = None) -> S
 
 def _read(store: Store, data: Path | None) -> StudyState:
     folder, study = store.folder, recorded_study(store)
-    notice_edits(folder, study)
-    ground = load_study_data(study, data=data)
+    warn_of_edits(folder, study)
+    study_data = load_study_data(study, data=data)
     outdated = store.outdated()
     if outdated:
         warnings.warn(
@@ -141,16 +141,16 @@ def _read(store: Store, data: Path | None) -> StudyState:
             DataWarning,
             stacklevel=3,
         )
-    known = store.about().get("data", ground.fingerprint)
-    if known != ground.fingerprint:
+    known = store.about().get("data", study_data.fingerprint)
+    if known != study_data.fingerprint:
         raise UserError(
             f"The recordings of {study.data.name} are not those that {folder} was made with (fingerprint "
-            f"{ground.fingerprint[:16]}, not {known[:16]}); name their folder with --data."
+            f"{study_data.fingerprint[:16]}, not {known[:16]}); name their folder with --data."
         )
     for damage in store.damaged():
         # The table needs no weights; what does raises the same error.
         warnings.warn(str(damage), DataWarning, stacklevel=3)
-    return derive_state(folder, Planner.of(study, ground), store)
+    return derive_state(folder, Planner.of(study, study_data), store)
 
 
 def derive_state(folder: Path, planner: Planner, store: Store) -> StudyState:

@@ -117,18 +117,18 @@ class Store:
 
     # Plans.
 
-    def plan(self, squads: Sequence[FleetPlan]) -> list[FleetPlan]:
+    def plan(self, fleets: Sequence[FleetPlan]) -> list[FleetPlan]:
         """Write down fleets before they train, but for runs that an earlier plan holds; all unfinished fleets of them.
 
         A fleet that was planned keeps its members, their order and its size, whoever goes on with it.
         """
         with self._file.change("fleets", "runs"):
             planned = dict(self._file.execute("SELECT id, fleet FROM runs"))
-            for squad in squads:
-                fresh = [run for run in squad.runs if run.id not in planned]
+            for fleet in fleets:
+                fresh = [run for run in fleet.runs if run.id not in planned]
                 if not fresh:
                     continue
-                kept = squad if len(fresh) == len(squad.runs) else FleetPlan(squad.phase, tuple(fresh), squad.size)
+                kept = fleet if len(fresh) == len(fleet.runs) else FleetPlan(fleet.phase, tuple(fresh), fleet.size)
                 self._file.execute(
                     "INSERT INTO fleets (id, phase, size) VALUES (?, ?, ?)", (kept.id, kept.phase, kept.size)
                 )
@@ -137,19 +137,19 @@ class Store:
                     "teachers, whole) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     [_row(run, kept, place) for place, run in enumerate(kept.runs)],
                 )
-            wanted = {run.id for squad in squads for run in squad.runs}
-            return [squad for squad in self.unfinished() if wanted & {run.id for run in squad.runs}]
+            wanted = {run.id for fleet in fleets for run in fleet.runs}
+            return [fleet for fleet in self.unfinished() if wanted & {run.id for run in fleet.runs}]
 
     def unfinished(self) -> list[FleetPlan]:
         """Planned fleets that have not come to an end, in the order of the plan."""
         found = []
         rows = self._file.execute("SELECT id, phase, size FROM fleets WHERE status != 'done' ORDER BY rowid").fetchall()
-        for fleet, phase, size in rows:
-            whole = self._file.execute("SELECT whole FROM runs WHERE fleet = ? ORDER BY place", (fleet,))
-            squad = FleetPlan(phase, tuple(_run(kept) for (kept,) in _json(whole)), size)
+        for planned_id, phase, size in rows:
+            whole = self._file.execute("SELECT whole FROM runs WHERE fleet = ? ORDER BY place", (planned_id,))
+            fleet = FleetPlan(phase, tuple(_run(kept) for (kept,) in _json(whole)), size)
             # A fleet that was planned with other code is another fleet now, and planned anew.
-            if squad.id == fleet:
-                found.append(squad)
+            if fleet.id == planned_id:
+                found.append(fleet)
         return found
 
     def outdated(self) -> dict[str, int]:
@@ -169,13 +169,13 @@ class Store:
     # Results.
 
     def finish(
-        self, squad: FleetPlan, outcomes: Sequence[RunResult], seconds: float, versions: Mapping[str, str]
+        self, fleet: FleetPlan, outcomes: Sequence[RunResult], seconds: float, versions: Mapping[str, str]
     ) -> None:
         """Keep what became of a fleet: weights in a file of their own first, then all its rows at once."""
-        sha256 = self._write(squad.id, outcomes)
+        sha256 = self._write(fleet.id, outcomes)
         with self._file.change("fleets", "runs"):
             share = seconds / max(1, sum(outcome.epochs for outcome in outcomes))
-            for run, outcome in zip(squad.runs, outcomes, strict=True):
+            for run, outcome in zip(fleet.runs, outcomes, strict=True):
                 self._file.execute(
                     "UPDATE runs SET status = ?, validation = ?, best_epoch = ?, epochs = ?, seconds = ?, reason = ?, "
                     "history = ? WHERE id = ?",
@@ -190,17 +190,17 @@ class Store:
                         run.id,
                     ),
                 )
-            self._end(squad.id, seconds, versions, sha256)
+            self._end(fleet.id, seconds, versions, sha256)
 
-    def fail(self, squad: FleetPlan, reason: str, versions: Mapping[str, str]) -> None:
+    def fail(self, fleet: FleetPlan, reason: str, versions: Mapping[str, str]) -> None:
         """Write down that a fleet cannot train, and why."""
         with self._file.change("fleets", "runs"):
             self._file.execute(
                 "UPDATE runs SET status = 'failed', validation = -1, best_epoch = 0, epochs = 0, seconds = 0, "
                 "reason = ?, history = '[]' WHERE fleet = ?",
-                (reason, squad.id),
+                (reason, fleet.id),
             )
-            self._end(squad.id, 0.0, versions, None)
+            self._end(fleet.id, 0.0, versions, None)
 
     def damaged(self) -> list[DamagedFleet]:
         """Fleets that have come to an end and whose file of weights is missing or changed."""
@@ -347,13 +347,13 @@ class Store:
             found.setdefault(run, {})[name] = value
         return found
 
-    def look(self, runs: int, subjects: int, why: str) -> None:
-        """Log that test subjects were looked at."""
+    def log_test_evaluation(self, runs: int, subjects: int, why: str) -> None:
+        """Log an evaluation on test subjects."""
         with self._file.change("looks"):
             self._file.execute("INSERT INTO looks VALUES (?, ?, ?, ?)", (time.time(), runs, subjects, why))
 
-    def looks(self) -> list[tuple[float, int, int, str]]:
-        """Every look at test subjects: when, how many runs, how many subjects, why."""
+    def test_evaluations(self) -> list[tuple[float, int, int, str]]:
+        """Return every evaluation on test subjects: time, number of runs, number of subjects, reason."""
         return list(self._file.execute("SELECT at, runs, subjects, why FROM looks ORDER BY at"))
 
     def close(self) -> None:
@@ -384,13 +384,13 @@ class Store:
         return hashlib.sha256(buffer.getbuffer()).hexdigest()
 
 
-def _row(run: Run, squad: FleetPlan, place: int) -> tuple[Any, ...]:
+def _row(run: Run, fleet: FleetPlan, place: int) -> tuple[Any, ...]:
     from dataclasses import asdict
 
     whole = json.dumps(asdict(run), sort_keys=True)
     hyperparameters, teachers = json.dumps(dict(run.hyperparameters), sort_keys=True), json.dumps(run.teachers)
     about = (run.fold, run.network, run.attention, run.method, run.seed, hyperparameters, teachers, whole)
-    return (run.id, squad.id, place, squad.phase, *about)
+    return (run.id, fleet.id, place, fleet.phase, *about)
 
 
 def _run(kept: Mapping[str, Any]) -> Run:

@@ -124,12 +124,12 @@ def compute_results(
     finals = final_runs(planner, choices)
     side = "test" if test else "validation"
     counts = {each: store.counts(each) for each in ("validation", "test", f"{side}-confidence")}
-    tally = tally_of(planner, counts[side], finals, side)
+    confusion = student_confusion(planner, counts[side], finals, side)
     reference = study.compare[1] if study.compare else next(iter(study.all_variants))
     compared = None
-    if tally is not None:
+    if confusion is not None:
         compared = compare_variants(
-            tally, against=reference if reference in tally.variants else None, apart=study.baselines
+            confusion, against=reference if reference in confusion.variants else None, apart=study.baselines
         )
     rows = [
         _row(planner, counts, name, trial, choices, finals, ended, compared if test else None, reference)
@@ -141,13 +141,13 @@ def compute_results(
             rows[number] = replace(row, size=_size([store.history(run.id) for run in runs]))
     rows += _teacher_rows(planner, counts, ended, choices, test=test)
     sure = counts[f"{side}-confidence"]
-    heard = teachers_by_fold(planner, choices)
+    teachers_of_students = teachers_by_fold(planner, choices)
     rows = [
         replace(
             row,
             ece=_ece(
                 sure,
-                list(heard[row.variant].values())
+                list(teachers_of_students[row.variant].values())
                 if row.role == "teacher"
                 else [runs for (name, _), runs in finals.items() if name == row.variant],
             ),
@@ -159,31 +159,31 @@ def compute_results(
         data=study.data.name,
         reference=reference,
         protocol=study.split.protocol,
-        leaks=bool(planner.ground.leaks),
-        subjects=len({subject for fold in planner.ground.folds for subject in fold.test_subjects}),
+        leaks=bool(planner.study_data.leaks),
+        subjects=len({subject for fold in planner.study_data.folds for subject in fold.test_subjects}),
         leads=tuple(compute_teacher_gaps(planner, store, choices, finals)),
         partners=tuple(compare_co_trained_teachers(planner, store, choices, finals, side)),
         rows=tuple(rows),
         compared=compared if test else None,
-        looks=len(store.looks()),
+        looks=len(store.test_evaluations()),
         complete=complete,
         seconds=sum(each.seconds for each in ended.values()),
     )
 
 
-def tally_of(
+def student_confusion(
     planner: Planner, counts: Counted, finals: Mapping[Key, Sequence[Run]], side: str
 ) -> ConfusionMatrices | None:
     """Confusion counts of the reported runs that have been counted, as the statistics want them."""
-    study, ground = planner.study, planner.ground
+    study, study_data = planner.study, planner.study_data
     there = {name: runs for (name, _), runs in finals.items() if any(run.id in counts for run in runs)}
     if not there:
         return None
     names = [name for name in study.systems if name in there]
     # Subjects may be in several folds' validation: each fold's subject counts by itself then.
-    subjects = [(fold, subject) for fold, each in enumerate(ground.folds) for subject in each.subjects(side)]
+    subjects = [(fold, subject) for fold, each in enumerate(study_data.folds) for subject in each.subjects(side)]
     plain = len({subject for _, subject in subjects}) == len(subjects)
-    table = np.zeros((len(names), study.seeds, len(subjects), ground.classes, ground.classes), np.int64)
+    table = np.zeros((len(names), study.seeds, len(subjects), study_data.classes, study_data.classes), np.int64)
     for (name, fold), runs in finals.items():
         for seed, run in enumerate(runs):
             for number, (own, subject) in enumerate(subjects):
@@ -194,7 +194,7 @@ def tally_of(
         seeds=tuple(range(study.seeds)),
         subjects=tuple(subject if plain else f"{subject} (fold {fold})" for fold, subject in subjects),
         folds=tuple(str(fold) for fold, _ in subjects),
-        classes=ground.windows.spec.classes,
+        classes=study_data.windows.spec.classes,
         counts=table,
     )
 
@@ -229,12 +229,12 @@ def _row(
         if against is not None:
             gain, p, verdict = against.difference, against.p_adjusted, against.verdict
     baseline = isinstance(variant, Baseline)
-    said = None if baseline else network_cost(model_of((runs or trials)[0], planner.ground))
+    said = None if baseline else network_cost(model_of((runs or trials)[0], planner.study_data))
     return Row(
         variant=name,
         title=variant.title,
         role="reference" if name == reference else "baseline" if baseline else _role(study, name),
-        trials=len({run.id for run in trials}) // len(planner.ground.folds) if baseline else count_trials(study),
+        trials=len({run.id for run in trials}) // len(planner.study_data.folds) if baseline else count_trials(study),
         seeds=study.seeds,
         params=None if said is None else said.params,
         flops=None if said is None else said.flops,
@@ -270,11 +270,11 @@ def _teacher_rows(
         finals = {(title, fold): each for fold, each in members.items()} if lone else {}
         validation, _ = _pooled(counts["validation"], finals, title, 1)
         interval = accuracy = None
-        tally = tally_of_teachers(planner, counts["test"], members) if test and lone else None
-        if tally is not None:
-            (standing,) = compare_variants(tally).standings
+        confusion = teacher_confusion(planner, counts["test"], members) if test and lone else None
+        if confusion is not None:
+            (standing,) = compare_variants(confusion).standings
             interval, accuracy = standing.macro_f1, standing.accuracy
-        said = network_cost(model_of(runs[0], planner.ground))
+        said = network_cost(model_of(runs[0], planner.study_data))
         there = [ended[run.id] for run in dict.fromkeys(runs)]
         found.append(
             Row(
@@ -301,11 +301,11 @@ def _teacher_rows(
     return found
 
 
-def tally_of_teachers(
+def teacher_confusion(
     planner: Planner, counts: Counted, members: Mapping[int, tuple[Run, ...]]
 ) -> ConfusionMatrices | None:
     """Test counts of a teacher alone."""
-    folds = planner.ground.folds
+    folds = planner.study_data.folds
     subjects = [(fold, subject) for fold in members for subject in folds[fold].test_subjects]
     if not all(members[fold][0].id in counts for fold in members) or not subjects:
         return None
@@ -313,7 +313,7 @@ def tally_of_teachers(
     names = tuple(subject for _, subject in subjects)
     if len(set(names)) < len(names):
         return None
-    classes = planner.ground.windows.spec.classes
+    classes = planner.study_data.windows.spec.classes
     return ConfusionMatrices(
         ("teacher",), (0,), names, tuple(str(fold) for fold, _ in subjects), classes, table[None, None]
     )

@@ -18,10 +18,13 @@ from .selection import Key, Selection
 from .store import RunStatus, Store
 from .teachers import TeacherCache
 
+#: Printed for a teacher that was not shown to be better than the student.
+NO_GAP = "no gap shown"
+
 
 @dataclass(frozen=True)
 class TeacherGap:
-    """Teacher minus student on validation subjects: whether there is anything to teach."""
+    """Difference between teacher and student on the validation subjects."""
 
     teacher: str
     difference: Interval
@@ -36,7 +39,7 @@ class TeacherGap:
         if self.difference.low is None or self.difference.high is None:
             return f"{self.teacher} − lm on validation subjects: {points:+.1f} points (one subject: no interval)"
         ends = f"[{100 * self.difference.low:+.1f}, {100 * self.difference.high:+.1f}]"
-        said = "" if self.shown else ": nothing shown to teach"
+        said = "" if self.shown else f": {NO_GAP}"
         return f"{self.teacher} − lm on validation subjects: {points:+.1f} points {ends}{said}"
 
 
@@ -44,16 +47,18 @@ def compute_teacher_gaps(
     planner: Planner, store: Store, choices: Mapping[Key, Selection | None], finals: Mapping[Key, Sequence[Run]]
 ) -> list[TeacherGap]:
     """Every teacher against the plain student, on the validation subjects of the folds."""
-    study, ground = planner.study, planner.ground
+    study, study_data = planner.study, planner.study_data
     if "lm" not in study.all_variants:
         return []
     counts = store.counts("validation")
     taught = store.counts("teachers")
     found = []
-    for name in heard(planner, choices):
+    for name in teachers_of_students(planner, choices):
         if name not in taught:
             continue
-        subjects = [(fold, subject) for fold, each in enumerate(ground.folds) for subject in each.validation_subjects]
+        subjects = [
+            (fold, subject) for fold, each in enumerate(study_data.folds) for subject in each.validation_subjects
+        ]
         rows, folds = [], []
         for fold, subject in subjects:
             own = finals.get(("lm", fold), ())
@@ -69,13 +74,13 @@ def compute_teacher_gaps(
             title: [[teacher for teacher, _ in rows] for _ in seeds],
             "lm": [[students[seed] for _, students in rows] for seed in seeds],
         }
-        tally = side_by_side(sides, folds, ground)
-        found.append(TeacherGap(title, compare_variants(tally, against="lm").comparisons[0].difference))
+        confusion = as_confusion_matrices(sides, folds, study_data)
+        found.append(TeacherGap(title, compare_variants(confusion, against="lm").comparisons[0].difference))
     return found
 
 
-def side_by_side(
-    sides: Mapping[str, Sequence[Sequence[Counts]]], folds: Sequence[str], ground: StudyData
+def as_confusion_matrices(
+    sides: Mapping[str, Sequence[Sequence[Counts]]], folds: Sequence[str], study_data: StudyData
 ) -> ConfusionMatrices:
     """Counts of two sides, or of one, as the statistics want them: by seed and subject, whose folds are given.
 
@@ -84,39 +89,41 @@ def side_by_side(
     table = np.array(list(sides.values()), np.int64)
     names = tuple(str(number) for number in range(len(folds)))
     return ConfusionMatrices(
-        tuple(sides), tuple(range(table.shape[1])), names, tuple(folds), ground.windows.spec.classes, table
+        tuple(sides), tuple(range(table.shape[1])), names, tuple(folds), study_data.windows.spec.classes, table
     )
 
 
 def count_teachers(
     planner: Planner,
     store: Store,
-    staff: TeacherCache,
+    teacher_cache: TeacherCache,
     choices: Mapping[Key, Selection | None],
     ended: Mapping[str, RunStatus],
 ) -> None:
     """Keep what each teacher says of the validation subjects, a file of scores included."""
-    ground = planner.ground
+    study_data = planner.study_data
     there = store.counts("teachers")
-    for name, members in heard(planner, choices).items():
+    for name, members in teachers_of_students(planner, choices).items():
         if name in there or not all(run.id in ended for runs in members.values() for run in runs):
             continue
         table: dict[str, Counts] = {}
         for fold, runs in members.items():
-            rows = ground.folds[fold].validation
-            said = by_subject(ground.labels, staff.logits(runs)[rows], rows, ground)
+            rows = study_data.folds[fold].validation
+            said = by_subject(study_data.labels, teacher_cache.logits(runs)[rows], rows, study_data)
             table |= {f"{fold}/{subject}": counts for subject, counts in said.items()}
         store.add_counts("teachers", {name: table})
 
 
-def heard(planner: Planner, choices: Mapping[Key, Selection | None]) -> dict[str, dict[int, tuple[Run, ...]]]:
+def teachers_of_students(
+    planner: Planner, choices: Mapping[Key, Selection | None]
+) -> dict[str, dict[int, tuple[Run, ...]]]:
     """The teachers whose answers are counted, by name and a checksum of who they are."""
     found = {}
     for title, members in teachers_by_fold(planner, choices).items():
         ids = [run.id for fold in sorted(members) for run in members[fold]]
         found[f"{title}#{hashlib.sha256(repr(ids).encode()).hexdigest()[:12]}"] = members
     if planner.scores:
-        found[f"{planner.study.scores}#{planner.scores}"] = dict.fromkeys(range(len(planner.ground.folds)), ())
+        found[f"{planner.study.scores}#{planner.scores}"] = dict.fromkeys(range(len(planner.study_data.folds)), ())
     return found
 
 

@@ -94,15 +94,15 @@ class TeacherCache:
         if max(groups) < 0:
             return np.asarray(values.mean(0), np.float32)
         group = self.planner.group_of(fold)
-        heard = np.array([(group == own) | (group < 0) for own in groups], np.float32)  # (teachers, N)
-        heard /= heard.sum(0)
-        return np.asarray(np.einsum("tn...,tn->n...", values, heard), np.float32)
+        teachers_of_students = np.array([(group == own) | (group < 0) for own in groups], np.float32)  # (teachers, N)
+        teachers_of_students /= teachers_of_students.sum(0)
+        return np.asarray(np.einsum("tn...,tn->n...", values, teachers_of_students), np.float32)
 
     def _answers(self, run: Run, way: str) -> TapValues:
         wanted = _looks(way)
         if (run.id, wanted) not in self._said:
             weights, state = self.store.weights(run.id)
-            values = self.planner.ground.of(run).values
+            values = self.planner.study_data.of(run).values
             self._said[run.id, wanted] = self.network(run, way).answers(weights, state, values)
         said: TapValues = self._said[run.id, wanted]
         return said
@@ -111,7 +111,7 @@ class TeacherCache:
         """A run's network with the taps that a method wants of a teacher."""
         key = (run.network, run.attention, run.recurrence, run.privileged, _looks(way))
         if key not in self._networks:
-            self._networks[key] = teacher_network(model_of(run, self.planner.ground), get_method(way))
+            self._networks[key] = teacher_network(model_of(run, self.planner.study_data), get_method(way))
         return self._networks[key]
 
 
@@ -119,12 +119,12 @@ def _looks(way: str) -> TeacherTaps:
     return get_method(way).teacher_taps, get_method(way).view
 
 
-def model_of(run: Run, ground: StudyData) -> keras.Model:
+def model_of(run: Run, study_data: StudyData) -> keras.Model:
     """The network of a run, with its first weights."""
-    return build_network(run.network, ground.of(run).windows.spec, seed=run.seed, **run.options_of_network)
+    return build_network(run.network, study_data.of(run).windows.spec, seed=run.seed, **run.options_of_network)
 
 
-def read_scores(path: Path, ground: StudyData) -> tuple[NDArray[np.float32], str]:
+def read_scores(path: Path, study_data: StudyData) -> tuple[NDArray[np.float32], str]:
     """Somebody's scores for every window, as logits, and the file's checksum.
 
     Args:
@@ -148,7 +148,7 @@ def read_scores(path: Path, ground: StudyData) -> tuple[NDArray[np.float32], str
             table = parquet.read_table(path)
     except (pa.ArrowInvalid, OSError) as problem:
         raise UserError(f"{path} is not a table of scores: {problem}.") from None
-    classes = ground.windows.spec.classes
+    classes = study_data.windows.spec.classes
     columns = [f"score_{number}" for number in range(len(classes))]
     if not set(columns) <= set(table.column_names):
         columns = list(classes)
@@ -156,12 +156,12 @@ def read_scores(path: Path, ground: StudyData) -> tuple[NDArray[np.float32], str
     if lacking:
         raise UserError(f"{path} lacks the columns {', '.join(lacking)}; it has {', '.join(table.column_names)}.")
     values = np.stack([np.asarray(table[name], np.float64) for name in columns], axis=1)
-    rows = _places(path, table, ground)
+    rows = _places(path, table, study_data)
     if not np.isfinite(values).all():
         bad = int(np.flatnonzero(~np.isfinite(values).all(1))[0])
         raise UserError(f"{path}: row {bad + 1} holds a score that is not a finite number.")
     values = as_logits(values)
-    found = np.full((len(ground.windows), len(classes)), np.nan)
+    found = np.full((len(study_data.windows), len(classes)), np.nan)
     found[rows] = values
     without = int(np.isnan(found).any(1).sum())
     if without:
@@ -170,15 +170,15 @@ def read_scores(path: Path, ground: StudyData) -> tuple[NDArray[np.float32], str
     return found.astype(np.float32), hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
-def _places(path: Path, table: Any, ground: StudyData) -> NDArray[np.int64]:
+def _places(path: Path, table: Any, study_data: StudyData) -> NDArray[np.int64]:
     """The study's window for each row of a table."""
-    windows = ground.windows
+    windows = study_data.windows
     if "window" in table.column_names:
         rows = np.asarray(table["window"], np.int64)
         if len(rows) and not 0 <= rows.min() <= rows.max() < len(windows):
             raise UserError(f"{path} names windows outside 0 … {len(windows) - 1}.")
     elif {"subject", "time"} <= set(table.column_names):
-        known = {key: number for number, key in enumerate(window_times(ground))}
+        known = {key: number for number, key in enumerate(window_times(study_data))}
         keys = zip(map(str, table["subject"].to_pylist()), table["time"].to_pylist(), strict=True)
         found = [known.get((subject, round(float(time), 3)), -1) for subject, time in keys]
         rows = np.array(found, np.int64)
@@ -193,9 +193,9 @@ def _places(path: Path, table: Any, ground: StudyData) -> NDArray[np.int64]:
     return rows
 
 
-def window_times(ground: StudyData) -> list[tuple[str, float]]:
+def window_times(study_data: StudyData) -> list[tuple[str, float]]:
     """(subject, seconds) of each window: its first sample in the subject's recordings, one after the other."""
-    windows = ground.windows
+    windows = study_data.windows
     first: dict[int, int] = {}
     for subject, start in zip(windows.subject_codes.tolist(), windows.starts.tolist(), strict=True):
         first[subject] = min(first.get(subject, start), start)

@@ -33,11 +33,11 @@ def attention(evidence: Evidence) -> list[Figure]:
     found = _maps(evidence, place)
     if not found:
         return []
-    ground = evidence.record.ground
-    window = ground.values[place]  # (T, D)
-    spec = ground.windows.spec
+    study_data = evidence.record.study_data
+    window = study_data.values[place]  # (T, D)
+    spec = study_data.windows.spec
     channels = [f"{channel.sensor}.{channel.axis}" for channel in spec.channels]
-    subject, label = ground.subjects(np.array([place]))[0], spec.classes[int(ground.labels[place])]
+    subject, label = study_data.subjects(np.array([place]))[0], spec.classes[int(study_data.labels[place])]
     shades = colours(evidence.lines)
     panels = [(one.name, tap, values) for one in found for tap, values in one.taps.items()]
 
@@ -114,16 +114,16 @@ def attention(evidence: Evidence) -> list[Figure]:
 
 
 def _window(evidence: Evidence) -> int:
-    ground = evidence.record.ground
-    rows = ground.folds[0].validation
-    return int(rows[np.argmax(ground.values[rows].std(1).mean(1))])
+    study_data = evidence.record.study_data
+    rows = study_data.folds[0].validation
+    return int(rows[np.argmax(study_data.values[rows].std(1).mean(1))])
 
 
 def _maps(evidence: Evidence, place: int) -> list[Maps]:
     """Teachers first, then students: those of the first fold, first seed."""
     from ...networks import list_taps, with_taps
 
-    window = evidence.record.ground.values[place][None]
+    window = evidence.record.study_data.values[place][None]
     # A teacher that sees other moments or sensors has no place under this window.
     runs = {name: run for name, run in evidence.first_runs.items() if run.attention and not run.privileged}
     order = [
@@ -134,7 +134,7 @@ def _maps(evidence: Evidence, place: int) -> list[Maps]:
     ]
     found = []
     for name in (name for name in order if name in runs):
-        model = evidence.record.examiner.model(runs[name])
+        model = evidence.record.evaluator.model(runs[name])
         wanted = [tap for tap in list_taps(model) if "_attention_" in tap]
         said = with_taps(model, wanted).predict_on_batch(window)
         # Spatial maps end in an axis of one.

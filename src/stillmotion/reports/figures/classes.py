@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 def classes(evidence: Evidence) -> list[Figure]:
     """F1 of each class and variant; none where nobody has been scored."""
-    if evidence.tally is None:
+    if evidence.confusion is None:
         return []
-    rows = rows_by_class(evidence.tally)
+    rows = rows_by_class(evidence.confusion)
     variants = list(dict.fromkeys(str(row["variant"]) for row in rows))
-    names = list(evidence.tally.classes)
+    names = list(evidence.confusion.classes)
     scores = {(str(row["class"]), str(row["variant"])): float(row["f1"]) for row in rows}
     table = np.array([[scores[name, variant] for variant in variants] for name in names])
 
@@ -51,13 +51,13 @@ def classes(evidence: Evidence) -> list[Figure]:
 def confusion(evidence: Evidence) -> list[Figure]:
     """Where the windows of each class go with the student that the report names; none where nobody has been scored."""
     advice = advise(evidence)
-    if evidence.tally is None or advice.line is None or advice.line.name not in evidence.tally.variants:
+    if evidence.confusion is None or advice.line is None or advice.line.name not in evidence.confusion.variants:
         return []
-    tally, name = evidence.tally, advice.line.name
-    pooled = np.asarray(tally.counts[tally.number(name)].sum((0, 1)), np.float64)
+    matrices, name = evidence.confusion, advice.line.name
+    pooled = np.asarray(matrices.counts[matrices.number(name)].sum((0, 1)), np.float64)
     total = pooled.sum(1, keepdims=True)
     table = np.divide(pooled, total, out=np.full_like(pooled, np.nan), where=total > 0)
-    names = list(tally.classes)
+    names = list(matrices.classes)
 
     def draw(sheet: Sheet, mark: Marks) -> None:
         tips = [
@@ -68,7 +68,7 @@ def confusion(evidence: Evidence) -> list[Figure]:
             for r, true in enumerate(names)
         ]
         panel = sheet.subplots()
-        heat(panel, table, names, names, mark, tips=tips, hyperparameters=len(names) <= 12)
+        heat(panel, table, names, names, mark, tips=tips, annotate=len(names) <= 12)
         panel.set_ylabel("true")
         panel.set_xlabel("said")
 

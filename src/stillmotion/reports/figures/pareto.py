@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..advice import front
+from ..advice import pareto_front
 from ..evidence import Evidence, Line
 from ..figure import Figure, Marks, bare
 from ..palette import MARKERS, PAPER, colours
@@ -21,7 +21,7 @@ def pareto(evidence: Evidence) -> list[Figure]:
     lines = [line for line in evidence.scored if line.cost is not None]
     if not lines:
         return []
-    best = front(lines)
+    best = pareto_front(lines)
     shades = colours(evidence.lines)
 
     students = [line for line in lines if line.role != "teacher"]

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 def subjects(evidence: Evidence) -> list[Figure]:
     """One figure, a row a subject (who is worst off for the reference first); none where nobody has been scored."""
-    if evidence.tally is None:
+    if evidence.confusion is None:
         return []
-    rows = rows_by_subject(evidence.tally)
+    rows = rows_by_subject(evidence.confusion)
     variants = list(dict.fromkeys(str(row["variant"]) for row in rows))
     scores = {(str(row["subject"]), str(row["variant"])): float(row["macro_f1"]) for row in rows}
     windows = {str(row["subject"]): int(row["windows"]) for row in rows}

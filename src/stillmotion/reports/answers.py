@@ -163,7 +163,7 @@ def results_table(evidence: Evidence) -> Html:
         )
         keys.append((None, *scores, None, row.params, row.flops, *more, trials, None))
         names.append(line.name)
-    caption = f"Macro-F1 of {evidence.subjects}, pooled over subjects, mean over seeds, 95 % interval. Click a heading to sort."
+    caption = f"Macro-F1 of {evidence.subjects}, pooled over subjects, mean over seeds, 95 % interval. Headings sort."
     return table("Results", headings, rows, keys=keys, variants=names, caption=caption)
 
 

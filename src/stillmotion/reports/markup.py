@@ -17,7 +17,7 @@ class Html(str):
 
 
 def tag(name: str, /, *children: object, **attributes: str | bool | int | None) -> Html:
-    """Return an element. ``class_`` is class, ``data_variant`` is data-variant; None and False leave an attribute out."""
+    """Return an element. ``class_`` is class, ``data_variant`` is data-variant; None and False omit it."""
     parts = [name]
     for key, value in attributes.items():
         if value is None or value is False:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import DataWarning, UserError
 from ..files import atomic_write
-from . import toml_io as written
+from . import toml_io
 from .spec import Study, study_of
 from .store import Store
 
@@ -45,7 +45,7 @@ def recorded_study(store: Store) -> Study:
 
 def differences(old: Study, new: Study) -> dict[str, tuple[Any, Any]]:
     """Keys in which two specifications differ, with both values; None where one says nothing."""
-    mine, its = (written.flat(written.to_table(each)) for each in (old, new))
+    mine, its = (toml_io.flat(toml_io.to_table(each)) for each in (old, new))
     keys = dict.fromkeys([*mine, *its])
     return {key: (mine.get(key), its.get(key)) for key in keys if mine.get(key) != its.get(key)}
 
@@ -172,7 +172,7 @@ def warn_of_edits(folder: Path, study: Study) -> None:
     if not path.is_file() or path.read_bytes() == study.to_toml().encode():
         return
     try:
-        edited = study_of(written.read_toml(path), str(path))
+        edited = study_of(toml_io.read_toml(path), str(path))
         text = shown(differences(study, edited))
     except UserError as problem:
         text = str(problem)

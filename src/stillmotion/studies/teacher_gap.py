@@ -19,7 +19,7 @@ from .store import RunStatus, Store
 from .teachers import TeacherCache
 
 #: Printed for a teacher that was not shown to be better than the student.
-NO_GAP = "no gap shown"
+NO_GAP = "no teacher gap shown"
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,8 @@ def show_compared(compared: ComparedVariants, calibration: Mapping[str, float | 
         out.print(_differences(compared))
         points = f"{100 * compared.comparisons[0].margin:g}"
         out.print(
-            f"Endpoint: {compared.endpoint}. Family of the max-statistic correction: {len(compared.family)} "
-            f"comparisons with {compared.against} ({', '.join(compared.family)}). Non-inferiority margin: {points} points.",
+            f"Endpoint: {compared.endpoint}. Max-statistic correction over {len(compared.family)} comparisons with "
+            f"{compared.against} ({', '.join(compared.family)}). Non-inferiority margin: {points} points.",
             highlight=False,
         )
         smallest = max((each.flips.smallest for each in compared.comparisons if each.flips), default=None)

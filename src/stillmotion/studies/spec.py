@@ -180,14 +180,14 @@ class Study:
                 continue
             if method.trains_teacher:
                 raise UserError(
-                    f"{name} also trains its teacher, which must be a single network: use one teacher with one seed and "
-                    f"in-sample targets, or leave {name} out."
+                    f"{name} also trains its teacher, which must be a single network: use one teacher with one seed "
+                    f"and in-sample targets, or leave it out."
                 )
             if self.training.augment and variant.teacher in ("plain", "attention"):
                 raise UserError(
-                    f"With augmentation the teacher of {name} runs in every step, so it must be a single network, not a "
-                    f"file of scores or the mean of several: leave augment in [training] out, or use one teacher with "
-                    f"in-sample targets."
+                    f"With augmentation the teacher of {name} runs in every step, so it must be a single network, not "
+                    f"a file of scores or the mean of several: leave augment in [training] out, or use one teacher "
+                    f"with in-sample targets."
                 )
 
     def _check_privileged(self) -> None:

@@ -260,8 +260,10 @@ class Store:
         with self._arrays(run) as (file, place):
             return file[f"{place}/weights"], _listed(file, f"{place}/state/")
 
-    def partner(self, run: str) -> tuple[NDArray[np.float32], list[NDArray[Any]], NDArray[np.float32]] | None:
-        """Weights and state of the teacher that learnt beside a run, and what was trained beside both."""
+    def co_trained_teacher(
+        self, run: str
+    ) -> tuple[NDArray[np.float32], list[NDArray[Any]], NDArray[np.float32]] | None:
+        """Return weights and state of the co-trained teacher of a run, and auxiliary parameters; None without one."""
         with self._arrays(run) as (file, place):
             if f"{place}/teacher/weights" not in file.files:
                 return None

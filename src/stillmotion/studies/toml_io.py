@@ -64,7 +64,7 @@ def from_table(kind: type[Section], values: Mapping[str, Any], place: str) -> Se
 
 
 def check(section: Any, place: str = "") -> None:
-    """Check a section that was made in Python as one that was read, and leave its values as they would be read.
+    """Check a section made in Python like one read from TOML, and convert its values in the same way.
 
     Args:
         section: a dataclass as ``read`` takes it; limits of its numbers are ``Limits`` in their annotations.

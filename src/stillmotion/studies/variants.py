@@ -100,7 +100,7 @@ VARIANTS: dict[str, Variant] = {
         "hmkd",
         teacher="plain",
         hyperparameters={"to_teacher": 0.0},
-        title="HMKD, no loss for the teacher from the student",
+        title="HMKD, distillation to the student only",
     ),
     "hmkd-per-network": Variant(
         "hmkd", teacher="plain", options={"ensemble": "per-network"}, title="HMKD, an ensemble for each network"

@@ -48,8 +48,8 @@ def ensembles(evidence: Evidence) -> list[Figure]:
             rows,
             draw,
             (5.0, 1.1 + 0.24 * len(rows) + 0.35 * len(teachers)),
-            "Learned weights of the ensemble feature. In a joint ensemble the weights of student and teacher stages sum "
-            "to 1 together; with an ensemble for each network, those of each network do.",
+            "Learned weights of the ensemble feature. In a joint ensemble the weights of all stages sum to 1; "
+            "with an ensemble for each network, those of each network do.",
         )
     ]
 

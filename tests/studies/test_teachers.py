@@ -24,7 +24,7 @@ def softmax(z):
 
 
 def alone(made, run):
-    return made.teacher_cache._answers(run, "rb-kd")["logits"]
+    return made.teacher_cache._network_outputs(run, "rb-kd")["logits"]
 
 
 def test_several_teachers_say_the_mean_of_their_probabilities(runner):

@@ -30,7 +30,7 @@ class Evaluator:
         self._networks: dict[tuple[str, str, str, bool], Functional] = {}
 
     def logits(self, run: Run, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the logits (n, C) of a run for windows; for a baseline only validation and test windows of its fold."""
+        """Return logits (n, C) of a run; for a baseline only of validation and test windows of its fold."""
         if run.classical:
             return stored_logits(run, self.store, rows)
         key = (run.network, run.attention, run.recurrence, run.privileged)

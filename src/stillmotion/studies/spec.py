@@ -191,18 +191,18 @@ class Study:
                 )
 
     def _check_privileged(self) -> None:
-        """Check that privileged teachers, whose predictions are computed before training, are not needed in its steps."""
+        """Check that no step needs a privileged teacher: their predictions are computed before training."""
         if not self.privileged:
             return
         if self.training.augment:
             raise UserError(
-                "[privileged] cannot be combined with augment in [training]: the windows of teachers and students differ, "
-                "and augmentation would change them differently. Leave one of the two out."
+                "[privileged] cannot be combined with augment in [training]: the windows of teachers and students "
+                "differ, and augmentation would change them differently. Leave one of the two out."
             )
         for name, variant in self.all_variants.items():
             if get_method(variant.method).trains_teacher:
                 raise UserError(
-                    f"{name} runs student and teacher on the same windows, but [privileged] gives teachers other windows: "
+                    f"{name} runs student and teacher on the same windows, but [privileged] gives teachers other ones: "
                     f"leave one of the two out."
                 )
 

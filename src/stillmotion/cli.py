@@ -97,9 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("--debug", action="store_true", help="show the traceback of an error")
         return added
 
-    demo = command(
-        "demo", _demo, "Train, evaluate and compare the five variants on simulated subjects, and write a report."
-    )
+    demo = command("demo", _demo, "Train, evaluate and compare five variants on simulated subjects.")
     demo.add_argument("--out", type=Path, default=Path("demo"), help="folder to write to (default: demo)")
 
     datasets = command("datasets", _datasets, "List the built-in data sets with location, licence and citation.")
@@ -109,14 +107,8 @@ def _parser() -> argparse.ArgumentParser:
     fetch = command("fetch", _fetch, "Download a data set, or take it from your files, and verify it.")
     fetch.add_argument("name", metavar="NAME", help="a data set (see `still datasets`)")
     fetch.add_argument("--from", dest="source", metavar="PATH", help="a folder or an archive, instead of downloading")
-    fetch.add_argument(
-        "--to", type=Path, metavar="DIR", help="folder in which NAME/ is created (default: STILLMOTION_DATA)"
-    )
-    fetch.add_argument(
-        "--accept",
-        action="store_true",
-        help="accept counts and contents that differ from the expected ones, and record them",
-    )
+    fetch.add_argument("--to", type=Path, metavar="DIR", help="folder to create NAME/ in (default: STILLMOTION_DATA)")
+    fetch.add_argument("--accept", action="store_true", help="accept and record counts that differ")
     _json(fetch)
 
     inspect = command("inspect", _inspect, "Report the contents and the quality problems of a data set, by subject.")
@@ -124,30 +116,20 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add_argument("--save", type=Path, metavar="TOML", help="write the proposed mapping of a table to this file")
     _json(inspect)
 
-    audit = command(
-        "audit", _audit, "Check a split for leaks between train, validation and test (exit code 1 if there are any)."
-    )
+    audit = command("audit", _audit, "Check a split for leaks; exit code 1 if there are any.")
     _source(audit)
     audit.add_argument("--protocol", required=True, help="published (leaky), official, subjects:K or loso")
     audit.add_argument("--window", type=int, help="window length in samples (default: the data set's)")
-    audit.add_argument(
-        "--hop", type=int, help="samples between the starts of two windows (default: the data set's overlap)"
-    )
+    audit.add_argument("--hop", type=int, help="samples between two windows (default: the data set's overlap)")
     audit.add_argument("--seed", type=int, default=0, help="seed of the split (default: 0)")
-    audit.add_argument(
-        "--beside",
-        metavar="NAME",
-        action="append",
-        default=[],
-        help="another data set that is used together with it; repeat for more",
-    )
+    audit.add_argument("--beside", metavar="NAME", action="append", default=[], help="another data set used with it")
     _json(audit)
 
     cost = command("cost", _cost, "Count the parameters, FLOPs and memory of a network, layer by layer.")
     cost.add_argument(
         "network",
         metavar="NETWORK|BUNDLE|FILE.keras",
-        help="a network such as deepconvlstm-lm (an unknown name lists all), or a saved model",
+        help="such as deepconvlstm-lm (an unknown name lists all), or a saved model",
     )
     for option, text in SHAPE.items():
         cost.add_argument(f"--{option}", type=int, help=text)
@@ -155,28 +137,18 @@ def _parser() -> argparse.ArgumentParser:
     cost.add_argument("--recurrence", help="of the deepconvlstm networks: over channels (published) or time")
     _json(cost)
 
-    compare = command(
-        "compare", _compare, "Compare variants from prediction files: confidence intervals and tests over subjects."
-    )
+    compare = command("compare", _compare, "Compare prediction files: confidence intervals and tests over subjects.")
     compare.add_argument("predictions", metavar="PREDICTIONS", nargs="+", type=Path, help=".parquet or .csv, see docs")
     compare.add_argument("--against", metavar="NAME", help="variant to compare with (default: lm, or the first)")
     compare.add_argument("--margin", type=float, default=1.0, help="non-inferiority margin in points (default: 1)")
     _json(compare)
 
-    study = command(
-        "study", _study, "Train, search and compare variants; runs that are already in the folder are kept."
-    )
+    study = command("study", _study, "Train, search and compare variants; finished runs are kept.")
     study.add_argument("spec", metavar="SPEC", help="a TOML file, or a built-in study (an unknown name lists them)")
     study.add_argument("--out", type=Path, help="folder of the study (default: studies/NAME)")
-    study.add_argument(
-        "--set", metavar="KEY=VALUE", action="append", default=[], help="change a value, such as split.protocol=loso"
-    )
+    study.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="such as split.protocol=loso")
     _folder(study)
-    study.add_argument(
-        "--score-test",
-        action="store_true",
-        help="evaluate on the test subjects after selection; each evaluation is logged",
-    )
+    study.add_argument("--score-test", action="store_true", help="evaluate on test subjects after selection; logged")
     study.add_argument("--plan", action="store_true", help="list the fleets and the time they take, without training")
     study.add_argument(
         "--continue",
@@ -192,16 +164,14 @@ def _parser() -> argparse.ArgumentParser:
     _folder(report)
     report.add_argument("--published", action="store_true", help="add the published results of Agac & Incel")
     report.add_argument(
-        "--beside", metavar="OTHER", type=Path, help="folder of the same study under another protocol, to compare"
+        "--beside", metavar="OTHER", type=Path, help="the same study under another protocol, to compare"
     )
     _json(report)
     return parser
 
 
 def _source(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "name", metavar="NAME", help="a data set (see `still datasets`), or the path of your own table"
-    )
+    command.add_argument("name", metavar="NAME", help="a data set (see `still datasets`) or the path of a table")
     _folder(command)
     command.add_argument("--sensors", help="sensors to keep, such as wrist.acc,wrist.gyr")
     command.add_argument("--rate", type=float, help="resample to this rate in Hz")

@@ -125,7 +125,7 @@ def test_another_specification_in_a_folder_is_refused_and_only_additions_continu
     if adds:
         require_same_study(store, study, more=True)
         return
-    with pytest.raises(UserError, match="cannot change") as caught:
+    with pytest.raises(UserError, match="can only extend") as caught:
         require_same_study(store, study, more=True)
     assert any(key in str(caught.value) for key in changed)
 
@@ -136,7 +136,7 @@ def test_trials_and_folds_are_added_and_never_taken_away(claimed, old, new, adds
     if adds:
         require_same_study(store, new, more=True)
     else:
-        with pytest.raises(UserError, match="cannot change"):
+        with pytest.raises(UserError, match="can only extend"):
             require_same_study(store, new, more=True)
 
 
@@ -179,7 +179,7 @@ def test_data_that_changed_under_a_folder_are_refused_with_both_fingerprints(beg
     import shutil
 
     shutil.copytree(begun, tmp_path / "study")
-    with pytest.warns(DataWarning, match="all runs are made anew"):
+    with pytest.warns(DataWarning, match="all runs are trained again"):
         runner = Runner(SMALL, tmp_path / "study", data=tmp_path / "changed", quiet=True, more=True)
     with runner:
         assert runner.store.about()["data"] == runner.study_data.fingerprint != was
@@ -234,23 +234,23 @@ def test_a_study_toml_edited_by_hand_is_noticed_and_does_not_count(begun, record
     shutil.copytree(begun, folder)
     text = (folder / "study.toml").read_text()
     (folder / "study.toml").write_text(text.replace("seeds = 2", "seeds = 5", 1))
-    with pytest.warns(DataWarning, match=r"study.toml was edited.*seeds is 5 and was 2"):
+    with pytest.warns(DataWarning, match=r"edits of .*study.toml.*seeds is 5 and was 2"):
         record = read_study_state(folder, data=recordings)
     record.store.close()
     assert record.study == SMALL
     with pytest.raises(UserError, match="seeds is 5 and was 2"):
         run_study(folder / "study.toml", folder, data=recordings, quiet=True)
-    with pytest.warns(DataWarning, match="was edited"):
+    with pytest.warns(DataWarning, match="Ignoring edits"):
         Runner(SMALL, folder, data=recordings, quiet=True).close()
     assert (folder / "study.toml").read_text() == text
     (folder / "study.toml").write_text("no [ TOML")
-    with pytest.warns(DataWarning, match=r"was edited.*is not TOML"):
+    with pytest.warns(DataWarning, match=r"Ignoring edits.*is not TOML"):
         open_study(folder, data=recordings)
 
 
 def test_a_folder_without_a_record_of_its_specification_holds_no_study(tmp_path, recordings):
     Store(tmp_path / "study").close()
-    with pytest.raises(UserError, match="holds no study"):
+    with pytest.raises(UserError, match="no study"):
         open_study(tmp_path / "study", data=recordings)
 
 
@@ -274,7 +274,7 @@ def test_a_study_is_continued_with_more_and_a_run_at_work_on_the_old_one_is_told
         assert [row.variant for row in runner.run(score_test=True).rows] == ["lm", "majority", "logistic-regression"]
         results = run_study(more, folder, data=recordings, quiet=True, continue_=True, score_test=True)
         assert [row.variant for row in results.rows] == ["lm", "majority", "random-forest"]
-        with pytest.raises(UserError, match="Another run has changed the study.*baselines"):
+        with pytest.raises(UserError, match="Another process has changed the study.*baselines"):
             runner.run(score_test=True)
     assert open_study(folder, data=recordings) == results
     assert sorted(file.name for file in (folder / "predictions").iterdir()) == [

@@ -45,7 +45,7 @@ def test_a_teacher_sees_the_same_moments_in_the_recordings_own_samples(recording
 
 
 def test_windows_without_enough_around_them_are_left_out_for_everybody(recordings):
-    with pytest.warns(DataWarning, match=r"\d+ of \d+ windows are left out, since teachers would not see them whole"):
+    with pytest.warns(DataWarning, match=r"\d+ of \d+ windows are left out, because their teacher windows"):
         study_data = load_study_data(replace(LESS, privileged=Privileged(before=40.0)), data=recordings)
     plain = load_study_data(LESS, data=recordings)
     start = plain.windows.starts - plain.windows.recording_start[plain.windows.recording]
@@ -97,16 +97,16 @@ def test_fleets_do_not_mix_those_who_see_more_with_those_who_do_not(runner):
 
 
 def test_who_runs_the_teacher_in_every_step_cannot_have_one_that_sees_more():
-    with pytest.raises(UserError, match="hmkd runs both networks on the same windows"):
+    with pytest.raises(UserError, match="hmkd runs student and teacher on the same windows"):
         Study(name="one", variants=("hmkd",), compare=(), privileged=MORE)
-    with pytest.raises(UserError, match="which augmentation would tell apart"):
+    with pytest.raises(UserError, match="cannot be combined with augment"):
         Study(name="one", variants=("kd",), compare=(), privileged=MORE, training=Training(augment={"jitter": 0.1}))
     with pytest.raises(UserError, match=r"before in \[privileged\] must be at least 0 .*, not -1"):
         Privileged(before=-1)
 
 
 def test_more_than_a_recording_holds_is_refused(recordings):
-    with pytest.raises(UserError, match=r"teachers could see none of \d+ windows whole"):
+    with pytest.raises(UserError, match=r"none of \d+ windows has a complete teacher window"):
         load_study_data(replace(LESS, privileged=Privileged(before=1e5)), data=recordings)
     with pytest.raises(UserError, match="Unknown sensor 'pocket'"):
         load_study_data(replace(LESS, privileged=Privileged(sensors="pocket")), data=recordings)

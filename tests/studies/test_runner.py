@@ -204,7 +204,7 @@ def test_augmentation_is_answered_by_a_live_teacher(runner):
 
 
 def test_wrong_requests_are_named_before_anything_trains(runner, recordings, tmp_path):
-    with pytest.raises(UserError, match="asks for 7 of the 3 folds"):
+    with pytest.raises(UserError, match="7, but there are only 3 folds"):
         runner(split=Split("subjects:3", folds=7))
     with pytest.raises(UserError, match="has no protocol 'officious'"):
         runner(split=Split("officious"))
@@ -212,6 +212,6 @@ def test_wrong_requests_are_named_before_anything_trains(runner, recordings, tmp
         runner(split=Split("subjects:3", validation=0.0))
     with pytest.raises(UserError, match="hapt.* is not there"):
         Runner(SMALL, tmp_path / "nowhere", data=tmp_path, quiet=True)
-    with pytest.raises(UserError, match="lm-att needs attention, which mlp-small has no place for"):
+    with pytest.raises(UserError, match="lm-att needs attention, which mlp-small does not support"):
         runner(networks=Networks("mlp-small", ("mlp",)), variants=("rb-kd", "lm-att"), compare=())
     assert not (tmp_path / "study").exists()

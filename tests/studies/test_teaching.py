@@ -51,14 +51,14 @@ def test_an_ablation_is_not_searched_over_what_it_leaves_out():
     ],
 )
 def test_a_teacher_that_learns_too_is_one_network(several):
-    with pytest.raises(UserError, match="dml trains its teacher too, which must be one network"):
+    with pytest.raises(UserError, match="dml also trains its teacher, which must be a single network"):
         Study(name="one", variants=("dml",), compare=(), **several)
     Study(name="one", variants=("kd",), compare=(), **several)
 
 
 @pytest.mark.parametrize("wrong", [{"assistant": ""}, {"teacher": "plain"}])
 def test_an_assistant_is_named_exactly_where_one_teaches(wrong):
-    with pytest.raises(UserError, match="names the network of its assistant"):
+    with pytest.raises(UserError, match="assistant of a variant must name a network"):
         replace(TAKD, **wrong)
     with pytest.raises(UserError, match="Unknown network 'mlp-smal'"):
         Variant("takd", teacher="assistant", assistant="mlp-smal")
@@ -132,7 +132,7 @@ def what_became_of_the_teacher(made, results, tmp_path):
     assert sum(mean for mean, _ in partner.learnt.values()) == pytest.approx(1)
     assert f"hmkd: mlp beside its students {100 * expected:.1f}" in str(partner)
     text = markdown(results)
-    assert "What became of teachers that learnt too" in text
+    assert "### Co-trained teachers" in text
     assert "| hmkd | mlp |" in text
     evidence = Evidence(derive_state(made.folder, made.planner, made.store))
     (figure,) = ensembles(evidence)

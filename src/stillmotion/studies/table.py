@@ -33,7 +33,9 @@ class Row:
     """The results of a variant, a baseline or a teacher.
 
     Args:
-        variant: its name; with ``title`` and ``role``: ``reference``, ``variant``, ``control``, ``baseline`` or ``teacher``.
+        variant: its name.
+        title: description.
+        role: ``reference``, ``variant``, ``control``, ``baseline`` or ``teacher``.
         trials: trials per fold, including failed ones.
         seeds: students per fold.
         params, flops: of the student network; None for a baseline.

@@ -123,7 +123,7 @@ class SealedFile:
             yield
         except (sqlite3.DatabaseError, json.JSONDecodeError, UnicodeDecodeError) as problem:
             if getattr(problem, "sqlite_errorname", "").startswith(UNWRITTEN):
-                text = "cannot be written ({}); free disk space or use another folder, then run the study again."
+                text = "cannot be written ({}); make room or use another folder, then run the study again."
             else:
                 text = (
                     "is damaged ({}); restore it from a backup, or move it away: fleets with checkpoints continue from "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -141,8 +142,6 @@ class Runner:
         """Return the results so far, complete or not."""
         return derive_state(self.folder, self.planner, self.store).results
 
-    # Phases.
-
     def _run_trials(self) -> dict[Key, list[Trial]]:
         while True:
             trials, complete = plan_trials(self.planner, self.store.ended())
@@ -186,8 +185,6 @@ class Runner:
             count_co_trained_teachers(self.planner, self.store, self.teacher_cache, finals, "test")
         self._write_predictions(choices)
         self._write_models(choices)
-
-    # Training.
 
     def _train(self, phase: str, runs: Sequence[Run]) -> None:
         """Train missing runs, and wait for fleets that another process trains."""
@@ -253,8 +250,6 @@ class Runner:
             yield held
         finally:
             lock.release()
-
-    # Files.
 
     def _write_predictions(self, choices: dict[Key, Selection | None]) -> None:
         """Write a file of predictions for each variant, with all folds and seeds."""
@@ -398,8 +393,6 @@ def _predictions(name: str, parts: Sequence[tuple[int, int, Rows, Logits]], stud
 
 
 def _remove(path: Path) -> None:
-    import shutil
-
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:

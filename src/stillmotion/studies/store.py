@@ -9,7 +9,7 @@ import time
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -115,8 +115,6 @@ class Store:
             self._note(values)
             return study, data
 
-    # Plans.
-
     def plan(self, fleets: Sequence[FleetPlan]) -> list[FleetPlan]:
         """Store planned fleets without runs that are planned already; return the unfinished fleets of all these runs.
 
@@ -165,8 +163,6 @@ class Store:
         """Return whether a fleet is finished."""
         row = self._file.execute("SELECT status FROM fleets WHERE id = ?", (fleet,)).fetchone()
         return bool(row and row[0] == "done")
-
-    # Results.
 
     def finish(
         self, fleet: FleetPlan, outcomes: Sequence[RunResult], seconds: float, versions: Mapping[str, str]
@@ -311,8 +307,6 @@ class Store:
             raise DamagedFleet(path, fleet, "is damaged (its checksum differs)")
         self._whole[fleet] = stamp
 
-    # Scores.
-
     def add_counts(self, split: str, rows: Mapping[str, Mapping[str, NDArray[np.int64]]]) -> None:
         """Store confusion matrices by run and subject."""
         with self._file.change("counts"):
@@ -387,8 +381,6 @@ class Store:
 
 
 def _row(run: Run, fleet: FleetPlan, place: int) -> tuple[Any, ...]:
-    from dataclasses import asdict
-
     whole = json.dumps(asdict(run), sort_keys=True)
     hyperparameters, teachers = json.dumps(dict(run.hyperparameters), sort_keys=True), json.dumps(run.teachers)
     about = (run.fold, run.network, run.attention, run.method, run.seed, hyperparameters, teachers, whole)
@@ -404,5 +396,4 @@ def _listed(file: Any, start: str) -> list[NDArray[Any]]:
 
 
 def _json(rows: Any) -> Iterator[tuple[Any]]:
-    for (text,) in rows:
-        yield (json.loads(text),)
+    return ((json.loads(text),) for (text,) in rows)

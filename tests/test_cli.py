@@ -170,11 +170,11 @@ def test_a_study_prints_its_table_and_leaves_it_in_files(still, quick, tmp_path)
     code, out, said = still("study", *quick)
     assert code == 0
     assert "teachers: 1 runs in 1 fleet" in said
-    assert "test subjects have not been scored" in out
+    assert "test subjects have not been evaluated" in out
     code, out, said = still("study", *quick, "--score-test")
     assert code == 0
     assert "teachers" not in said, "nothing is trained again"
-    assert "looks at test subjects: 1" in out
+    assert "test-set evaluations: 1" in out
     found = json.loads((tmp_path / "out" / "results.json").read_text())
     rows = (tmp_path / "out" / "results.csv").read_text().splitlines()
     assert [row["variant"] for row in found["rows"]] == ["lm", "rb-kd", "mlp"]

@@ -212,7 +212,7 @@ def test_ctrl_c_in_a_callback_of_jax_keeps_the_last_whole_epoch_and_the_study_go
     with start("lost", LOST, ignored=True) as process:
         out, errors = process.communicate(timeout=300)
     assert process.returncode == 130, errors
-    assert "Go on with: still study" in errors
+    assert "Continue with: still study" in errors
     seen = [int(line.split()[0]) for line in out.splitlines()]
     assert seen[:2] == [1, 2]
     assert len(seen) < 40, "it was lost"
@@ -240,7 +240,7 @@ def test_ctrl_c_at_any_instant_ends_a_study_within_seconds(study):
             _, errors = process.communicate(timeout=60)
         assert time.monotonic() - pressed < 20
         assert process.returncode in (0, 130), errors
-        assert process.returncode == 0 or "Go on with: still study" in errors
+        assert process.returncode == 0 or "Continue with: still study" in errors
         assert "Traceback" not in errors
     with start("any", "") as process:
         _, errors = process.communicate(timeout=300)

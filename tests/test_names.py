@@ -535,7 +535,7 @@ def test_figures_of_classes_show_names_as_they_are(tmp_path: Path) -> None:
 
     names = NAMES[:3]
     counted = count_confusion([said(name, classes=names) for name in names])
-    (figure,) = classes(cast(Any, SimpleNamespace(tally=counted)))
+    (figure,) = classes(cast(Any, SimpleNamespace(confusion=counted)))
     root = ET.fromstring(figure.save(tmp_path))
     assert set(names) <= {"".join(node.itertext()).replace("\xa0", " ") for node in root.iter("text")}
 

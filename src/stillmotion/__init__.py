@@ -1,8 +1,8 @@
-"""stillmotion: a watch-sized model learns what a large one knows about human motion.
+"""stillmotion: train small human-activity recognisers with knowledge distillation.
 
-The rooms, front to back: ``signals``, ``windows``, ``networks``, ``evaluation``, ``methods``, ``training``,
-``studies``. What the ``still`` command does is a few plain calls on them; ``load``, ``cut``, ``make_splits``,
-``audit_splits``, ``fit`` and ``run_study`` are also here, for short.
+Subpackages: ``signals``, ``windows``, ``features``, ``networks``, ``methods``, ``evaluation``, ``training``,
+``bundles`` and ``studies``. The ``still`` command calls their functions; ``load``, ``cut``, ``make_splits``,
+``audit_splits``, ``fit``, ``run_study`` and some others can be imported from here.
 """
 
 import importlib as _importlib
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-# Keras reads its backend once, at import; training needs JAX. A choice already made is left alone.
+# Keras reads its backend once, at import; training needs JAX. A backend that is already set is kept.
 if "keras" not in _sys.modules:
     _os.environ.setdefault("KERAS_BACKEND", "jax")
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .training import fit
     from .windows import audit_splits, cut, fit_statistics, make_splits
 
-_ROOMS = (
+_SUBPACKAGES = (
     "signals",
     "windows",
     "features",
@@ -34,7 +34,7 @@ _ROOMS = (
     "bundles",
     "studies",
 )
-_SHORT = {
+_SHORTCUTS = {
     "load": "signals",
     "from_arrays": "signals",
     "inspect": "signals",
@@ -71,9 +71,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    # Rooms load when they are first used: `still --help` must not wait for them.
-    if name in _ROOMS:
+    # Subpackages are imported on first use, so that `still --help` is fast.
+    if name in _SUBPACKAGES:
         return _importlib.import_module(f"{__name__}.{name}")
-    if name in _SHORT:
-        return getattr(_importlib.import_module(f"{__name__}.{_SHORT[name]}"), name)
+    if name in _SHORTCUTS:
+        return getattr(_importlib.import_module(f"{__name__}.{_SHORTCUTS[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""The ``still`` command: parse, call, print. Everything it does is a plain call that Python users have too."""
+"""The ``still`` command. Each subcommand parses its options, calls the Python API and prints the result."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from .windows import Windows
 
 
-#: What a network's name leaves open.
-SHAPE = {"window": "samples of a window", "channels": "of the signal", "classes": "to tell apart"}
+#: The input shape and number of classes, which a network's name does not fix.
+SHAPE = {"window": "window length in samples", "channels": "number of channels", "classes": "number of classes"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        arguments: of the command; those of the process by default, which Ctrl-C then ends.
+        arguments: command line; by default that of the process, which Ctrl-C then ends.
 
     Returns:
-        0 when all is well, 1 when an audit finds a leak, 2 for an error a user can mend, 130 after Ctrl-C.
+        0 on success, 1 when an audit finds a leak, 2 for an error that the user can fix, 130 after Ctrl-C.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -41,8 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0
     warnings.simplefilter("always", DataWarning)
-    warnings.showwarning = _say
-    stopped = _when_stopped(options.command, sys.argv[1:] if arguments is None else arguments)
+    warnings.showwarning = _show_warning
+    stopped = _stop_message(options.command, sys.argv[1:] if arguments is None else arguments)
     try:
         with stoppable(stopped):
             return int(options.run(options))
@@ -57,34 +57,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"\n{stopped}", file=sys.stderr)
         return STOPPED
     except BrokenPipeError:
-        # The reader went away (a pager, head): nothing is wrong, and nothing more can be printed.
+        # The reader of the pipe (a pager, head) was closed: no error, but nothing more can be printed.
         sys.stderr.close()
         return 0
 
 
-def _when_stopped(command: str, arguments: Sequence[str]) -> str:
+def _stop_message(command: str, arguments: Sequence[str]) -> str:
     if command in ("study", "demo"):
-        return f"Stopped; what was trained is kept. Go on with: still {shlex.join(map(str, arguments))}"
+        return f"Stopped; finished training is kept. Continue with: still {shlex.join(map(str, arguments))}"
     return f"still {command}: stopped."
 
 
-def _say(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+def _show_warning(message: Warning | str, category: type[Warning], *location: Any, **options: Any) -> None:
     label = "note" if issubclass(category, DataWarning) else category.__name__
     print(make_visible(f"{label}: {message}", keep="\n"), file=sys.stderr)
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose complaints show what was typed, and do not obey it."""
+    """An argument parser that escapes control characters in its error messages."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong and how the command is used; exit code 2."""
+        """Print the error and the usage, then exit with code 2."""
         super().error(make_visible(message))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="still",
-        description="Teach a watch-sized model what a large one knows about human motion.",
+        description="Train small human-activity recognisers with knowledge distillation.",
         epilog="Guides and reference: docs/ in the source tree. `still COMMAND --help` explains each command.",
     )
     parser.add_argument("--version", action="version", version=f"stillmotion {__version__}")
@@ -97,79 +97,81 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("--debug", action="store_true", help="show the traceback of an error")
         return added
 
-    demo = command("demo", _demo, "The five variants on simulated subjects: trained, scored, compared, drawn.")
+    demo = command("demo", _demo, "Train, evaluate and compare five variants on simulated subjects.")
     demo.add_argument("--out", type=Path, default=Path("demo"), help="folder to write to (default: demo)")
 
-    datasets = command("datasets", _datasets, "Data sets that are built in: what, where, licence, citation.")
+    datasets = command("datasets", _datasets, "List the built-in data sets with location, licence and citation.")
     _folder(datasets)
     _json(datasets)
 
-    fetch = command("fetch", _fetch, "Bring a data set to its place and verify it: downloaded, or from files you have.")
+    fetch = command("fetch", _fetch, "Download a data set, or take it from your files, and verify it.")
     fetch.add_argument("name", metavar="NAME", help="a data set (see `still datasets`)")
-    fetch.add_argument("--from", dest="source", metavar="PATH", help="a folder or an archive in place of the publisher")
-    fetch.add_argument("--to", type=Path, metavar="DIR", help="folder that takes NAME/ (default: STILLMOTION_DATA)")
-    fetch.add_argument("--accept", action="store_true", help="take counts and contents that differ, and record them")
+    fetch.add_argument("--from", dest="source", metavar="PATH", help="a folder or an archive, instead of downloading")
+    fetch.add_argument("--to", type=Path, metavar="DIR", help="folder to create NAME/ in (default: STILLMOTION_DATA)")
+    fetch.add_argument("--accept", action="store_true", help="accept and record counts that differ")
     _json(fetch)
 
-    inspect = command("inspect", _inspect, "What is in a data set, and what is wrong with it, per subject.")
+    inspect = command("inspect", _inspect, "Report the contents and the quality problems of a data set, by subject.")
     _source(inspect)
-    inspect.add_argument("--save", type=Path, metavar="TOML", help="write the mapping proposed for a table here")
+    inspect.add_argument("--save", type=Path, metavar="TOML", help="write the proposed mapping of a table to this file")
     _json(inspect)
 
-    audit = command("audit", _audit, "Prove that a split shares nothing, or show what it shares (exit code 1).")
+    audit = command("audit", _audit, "Check a split for leaks; exit code 1 if there are any.")
     _source(audit)
-    audit.add_argument("--protocol", required=True, help="published, official, subjects:K or loso")
-    audit.add_argument("--window", type=int, help="window in samples (default: the data set's)")
-    audit.add_argument("--hop", type=int, help="samples between two windows (default: the data set's share)")
+    audit.add_argument("--protocol", required=True, help="published (leaky), official, subjects:K or loso")
+    audit.add_argument("--window", type=int, help="window length in samples (default: the data set's)")
+    audit.add_argument("--hop", type=int, help="samples between two windows (default: the data set's overlap)")
     audit.add_argument("--seed", type=int, default=0, help="seed of the split (default: 0)")
     audit.add_argument("--beside", metavar="NAME", action="append", default=[], help="another data set used with it")
     _json(audit)
 
-    cost = command("cost", _cost, "Parameters, FLOPs in both countings, and memory of a network, layer by layer.")
+    cost = command("cost", _cost, "Count the parameters, FLOPs and memory of a network, layer by layer.")
     cost.add_argument(
         "network",
         metavar="NETWORK|BUNDLE|FILE.keras",
-        help="such as deepconvlstm-lm (an unknown name lists all), or a saved model, whose shape is read from it",
+        help="such as deepconvlstm-lm (an unknown name lists all), or a saved model",
     )
     for option, text in SHAPE.items():
         cost.add_argument(f"--{option}", type=int, help=text)
-    cost.add_argument("--attention", metavar="BLOCKS", help="such as channel:r=4,spatial:k=7,after=2")
-    cost.add_argument("--recurrence", help="deepconvlstm: over channels (published) or time")
+    cost.add_argument("--attention", metavar="BLOCKS", help="attention blocks, such as channel:r=4,spatial:k=7,after=2")
+    cost.add_argument("--recurrence", help="of the deepconvlstm networks: over channels (published) or time")
     _json(cost)
 
-    compare = command("compare", _compare, "Statistics on anyone's predictions: intervals and tests over subjects.")
+    compare = command("compare", _compare, "Compare prediction files: confidence intervals and tests over subjects.")
     compare.add_argument("predictions", metavar="PREDICTIONS", nargs="+", type=Path, help=".parquet or .csv, see docs")
     compare.add_argument("--against", metavar="NAME", help="variant to compare with (default: lm, or the first)")
-    compare.add_argument("--margin", type=float, default=1.0, help="loss in points that would not matter (default: 1)")
+    compare.add_argument("--margin", type=float, default=1.0, help="non-inferiority margin in points (default: 1)")
     _json(compare)
 
-    study = command("study", _study, "Train, search and compare variants; only what is missing of it.")
+    study = command("study", _study, "Train, search and compare variants; finished runs are kept.")
     study.add_argument("spec", metavar="SPEC", help="a TOML file, or a built-in study (an unknown name lists them)")
-    study.add_argument("--out", type=Path, help="its folder (default: studies/NAME)")
+    study.add_argument("--out", type=Path, help="folder of the study (default: studies/NAME)")
     study.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="such as split.protocol=loso")
     _folder(study)
-    study.add_argument("--score-test", action="store_true", help="score the test subjects after selection; logged")
-    study.add_argument("--plan", action="store_true", help="list the fleets and the time they take, train nothing")
+    study.add_argument("--score-test", action="store_true", help="evaluate on test subjects after selection; logged")
+    study.add_argument("--plan", action="store_true", help="list the fleets and the time they take, without training")
     study.add_argument(
         "--continue",
         dest="more",
         action="store_true",
-        help="add seeds, variants, folds or trials to the folder's study",
+        help="add seeds, variants, folds or trials to the study in the folder",
     )
     study.add_argument("--ray", metavar="ADDRESS", default="", help="train on this Ray cluster")
     _json(study)
 
-    report = command("report", _report, "Write a study as a page that opens anywhere, with figures and tables.")
-    report.add_argument("folder", metavar="DIR", type=Path, help="the study's folder, finished or not")
+    report = command("report", _report, "Write the report of a study: one HTML page, figures and tables.")
+    report.add_argument("folder", metavar="DIR", type=Path, help="folder of the study, finished or not")
     _folder(report)
-    report.add_argument("--published", action="store_true", help="show the sources' published figures beside it")
-    report.add_argument("--beside", metavar="OTHER", type=Path, help="folder of the same study under another protocol")
+    report.add_argument("--published", action="store_true", help="add the published results of Agac & Incel")
+    report.add_argument(
+        "--beside", metavar="OTHER", type=Path, help="the same study under another protocol, to compare"
+    )
     _json(report)
     return parser
 
 
 def _source(command: argparse.ArgumentParser) -> None:
-    command.add_argument("name", metavar="NAME", help="a data set (see `still datasets`), or a table of your own")
+    command.add_argument("name", metavar="NAME", help="a data set (see `still datasets`) or the path of a table")
     _folder(command)
     command.add_argument("--sensors", help="sensors to keep, such as wrist.acc,wrist.gyr")
     command.add_argument("--rate", type=float, help="resample to this rate in Hz")
@@ -177,7 +179,7 @@ def _source(command: argparse.ArgumentParser) -> None:
 
 
 def _folder(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--data", type=Path, help="folder that holds NAME/ (default: STILLMOTION_DATA)")
+    command.add_argument("--data", type=Path, help="folder that contains NAME/ (default: STILLMOTION_DATA)")
 
 
 def _json(command: argparse.ArgumentParser) -> None:
@@ -195,7 +197,7 @@ def _dataset(options: argparse.Namespace, mapping: TableMap | None = None) -> Da
     return data if options.rate is None else resample(data, options.rate)
 
 
-def _cut(options: argparse.Namespace) -> Windows:
+def _cut_windows(options: argparse.Namespace) -> Windows:
     from .signals import resample
     from .windows import cut
 
@@ -234,19 +236,19 @@ def _fetch(options: argparse.Namespace) -> int:
     from .reports import screen
     from .signals import fetch
 
-    with screen.progress() as told:
-        found = fetch(
+    with screen.progress() as progress:
+        fetched = fetch(
             options.name,
             source=options.source,
             to=options.to,
             accept=options.accept,
-            progress=told.bytes,
-            say=told.step,
+            progress=progress.bytes,
+            say=progress.step,
         )
     if options.json:
-        _print(found.to_dict())
+        _print(fetched.to_dict())
     else:
-        screen.show_fetched(found)
+        screen.show_fetched(fetched)
     return 0
 
 
@@ -272,19 +274,19 @@ def _audit(options: argparse.Namespace) -> int:
     from .signals import load
     from .windows import audit_splits, fit_statistics, make_splits
 
-    windows = _cut(options)
-    made = make_splits(windows, options.protocol, seed=options.seed)
-    found = audit_splits(
+    windows = _cut_windows(options)
+    splits = make_splits(windows, options.protocol, seed=options.seed)
+    audit = audit_splits(
         windows,
-        made,
-        statistics=[fit_statistics(windows, fold.train) for fold in made.folds],
+        splits,
+        statistics=[fit_statistics(windows, fold.train) for fold in splits.folds],
         others=[load(name, data=options.data) for name in options.beside],
     )
     if options.json:
-        _print(found.to_dict())
+        _print(audit.to_dict())
     else:
-        screen.show_audit(found)
-    return 0 if found.clean else 1
+        screen.show_audit(audit)
+    return 0 if audit.clean else 1
 
 
 def _cost(options: argparse.Namespace) -> int:
@@ -297,22 +299,22 @@ def _cost(options: argparse.Namespace) -> int:
     if not named and (path.suffix == ".keras" or len(path.parts) > 1 or path.exists()):
         given = [option for option in (*SHAPE, "attention", "recurrence") if getattr(options, option) is not None]
         if given:
-            raise UserError(f"{path} is a saved model, whose shape is read from it; leave out --{given[0]}.")
-        found = saved_cost(path)
+            raise UserError(f"{path} is a saved model, so --{given[0]} does not apply; leave it out.")
+        cost = saved_cost(path)
     else:
         missing = [f"--{option}" for option, value in zip(SHAPE, shape, strict=True) if value is None]
         if named and missing:
-            raise UserError(f"{options.network} is a network of any shape; say {', '.join(missing)}.")
-        found = named_network_cost(
+            raise UserError(f"{options.network} needs a shape; add {', '.join(missing)}.")
+        cost = named_network_cost(
             options.network, tuple(shape), attention=options.attention, recurrence=options.recurrence
         )
     if options.json:
-        _print(found.to_dict())
+        _print(cost.to_dict())
     else:
         from .reports.screen import console
 
-        sizes = " → ".join(" × ".join(map(str, size)) for size in (found.input_shape, found.output_shape))
-        console().print(format_cost(found, title=f"{found.network}: {sizes}"))
+        sizes = " → ".join(" × ".join(map(str, size)) for size in (cost.input_shape, cost.output_shape))
+        console().print(format_cost(cost, title=f"{cost.network}: {sizes}"))
     return 0
 
 
@@ -320,27 +322,29 @@ def _compare(options: argparse.Namespace) -> int:
     from . import evaluation
 
     predictions = evaluation.read_predictions(*options.predictions)
-    tally = evaluation.count_confusion(predictions)
-    found = evaluation.compare_variants(tally, against=options.against, margin=options.margin / 100)
-    timed = [one for one in predictions if one.recording is not None and one.time is not None]
-    events = {one.variant: evaluation.score_events(one).to_dict() for one in timed}
-    calibrated = {one.variant: evaluation.compute_calibration(one) for one in predictions}
+    matrices = evaluation.count_confusion(predictions)
+    compared = evaluation.compare_variants(matrices, against=options.against, margin=options.margin / 100)
+    timed = [each for each in predictions if each.recording is not None and each.time is not None]
+    events = {each.variant: evaluation.score_events(each).to_dict() for each in timed}
+    calibrations = {each.variant: evaluation.compute_calibration(each) for each in predictions}
     if options.json:
         reliability = {
-            name: None if one is None else {"ece": one.ece, "bins": one.rows()} for name, one in calibrated.items()
+            name: None if calibration is None else {"ece": calibration.ece, "bins": calibration.rows()}
+            for name, calibration in calibrations.items()
         }
-        rows = {"by_subject": evaluation.rows_by_subject(tally), "by_class": evaluation.rows_by_class(tally)}
-        _print(found.to_dict() | {"calibration": reliability, "events": events} | rows)
+        rows = {"by_subject": evaluation.rows_by_subject(matrices), "by_class": evaluation.rows_by_class(matrices)}
+        _print(compared.to_dict() | {"calibration": reliability, "events": events} | rows)
     else:
         from .reports.verdicts import show_compared, show_events
 
-        show_compared(found, {name: None if one is None else one.ece for name, one in calibrated.items()})
+        errors = {name: None if each is None else each.ece for name, each in calibrations.items()}
+        show_compared(compared, errors)
         show_events(events)
     return 0
 
 
 def _study(options: argparse.Namespace) -> int:
-    from .reports import study as pages
+    from .reports import study as output
     from .studies import Planner, Runner, load_study_data, read_study
 
     study = read_study(options.spec, *options.set)
@@ -356,15 +360,15 @@ def _study(options: argparse.Namespace) -> int:
         if options.json:
             _print([asdict(line) for line in lines])
         else:
-            pages.show_plan(lines)
+            output.show_plan(lines)
         return 0
     with Runner(study, folder, data=options.data, ray=options.ray, more=options.more) as runner:
         results = runner.run(score_test=options.score_test)
-    pages.write_results(results, folder)
+    output.write_results(results, folder)
     if options.json:
         _print(results.to_dict())
     else:
-        pages.show_results(results)
+        output.show_results(results)
     return 0
 
 
@@ -372,15 +376,15 @@ def _report(options: argparse.Namespace) -> int:
     from .reports.report import write_report
     from .studies import read_protocol_gap
 
-    found = None if options.beside is None else read_protocol_gap(options.folder, options.beside, data=options.data)
-    path = write_report(options.folder, data=options.data, published=options.published, beside=found)
+    gap = None if options.beside is None else read_protocol_gap(options.folder, options.beside, data=options.data)
+    path = write_report(options.folder, data=options.data, published=options.published, beside=gap)
     if options.json:
-        _print({"report": str(path)} | ({} if found is None else {"beside": found.to_dict()}))
+        _print({"report": str(path)} | ({} if gap is None else {"beside": gap.to_dict()}))
         return 0
-    if found is not None:
-        from .reports.protocols import show_beside
+    if gap is not None:
+        from .reports.protocols import show_protocol_gap
 
-        show_beside(found)
+        show_protocol_gap(gap)
     print(make_visible(str(path)))
     return 0
 

@@ -1,16 +1,16 @@
-"""Errors that a user can cause: one sentence that names the place and what to do."""
+"""Errors and warnings for users. Each message says what was received, what was expected and what to do."""
 
 
 class UserError(Exception):
-    """Something the user can mend. The command prints it as one sentence and ends with code 2."""
+    """An error that the user can fix. The command prints its message and exits with code 2."""
 
 
 class ContractError(UserError):
-    """Data that does not fit a signal contract. The message names both sides."""
+    """Data that do not match the expected signal (channels, rate, classes). The message names both."""
 
 
 class UnknownName(UserError):
-    """A name that no list knows. The message holds the valid ones."""
+    """An unknown name. The message lists the valid ones and the closest match."""
 
     def __init__(self, kind: str, name: str, valid: list[str]) -> None:
         import difflib
@@ -21,8 +21,8 @@ class UnknownName(UserError):
 
 
 class DataWarning(UserWarning):
-    """Something odd in the data that does not stop the work; the message holds counts."""
+    """A problem in the data that does not stop the work. The message gives counts."""
 
 
 class ProposedMappingWarning(DataWarning):
-    """A table was read by a mapping that was proposed and not given; the message says which."""
+    """A table was read with a proposed mapping because none was given. The message names it."""

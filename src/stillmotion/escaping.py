@@ -1,6 +1,6 @@
-"""Names and other texts of users in what is written: shown as they are, read as nothing else.
+"""Escape names and other texts of users for each kind of output.
 
-One function for each kind of output. Terminals need none: ``reports.screen.console`` reads no markup.
+Terminals need no escaping: ``reports.screen.console`` has no markup.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from .names import make_visible
 
-#: What spreadsheets read as the beginning of a formula, unless it is a number.
+#: Characters with which spreadsheets start a formula, unless the text is a number.
 FORMULA = "=+-@\t\r＝＋－＠"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|nan)")
-#: What LaTeX reads as something else.
+#: Characters with a special meaning in LaTeX.
 LATEX: Mapping[str, str] = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -48,32 +48,32 @@ _LINE_START = re.compile(r"^(\s*\d+)([.)])(?=\s|$)|^(\s*)([-+=])(?=[-=\s]|$)")
 
 
 def escape_html(text: str) -> str:
-    """Text for HTML, between tags or as an attribute's value."""
+    """Escape text for HTML, between tags or in an attribute."""
     return html.escape(make_visible(text, keep="\n\t"))
 
 
 def escape_latex(text: str) -> str:
-    """Text for LaTeX."""
+    """Escape text for LaTeX."""
     return make_visible(text).translate(_LATEX)
 
 
 def escape_markdown(text: str) -> str:
-    """Text for Markdown: within a line, at its beginning, or in a cell of a table."""
+    """Escape text for Markdown: within a line, at its start, or in a table cell."""
     return _LINE_START.sub(r"\1\3\\\2\4", _MARKDOWN.sub(r"\\\g<0>", make_visible(text)))
 
 
 def escape_csv(text: str) -> str:
-    """A cell that spreadsheets take for text: what they would take for a formula gets an apostrophe before it."""
+    """Escape a cell for spreadsheets: text that looks like a formula gets an apostrophe in front."""
     return f"'{text}" if _is_formula(text.lstrip("'")) else text
 
 
 def unescape_csv(text: str) -> str:
-    """The inverse of ``escape_csv``."""
+    """Undo ``escape_csv``."""
     return text[1:] if text.startswith("'") and _is_formula(text.lstrip("'")) else text
 
 
 def write_csv(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table as CSV; numbers stay numbers, and texts are never formulas."""
+    """Return a table as CSV; numbers stay numbers, and texts are never formulas."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     for row in (headings, *rows):

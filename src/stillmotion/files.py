@@ -1,7 +1,7 @@
-"""Files that are there whole or not at all, that say when they changed, and whose leftovers are swept.
+"""Atomic writes of files and folders, checksums, and removal of drafts of killed processes.
 
-What is written goes into a draft beside its place first: a hidden name that its process holds a lock on, so that the
-next writer in that folder can tell a killed process' draft, which it removes, from a living one's, which it leaves.
+Content is first written to a draft: a hidden file in the same folder that its process holds a lock on. The next writer
+in that folder removes drafts without a lock, which belong to killed processes.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from .errors import UserError
 if sys.platform != "win32":
     import fcntl
 
-#: How the name of a draft begins.
+#: Prefix of drafts.
 DRAFT = ".stillmotion-draft-"
-#: What stands before the SHA-256 that a file carries of itself, and what stands there while it is taken.
+#: Marker before the SHA-256 that a file contains of itself, and its placeholder while it is computed.
 SEAL, BLANK = "stillmotion.sha256", "0" * 64
 _SEALED = re.compile(SEAL.encode() + rb".{2,4}?([0-9a-f]{64})", re.DOTALL)
 
@@ -38,85 +38,85 @@ def name_write_errors(path: Path) -> Iterator[None]:
         where = str(problem.filename or "")
         other = f": {where}" if where and not where.startswith(str(path.parent)) else ""
         raise UserError(
-            f"{path} cannot be written ({problem.strerror or problem}{other}); make room or name another folder, then "
-            f"do it again."
+            f"{path} cannot be written ({problem.strerror or problem}{other}); make room or use another folder, "
+            f"then try again."
         ) from problem
 
 
 @contextmanager
 def atomic_path(path: Path, *, keep: Path | None = None) -> Iterator[Path]:
-    """Give a path to write to, which takes the place of ``path`` when the block ends well and goes otherwise.
+    """Give a draft to write to, which replaces ``path`` if the block succeeds and is removed otherwise.
 
     Args:
-        path: the file to be.
-        keep: where what is there before goes; nowhere by default.
+        path: the file to write.
+        keep: where to move the previous file; not kept by default.
 
     Raises:
-        UserError: when it cannot be written; what was there before stays.
+        UserError: if it cannot be written; the previous file stays.
     """
     with name_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _draft(path, lambda own: own.touch(exist_ok=False)) as own:
-            yield own
-            _flush(own)
+        with _draft(path, lambda draft: draft.touch(exist_ok=False)) as draft:
+            yield draft
+            _flush(draft)
             if keep is not None and path.exists():
                 path.replace(keep)
-            own.replace(path)
+            draft.replace(path)
 
 
 def atomic_write(path: Path, content: str | bytes) -> None:
-    """Write a file whole or not at all; see ``atomic_path``."""
-    with atomic_path(path) as own, own.open("wb") as file:
+    """Write a file atomically; see ``atomic_path``."""
+    with atomic_path(path) as draft, draft.open("wb") as file:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
 @contextmanager
 def scratch_folder(path: Path) -> Iterator[Path]:
-    """Give a folder beside ``path`` to work in, which goes when the block ends.
+    """Give a temporary folder next to ``path``, which is removed at the end of the block.
 
     Raises:
-        UserError: when something cannot be written.
+        UserError: if something cannot be written.
     """
     with name_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _draft(path, Path.mkdir) as own:
-            yield own
+        with _draft(path, Path.mkdir) as draft:
+            yield draft
 
 
 @contextmanager
 def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
-    """Give a folder to fill, which becomes ``path`` when the block ends well and goes otherwise.
+    """Give a folder to fill, which becomes ``path`` if the block succeeds and is removed otherwise.
 
     Args:
-        path: the folder to be.
-        replace: take the place of a folder that is there; where the system can exchange two names (Linux), whoever
-            looks finds the old folder or the new one at every instant.
+        path: the folder to write.
+        replace: replace an existing folder; on systems that can exchange two names (Linux), readers find the old or
+            the new folder at any time.
 
     Raises:
-        UserError: when it cannot be written; what was there before stays.
+        UserError: if it cannot be written; the previous folder stays.
     """
-    with scratch_folder(path) as own:
-        yield own
-        for file in own.rglob("*"):
+    with scratch_folder(path) as draft:
+        yield draft
+        for file in draft.rglob("*"):
             if file.is_file():
                 _flush(file)
         try:
-            own.rename(path)
+            draft.rename(path)
         except OSError:
             if not (replace and path.is_dir()):
                 raise
-            if not _exchange(own, path):
-                # What stood there is swept like any draft, should this process be killed before it removes it.
-                old = own.with_name(f"{DRAFT}{uuid.uuid4().hex[:12]}")
+            if not _exchange(draft, path):
+                # The old folder is renamed to a draft, so that it is removed later if this process is killed here.
+                old = draft.with_name(f"{DRAFT}{uuid.uuid4().hex[:12]}")
                 path.rename(old)
-                own.rename(path)
+                draft.rename(path)
                 shutil.rmtree(old, ignore_errors=True)
 
 
 def sweep_drafts(*folders: Path) -> None:
-    """Remove what killed processes left half-written in these folders; drafts of living processes stay.
+    """Remove drafts of killed processes in folders; drafts of running processes stay.
 
-    Without file locks (Windows, some network file systems) a living draft cannot be told, and all of them stay.
+    Without file locks (Windows, some network file systems) the two cannot be distinguished, and all drafts stay.
     """
     if sys.platform == "win32":
         return
@@ -132,17 +132,17 @@ def sweep_drafts(*folders: Path) -> None:
 
 
 def seal(content: bytes) -> bytes:
-    """Put the SHA-256 of ``content`` into it, in the place of the ``BLANK`` that stands after ``SEAL`` in it."""
+    """Replace the ``BLANK`` after ``SEAL`` in ``content`` by the SHA-256 of ``content``."""
     start, end = list(_SEALED.finditer(content))[-1].span(1)
     digest = hashlib.sha256(content).hexdigest()
     return content[:start] + digest.encode() + content[end:]
 
 
 def is_sealed(content: bytes) -> bool:
-    """Whether ``content`` carries its SHA-256.
+    """Return whether ``content`` contains its SHA-256.
 
     Raises:
-        ValueError: when it is not that of the content.
+        ValueError: if the checksum differs.
     """
     if SEAL.encode() not in content:
         return False
@@ -157,36 +157,36 @@ def is_sealed(content: bytes) -> bool:
 
 @contextmanager
 def _draft(path: Path, make: Callable[[Path], None]) -> Iterator[Path]:
-    """Make a draft beside ``path``, hold it, and remove it when it is still there at the end."""
+    """Make a draft of ``path``, lock it, and remove it at the end if it still exists."""
     sweep_drafts(path.parent)
-    # The ending stays, for what chooses a format by it.
+    # The suffix stays, since some writers choose the format by it.
     ending = path.suffix if len(path.suffix) < 10 else ""
     held = None
     while held is None:
-        own = path.with_name(f"{DRAFT}{uuid.uuid4().hex[:12]}{ending}")
-        make(own)
-        held = _hold(own)
+        draft = path.with_name(f"{DRAFT}{uuid.uuid4().hex[:12]}{ending}")
+        make(draft)
+        held = _hold(draft)
     try:
-        yield own
+        yield draft
     finally:
         with suppress(OSError):
-            _remove(own)
+            _remove(draft)
         if held >= 0:
             os.close(held)
 
 
-def _hold(own: Path) -> int | None:
-    """Lock a draft while this process lives; None when a sweeper took it in between, -1 without locks."""
+def _hold(draft: Path) -> int | None:
+    """Lock a draft until this process ends; None if another process has removed it, -1 without locks."""
     if sys.platform == "win32":
         return -1
     try:
-        held = os.open(own, os.O_RDONLY)
+        held = os.open(draft, os.O_RDONLY)
     except FileNotFoundError:
         return None
     with suppress(OSError):
         fcntl.flock(held, fcntl.LOCK_EX)
     with suppress(FileNotFoundError):
-        if os.path.samestat(own.stat(), os.fstat(held)):
+        if os.path.samestat(draft.stat(), os.fstat(held)):
             return held
     os.close(held)
     return None
@@ -200,13 +200,13 @@ def _remove(path: Path) -> None:
 
 
 def _flush(path: Path) -> None:
-    """Bring a file to the disk: some file systems say only now that there is no room."""
+    """Sync a file to disk: some file systems report a full disk only now."""
     with path.open("r+b" if sys.platform == "win32" else "rb") as file:
         os.fsync(file.fileno())
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Exchange two names in one step; whether the system could."""
+    """Exchange two names atomically; return whether the system supports it."""
     try:
         rename = ctypes.CDLL(None).renameat2
     except (AttributeError, OSError, TypeError):

@@ -1,8 +1,8 @@
-"""Ctrl-C that stops a long command within seconds, every time, with what was trained kept.
+"""Let Ctrl-C stop a long command within seconds, and save finished training.
 
-Python raises ``KeyboardInterrupt`` between two steps of its own. While a compiled program runs or is compiled there is
-none, and inside a callback that must not fail the exception is lost: JAX lets the garbage collector call one. So what
-is lost is raised again, and a command has a thread beside it that ends the process where nothing else does.
+Python raises ``KeyboardInterrupt`` only between bytecode instructions: not while a compiled program runs or is
+compiled. In callbacks of the garbage collector, which JAX registers, the exception is lost. So a lost interrupt is
+raised again, and a watcher thread ends the process if the command does not stop.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
-#: Seconds that a command has after Ctrl-C to end by itself.
+#: Seconds after Ctrl-C in which a command can end by itself.
 GRACE = 5.0
 #: Exit code of a command that Ctrl-C ended.
 STOPPED = 130
-#: Held while something is saved: two threads must not write one file.
+#: Lock for saving: two threads must not write the same file.
 SAVING = threading.RLock()
 
 _savers: list[Callable[[], None]] = []
@@ -32,11 +32,11 @@ _echoes: list[None] = []
 
 @contextmanager
 def stoppable(sentence: str) -> Iterator[None]:
-    """Let Ctrl-C end this command, also where it was started with Ctrl-C ignored.
+    """Let Ctrl-C end this command, even if it was started with Ctrl-C ignored.
 
-    The first raises ``KeyboardInterrupt``. Where the block has not ended ``GRACE`` seconds later, what
-    ``saved_when_stopped`` knows is saved and the process ends with code 130; a second Ctrl-C ends it at once. In
-    another thread than the first, where Python handles no signals, this does nothing.
+    The first Ctrl-C raises ``KeyboardInterrupt``. If the block has not ended after ``GRACE`` seconds, the functions of
+    ``saved_when_stopped`` are called and the process ends with code 130; a second Ctrl-C ends it at once. Outside the
+    main thread, where Python handles no signals, this does nothing.
 
     Args:
         sentence: printed before the process is ended.
@@ -63,7 +63,7 @@ def stoppable(sentence: str) -> Iterator[None]:
 
 @contextmanager
 def raised_again() -> Iterator[None]:
-    """Raise a ``KeyboardInterrupt`` again that was lost in a callback of this block."""
+    """Raise a ``KeyboardInterrupt`` again if it was lost in a callback."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -71,7 +71,7 @@ def raised_again() -> Iterator[None]:
 
     def hook(lost: Any) -> None:
         if isinstance(lost.exc_value, KeyboardInterrupt) or lost.exc_type is KeyboardInterrupt:
-            # Not from here: the callback has not ended yet, and would lose it again.
+            # Not from here: the callback is still running and would lose it again.
             threading.Timer(0.05, _interrupt).start()
         else:
             report(lost)
@@ -85,10 +85,10 @@ def raised_again() -> Iterator[None]:
 
 @contextmanager
 def saved_when_stopped(save: Callable[[], None]) -> Iterator[None]:
-    """Save when Ctrl-C ends the block, or the process around it.
+    """Call ``save`` if Ctrl-C ends the block or the process.
 
     Args:
-        save: may be called from another thread, while the block goes on.
+        save: may be called from another thread while the block is running.
     """
     _savers.append(save)
     try:
@@ -102,9 +102,9 @@ def saved_when_stopped(save: Callable[[], None]) -> Iterator[None]:
 
 
 def end_stopped(sentence: str) -> NoReturn:
-    """End the process with a sentence and code 130, whatever it is doing.
+    """Print a sentence and end the process with code 130 at once.
 
-    An ordinary end waits for compiled programs that still run.
+    A normal exit would wait for compiled programs that are still running.
     """
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
@@ -118,7 +118,7 @@ def _interrupt() -> None:
 
 
 def _watch(received: socket.socket, sentence: str) -> None:
-    """Wait for Ctrl-C: every signal writes its number to the socket, whatever the first thread is doing."""
+    """Wait for Ctrl-C: every signal writes its number to the socket, even while the main thread is busy."""
     deadline: float | None = None
     while True:
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
@@ -144,6 +144,6 @@ def _watch(received: socket.socket, sentence: str) -> None:
 
 def _end(sentence: str) -> NoReturn:
     with suppress(OSError):
-        # Past Python's own buffers, which the first thread may hold.
+        # Bypasses the buffers of Python, which the main thread may have locked.
         os.write(2, f"\n{sentence}\n".encode())
     os._exit(STOPPED)

@@ -1,4 +1,4 @@
-"""What a number may be: one checker for what users give, in Python and in TOML."""
+"""Limits of numbers that users give, in Python and in TOML."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from .errors import UserError
 
 @dataclass(frozen=True)
 class Limits:
-    """Ends of what a number may be; NaN and infinity are outside of all.
+    """Limits of a number; NaN and infinity are never allowed.
 
     Args:
-        low, high: both included.
-        above: ``low`` itself is outside.
-        below: ``high`` itself is outside.
-        zero: 0 is inside too, where it stands for what is not said.
+        low, high: limits, both included.
+        above: exclude ``low``.
+        below: exclude ``high``.
+        zero: allow 0 too, where it means "not set".
     """
 
     low: float = 0.0
@@ -25,7 +25,7 @@ class Limits:
     zero: bool = False
 
     def check(self, value: float, what: str) -> None:
-        """Raise ``UserError``, which calls the number ``what``, unless ``value`` lies inside."""
+        """Raise ``UserError`` unless ``value`` is within the limits; ``what`` names the number in the message."""
         above = self.low < value if self.above else self.low <= value
         below = value < self.high if self.below or self.high == float("inf") else value <= self.high
         if not (above and below) and not (self.zero and value == 0):
@@ -39,14 +39,14 @@ class Limits:
         return f"{'0, or ' if self.zero else ''}{low} and {high}"
 
 
-#: Without an upper end.
+#: Without an upper limit.
 POSITIVE = Limits()
-#: A share of a whole, and one that is not the whole.
+#: A share from 0 to 1, with and without 1.
 SHARE = Limits(0, 1)
 PART = Limits(0, 1, below=True)
 #: A factor of a loss term; published ones go up to some thousands.
 FACTOR = Limits(0, 1e6)
-#: Divides logits. Below, an answer is one class alone; above, all classes are alike.
+#: Divisor of logits. Below, probabilities are one-hot; above, uniform.
 TEMPERATURE = Limits(0.01, 1000)
-#: What seeds a random number generator.
+#: Seed of a random number generator.
 SEED = Limits(0, 2**32 - 1)

@@ -1,4 +1,4 @@
-"""The rule for every name that a user gives: what may be a file, what may be shown, what never passes."""
+"""Rules for names that users give: file names, texts to display, and forbidden characters."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from collections.abc import Iterable
 
 from .errors import UserError
 
-#: Characters of a name that is shown, and of one that becomes a file.
+#: Maximum characters of a displayed name and of a file name.
 LONGEST, LONGEST_FILE = 200, 64
-#: Bytes of a file's name; the rest of the 255 that file systems take is for endings and for writing beside it.
+#: Maximum bytes of a file name; the rest of the 255 of file systems is for suffixes and drafts.
 BYTES = 200
-#: Taken: ``best`` stands beside the variants in ``models/``, the others are devices on Windows, whatever their ending.
+#: Reserved names: ``best`` is a folder in ``models/``, the others are devices on Windows, with any suffix.
 RESERVED = {"best", "con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
-#: What a file's name holds besides letters, digits and their marks.
+#: Characters of file names besides letters, digits and their marks.
 JOINERS = "-_.+="
 
-# Controls, invisible marks, line separators, changes of direction, lone surrogates, what Unicode calls no character.
-# The two joiners of scripts and emoji (U+200C, U+200D) pass: words are misspelt without them.
+# Control characters, invisible marks, line separators, direction changes, lone surrogates and non-characters.
+# The joiners of scripts and emoji (U+200C, U+200D) are allowed: words are misspelt without them.
 _HIDDEN = (
     "\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
     "\u3164\ud800-\udfff\ufdd0-\ufdef\ufeff\uffa0\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f"
@@ -29,12 +29,12 @@ _NEVER = re.compile(f"[{_HIDDEN}{_PLANE_ENDS}]")
 
 
 def is_text(text: str) -> bool:
-    """Say whether every character can be shown and leaves the others as they are."""
+    """Return whether a text has no forbidden characters."""
     return _NEVER.search(text) is None
 
 
 def make_visible(text: str, *, keep: str = "") -> str:
-    r"""Write characters that never pass as escapes such as ``\u001b``, which JSON reads too.
+    r"""Replace forbidden characters by escapes such as ``\u001b``, which JSON reads too.
 
     Args:
         text: anything, such as a path or the reason of an error.
@@ -44,32 +44,32 @@ def make_visible(text: str, *, keep: str = "") -> str:
 
 
 def require_text(text: str, what: str) -> str:
-    """Give back a text that can be shown.
+    """Check a text for forbidden characters and return it.
 
     Args:
-        text: as the user gave it.
-        what: it is, for the message, such as ``column``.
+        text: text of the user.
+        what: kind of text for the message, such as ``column``.
 
     Raises:
-        UserError: it holds a control character, a terminal escape, a change of direction or the like.
+        UserError: if it contains a control character, a terminal escape, a direction change or similar.
     """
     if (wrong := _NEVER.search(text)) is not None:
         raise UserError(
-            f"The {what} {_short(text)} holds U+{ord(wrong[0]):04X}, which is not shown or changes how the rest is; "
-            f"write it without."
+            f"The {what} {_short(text)} contains U+{ord(wrong[0]):04X}, which is invisible or changes the display; "
+            f"remove it."
         )
     return text
 
 
 def require_name(name: str, what: str) -> str:
-    """Give back a name that is only shown (a subject, a label, a column), composed as NFC.
+    """Check a name that is only displayed (a subject, a label, a column) and return it in NFC.
 
     Args:
-        name: as the user gave it: any text that can be shown.
-        what: it is, for the message.
+        name: name of the user.
+        what: kind of name for the message.
 
     Raises:
-        UserError: it cannot be shown, is empty or too long.
+        UserError: if it has forbidden characters, is empty or too long.
     """
     if not name.strip():
         raise UserError(f"A {what} is empty; give it a name.")
@@ -79,50 +79,50 @@ def require_name(name: str, what: str) -> str:
 
 
 def require_file_name(name: str, what: str) -> str:
-    """Give back a name that becomes a file or a folder (a study, a variant), composed as NFC.
+    """Check a name that becomes a file or a folder (a study, a variant) and return it in NFC.
 
-    The same on every system: letters and digits of any script and ``-_.+=`` between them, no more than 64.
+    The rule is the same on every system: letters and digits of any script and ``-_.+=``, at most 64 characters.
 
     Args:
-        name: as the user gave it.
-        what: it is, for the message.
+        name: name of the user.
+        what: kind of name for the message.
 
     Raises:
-        UserError: it could leave its folder, is taken, or does not work as a file's name everywhere.
+        UserError: if it is reserved or not a valid file name on every system.
     """
     name = unicodedata.normalize("NFC", name)
     if (fault := _file_fault(name)) is not None:
         plain = make_file_name(name)
         hint = f", such as {plain!r}" if plain else ""
-        raise UserError(f"The {what} {_short(name)} becomes a file's name and {fault}; give it another name{hint}.")
+        raise UserError(f"The {what} {_short(name)} is used as a file name and {fault}; use another name{hint}.")
     return name
 
 
 def make_file_name(text: str, default: str = "") -> str:
-    """Give the nearest name that is safe as a file's, or the default where there is none."""
+    """Convert a text to a safe file name, or return the default if nothing is left."""
     text = unicodedata.normalize("NFC", text)
-    # Its end is kept: it may say what kind of file it is.
+    # The end is kept, since it may be a suffix.
     plain = "".join(each if _in_file(each) else "-" for each in text)[-LONGEST_FILE:].strip(JOINERS)
     return default if _file_fault(plain) else plain
 
 
 def require_distinct(names: Iterable[str], what: str) -> None:
-    """Refuse names that are one file where case does not count, such as ``LM`` beside ``lm``.
+    """Refuse names that differ only in case, such as ``LM`` and ``lm``.
 
     Args:
-        names: each may come again.
-        what: they are, for the message.
+        names: names, possibly repeated.
+        what: kind of names for the message.
 
     Raises:
-        UserError: two differ in case alone.
+        UserError: if two names differ only in case.
     """
     known: dict[str, str] = {}
     for name in names:
         other = known.setdefault(unicodedata.normalize("NFC", name.casefold()), name)
         if other != name:
             raise UserError(
-                f"The {what}s {other!r} and {name!r} differ in case alone and would be one file on many systems; "
-                f"give one of them another name."
+                f"The {what}s {other!r} and {name!r} differ only in case and would be the same file on many systems; "
+                f"rename one of them."
             )
 
 
@@ -130,7 +130,7 @@ def _file_fault(name: str) -> str | None:
     if not name:
         return "is empty"
     if wrong := next((each for each in name if not _in_file(each)), ""):
-        return f"holds {wrong!r}, where letters, digits and {' '.join(JOINERS)} are expected"
+        return f"contains {wrong!r}, where letters, digits and {' '.join(JOINERS)} are expected"
     if not name[0].isalnum():
         return "does not begin with a letter or a digit"
     if name[-1] == ".":
@@ -138,7 +138,7 @@ def _file_fault(name: str) -> str | None:
     if len(name) > LONGEST_FILE or len(name.encode()) > BYTES:
         return f"has {len(name)} characters in {len(name.encode())} bytes, more than {LONGEST_FILE} in {BYTES}"
     if unicodedata.normalize("NFKC", name.partition(".")[0]).casefold() in RESERVED:
-        return "is taken"
+        return "is reserved"
     return None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from stillmotion.evaluation import Interval
-from stillmotion.reports.advice import advise, front
+from stillmotion.reports.advice import advise, pareto_front
 from stillmotion.reports.evidence import Evidence, Line
 from stillmotion.reports.figures.differences import differences
 from stillmotion.studies import read_study_state
@@ -78,11 +78,11 @@ def test_a_baseline_that_scores_as_high_is_named_and_never_taken(evidence: Evide
     worse = replace(changed(line, "majority", f1=0.1, flops=1, role="baseline"), cost=None)
     said = advise(with_lines(evidence, base, better, forest, worse))
     assert said.line is better
-    assert said.without.startswith("Higher, without any network: forest 90.0 %. They classify")
+    assert said.without.startswith("Baselines without a network that score as high: forest 90.0 %. They classify")
     assert "majority" not in said.without
     alone = advise(with_lines(evidence, base, forest))
     assert (alone.line, alone.sure) == (base, "unknown")
-    assert alone.without.startswith("Higher, without any network: forest 90.0 %.")
+    assert alone.without.startswith("Baselines without a network that score as high: forest 90.0 %.")
     gap = {"gap": 0.2, "low": 0.1, "high": 0.3, "verdict": "better"}
     tested = replace(changed(line, "forest", f1=0.9, flops=1, role="baseline", **gap), cost=None)
     assert (
@@ -100,7 +100,7 @@ def test_without_a_shown_gain_the_cheapest_is_taken_and_equality_is_not_claimed(
     said = advise(with_lines(evidence, base, higher))
     assert said.line is base
     assert said.sure == "not shown"
-    assert "their differences to it lie between −2 and +12 points" in said.why[0]
+    assert "lie between −2 and +12 points" in said.why[0]
 
 
 def test_what_is_cheaper_and_not_inferior_is_taken(evidence: Evidence) -> None:
@@ -117,7 +117,7 @@ def test_the_front_holds_what_nothing_beats_at_no_more_cost(evidence: Evidence) 
     line, base = lines_of(evidence)
     dear = changed(line, "dear", f1=0.8, flops=300)
     beaten = changed(line, "beaten", f1=0.79, flops=400)
-    assert front([beaten, dear, base]) == [base, dear]
+    assert pareto_front([beaten, dear, base]) == [base, dear]
 
 
 def test_a_baseline_far_off_is_told_and_does_not_squeeze_the_others(evidence: Evidence) -> None:
@@ -127,5 +127,5 @@ def test_a_baseline_far_off_is_told_and_does_not_squeeze_the_others(evidence: Ev
     most = changed(line, "majority", f1=0.1, flops=1, role="baseline", gap=-0.6, low=-0.7, high=-0.5, verdict="worse")
     (figure,) = differences(with_lines(evidence, base, near, forest, most))
     assert [row["variant"] for row in figure.rows] == ["a", "forest", "majority"]
-    assert "Far off this scale: majority −60.0 (−70.0 to −50.0) points." in figure.note
+    assert "Outside this scale: majority −60.0 (−70.0 to −50.0) points." in figure.note
     assert "forest" not in figure.note

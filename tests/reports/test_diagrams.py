@@ -20,11 +20,11 @@ SHAPE = (32, 3, 5)
 def diagram(method: str, *, student: str = "mlp-small", teacher: str = "mlp-small", **hyperparameters: float) -> Figure:
     """Of a study with one variant; ``teacher`` may be a network, ``file`` or nothing."""
     run = Run("data", 0, student, "", method, 0, {}, hyperparameters={"learning_rate": 0.1, **hyperparameters})
-    masters = () if teacher in ("", "file") else (Run("data", 0, teacher, "", "lm", 0, {}),)
+    assistant_teachers = () if teacher in ("", "file") else (Run("data", 0, teacher, "", "lm", 0, {}),)
     record = SimpleNamespace(
         study=SimpleNamespace(all_variants={"mine": Variant(method, teacher="plain" if teacher else "none")}),
-        ground=SimpleNamespace(of=lambda run: SimpleNamespace(windows=SimpleNamespace(spec=SHAPE))),
-        planner=SimpleNamespace(teachers=lambda *_: masters),
+        study_data=SimpleNamespace(of=lambda run: SimpleNamespace(windows=SimpleNamespace(spec=SHAPE))),
+        planner=SimpleNamespace(teachers=lambda *_: assistant_teachers),
     )
     evidence: Any = SimpleNamespace(
         lines=[SimpleNamespace(name="mine", role="variant")], first_runs={"mine": run}, record=record

@@ -193,7 +193,7 @@ def test_baselines_stand_beside_the_students_and_never_on_their_front(page: Path
     text = page.read_text(encoding="utf-8")
     assert f"100 trees on features: {forest.size}" in text
     assert "no network, no device code" in text
-    assert "Baselines are a family of their own: random-forest, majority." in text
+    assert "Baselines are a separate family: random-forest, majority." in text
 
 
 def test_the_page_shows_the_numbers_of_the_table(page: Path, recordings: Path) -> None:

@@ -42,40 +42,40 @@ def finished(recordings, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def ground(recordings):
+def study_data(recordings):
     return load_study_data(ALONE, data=recordings)
 
 
-def by_hand(ground, fold):
+def by_hand(study_data, fold):
     """Features scaled by the training subjects' statistics, and labels, worked out without the study's own code."""
-    spec = ground.windows.spec
+    spec = study_data.windows.spec
     values = extract_array_features(
-        ground.values, rate=spec.rate, groups=[channel.group for channel in spec.channels]
+        study_data.values, rate=spec.rate, groups=[channel.group for channel in spec.channels]
     ).values
-    train = ground.folds[fold].train
+    train = study_data.folds[fold].train
     std = values[train].std(0, dtype=np.float64)
     return ((values - values[train].mean(0, dtype=np.float64)) / np.where(std > 0, std, 1)).astype(np.float32)
 
 
-def run_of(study, ground, name, **hyperparameters):
+def run_of(study, study_data, name, **hyperparameters):
     trial = replace(
         next_trials(study, name, 0)[0],
         hyperparameters=hyperparameters or next_trials(study, name, 0)[0].hyperparameters,
     )
-    return Planner(study, ground).student(name, 0, trial, 0)
+    return Planner(study, study_data).student(name, 0, trial, 0)
 
 
-def answers_of(run, ground):
-    rows, answers = classical.train(run, ground).state
+def answers_of(run, study_data):
+    rows, answers = classical.train(run, study_data).state
     return rows, np.exp(answers)
 
 
 def test_scores_of_test_subjects_are_those_of_scikit_learn(finished):
     made, results = finished
-    labels = made.ground.labels
+    labels = made.study_data.labels
     counts = {name: [0, 0] for name in NAMES}
-    for number, fold in enumerate(made.ground.folds):
-        scaled = by_hand(made.ground, number)
+    for number, fold in enumerate(made.study_data.folds):
+        scaled = by_hand(made.study_data, number)
         for name in NAMES:
             choice = next(each for each in open_choices(made) if each.variant == name and each.fold == number)
             for seed in (0, 1):
@@ -130,7 +130,7 @@ def test_baselines_have_the_trials_and_seeds_of_every_variant_and_are_marked(fin
 
 def test_validation_scores_are_of_the_validation_subjects(finished):
     made, _ = finished
-    scaled, labels, fold = by_hand(made.ground, 0), made.ground.labels, made.ground.folds[0]
+    scaled, labels, fold = by_hand(made.study_data, 0), made.study_data.labels, made.study_data.folds[0]
     (choice,) = [each for each in open_choices(made) if (each.variant, each.fold) == ("random-forest", 0)]
     model = RandomForestClassifier(20, random_state=0, **choice.trial.hyperparameters)
     guess = model.fit(scaled[fold.train], labels[fold.train]).predict(scaled[fold.validation])
@@ -138,11 +138,13 @@ def test_validation_scores_are_of_the_validation_subjects(finished):
     assert choice.scores[choice.trial.number] == pytest.approx(by_class.mean())
 
 
-def test_the_size_is_counted_in_the_trees(ground):
-    outcome = classical.train(run_of(ALONE, ground, "random-forest", max_features=0.1, min_samples_leaf=0.01), ground)
-    train = ground.folds[0].train
+def test_the_size_is_counted_in_the_trees(study_data):
+    outcome = classical.train(
+        run_of(ALONE, study_data, "random-forest", max_features=0.1, min_samples_leaf=0.01), study_data
+    )
+    train = study_data.folds[0].train
     model = RandomForestClassifier(20, max_features=0.1, min_samples_leaf=0.01, random_state=0)
-    trees = [each.tree_ for each in model.fit(by_hand(ground, 0)[train], ground.labels[train]).estimators_]
+    trees = [each.tree_ for each in model.fit(by_hand(study_data, 0)[train], study_data.labels[train]).estimators_]
     inner = sum(int((tree.children_left >= 0).sum()) for tree in trees)
     leaves = sum(int((tree.children_left < 0).sum()) for tree in trees)
     assert outcome.history[0]["nodes"] == inner + leaves
@@ -150,15 +152,15 @@ def test_the_size_is_counted_in_the_trees(ground):
 
 
 @pytest.mark.parametrize("imbalance", ["none", "weights", "sqrt-weights", "logit-adjustment"])
-def test_imbalance_is_handled_as_the_recipe_says(ground, imbalance):
+def test_imbalance_is_handled_as_the_recipe_says(study_data, imbalance):
     study = replace(ALONE, training=Training(epochs=1, imbalance=imbalance))
-    rows, answers = answers_of(run_of(study, ground, "logistic-regression", C=0.1), ground)
-    scaled, train = by_hand(ground, 0), ground.folds[0].train
-    counts = np.bincount(ground.labels[train], minlength=4)
+    rows, answers = answers_of(run_of(study, study_data, "logistic-regression", C=0.1), study_data)
+    scaled, train = by_hand(study_data, 0), study_data.folds[0].train
+    counts = np.bincount(study_data.labels[train], minlength=4)
     root = counts**-0.5 * counts.sum() / (counts**0.5).sum()
     weight = {"weights": "balanced", "sqrt-weights": dict(enumerate(root))}.get(imbalance)
     model = LogisticRegression(C=0.1, class_weight=weight, max_iter=5000, tol=1e-6)
-    expected = model.fit(scaled[train], ground.labels[train]).predict_proba(scaled[rows])
+    expected = model.fit(scaled[train], study_data.labels[train]).predict_proba(scaled[rows])
     if imbalance == "logit-adjustment":
         expected = expected / (counts / counts.sum())
     np.testing.assert_allclose(answers, expected, atol=0.02)
@@ -168,9 +170,9 @@ def test_what_was_fitted_is_not_fitted_again_and_what_was_stopped_goes_on(record
     study = replace(ALONE, search=Search(kind="optuna", trials=2))
     finish, fitted = Store.finish, []
 
-    def stop(self, squad, *rest):
-        finish(self, squad, *rest)
-        if squad.runs[0].method == "random-forest":
+    def stop(self, fleet, *rest):
+        finish(self, fleet, *rest)
+        if fleet.runs[0].method == "random-forest":
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -179,7 +181,7 @@ def test_what_was_fitted_is_not_fitted_again_and_what_was_stopped_goes_on(record
             Runner(study, tmp_path / "study", data=recordings, quiet=True).run()
     assert not open_study(tmp_path / "study", data=recordings).complete
     train = classical.train
-    monkeypatch.setattr(classical, "train", lambda run, ground: fitted.append(run.id) or train(run, ground))
+    monkeypatch.setattr(classical, "train", lambda run, study_data: fitted.append(run.id) or train(run, study_data))
     first = Runner(study, tmp_path / "study", data=recordings, quiet=True).run(score_test=True)
     # Of 2 trials and a seed of the forest, 2 trials of the regression and 1 of the majority, one was there.
     assert len(fitted) == len(set(fitted)) == 2 + 2 + 1
@@ -187,22 +189,22 @@ def test_what_was_fitted_is_not_fitted_again_and_what_was_stopped_goes_on(record
     assert len(fitted) == 5
 
 
-def test_a_single_class_to_train_on_fails_those_that_need_two_in_a_sentence(ground):
-    one = int(ground.labels[ground.folds[0].train][0])
-    rows = ground.folds[0].train[ground.labels[ground.folds[0].train] == one]
-    lone = replace(ground, splits=replace(ground.splits, folds=(replace(ground.folds[0], train=rows),)))
+def test_a_single_class_to_train_on_fails_those_that_need_two_in_a_sentence(study_data):
+    one = int(study_data.labels[study_data.folds[0].train][0])
+    rows = study_data.folds[0].train[study_data.labels[study_data.folds[0].train] == one]
+    lone = replace(study_data, splits=replace(study_data.splits, folds=(replace(study_data.folds[0], train=rows),)))
     for name in ("random-forest", "logistic-regression"):
         with pytest.raises(
             IncompatibleNetworks,
-            match=f"{name} needs two classes to tell apart; in fold 0 subjects train on \\w+ alone",
+            match=f"{name} needs at least two classes; the training windows of fold 0 are all \\w+",
         ):
-            classical.train(run_of(ALONE, ground, name), lone)
-    _, answers = answers_of(run_of(ALONE, ground, "majority"), lone)
+            classical.train(run_of(ALONE, study_data, name), lone)
+    _, answers = answers_of(run_of(ALONE, study_data, "majority"), lone)
     assert set(answers.argmax(1)) == {one}
 
 
 def test_a_baseline_that_cannot_be_fitted_fails_alone_and_says_why(recordings, tmp_path, monkeypatch):
-    def unfit(run, ground):
+    def unfit(run, study_data):
         raise IncompatibleNetworks("needs two classes")
 
     made = Runner(replace(ALONE, baselines=("majority",), seeds=1), tmp_path / "study", data=recordings, quiet=True)
@@ -215,19 +217,19 @@ def test_a_baseline_that_cannot_be_fitted_fails_alone_and_says_why(recordings, t
 
 
 @pytest.mark.parametrize("imbalance", ["none", "weights", "logit-adjustment"])
-def test_a_class_that_nobody_trains_on_is_never_said(ground, imbalance):
+def test_a_class_that_nobody_trains_on_is_never_said(study_data, imbalance):
     study = replace(ALONE, training=Training(epochs=1, imbalance=imbalance))
-    train = ground.folds[0].train
-    rows = train[ground.labels[train] != 2]
-    fewer = replace(ground, splits=replace(ground.splits, folds=(replace(ground.folds[0], train=rows),)))
+    train = study_data.folds[0].train
+    rows = train[study_data.labels[train] != 2]
+    fewer = replace(study_data, splits=replace(study_data.splits, folds=(replace(study_data.folds[0], train=rows),)))
     for name in NAMES:
-        _, answers = answers_of(run_of(study, ground, name), fewer)
+        _, answers = answers_of(run_of(study, study_data, name), fewer)
         assert answers.shape[1] == 4
         assert not (answers.argmax(1) == 2).any()
 
 
-def test_a_plan_counts_them(ground):
-    lines = plan_lines(Planner(replace(ALONE, search=Search(kind="optuna", trials=4), seeds=3), ground))
+def test_a_plan_counts_them(study_data):
+    lines = plan_lines(Planner(replace(ALONE, search=Search(kind="optuna", trials=4), seeds=3), study_data))
     found = {(line.phase, line.what): line.runs for line in lines if line.what.endswith("on features")}
     assert found == {
         ("trials", "random-forest on features"): 4,
@@ -255,7 +257,7 @@ def test_wrong_names_are_one_sentence(tmp_path):
     with pytest.raises(UserError, match="baseline in baselines 'forest'. Did you mean 'random-forest'"):
         read_study(path)
     path.write_text('name = "mine"\nvariants = ["lm", "majority"]\n[variant.majority]\nmethod = "lm"\n')
-    with pytest.raises(UserError, match="majority is a baseline; give the variant another name"):
+    with pytest.raises(UserError, match="majority is both a variant and a baseline"):
         read_study(path)
     path.write_text('name = "mine"\nbaselines = []\n')
     assert list(read_study(path).systems) == list(read_study(path).all_variants)

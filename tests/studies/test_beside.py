@@ -33,12 +33,12 @@ def folders(recordings, tmp_path_factory):
     root = tmp_path_factory.mktemp("protocols")
     train = Runner._train_here
 
-    def baselines_only(self, squad, *rest):
+    def baselines_only(self, fleet, *rest):
         # No network is needed to compare protocols, and compiling one takes longer than all of this.
-        if squad.runs[0].classical:
-            train(self, squad, *rest)
+        if fleet.runs[0].classical:
+            train(self, fleet, *rest)
         else:
-            self.store.fail(squad, "left out", self.versions)
+            self.store.fail(fleet, "left out", self.versions)
 
     patch = pytest.MonkeyPatch()
     patch.setattr(Runner, "_train_here", baselines_only)
@@ -106,7 +106,7 @@ def test_everything_else_that_differs_is_named_and_refused(folders, recordings, 
     other = tmp_path / "other"
     shutil.copytree(leaky, other)
     note(other, text.replace("epochs = 1", "epochs = 2").replace("seeds = 2", "seeds = 1", 1))
-    with pytest.raises(UserError, match=r"alone, but seeds is 2 and 1; training.epochs is 1 and 2\."):
+    with pytest.raises(UserError, match=r"protocol, but seeds is 2 and 1; training.epochs is 1 and 2\."):
         read_protocol_gap(subjects, other, data=recordings)
     with pytest.raises(UserError, match="have the same protocol, published"):
         read_protocol_gap(leaky, leaky, data=recordings)
@@ -117,9 +117,9 @@ def test_test_subjects_must_have_been_scored_on_both_sides(folders, recordings, 
     study = replace(STUDY, split=Split("loso"))
     made = Runner(study, tmp_path / "study", data=recordings, quiet=True)
     made.store.close()
-    with pytest.raises(UserError, match="has not scored its test subjects"):
+    with pytest.raises(UserError, match="have not been evaluated"):
         read_protocol_gap(folders[0], tmp_path / "study", data=recordings)
-    with pytest.raises(UserError, match="holds no study"):
+    with pytest.raises(UserError, match="no study"):
         read_protocol_gap(folders[0], tmp_path, data=recordings)
 
 

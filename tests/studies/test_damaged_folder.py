@@ -68,9 +68,9 @@ def all_of(folder: Path) -> tuple[Any, ...]:
         counts = [{r: {p: c.tolist() for p, c in subjects.items()} for r, subjects in store.counts(side).items()}
                   for side in ("validation", "test")]  # fmt: skip
         weights = [[np.asarray(each).tolist() for each in store.weights(run(seed).id)] for seed in (0, 1)]
-        planned = [(squad.id, [each.id for each in squad.runs]) for squad in store.unfinished()]
+        planned = [(fleet.id, [each.id for each in fleet.runs]) for fleet in store.unfinished()]
         known = (store.about(), store.ended(), planned, store.history(run(0).id), store.versions())
-        return (*known, counts, weights, store.learnt(), store.looks())
+        return (*known, counts, weights, store.learnt(), store.test_evaluations())
 
 
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -16,7 +16,7 @@ import pytest
 from stillmotion.cli import main
 from stillmotion.errors import DataWarning, UserError
 from stillmotion.studies import Runner, Variant, open_study, read_study_state, run_study
-from stillmotion.studies.folder import differences, recorded_study, require_own
+from stillmotion.studies.folder import differences, recorded_study, require_same_study
 from stillmotion.studies.scoring import Evaluator
 from stillmotion.studies.sections import Networks, Range, Search, Split, Training
 from stillmotion.studies.store import Store
@@ -117,16 +117,16 @@ def forbid(monkeypatch, *names):
 def test_another_specification_in_a_folder_is_refused_and_only_additions_continue(claimed, what):
     study, adds = OTHERS[what]
     store = claimed(SMALL)
-    require_own(store, SMALL)
+    require_same_study(store, SMALL)
     changed = differences(SMALL, study)
     with pytest.raises(UserError, match="--continue") as caught:
-        require_own(store, study)
+        require_same_study(store, study)
     assert all(key in str(caught.value) for key in list(changed)[:3])
     if adds:
-        require_own(store, study, more=True)
+        require_same_study(store, study, more=True)
         return
-    with pytest.raises(UserError, match="cannot change") as caught:
-        require_own(store, study, more=True)
+    with pytest.raises(UserError, match="can only extend") as caught:
+        require_same_study(store, study, more=True)
     assert any(key in str(caught.value) for key in changed)
 
 
@@ -134,10 +134,10 @@ def test_another_specification_in_a_folder_is_refused_and_only_additions_continu
 def test_trials_and_folds_are_added_and_never_taken_away(claimed, old, new, adds):
     store = claimed(old)
     if adds:
-        require_own(store, new, more=True)
+        require_same_study(store, new, more=True)
     else:
-        with pytest.raises(UserError, match="cannot change"):
-            require_own(store, new, more=True)
+        with pytest.raises(UserError, match="can only extend"):
+            require_same_study(store, new, more=True)
 
 
 def test_more_trials_of_a_search_begin_with_those_that_were_drawn():
@@ -179,10 +179,10 @@ def test_data_that_changed_under_a_folder_are_refused_with_both_fingerprints(beg
     import shutil
 
     shutil.copytree(begun, tmp_path / "study")
-    with pytest.warns(DataWarning, match="all runs are made anew"):
+    with pytest.warns(DataWarning, match="all runs are trained again"):
         runner = Runner(SMALL, tmp_path / "study", data=tmp_path / "changed", quiet=True, more=True)
     with runner:
-        assert runner.store.about()["data"] == runner.ground.fingerprint != was
+        assert runner.store.about()["data"] == runner.study_data.fingerprint != was
         ((_, text, data),) = runner.store.about()["former"]
         assert (text, data) == (SMALL.to_toml(), was), "what was stays on record"
 
@@ -234,34 +234,34 @@ def test_a_study_toml_edited_by_hand_is_noticed_and_does_not_count(begun, record
     shutil.copytree(begun, folder)
     text = (folder / "study.toml").read_text()
     (folder / "study.toml").write_text(text.replace("seeds = 2", "seeds = 5", 1))
-    with pytest.warns(DataWarning, match=r"study.toml was edited.*seeds is 5 and was 2"):
+    with pytest.warns(DataWarning, match=r"edits of .*study.toml.*seeds is 5 and was 2"):
         record = read_study_state(folder, data=recordings)
     record.store.close()
     assert record.study == SMALL
     with pytest.raises(UserError, match="seeds is 5 and was 2"):
         run_study(folder / "study.toml", folder, data=recordings, quiet=True)
-    with pytest.warns(DataWarning, match="was edited"):
+    with pytest.warns(DataWarning, match="Ignoring edits"):
         Runner(SMALL, folder, data=recordings, quiet=True).close()
     assert (folder / "study.toml").read_text() == text
     (folder / "study.toml").write_text("no [ TOML")
-    with pytest.warns(DataWarning, match=r"was edited.*is not TOML"):
+    with pytest.warns(DataWarning, match=r"Ignoring edits.*is not TOML"):
         open_study(folder, data=recordings)
 
 
 def test_a_folder_without_a_record_of_its_specification_holds_no_study(tmp_path, recordings):
     Store(tmp_path / "study").close()
-    with pytest.raises(UserError, match="holds no study"):
+    with pytest.raises(UserError, match="no study"):
         open_study(tmp_path / "study", data=recordings)
 
 
 def networks_left_out(monkeypatch):
     train = Runner._train_here
 
-    def baselines_only(self, squad, *rest):
-        if squad.runs[0].classical:
-            train(self, squad, *rest)
+    def baselines_only(self, fleet, *rest):
+        if fleet.runs[0].classical:
+            train(self, fleet, *rest)
         else:
-            self.store.fail(squad, "left out", self.versions)
+            self.store.fail(fleet, "left out", self.versions)
 
     monkeypatch.setattr(Runner, "_train_here", baselines_only)
 
@@ -274,7 +274,7 @@ def test_a_study_is_continued_with_more_and_a_run_at_work_on_the_old_one_is_told
         assert [row.variant for row in runner.run(score_test=True).rows] == ["lm", "majority", "logistic-regression"]
         results = run_study(more, folder, data=recordings, quiet=True, continue_=True, score_test=True)
         assert [row.variant for row in results.rows] == ["lm", "majority", "random-forest"]
-        with pytest.raises(UserError, match="Another run has changed the study.*baselines"):
+        with pytest.raises(UserError, match="Another process has changed the study.*baselines"):
             runner.run(score_test=True)
     assert open_study(folder, data=recordings) == results
     assert sorted(file.name for file in (folder / "predictions").iterdir()) == [

@@ -94,7 +94,7 @@ def test_two_processes_share_the_work_and_do_no_run_twice(recordings, tmp_path, 
 def test_a_folder_of_another_version_is_refused(runner):
     made = runner()
     made.store.note(schema=99)
-    with pytest.raises(UserError, match=r"made by another version \(store 99, this program writes 2\)"):
+    with pytest.raises(UserError, match=r"schema version 99, but this version of stillmotion uses 2"):
         Store(made.folder)
 
 
@@ -113,9 +113,9 @@ def test_a_study_that_is_not_finished_shows_what_there_is(runner, recordings, mo
     made = runner(search=SEARCH)
     finish = Store.finish
 
-    def once(self, squad, *rest):
-        finish(self, squad, *rest)
-        if squad.phase == "trials":
+    def once(self, fleet, *rest):
+        finish(self, fleet, *rest)
+        if fleet.phase == "trials":
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

@@ -11,7 +11,7 @@ from stillmotion.errors import DataWarning
 from stillmotion.methods import METHODS
 from stillmotion.methods.lm import objective
 from stillmotion.studies import Planner, Runner, Study, load_study_data, read_study_state, runs
-from stillmotion.studies.estimate import plan_lines, plan_squads
+from stillmotion.studies.estimate import plan_fleets, plan_lines
 from stillmotion.studies.runs import Run
 from stillmotion.studies.sections import Data, Networks, Search, Split, Training
 
@@ -21,7 +21,7 @@ GRID = {"temperature": (1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 15.0), "alpha": tuple(np.
 
 
 @pytest.fixture(scope="module")
-def ground(recordings):
+def study_data(recordings):
     return load_study_data(SMALL, data=recordings)
 
 
@@ -65,9 +65,9 @@ def test_the_code_of_a_method_is_in_a_runs_fingerprint(monkeypatch):
 
 def test_runs_of_other_code_are_told_of_and_their_planned_fleets_are_left(recordings, tmp_path, monkeypatch):
     with Runner(SMALL, tmp_path / "study", data=recordings, quiet=True) as made:
-        squads = plan_squads(made.planner)
-        assert [squad.id for squad in made.store.plan(squads)] == [squad.id for squad in squads]
-        made.store.fail(squads[0], "as if trained", made.versions)
+        fleets = plan_fleets(made.planner)
+        assert [fleet.id for fleet in made.store.plan(fleets)] == [fleet.id for fleet in fleets]
+        made.store.fail(fleets[0], "as if trained", made.versions)
         assert made.store.outdated() == {}
     monkeypatch.setattr(runs, "code_of", lambda name: f"{name}, edited")
     with pytest.warns(DataWarning, match="trained with other code.*1 of lm"):
@@ -76,17 +76,17 @@ def test_runs_of_other_code_are_told_of_and_their_planned_fleets_are_left(record
     with Runner(SMALL, tmp_path / "study", data=recordings, quiet=True) as made:
         assert made.store.outdated() == {"lm": 1}
         assert made.store.unfinished() == [], "planned with code that is no more"
-        fresh = plan_squads(made.planner)
-        assert [squad.id for squad in made.store.plan(fresh)] == [squad.id for squad in fresh]
+        fresh = plan_fleets(made.planner)
+        assert [fleet.id for fleet in made.store.plan(fresh)] == [fleet.id for fleet in fresh]
 
 
-def test_the_signal_itself_is_in_the_fingerprint(recordings, ground):
+def test_the_signal_itself_is_in_the_fingerprint(recordings, study_data):
     again = load_study_data(SMALL, data=recordings)
-    assert again.fingerprint == ground.fingerprint
+    assert again.fingerprint == study_data.fingerprint
     hertz = load_study_data(replace(SMALL, data=replace(SMALL.data, rate=25.0)), data=recordings)
-    assert hertz.fingerprint != ground.fingerprint
+    assert hertz.fingerprint != study_data.fingerprint
     split = replace(SMALL, split=Split("subjects:3", seed=1, folds=1))
-    assert Planner(split, ground).data != Planner(SMALL, ground).data
+    assert Planner(split, study_data).data != Planner(SMALL, study_data).data
 
 
 def test_the_published_grid_is_planned_in_seconds_and_its_teachers_listed_apart(recordings):
@@ -102,44 +102,46 @@ def test_the_published_grid_is_planned_in_seconds_and_its_teachers_listed_apart(
         search=Search(kind="grid", grid=GRID),
         training=Training(replicas=16),
     )
-    ground = load_study_data(study, data=recordings)
-    squads = plan_squads(Planner(study, ground))
+    study_data = load_study_data(study, data=recordings)
+    fleets = plan_fleets(Planner(study, study_data))
     runs = {
-        phase: [run for squad in squads if squad.phase == phase for run in squad.runs]
+        phase: [run for fleet in fleets if fleet.phase == phase for run in fleet.runs]
         for phase in ("teachers", "trials")
     }
     assert len(runs["teachers"]) == 1 + 60
     taught = [run for run in runs["trials"] if run.method == "rb-kd-att"]
     matched = [run for run in runs["trials"] if run.method == "rab-kd" and run.hyperparameters["beta"] > 0]
     assert (len(set(taught)), len(set(matched))) == (3780, 3780)
-    trials = [squad for squad in squads if squad.phase == "trials" and squad.runs[0].method == "rab-kd"]
-    assert [len(squad.runs) for squad in trials] == [63 + 63] * 60, "with maps and without, from one teacher"
-    assert {squad.size for squad in trials} == {16}
-    for squad in trials:
-        assert len({run.kind for run in squad.runs}) == 1
+    trials = [fleet for fleet in fleets if fleet.phase == "trials" and fleet.runs[0].method == "rab-kd"]
+    assert [len(fleet.runs) for fleet in trials] == [63 + 63] * 60, "with maps and without, from one teacher"
+    assert {fleet.size for fleet in trials} == {16}
+    for fleet in trials:
+        assert len({run.kind for run in fleet.runs}) == 1
 
 
-def test_runs_of_one_kind_make_one_fleet_whatever_their_numbers_seeds_and_folds(ground):
+def test_runs_of_one_kind_make_one_fleet_whatever_their_numbers_seeds_and_folds(study_data):
     study = replace(SMALL, split=Split("subjects:3"), seeds=4)
-    squads = plan_squads(Planner(study, gather_all(study, ground)))
-    assert [(squad.phase, squad.runs[0].method, len(squad.runs)) for squad in squads] == [
+    fleets = plan_fleets(Planner(study, gather_all(study, study_data)))
+    assert [(fleet.phase, fleet.runs[0].method, len(fleet.runs)) for fleet in fleets] == [
         ("teachers", "lm", 3),
         ("trials", "lm", 12),
         ("trials", "rb-kd", 12),
     ]
 
 
-def gather_all(study, ground):
+def gather_all(study, study_data):
     from stillmotion.windows import fit_statistics, make_splits
 
-    made = make_splits(ground.windows, study.split.protocol, seed=study.split.seed, validation=study.split.validation)
-    statistics = tuple(fit_statistics(ground.windows, fold.train) for fold in made.folds)
-    return replace(ground, splits=made, statistics=statistics)
+    made = make_splits(
+        study_data.windows, study.split.protocol, seed=study.split.seed, validation=study.split.validation
+    )
+    statistics = tuple(fit_statistics(study_data.windows, fold.train) for fold in made.folds)
+    return replace(study_data, splits=made, statistics=statistics)
 
 
-def test_a_plan_says_how_many_steps_and_how_long(ground):
-    lines = plan_lines(Planner(SMALL, ground))
-    train = len(ground.folds[0].train)
+def test_a_plan_says_how_many_steps_and_how_long(study_data):
+    lines = plan_lines(Planner(SMALL, study_data))
+    train = len(study_data.folds[0].train)
     steps = -(-train // 32)
     assert [line.steps for line in lines] == [4 * steps, 2 * 3 * steps, 2 * 3 * steps]
     assert all(line.seconds > 0 for line in lines)

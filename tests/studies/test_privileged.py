@@ -22,15 +22,15 @@ MORE = Privileged(sensors="waist.acc,waist.gyr", rate=50.0, before=0.2, after=0.
 
 
 def test_a_teacher_sees_the_same_moments_in_the_recordings_own_samples(recordings):
-    ground = load_study_data(replace(LESS, privileged=MORE), data=recordings)
+    study_data = load_study_data(replace(LESS, privileged=MORE), data=recordings)
     plain = load_study_data(LESS, data=recordings)
     raw = load("hapt", data=recordings)
-    seen = ground.teachers
+    seen = study_data.teachers
     assert seen.windows.spec.rate == 50
     assert seen.values.shape[1:] == (64 + 10 + 20, 6)
-    assert len(seen.values) == len(ground.values) == len(plain.values)
+    assert len(seen.values) == len(study_data.values) == len(plain.values)
     # By hand: each of the student's starts, in the rows of its recording as published.
-    windows, rows = ground.windows, 0
+    windows, rows = study_data.windows, 0
     for number in range(0, len(windows), 7):
         recording = raw.recordings[windows.recording[number]]
         start = 2 * (windows.starts[number] - windows.recording_start[windows.recording[number]]) - 10
@@ -38,33 +38,35 @@ def test_a_teacher_sees_the_same_moments_in_the_recordings_own_samples(recording
         np.testing.assert_array_equal(seen.values[number], recording.samples[start : start + 94])
         rows += 1
     assert rows > 10
-    np.testing.assert_allclose(ground.statistics[0].mean, seen.statistics[0].mean[:3], atol=0.02)
+    np.testing.assert_allclose(study_data.statistics[0].mean, seen.statistics[0].mean[:3], atol=0.02)
     # Who is on which side does not depend on what teachers see.
-    for mine, theirs in zip(ground.folds, plain.folds, strict=True):
+    for mine, theirs in zip(study_data.folds, plain.folds, strict=True):
         assert mine.test_subjects == theirs.test_subjects
 
 
 def test_windows_without_enough_around_them_are_left_out_for_everybody(recordings):
-    with pytest.warns(DataWarning, match=r"\d+ of \d+ windows are left out, since teachers would not see them whole"):
-        ground = load_study_data(replace(LESS, privileged=Privileged(before=40.0)), data=recordings)
+    with pytest.warns(DataWarning, match=r"\d+ of \d+ windows are left out, because their teacher windows"):
+        study_data = load_study_data(replace(LESS, privileged=Privileged(before=40.0)), data=recordings)
     plain = load_study_data(LESS, data=recordings)
     start = plain.windows.starts - plain.windows.recording_start[plain.windows.recording]
     kept = np.flatnonzero(start >= 40 * 25)
     assert 0 < len(kept) < len(plain.values)
-    np.testing.assert_array_equal(ground.values, plain.values[kept])
-    np.testing.assert_array_equal(ground.labels, plain.labels[kept])
-    np.testing.assert_array_equal(ground.teachers.values[:, 1000:], ground.values)
+    np.testing.assert_array_equal(study_data.values, plain.values[kept])
+    np.testing.assert_array_equal(study_data.labels, plain.labels[kept])
+    np.testing.assert_array_equal(study_data.teachers.values[:, 1000:], study_data.values)
 
 
 def test_windows_that_need_no_more_time_all_stay(recordings):
     more = Privileged(sensors="waist.acc,waist.gyr", rate=50.0)
-    ground, plain = (load_study_data(replace(LESS, privileged=each), data=recordings) for each in (more, Privileged()))
-    np.testing.assert_array_equal(ground.values, plain.values)
-    assert ground.fingerprint == plain.fingerprint
+    study_data, plain = (
+        load_study_data(replace(LESS, privileged=each), data=recordings) for each in (more, Privileged())
+    )
+    np.testing.assert_array_equal(study_data.values, plain.values)
+    assert study_data.fingerprint == plain.fingerprint
     assert plain.teachers is None
     # The teacher's samples between, taken away, are the student's but for the filter before them.
-    apart = ground.teachers.values[:, ::2, :3] - ground.values
-    assert np.abs(apart).mean() < 0.05 * ground.values.std()
+    apart = study_data.teachers.values[:, ::2, :3] - study_data.values
+    assert np.abs(apart).mean() < 0.05 * study_data.values.std()
 
 
 def test_a_study_teaches_what_only_the_teacher_saw(runner, recordings):
@@ -78,10 +80,10 @@ def test_a_study_teaches_what_only_the_teacher_saw(runner, recordings):
     # Its first layer is as wide as what it sees: 94 samples of 6 channels, 500 units.
     assert rows["mlp"].params == 94 * 6 * 500 + 500 + 2 * (500 * 500 + 500) + 500 * 4 + 4
     assert rows["lm"].params < 32 * 3 * 64 + 64 * 64
-    said = made.staff.logits([teacher])
-    assert said.shape == (len(made.ground.windows), 4)
-    model = made.examiner.model(teacher)
-    expected = model.predict(made.ground.teachers.values[:20], verbose=0)
+    said = made.teacher_cache.logits([teacher])
+    assert said.shape == (len(made.study_data.windows), 4)
+    model = made.evaluator.model(teacher)
+    expected = model.predict(made.study_data.teachers.values[:20], verbose=0)
     np.testing.assert_allclose(said[:20], expected, rtol=1e-4, atol=1e-4)
     assert "mlp" in markdown(results)
     assert Clock(made.planner).flops(teacher) > Clock(made.planner).flops(replace(teacher, data=made.planner.data))
@@ -91,20 +93,20 @@ def test_fleets_do_not_mix_those_who_see_more_with_those_who_do_not(runner):
     made = runner(data=LESS.data, privileged=MORE)
     (teacher,) = made.planner.teachers(made.study.all_variants["rb-kd"], 0, "")
     student = replace(teacher, data=made.planner.data)
-    assert len(made.planner.squads("trials", [teacher, student])) == 2
+    assert len(made.planner.fleets("trials", [teacher, student])) == 2
 
 
 def test_who_runs_the_teacher_in_every_step_cannot_have_one_that_sees_more():
-    with pytest.raises(UserError, match="hmkd runs both networks on the same windows"):
+    with pytest.raises(UserError, match="hmkd runs student and teacher on the same windows"):
         Study(name="one", variants=("hmkd",), compare=(), privileged=MORE)
-    with pytest.raises(UserError, match="which augmentation would tell apart"):
+    with pytest.raises(UserError, match="cannot be combined with augment"):
         Study(name="one", variants=("kd",), compare=(), privileged=MORE, training=Training(augment={"jitter": 0.1}))
     with pytest.raises(UserError, match=r"before in \[privileged\] must be at least 0 .*, not -1"):
         Privileged(before=-1)
 
 
 def test_more_than_a_recording_holds_is_refused(recordings):
-    with pytest.raises(UserError, match=r"teachers could see none of \d+ windows whole"):
+    with pytest.raises(UserError, match=r"none of \d+ windows has a complete teacher window"):
         load_study_data(replace(LESS, privileged=Privileged(before=1e5)), data=recordings)
     with pytest.raises(UserError, match="Unknown sensor 'pocket'"):
         load_study_data(replace(LESS, privileged=Privileged(sensors="pocket")), data=recordings)

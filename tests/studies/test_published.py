@@ -38,7 +38,7 @@ def reduced(tmp_path, name, *more):
 def test_the_published_shape_and_size_of_the_student(name, tmp_path):
     _, _, (time, channels, classes), light, _ = SETS[name]
     made = reduced(tmp_path, name, 'variants=["lm"]', "compare=[]")
-    spec = made.ground.windows.spec
+    spec = made.study_data.windows.spec
     assert (spec.window, spec.hop, len(spec.channels)) == (time, time, channels)
     (row,) = made.run().rows
     if len(spec.classes) == classes:

@@ -56,7 +56,7 @@ def test_scores_are_those_of_the_predictions_written(finished):
     for name in ("lm", "rb-kd"):
         (said,) = read_predictions(runner.folder / "predictions" / f"{name}.parquet")
         counted = count_confusion([said])
-        assert set(counted.subjects) == {subject for fold in runner.ground.folds for subject in fold.test_subjects}
+        assert set(counted.subjects) == {subject for fold in runner.study_data.folds for subject in fold.test_subjects}
         pooled = macro_f1(counted.counts[0].sum(1)).mean()
         assert rows_of(results)[name].test.score == pytest.approx(float(pooled))
         assert said.classes == ("WALKING", "SITTING", "STANDING", "LAYING")
@@ -79,12 +79,12 @@ def test_the_setting_that_does_best_on_validation_subjects_is_taken(finished):
 def test_the_models_are_bundles_that_give_the_same_answers(finished):
     runner, _ = finished
     bundle = Bundle.open(runner.folder / "models" / "rb-kd")
-    rows = runner.ground.folds[0].test[:50]
+    rows = runner.study_data.folds[0].test[:50]
     (said,) = read_predictions(runner.folder / "predictions" / "rb-kd.parquet")
     seed = bundle.provenance["seed"]
     mine = said.scores[said.seed == seed][:50]
-    np.testing.assert_allclose(bundle.logits(runner.ground.values[rows], bundle.spec), mine, atol=1e-4)
-    assert {row["subject"] for row in bundle.scores} == set(runner.ground.folds[0].test_subjects)
+    np.testing.assert_allclose(bundle.logits(runner.study_data.values[rows], bundle.spec), mine, atol=1e-4)
+    assert {row["subject"] for row in bundle.scores} == set(runner.study_data.folds[0].test_subjects)
     assert (runner.folder / "models" / "best" / "model.keras").is_file()
 
 
@@ -129,7 +129,7 @@ def test_test_subjects_wait_until_they_are_asked_for_and_every_look_is_logged(ru
     after = made.run(score_test=True)
     assert after.looks == 1
     assert all(row.test is not None for row in after.rows)
-    ((_, runs, subjects, _),) = made.store.looks()
+    ((_, runs, subjects, _),) = made.store.test_evaluations()
     assert (runs, subjects) == (5, 2)
 
 
@@ -204,7 +204,7 @@ def test_augmentation_is_answered_by_a_live_teacher(runner):
 
 
 def test_wrong_requests_are_named_before_anything_trains(runner, recordings, tmp_path):
-    with pytest.raises(UserError, match="asks for 7 of the 3 folds"):
+    with pytest.raises(UserError, match="7, but there are only 3 folds"):
         runner(split=Split("subjects:3", folds=7))
     with pytest.raises(UserError, match="has no protocol 'officious'"):
         runner(split=Split("officious"))
@@ -212,6 +212,6 @@ def test_wrong_requests_are_named_before_anything_trains(runner, recordings, tmp
         runner(split=Split("subjects:3", validation=0.0))
     with pytest.raises(UserError, match="hapt.* is not there"):
         Runner(SMALL, tmp_path / "nowhere", data=tmp_path, quiet=True)
-    with pytest.raises(UserError, match="lm-att needs attention, which mlp-small has no place for"):
+    with pytest.raises(UserError, match="lm-att needs attention, which mlp-small does not support"):
         runner(networks=Networks("mlp-small", ("mlp",)), variants=("rb-kd", "lm-att"), compare=())
     assert not (tmp_path / "study").exists()

@@ -42,7 +42,7 @@ def test_a_study_survives_its_written_form_whole_and_as_differences(tmp_path):
         ("seeds = 0\n", "seeds in .* must be at least 1 .*, not 0"),
         ('variants = ["lm", "rbkd"]\n', "variant in variants 'rbkd'. Did you mean 'rb-kd'"),
         ("variants = 3\n", "variants in .* must be a list, not 3"),
-        ('compare = ["lm"]\n', "compare names a variant and its reference"),
+        ('compare = ["lm"]\n', "compare must name a variant and its reference"),
         ('[networks]\nstudent = "deepconvlstm"\n', "network 'deepconvlstm'.*Valid: .*deepconvlstm-lm"),
         ('[networks]\nattention = ["channel:q=2"]\n', "Cannot read 'channel:q=2'"),
         ('[search]\nkind = "optuna"\n', "trials in .search. must be at least 1"),
@@ -67,16 +67,16 @@ def test_a_wrong_specification_is_one_sentence_with_the_place(tmp_path, text, sa
 
 
 def test_a_study_without_a_name_or_a_file_says_so(tmp_path):
-    with pytest.raises(UserError, match="does not say name"):
+    with pytest.raises(UserError, match="lacks the required key name"):
         read_study(written(tmp_path, "seeds = 3\n"))
-    with pytest.raises(UserError, match=r"no study 'demos'; built in are attention-distillation, demo, "):
+    with pytest.raises(UserError, match=r"no study 'demos'; built-in studies are attention-distillation, demo, "):
         read_study("demos")
-    with pytest.raises(UserError, match="There is no specification"):
+    with pytest.raises(UserError, match="specification .* does not exist"):
         read_study(tmp_path / "nothing.toml")
 
 
 def test_a_variant_of_ones_own_may_change_a_built_in_one(tmp_path):
-    text = 'name = "mine"\nvariants = ["rab-kd", "strict"]\n[variant.rab-kd]\nnumbers = {temperature = 2.0}\n'
+    text = 'name = "mine"\nvariants = ["rab-kd", "strict"]\n[variant.rab-kd]\nhyperparameters = {temperature = 2.0}\n'
     text += '[variant.strict]\nmethod = "rb-kd"\nteacher = "plain"\nnetwork = "mlp"\n'
     study = read_study(written(tmp_path, text))
     assert study.all_variants["rab-kd"] == replace(VARIANTS["rab-kd"], hyperparameters={"temperature": 2.0})
@@ -107,9 +107,9 @@ def test_the_sources_60_attention_configurations():
 
 
 def test_a_range_holds_its_start():
-    with pytest.raises(UserError, match="start 3 lies outside of low 1 and high 2"):
+    with pytest.raises(UserError, match="start of a range must lie between low 1 and high 2"):
         Range(1, 2, start=3)
-    with pytest.raises(UserError, match="starts above 0"):
+    with pytest.raises(UserError, match="must be above 0"):
         Range(0, 2, log=True)
     with pytest.raises(UserError, match="rounds"):
         Search(kind="optuna", trials=3, rounds=4)
@@ -122,9 +122,9 @@ def test_single_values_are_changed_from_outside():
     assert (study.seeds, study.split.protocol, study.networks.student) == (5, "loso", "mlp")
     assert study.training.augment == {"jitter": 0.1}
     assert read_study("demo").seeds == 2
-    with pytest.raises(UserError, match="A change is NAME=VALUE"):
+    with pytest.raises(UserError, match="must be NAME=VALUE"):
         read_study("demo", "seeds")
-    with pytest.raises(UserError, match="name in name.first is a value, not a section"):
+    with pytest.raises(UserError, match="name in name.first must be a section"):
         read_study("demo", "name.first=1")
     with pytest.raises(UserError, match="Did you mean 'seeds'"):
         read_study("demo", "seed=1")
@@ -139,3 +139,16 @@ def test_the_published_studies_are_the_sources_grids_with_equal_budgets(name):
     assert len(study.search.grid["temperature"]) * len(study.search.grid["alpha"]) == 63
     assert count_trials(study) == 63
     assert count_trials(read_study(f"published-{name}", "search.trials=0")) == 3780
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "place", "new"),
+    [
+        ("[search]\ntries = 3\n", "tries", "search", "trials"),
+        ("[search.numbers.learning_rate]\nlow = 1e-4\nhigh = 1e-2\n", "numbers", "search", "hyperparameters"),
+        ("[variant.lm]\nnumbers = {}\n", "numbers", "lm", "hyperparameters"),
+    ],
+)
+def test_a_renamed_key_is_refused_with_its_new_name(tmp_path, text, old, place, new):
+    with pytest.raises(UserError, match=rf"key {old} in {place}.* is now called {new}"):
+        read_study(written(tmp_path, f'name = "mine"\n{text}'))

@@ -24,7 +24,7 @@ def softmax(z):
 
 
 def alone(made, run):
-    return made.staff._answers(run, "rb-kd")["logits"]
+    return made.teacher_cache._network_outputs(run, "rb-kd")["logits"]
 
 
 def test_several_teachers_say_the_mean_of_their_probabilities(runner):
@@ -34,21 +34,21 @@ def test_several_teachers_say_the_mean_of_their_probabilities(runner):
     runs = made.planner.teachers(made.study.all_variants["rb-kd"], 0, "")
     assert [(run.network, run.seed) for run in runs] == [("mlp", 0), ("mlp", 1), ("mlp-small", 0), ("mlp-small", 1)]
     expected = np.mean([softmax(alone(made, run)) for run in runs], axis=0)
-    np.testing.assert_allclose(softmax(made.staff.logits(runs)), expected, atol=1e-6)
+    np.testing.assert_allclose(softmax(made.teacher_cache.logits(runs)), expected, atol=1e-6)
 
 
 def test_cross_fitted_answers_to_a_subject_come_from_teachers_that_never_saw_them(runner):
     made = runner(teaching=Teaching(targets="cross-fit", groups=2, training=TRAINING), seeds=1)
     made.run()
-    planner, (fold,) = made.planner, made.ground.folds
+    planner, (fold,) = made.planner, made.study_data.folds
     runs = planner.teachers(made.study.all_variants["rb-kd"], 0, "")
     assert [run.group for run in runs] == [0, 1]
     group = planner.group_of(0)
-    said = softmax(made.staff.logits(runs))
+    said = softmax(made.teacher_cache.logits(runs))
     for run, other in ((runs[0], runs[1]), (runs[1], runs[0])):
         rows, _ = planner.rows(run)
         assert set(group[rows]) == {other.group}
-        assert set(made.ground.subjects(rows)) < set(fold.train_subjects)
+        assert set(made.study_data.subjects(rows)) < set(fold.train_subjects)
         held = fold.train[group[fold.train] == run.group]
         # The teacher that left this group out is the one who answers it.
         np.testing.assert_allclose(said[held], softmax(alone(made, run))[held], atol=1e-6)
@@ -64,14 +64,14 @@ def table(made, logits, **more):
 def test_a_file_of_scores_teaches_in_a_networks_place(runner, tmp_path):
     first = runner("first", variants=("lm",), compare=())
     rng = np.random.default_rng(0)
-    truth = np.eye(4)[first.ground.labels]
+    truth = np.eye(4)[first.study_data.labels]
     probabilities = softmax(4 * truth + rng.normal(size=truth.shape))
     order = rng.permutation(len(truth))
     path = tmp_path / "theirs.parquet"
     parquet.write_table(table(first, probabilities[order], window=order), path)
     made = runner("taught", networks=Networks("mlp-small", (str(path),)), seeds=1)
     results = made.run()
-    np.testing.assert_allclose(softmax(made.staff.scores), probabilities, atol=1e-6)
+    np.testing.assert_allclose(softmax(made.teacher_cache.scores), probabilities, atol=1e-6)
     assert {row.variant for row in results.rows} == {"lm", "rb-kd"}
     (lead,) = results.leads
     assert lead.teacher == str(path)
@@ -80,12 +80,12 @@ def test_a_file_of_scores_teaches_in_a_networks_place(runner, tmp_path):
 
 def test_rows_may_be_named_by_subject_and_time(runner, tmp_path):
     made = runner(variants=("lm",), compare=())
-    keys = window_times(made.ground)
+    keys = window_times(made.study_data)
     logits = np.random.default_rng(0).normal(size=(len(keys), 4))
     path = tmp_path / "theirs.csv"
     given = table(made, logits, subject=[key[0] for key in keys], time=[key[1] for key in keys])
     csv.write_csv(given, path)
-    found, _ = read_scores(path, made.ground)
+    found, _ = read_scores(path, made.study_data)
     np.testing.assert_allclose(found, logits, rtol=1e-5)
     subjects = {subject for subject, _ in keys}
     assert len(subjects) == 6
@@ -94,37 +94,37 @@ def test_rows_may_be_named_by_subject_and_time(runner, tmp_path):
 
 def test_scores_that_do_not_fit_are_named_with_their_row(runner, tmp_path):
     made = runner(variants=("lm",), compare=())
-    count = len(made.ground.windows)
+    count = len(made.study_data.windows)
     logits = np.zeros((count, 4))
 
     def read(given, name="theirs.parquet"):
         path = tmp_path / name
         parquet.write_table(given, path)
-        return read_scores(path, made.ground)
+        return read_scores(path, made.study_data)
 
     with pytest.raises(UserError, match="no scores for 3 of"):
         read(table(made, logits[3:], window=np.arange(3, count)))
-    with pytest.raises(UserError, match="names 1 windows more than once"):
+    with pytest.raises(UserError, match="contains 1 windows more than once"):
         read(table(made, logits, window=[0, *range(count - 1)]))
     with pytest.raises(UserError, match="windows outside 0"):
         read(table(made, logits, window=np.arange(1, count + 1)))
     with pytest.raises(UserError, match="lacks the columns SITTING, STANDING, LAYING; it has window, WALKING"):
         read(pa.table({"window": np.arange(count), "WALKING": np.zeros(count)}))
-    with pytest.raises(UserError, match="which window each row is about"):
+    with pytest.raises(UserError, match="needs the column window"):
         read(table(made, logits))
     broken = logits.copy()
     broken[5, 1] = np.nan
     with pytest.raises(UserError, match="row 6 holds a score that is not a finite number"):
         read(table(made, broken, window=np.arange(count)))
-    with pytest.raises(UserError, match="no file of scores"):
-        read_scores(tmp_path / "nothing.parquet", made.ground)
+    with pytest.raises(UserError, match="file of scores .* does not exist"):
+        read_scores(tmp_path / "nothing.parquet", made.study_data)
     (tmp_path / "bad.parquet").write_text("this is no table")
-    with pytest.raises(UserError, match="is not a table of scores"):
-        read_scores(tmp_path / "bad.parquet", made.ground)
+    with pytest.raises(UserError, match="is not a readable table of scores"):
+        read_scores(tmp_path / "bad.parquet", made.study_data)
 
 
 def test_augmentation_with_several_teachers_is_refused_before_anything_trains(runner):
-    with pytest.raises(UserError, match="With augmentation the teacher of rb-kd answers at every step"):
+    with pytest.raises(UserError, match="With augmentation the teacher of rb-kd runs in every step"):
         runner(
             training=Training(batch=32, epochs=1, augment={"jitter": 0.1}),
             teaching=Teaching(seeds=2, training=TRAINING),

@@ -16,7 +16,7 @@ from stillmotion.reports.figures.ensembles import ensembles
 from stillmotion.reports.page import page
 from stillmotion.reports.study import markdown
 from stillmotion.studies import VARIANTS, Study, Variant, read_study
-from stillmotion.studies.estimate import plan_squads
+from stillmotion.studies.estimate import plan_fleets
 from stillmotion.studies.search import search_space
 from stillmotion.studies.sections import Networks, Teaching
 from stillmotion.studies.selection import plan_trials, select_trials
@@ -51,14 +51,14 @@ def test_an_ablation_is_not_searched_over_what_it_leaves_out():
     ],
 )
 def test_a_teacher_that_learns_too_is_one_network(several):
-    with pytest.raises(UserError, match="dml trains its teacher too, which must be one network"):
+    with pytest.raises(UserError, match="dml also trains its teacher, which must be a single network"):
         Study(name="one", variants=("dml",), compare=(), **several)
     Study(name="one", variants=("kd",), compare=(), **several)
 
 
 @pytest.mark.parametrize("wrong", [{"assistant": ""}, {"teacher": "plain"}])
 def test_an_assistant_is_named_exactly_where_one_teaches(wrong):
-    with pytest.raises(UserError, match="names the network of its assistant"):
+    with pytest.raises(UserError, match="assistant of a variant must name a network"):
         replace(TAKD, **wrong)
     with pytest.raises(UserError, match="Unknown network 'mlp-smal'"):
         Variant("takd", teacher="assistant", assistant="mlp-smal")
@@ -66,12 +66,12 @@ def test_an_assistant_is_named_exactly_where_one_teaches(wrong):
 
 def test_an_assistant_is_taught_by_the_teacher_and_teaches_the_student(runner):
     made = runner(variants=("takd",), compare=(), variant={"takd": TAKD}, seeds=1)
-    (master,) = made.planner.masters(TAKD, 0)
+    (master,) = made.planner.assistant_teachers(TAKD, 0)
     (assistant,) = made.planner.teachers(TAKD, 0, "")
     assert (master.network, master.method, master.teachers) == ("mlp", "lm", ())
     assert (assistant.network, assistant.method, assistant.teachers) == ("mlp-small", "kd", (master.id,))
-    squads = plan_squads(made.planner)
-    trained = [run for squad in squads for run in squad.runs]
+    fleets = plan_fleets(made.planner)
+    trained = [run for fleet in fleets for run in fleet.runs]
     assert trained[:2] == [master, assistant]
     assert trained[2].teachers == (assistant.id,)
 
@@ -80,16 +80,18 @@ def test_methods_that_look_at_one_teacher_in_two_ways_hear_it_each_in_its_own(ru
     made = runner(variants=("fitnet", "vid", "hmkd"), compare=(), seeds=1)
     (master,) = made.planner.teachers(VARIANTS["vid"], 0, "")
     made._train("teachers", [master])
-    heard = {name: made.staff.teacher(name, [master]).outputs for name in ("fitnet", "vid", "rkd", "at")}
-    assert {name: set(taps) for name, taps in heard.items()} == {
+    teachers_of_students = {
+        name: made.teacher_cache.teacher(name, [master]).outputs for name in ("fitnet", "vid", "rkd", "at")
+    }
+    assert {name: set(taps) for name, taps in teachers_of_students.items()} == {
         "fitnet": {"logits", "stage2"},
         "vid": {"logits", "stage1", "stage2", "stage3"},
         "rkd": {"logits", "embedding"},
         "at": {"logits", "stage1", "stage2", "stage3"},
     }
-    assert heard["vid"]["stage1"].shape[1:] == (1, 500)
-    assert heard["at"]["stage1"].shape[1:] == (1, 1)
-    live = made.staff.teacher("hmkd", [master], live=True)
+    assert teachers_of_students["vid"]["stage1"].shape[1:] == (1, 500)
+    assert teachers_of_students["at"]["stage1"].shape[1:] == (1, 1)
+    live = made.teacher_cache.teacher("hmkd", [master], live=True)
     assert set(live.network.taps) == {"logits", "stage1", "stage2", "stage3"}
 
 
@@ -115,12 +117,12 @@ def what_became_of_the_teacher(made, results, tmp_path):
     assert (partner.variant, partner.teacher) == ("hmkd", "mlp")
     (run,) = (run for run in made._able(made_choices(made)) if run.method == "hmkd")
     weights, state, _ = made.store.partner(run.id)
-    network = teacher_network(build_network("mlp", made.ground.windows.spec), get_method("hmkd"))
+    network = teacher_network(build_network("mlp", made.study_data.windows.spec), get_method("hmkd"))
     network.put(weights, state)
-    rows = made.ground.folds[0].validation
-    said = np.argmax(network.model.predict(made.ground.values[rows], verbose=0), axis=1)
-    classes = range(made.ground.classes)
-    expected = f1_score(made.ground.labels[rows], said, labels=classes, average="macro", zero_division=0)
+    rows = made.study_data.folds[0].validation
+    said = np.argmax(network.model.predict(made.study_data.values[rows], verbose=0), axis=1)
+    classes = range(made.study_data.classes)
+    expected = f1_score(made.study_data.labels[rows], said, labels=classes, average="macro", zero_division=0)
     assert partner.score.score == pytest.approx(expected)
     (alone,) = (row for row in results.rows if row.variant == "mlp")
     assert partner.alone.score == pytest.approx(alone.validation)
@@ -130,7 +132,7 @@ def what_became_of_the_teacher(made, results, tmp_path):
     assert sum(mean for mean, _ in partner.learnt.values()) == pytest.approx(1)
     assert f"hmkd: mlp beside its students {100 * expected:.1f}" in str(partner)
     text = markdown(results)
-    assert "What became of teachers that learnt too" in text
+    assert "### Co-trained teachers" in text
     assert "| hmkd | mlp |" in text
     evidence = Evidence(derive_state(made.folder, made.planner, made.store))
     (figure,) = ensembles(evidence)

@@ -26,9 +26,9 @@ def die() -> None:
 begin = runner._train_here
 
 
-def noted(squad, *rest):
-    current[0] = squad.phase
-    begin(squad, *rest)
+def noted(fleet, *rest):
+    current[0] = fleet.phase
+    begin(fleet, *rest)
 
 
 def show(self, epoch, *, last=False):

@@ -1,8 +1,9 @@
-"""The first screen: which student to take and how sure that is; then what was compared, and the table."""
+"""The top of the report: the recommended student, what was compared, and the table of results."""
 
 from __future__ import annotations
 
 from ..signals import SignalSpec
+from ..studies.teacher_gap import NO_GAP
 from .advice import advise
 from .evidence import Evidence
 from .markup import Html, items, joined, table, tag
@@ -11,17 +12,17 @@ from .wording import interval, listed, percent, several
 
 STATES = {"partly": "not finished", "not trained": "not trained yet", "failed": "failed", "not scored": "not scored"}
 SURE = {
-    "shown": ("good", "How sure: shown, with the usual error rate (5 % over all comparisons together)."),
+    "shown": ("good", "Evidence: shown, at a family-wise error rate of 5 %."),
     "not shown": (
         "unsure",
-        "How sure: certain about the cost, since no other student costs less; not about the score.",
+        "Evidence: no student costs less; differences in score were not shown.",
     ),
-    "unknown": ("unsure", "How sure: nothing can be said about that."),
+    "unknown": ("unsure", "Evidence: none, there is nothing to compare."),
 }
 
 
 def headline(evidence: Evidence) -> Html:
-    """What this is, and marks that nobody may miss."""
+    """Return the title, a summary and warning badges."""
     results = evidence.results
     badges = []
     if results.leaks:
@@ -30,20 +31,20 @@ def headline(evidence: Evidence) -> Html:
         badges.append(tag("span", "Not finished", class_="badge unsure"))
     if not evidence.tested:
         badges.append(tag("span", "Test subjects not scored", class_="badge unsure"))
-    if any(not lead.shown for lead in results.leads):
-        badges.append(tag("span", "A teacher with nothing shown to teach", class_="badge unsure"))
+    if any(not gap.shown for gap in results.leads):
+        badges.append(tag("span", "No teacher gap shown", class_="badge unsure"))
     if any(each.status == "failed" for each in evidence.record.ended.values()):
         badges.append(tag("span", "Runs failed", class_="badge bad"))
     return joined(
         tag("h1", f"{results.name}: distillation on {results.data}"),
-        tag("p", _in_a_line(evidence), class_="quiet"),
+        tag("p", _summary(evidence), class_="quiet"),
         tag("p", _terms(evidence), class_="quiet"),
         tag("p", *badges) if badges else "",
     )
 
 
 def answer(evidence: Evidence) -> Html:
-    """Which student, how sure, why."""
+    """Return the recommended student with the evidence for it."""
     advice = advise(evidence)
     colour, sure = SURE[advice.sure]
     score, line = "", advice.line
@@ -51,11 +52,11 @@ def answer(evidence: Evidence) -> Html:
         score = (
             f"{line.name} reaches a macro-F1 of {interval(line.f1)} % on {evidence.subjects} with "
             f"{line.row.params or line.cost.params:,} parameters ({line.cost.weight_bytes / 1024:,.1f} KiB as float32, "
-            f"{line.cost.weight_bytes_int8 / 1024:,.1f} as int8) and {line.cost.flops:,} FLOPs a window of "
-            f"{evidence.record.ground.windows.spec.seconds:.3g} s."
+            f"{line.cost.weight_bytes_int8 / 1024:,.1f} as int8) and {line.cost.flops:,} FLOPs per window of "
+            f"{evidence.record.study_data.windows.spec.seconds:.3g} s."
         )
         if line.f1.low is not None:
-            score += " In brackets the 95 % interval, over other subjects and other training runs."
+            score += " In brackets the 95 % confidence interval, over subjects and training runs."
     leaky = evidence.results.leaks
     kind = " leaky" if leaky else " shown" if advice.sure == "shown" else ""
     return tag(
@@ -63,7 +64,7 @@ def answer(evidence: Evidence) -> Html:
         tag("p", advice.take),
         tag(
             "p",
-            "Not to be trusted for new subjects: the protocol leaks." if leaky else sure,
+            "The protocol leaks: these scores say little about new subjects." if leaky else sure,
             class_=f"sure {'bad' if leaky else colour}",
         ),
         tag("p", advice.without, class_="sure unsure") if advice.without else "",
@@ -72,74 +73,74 @@ def answer(evidence: Evidence) -> Html:
         class_=f"answer{kind}",
         id="answer",
         role="region",
-        aria_label="The answer",
+        aria_label="Recommendation",
     )
 
 
 def compared(evidence: Evidence) -> Html:
-    """Protocol, subjects, seeds, trials, teachers."""
-    results, ground, study = evidence.results, evidence.record.ground, evidence.record.study
-    spec = ground.windows.spec
+    """List data, protocol, subjects, seeds, trials and teachers."""
+    results, study_data, study = evidence.results, evidence.record.study_data, evidence.record.study
+    spec = study_data.windows.spec
     every = {
-        side: {subject for fold in ground.folds for subject in fold.subjects(side)}
-        for side in ("train", "validation", "test")
+        split: {subject for fold in study_data.folds for subject in fold.subjects(split)}
+        for split in ("train", "validation", "test")
     }
     names = [line.name for line in evidence.lines if line.role in ("reference", "variant")]
     controls = [line.name for line in evidence.lines if line.role == "control"]
     baselines = [line.name for line in evidence.lines if line.role == "baseline"]
     if not results.leaks:
-        honest = "nobody is on two sides of a split (audited)"
+        audit = "no subject is in more than one of train, validation and test (audited)"
     else:
-        honest = "LEAKY: subjects, or parts of their recordings, are on both sides of a split"
-    seen = ground.teachers.windows.spec if ground.teachers else None
-    told = f"{several(len(spec.classes), 'class', 'classes')}"
-    folds, most = ground.folds, max((line.row.trials for line in evidence.lines), default=1)
-    tests = several(len(every["test"]), "subject tests", "subjects test")
-    others = f"{_each(folds, 'train')} train, and settings and epochs are chosen on {_each(folds, 'validation')}"
+        audit = "LEAKY: subjects, or parts of their recordings, are in both train and test"
+    seen = study_data.teachers.windows.spec if study_data.teachers else None
+    classes = several(len(spec.classes), "class", "classes")
+    folds, most = study_data.folds, max((line.row.trials for line in evidence.lines), default=1)
+    tests = several(len(every["test"]), "test subject")
+    others = f"{_counts(folds, 'train')} train, {_counts(folds, 'validation')} validation (choice of hyperparameters)"
     where = "" if len(folds) == 1 else "in each fold "
-    split = f"{results.protocol}, {several(len(folds), 'fold')}: {honest}"
-    budget = (
-        f"{several(study.seeds, 'student')} a fold and variant; {several(most, 'try', 'trials')} a fold for each alike"
-    )
-    looks = (
-        f"looked at {several(results.looks, 'time')}" if results.looks else "not scored: all is of validation subjects"
+    protocol = f"{results.protocol}, {several(len(folds), 'fold')}: {audit}"
+    budget = f"{several(study.seeds, 'seed')} per variant and fold; {several(most, 'trial')} per variant and fold"
+    evaluations = (
+        several(results.looks, "test-set evaluation")
+        if results.looks
+        else "not evaluated: all scores are of validation subjects"
     )
     facts = [
-        ("Data", f"{results.data}: {len(ground.windows):,} windows of {spec.seconds:g} s at {spec.rate:g} Hz"),
-        ("Signal", f"{_signal(spec)}, {told}"),
+        ("Data", f"{results.data}: {len(study_data.windows):,} windows of {spec.seconds:g} s at {spec.rate:g} Hz"),
+        ("Signal", f"{_signal(spec)}, {classes}"),
         *([("Teachers see", f"{_signal(seen)}, {seen.seconds:.3g} s at {seen.rate:g} Hz")] if seen else []),
-        ("Protocol", tag("span", split, class_="bad" if results.leaks else None)),
+        ("Protocol", tag("span", protocol, class_="bad" if results.leaks else None)),
         ("Subjects", f"{tests}; {where}{others}"),
         ("Variants", listed(names)),
-        *([("Controls", f"{listed(controls)}: no teacher, or a part left out")] if controls else []),
+        *([("Controls", f"{listed(controls)}: without a teacher, or with a part left out")] if controls else []),
         *([("Baselines", f"{listed(baselines)}: no network, no device code")] if baselines else []),
         ("Networks", f"student {study.networks.student}; teacher {listed(study.networks.teacher)}"),
-        ("Seeds, trials", f"{budget}, chosen on validation subjects"),
-        ("Test subjects", looks),
-        ("Training", f"{clock(results.seconds)} in all"),
+        ("Seeds, trials", f"{budget}, selected on validation subjects"),
+        ("Test subjects", evaluations),
+        ("Training", f"{clock(results.seconds)} in total"),
     ]
     listing = tag("dl", *(joined(tag("dt", name), tag("dd", value)) for name, value in facts))
     leaks = Html("")
     if results.leaks:
-        shown = list(ground.leaks[:5])
-        more = [f"… and {len(ground.leaks) - 5} more: still audit lists them"] if len(ground.leaks) > 5 else []
+        shown = list(study_data.leaks[:5])
+        more = [f"… and {len(study_data.leaks) - 5} more (still audit lists all)"] if len(study_data.leaks) > 5 else []
         text = tag("p", tag("strong", "This protocol leaks", class_="bad"), ". Scores say little about new subjects:")
         leaks = tag("div", text, items([*shown, *more]), class_="leaky-box")
-    leads = [
+    gaps = [
         joined(
-            str(lead).removesuffix(": nothing shown to teach"),
-            joined(": ", tag("strong", "nothing shown to teach", class_="unsure")) if not lead.shown else "",
+            str(gap).removesuffix(f": {NO_GAP}"),
+            joined(": ", tag("strong", NO_GAP, class_="unsure")) if not gap.shown else "",
         )
-        for lead in results.leads
+        for gap in results.leads
     ]
-    taught = tag("h3", "Have the teachers anything to teach?") if leads else ""
-    return joined(leaks, listing, taught, items(leads))
+    heading = tag("h3", "Teacher gap: are the teachers better than the plain student?") if gaps else ""
+    return joined(leaks, listing, heading, items(gaps))
 
 
 def results_table(evidence: Evidence) -> Html:
-    """A row a variant and teacher, sortable."""
+    """Return the sortable table of results, a row for each variant and teacher."""
     headings: tuple[str, ...] = ("variant", "macro-F1 %", "from", "to", "verdict", "parameters", "FLOPs")
-    headings += ("validation %", "accuracy %", "ECE %", "± seeds", "trials", "what")
+    headings += ("validation %", "accuracy %", "ECE %", "± seeds", "trials", "description")
     rows, keys, names = [], [], []
     for line in evidence.lines:
         row, f1 = line.row, line.f1
@@ -166,39 +167,39 @@ def results_table(evidence: Evidence) -> Html:
     return table("Results", headings, rows, keys=keys, variants=names, caption=caption)
 
 
-def _in_a_line(evidence: Evidence) -> str:
+def _summary(evidence: Evidence) -> str:
     results, study = evidence.results, evidence.record.study
     variants = sum(line.role in ("reference", "variant") for line in evidence.lines)
     return (
-        f"{several(variants, 'way', 'ways')} to train {study.networks.student} compared under the protocol "
-        f"{results.protocol}, {several(results.subjects, 'test subject', 'test subjects')}, "
+        f"{several(variants, 'variant')} of {study.networks.student} compared under the protocol "
+        f"{results.protocol}, {several(results.subjects, 'test subject')}, "
         f"{several(study.seeds, 'seed')}, "
-        f"{several(max((line.row.trials for line in evidence.lines), default=1), 'try', 'trials')} each."
+        f"{several(max((line.row.trials for line in evidence.lines), default=1), 'trial')} each."
     )
 
 
 def _terms(evidence: Evidence) -> str:
-    """The words that all else hangs on."""
+    """Explain student, teacher and reference."""
     networks = evidence.record.study.networks
-    alone = "" if "lm" not in evidence.record.study.all_variants else "; lm is the student trained alone, on labels"
-    taught = f"teachers are larger ones that it learns from (here {listed(networks.teacher)})"
-    return f"The student is the small network for the device (here {networks.student}); {taught}{alone}."
+    alone = "" if "lm" not in evidence.record.study.all_variants else "; lm is the student trained on labels alone"
+    teachers = f"teachers are larger networks that it learns from (here {listed(networks.teacher)})"
+    return f"The student is the small network for the device (here {networks.student}); {teachers}{alone}."
 
 
 def _scale(evidence: Evidence) -> str:
-    """What is reached at the top and at the bottom."""
+    """Give the scores of the best teacher and of the majority class."""
     teachers = [line for line in evidence.scored if line.role == "teacher" and line.f1]
     majority = next((line for line in evidence.scored if line.name == "majority" and line.f1), None)
     best = max(teachers, key=lambda line: line.f1.score if line.f1 else 0.0, default=None)
-    said = [f"the teacher {best.name} reaches {percent(best.f1.score)} %"] if best and best.f1 else []
-    said += [f"always naming the majority class {percent(majority.f1.score)} %"] if majority and majority.f1 else []
-    return f" For scale: {', '.join(said)}." if said else ""
+    scores = [f"the teacher {best.name} reaches {percent(best.f1.score)} %"] if best and best.f1 else []
+    scores += [f"predicting the majority class {percent(majority.f1.score)} %"] if majority and majority.f1 else []
+    return f" For comparison: {', '.join(scores)}." if scores else ""
 
 
 def _signal(spec: SignalSpec) -> str:
     return f"{several(len(spec.channels), 'channel')} ({', '.join(spec.groups)})"
 
 
-def _each(folds: object, side: str) -> str:
-    counts = sorted({len(fold.subjects(side)) for fold in folds})  # type: ignore[attr-defined]
+def _counts(folds: object, split: str) -> str:
+    counts = sorted({len(fold.subjects(split)) for fold in folds})  # type: ignore[attr-defined]
     return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"

@@ -1,4 +1,4 @@
-"""`still demo`: the five variants on simulated subjects, from recordings to a report."""
+"""`still demo`: train, evaluate and compare the five variants on simulated subjects."""
 
 from __future__ import annotations
 
@@ -16,48 +16,46 @@ if TYPE_CHECKING:
 
 
 def demo(out: Path) -> Results:
-    """Train what is missing of the ``demo`` study, show what came out, draw it; again in seconds once it is there."""
+    """Run the ``demo`` study, print its results and write its report; runs that are already there are kept."""
     screen = console()
     study = read_study("demo")
-    screen.rule("Who moves")
+    screen.rule("Data")
     with Runner(study, out) as runner:
-        ground = runner.ground
-        spec = ground.windows.spec
+        study_data = runner.study_data
+        spec = study_data.windows.spec
         screen.print(
-            f"{len(ground.windows.subjects)} simulated subjects, {len(ground.windows):,} windows of {spec.seconds:g} "
-            f"s at {spec.rate:g} Hz from {', '.join(spec.groups)}, {len(spec.classes)} classes."
+            f"{len(study_data.windows.subjects)} simulated subjects, {len(study_data.windows):,} windows of "
+            f"{spec.seconds:g} s at {spec.rate:g} Hz from {', '.join(spec.groups)}, {len(spec.classes)} classes."
         )
-        (fold,) = ground.folds
+        (fold,) = study_data.folds
         screen.print(
-            f"{len(fold.train_subjects)} subjects train, {len(fold.validation_subjects)} others choose, "
-            f"{len(fold.test_subjects)} others test; nothing crosses (audited)."
+            f"{len(fold.train_subjects)} train subjects, {len(fold.validation_subjects)} validation subjects, "
+            f"{len(fold.test_subjects)} test subjects; no leak between them (audited)."
         )
-        screen.rule("Teachers and students")
+        screen.rule("Training")
         results = runner.run(score_test=True)
-    screen.rule("What came out")
+    screen.rule("Results")
     show_results(results)
     written = write_results(results, out)
     figure = draw_scores(results, out / "scores.svg")
     page = write_report(out)
     screen.print(f"Trained for {clock(results.seconds)}. Table: {written[1]}; figure: {figure} (and .png);")
-    screen.print(
-        f"models to use: {out / 'models'} (best: chosen on validation subjects); every run: {runner.store.path}."
-    )
-    screen.print(f"The report, to be opened in a browser: {page}")
+    screen.print(f"models: {out / 'models'} (best: selected on validation subjects); all runs: {runner.store.path}.")
+    screen.print(f"Report, to open in a browser: {page}")
     return results
 
 
 def draw_scores(results: Results, path: Path) -> Path:
-    """Test score of every variant against its FLOPs, with intervals, as SVG and PNG."""
+    """Draw the test score of every variant with its interval, as SVG and PNG."""
     import matplotlib as mpl
 
-    # Fixed salt and no date: the same results give the same file. Names are no formulas.
+    # Fixed salt and no date: the same results give the same file. Dollar signs in names are not formulas.
     with mpl.rc_context({"svg.hashsalt": "stillmotion", "text.parse_math": False}):
         figure = _draw_scores(results)
-        with atomic_path(path) as own:
-            figure.savefig(own, format="svg", metadata={"Date": None})
-        with atomic_path(path.with_suffix(".png")) as own:
-            figure.savefig(own, format="png", dpi=110)
+        with atomic_path(path) as draft:
+            figure.savefig(draft, format="svg", metadata={"Date": None})
+        with atomic_path(path.with_suffix(".png")) as draft:
+            figure.savefig(draft, format="png", dpi=110)
     return path
 
 
@@ -81,7 +79,7 @@ def _draw_scores(results: Results) -> Sheet:
         assert row.test is not None
         low, high = row.test.low, row.test.high
         if row.role == "baseline" and 100 * row.test.score < least - 10:
-            # The majority class, far to the left, would squeeze all that is of interest.
+            # The majority class, far to the left, would compress the rest of the scale.
             text = f"◂ {100 * row.test.score:.1f}, off the scale"
             panel.text(least, number, text, color=colours[row.role], fontsize=8, va="center")
             continue
@@ -92,7 +90,7 @@ def _draw_scores(results: Results) -> Sheet:
     labels = [f"{row.variant}  ({size})" for row, size in zip(rows, sizes, strict=True)]
     panel.set_yticks(range(len(rows)), labels, fontsize=8)
     panel.invert_yaxis()
-    panel.set_xlabel(f"macro-F1 on {results.subjects} subjects never seen, percent, with 95 % interval", fontsize=8)
+    panel.set_xlabel(f"macro-F1 on {results.subjects} test subjects, percent, with 95 % interval", fontsize=8)
     panel.grid(axis="x", alpha=0.3)
     panel.tick_params(axis="x", labelsize=8)
     for side in ("top", "right", "left"):

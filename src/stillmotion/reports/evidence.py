@@ -1,4 +1,4 @@
-"""What a report rests on: a study's results, costs and counts, brought together once."""
+"""The data of a report: results, costs and confusion matrices of a study."""
 
 from __future__ import annotations
 
@@ -31,11 +31,10 @@ class Line:
 
     Args:
         row: of the study's table.
-        f1: macro-F1 of test subjects, or of validation subjects while nobody has been tested; its interval where there
-        is
-            one.
+        f1: macro-F1 of the test subjects, or of the validation subjects before the test set is evaluated; with its
+            interval if there is one.
         accuracy: of the same subjects.
-        cost: of its network, None where it was not trained or there is none (baselines).
+        cost: of its network; None if it was not trained or has none (baselines).
         comparison: with the reference.
         state: ``done``, ``partly``, ``failed`` or ``not trained``.
     """
@@ -49,7 +48,7 @@ class Line:
 
     @property
     def name(self) -> str:
-        """Of the variant or the teacher."""
+        """Name of the variant or the teacher."""
         return self.row.variant
 
     @property
@@ -60,12 +59,12 @@ class Line:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """A study's record with everything that figures and words need.
+    """A study's folder with everything that figures and text need.
 
     Args:
-        record: the study's folder, opened.
-        published: whether the sources' published figures are shown beside ours.
-        beside: the same study under another protocol, if one stands beside it.
+        record: the opened folder of the study.
+        published: whether the published results of Agac & Incel are shown too.
+        beside: the comparison with the same study under another protocol, if there is one.
     """
 
     record: StudyState
@@ -79,27 +78,27 @@ class Evidence:
 
     @property
     def tested(self) -> bool:
-        """Whether test subjects have been scored."""
+        """Whether the test set has been evaluated."""
         return self.results.compared is not None
 
     @property
     def subjects(self) -> str:
-        """Who the scores are of, in words."""
+        """Name the subjects that the scores are of."""
         return f"{self.results.subjects} test subjects" if self.tested else "validation subjects"
 
     @cached_property
-    def tally(self) -> ConfusionMatrices | None:
-        """Counts of test subjects, or of validation subjects while nobody has been tested."""
-        return self.record.tally("test" if self.tested else "validation")
+    def confusion(self) -> ConfusionMatrices | None:
+        """Confusion matrices of the test subjects, or of the validation subjects before the test set is evaluated."""
+        return self.record.confusion("test" if self.tested else "validation")
 
     @cached_property
     def compared(self) -> ComparedVariants | None:
         """The statistics on the same subjects."""
-        if self.results.compared is not None or self.tally is None:
+        if self.results.compared is not None or self.confusion is None:
             return self.results.compared
         reference = self.results.reference
-        against = reference if reference in self.tally.variants else None
-        return compare_variants(self.tally, against=against, apart=self.record.study.baselines)
+        against = reference if reference in self.confusion.variants else None
+        return compare_variants(self.confusion, against=against, apart=self.record.study.baselines)
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:
@@ -118,68 +117,68 @@ class Evidence:
 
     @property
     def reference(self) -> Line | None:
-        """What variants are compared with, if it has a score."""
+        """The variant that others are compared with, if it has a score."""
         return next((line for line in self.students if line.name == self.results.reference), None)
 
     @cached_property
     def first_runs(self) -> Mapping[str, Run]:
-        """A run of each variant and teacher that is a network, of its first fold."""
-        found: dict[str, Run] = {}
+        """The first run of the first fold of each variant and teacher that is a network."""
+        first: dict[str, Run] = {}
         for (name, _), runs in sorted(self.record.finals.items(), key=lambda item: item[0][1]):
             if runs and not runs[0].classical:
-                found.setdefault(name, runs[0])
+                first.setdefault(name, runs[0])
         for name, members in self.record.teachers.items():
-            found.setdefault(name, members[min(members)][0])
-        return found
+            first.setdefault(name, members[min(members)][0])
+        return first
 
     @cached_property
     def histories(self) -> Mapping[str, list[list[dict[str, float]]]]:
         """Loss terms and validation scores by epoch, of every reported network of each variant and teacher."""
         store = self.record.store
-        found: dict[str, list[list[dict[str, float]]]] = {}
+        histories: dict[str, list[list[dict[str, float]]]] = {}
         for (name, _), runs in self.record.finals.items():
-            found.setdefault(name, []).extend(store.history(run.id) for run in runs if not run.classical)
+            histories.setdefault(name, []).extend(store.history(run.id) for run in runs if not run.classical)
         for name, members in self.record.teachers.items():
             every = dict.fromkeys(run for runs in members.values() for run in runs)
-            found[name] = [store.history(run.id) for run in every]
-        return {name: rows for name, each in found.items() if (rows := [row for row in each if row])}
+            histories[name] = [store.history(run.id) for run in every]
+        return {name: rows for name, each in histories.items() if (rows := [row for row in each if row])}
 
     @cached_property
     def reliabilities(self) -> Mapping[str, Reliability]:
-        """How far the confidence of each variant and lone teacher held, its reported runs and all subjects together."""
+        """Calibration of each variant and single teacher, pooled over its reported runs and all subjects."""
         counts = self.record.store.counts("test-confidence" if self.tested else "validation-confidence")
-        found: dict[str, list[Run]] = {}
+        runs_of: dict[str, list[Run]] = {}
         for (name, _), runs in self.record.finals.items():
-            found.setdefault(name, []).extend(runs)
+            runs_of.setdefault(name, []).extend(runs)
         for name, members in self.record.teachers.items():
-            found[name] = [run for runs in members.values() for run in runs]
+            runs_of[name] = [run for runs in members.values() for run in runs]
         return {
             name: pooled_reliability(table for run in runs for table in counts[run.id].values())
-            for name, runs in found.items()
+            for name, runs in runs_of.items()
             if runs and all(run.id in counts for run in runs)
         }
 
     def _line(self, row: Row) -> Line:
         compared = self.compared
-        standing = compared and next((one for one in compared.standings if one.variant == row.variant), None)
-        comparison = compared and next((one for one in compared.comparisons if one.variant == row.variant), None)
-        f1, right = row.test, row.accuracy
+        standing = compared and next((each for each in compared.standings if each.variant == row.variant), None)
+        comparison = compared and next((each for each in compared.comparisons if each.variant == row.variant), None)
+        f1, accuracy_ = row.test, row.accuracy
         if standing:
-            f1, right = standing.macro_f1, standing.accuracy
+            f1, accuracy_ = standing.macro_f1, standing.accuracy
         elif f1 is None and row.validation is not None and not self.tested:
-            f1, right = Interval(row.validation, None, None, 0, 0.95), self._teacher_accuracy(row.variant)
+            f1, accuracy_ = Interval(row.validation, None, None, 0, 0.95), self._teacher_accuracy(row.variant)
         run = self.first_runs.get(row.variant)
         return Line(
             row,
             f1,
-            right,
-            None if run is None else network_cost(model_of(run, self.record.ground)),
+            accuracy_,
+            None if run is None else network_cost(model_of(run, self.record.study_data)),
             comparison or None,
             self._state(row, f1),
         )
 
     def _teacher_accuracy(self, name: str) -> float | None:
-        """On validation subjects, pooled over folds."""
+        """Accuracy of a teacher on the validation subjects, pooled over folds."""
         counts = self.record.store.counts("validation")
         runs = [run for each in self.record.teachers.get(name, {}).values() for run in each]
         if not runs or any(run.id not in counts for run in runs):
@@ -190,10 +189,10 @@ class Evidence:
     def _state(self, row: Row, f1: Interval | None) -> str:
         if row.role == "teacher":
             return "done" if f1 is not None else "not scored"
-        wanted = row.seeds * len(self.record.ground.folds)
-        there = sum(len(runs) for (name, _), runs in self.record.finals.items() if name == row.variant)
-        if there >= wanted and f1 is not None:
+        wanted = row.seeds * len(self.record.study_data.folds)
+        finished = sum(len(runs) for (name, _), runs in self.record.finals.items() if name == row.variant)
+        if finished >= wanted and f1 is not None:
             return "done"
-        if there:
+        if finished:
             return "partly"
         return "failed" if self.record.failures(row.variant) else "not trained"

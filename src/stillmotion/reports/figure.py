@@ -1,6 +1,6 @@
-"""A figure: drawn once, kept as SVG and PNG with its numbers, and put into a page.
+"""A figure: drawn once, saved as SVG and PNG with its values as CSV, and embedded in a page.
 
-In a page it takes the page's colours (light or dark), its marks carry their values (shown on hover), and those of a
+In a page it uses the colours of the page (light or dark), its marks show their values on hover, and the marks of a
 variant can be hidden; the file on disk is the same drawing on white.
 """
 
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 Value = str | int | float | None
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-#: What Matplotlib draws with: text stays text (two dollars make no formula), and names of parts come out the same
-#: every time.
+#: Settings of Matplotlib: text stays text (two dollar signs make no formula), and ids are the same in every run.
 SETTINGS: Mapping[Any, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,
@@ -60,15 +59,15 @@ SETTINGS: Mapping[Any, Any] = {
 
 @dataclass
 class Marks:
-    """Which parts of a drawing stand for what."""
+    """Variant and tooltip of the parts of a drawing, by their id."""
 
-    said: dict[str, tuple[str, str]] = field(default_factory=dict)
+    labels: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def __call__(self, artist: Artist, variant: str, tip: str = "") -> None:
-        """Say whose an artist is, and what to show when it is pointed at."""
-        name = f"mark-{len(self.said)}"
+        """Record the variant of an artist and its tooltip."""
+        name = f"mark-{len(self.labels)}"
         artist.set_gid(name)
-        self.said[name] = (make_visible(variant), make_visible(tip))
+        self.labels[name] = (make_visible(variant), make_visible(tip))
 
 
 Draw = Callable[["Sheet", Marks], None]
@@ -76,16 +75,16 @@ Draw = Callable[["Sheet", Marks], None]
 
 @dataclass(frozen=True, eq=False)
 class Figure:
-    """A figure with its numbers and its words.
+    """A figure with its values and its description.
 
     Args:
         name: of its files, lower-case with hyphens.
         title: what it shows, a line.
-        text: what one sees in it, for those who do not.
-        rows: its numbers, the same keys in each.
-        draw: draws it on an empty sheet.
+        text: description for screen readers.
+        rows: its values, the same keys in each.
+        draw: draws it on an empty Matplotlib figure.
         size: in inches; about 5 wide, so that it can be read on a phone.
-        note: below it.
+        note: caption below it.
     """
 
     name: str
@@ -98,36 +97,36 @@ class Figure:
 
     @property
     def csv(self) -> str:
-        """Its numbers."""
+        """The values as CSV."""
         headings = list(dict.fromkeys(key for row in self.rows for key in row))
         return write_csv(headings, [[row.get(heading) for heading in headings] for row in self.rows])
 
     def save(self, folder: Path) -> str:
-        """Write ``NAME.svg``, ``NAME.png`` and ``NAME.csv``; the drawing for a page is given back."""
+        """Write ``NAME.svg``, ``NAME.png`` and ``NAME.csv``, and return the SVG for a page."""
         import matplotlib as mpl
         from matplotlib.figure import Figure as Sheet
 
-        marks, drawn, pixels = Marks(), io.StringIO(), io.BytesIO()
-        # A salt for each figure: names of parts are unique in a page that holds several.
+        marks, svg, pixels = Marks(), io.StringIO(), io.BytesIO()
+        # A salt for each figure: ids are unique in a page with several figures.
         with mpl.rc_context({**SETTINGS, "svg.hashsalt": self.name}), warnings.catch_warnings():
-            # A script or an emoji that the font lacks is a box in the PNG, and itself in the SVG.
+            # Characters that the font lacks are boxes in the PNG; the SVG keeps them.
             warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from", UserWarning)
             sheet = Sheet(figsize=self.size, layout="constrained")
             self.draw(sheet, marks)
             _write_powers(sheet)
             sheet.set_layout_engine("constrained", h_pad=0.07)
-            sheet.savefig(drawn, format="svg", metadata={"Date": None}, transparent=True)
-            # The layout of the first drawing holds for the second: it takes half of the time.
+            sheet.savefig(svg, format="svg", metadata={"Date": None}, transparent=True)
+            # The PNG reuses the layout of the SVG, which takes half of the time.
             sheet.set_layout_engine("none")
             sheet.savefig(pixels, format="png", dpi=160, facecolor="white", metadata={"Software": None})
-        tree = _cleaned(make_visible(drawn.getvalue(), keep="\n\t"), marks, self)
-        for ending, content in (("svg", _alone(tree)), ("png", pixels.getvalue()), ("csv", self.csv)):
+        tree = _cleaned(make_visible(svg.getvalue(), keep="\n\t"), marks, self)
+        for ending, content in (("svg", _as_file(tree)), ("png", pixels.getvalue()), ("csv", self.csv)):
             atomic_write(folder / f"{self.name}.{ending}", content)
         return _in_page(tree)
 
 
 def _write_powers(sheet: Sheet) -> None:
-    """Write the powers on logarithmic axes as plain text, since nothing in a drawing is a formula."""
+    """Write powers on logarithmic axes as plain text, since formulas are switched off."""
     from matplotlib.ticker import LogFormatterSciNotation
 
     class Powers(LogFormatterSciNotation):
@@ -147,14 +146,14 @@ def _write_powers(sheet: Sheet) -> None:
 
 
 def bare(panel: Axes, *, grid: str = "y") -> Axes:
-    """A panel with light rules along one axis and no box."""
+    """Give a panel a light grid along one axis and no tick marks."""
     panel.grid(axis=grid)  # type: ignore[arg-type]
     panel.tick_params(length=0)
     return panel
 
 
 def _cleaned(text: str, marks: Marks, figure: Figure) -> ET.Element:
-    """The drawing without what Matplotlib adds; marks know whose they are."""
+    """Remove what Matplotlib adds, and put variants and tooltips on the marks."""
     ET.register_namespace("", SVG)
     root = ET.fromstring(text)
     for parent in list(root.iter()):
@@ -166,8 +165,8 @@ def _cleaned(text: str, marks: Marks, figure: Figure) -> ET.Element:
         if f"{{{XLINK}}}href" in node.attrib:
             node.set("href", node.attrib.pop(f"{{{XLINK}}}href"))
         name = node.attrib.get("id", "")
-        if name in marks.said:
-            variant, tip = marks.said[name]
+        if name in marks.labels:
+            variant, tip = marks.labels[name]
             node.set("class", "mark")
             if variant:
                 node.set("data-variant", variant)
@@ -184,34 +183,34 @@ def _cleaned(text: str, marks: Marks, figure: Figure) -> ET.Element:
     return root
 
 
-def _alone(root: ET.Element) -> str:
-    """A file of its own, on white, whose tips are titles that any viewer shows."""
+def _as_file(root: ET.Element) -> str:
+    """Return a standalone SVG on white, whose tooltips are titles that any viewer shows."""
     import copy
 
-    made = copy.deepcopy(root)
-    for node in list(made.iter()):
+    standalone = copy.deepcopy(root)
+    for node in list(standalone.iter()):
         tip = node.attrib.pop("data-tip", "")
         if tip:
             title = ET.Element(f"{{{SVG}}}title")
             title.text = tip
             node.insert(0, title)
-    made.set("style", "background:#ffffff;stroke-linejoin:round;stroke-linecap:butt")
-    return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(made, encoding="unicode") + "\n"
+    standalone.set("style", "background:#ffffff;stroke-linejoin:round;stroke-linecap:butt")
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(standalone, encoding="unicode") + "\n"
 
 
 def _in_page(root: ET.Element) -> str:
-    """The drawing for a page: sized by it, in its colours and its font."""
+    """Return the SVG for a page: its size, colours and font come from the page."""
     for part in ("height", "width"):
         root.attrib.pop(part, None)
     for node in root.iter():
         node.tag = node.tag.rpartition("}")[2]
-        # Only how things look: a name may hold what looks like a colour.
+        # Style attributes only: a name may contain text that looks like a colour.
         for key in node.attrib.keys() & {"style", "fill", "stroke"}:
-            node.set(key, _in_its_colours(node.attrib[key]))
+            node.set(key, _with_page_colours(node.attrib[key]))
     return re.sub(r"\n\s*", "\n", ET.tostring(root, encoding="unicode"))
 
 
-def _in_its_colours(style: str) -> str:
+def _with_page_colours(style: str) -> str:
     style = re.sub(r"(font:[^;]*?\d(?:\.\d+)?px) [^;]*", r"\1 var(--sans)", style)
     for name, (light, _) in COLOURS.items():
         style = re.sub(f"{light}\\b", f"var(--{name})", style, flags=re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""A table of scores as coloured cells, each with its number."""
+"""Heat maps of scores, each cell with its value."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def heat(
     tips: Sequence[Sequence[str]],
     variants: Sequence[str] = (),
     low: float = 0.0,
-    hyperparameters: bool = True,
+    annotate: bool = True,
 ) -> None:
-    """Draw (rows, columns) shares from ``low`` to 1 as cells; NaN leaves one empty.
+    """Draw (rows, columns) shares from ``low`` to 1 as a heat map; NaN leaves a cell empty.
 
     Args:
-        panel: where.
+        panel: axes to draw on.
         values: shares.
-        rows, columns: their names.
-        mark: of the figure.
-        tips: what to show for each cell.
-        variants: whose each column is, if it can be hidden.
-        low: the share that is darkest.
-        hyperparameters: whether percent stand in the cells.
+        rows, columns: labels.
+        mark: marks of the figure.
+        tips: tooltip of each cell.
+        variants: variant of each column, if it can be hidden.
+        low: the share with the darkest colour.
+        annotate: whether to write percent into the cells.
     """
     from matplotlib import colormaps
     from matplotlib.patches import Rectangle
@@ -53,7 +53,7 @@ def heat(
             place = min(1.0, max(0.0, (value - low) / max(1e-9, 1 - low)))
             cell = panel.add_patch(Rectangle((c - 0.5, r - 0.5), 1, 1, facecolor=shades(place), linewidth=0))
             mark(cell, variants[c] if variants else "", tips[r][c])
-            if hyperparameters and round(100 * value):
+            if annotate and round(100 * value):
                 ink = "#000000" if place > 0.55 else "#ffffff"
                 text = panel.text(c, r, f"{100 * value:.0f}", ha="center", va="center", fontsize=8, color=ink)
                 mark(text, variants[c] if variants else "")

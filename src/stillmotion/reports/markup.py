@@ -1,4 +1,4 @@
-"""HTML from plain calls; whatever is not made here is escaped."""
+"""Build HTML with function calls; all other text is escaped."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 
 from ..escaping import escape_html
 
-#: Elements without an end.
+#: Elements without an end tag.
 VOID = ("meta", "input", "br", "hr")
 
 
 class Html(str):
-    """Text that is HTML already."""
+    """Text that is already HTML and is not escaped."""
 
     __slots__ = ()
 
 
 def tag(name: str, /, *children: object, **attributes: str | bool | int | None) -> Html:
-    """An element. ``class_`` is class, ``data_variant`` is data-variant; None and False leave an attribute out."""
+    """Return an element. ``class_`` is class, ``data_variant`` is data-variant; None and False omit it."""
     parts = [name]
     for key, value in attributes.items():
         if value is None or value is False:
@@ -30,12 +30,12 @@ def tag(name: str, /, *children: object, **attributes: str | bool | int | None) 
 
 
 def joined(*children: object) -> Html:
-    """Several things one after the other."""
+    """Concatenate elements and texts."""
     return Html("".join(str(each) if isinstance(each, Html) else escape_html(str(each)) for each in children if each))
 
 
 def items(texts: Sequence[str | Html]) -> Html:
-    """A list."""
+    """Return a list."""
     return tag("ul", *(tag("li", text) for text in texts)) if texts else Html("")
 
 
@@ -48,14 +48,14 @@ def table(
     variants: Sequence[str] = (),
     caption: str = "",
 ) -> Html:
-    """A table whose columns sort.
+    """Return a table whose columns can be sorted.
 
     Args:
-        name: what it is, for those who hear it.
+        name: description for screen readers.
         headings: of the columns.
-        rows: cells; numbers are set to the right.
-        keys: what to sort by, in the same shape; the cell itself where a key is None or left out.
-        variants: whose each row is, if it can be hidden.
+        rows: cells; numbers are aligned to the right.
+        keys: sort keys in the same shape; the cell itself where a key is None or left out.
+        variants: variant of each row, if it can be hidden.
         caption: above it.
     """
     numeric = [
@@ -86,7 +86,7 @@ def table(
 
 
 def records(name: str, rows: Sequence[Mapping[str, object]]) -> Html:
-    """Rows with the same keys as a table."""
+    """Return a table of rows with the same keys."""
     headings = list(dict.fromkeys(key for row in rows for key in row))
     variants = [str(row.get("variant", "")) for row in rows]
     cells = [[row.get(heading) for heading in headings] for row in rows]

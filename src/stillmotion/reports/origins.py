@@ -1,4 +1,4 @@
-"""What failed, and what is needed to make a study again."""
+"""Failed runs, and what is needed to reproduce a study."""
 
 from __future__ import annotations
 
@@ -10,36 +10,38 @@ from .wording import several
 
 
 def failed(evidence: Evidence) -> Html:
-    """Runs that failed with their reasons, and what has not been trained."""
+    """List failed runs with their reasons, and what has not been trained."""
     record = evidence.record
     reasons: dict[str, int] = {}
     for each in record.ended.values():
         if each.status == "failed":
             reasons[each.reason] = reasons.get(each.reason, 0) + 1
-    said = [f"{several(count, 'run')}: {reason or 'no reason was kept'}" for reason, count in reasons.items()]
+    sentences = [f"{several(count, 'run')}: {reason or 'no reason was recorded'}" for reason, count in reasons.items()]
     waiting = record.store.unfinished()
     if waiting:
-        runs = sum(len(squad.runs) for squad in waiting)
-        said.append(f"{several(runs, 'run')} in {several(len(waiting), 'fleet')} are planned and have not ended.")
+        runs = sum(len(fleet.runs) for fleet in waiting)
+        sentences.append(f"{several(runs, 'run')} in {several(len(waiting), 'fleet')} are planned and not finished.")
     missing = [line.name for line in evidence.lines if line.state in ("not trained", "partly")]
     if missing:
-        said.append(f"Not trained, or not all of it: {', '.join(missing)}. Going on with the study trains only that.")
-    if not said:
-        return tag("p", "Nothing: every run came to its end.")
-    return items(said)
+        sentences.append(
+            f"Not or only partly trained: {', '.join(missing)}. Run the study again to train what is missing."
+        )
+    if not sentences:
+        return tag("p", "No run failed, and none is missing.")
+    return items(sentences)
 
 
 def reproduce(evidence: Evidence) -> Html:
-    """Command, specification, versions, fingerprints, looks at test subjects."""
+    """List command, specification, versions, fingerprints and test-set evaluations."""
     record, study = evidence.record, evidence.record.study
     scored = " --score-test" if evidence.tested and not study.score_test else ""
     command = f"still study study.toml --out {study.name}{scored}"
     if study.data.name != "simulated":
         command += " --data DIR"
     versions = record.store.versions()
-    windows = record.ground.windows
+    windows = record.study_data.windows
     facts: list[tuple[str, object]] = [
-        ("Data", f"{study.data.name}, fingerprint {record.ground.fingerprint}"),
+        ("Data", f"{study.data.name}, fingerprint {record.study_data.fingerprint}"),
         ("Windows", f"{len(windows):,}, fingerprint {windows.fingerprint}"),
         ("Split", f"{study.split.protocol}, seed {study.split.seed}"),
         *(
@@ -72,18 +74,20 @@ def reproduce(evidence: Evidence) -> Html:
         if name == line.name
         for run in dict.fromkeys(each)
     ]
-    looks = []
-    for at, count, subjects, why in record.store.looks():
+    evaluations = []
+    for at, count, subjects, why in record.store.test_evaluations():
         when = time.strftime("%Y-%m-%d %H:%M", time.gmtime(at))
-        looks.append(f"{when} UTC: {several(count, 'run')}, {several(subjects, 'subject', 'subjects')} ({why})")
+        evaluations.append(f"{when} UTC: {several(count, 'run')}, {several(subjects, 'subject', 'subjects')} ({why})")
     return joined(
-        tag("p", "With the specification below in study.toml:"),
+        tag("p", "Save the specification below as study.toml, then run:"),
         tag("pre", command, tabindex="0"),
         tag("dl", *(joined(tag("dt", name), tag("dd", tag("code", value))) for name, value in facts)),
-        tag("h3", "Looks at test subjects") if looks else "",
-        items(looks),
-        tag("h3", "Settings taken, by fold") if settings else "",
-        table("Settings", ("variant", "fold", "hyperparameters", "attention"), settings) if settings else "",
+        tag("h3", "Test-set evaluations") if evaluations else "",
+        items(evaluations),
+        tag("h3", "Selected hyperparameters, by fold") if settings else "",
+        table("Selected hyperparameters", ("variant", "fold", "hyperparameters", "attention"), settings)
+        if settings
+        else "",
         tag(
             "details",
             tag("summary", "Reported runs"),
@@ -106,9 +110,9 @@ def reproduce(evidence: Evidence) -> Html:
             "details",
             tag("summary", "Subjects of each fold"),
             *(
-                tag("p", f"Fold {number}: {side} {', '.join(fold.subjects(side))}")
-                for number, fold in enumerate(record.ground.folds)
-                for side in ("train", "validation", "test")
+                tag("p", f"Fold {number}: {split} {', '.join(fold.subjects(split))}")
+                for number, fold in enumerate(record.study_data.folds)
+                for split in ("train", "validation", "test")
             ),
         ),
     )

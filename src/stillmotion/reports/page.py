@@ -1,4 +1,4 @@
-"""The page: one file that opens anywhere, without asking anything of a network."""
+"""The HTML page of a report: one file that opens offline."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from ..evaluation import ComparedVariants
 from . import protocols
-from .advice import advise, front_words
+from .advice import advise, describe_front
 from .answers import answer, compared, headline, results_table
 from .evidence import Evidence
 from .figure import Figure
@@ -18,36 +18,36 @@ from .published import PROTOCOL, published_for
 from .wording import interval, several
 
 Drawn = Mapping[str, Sequence[tuple[Figure, str]]]
-#: Sections in the order of the questions a reader has.
+#: Sections in order, with their headings.
 SECTIONS = (
     ("compared", "What was compared, and how"),
-    ("choice", "Which student to take"),
-    ("sources", "The sources' four figures"),
+    ("choice", "Cost and score"),
+    ("sources", "The figures of Agac & Incel"),
     ("sizes", "Model sizes"),
-    ("teaching", "Who teaches what"),
-    ("differences", "Differences, and how sure they are"),
+    ("teaching", "What is distilled"),
+    ("differences", "Differences and tests"),
     ("protocols", "Under another protocol"),
-    ("subjects", "For whom, and for which activities"),
-    ("confidence", "Whether confidence means what it says"),
-    ("learning", "How training went"),
-    ("attention", "Where networks attend"),
-    ("failed", "What failed"),
-    ("reproduce", "How to make it again"),
+    ("subjects", "Scores by subject and by class"),
+    ("confidence", "Calibration"),
+    ("learning", "Training"),
+    ("attention", "Attention"),
+    ("failed", "Failed runs"),
+    ("reproduce", "Reproduce"),
 )
 
 
 def page(evidence: Evidence, drawn: Drawn) -> str:
-    """The whole page.
+    """Return the whole page.
 
     Args:
-        evidence: what it rests on.
-        drawn: figures of each section, with their drawings.
+        evidence: data of the report.
+        drawn: figures of each section, with their SVG.
     """
-    said = {
+    contents = {
         "compared": compared(evidence),
         "choice": joined(_front(evidence), results_table(evidence)),
         "sources": _published(evidence),
-        "teaching": _partners(evidence),
+        "teaching": _co_trained_teachers(evidence),
         "differences": _differences(evidence),
         "protocols": protocols.section(evidence),
         "failed": failed(evidence),
@@ -58,20 +58,20 @@ def page(evidence: Evidence, drawn: Drawn) -> str:
         "sizes": "Nothing has been trained yet.",
         "teaching": "No variant has been trained yet.",
         "differences": "There is no other variant to compare.",
-        "subjects": "Nobody has been scored yet.",
-        "confidence": "Nobody has been scored yet.",
+        "subjects": "No subject has been scored yet.",
+        "confidence": "No subject has been scored yet.",
         "learning": "Nothing has been trained yet.",
         "attention": "No network of this study has attention.",
     }
     parts: list[Html] = []
     for name, heading in SECTIONS:
         figures = drawn.get(name, ())
-        inside = [said.get(name, Html("")), _figures(figures) if figures else Html("")]
+        inside = [contents.get(name, Html("")), _figures(figures) if figures else Html("")]
         if name in empty and not figures:
             inside.append(tag("p", empty[name], class_="quiet"))
         if name == "learning" and figures and not any(figure.name == "trials" for figure, _ in figures):
             inside.append(
-                tag("p", "Each variant had a single trial a fold, so there is no curve over trials.", class_="quiet")
+                tag("p", "Each variant had one trial per fold, so there is no curve over trials.", class_="quiet")
             )
         parts.append(
             tag(
@@ -82,7 +82,7 @@ def page(evidence: Evidence, drawn: Drawn) -> str:
     assets = files(__package__) / "assets"
     css, script = ((assets / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     body = joined(
-        tag("a", "To the answer", href="#answer", class_="skip"),
+        tag("a", "Skip to the recommendation", href="#answer", class_="skip"),
         tag("header", headline(evidence)),
         tag("main", answer(evidence), _navigation(), _chooser(evidence), *parts),
         tag("div", id="tip", hidden=True, aria_hidden="true"),
@@ -92,7 +92,7 @@ def page(evidence: Evidence, drawn: Drawn) -> str:
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("title", title),
-        # Nothing may be loaded: were a link to slip in, the browser would refuse it.
+        # The browser refuses to load anything from outside.
         tag(
             "meta",
             http_equiv="Content-Security-Policy",
@@ -105,10 +105,10 @@ def page(evidence: Evidence, drawn: Drawn) -> str:
 
 
 def _front(evidence: Evidence) -> Html:
-    steps = front_words(evidence)
+    steps = describe_front(evidence)
     if not steps:
         return Html("")
-    text = "The Pareto front by score alone: nothing that costs as little scores higher. A step up may still be chance."
+    text = "The Pareto front of macro-F1 against FLOPs. It ignores uncertainty: a higher score may be due to chance."
     return joined(tag("p", text), items(steps))
 
 
@@ -117,7 +117,7 @@ def _navigation() -> Html:
 
 
 def _chooser(evidence: Evidence) -> Html:
-    """A box for each variant and teacher that has something to show."""
+    """Return a checkbox for each variant and teacher with scores or training curves."""
     there = set(evidence.histories) | {line.name for line in evidence.scored}
     shades = colours(evidence.lines)
     names = {light: name for name, (light, _) in COLOURS.items()}
@@ -141,9 +141,9 @@ def _figures(figures: Sequence[tuple[Figure, str]]) -> Html:
 def _figure(figure: Figure, drawing: str) -> Html:
     variant = figure.name.removeprefix("diagram-") if figure.name.startswith("diagram-") else None
     many = len(figure.rows) > 400
-    hyperparameters: object = tag("p", f"{len(figure.rows):,} rows: see figures/{figure.name}.csv.", class_="quiet")
+    values: object = tag("p", f"{len(figure.rows):,} rows: see figures/{figure.name}.csv.", class_="quiet")
     if not many:
-        hyperparameters = records(f"Numbers of: {figure.title}", figure.rows)
+        values = records(f"Values of: {figure.title}", figure.rows)
     return tag(
         "figure",
         tag("h3", figure.title),
@@ -151,8 +151,8 @@ def _figure(figure: Figure, drawing: str) -> Html:
         tag(
             "figcaption",
             tag("p", figure.note, class_="note") if figure.note else "",
-            tag("details", tag("summary", "In words"), tag("p", figure.text)),
-            tag("details", tag("summary", "Numbers"), hyperparameters, class_="hyperparameters"),
+            tag("details", tag("summary", "Description"), tag("p", figure.text)),
+            tag("details", tag("summary", "Values"), values, class_="values"),
         ),
         id=f"figure-{figure.name}",
         data_variant=variant,
@@ -161,81 +161,85 @@ def _figure(figure: Figure, drawing: str) -> Html:
 
 def _published(evidence: Evidence) -> Html:
     if not evidence.published:
-        return tag("p", "The sources' own figures stand beside these with still report … --published.", class_="quiet")
-    shown = []
-    for one in published_for(evidence.results.data):
-        rows = [(row.variant, row.f1, row.accuracy, row.params, row.kflops) for row in one.rows]
-        text = f"{one.title}, as published (Agac & Incel)"
+        return tag("p", "To add the published results of Agac & Incel: still report … --published.", class_="quiet")
+    tables = []
+    for published in published_for(evidence.results.data):
+        rows = [(row.variant, row.f1, row.accuracy, row.params, row.kflops) for row in published.rows]
+        text = f"{published.title}, as published (Agac & Incel)"
         headings = ("variant", "macro-F1 %", "accuracy %", "parameters", "kFLOPs of convolutions")
         cells = [
-            (name, f"{f1:.2f}", f"{right:.2f}", params, f"{kflops:,.2f}") for name, f1, right, params, kflops in rows
+            (name, f"{f1:.2f}", f"{accuracy:.2f}", params, f"{kflops:,.2f}")
+            for name, f1, accuracy, params, kflops in rows
         ]
         keys = [(None, *rest) for _, *rest in rows]
-        shown.append(table(text, headings, cells, keys=keys, caption=text))
+        tables.append(table(text, headings, cells, keys=keys, caption=text))
     note = (
-        f"Published figures: {PROTOCOL}. Variants' parameters and FLOPs are worked out from the published changes in "
-        "percent. They answer another question than ours wherever the protocol differs, and do not compare."
+        f"Published results: {PROTOCOL}. Parameters and FLOPs of the variants are computed from the published "
+        "changes in percent. Scores under different protocols are not comparable."
     )
-    return joined(tag("p", note), tag("details", tag("summary", "Published tables"), *shown))
+    return joined(tag("p", note), tag("details", tag("summary", "Published tables"), *tables))
 
 
-def _partners(evidence: Evidence) -> Html:
-    """What became of teachers that learnt beside their students."""
-    partners = evidence.results.partners
-    if not partners:
+def _co_trained_teachers(evidence: Evidence) -> Html:
+    """Compare co-trained teachers with the same networks trained alone."""
+    teachers = evidence.results.partners
+    if not teachers:
         return Html("")
     rows, keys = [], []
-    for one in partners:
-        rows.append(
-            (one.variant, one.teacher, interval(one.score), interval(one.alone), interval(one.change, sign="+"))
-        )
-        shown = (one.score, one.alone, one.change)
-        keys.append((None, None, *(None if each is None else 100 * each.score for each in shown)))
-    said = (
-        f"Macro-F1 in percent of teachers that learnt in the same steps as their students, on {evidence.subjects}, "
-        "beside the same network trained alone."
+    for each in teachers:
+        cells = (interval(each.score), interval(each.alone), interval(each.change, sign="+"))
+        rows.append((each.variant, each.teacher, *cells))
+        scores = (each.score, each.alone, each.change)
+        keys.append((None, None, *(None if score is None else 100 * score.score for score in scores)))
+    text = (
+        f"Macro-F1 in percent of teachers that were trained together with their students, on {evidence.subjects}, "
+        "compared with the same network trained alone."
     )
-    headings = ("variant", "teacher", "beside its students", "alone", "change, points")
-    names = [one.variant for one in partners]
+    headings = ("variant", "teacher", "co-trained", "alone", "change, points")
+    names = [each.variant for each in teachers]
     return joined(
-        tag("h3", "What became of the teacher"),
-        tag("p", said),
-        table("Teachers that learnt", headings, rows, keys=keys, variants=names),
+        tag("h3", "Co-trained teachers"),
+        tag("p", text),
+        table("Co-trained teachers", headings, rows, keys=keys, variants=names),
     )
 
 
 def _differences(evidence: Evidence) -> Html:
-    found = evidence.compared
-    if found is None or not found.comparisons:
+    compared = evidence.compared
+    if compared is None or not compared.comparisons:
         return Html("")
-    smallest = max((one.flips.smallest for one in found.comparisons if one.flips), default=None)
-    said = [f"Endpoint: {found.endpoint}, as a difference to {found.against}."]
-    if found.family:
-        count = several(len(found.family), "comparison")
-        said.append(f"The max-statistic correction of p covers {count}: {', '.join(found.family)}.")
-    if found.apart:
-        said.append(f"Baselines are a family of their own: {', '.join(found.apart)}.")
+    smallest = max((each.flips.smallest for each in compared.comparisons if each.flips), default=None)
+    sentences = [f"Endpoint: {compared.endpoint}, as a difference to {compared.against}."]
+    if compared.family:
+        count = several(len(compared.family), "comparison")
+        sentences.append(f"The max-statistic correction of p covers {count}: {', '.join(compared.family)}.")
+    if compared.apart:
+        sentences.append(f"Baselines are a separate family: {', '.join(compared.apart)}.")
     if smallest is not None:
-        said.append(f"The smallest p that these subjects allow is {smallest:.2g}.")
-    notes = dict.fromkeys([*found.notes, *(note for one in found.comparisons for note in one.notes)])
+        sentences.append(f"The smallest p possible with these subjects is {smallest:.2g}.")
+    notes = dict.fromkeys([*compared.notes, *(note for each in compared.comparisons for note in each.notes)])
     rows, keys = [], []
-    for one in found.comparisons:
-        gap = one.difference
-        values = (one.flips.p if one.flips else None, one.p_adjusted, one.folds_t.p if one.folds_t else None)
+    for comparison in compared.comparisons:
+        gap = comparison.difference
+        values = (
+            comparison.flips.p if comparison.flips else None,
+            comparison.p_adjusted,
+            comparison.folds_t.p if comparison.folds_t else None,
+        )
         points = [None if each is None else 100 * each for each in (gap.score, gap.low, gap.high)]
         rows.append(
             (
-                one.variant,
+                comparison.variant,
                 *("–" if each is None else f"{each:+.1f}".replace("-", "−") for each in points),
                 *("–" if each is None else f"{each:.2g}" for each in values),
-                "–" if one.effect is None else f"{one.effect:+.2f}".replace("-", "−"),
-                f"{100 * one.gaining:.0f}",
-                one.verdict,
-                "–" if one.not_inferior is None else "yes" if one.not_inferior else "not shown",
+                "–" if comparison.effect is None else f"{comparison.effect:+.2f}".replace("-", "−"),
+                f"{100 * comparison.gaining:.0f}",
+                comparison.verdict,
+                "–" if comparison.not_inferior is None else "yes" if comparison.not_inferior else "not shown",
             )
         )
-        keys.append((None, *points, *values, one.effect, one.gaining, None, None))
-    margin = f"{100 * found.comparisons[0].margin:g}"
+        keys.append((None, *points, *values, comparison.effect, comparison.gaining, None, None))
+    margin = f"{100 * compared.comparisons[0].margin:g}"
     headings: tuple[str, ...] = (
         "variant",
         "points",
@@ -247,24 +251,25 @@ def _differences(evidence: Evidence) -> Html:
         "effect",
         "subjects gaining %",
     )
-    headings += ("verdict", f"not worse by {margin} point")
-    made = table("Differences", headings, rows, keys=keys, variants=[one.variant for one in found.comparisons])
-    return joined(items([*said, *notes]), made, _places(found))
+    headings += ("verdict", f"not inferior (margin {margin})")
+    names = [each.variant for each in compared.comparisons]
+    differences = table("Differences", headings, rows, keys=keys, variants=names)
+    return joined(items([*sentences, *notes]), differences, _ranks(compared))
 
 
-def _places(found: ComparedVariants) -> Html:
-    """Who comes where, best first, and which places each may truly have."""
-    if len(found.ranks) < 2:
+def _ranks(compared: ComparedVariants) -> Html:
+    """Return the ranks of the variants with their confidence intervals, best first."""
+    if len(compared.ranks) < 2:
         return Html("")
-    scores = {one.variant: one.macro_f1 for one in found.standings}
+    scores = {each.variant: each.macro_f1 for each in compared.standings}
     rows, keys = [], []
-    ordered = sorted(found.ranks, key=lambda rank: rank.rank)
+    ordered = sorted(compared.ranks, key=lambda rank: rank.rank)
     for rank in ordered:
-        sure = rank.low is not None and rank.high is not None
-        places = f"{rank.low} to {rank.high}" if sure else "–"
+        known = rank.low is not None and rank.high is not None
+        places = f"{rank.low} to {rank.high}" if known else "–"
         rows.append((rank.variant, f"{rank.rank:g}", places, interval(scores[rank.variant])))
         keys.append((None, rank.rank, rank.low, 100 * scores[rank.variant].score))
-    text = "Places by score; between which places the true one lies, with 95 % sureness for each variant by itself."
+    text = "Ranks by score, with the 95 % confidence interval of each variant's rank."
     names = [rank.variant for rank in ordered]
-    headings = ("variant", "place", "places it may have", "macro-F1 %")
-    return joined(tag("h3", "Places"), table("Places", headings, rows, keys=keys, variants=names, caption=text))
+    headings = ("variant", "rank", "95 % interval", "macro-F1 %")
+    return joined(tag("h3", "Ranks"), table("Ranks", headings, rows, keys=keys, variants=names, caption=text))

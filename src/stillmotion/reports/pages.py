@@ -1,4 +1,4 @@
-"""Markdown pages of the documentation that come out of the code."""
+"""Generate Markdown pages of the documentation from the code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ..signals.card import Card
 
 
 def card_page(card: Card) -> str:
-    """A data set's card as a page."""
+    """Return the page of a data set."""
     spec = card.spec
     lines = [
         f"# `{card.name}`",
@@ -45,10 +45,10 @@ def card_page(card: Card) -> str:
 
 
 def _channels(card: Card) -> list[str]:
-    """Sensor units with their axes and unit, each once."""
-    found = []
+    """List each sensor with its axes and unit."""
+    channels_of = []
     for group in card.spec.groups:
         channels = [channel for channel in card.spec.channels if channel.group == group]
         unit = f" ({channels[0].unit})" if channels[0].unit else ""
-        found.append(f"`{group}.{''.join(channel.axis for channel in channels)}`{unit}")
-    return found
+        channels_of.append(f"`{group}.{''.join(channel.axis for channel in channels)}`{unit}")
+    return channels_of

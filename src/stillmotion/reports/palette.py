@@ -1,4 +1,4 @@
-"""Colours: one for each variant, the same in every figure, readable on white and on black."""
+"""Colours: one for each variant, the same in every figure, readable on light and dark pages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from .evidence import Line
 
-#: Name of the style property: on a light page (and on paper), on a dark one.
+#: Colours by name of the style property: on a light page (and on paper), on a dark page.
 COLOURS: Mapping[str, tuple[str, str]] = {
     "ink": ("#1b1f24", "#e8eaed"),
     "quiet": ("#5b6470", "#a3acb8"),
@@ -33,24 +33,24 @@ MARKERS = {"reference": "o", "variant": "o", "control": "s", "baseline": "^", "t
 
 
 def colours(lines: Sequence[Line]) -> dict[str, str]:
-    """The colour of each variant and teacher, as on paper."""
-    found: dict[str, str] = {}
+    """Return the colour of each variant and teacher on a light page."""
+    shades: dict[str, str] = {}
     used: dict[str, int] = {}
     for line in lines:
         kind = {"reference": "series", "variant": "series"}.get(line.role, line.role)
         if line.role == "reference":
-            found[line.name] = COLOURS["series-0"][0]
+            shades[line.name] = COLOURS["series-0"][0]
             continue
         family = [name for name in COLOURS if name.startswith(f"{kind}-") and name != "series-0"]
         number = used.get(kind, 0)
         used[kind] = number + 1
-        found[line.name] = COLOURS[family[number % len(family)]][0]
-    return found
+        shades[line.name] = COLOURS[family[number % len(family)]][0]
+    return shades
 
 
 def style_sheet() -> str:
-    """The colours as style properties, for both schemes."""
-    light, dark = (";".join(f"--{name}:{pair[side]}" for name, pair in COLOURS.items()) for side in (0, 1))
+    """Return the colours as style properties, for light and dark pages."""
+    light, dark = (";".join(f"--{name}:{pair[scheme]}" for name, pair in COLOURS.items()) for scheme in (0, 1))
     return (
         f":root{{{light};color-scheme:light dark}}\n@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n"
     )

@@ -1,4 +1,4 @@
-"""The results as tables for papers: LaTeX and Markdown."""
+"""Tables of results for papers, in LaTeX and Markdown."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HEADINGS = (
 
 
 def latex(evidence: Evidence) -> str:
-    """A table with the packages booktabs and graphicx only; teachers below a rule."""
+    """Return the table in LaTeX; it needs the packages booktabs and graphicx."""
     lines = [
         "% \\usepackage{booktabs}, \\usepackage{graphicx}",
         "\\begin{table}",
@@ -45,31 +45,31 @@ def latex(evidence: Evidence) -> str:
 
 
 def for_markdown(evidence: Evidence) -> str:
-    """The study's table, and where the published figures are asked for, those below it with their protocol."""
+    """Return the table in Markdown; with ``published``, the published tables and their protocol below it."""
     text = markdown(evidence.results)
     if not evidence.published:
         return text
     from .published import PROTOCOL, published_for
 
     lines = [text, f"Published (Agac & Incel): {PROTOCOL}.", ""]
-    for one in published_for(evidence.results.data):
+    for tables in published_for(evidence.results.data):
         lines += [
-            f"### {one.title}, published",
+            f"### {tables.title}, published",
             "",
             "| variant | macro-F1 | accuracy | params | kFLOPs |",
             "|---|---|---|---|---|",
         ]
         lines += [
             f"| {row.variant} | {row.f1:.2f} | {row.accuracy:.2f} | {row.params:,} | {row.kflops:,.2f} |"
-            for row in one.rows
+            for row in tables.rows
         ]
         lines.append("")
     return "\n".join(lines)
 
 
 def cells(line: Line) -> tuple[str, ...]:
-    """A row of the table."""
-    found = line.comparison
+    """Return a row of the table."""
+    comparison = line.comparison
     return (
         line.name,
         "–" if line.cost is None else f"{line.cost.params:,}",
@@ -77,7 +77,7 @@ def cells(line: Line) -> tuple[str, ...]:
         "" if line.role == "teacher" else str(line.row.trials),
         interval(line.f1),
         percent(line.accuracy),
-        "" if found is None else interval(found.difference, sign="+"),
-        "" if found is None or found.p_adjusted is None else f"{found.p_adjusted:.2g}",
-        "" if found is None else found.verdict,
+        "" if comparison is None else interval(comparison.difference, sign="+"),
+        "" if comparison is None or comparison.p_adjusted is None else f"{comparison.p_adjusted:.2g}",
+        "" if comparison is None else comparison.verdict,
     )

@@ -1,6 +1,7 @@
-"""What the sources published of their systems (Agac & Incel), to stand beside what was measured here.
+"""Published results of Agac & Incel, to compare with the results of a study.
 
-Their windows were split at random, so subjects are on both sides: their figures and ours answer different questions.
+Their windows were split at random, so the same subjects are in train and test: their scores are not comparable with
+scores of subject-wise splits.
 """
 
 from __future__ import annotations
@@ -35,11 +36,11 @@ class PublishedSet:
     """One data set of the published tables.
 
     Args:
-        title: as the sources call it.
-        names: of the data set here.
+        title: as in the paper.
+        names: of the data set in this package.
         baselines: LM, MM and OM.
-        changes: points of F1 and accuracy against LM, then parameters and convolution FLOPs in percent (None where
-            the sources give none).
+        changes: of F1 and accuracy against LM in points, then of parameters and convolution FLOPs in percent (None
+            where the paper gives none).
     """
 
     title: str
@@ -54,7 +55,7 @@ class PublishedSet:
 
     @property
     def rows(self) -> tuple[Published, ...]:
-        """Baselines and variants, in scores instead of changes."""
+        """Baselines and variants as scores instead of changes."""
         base = self.lm
         return (
             *self.baselines,
@@ -121,6 +122,6 @@ PUBLISHED = (
 
 
 def published_for(data: str) -> tuple[PublishedSet, ...]:
-    """The published tables to show beside a data set: its own, or all where the sources did not use it."""
-    own = tuple(one for one in PUBLISHED if data in one.names)
-    return own or PUBLISHED
+    """Return the published tables of a data set, or all tables if Agac & Incel did not use it."""
+    tables = tuple(each for each in PUBLISHED if data in each.names)
+    return tables or PUBLISHED

@@ -1,4 +1,4 @@
-"""A study's folder as a report: a page, figures, tables."""
+"""Write the report of a study: a page, figures and tables."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .figures import DRAWN
 from .page import page
 from .papers import for_markdown, latex
 
-#: Bytes of a page that still opens on a phone.
+#: Largest page in bytes that still opens on a phone.
 LARGEST = 4_000_000
-#: In ``figures/``: the figures that the last report made, a name a line.
-MADE = ".made"
+#: File in ``figures/`` that lists the figures of the last report, a name per line.
+LISTING = ".made"
 
 
 def write_report(
@@ -33,11 +33,11 @@ def write_report(
     Args:
         folder: of the study, finished or not.
         data: the folder that holds recordings.
-        published: show the sources' published figures beside the study's.
-        beside: the same study under another protocol, to be shown beside it (``read_protocol_gap``).
+        published: show the published results of Agac & Incel too.
+        beside: a comparison with the same study under another protocol (``read_protocol_gap``).
 
     Returns:
-        The page.
+        Path of the page.
     """
     folder = Path(folder)
     record = read_study_state(folder, data=data)
@@ -54,10 +54,10 @@ def _write(evidence: Evidence, folder: Path) -> Path:
     for section, draw in DRAWN:
         for figure in draw(evidence):
             drawn.setdefault(section, []).append((figure, figure.save(folder / "figures")))
-    _sweep(folder / "figures", [figure.name for figures in drawn.values() for figure, _ in figures])
+    _remove_old_figures(folder / "figures", [figure.name for figures in drawn.values() for figure, _ in figures])
     text = page(evidence, drawn)
     if len(text.encode()) > LARGEST:
-        # A study with very many variants: the drawings stay whole in figures/, the page keeps its words and numbers.
+        # With very many variants the diagrams are left out of the page; they are in figures/.
         drawn["teaching"] = []
         text = page(evidence, drawn)
     tables = folder / "tables"
@@ -68,9 +68,9 @@ def _write(evidence: Evidence, folder: Path) -> Path:
     return path
 
 
-def _sweep(folder: Path, names: list[str]) -> None:
-    """Remove figures that an earlier report made and this one did not; what others put there stays."""
-    listing = folder / MADE
+def _remove_old_figures(folder: Path, names: list[str]) -> None:
+    """Remove figures of an earlier report that this one lacks; other files stay."""
+    listing = folder / LISTING
     before = listing.read_text(encoding="utf-8").splitlines() if listing.is_file() else []
     for name in set(before) - set(names):
         if name and Path(name).name == name:

@@ -1,6 +1,6 @@
-"""Tables for the terminal.
+"""Print tables to the terminal.
 
-What is printed is text: no markup is read, so that a name with ``[red]`` or ``:smile:`` in it stays what it is.
+Markup is off, so that a name with ``[red]`` or ``:smile:`` in it is printed as it is.
 """
 
 from __future__ import annotations
@@ -32,52 +32,52 @@ from ..windows.findings import Audit
 
 #: Colours of findings by severity, worst first.
 MARKS = {"error": "red", "warning": "yellow", "note": "dim"}
-#: So many findings of one kind are printed; the rest are counted.
+#: Findings of one kind that are printed; the rest are counted.
 SHOWN = 5
 
 
-#: Characters a line where there is no window: more than any table needs.
+#: Width in characters where the output is no terminal: more than any table needs.
 PIPED = 100_000
-#: Characters of a line that is drawn from edge to edge.
+#: Width of a horizontal rule in characters.
 RULE = 80
 
 
 class Screen(Console):
-    """A console that reads no markup and on which control characters stand as escapes."""
+    """A console without markup that prints control characters as escapes."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Text without markup; line breaks stay."""
+        """Return text without markup; line breaks stay."""
         return super().render_str(make_visible(text, keep="\n"), **options)
 
 
 def console() -> Screen:
-    """Where everything is printed: as wide as COLUMNS says or the window is, without a limit where there is neither.
+    """Return a console as wide as COLUMNS or the terminal, without a limit if the output is no terminal.
 
-    A table that is wider comes in parts, each with the first column again, and no number is ever broken.
+    A wider table is printed in parts, each with the first column repeated; numbers are never broken.
     """
     asked = os.environ.get("COLUMNS", "")
     width = int(asked) if asked.isdecimal() and int(asked) else None if sys.stdout.isatty() else PIPED
-    made = Screen(width=width)
-    made.push_render_hook(_Fitting(made))
-    return made
+    screen = Screen(width=width)
+    screen.push_render_hook(_Fitting(screen))
+    return screen
 
 
 def styled(style: str, text: object, rest: str = "") -> Text:
-    """A text in a style, and what stands behind it without."""
+    """Return a text in a style, followed by text without."""
     return Text.assemble((make_visible(str(text)), style), make_visible(rest))
 
 
 class _Fitting(RenderHook):
-    """Tables in parts that fit, lines of the usual length."""
+    """Split tables into parts that fit, and shorten rules."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
-        """What is printed in place of these."""
+        """Return what is printed instead of these renderables."""
         return [part for each in renderables for part in self._fitted(each)]
 
     def _fitted(self, each: RenderableType) -> list[ConsoleRenderable]:
@@ -91,10 +91,10 @@ class _Fitting(RenderHook):
 
 
 def parts(table: Table, console: Console) -> list[Table]:
-    """A table as several, each of some of its columns, where lines are too short for all of them.
+    """Split a table that is too wide by columns.
 
-    The first column, of names, and those of numbers, which are aligned to the right, keep their cells whole; others
-    wrap between words. The title stands above the first part, the caption below the last.
+    The first column and right-aligned columns (numbers) do not wrap; others wrap between words. The title is above the
+    first part, the caption below the last.
     """
     columns, options = table.columns, console.options
     sizes = []
@@ -102,7 +102,7 @@ def parts(table: Table, console: Console) -> list[Table]:
         cells = [Measurement.get(console, options, cell) for cell in (column.header, *column.cells)]
         least, most = max(cell.minimum for cell in cells), max(cell.maximum for cell in cells)
         sizes.append((most if number == 0 or column.no_wrap or column.justify == "right" else least, most))
-    # A cell has a space on either side and a line after it.
+    # A cell has a space on either side and a border after it.
     if table.box is None or sum(most + 3 for _, most in sizes) < console.width:
         return [table]
     groups: list[list[int]] = [[0]]
@@ -110,7 +110,7 @@ def parts(table: Table, console: Console) -> list[Table]:
         if len(groups[-1]) > 1 and sum(sizes[at][0] + 3 for at in (*groups[-1], number)) >= console.width:
             groups.append([0])
         groups[-1].append(number)
-    made = []
+    tables = []
     for group in groups:
         part = copy(table)
         widths = _widths([sizes[at] for at in group], console.width)
@@ -120,12 +120,12 @@ def parts(table: Table, console: Console) -> list[Table]:
         ]
         part.title = table.title if group is groups[0] else None
         part.caption = table.caption if group is groups[-1] else None
-        made.append(part)
-    return made
+        tables.append(part)
+    return tables
 
 
 def _widths(sizes: Sequence[tuple[int, int]], width: int) -> list[int]:
-    """What each column needs, and the rest of the line for those that would take more, shared evenly."""
+    """Give each column its minimum width, and share the rest evenly among columns that need more."""
     widths = [least for least, _ in sizes]
     room = width - 1 - sum(least + 3 for least in widths)
     if room < 0:
@@ -139,7 +139,7 @@ def _widths(sizes: Sequence[tuple[int, int]], width: int) -> list[int]:
 
 
 def show_cards(cards: Mapping[str, Card], data: Path | None = None) -> None:
-    """What is built in, where it is, licence and citation."""
+    """Print the built-in data sets with location, licence and citation."""
     out = console()
     root = data or os.environ.get("STILLMOTION_DATA")
     table = Table("name", "subjects", "Hz", "channels", "classes", "placement", "protocols", "files")
@@ -149,7 +149,7 @@ def show_cards(cards: Mapping[str, Card], data: Path | None = None) -> None:
         elif root and (folder := Path(root).expanduser() / (card.folder or name)).is_dir():
             place = str(folder)
         else:
-            place = "not here" if root else "no --data"
+            place = "not found" if root else "no --data"
         table.add_row(
             styled("bold", name),
             str(card.subjects),
@@ -166,54 +166,56 @@ def show_cards(cards: Mapping[str, Card], data: Path | None = None) -> None:
         out.print(styled("bold", name, f": {card.citation} Licence: {card.licence}. {card.url}{same}"))
 
 
-class Told:
-    """Progress of one piece of work, on the terminal's error stream so that output stays clean."""
+class ProgressLine:
+    """A progress bar on standard error, so that standard output stays clean."""
 
     def __init__(self, bar: Progress) -> None:
         self.bar = bar
         self.task = bar.add_task("", total=None)
 
     def step(self, text: str) -> None:
-        """What is being done now."""
+        """Show the current step."""
         self.bar.update(self.task, description=make_visible(text), completed=0, total=None)
 
     def bytes(self, done: int, total: int) -> None:
-        """How many bytes of how many (0: not known)."""
+        """Show the number of bytes done and in total (0: unknown)."""
         self.bar.update(self.task, completed=done, total=total or None)
 
 
 @contextmanager
-def progress() -> Iterator[Told]:
-    """A line of progress while the work goes on; nothing of it stays."""
+def progress() -> Iterator[ProgressLine]:
+    """Show a progress bar, removed at the end."""
     words = TextColumn("{task.description}", markup=False)
     columns = (words, BarColumn(), DownloadColumn(), TimeRemainingColumn())
     errors = Screen(stderr=True)
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
-        yield Told(bar)
+        yield ProgressLine(bar)
 
 
-def show_fetched(found: Fetched) -> None:
-    """Where it is, what it was compared with, what was counted."""
+def show_fetched(fetched: Fetched) -> None:
+    """Print location, verification and counts of a fetched data set."""
     out = console()
-    out.print(styled("bold", found.name, f": {found.files} files, {found.size / 1e6:,.1f} MB in {found.folder}"))
-    if found.verified:
-        out.print(f"{found.verified} files are the same as the public copies that are known.")
-    out.print("Counted: " + ", ".join(f"{what} {count:,}" for what, count in found.counts.items()))
-    for remark in found.remarks:
+    out.print(
+        styled("bold", fetched.name, f": {fetched.files} files, {fetched.size / 1e6:,.1f} MB in {fetched.folder}")
+    )
+    if fetched.verified:
+        out.print(f"{fetched.verified} files match the known checksums.")
+    out.print("Counted: " + ", ".join(f"{what} {count:,}" for what, count in fetched.counts.items()))
+    for remark in fetched.remarks:
         out.print(_marked("note", remark))
 
 
 def show_proposal(proposal: Proposal) -> None:
-    """How a table could be read, and what is to be looked over."""
+    """Print the proposed mapping of a table and what to check."""
     out = console()
-    out.print(styled("bold", proposal.path, " has no mapping. Proposed, to look over and keep (--save):"))
+    out.print(styled("bold", proposal.path, " has no mapping. Proposed mapping, to check and save (--save):"))
     out.print(as_toml(proposal.values), highlight=False)
     for remark in proposal.remarks:
         out.print(_marked("error" if remark in proposal.missing else "note", remark))
 
 
 def show_quality(quality: Quality) -> None:
-    """One row a subject, then what was found."""
+    """Print a row for each subject, then the findings."""
     out = console()
     table = Table(title=f"{quality.name}: {quality.samples:,} samples, {len(quality.subjects)} subjects")
     for heading in ("subject", "sessions", "parts", "minutes", "Hz", "jitter %", "gaps", "missing", "labels %"):
@@ -245,28 +247,30 @@ def show_quality(quality: Quality) -> None:
     for finding in quality.findings:
         by_kind.setdefault((finding.severity, finding.kind), []).append(finding.text)
     _findings(out, by_kind)
-    out.print("Fit to train on." if quality.usable else styled("red", "Mend the errors before training."))
+    out.print("Ready for training." if quality.usable else styled("red", "Fix the errors before training."))
 
 
 def show_audit(audit: Audit) -> None:
-    """The verdict, what was looked at, and the evidence."""
+    """Print what was checked, the findings and the verdict of an audit."""
     out = console()
-    looked = ", ".join(f"{what} {count:,}" for what, count in audit.checked.items())
-    out.print(styled("bold", audit.dataset, " under ") + styled("bold", audit.protocol, f". Looked at: {looked}."))
+    checked = ", ".join(f"{what} {count:,}" for what, count in audit.checked.items())
+    out.print(styled("bold", audit.dataset, " under ") + styled("bold", audit.protocol, f". Checked: {checked}."))
     by_kind: dict[tuple[str, str], list[str]] = {}
     for finding in audit.findings:
         where = "" if finding.fold is None else f"fold {finding.fold}: "
         by_kind.setdefault((finding.severity, finding.kind), []).append(f"{finding.kind}: {where}{finding.evidence}")
     _findings(out, by_kind)
     if audit.clean:
-        out.print(styled("green", "Clean", ": no sample, no subject and no statistic crosses a split."))
+        out.print(
+            styled("green", "Clean", ": train, validation and test share no sample, no subject and no statistic.")
+        )
     else:
-        out.print(styled("red", "Not clean", ": scores under this split say little about subjects it has never seen."))
+        out.print(styled("red", "Not clean", ": scores under this split say little about new subjects."))
     out.print(audit.unseen)
 
 
 def show_rows(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Any rows with the same keys."""
+    """Print rows with the same keys as a table."""
     headings = list(dict.fromkeys(key for row in rows for key in row))
     table = Table(title=title)
     for heading in headings:

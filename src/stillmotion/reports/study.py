@@ -1,4 +1,4 @@
-"""A study's results: on the screen, and as files."""
+"""Print and write the results of a study."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .screen import console, styled
 
 COLUMNS = (
     "variant",
-    "what",
+    "description",
     "params",
     "kFLOPs",
     "trials",
@@ -30,10 +30,10 @@ COLUMNS = (
 
 
 def show_results(results: Results) -> None:
-    """First whether the teachers have something to teach, then a row a variant."""
+    """Print the teacher gaps, then a row for each variant."""
     out = console()
-    for lead in results.leads:
-        out.print(str(lead), style="" if lead.shown else "yellow", highlight=False)
+    for gap in results.leads:
+        out.print(str(gap), style="" if gap.shown else "yellow", highlight=False)
     table = Table(title=title(results), caption=caption(results), caption_justify="left")
     for number, heading in enumerate(COLUMNS):
         table.add_column(heading, justify="left" if number in (0, 1, 9) else "right", overflow="fold")
@@ -44,34 +44,34 @@ def show_results(results: Results) -> None:
         role = row.role
         table.add_row(*_cells(row))
     out.print(table)
-    for partner in results.partners:
-        out.print(str(partner), highlight=False)
+    for teacher in results.partners:
+        out.print(str(teacher), highlight=False)
     for row in results.rows:
         if row.failed:
-            out.print(styled("red", row.variant, f": {row.failed} of its runs failed; runs.sqlite says why."))
+            out.print(styled("red", row.variant, f": {row.failed} of its runs failed; still report lists the reasons."))
     if results.leaks:
-        text = ": subjects, or parts of their recordings, are on both sides of the split."
+        text = ": subjects, or parts of their recordings, are in both train and test."
         out.print(styled("red", "Leaky protocol", text))
 
 
 def title(results: Results) -> str:
-    """What was compared, in a line."""
+    """Return the study, its data set and its protocol."""
     return f"{results.name} on {results.data}, {results.protocol}"
 
 
 def caption(results: Results) -> str:
-    """How it was measured."""
+    """Describe scores, subjects and training time."""
     tested = (
         f"macro-F1 in percent, pooled over {results.subjects} test subjects, mean over seeds, 95 % interval over "
-        f"subjects and seeds; gain against {results.reference}; looks at test subjects: {results.looks}."
+        f"subjects and seeds; gain against {results.reference}; test-set evaluations: {results.looks}."
         if results.compared
-        else "macro-F1 in percent on validation subjects; test subjects have not been scored (--score-test)."
+        else "macro-F1 in percent on validation subjects; test subjects have not been evaluated (--score-test)."
     )
     return f"{tested} Training took {clock(results.seconds)}.{'' if results.complete else ' NOT FINISHED.'}"
 
 
 def write_results(results: Results, folder: Path) -> list[Path]:
-    """``results.json``, ``results.csv`` and ``results.md`` in ``folder``, each whole or not at all."""
+    """Write ``results.json``, ``results.csv`` and ``results.md`` to ``folder``, each atomically."""
     texts = {
         "results.json": json.dumps(results.to_dict(), indent=1, ensure_ascii=False) + "\n",
         "results.csv": write_csv(CSV, [_flat(row) for row in results.rows]),
@@ -110,11 +110,11 @@ CSV = [
 
 
 def _flat(row: Row) -> list[str | int | float | None]:
-    def ends(given: Interval | None) -> tuple[float | None, float | None, float | None]:
-        return (None, None, None) if given is None else (given.score, given.low, given.high)
+    def with_ends(score: Interval | None) -> tuple[float | None, float | None, float | None]:
+        return (None, None, None) if score is None else (score.score, score.low, score.high)
 
     start = (row.variant, row.role, row.trials, row.seeds, row.params, row.flops, row.validation)
-    middle = (*ends(row.test), row.accuracy, row.ece, row.seed_spread, *ends(row.gain), row.p)
+    middle = (*with_ends(row.test), row.accuracy, row.ece, row.seed_spread, *with_ends(row.gain), row.p)
     return [
         *start,
         *middle,
@@ -128,66 +128,66 @@ def _flat(row: Row) -> list[str | int | float | None]:
 
 
 def markdown(results: Results) -> str:
-    """The table for a page."""
-    leads = [escape_markdown(lead.teacher) + str(lead).removeprefix(lead.teacher) for lead in results.leads]
-    lines = [f"## {escape_markdown(title(results))}", "", *(f"- {lead}" for lead in leads)]
+    """Return the results as Markdown."""
+    gaps = [escape_markdown(gap.teacher) + str(gap).removeprefix(gap.teacher) for gap in results.leads]
+    lines = [f"## {escape_markdown(title(results))}", "", *(f"- {gap}" for gap in gaps)]
     lines += ["", f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
     for row in results.rows:
-        # Names and titles are users' own; the rest is numbers, whose brackets need no marks.
-        name, what, *numbers = _cells(row)
-        lines.append(f"| {' | '.join((escape_markdown(name), escape_markdown(what), *numbers))} |")
-    return "\n".join([*lines, "", escape_markdown(caption(results)), *_partners(results), ""])
+        # Names and titles come from users and are escaped; the other cells are numbers.
+        name, description, *numbers = _cells(row)
+        lines.append(f"| {' | '.join((escape_markdown(name), escape_markdown(description), *numbers))} |")
+    return "\n".join([*lines, "", escape_markdown(caption(results)), *_co_trained_teachers(results), ""])
 
 
-def _partners(results: Results) -> list[str]:
-    """What became of teachers that learnt too, and what their ensembles weigh, for a page."""
+def _co_trained_teachers(results: Results) -> list[str]:
+    """Return the tables of co-trained teachers and of ensemble weights as Markdown."""
     if not results.partners:
         return []
     lines = [
         "",
-        "### What became of teachers that learnt too",
+        "### Co-trained teachers",
         "",
-        "| variant | teacher | beside its students | alone | change, points |",
+        "| variant | teacher | co-trained | alone | change, points |",
     ]
     lines.append("|---|---|--:|--:|--:|")
-    for one in results.partners:
-        cells = (_interval(one.score), _interval(one.alone), _interval(one.change, sign="+"))
-        lines.append(f"| {escape_markdown(one.variant)} | {escape_markdown(one.teacher)} | {' | '.join(cells)} |")
-    taught = [one for one in results.partners if one.learnt]
-    if taught:
+    for each in results.partners:
+        cells = (_interval(each.score), _interval(each.alone), _interval(each.change, sign="+"))
+        lines.append(f"| {escape_markdown(each.variant)} | {escape_markdown(each.teacher)} | {' | '.join(cells)} |")
+    with_weights = [each for each in results.partners if each.learnt]
+    if with_weights:
         lines += [
             "",
-            "### What stages weigh in the ensemble, in percent",
+            "### Learned weights of the stages in the ensemble, in percent",
             "",
             "| variant | stage | weight | ± runs |",
             "|---|---|--:|--:|",
         ]
-    for one in taught:
+    for each in with_weights:
         lines += [
-            f"| {escape_markdown(one.variant)} | {name} | {100 * mean:.1f} | {100 * spread:.1f} |"
-            for name, (mean, spread) in one.learnt.items()
+            f"| {escape_markdown(each.variant)} | {name} | {100 * mean:.1f} | {100 * deviation:.1f} |"
+            for name, (mean, deviation) in each.learnt.items()
         ]
     return lines
 
 
 def show_plan(lines: Sequence[Line]) -> None:
-    """The fleets of a plan with the time they take."""
-    table = Table(title="The plan", caption_justify="left")
-    for heading in ("phase", "what", "runs", "together", "steps", "at most"):
-        table.add_column(heading, justify="left" if heading in ("phase", "what") else "right")
+    """Print the fleets of a plan with the time they take."""
+    table = Table(title="Plan", caption_justify="left")
+    for heading in ("phase", "fleet", "runs", "at a time", "steps", "time at most"):
+        table.add_column(heading, justify="left" if heading in ("phase", "fleet") else "right")
     for line in lines:
         table.add_row(line.phase, line.what, f"{line.runs:,}", str(line.size), f"{line.steps:,}", clock(line.seconds))
     out = console()
     out.print(table)
     runs = sum(line.runs for line in lines)
     out.print(
-        f"{runs:,} runs in {len(lines)} fleets: at most {clock(total(lines))} on this machine, if no run stops early "
-        f"(measured on a few steps of each kind)."
+        f"{runs:,} runs in {len(lines)} fleets: at most {clock(total(lines))} on this machine if no run stops early "
+        f"(estimated from a few steps of each kind)."
     )
 
 
 def clock(seconds: float) -> str:
-    """A duration in words."""
+    """Format a duration."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:

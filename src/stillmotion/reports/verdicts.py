@@ -1,4 +1,4 @@
-"""A comparison for the terminal."""
+"""Print the comparison of variants to the terminal."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from .screen import console, styled
 COLOURS = {"better": "green", "worse": "red"}
 
 
-def show_compared(found: ComparedVariants, calibration: Mapping[str, float | None]) -> None:
-    """Scores of every variant, then differences with verdicts, then what the figures rest on.
+def show_compared(compared: ComparedVariants, calibration: Mapping[str, float | None]) -> None:
+    """Print scores, then differences with verdicts, then notes.
 
     Args:
-        found: what ``compare`` gave.
+        compared: result of ``compare_variants``.
         calibration: expected calibration error of each variant, None where it is unknown.
     """
     out = console()
-    places = {rank.variant: rank for rank in found.ranks}
-    out.print(_standings(found, places, calibration))
-    if found.comparisons:
-        out.print(_differences(found))
-        points = f"{100 * found.comparisons[0].margin:g}"
+    ranks = {rank.variant: rank for rank in compared.ranks}
+    out.print(_scores(compared, ranks, calibration))
+    if compared.comparisons:
+        out.print(_differences(compared))
+        points = f"{100 * compared.comparisons[0].margin:g}"
         out.print(
-            f"Endpoint: {found.endpoint}. Family of the max-statistic correction: {len(found.family)} against "
-            f"{found.against} ({', '.join(found.family)}). Margin of non-inferiority: {points} points.",
+            f"Endpoint: {compared.endpoint}. Max-statistic correction over {len(compared.family)} comparisons with "
+            f"{compared.against} ({', '.join(compared.family)}). Non-inferiority margin: {points} points.",
             highlight=False,
         )
-        smallest = max((one.flips.smallest for one in found.comparisons if one.flips), default=None)
+        smallest = max((each.flips.smallest for each in compared.comparisons if each.flips), default=None)
         if smallest is not None:
-            out.print(f"Smallest p that these subjects and patterns allow: {smallest:.2g}.", highlight=False)
+            out.print(f"Smallest p possible with these subjects: {smallest:.2g}.", highlight=False)
     else:
-        out.print("One variant: nothing to compare it with.")
-    for name, note in _notes(found):
+        out.print("Only one variant: nothing to compare.")
+    for name, note in _notes(compared):
         out.print(styled("yellow", name, f" {note}"))
 
 
 def show_events(events: Mapping[str, Mapping[str, float | None]]) -> None:
-    """Event scores of the variants whose windows have a time; nothing where there are none."""
+    """Print event scores of the variants whose windows have a time, if there are any."""
     if not events:
         return
-    table = Table(title="As events, overlapping by half")
+    table = Table(title="Event scores (matched by an overlap of one half)")
     table.add_column("variant")
     for heading in ("segment F1", "onset delay s", "missed %", "false changes an hour", "hours"):
         table.add_column(heading, justify="right")
@@ -59,51 +59,51 @@ def show_events(events: Mapping[str, Mapping[str, float | None]]) -> None:
     console().print(table)
 
 
-def _standings(found: ComparedVariants, places: Mapping[str, Rank], calibration: Mapping[str, float | None]) -> Table:
+def _scores(compared: ComparedVariants, ranks: Mapping[str, Rank], calibration: Mapping[str, float | None]) -> Table:
     table = Table(title="Scores, pooled over subjects, averaged over seeds")
     table.add_column("variant")
     for heading in ("rank", "macro-F1", "weighted F1", "accuracy", "balanced", "kappa", "ECE", "subjects", "seeds"):
         table.add_column(heading, justify="right")
-    for one in found.standings:
-        error = calibration.get(one.variant)
+    for each in compared.standings:
+        error = calibration.get(each.variant)
         table.add_row(
-            one.variant,
-            _rank(places.get(one.variant)),
-            _interval(one.macro_f1),
-            *(f"{100 * value:.1f}" for value in (one.weighted_f1, one.accuracy, one.balanced_accuracy)),
-            f"{one.kappa:.3f}",
+            each.variant,
+            _rank(ranks.get(each.variant)),
+            _interval(each.macro_f1),
+            *(f"{100 * value:.1f}" for value in (each.weighted_f1, each.accuracy, each.balanced_accuracy)),
+            f"{each.kappa:.3f}",
             "–" if error is None else f"{100 * error:.1f}",
-            str(one.subjects),
-            str(one.seeds),
+            str(each.subjects),
+            str(each.seeds),
         )
     return table
 
 
-def _differences(found: ComparedVariants) -> Table:
-    table = Table(title=f"Macro-F1 in points against {found.against}")
+def _differences(compared: ComparedVariants) -> Table:
+    table = Table(title=f"Macro-F1 in points against {compared.against}")
     table.add_column("variant")
     for heading in ("difference", "p subjects", "p adjusted", "p folds", "effect", "gain"):
         table.add_column(heading, justify="right")
     table.add_column("verdict", no_wrap=True)
     table.add_column("not inferior")
-    for one in found.comparisons:
+    for each in compared.comparisons:
         table.add_row(
-            one.variant,
-            _interval(one.difference, sign="+"),
-            *_values(one),
-            "–" if one.effect is None else f"{one.effect:+.2f}",
-            f"{100 * one.gaining:.0f} %",
-            styled(COLOURS.get(one.verdict.split()[0], "yellow"), one.verdict),
-            "–" if one.not_inferior is None else "yes" if one.not_inferior else "not shown",
+            each.variant,
+            _interval(each.difference, sign="+"),
+            *_values(each),
+            "–" if each.effect is None else f"{each.effect:+.2f}",
+            f"{100 * each.gaining:.0f} %",
+            styled(COLOURS.get(each.verdict.split()[0], "yellow"), each.verdict),
+            "–" if each.not_inferior is None else "yes" if each.not_inferior else "not shown",
         )
     return table
 
 
-def _values(one: Comparison) -> tuple[str, str, str]:
+def _values(each: Comparison) -> tuple[str, str, str]:
     return (
-        "–" if one.flips is None else f"{one.flips.p:.2g}",
-        "–" if one.p_adjusted is None else f"{one.p_adjusted:.2g}",
-        "–" if one.folds_t is None else f"{one.folds_t.p:.2g}",
+        "–" if each.flips is None else f"{each.flips.p:.2g}",
+        "–" if each.p_adjusted is None else f"{each.p_adjusted:.2g}",
+        "–" if each.folds_t is None else f"{each.folds_t.p:.2g}",
     )
 
 
@@ -117,12 +117,14 @@ def _rank(place: Rank | None) -> str:
     return f"{place.rank:g}" if place.low is None else f"{place.rank:g} ({place.low}–{place.high})"
 
 
-def _notes(found: ComparedVariants) -> list[tuple[str, str]]:
-    """Every note once, with those it is about."""
+def _notes(compared: ComparedVariants) -> list[tuple[str, str]]:
+    """Return every note once, with the variants that it is about."""
     about: dict[str, list[str]] = {}
-    each: tuple[VariantScore | Comparison, ...] = found.comparisons or found.standings
-    for one in each:
-        for note in one.notes:
-            about.setdefault(note, []).append(one.variant)
-    named = [("All:" if len(names) == len(each) > 1 else f"{', '.join(names)}:", note) for note, names in about.items()]
-    return [*named, *(("All:", note) for note in found.notes)]
+    scored: tuple[VariantScore | Comparison, ...] = compared.comparisons or compared.standings
+    for each in scored:
+        for note in each.notes:
+            about.setdefault(note, []).append(each.variant)
+    named = [
+        ("All:" if len(names) == len(scored) > 1 else f"{', '.join(names)}:", note) for note, names in about.items()
+    ]
+    return [*named, *(("All:", note) for note in compared.notes)]

@@ -1,4 +1,4 @@
-"""Numbers as a report writes them."""
+"""Format numbers for reports."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from ..evaluation import Interval
 
 
 def percent(value: float | None) -> str:
-    """A share in percent."""
+    """Format a share in percent."""
     return "–" if value is None else f"{100 * value:.1f}"
 
 
 def interval(value: Interval | None, *, sign: str = "") -> str:
-    """A score, or a difference with its sign, in percent or points, with its ends where it has any."""
+    """Format a score in percent, or a signed difference in points, with its interval if there is one."""
     if value is None:
         return "–"
     score = f"{100 * value.score:{sign}.1f}".replace("-", "−")
@@ -22,7 +22,7 @@ def interval(value: Interval | None, *, sign: str = "") -> str:
 
 
 def amount(value: float) -> str:
-    """A count in three digits: 105 k, 23.6 M."""
+    """Format a count with three digits: 105 k, 23.6 M."""
     for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if value >= size:
             return f"{value / size:.3g}{unit}"
@@ -30,10 +30,10 @@ def amount(value: float) -> str:
 
 
 def several(number: int, what: str, many: str = "") -> str:
-    """A number with its noun: 1 subject, 8 subjects."""
+    """Format a number with its noun: 1 subject, 8 subjects."""
     return f"{number} {what if number == 1 else many or what + 's'}"
 
 
 def listed(names: list[str] | tuple[str, ...]) -> str:
-    """Names in a sentence."""
+    """List names in a sentence: a, b and c."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "none"

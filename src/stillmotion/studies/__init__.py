@@ -1,7 +1,7 @@
-"""A grid of runs: specification, plan, run store, runners, search.
+"""Studies: specification, plan, search, training and comparison of variants.
 
-``run_study`` does what a specification asks, in a folder that it goes on with: only what is missing is trained. Numbers
-are chosen on validation subjects, every variant with the same number of trials; test subjects are scored when asked.
+``run_study`` runs a specification in a folder and trains only what is missing there. Hyperparameters are selected on
+validation subjects, with the same number of trials for every variant; test subjects are evaluated on request.
 """
 
 from .baselines import BASELINES, Baseline

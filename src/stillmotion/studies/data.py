@@ -1,4 +1,4 @@
-"""What a study trains on: windows, folds and statistics, loaded once."""
+"""The data of a study: windows, folds and statistics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..signals import load, resample, select_classes
 from ..signals.recording import Dataset
 from ..windows import Fold, Splits, Statistics, Windows, audit_splits, cut, fit_statistics, make_splits
 from ..windows.augment import Places, sensor_places
-from .privileged import see
+from .privileged import pair_windows
 from .runs import Run
 from .sections import Data
 from .spec import Study
@@ -25,14 +25,14 @@ from .spec import Study
 
 @dataclass(frozen=True, eq=False)
 class StudyData:
-    """The windows of a study.
+    """Windows, folds and statistics of a study.
 
     Args:
-        windows: as they were cut.
+        windows: all windows.
         splits: the folds that the study runs.
-        statistics: of each fold's training subjects.
-        leaks: what the audit found, a sentence each; nothing for an honest protocol.
-        teachers: the same as teachers see it, a window for each of these; None where they see what students see.
+        statistics: mean and standard deviation of the training subjects of each fold.
+        leaks: findings of the audit, a sentence each; empty if the protocol has no leak.
+        teachers: the data that privileged teachers see, a window for each of ``windows``; None without them.
     """
 
     windows: Windows
@@ -42,12 +42,12 @@ class StudyData:
     teachers: StudyData | None = None
 
     def of(self, run: Run) -> StudyData:
-        """What a run sees."""
+        """Return the data that a run sees."""
         return self if self.teachers is None or not run.privileged else self.teachers
 
     @cached_property
     def values(self) -> NDArray[np.float32]:
-        """(N, T, D), copied out."""
+        """All windows as an array (N, T, D)."""
         return np.ascontiguousarray(self.windows.values(), np.float32)
 
     @cached_property
@@ -57,7 +57,7 @@ class StudyData:
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """(N,) classes."""
+        """Class numbers (N,)."""
         return np.asarray(self.windows.labels, np.int64)
 
     @property
@@ -67,80 +67,87 @@ class StudyData:
 
     @property
     def classes(self) -> int:
-        """How many classes."""
+        """Number of classes."""
         return len(self.windows.spec.classes)
 
     @property
     def places(self) -> Places:
-        """Sensors by place on the body."""
+        """Sensors by position on the body."""
         return sensor_places(self.windows.spec)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of the signal itself, the windows in it and the contract."""
+        """SHA-256 of the signal, the windows and the signal specification."""
         digest = hashlib.sha256(self.windows.fingerprint.encode())
         digest.update(np.ascontiguousarray(self.windows.signal).data)
         digest.update(repr(self.windows.spec.to_dict()).encode())
         return digest.hexdigest()
 
     def subjects(self, rows: NDArray[np.int64]) -> list[str]:
-        """Whose windows these are."""
+        """Return the subject of each of these windows."""
         subjects = self.windows.subjects
         return [subjects[number] for number in self.windows.subject_codes[rows]]
 
 
 def load_study_data(study: Study, *, data: Path | None = None) -> StudyData:
-    """Load, resample, cut, split and audit what a study names."""
-    said, more = study.data, study.privileged
-    dataset = _recordings(said, data)
+    """Load, resample, cut, split and audit the data of a study."""
+    section, privileged = study.data, study.privileged
+    dataset = _load_recordings(section, data)
     spec = dataset.spec
-    if said.window or said.hop:
-        window = said.window or spec.window
-        spec = spec.with_window(window, said.hop) if said.hop else spec.with_window(window)
-    windows, seen = cut(dataset, spec=spec, missing="drop"), None
-    if more:
-        seen_by = replace(said, sensors=more.sensors or said.sensors, rate=more.rate or windows.spec.rate)
-        windows, seen = see(windows, _recordings(seen_by, data), more)
-    made = make_splits(windows, study.split.protocol, seed=study.split.seed, validation=study.split.validation)
-    made = _first_folds(made, study.split.folds)
-    for number, fold in enumerate(made.folds):
+    if section.window or section.hop:
+        window = section.window or spec.window
+        spec = spec.with_window(window, section.hop) if section.hop else spec.with_window(window)
+    windows, teacher_windows = cut(dataset, spec=spec, missing="drop"), None
+    if privileged:
+        sensors, rate = privileged.sensors or section.sensors, privileged.rate or windows.spec.rate
+        recordings = _load_recordings(replace(section, sensors=sensors, rate=rate), data)
+        windows, teacher_windows = pair_windows(windows, recordings, privileged)
+    splits = make_splits(windows, study.split.protocol, seed=study.split.seed, validation=study.split.validation)
+    splits = _first_folds(splits, study.split.folds)
+    for number, fold in enumerate(splits.folds):
         if not len(fold.validation):
-            raise UserError(f"Fold {number} has no validation windows: every choice is made on them; raise validation.")
-    statistics = _statistics(windows, made)
-    found = audit_splits(windows, made, statistics=statistics)
+            raise UserError(
+                f"Fold {number} has no validation windows, which selection needs; raise validation in [split]."
+            )
+    statistics = _statistics(windows, splits)
+    audit = audit_splits(windows, splits, statistics=statistics)
     leaks = (
         ()
-        if found.clean
-        else tuple(dict.fromkeys(each.evidence for each in found.findings if each.severity == "error"))
+        if audit.clean
+        else tuple(dict.fromkeys(each.evidence for each in audit.findings if each.severity == "error"))
     )
     if leaks:
         warnings.warn(
-            f"The protocol {study.split.protocol} leaks ({len(leaks)} findings; `still audit` shows them): its scores "
+            f"The protocol {study.split.protocol} leaks ({len(leaks)} findings; `still audit` lists them): its scores "
             f"say little about new subjects.",
             DataWarning,
             stacklevel=2,
         )
-    teachers = None if seen is None else StudyData(seen, made, _statistics(seen, made), leaks)
-    return StudyData(windows, made, statistics, leaks, teachers)
+    teachers = None
+    if teacher_windows is not None:
+        teachers = StudyData(teacher_windows, splits, _statistics(teacher_windows, splits), leaks)
+    return StudyData(windows, splits, statistics, leaks, teachers)
 
 
-def _recordings(said: Data, data: Path | None) -> Dataset:
-    """What is said of sensors, classes and rate, evenly timed."""
-    dataset = load(said.name, data=data, sensors=said.sensors or None)
-    if said.classes:
-        dataset = select_classes(dataset, said.classes)
-    if said.rate or dataset.times is not None:
-        dataset = resample(dataset, said.rate or dataset.spec.rate)
+def _load_recordings(section: Data, data: Path | None) -> Dataset:
+    """Load the recordings with the sensors, classes and rate of ``[data]``, evenly sampled."""
+    dataset = load(section.name, data=data, sensors=section.sensors or None)
+    if section.classes:
+        dataset = select_classes(dataset, section.classes)
+    if section.rate or dataset.times is not None:
+        dataset = resample(dataset, section.rate or dataset.spec.rate)
     return dataset
 
 
-def _statistics(windows: Windows, made: Splits) -> tuple[Statistics, ...]:
-    return tuple(fit_statistics(windows, fold.train) for fold in made.folds)
+def _statistics(windows: Windows, splits: Splits) -> tuple[Statistics, ...]:
+    return tuple(fit_statistics(windows, fold.train) for fold in splits.folds)
 
 
-def _first_folds(made: Splits, count: int) -> Splits:
+def _first_folds(splits: Splits, count: int) -> Splits:
     if not count:
-        return made
-    if count > len(made.folds):
-        raise UserError(f"folds in [split] asks for {count} of the {len(made.folds)} folds of {made.protocol}.")
-    return replace(made, folds=made.folds[:count])
+        return splits
+    if count > len(splits.folds):
+        raise UserError(
+            f"folds in [split] is {count}, but there are only {len(splits.folds)} folds in {splits.protocol}."
+        )
+    return replace(splits, folds=splits.folds[:count])

@@ -1,4 +1,4 @@
-"""Whether a study can be trained at all: known before its first teacher is."""
+"""Check before training that the networks of a study fit its methods."""
 
 from __future__ import annotations
 
@@ -13,30 +13,36 @@ from .search import next_trials
 
 
 def require_feasible(planner: Planner) -> None:
-    """Raise ``UserError`` for a variant whose networks lack what its method needs."""
+    """Raise ``UserError`` for a variant whose networks lack taps or attention that its method needs."""
     models: dict[tuple[str, str, str, bool], keras.Model] = {}
     for name, variant in planner.study.all_variants.items():
         trial = next_trials(planner.study, name, 0)[0]
-        way = get_method(variant.method, **variant.options)
+        method = get_method(variant.method, **variant.options)
         student = planner.student(name, 0, trial, 0)
         _require(
-            planner, models, name, way, student, ("logits", *way.student_taps), attended="student" in way.attention
+            planner,
+            models,
+            name,
+            method,
+            student,
+            ("logits", *method.student_taps),
+            attended="student" in method.attention,
         )
-        if planner.scores and way.teacher_taps not in ((), ("logits",)) and variant.teacher != "self":
+        if planner.scores and method.teacher_taps not in ((), ("logits",)) and variant.teacher != "self":
             raise UserError(
-                f"{name} needs {', '.join(way.teacher_taps)} of its teacher, and {planner.study.scores} holds scores "
-                f"only: leave {name} out, or name a network."
+                f"{name} needs {', '.join(method.teacher_taps)} of its teacher, but {planner.study.scores} holds only "
+                f"scores: leave {name} out, or use a teacher network."
             )
         for run in planner.teachers(variant, 0, trial.attention):
-            attended = "teacher" in way.attention
-            _require(planner, models, name, way, run, ("logits", *way.teacher_taps), attended=attended)
+            attended = "teacher" in method.attention
+            _require(planner, models, name, method, run, ("logits", *method.teacher_taps), attended=attended)
 
 
 def _require(
     planner: Planner,
     models: dict[tuple[str, str, str, bool], keras.Model],
     name: str,
-    way: Method,
+    method: Method,
     run: Run,
     taps: tuple[str, ...],
     *,
@@ -45,9 +51,11 @@ def _require(
     key = (run.network, run.attention, run.recurrence, run.privileged)
     if run.attention and "attention" not in get_network(run.network).options:
         raise UserError(
-            f"{name} needs attention, which {run.network} has no place for: leave {name} out, or take another network."
+            f"{name} needs attention, which {run.network} does not support: leave {name} out, or use another network."
         )
     if key not in models:
-        models[key] = build_network(run.network, planner.ground.of(run).windows.spec, seed=0, **run.options_of_network)
+        models[key] = build_network(
+            run.network, planner.study_data.of(run).windows.spec, seed=0, **run.options_of_network
+        )
     wanted = (*taps, *(("*_attention_*",) if attended else ()))
-    find_taps(wanted, list_taps(models[key]), method=f"{name} ({way.name})", network=run.network)
+    find_taps(wanted, list_taps(models[key]), method=f"{name} ({method.name})", network=run.network)

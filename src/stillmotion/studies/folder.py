@@ -1,4 +1,4 @@
-"""Whose folder it is: a study's, whose specification of record is in its store, and what may be added to that."""
+"""Check that a folder belongs to a study. The specification in its store is authoritative and can be extended."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any
 
 from ..errors import DataWarning, UserError
 from ..files import atomic_write
-from . import toml_io as written
+from . import toml_io
 from .spec import Study, study_of
 from .store import Store
 
-#: Differences that a message shows.
+#: Maximum number of differences in a message.
 SHOWN = 8
-#: What may change without any run becoming another: words, what is compared, what joins, how many train together.
+#: Keys that may change because they change no run.
 FREE = (
     "name",
     "variants",
@@ -32,31 +32,31 @@ FREE = (
 
 
 def recorded_study(store: Store) -> Study:
-    """The specification of record of a folder."""
+    """Read the specification in the store of a folder."""
     text = store.about().get("study")
     if text is None:
-        raise UserError(f"{store.folder} holds no study: none has been begun there.")
+        raise UserError(f"{store.folder} contains no study yet; run still study first.")
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
-        raise UserError(f"{store.path} is damaged ({problem}); restore it from a copy.") from None
-    return study_of(tables, f"the specification of record in {store.path}")
+        raise UserError(f"{store.path} is damaged ({problem}); restore it from a backup.") from None
+    return study_of(tables, f"the specification in {store.path}")
 
 
 def differences(old: Study, new: Study) -> dict[str, tuple[Any, Any]]:
-    """Keys in which two specifications differ, with both values; None where one says nothing."""
-    mine, its = (written.flat(written.to_table(each)) for each in (old, new))
-    keys = dict.fromkeys([*mine, *its])
-    return {key: (mine.get(key), its.get(key)) for key in keys if mine.get(key) != its.get(key)}
+    """Return the keys in which two specifications differ, with both values; None for a missing key."""
+    first, second = (toml_io.flat(toml_io.to_table(each)) for each in (old, new))
+    keys = dict.fromkeys([*first, *second])
+    return {key: (first.get(key), second.get(key)) for key in keys if first.get(key) != second.get(key)}
 
 
-def require_own(store: Store, study: Study, *, more: bool = False) -> None:
-    """Raise ``UserError`` unless a folder is this study's, or nobody's.
+def require_same_study(store: Store, study: Study, *, more: bool = False) -> None:
+    """Raise ``UserError`` unless a folder is empty or belongs to this study.
 
     Args:
         store: of the folder.
-        study: what is to run there.
-        more: whether the study may be one that adds to the folder's.
+        study: the study to run there.
+        more: whether the study may extend the one in the folder.
     """
     if "study" not in store.about():
         return
@@ -64,84 +64,84 @@ def require_own(store: Store, study: Study, *, more: bool = False) -> None:
     changes = differences(old, study)
     if not changes:
         return
-    folder, text = store.folder, shown(changes)
+    folder, text = store.folder, describe_changes(changes)
     if not more:
         raise UserError(
-            f"{folder} belongs to another study: {text}. Name another folder with --out, or add to this one's study "
+            f"{folder} belongs to another study: {text}. Use another folder with --out, or extend the study in it "
             f"with --continue."
         )
-    barred = {key: why for key in changes if (why := _barred(key, old, study))}
-    if barred:
-        why = "; ".join(f"{key} {reason}" for key, reason in barred.items())
+    fixed = {key: why for key in changes if (why := _why_fixed(key, old, study))}
+    if fixed:
+        why = "; ".join(f"{key} {reason}" for key, reason in fixed.items())
         raise UserError(
-            f"--continue adds to a study, and cannot change {folder} so: {text}. Of these {why}. Name another folder "
+            f"--continue can only extend the study of {folder}, but {text}. Not possible: {why}. Use another folder "
             f"with --out."
         )
 
 
 def require_folder(folder: Path, study: Study, *, more: bool = False) -> None:
-    """The same of a folder that may not be there yet."""
+    """Check a folder like ``require_same_study`` if it exists."""
     if (folder / "runs.sqlite").is_file():
         with closing(Store(folder)) as store:
-            require_own(store, study, more=more)
+            require_same_study(store, study, more=more)
 
 
 def take_folder(store: Store, study: Study, data: str, leaks: tuple[str, ...], *, more: bool = False) -> None:
-    """Make a folder this study's before anything is trained in it, or raise ``UserError``.
+    """Write the specification to the store of a folder before training, or raise ``UserError``.
 
     Args:
         store: of the folder.
-        study: what is to run there.
+        study: the study to run there.
         data: fingerprint of its windows.
-        leaks: what the audit found in them.
-        more: whether the study may add to the folder's, and take data that have changed.
+        leaks: findings of the audit.
+        more: whether the study may extend the one in the folder, and use data that have changed.
     """
     text = study.to_toml()
     kept = store.claim(text, data, leaks)
     while kept != (text, data):
-        require_own(store, study, more=more)
+        require_same_study(store, study, more=more)
         if kept[1] != data and not more:
             raise UserError(
-                f"The windows of {study.data.name} are not those that {store.folder} was made with (fingerprint "
-                f"{data[:16]}, and was {kept[1][:16]}): name the folder of those recordings with --data, or make all "
-                f"runs anew with --continue."
+                f"The windows of {study.data.name} differ from those that {store.folder} was trained with (fingerprint "
+                f"{data[:16]}, was {kept[1][:16]}): give the folder of the original recordings with --data, or train "
+                f"all runs again with --continue."
             )
         if kept[1] != data:
             warnings.warn(
-                f"The windows of {study.data.name} have changed (fingerprint {data[:16]}, and was {kept[1][:16]}): all "
-                f"runs are made anew. Earlier ones stay in {store.path}, and no longer count.",
+                f"The windows of {study.data.name} have changed (fingerprint {data[:16]}, was {kept[1][:16]}): all "
+                f"runs are trained again. Earlier runs stay in {store.path}, but are ignored.",
                 DataWarning,
                 stacklevel=2,
             )
         kept = store.claim(text, data, leaks, over=kept)
-    notice_edits(store.folder, study)
+    warn_of_edits(store.folder, study)
     path = store.folder / "study.toml"
     if not path.is_file() or path.read_bytes() != text.encode():
         atomic_write(path, text)
 
 
 def require_still_own(store: Store, study: Study, data: str) -> None:
-    """Raise ``UserError`` when another run has changed the folder's study, or its data, in the meantime."""
+    """Raise ``UserError`` if another process has changed the study of the folder, or its data, in the meantime."""
     changes = differences(study, recorded_study(store))
     known = store.about()["data"]
     if known != data:
         changes["the fingerprint of its windows"] = (data[:16], known[:16])
     if changes:
         raise UserError(
-            f"Another run has changed the study of {store.folder} while this one was at work there: {shown(changes)}. "
-            f"What was trained is kept; run the study as it is now."
+            f"Another process has changed the study of {store.folder} during this run: {describe_changes(changes)}. "
+            f"Finished training is kept; run the study again with the new specification."
         )
 
 
-def shown(changes: Mapping[str, tuple[Any, Any]]) -> str:
-    """Differences in words: what was, and what is now."""
+def describe_changes(changes: Mapping[str, tuple[Any, Any]]) -> str:
+    """Describe differences, with new and old values."""
     parts = [f"{key} is {_short(now)} and was {_short(was)}" for key, (was, now) in changes.items()]
     more = [f"and {len(parts) - SHOWN} more"] if len(parts) > SHOWN else []
     return "; ".join([*parts[:SHOWN], *more])
 
 
-def _barred(key: str, old: Study, new: Study) -> str:
-    """Why a key of a folder's study cannot change, nothing where it can."""
+def _why_fixed(key: str, old: Study, new: Study) -> str:
+    """Return why a key of a study cannot change, empty if it can."""
     search, later = old.search, new.search
     if key in FREE:
         return ""
@@ -149,41 +149,41 @@ def _barred(key: str, old: Study, new: Study) -> str:
         same = set(old.all_variants) & set(new.all_variants)
         changed = [n for n in same if replace(old.all_variants[n], title="") != replace(new.all_variants[n], title="")]
         other = [name for name in changed if key.startswith(f"variant.{name}.")]
-        return "makes a variant another one, which needs a name of its own" if other else ""
+        return "changes an existing variant; give the new one another name" if other else ""
     if key == "seeds":
-        return "" if new.seeds > old.seeds else "must not become fewer"
+        return "" if new.seeds > old.seeds else "must not be reduced"
     if key == "split.folds":
-        return "" if old.split.folds and not 0 < new.split.folds < old.split.folds else "must not become fewer"
+        return "" if old.split.folds and not 0 < new.split.folds < old.split.folds else "must not be reduced"
     if key == "search.trials" and search.kind == later.kind == "optuna" and later.rounds == 1:
-        return "" if later.trials > search.trials else "must not become fewer"
+        return "" if later.trials > search.trials else "must not be reduced"
     if key.startswith("search.grid.") and search.kind == later.kind == "grid" and not (search.trials or later.trials):
         name = key.removeprefix("search.grid.")
         here = name in search.grid and name in later.grid
-        return "" if here and set(search.grid[name]) <= set(later.grid[name]) else "must keep all of its values"
+        return "" if here and set(search.grid[name]) <= set(later.grid[name]) else "must keep all values"
     drawn = ("search.kind", "search.trials", "search.sampler", "search.rounds", "search.seed")
     if key in drawn and search.kind == "none" and later.kind == "optuna":
-        return ""  # What was trained so far is the first trial of each variant.
-    return "makes other runs of all that there are"
+        return ""  # The runs trained so far are the first trial of each variant.
+    return "changes all existing runs"
 
 
-def notice_edits(folder: Path, study: Study) -> None:
-    """Warn of a ``study.toml`` that is not the folder's specification of record, and so does not count."""
+def warn_of_edits(folder: Path, study: Study) -> None:
+    """Warn if ``study.toml`` differs from the specification in the store, since edits of it are ignored."""
     path = folder / "study.toml"
     if not path.is_file() or path.read_bytes() == study.to_toml().encode():
         return
     try:
-        edited = study_of(written.read_toml(path), str(path))
-        text = shown(differences(study, edited))
+        edited = study_of(toml_io.read_toml(path), str(path))
+        text = describe_changes(differences(study, edited))
     except UserError as problem:
         text = str(problem)
     if text:
         warnings.warn(
-            f"{path} was edited, and does not count: what {folder} is made with is kept in its store ({text}).",
+            f"Ignoring edits of {path}: the specification of {folder} is in its store ({text}).",
             DataWarning,
             stacklevel=3,
         )
 
 
 def _short(value: Any) -> str:
-    text = "not said" if value is None else repr(value)
+    text = "not set" if value is None else repr(value)
     return text if len(text) <= 80 else f"{text[:80]} …"

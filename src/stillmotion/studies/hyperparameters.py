@@ -1,4 +1,4 @@
-"""Hyperparameters that a specification names: each must be one of its variant's, with a value that it can take."""
+"""Check the hyperparameters of a specification: names and limits."""
 
 from __future__ import annotations
 
@@ -17,57 +17,57 @@ if TYPE_CHECKING:
     from .spec import Study
     from .variants import Variant
 
-#: Trials of a variant and fold, at most.
+#: Maximum number of trials per variant and fold.
 MOST_TRIALS = 100_000
 
 
 def check_hyperparameters(study: Study, variants: Mapping[str, Variant]) -> None:
-    """Raise for a hyperparameter of a variant or of ``[search]`` that is not known, or whose value makes no sense.
+    """Raise for an unknown hyperparameter of a variant or of ``[search]``, or one outside its limits.
 
     Args:
         study: the specification.
-        variants: those that it compares, and those that it only defines.
+        variants: the variants that it compares and those that it only defines.
     """
     shared = shared_limits(study.training)
     for name, variant in variants.items():
-        taught = get_method(variant.method)
-        valid = {**shared, **_own(taught)}
+        method = get_method(variant.method)
+        valid = {**shared, **_limits_of_method(method)}
         fixed = [("hyperparameters", key, "", value) for key, value in variant.hyperparameters.items()]
         for section, key, end, value in (*fixed, *_ends("search", variant.search)):
             if key not in valid:
                 raise UnknownName(
-                    f"hyperparameter in {section} of [variant.{name}] ({taught.name})", key, sorted(valid)
+                    f"hyperparameter in {section} of [variant.{name}] ({method.name})", key, sorted(valid)
                 )
             valid[key].check(value, f"{end}{key} in {section} of [variant.{name}]")
     compared = [get_method(variant.method) for variant in variants.values()]
     grid = [("[search.grid]", key, "", value) for key, values in study.search.grid.items() for value in values]
     for section, key, end, value in (*_ends("[search.hyperparameters]", study.search.hyperparameters), *grid):
-        known = [_own(each)[key] for each in (*compared, *METHODS.values()) if key in each.hyperparameters]
+        known = [_limits_of_method(each)[key] for each in (*compared, *METHODS.values()) if key in each.hyperparameters]
         if key not in shared and not known:
             names = {*shared, *(number for each in METHODS.values() for number in each.hyperparameters)}
-            raise UnknownName(f"number in {section}", key, sorted(names))
+            raise UnknownName(f"hyperparameter in {section}", key, sorted(names))
         (shared.get(key) or known[0]).check(value, f"{end}{key} in {section}")
     trials = prod(len(values) for values in study.search.grid.values()) * len(study.attentions)
     if study.search.kind == "grid" and not study.search.trials and trials > MOST_TRIALS:
         raise UserError(
-            f"[search.grid] has {trials:,} combinations, at most {MOST_TRIALS:,} can be tried: say fewer values, or "
-            f"trials in [search]."
+            f"[search.grid] has {trials:,} combinations, but at most {MOST_TRIALS:,} are allowed: use fewer values or "
+            f"set trials in [search]."
         )
 
 
 def shared_limits(training: Training) -> dict[str, Limits]:
-    """Limits of the hyperparameters that every variant has: the optimiser's, and those of its augmentation."""
+    """Return limits of the hyperparameters that every variant has: optimiser and augmentation."""
     sections = limits_of(Training)
     optimiser = {name: sections.get(name, PART) for name in OPTIMISER_HYPERPARAMETERS}
     return {**optimiser, **dict.fromkeys(training.augment or {}, STRENGTH)}
 
 
-def _own(method: Method) -> dict[str, Limits]:
+def _limits_of_method(method: Method) -> dict[str, Limits]:
     return {name: number.limits for name, number in method.hyperparameters.items()}
 
 
 def _ends(section: str, ranges: Mapping[str, Range]) -> Iterator[tuple[str, str, str, float]]:
-    """Section, name, what of it, and value of the ends of ranges."""
+    """Yield section, name, prefix and value for both ends of each range."""
     for name, given in ranges.items():
         yield section, name, "low of ", given.low
         yield section, name, "high of ", given.high

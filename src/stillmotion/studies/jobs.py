@@ -1,4 +1,4 @@
-"""A job: one fleet of a study with all that it needs, ready to train here or on another machine."""
+"""Jobs: a fleet with all data it needs, to train here or on another machine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .teachers import TeacherCache
 
 @dataclass(frozen=True, eq=False)
 class LiveTeacher:
-    """A teacher that answers inside the step, without its compiled parts."""
+    """A teacher that runs in every training step, without its compiled parts."""
 
     network: str
     options: dict[str, str]
@@ -36,14 +36,14 @@ class LiveTeacher:
 
 @dataclass(frozen=True, eq=False)
 class FleetJob:
-    """A fleet to train: plain values and arrays, nothing that belongs to one process.
+    """A fleet to train as plain values and arrays that can be sent to another process.
 
     Args:
-        run: any of its runs; what they share is read from it.
-        size: how many train at a time.
-        replicas: what each run is.
-        teachers: answers by tap for all windows, or networks that answer inside the step.
-        classifiers: of teachers that answered, where the method hands them on.
+        run: any of its runs; shared settings are read from it.
+        size: number of runs that train at a time.
+        replicas: seeds, windows and hyperparameters of each run.
+        teachers: outputs by tap for all windows, or networks that run in every step.
+        classifiers: classifiers of teachers, for methods that reuse them.
     """
 
     run: Run
@@ -58,32 +58,32 @@ class FleetJob:
     labels: NDArray[np.int64] = field(repr=False)
 
 
-def prepare_job(squad: FleetPlan, planner: Planner, staff: TeacherCache) -> FleetJob:
-    """The job of a fleet; its teachers must have been trained."""
-    ground = planner.ground.of(squad.runs[0])
+def prepare_job(fleet: FleetPlan, planner: Planner, teacher_cache: TeacherCache) -> FleetJob:
+    """Prepare the job of a fleet; its teachers must have been trained."""
+    study_data = planner.study_data.of(fleet.runs[0])
     taught: dict[tuple[str, ...], int] = {}
     replicas, teachers = [], []
     names, classifiers = [], []
     known = {run.id: run for run in planner.all_teachers()}
-    live = bool(squad.runs[0].recipe["augment"]) or get_method(squad.runs[0].method).trains_teacher
-    for run in squad.runs:
+    live = bool(fleet.runs[0].recipe["augment"]) or get_method(fleet.runs[0].method).trains_teacher
+    for run in fleet.runs:
         if run.teachers not in taught:
             taught[run.teachers] = len(taught)
             if run.teachers:
                 runs = [known[each] for each in run.teachers if not each.startswith("file:")]
-                made = staff.teacher(run.method, runs, live=live)
-                names.append(made.name)
-                classifiers.append(made.classifier)
-                if made.network is None:
-                    teachers.append(made.outputs or {})
+                teacher = teacher_cache.teacher(run.method, runs, live=live)
+                names.append(teacher.name)
+                classifiers.append(teacher.classifier)
+                if teacher.network is None:
+                    teachers.append(teacher.outputs or {})
                 else:
-                    assert made.weights is not None
+                    assert teacher.weights is not None
                     about = (runs[0].network, runs[0].options_of_network)
-                    teachers.append(LiveTeacher(*about, made.weights, made.state or [], made.name))  # type: ignore[arg-type]
+                    teachers.append(LiveTeacher(*about, teacher.weights, teacher.state or [], teacher.name))  # type: ignore[arg-type]
         train, validation = planner.rows(run)
-        statistics = ground.statistics[run.fold]
+        statistics = study_data.statistics[run.fold]
         if run.group >= 0:
-            statistics = fit_statistics(ground.windows, train)
+            statistics = fit_statistics(study_data.windows, train)
         replicas.append(
             Replica(
                 seed=run.seed,
@@ -97,23 +97,23 @@ def prepare_job(squad: FleetPlan, planner: Planner, staff: TeacherCache) -> Flee
             )
         )
     return FleetJob(
-        run=squad.runs[0],
-        size=squad.size,
+        run=fleet.runs[0],
+        size=fleet.size,
         replicas=tuple(replicas),
         teachers=tuple(teachers),
         teacher_names=tuple(names),
         classifiers=tuple(classifiers),
-        spec=ground.windows.spec,
-        places=ground.places,
-        values=ground.values,
-        labels=ground.labels,
+        spec=study_data.windows.spec,
+        places=study_data.places,
+        values=study_data.values,
+        labels=study_data.labels,
     )
 
 
 def train_job(
     job: FleetJob, *, folder: Path | None = None, progress: Progress | None = None, every: float = 60.0
 ) -> list[RunResult]:
-    """Train a job's fleet; outcomes in the order of its runs."""
+    """Train the fleet of a job; results are in the order of its runs."""
     run = job.run
     student = build_network(run.network, job.spec, seed=0, **run.options_of_network)
     fleet = Fleet(
@@ -134,12 +134,12 @@ def train_job(
 
 
 def _teachers(job: FleetJob) -> Sequence[Teacher]:
-    made = []
+    teachers = []
     for given, classifier, name in zip(job.teachers, job.classifiers, job.teacher_names, strict=True):
         if isinstance(given, LiveTeacher):
             model = build_network(given.network, job.spec, seed=0, **given.options)
             network = teacher_network(model, get_method(job.run.method, **job.run.options))
-            made.append(Teacher(network, given.weights, given.state, name=name))
+            teachers.append(Teacher(network, given.weights, given.state, name=name))
         else:
-            made.append(Teacher(outputs=given, classifier=classifier, name=name))
-    return made
+            teachers.append(Teacher(outputs=given, classifier=classifier, name=name))
+    return teachers

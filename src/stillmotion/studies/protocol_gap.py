@@ -1,4 +1,4 @@
-"""One study under two protocols, side by side: how much a protocol flatters."""
+"""Compare a study under two protocols, such as a subject-wise and a leaky one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .folder import differences
 from .spec import Study
 from .state import StudyState, read_study_state
 
-#: What may differ between two studies that stand side by side.
+#: Keys that may differ between the two studies.
 FREE = ("name", "split.protocol", "score-test")
 
 
@@ -25,12 +25,11 @@ class VariantGap:
 
     Args:
         variant: its name.
-        role: as in the study's table.
-        score: macro-F1 under the study's own protocol, of the subjects whom both tested.
-        other: the same under the other protocol.
-        difference: other minus own, with its interval over subjects and training runs; the subjects are the same on
-        both
-            sides, their windows are not.
+        role: as in the table of results.
+        score: macro-F1 under the protocol of the study, on the subjects that both protocols test.
+        other: macro-F1 under the other protocol.
+        difference: other minus score, with its interval over subjects and training runs; both are of the same
+            subjects, but not of the same windows.
     """
 
     variant: str
@@ -42,17 +41,17 @@ class VariantGap:
 
 @dataclass(frozen=True)
 class ProtocolGap:
-    """Two studies that differ in the protocol alone.
+    """The comparison of two studies that differ only in the protocol.
 
     Args:
-        data: what both are about.
-        protocol, other_protocol: of the study, and of the one beside it.
-        leaks, other_leaks: whether subjects, or parts of their recordings, are on both sides of its split.
-        subjects: how many subjects both tested; all scores here are of them.
-        windows, other_windows: how many windows of theirs were tested.
-        seeds: training runs of each variant and fold.
-        rows: a variant each, in the table's order.
-        left_out: variants without a score on one of the sides.
+        data: name of the data set.
+        protocol, other_protocol: of the two studies.
+        leaks, other_leaks: whether subjects, or parts of their recordings, are in both train and test.
+        subjects: number of subjects that both protocols test; all scores are of them.
+        windows, other_windows: number of their test windows.
+        seeds: training runs per variant and fold.
+        rows: a row for each variant, in the order of the table.
+        left_out: variants without a score under one of the protocols.
     """
 
     data: str
@@ -72,47 +71,47 @@ class ProtocolGap:
         return asdict(self) | {"interval": INTERVAL}
 
 
-#: What the intervals are of, in a sentence.
+#: Explanation of the intervals.
 INTERVAL = (
-    "95 % intervals of the difference over other subjects and other training runs: subjects and seeds are redrawn, "
-    "each subject with the windows that either protocol tested of them; the windows differ, so no test is made"
+    "95 % intervals of the difference over subjects and training runs: subjects and seeds are resampled, each subject "
+    "with its test windows under both protocols; the windows differ, so there is no significance test"
 )
 
 
 def compare_protocols(own: StudyState, other: StudyState) -> ProtocolGap:
-    """A study beside one that differs in the protocol alone; both have scored their test subjects.
+    """Compare two studies that differ only in the protocol; both must have evaluated their test subjects.
 
-    Differences are of confusion counts pooled over the subjects whom both protocols tested. Each subject is drawn with
-    the counts of both sides, and each seed with the runs of both, so what is hard about a subject does not widen the
-    interval. Subjects are drawn within the folds of the protocol that has more of them, who share a model.
+    Differences are of confusion matrices pooled over the subjects that both protocols test. The bootstrap is paired:
+    a subject is drawn with its matrices under both protocols, a seed with the runs of both. Subjects are drawn within
+    the folds of the protocol with more folds.
 
     Args:
-        own: what the other is compared with, such as ``subjects:5``.
-        other: such as ``published``.
+        own: the study to compare with, such as under ``subjects:5``.
+        other: the other study, such as under ``published``.
     """
     _require_alike(own, other)
-    sides = [_tested(each) for each in (own, other)]
-    subjects = [name for name in sides[0].subjects if name in sides[1].subjects]
+    matrices = [_test_matrices(each) for each in (own, other)]
+    subjects = [name for name in matrices[0].subjects if name in matrices[1].subjects]
     if not subjects:
-        raise UserError(f"{own.folder} and {other.folder} tested no subject in common.")
-    finer = max(sides, key=lambda side: len(set(side.folds)))
+        raise UserError(f"{own.folder} and {other.folder} have no test subject in common.")
+    finer = max(matrices, key=lambda each: len(set(each.folds)))
     folds = tuple(finer.folds[finer.subjects.index(name)] for name in subjects)
     roles = {row.variant: row.role for row in own.results.rows if row.role != "teacher"}
     rows, left_out = [], []
     for name in roles:
-        tables = [_of(side, name, subjects) for side in sides if name in side.variants]
+        tables = [_counts_of(each, name, subjects) for each in matrices if name in each.variants]
         if len(tables) < 2 or not all((table.sum((-2, -1)) > 0).all() for table in tables):
             left_out.append(name)
             continue
         pair = ConfusionMatrices(
-            ("own", "other"), sides[0].seeds, tuple(subjects), folds, sides[0].classes, np.stack(tables)
+            ("own", "other"), matrices[0].seeds, tuple(subjects), folds, matrices[0].classes, np.stack(tables)
         )
-        score, its = (float(macro_f1(table.sum(1)).mean()) for table in tables)
-        found = compare_variants(pair, against="own").comparisons[0].difference
-        rows.append(VariantGap(name, roles[name], score, its, found))
+        score, other_score = (float(macro_f1(table.sum(1)).mean()) for table in tables)
+        difference = compare_variants(pair, against="own").comparisons[0].difference
+        rows.append(VariantGap(name, roles[name], score, other_score, difference))
     if not rows:
-        raise UserError(f"No variant has a score of the same subjects in {own.folder} and in {other.folder}.")
-    tested = [int(_of(side, rows[0].variant, subjects)[0].sum()) for side in sides]
+        raise UserError(f"No variant has scores of the same subjects in both {own.folder} and {other.folder}.")
+    tested = [int(_counts_of(each, rows[0].variant, subjects)[0].sum()) for each in matrices]
     return ProtocolGap(
         data=own.study.data.name,
         protocol=own.study.split.protocol,
@@ -129,43 +128,45 @@ def compare_protocols(own: StudyState, other: StudyState) -> ProtocolGap:
 
 
 def read_protocol_gap(folder: str | Path, other: str | Path, *, data: str | Path | None = None) -> ProtocolGap:
-    """Two studies' folders, opened and put side by side; see ``beside``."""
+    """Open the folders of two studies and compare them; see ``compare_protocols``."""
     own = read_study_state(folder, data=data)
     try:
-        its = read_study_state(other, data=data)
+        other_state = read_study_state(other, data=data)
         try:
-            return compare_protocols(own, its)
+            return compare_protocols(own, other_state)
         finally:
-            its.store.close()
+            other_state.store.close()
     finally:
         own.store.close()
 
 
 def differing(own: Study, other: Study) -> dict[str, tuple[Any, Any]]:
-    """Keys of two specifications that differ, with both values; what may differ is left out."""
+    """Return the keys in which two specifications must not differ but do, with both values."""
     return {key: values for key, values in differences(own, other).items() if key not in FREE}
 
 
 def _require_alike(own: StudyState, other: StudyState) -> None:
     differs = differing(own.study, other.study)
     if differs:
-        said = "; ".join(f"{key} is {mine!r} and {its!r}" for key, (mine, its) in differs.items())
-        raise UserError(f"{own.folder} and {other.folder} must differ in the protocol alone, but {said}.")
+        keys = "; ".join(f"{key} is {first!r} and {second!r}" for key, (first, second) in differs.items())
+        raise UserError(f"{own.folder} and {other.folder} must differ only in the protocol, but {keys}.")
     if own.study.split.protocol == other.study.split.protocol:
         raise UserError(f"{own.folder} and {other.folder} have the same protocol, {own.study.split.protocol}.")
-    if own.ground.fingerprint != other.ground.fingerprint:
+    if own.study_data.fingerprint != other.study_data.fingerprint:
         raise UserError(f"{own.folder} and {other.folder} were made from different windows.")
 
 
-def _tested(record: StudyState) -> ConfusionMatrices:
+def _test_matrices(record: StudyState) -> ConfusionMatrices:
     if record.results.compared is None:
-        raise UserError(f"{record.folder} has not scored its test subjects: still study … --score-test.")
-    found = record.tally("test")
-    assert found is not None
-    return found
+        raise UserError(
+            f"The test subjects of {record.folder} have not been evaluated: run still study … --score-test first."
+        )
+    matrices = record.confusion("test")
+    assert matrices is not None
+    return matrices
 
 
-def _of(side: ConfusionMatrices, name: str, subjects: list[str]) -> Any:
-    """(S, P, C, C) counts of a variant on these subjects."""
-    at = [side.subjects.index(each) for each in subjects]
-    return side.counts[side.number(name)][:, at]
+def _counts_of(matrices: ConfusionMatrices, name: str, subjects: list[str]) -> Any:
+    """Return the counts (S, P, C, C) of a variant on these subjects."""
+    at = [matrices.subjects.index(each) for each in subjects]
+    return matrices.counts[matrices.number(name)][:, at]

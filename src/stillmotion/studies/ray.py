@@ -1,4 +1,4 @@
-"""Several machines: fleets are trained by a Ray cluster, and kept by the process that asked."""
+"""Train fleets on a Ray cluster; results are stored by the calling process."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from .runner import Runner
 
 
-def train_all(runner: Runner, squads: Sequence[FleetPlan]) -> None:
-    """Train fleets on the cluster that the runner names, and keep each when it comes back.
+def train_all(runner: Runner, fleets: Sequence[FleetPlan]) -> None:
+    """Train fleets on the cluster of the runner, and store each when it is finished.
 
-    Every fleet keeps its members, order and size, so the table is that of a local run on machines of one kind.
+    Fleets keep their runs, order and size, so on machines of one kind the results are those of a local run.
     """
     try:
         import ray
@@ -36,25 +36,25 @@ def train_all(runner: Runner, squads: Sequence[FleetPlan]) -> None:
     remote = ray.remote(max_retries=3)(_train)
     waiting: dict[Any, tuple[FleetPlan, float]] = {}
     values = labels = None
-    for squad in squads:
-        job = prepare_job(squad, runner.planner, runner.staff)
+    for fleet in fleets:
+        job = prepare_job(fleet, runner.planner, runner.teacher_cache)
         if values is None:
-            # Windows go to the object store once, and to each node once.
+            # Windows are sent to the object store once, and to each node once.
             values, labels = ray.put(job.values), ray.put(job.labels)
-        waiting[remote.remote(_without(job), values, labels)] = (squad, time.monotonic())
+        waiting[remote.remote(_without_windows(job), values, labels)] = (fleet, time.monotonic())
     while waiting:
         (ready, *_), _ = ray.wait(list(waiting), num_returns=1)
-        squad, _ = waiting.pop(ready)
+        fleet, _ = waiting.pop(ready)
         outcomes, seconds, reason = ray.get(ready)
         if reason:
-            runner.store.fail(squad, reason, runner.versions)
+            runner.store.fail(fleet, reason, runner.versions)
         else:
-            runner.store.finish(squad, outcomes, seconds, runner.versions)
-        runner._say(f"{squad.phase}: {len(waiting)} fleets left")
+            runner.store.finish(fleet, outcomes, seconds, runner.versions)
+        runner._print(f"{fleet.phase}: {len(waiting)} fleets left")
 
 
 def _train(job: FleetJob, values: Any, labels: Any) -> tuple[list[RunResult], float, str]:
-    """On a node: outcomes and seconds, or why the fleet cannot train."""
+    """Train on a node; return results and seconds, or the reason why the fleet cannot train."""
     from dataclasses import replace
 
     started = time.monotonic()
@@ -65,8 +65,8 @@ def _train(job: FleetJob, values: Any, labels: Any) -> tuple[list[RunResult], fl
     return outcomes, time.monotonic() - started, ""
 
 
-def _without(job: FleetJob) -> FleetJob:
-    """The job without its windows, which travel by themselves."""
+def _without_windows(job: FleetJob) -> FleetJob:
+    """Remove the windows from a job; they are sent separately."""
     from dataclasses import replace
 
     import numpy as np

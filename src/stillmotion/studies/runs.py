@@ -1,4 +1,4 @@
-"""A run: one training, identified by a fingerprint of everything that determines it."""
+"""Runs: one training each, identified by a fingerprint of everything that determines its result."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 
 from ..methods import METHODS, method_code
 
-#: Raised when a change to a part changes what the same run comes to: earlier results then no longer count. Methods
-#: count by their code. These do not: most changes to them leave every run as it is.
+#: Raised by hand when a change to a part changes results, which invalidates earlier runs. Methods are fingerprinted by
+#: their code; these parts are not, since most changes to them leave results as they are.
 PARTS = {"windows": 1, "networks": 1, "training": 1}
 
-#: Marks, in a run's ``data``, that it sees what only teachers see; the fingerprint of that follows.
+#: Separator in ``Run.data`` before the fingerprint of privileged windows.
 PRIVILEGED = "/privileged:"
 
 
@@ -26,16 +26,16 @@ class Run:
     Args:
         data: fingerprint of windows and split.
         fold: of the protocol.
-        network: name; nothing for a baseline, whose method is its name.
-        attention: its blocks of attention, or nothing.
+        network: name; empty for a baseline.
+        attention: attention blocks, or empty.
         method: name.
         seed: of weights, order and augmentation.
         recipe: of training.
-        recurrence: of the network, where it has a choice.
+        recurrence: of the network, if it has this option.
         options: of the method.
-        hyperparameters: of method, optimiser and augmentation that are not default.
-        teachers: runs that teach it, or ``file:`` and a checksum.
-        group: subjects left out of the training (cross-fitting), -1 for nobody.
+        hyperparameters: of method, optimiser and augmentation that differ from the defaults.
+        teachers: ids of its teacher runs, or ``file:`` and a checksum.
+        group: group of subjects left out of training (cross-fitting), -1 for none.
     """
 
     data: str
@@ -53,7 +53,7 @@ class Run:
 
     @cached_property
     def id(self) -> str:
-        """The fingerprint, short."""
+        """Short fingerprint."""
         text = json.dumps({**asdict(self), "parts": PARTS, "code": code_of(self.method)}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -65,31 +65,31 @@ class Run:
 
     @cached_property
     def kind(self) -> str:
-        """What must agree for runs to train as one fleet."""
-        alike: tuple[Any, ...] = (self.network, self.attention, self.recurrence, self.method)
-        alike += (dict(self.options), dict(self.recipe), *([PRIVILEGED] if self.privileged else []))
-        return json.dumps(alike, sort_keys=True)
+        """Key that is equal for runs that can train as one fleet."""
+        parts: tuple[Any, ...] = (self.network, self.attention, self.recurrence, self.method)
+        parts += (dict(self.options), dict(self.recipe), *([PRIVILEGED] if self.privileged else []))
+        return json.dumps(parts, sort_keys=True)
 
     @property
     def privileged(self) -> bool:
-        """Whether it sees what only teachers see."""
+        """Whether it sees privileged windows."""
         return PRIVILEGED in self.data
 
     @property
     def classical(self) -> bool:
-        """Whether it is a baseline: no network, fitted by itself."""
+        """Whether it is a baseline, without a network."""
         return not self.network
 
     @property
     def options_of_network(self) -> dict[str, str]:
-        """What ``networks.build_network`` takes beside the shape."""
-        said = {"attention": self.attention, "recurrence": self.recurrence}
-        return {name: value for name, value in said.items() if value}
+        """Options for ``networks.build_network``."""
+        options = {"attention": self.attention, "recurrence": self.recurrence}
+        return {name: value for name, value in options.items() if value}
 
 
 @dataclass(frozen=True, eq=False)
 class FleetPlan:
-    """Runs that train as one fleet, in this order, so many at a time; fixed before they train.
+    """Runs that train as one fleet, in this order, ``size`` at a time; fixed before training.
 
     ``phase`` is ``teachers``, ``trials`` or ``seeds``.
     """
@@ -100,12 +100,12 @@ class FleetPlan:
 
     @cached_property
     def id(self) -> str:
-        """The fingerprint of its runs, their order and the fleet's size."""
+        """Fingerprint of its runs, their order and the size."""
         text = json.dumps([self.size, *(run.id for run in self.runs)])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @cache
 def code_of(name: str) -> str:
-    """Fingerprint of a method's code; nothing for a baseline, which has a version."""
+    """Fingerprint of the code of a method; empty for a baseline, which has a version instead."""
     return method_code(METHODS[name]) if name in METHODS else ""

@@ -1,4 +1,4 @@
-"""A SQLite file that knows when a value in it has changed: each table has its SHA-256 beside it."""
+"""A SQLite file that detects changed values: it stores the SHA-256 of each table."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from typing import Any
 
 from ..errors import UserError
 
-#: How SQLite's names of errors begin that are about the disk, not about what is in the file.
+#: Prefixes of SQLite error names about the disk or access, not about damaged content.
 UNWRITTEN = tuple(f"SQLITE_{name}" for name in ("FULL", "IOERR", "READONLY", "CANTOPEN", "BUSY", "LOCKED", "PERM"))
 SEALS = "CREATE TABLE IF NOT EXISTS seals (name TEXT PRIMARY KEY, sha256 TEXT NOT NULL)"
 
 
 class SealedFile:
-    """A SQLite file, checked value by value when it is opened; several processes may use it at once.
+    """A SQLite file whose values are checked when it is opened; several processes may use it at once.
 
-    SQLite's own check does not see a changed bit in a value.
+    The integrity check of SQLite does not detect changed values.
 
     Args:
-        path: of the file, made when it is not there.
-        schema: statements ``CREATE TABLE IF NOT EXISTS …``; one table is ``about``, with ``name`` and ``value``.
+        path: of the file, created if missing.
+        schema: statements ``CREATE TABLE IF NOT EXISTS …``; one table must be ``about``, with ``name`` and ``value``.
         version: of the schema, kept as ``schema`` in ``about``.
 
     Raises:
-        UserError: when it cannot be written, is damaged, or is of another version.
+        UserError: if it cannot be written, is damaged, or has another version.
     """
 
     def __init__(self, path: Path, schema: str, version: int) -> None:
@@ -44,7 +44,7 @@ class SealedFile:
                 raise
 
     def execute(self, order: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
-        """Run one statement; one that changes a table only within ``change``."""
+        """Run a statement; statements that change a table only within ``change``."""
         return self._file.execute(order, values)
 
     def executemany(self, order: str, rows: Iterable[Sequence[Any]]) -> None:
@@ -57,7 +57,7 @@ class SealedFile:
 
     @contextmanager
     def change(self, *tables: str) -> Iterator[None]:
-        """Change these tables, all or nothing; what was damaged before is found before it is sealed anew."""
+        """Change tables in a transaction; they are checked before and sealed again after it."""
         with self._faults():
             try:
                 self._file.execute("BEGIN IMMEDIATE")
@@ -69,13 +69,13 @@ class SealedFile:
                 self._file.executemany("INSERT OR REPLACE INTO seals VALUES (?, ?)", sums)
                 self._file.execute("COMMIT")
             except BaseException:
-                # Ctrl-C may come between any two of these, and SQLite may have given up by itself, as on a full disk.
+                # After Ctrl-C the transaction may be open; after a full disk SQLite has already rolled back.
                 if self._file.in_transaction:
                     self._file.execute("ROLLBACK")
                 raise
 
     def require_sealed(self, *tables: str) -> None:
-        """Raise ``sqlite3.DatabaseError`` unless these tables are what they were when they were last changed."""
+        """Raise ``sqlite3.DatabaseError`` unless tables match their stored checksums."""
         kept = dict(self._file.execute("SELECT name, sha256 FROM seals"))
         for table in tables:
             if kept.get(table) != self._digest(table):
@@ -89,15 +89,15 @@ class SealedFile:
                 for statement in (*self.schema.split(";"), SEALS):
                     self._file.execute(statement)
                 self._file.execute("INSERT OR IGNORE INTO about VALUES ('schema', ?)", (json.dumps(self.version),))
-        # One look at all of it, whoever writes meanwhile.
+        # One transaction, so that all checks see the same state.
         self._file.execute("BEGIN")
         try:
             row = self._file.execute("SELECT value FROM about WHERE name = 'schema'").fetchone()
-            there = json.loads(str(row[0])) if row else None
-            if there != self.version:
+            found = json.loads(str(row[0])) if row else None
+            if found != self.version:
                 raise UserError(
-                    f"{self.path} was made by another version (store {there}, this program writes {self.version}); "
-                    f"finish it with that version, or name another folder."
+                    f"{self.path} has schema version {found}, but this version of stillmotion uses {self.version}; "
+                    f"continue with the version that made it, or use another folder."
                 )
             ((verdict,),) = self._file.execute("PRAGMA integrity_check(1)")
             if verdict != "ok":
@@ -107,24 +107,26 @@ class SealedFile:
             self._file.execute("COMMIT")
 
     def _digest(self, table: str) -> str:
-        """SHA-256 of every value of a table; of ``schema``, of what the tables are."""
-        what = "name, sql FROM sqlite_master ORDER BY name" if table == "schema" else f"* FROM {table} ORDER BY rowid"
+        """Compute the SHA-256 of all values of a table; for ``schema``, of the table definitions."""
+        columns = (
+            "name, sql FROM sqlite_master ORDER BY name" if table == "schema" else f"* FROM {table} ORDER BY rowid"
+        )
         digest = hashlib.sha256()
-        for row in self._file.execute(f"SELECT {what}"):
+        for row in self._file.execute(f"SELECT {columns}"):
             digest.update(repr(row).encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
-        """Turn errors of SQLite into a ``UserError``: the file cannot be written, or it is damaged."""
+        """Turn errors of SQLite into a ``UserError``: not writable, or damaged."""
         try:
             yield
         except (sqlite3.DatabaseError, json.JSONDecodeError, UnicodeDecodeError) as problem:
             if getattr(problem, "sqlite_errorname", "").startswith(UNWRITTEN):
-                text = "cannot be written ({}); make room or name another folder, then go on."
+                text = "cannot be written ({}); make room or use another folder, then run the study again."
             else:
                 text = (
-                    "is damaged ({}); restore it from a copy, or move it away: fleets that have checkpoints go on from "
+                    "is damaged ({}); restore it from a backup, or move it away: fleets with checkpoints continue from "
                     "them."
                 )
             raise UserError(f"{self.path} {text.format(problem)}") from problem

@@ -1,4 +1,4 @@
-"""Trials: the settings that a variant is trained with, the same number for every variant."""
+"""Trials: sampled hyperparameters, the same number for every variant."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .sections import Range
 from .spec import Study
 from .variants import Variant
 
-#: Seeds of trials that differ in nothing but their seed, far from those of the final runs.
+#: First seed of repeated trials, far from the seeds of final runs.
 LATER_SEEDS = 1000
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One setting: its numbers, the attention, the seed it is tried with."""
+    """A trial: hyperparameters, attention configuration and seed."""
 
     number: int
     hyperparameters: Mapping[str, float]
@@ -31,7 +31,7 @@ class Trial:
 
 
 def count_trials(study: Study) -> int:
-    """Trials a variant and fold."""
+    """Return the number of trials per variant and fold."""
     if study.search.kind == "none":
         return 1
     if study.search.kind == "grid" and not study.search.trials:
@@ -40,61 +40,61 @@ def count_trials(study: Study) -> int:
 
 
 def search_space(study: Study, variant: Variant | Baseline) -> dict[str, Range]:
-    """What is searched for a variant: the study's ranges, the method's own, those of the variant; not what is fixed.
+    """Return the search space of a variant: ranges of the method, the study and the variant, without fixed values.
 
-    A baseline has ranges of its own.
+    A baseline has its own ranges.
     """
     if isinstance(variant, Baseline):
         return dict(variant.search)
-    own = {
+    method_ranges = {
         name: Range(number.low, number.high, number.log, number.default)
         for name, number in get_method(variant.method).hyperparameters.items()
         if number.low < number.high
     }
-    # What the study says of a number that this method lacks is for others; of the optimiser's, for all.
-    mine = {*own, *get_method(variant.method).hyperparameters, *_shared(study, variant)}
-    shared = {name: given for name, given in study.search.hyperparameters.items() if name in mine}
-    found = {**own, **shared, **variant.search}
-    return {name: found[name] for name in sorted(found) if name not in variant.hyperparameters}
+    # Ranges of the study apply to methods that have the hyperparameter; those of the optimiser to all.
+    known = {*method_ranges, *get_method(variant.method).hyperparameters, *_shared(study, variant)}
+    shared = {name: given for name, given in study.search.hyperparameters.items() if name in known}
+    space = {**method_ranges, **shared, **variant.search}
+    return {name: space[name] for name in sorted(space) if name not in variant.hyperparameters}
 
 
-def next_trials(study: Study, name: str, fold: int, told: Sequence[tuple[Trial, float | None]] = ()) -> list[Trial]:
-    """The trials of the next round; none when the budget is spent.
+def next_trials(study: Study, name: str, fold: int, finished: Sequence[tuple[Trial, float | None]] = ()) -> list[Trial]:
+    """Return the trials of the next round; none if the budget is used up.
 
     Args:
         study: the specification.
         name: of the variant.
-        fold: number of the fold, for which a learning sampler learns by itself.
-        told: earlier trials with their validation scores (None for one that failed).
+        fold: number of the fold; ``tpe`` learns in each fold separately.
+        finished: earlier trials with their validation scores (None for one that failed).
     """
     variant, total = study.systems[name], count_trials(study)
-    if len(told) >= total:
+    if len(finished) >= total:
         return []
     if study.search.kind == "none":
-        return _cycled([_first(study, variant)], total)
-    # A grid is of the methods' numbers: a baseline draws as many settings from its ranges instead.
+        return _repeat([_first(study, variant)], total)
+    # Grids are for hyperparameters of methods: a baseline samples as many trials from its ranges instead.
     if study.search.kind == "grid" and isinstance(variant, Variant):
         points = _grid(study, variant)
-        return _cycled(_chosen(points, total, study.search.seed), total)
+        return _repeat(_subset(points, total, study.search.seed), total)
     size = -(-total // study.search.rounds)
-    return _drawn(study, name, variant, fold, list(told), min(size, total - len(told)))
+    return _sampled(study, name, variant, fold, list(finished), min(size, total - len(finished)))
 
 
 def _first(study: Study, variant: Variant | Baseline) -> tuple[dict[str, float], str]:
-    """The setting that every variant starts from: defaults, and where a range says so its start."""
+    """Return the first trial: defaults and starts of ranges."""
     started = {name: given.start for name, given in search_space(study, variant).items() if given.start is not None}
     return {**started, **variant.hyperparameters}, study.attentions[0] if variant.attention else ""
 
 
 def _grid(study: Study, variant: Variant) -> list[tuple[dict[str, float], str]]:
-    there = [
+    searched = [
         name for name in study.search.grid if name in search_space(study, variant) or name in _shared(study, variant)
     ]
     start, _ = _first(study, variant)
     return [
-        ({**start, **dict(zip(there, values, strict=True))}, attention)
+        ({**start, **dict(zip(searched, values, strict=True))}, attention)
         for attention in (study.attentions if variant.attention else ("",))
-        for values in product(*(study.search.grid[name] for name in there))
+        for values in product(*(study.search.grid[name] for name in searched))
     ]
 
 
@@ -104,26 +104,31 @@ def _shared(study: Study, variant: Variant) -> set[str]:
     return ({*OPTIMISER_HYPERPARAMETERS, *(study.training.augment or {})}) - set(variant.hyperparameters)
 
 
-def _chosen(points: list[Any], total: int, seed: int) -> list[Any]:
-    """At most ``total`` of the points; the first, and of the rest a random choice in order."""
+def _subset(points: list[Any], total: int, seed: int) -> list[Any]:
+    """Keep at most ``total`` points: the first, and a random subset of the rest in order."""
     if len(points) <= total:
         return points
     drawn = np.random.default_rng(seed).choice(len(points) - 1, total - 1, replace=False) + 1
     return [points[0], *(points[at] for at in sorted(drawn))]
 
 
-def _cycled(points: list[tuple[dict[str, float], str]], total: int) -> list[Trial]:
-    """Trials up to the budget: when the settings are through, they are tried again with other seeds."""
-    made = []
+def _repeat(points: list[tuple[dict[str, float], str]], total: int) -> list[Trial]:
+    """Make trials up to the budget; points are repeated with other seeds if there are too few."""
+    trials = []
     for number in range(total):
         hyperparameters, attention = points[number % len(points)]
-        again = number // len(points)
-        made.append(Trial(number, hyperparameters, attention, LATER_SEEDS + again if again else 0))
-    return made
+        repeat = number // len(points)
+        trials.append(Trial(number, hyperparameters, attention, LATER_SEEDS + repeat if repeat else 0))
+    return trials
 
 
-def _drawn(
-    study: Study, name: str, variant: Variant | Baseline, fold: int, told: list[tuple[Trial, float | None]], count: int
+def _sampled(
+    study: Study,
+    name: str,
+    variant: Variant | Baseline,
+    fold: int,
+    finished: list[tuple[Trial, float | None]],
+    count: int,
 ) -> list[Trial]:
     import optuna
 
@@ -137,9 +142,9 @@ def _drawn(
     if variant.attention and len(study.attentions) > 1:
         space["attention"] = optuna.distributions.CategoricalDistribution(list(study.attentions))
     if not space:
-        return _cycled([_first(study, variant)], count_trials(study))[len(told) : len(told) + count]
+        return _repeat([_first(study, variant)], count_trials(study))[len(finished) : len(finished) + count]
     learning = study.search.sampler == "tpe"
-    place = [study.search.seed, name, len(told), *([fold] if learning else [])]
+    place = [study.search.seed, name, len(finished), *([fold] if learning else [])]
     seed = int.from_bytes(hashlib.sha256(repr(place).encode()).digest()[:4], "big")
     samplers = {
         "random": lambda: optuna.samplers.RandomSampler(seed=seed),
@@ -152,16 +157,16 @@ def _drawn(
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         sampler: Any = samplers[study.search.sampler]
         sampled = optuna.create_study(direction="maximize", sampler=sampler())
-    for earlier, score in told:
+    for earlier, score in finished:
         values = {key: earlier.attention if key == "attention" else earlier.hyperparameters[key] for key in space}
         if score is not None:
             sampled.add_trial(optuna.trial.create_trial(params=values, distributions=space, value=score))
-    made = []
-    for number in range(len(told), len(told) + count):
+    trials = []
+    for number in range(len(finished), len(finished) + count):
         start, attention = _first(study, variant)
         if number:
             drawn = sampled.ask(fixed_distributions=space).params
             attention = drawn.pop("attention", attention)
             start = {**start, **drawn}
-        made.append(Trial(number, start, attention))
-    return made
+        trials.append(Trial(number, start, attention))
+    return trials

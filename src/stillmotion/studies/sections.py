@@ -1,4 +1,4 @@
-"""What the sections of a specification can say."""
+"""The sections of a specification."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from ..limits import PART, SEED, Limits
 from ..training import PUBLISHED, Recipe
 from ..training.recipe import RECIPE_LIMITS
 from ..windows.augment import check_kinds
-from . import toml_io as written
+from . import toml_io
 
 Source = Literal["none", "plain", "attention", "self", "assistant"]
 Targets = Literal["in-sample", "cross-fit"]
 SearchKind = Literal["none", "grid", "optuna"]
-#: In Hz; 0 stands for the data set's own.
+#: In Hz; 0 is the rate of the data set.
 RATE = Limits(0.1, 100_000, zero=True)
-#: In samples; 0 stands for the data set's own.
+#: In samples; 0 is the value of the data set.
 SAMPLES = Limits(0, 1_000_000)
 SECONDS = Limits(0, 1e6)
-#: Networks that are trained alike but for their seeds, folds or groups.
+#: Number of seeds or similar repeats.
 REPEATS = Limits(1, 10_000)
-#: Strength of an augmentation, which 1 makes as large as the signal.
+#: Strength of an augmentation; at 1 it is as large as the signal.
 STRENGTH = Limits(0, 100)
 
 
 @dataclass(frozen=True)
 class Range:
-    """Where a number is searched: from ``low`` to ``high``, by factors when ``log``; ``start`` is the first trial."""
+    """Search range of a hyperparameter: ``low`` to ``high``, logarithmic with ``log``; ``start`` is the first trial."""
 
     low: float
     high: float
@@ -37,23 +37,25 @@ class Range:
     start: float | None = None
 
     def __post_init__(self) -> None:
-        written.check(self, "a range")
+        toml_io.check(self, "a range")
         if not self.low <= self.high:
-            raise UserError(f"A range goes from low {self.low:g} to high {self.high:g}: its ends are turned around.")
+            raise UserError(f"low {self.low:g} of a range must not be above high {self.high:g}; swap them.")
         if self.log and self.low <= 0:
-            raise UserError(f"A range by factors (log) starts above 0, not at low {self.low:g}.")
+            raise UserError(f"low of a logarithmic range must be above 0, not {self.low:g}.")
         if self.start is not None and not self.low <= self.start <= self.high:
-            raise UserError(f"start {self.start:g} lies outside of low {self.low:g} and high {self.high:g}.")
+            raise UserError(
+                f"start of a range must lie between low {self.low:g} and high {self.high:g}, not at {self.start:g}."
+            )
 
 
 @dataclass(frozen=True)
 class Data:
-    """``[data]``: which recordings, cut how; what is not said is the data set's own.
+    """``[data]``: the recordings and the windows; values left out are those of the data set.
 
     Args:
-        name: a data set, or a path to a table.
+        name: a data set, or the path of a table.
         sensors: sensors to keep, such as ``wrist.acc,wrist.gyr``.
-        rate: resample to this many Hz.
+        rate: resample to this rate in Hz.
         window, hop: in samples.
         classes: classes to keep.
     """
@@ -66,19 +68,19 @@ class Data:
     classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        written.check(self, "[data]")
+        toml_io.check(self, "[data]")
         if not self.name:
-            raise UserError("name in [data] must be a data set or a path to a table, not nothing.")
+            raise UserError("name in [data] must be a data set or the path of a table, not empty.")
 
 
 @dataclass(frozen=True)
 class Privileged:
-    """``[privileged]``: what teachers see and students do not; what is not said is as students see it.
+    """``[privileged]``: input that teachers see and students do not; values left out are those of the students.
 
     Args:
-        sensors: in place of the students', such as ``wrist,pocket``.
-        rate: in place of theirs, in Hz.
-        before, after: seconds before and after the student's window, such as the future of one that must not wait.
+        sensors: sensors of the teachers, such as ``wrist,pocket``.
+        rate: rate of the teachers in Hz.
+        before, after: seconds that teachers see before and after the student's window.
     """
 
     sensors: str = ""
@@ -87,7 +89,7 @@ class Privileged:
     after: Annotated[float, SECONDS] = 0.0
 
     def __post_init__(self) -> None:
-        written.check(self, "[privileged]")
+        toml_io.check(self, "[privileged]")
 
     def __bool__(self) -> bool:
         return self != Privileged()
@@ -95,8 +97,7 @@ class Privileged:
 
 @dataclass(frozen=True)
 class Split:
-    """``[split]``: protocol, seed, the share of training subjects who choose, and how many of the folds run (0:
-    all)."""
+    """``[split]``: protocol, seed, share of training subjects for validation, and number of folds to run (0: all)."""
 
     protocol: str = "subjects:5"
     seed: Annotated[int, SEED] = 0
@@ -104,19 +105,19 @@ class Split:
     folds: Annotated[int, Limits(0, 10_000)] = 0
 
     def __post_init__(self) -> None:
-        written.check(self, "[split]")
+        toml_io.check(self, "[split]")
 
 
 @dataclass(frozen=True)
 class Networks:
-    """``[networks]``: who learns and who teaches.
+    """``[networks]``: students and teachers.
 
     Args:
-        student: name of the student's network.
-        teacher: names of teachers' networks (the mean of several teaches), or a file of somebody's scores.
-        attention: blocks of attention, see ``networks.parse_attention``; several are searched, ``published`` stands for
-            the sources' 60.
-        recurrence: of the DeepConvLSTM networks.
+        student: name of the student network.
+        teacher: names of teacher networks (students learn from the mean of several), or a file of scores.
+        attention: attention blocks, see ``networks.parse_attention``; several are searched, and ``published`` stands
+            for the 60 configurations of Agac & Incel.
+        recurrence: recurrence of the DeepConvLSTM networks.
     """
 
     student: str = "deepconvlstm-lm"
@@ -125,17 +126,17 @@ class Networks:
     recurrence: str = ""
 
     def __post_init__(self) -> None:
-        written.check(self, "[networks]")
+        toml_io.check(self, "[networks]")
         for name in ("teacher", "attention"):
             if not getattr(self, name):
-                raise UserError(f"{name} in [networks] must hold one entry at least.")
+                raise UserError(f"{name} in [networks] must have at least one entry.")
 
 
 @dataclass(frozen=True)
 class Training:
-    """``[training]`` and ``[teaching.training]``: a recipe and the optimiser's numbers; what is not said is default.
+    """``[training]`` and ``[teaching.training]``: recipe and optimiser hyperparameters; values left out are defaults.
 
-    ``augment`` are strengths by kind; ``replicas`` how many train together (0: chosen).
+    ``augment`` holds strengths by kind; ``replicas`` is the number of runs that train together (0: automatic).
     """
 
     batch: Annotated[int | None, RECIPE_LIMITS["batch"]] = None
@@ -153,37 +154,38 @@ class Training:
     replicas: Annotated[int, Limits(0, 10_000)] = 0
 
     def __post_init__(self) -> None:
-        written.check(self, "[training]")
+        toml_io.check(self, "[training]")
         check_kinds(tuple(self.augment or ()))
 
     def over(self, base: Training) -> Training:
-        """This, and where it says nothing ``base``."""
-        said = {part.name: getattr(self, part.name) for part in fields(self)}
-        return replace(base, **{name: value for name, value in said.items() if value is not None})
+        """Fill values left out from ``base``."""
+        given = {part.name: getattr(self, part.name) for part in fields(self)}
+        return replace(base, **{name: value for name, value in given.items() if value is not None})
 
     def recipe(self, *, published: bool = False) -> Recipe:
-        """The recipe, over the sources' where ``published``."""
+        """Return the recipe; with ``published``, based on that of Agac & Incel."""
         names = [part.name for part in fields(Recipe) if part.name != "augment"]
-        said = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        return replace(PUBLISHED if published else Recipe(), augment=tuple(self.augment or ()), **said)
+        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        return replace(PUBLISHED if published else Recipe(), augment=tuple(self.augment or ()), **given)
 
     @property
     def hyperparameters(self) -> dict[str, float]:
-        """Numbers of the optimiser and the augmentation."""
+        """Hyperparameters of the optimiser and of the augmentation."""
         names = ("learning_rate", "weight_decay", "clip", "average")
-        said = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        return {**said, **(self.augment or {})}
+        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        return {**given, **(self.augment or {})}
 
 
 @dataclass(frozen=True)
 class Teaching:
-    """``[teaching]``: how teachers are made and asked.
+    """``[teaching]``: how teachers are trained and used.
 
     Args:
-        seeds: teachers a fold; the mean of several teaches.
-        targets: ``in-sample``, or ``cross-fit``: a training subject's teachers did not train on that subject.
-        groups: groups of subjects of ``cross-fit``.
-        training: what differs from ``[training]``.
+        seeds: teachers per fold; students learn from the mean of several.
+        targets: ``in-sample``, or ``cross-fit``: targets for a training subject come from teachers that were not
+            trained on that subject.
+        groups: number of subject groups of ``cross-fit``.
+        training: differences from ``[training]``.
     """
 
     seeds: Annotated[int, REPEATS] = 1
@@ -192,23 +194,23 @@ class Teaching:
     training: Training = field(default_factory=Training)
 
     def __post_init__(self) -> None:
-        written.check(self, "[teaching]")
+        toml_io.check(self, "[teaching]")
         if self.targets not in get_args(Targets):
             raise UnknownName("targets", self.targets, list(get_args(Targets)))
 
 
 @dataclass(frozen=True)
 class Search:
-    """``[search]``: how every variant looks for its numbers, all with the same number of trials.
+    """``[search]``: hyperparameter search; every variant has the same number of trials.
 
     Args:
-        kind: ``none`` takes the defaults, ``grid`` all combinations of ``grid``, ``optuna`` draws from the ranges.
-        trials: so many a variant and fold (for ``grid`` 0 means the largest variant's).
-        sampler: of Optuna: ``random``, ``qmc`` (even over the ranges) or ``tpe`` (learns from earlier rounds).
-        rounds: the trials are trained in so many rounds; a learning sampler needs more than one.
-        seed: of the draws.
-        hyperparameters: ranges of numbers that all variants have (``learning_rate``), or in place of a method's own.
-        grid: values by number.
+        kind: ``none`` (defaults), ``grid`` (all combinations of ``grid``) or ``optuna`` (sampled from ranges).
+        trials: trials per variant and fold (0 with ``grid``: as many as the largest grid of a variant).
+        sampler: Optuna sampler: ``random``, ``qmc`` (quasi-Monte Carlo) or ``tpe`` (learns from earlier rounds).
+        rounds: number of rounds in which trials are trained; ``tpe`` needs more than one.
+        seed: of the sampler.
+        hyperparameters: search ranges for all variants (such as ``learning_rate``), or to replace those of a method.
+        grid: values of each hyperparameter.
     """
 
     kind: str = "none"
@@ -220,7 +222,7 @@ class Search:
     grid: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        written.check(self, "[search]")
+        toml_io.check(self, "[search]")
         if self.kind not in get_args(SearchKind):
             raise UnknownName("kind of search", self.kind, list(get_args(SearchKind)))
         if self.sampler not in ("random", "qmc", "tpe"):
@@ -228,9 +230,9 @@ class Search:
         if self.kind == "optuna" and self.trials < 1:
             raise UserError(f"trials in [search] must be at least 1 with kind 'optuna', not {self.trials}.")
         if self.kind == "grid" and not self.grid:
-            raise UserError("A grid search needs values: [search.grid] with a list for each number.")
+            raise UserError("A grid search needs [search.grid] with a list of values for each hyperparameter.")
         for name, values in self.grid.items():
             if not values:
-                raise UserError(f"{name} in [search.grid] must hold one value at least.")
+                raise UserError(f"{name} in [search.grid] must have at least one value.")
         if self.rounds > max(1, self.trials):
             raise UserError(f"rounds in [search] must lie between 1 and the trials ({self.trials}), not {self.rounds}.")

@@ -1,4 +1,4 @@
-"""Selection: each variant's setting, fold by fold, from validation subjects alone."""
+"""Selection of a trial for each variant and fold, on validation subjects only."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Key = tuple[str, int]
 
 @dataclass(frozen=True)
 class Selection:
-    """A variant's setting in a fold.
+    """The selected trial of a variant in a fold.
 
-    ``tried`` won; ``scores`` are the validation scores of all trials (None for one that failed).
+    ``scores`` are the validation scores of all trials (None for one that failed).
     """
 
     variant: str
@@ -27,45 +27,46 @@ class Selection:
 
 
 def plan_trials(planner: Planner, ended: Mapping[str, RunStatus]) -> tuple[dict[Key, list[Trial]], bool]:
-    """All trials that are planned by now for each variant and fold, and whether the budget is spent.
+    """Return the trials planned so far for each variant and fold, and whether all are finished.
 
-    Round follows round: the next is drawn when the last has come to an end.
+    The trials of a round are drawn when the round before has finished.
     """
     planned: dict[Key, list[Trial]] = {}
     complete = True
     for name in planner.study.systems:
-        for fold in range(len(planner.ground.folds)):
-            made: list[Trial] = []
-            while len(made) < count_trials(planner.study):
-                told = [(trial, score_of(planner, name, fold, trial, ended)) for trial in made]
-                if any(run_of(planner, name, fold, trial).id not in ended for trial in made):
+        for fold in range(len(planner.study_data.folds)):
+            trials: list[Trial] = []
+            while len(trials) < count_trials(planner.study):
+                scored = [(trial, score_of(planner, name, fold, trial, ended)) for trial in trials]
+                if any(run_of(planner, name, fold, trial).id not in ended for trial in trials):
                     complete = False
                     break
-                made += next_trials(planner.study, name, fold, told)
-            planned[name, fold] = made
-            complete = complete and all(run_of(planner, name, fold, trial).id in ended for trial in made)
+                trials += next_trials(planner.study, name, fold, scored)
+            planned[name, fold] = trials
+            complete = complete and all(run_of(planner, name, fold, trial).id in ended for trial in trials)
     return planned, complete
 
 
 def select_trials(
-    planner: Planner, trial: Mapping[Key, list[Trial]], ended: Mapping[str, RunStatus]
+    planner: Planner, trials: Mapping[Key, list[Trial]], ended: Mapping[str, RunStatus]
 ) -> dict[Key, Selection | None]:
-    """The best try of each variant and fold, the first of equals; None where all failed."""
-    found: dict[Key, Selection | None] = {}
-    for (name, fold), trials in trial.items():
-        scores = tuple(score_of(planner, name, fold, each, ended) for each in trials)
-        able = [(score, -number) for number, score in enumerate(scores) if score is not None]
-        found[name, fold] = Selection(name, fold, trials[-max(able)[1]], scores) if able else None
-    return found
+    """Select the best trial of each variant and fold, the first of equals; None if all failed."""
+    selections: dict[Key, Selection | None] = {}
+    for (name, fold), group in trials.items():
+        scores = tuple(score_of(planner, name, fold, each, ended) for each in group)
+        succeeded = [(score, -number) for number, score in enumerate(scores) if score is not None]
+        best = group[-max(succeeded)[1]] if succeeded else None
+        selections[name, fold] = None if best is None else Selection(name, fold, best, scores)
+    return selections
 
 
 def final_seeds(planner: Planner, choice: Selection) -> list[int]:
-    """Seeds of a choice's final runs: the one that it was tried with, and others."""
+    """Return the seeds of the final runs: that of the trial, and others."""
     return [choice.trial.seed, *range(1, planner.study.seeds)]
 
 
 def final_runs(planner: Planner, choices: Mapping[Key, Selection | None]) -> dict[Key, list[Run]]:
-    """The runs that are reported, by variant and fold, one a seed."""
+    """Return the reported runs by variant and fold, one per seed."""
     return {
         key: [planner.student(choice.variant, choice.fold, choice.trial, seed) for seed in final_seeds(planner, choice)]
         for key, choice in choices.items()
@@ -74,11 +75,11 @@ def final_runs(planner: Planner, choices: Mapping[Key, Selection | None]) -> dic
 
 
 def run_of(planner: Planner, name: str, fold: int, trial: Trial) -> Run:
-    """The run of a trial."""
+    """Return the run of a trial."""
     return planner.student(name, fold, trial, trial.seed)
 
 
 def score_of(planner: Planner, name: str, fold: int, trial: Trial, ended: Mapping[str, RunStatus]) -> float | None:
-    """Validation score of a trial, None for one that failed or has not been trained."""
-    found = ended.get(run_of(planner, name, fold, trial).id)
-    return None if found is None or found.status != "done" else found.validation
+    """Return the validation score of a trial, None if it failed or is not trained."""
+    status = ended.get(run_of(planner, name, fold, trial).id)
+    return None if status is None or status.status != "done" else status.validation

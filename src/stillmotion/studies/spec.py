@@ -1,4 +1,4 @@
-"""A study's specification: typed here, TOML in its written form."""
+"""The specification of a study: typed dataclasses, read from and written to TOML."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..names import require_distinct, require_file_name
 from ..networks import get_network, parse_attention
 from ..networks.deepconvlstm import Recurrence
 from ..windows.protocols import count_of
-from . import toml_io as written
+from . import toml_io
 from .baselines import BASELINES, Baseline
 from .hyperparameters import check_hyperparameters
 from .sections import REPEATS, Data, Networks, Privileged, Search, Split, Teaching, Training
@@ -29,24 +29,25 @@ BUILT_IN = files(__package__) / "built_in"
 
 @dataclass(frozen=True)
 class Study:
-    """What is compared, on whom, and how.
+    """The specification of a study.
 
-    With ``published = true`` students and teachers are trained by the sources' recipe (Adam at 1e-3, batch 64, at most
-    300 epochs, patience 10 on validation accuracy). On purpose it does *not* repeat: one seed for everything, unequal
-    budgets of search, a projector that is never trained, a channel term that is dropped beside a spatial one. The
-    random split of windows is the protocol ``published``, to be chosen by itself, and marked as leaky.
+    With ``published = true`` students and teachers are trained with the recipe of Agac & Incel (Adam at 1e-3, batch 64,
+    at most 300 epochs, patience 10 on validation accuracy). These choices of theirs are deliberately *not* repeated:
+    one seed for everything, unequal search budgets, a projector that is never trained, a channel term that is dropped
+    when there is a spatial one. Their random split of windows is the protocol ``published``, which is chosen
+    separately and reported as leaky.
 
     Args:
         name: of the study.
-        variants: what is compared; ``CONTROLS`` join unless ``controls`` is false, as does what a variant brings along.
+        variants: variants to compare; ``CONTROLS`` (unless ``controls`` is false) and ``COMPANIONS`` are added.
         compare: variant and reference of the primary comparison.
-        seeds: students a fold and variant.
-        published: the sources' recipe.
-        controls: whether the controls join.
-        baselines: classifiers of window features that join, with as many trials as each variant (see ``BASELINES``).
-        score_test: score test subjects without being asked (the demonstration does).
+        seeds: students per fold and variant.
+        published: use the recipe of Agac & Incel.
+        controls: whether the controls are added.
+        baselines: feature classifiers to add, with as many trials as each variant (see ``BASELINES``).
+        score_test: evaluate on the test subjects in every run of the study (as the demo does).
         data, privileged, split, networks, training, teaching, search: the sections.
-        variant: variants of one's own, or built-in ones changed.
+        variant: new variants, or changes to built-in ones.
     """
 
     name: str
@@ -68,7 +69,7 @@ class Study:
 
     def __post_init__(self) -> None:
         self._check_names()
-        written.check(self)
+        toml_io.check(self)
         known = {**VARIANTS, **self.variant}
         for key, kind, names, valid in (
             ("variants", "variant", self.variants, known),
@@ -79,24 +80,24 @@ class Study:
                 if name not in valid:
                     raise UnknownName(f"{kind} in {key}", name, list(valid))
         if len(self.compare) not in (0, 2):
-            raise UserError(f"compare names a variant and its reference, not {list(self.compare)}.")
+            raise UserError(f"compare must name a variant and its reference, not {list(self.compare)}.")
         if not self.variants:
-            raise UserError("variants names nothing to compare.")
+            raise UserError("variants must name at least one variant.")
         for name in set(self.all_variants) & set(self.baselines):
-            raise UserError(f"{name} is a baseline; give the variant another name, or leave the baseline out.")
-        with written.named("protocol in [split]"):
+            raise UserError(f"{name} is both a variant and a baseline; rename the variant, or leave the baseline out.")
+        with toml_io.named("protocol in [split]"):
             count_of(self.split.protocol)
         self._check_networks()
         self._check_teachers()
         self._check_privileged()
         check_hyperparameters(self, {**self.variant, **self.all_variants})
         for section, training in (("training", self.student_training), ("teaching.training", self.teacher_training)):
-            with written.named(f"[{section}]"):
+            with toml_io.named(f"[{section}]"):
                 training.recipe(published=self.published)
 
     @cached_property
     def all_variants(self) -> dict[str, Variant]:
-        """Every variant of the study with what it brings along and the controls, in order."""
+        """All variants of the study with companions and controls, in order."""
         known = {**VARIANTS, **self.variant}
         wanted: list[str] = list(CONTROLS[:1]) if self.controls else []
         for name in (*self.variants, *self.compare, *(CONTROLS if self.controls else ())):
@@ -105,113 +106,113 @@ class Study:
 
     @cached_property
     def systems(self) -> dict[str, Variant | Baseline]:
-        """The variants and then the baselines, which are tried and scored alike."""
+        """The variants and then the baselines, which share search and evaluation."""
         return {**self.all_variants, **{name: BASELINES[name] for name in self.baselines}}
 
     @cached_property
     def attentions(self) -> tuple[str, ...]:
-        """The attention configurations, written alike."""
+        """The attention configurations in canonical form."""
         if self.networks.attention == ("published",):
             return published_attentions()
         return tuple(";".join(map(str, parse_attention(text))) for text in self.networks.attention)
 
     @property
     def scores(self) -> Path | None:
-        """The file of scores that teaches in a network's place."""
+        """The file of scores that is used instead of a teacher network, if any."""
         first = Path(self.networks.teacher[0]) if len(self.networks.teacher) == 1 else Path()
         return first if first.suffix in (".parquet", ".csv") else None
 
     @property
     def student_training(self) -> Training:
-        """How students are trained."""
+        """Training section of the students."""
         return self.training
 
     @property
     def teacher_training(self) -> Training:
-        """How teachers are trained."""
+        """Training section of the teachers."""
         return self.teaching.training.over(self.training)
 
     def to_toml(self, *, changed: bool = False) -> str:
-        """The specification as TOML, whole or as differences from the defaults."""
+        """Return the specification as TOML, complete or as differences from the defaults."""
         import tomli_w
 
-        return tomli_w.dumps(written.to_table(self, changed=changed))
+        return tomli_w.dumps(toml_io.to_table(self, changed=changed))
 
     def _check_names(self) -> None:
-        """Names become files and folders: predictions, models, figures, the study's own folder."""
-        own = {require_file_name(name, "variant"): variant for name, variant in self.variant.items()}
-        named: dict[str, Any] = {"name": require_file_name(self.name, "study"), "variant": own}
+        """Check names, which become files and folders: predictions, models, figures, the folder of the study."""
+        defined = {require_file_name(name, "variant"): variant for name, variant in self.variant.items()}
+        named: dict[str, Any] = {"name": require_file_name(self.name, "study"), "variant": defined}
         for part in ("variants", "compare"):
             named[part] = tuple(normalize("NFC", name) for name in getattr(self, part))
         for part, value in named.items():
             object.__setattr__(self, part, value)
-        for name in own:
+        for name in defined:
             if name in self.networks.teacher:
                 raise UserError(
-                    f"{name} is the network of a teacher, which stands in the same table; rename the variant."
+                    f"{name} is the name of a teacher network, which is in the same table; rename the variant."
                 )
-        require_distinct((*VARIANTS, *BASELINES, *own), "variant")
+        require_distinct((*VARIANTS, *BASELINES, *defined), "variant")
 
     def _check_networks(self) -> None:
         networks = self.networks
         for key, names in (("student", (networks.student,)), ("teacher", () if self.scores else networks.teacher)):
             for name in names:
-                with written.named(f"{key} in [networks]"):
+                with toml_io.named(f"{key} in [networks]"):
                     get_network(name)
         if networks.recurrence not in ("", *get_args(Recurrence)):
             raise UnknownName("recurrence in [networks]", networks.recurrence, list(get_args(Recurrence)))
-        with written.named("attention in [networks]"):
+        with toml_io.named("attention in [networks]"):
             _ = self.attentions
 
     def _check_teachers(self) -> None:
-        """A method that needs a teacher has one, and where that answers inside the step it is one network."""
+        """Check that methods have the teacher they need, and a single network where it runs in every step."""
         teaching = self.teaching
-        lone = len(self.networks.teacher) == 1 and self.scores is None
-        alone = lone and teaching.seeds == 1 and teaching.targets == "in-sample"
+        one_network = len(self.networks.teacher) == 1 and self.scores is None
+        single = one_network and teaching.seeds == 1 and teaching.targets == "in-sample"
         for name, variant in {**self.variant, **self.all_variants}.items():
-            taught = get_method(variant.method)
-            if taught.teacher_taps and variant.teacher == "none":
+            method = get_method(variant.method)
+            if method.teacher_taps and variant.teacher == "none":
                 raise UserError(
-                    f"[variant.{name}] is taught by {variant.method}, which needs a teacher: say teacher, such as "
+                    f"[variant.{name}] uses {variant.method}, which needs a teacher; set teacher, for example to "
                     f"'plain'."
                 )
-            if alone or variant.teacher == "self":
+            if single or variant.teacher == "self":
                 continue
-            if taught.trains_teacher:
+            if method.trains_teacher:
                 raise UserError(
-                    f"{name} trains its teacher too, which must be one network: name one teacher with one seed and "
-                    f"in-sample targets, or leave {name} out."
+                    f"{name} also trains its teacher, which must be a single network: use one teacher with one seed "
+                    f"and in-sample targets, or leave it out."
                 )
             if self.training.augment and variant.teacher in ("plain", "attention"):
                 raise UserError(
-                    f"With augmentation the teacher of {name} answers at every step, which one network can do, not a "
-                    f"file of scores or the mean of several: leave augment in [training] out, or take one teacher and "
-                    f"in-sample targets."
+                    f"With augmentation the teacher of {name} runs in every step, so it must be a single network, not "
+                    f"a file of scores or the mean of several: leave augment in [training] out, or use one teacher "
+                    f"with in-sample targets."
                 )
 
     def _check_privileged(self) -> None:
-        """A teacher with windows of its own answers before the training, not in its steps."""
+        """Check that no step needs a privileged teacher: their predictions are computed before training."""
         if not self.privileged:
             return
         if self.training.augment:
             raise UserError(
-                "[privileged] teachers see other windows than their students, which augmentation would tell apart: "
-                "leave one of the two out."
+                "[privileged] cannot be combined with augment in [training]: the windows of teachers and students "
+                "differ, and augmentation would change them differently. Leave one of the two out."
             )
         for name, variant in self.all_variants.items():
             if get_method(variant.method).trains_teacher:
                 raise UserError(
-                    f"{name} runs both networks on the same windows, and [privileged] teachers see others: leave one "
-                    f"of the two out."
+                    f"{name} runs student and teacher on the same windows, but [privileged] gives teachers other ones: "
+                    f"leave one of the two out."
                 )
 
 
 def read_study(source: str | Path, *changes: str) -> Study:
-    """A study by the name of a built-in one, or from a TOML file.
+    """Read a built-in study or a TOML file.
 
     Args:
-        source: name or path.
-        changes: what differs, such as ``split.protocol="loso"`` or ``seeds=5``.
+        source: name of a built-in study, or path.
+        changes: changed values, such as ``split.protocol="loso"`` or ``seeds=5``.
     """
     text = str(source)
     if text in built_in():
@@ -219,17 +220,19 @@ def read_study(source: str | Path, *changes: str) -> Study:
         return study_of(_changed(values, changes), text)
     path = Path(source)
     if path.suffix != ".toml" and not path.exists():
-        raise UserError(f"There is no study {text!r}; built in are {', '.join(built_in())}, or name a file NAME.toml.")
-    return study_of(_changed(written.read_toml(path), changes), str(path))
+        raise UserError(
+            f"There is no study {text!r}; built-in studies are {', '.join(built_in())}, or give a file NAME.toml."
+        )
+    return study_of(_changed(toml_io.read_toml(path), changes), str(path))
 
 
 def _changed(values: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
-    """Tables with single values set."""
+    """Set single values in tables."""
     for change in changes:
         name, equals, text = change.partition("=")
         *tables, key = name.strip().split(".")
         if not equals or not key:
-            raise UserError(f"A change is NAME=VALUE, such as split.protocol=loso, not {change!r}.")
+            raise UserError(f"A change must be NAME=VALUE, such as split.protocol=loso, not {change!r}.")
         try:
             value = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
@@ -238,18 +241,18 @@ def _changed(values: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
         for table in tables:
             place = place.setdefault(table, {})
             if not isinstance(place, dict):
-                raise UserError(f"{table} in {name} is a value, not a section.")
+                raise UserError(f"{table} in {name} must be a section, but is a value.")
         place[key] = value
     return values
 
 
 def built_in() -> list[str]:
-    """Names of the studies that come with the package."""
+    """List the names of the built-in studies."""
     return sorted(entry.name.removesuffix(".toml") for entry in BUILT_IN.iterdir() if entry.name.endswith(".toml"))
 
 
 def published_attentions() -> tuple[str, ...]:
-    """The sources' 60 configurations: 12 with channel, 12 with spatial attention, 36 with both."""
+    """Return the 60 attention configurations of Agac & Incel: 12 channel, 12 spatial, 36 with both."""
     after, reductions, kernels = (1, 2, 3, 4), (2, 4, 8), (3, 5, 7)
     channel = [f"channel:r={r},after={place}" for r, place in product(reductions, after)]
     spatial = [f"spatial:k={k},after={place}" for k, place in product(kernels, after)]
@@ -258,16 +261,16 @@ def published_attentions() -> tuple[str, ...]:
 
 
 def study_of(values: Mapping[str, Any], place: str) -> Study:
-    """A study from the tables of its TOML form, which messages call ``place``."""
-    # A variant of one's own may start from a built-in one: what is said changes it.
+    """Make a study from the tables of its TOML file, which messages call ``place``."""
+    # A [variant.NAME] with the name of a built-in variant changes that variant.
     tables = dict(values)
-    own = tables.get("variant", {})
-    if isinstance(own, dict):
+    defined = tables.get("variant", {})
+    if isinstance(defined, dict):
         tables["variant"] = {
-            name: {**written.to_table(VARIANTS[name], changed=True), **table}
+            name: {**toml_io.to_table(VARIANTS[name], changed=True), **table}
             if name in VARIANTS and isinstance(table, dict)
             else table
-            for name, table in own.items()
+            for name, table in defined.items()
         }
-    with written.named(place):
-        return written.from_table(Study, tables, place)
+    with toml_io.named(place):
+        return toml_io.from_table(Study, tables, place)

@@ -1,4 +1,4 @@
-"""A study's folder, opened to be read: nothing is trained and nothing is written."""
+"""Read the folder of a study without training or writing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from ..errors import DataWarning, UserError
 from ..evaluation import ConfusionMatrices
 from .data import StudyData, load_study_data
-from .folder import notice_edits, recorded_study
+from .folder import recorded_study, warn_of_edits
 from .plan import Planner
 from .runs import Run
 from .scoring import Evaluator
@@ -21,23 +21,23 @@ from .search import Trial
 from .selection import Key, Selection, final_runs, plan_trials, run_of, select_trials
 from .spec import Study
 from .store import RunStatus, Store
-from .table import Results, compute_results, tally_of, tally_of_teachers
+from .table import Results, compute_results, student_confusion, teacher_confusion
 from .teacher_gap import teachers_by_fold
 
 
 @dataclass(frozen=True, eq=False)
 class StudyState:
-    """What a study's folder holds, as far as it has come.
+    """The state of a study in its folder.
 
     Args:
         folder: of the study.
-        planner: its runs, by name; holds the specification and the windows.
-        store: what became of them.
-        ended: every run that came to an end.
-        trials: the settings planned for each variant and fold.
-        choices: the setting taken for each variant and fold, None where all trials failed or none has ended.
+        planner: planner with specification and windows.
+        store: run store.
+        ended: status of every finished run.
+        trials: planned trials of each variant and fold.
+        choices: selected trial of each variant and fold, None if all failed or none has finished.
         complete: whether nothing is missing.
-        results: the table.
+        results: table of results.
     """
 
     folder: Path
@@ -55,56 +55,59 @@ class StudyState:
         return self.planner.study
 
     @property
-    def ground(self) -> StudyData:
+    def study_data(self) -> StudyData:
         """The windows and folds."""
-        return self.planner.ground
+        return self.planner.study_data
 
     @cached_property
     def finals(self) -> dict[Key, list[Run]]:
-        """The runs that are reported and have succeeded, by variant and fold."""
-        found = {}
+        """The reported runs that succeeded, by variant and fold."""
+        succeeded = {}
         for key, runs in final_runs(self.planner, self.choices).items():
-            found[key] = [run for run in runs if run.id in self.ended and self.ended[run.id].status == "done"]
-        return found
+            succeeded[key] = [run for run in runs if run.id in self.ended and self.ended[run.id].status == "done"]
+        return succeeded
 
     def failures(self, name: str) -> int:
-        """How many runs of a variant failed, trials and final ones."""
-        trial = [
+        """Count the failed runs of a variant, trials and final runs."""
+        trials = [
             run_of(self.planner, name, fold, each)
-            for (own, fold), made in self.trials.items()
-            for each in made
-            if own == name
+            for (variant, fold), group in self.trials.items()
+            for each in group
+            if variant == name
         ]
         final = [
-            run for (own, _), runs in final_runs(self.planner, self.choices).items() if own == name for run in runs
+            run
+            for (variant, _), runs in final_runs(self.planner, self.choices).items()
+            if variant == name
+            for run in runs
         ]
-        ids = {run.id for run in (*trial, *final)}
+        ids = {run.id for run in (*trials, *final)}
         return sum(run in self.ended and self.ended[run].status == "failed" for run in ids)
 
     @cached_property
     def teachers(self) -> dict[str, dict[int, tuple[Run, ...]]]:
-        """The teachers whose students are reported, by name and fold, where they have been trained."""
-        found = {}
+        """The trained teachers of reported students, by name and fold."""
+        trained = {}
         for name, members in teachers_by_fold(self.planner, self.choices).items():
             runs = [run for each in members.values() for run in each]
             if runs and all(run.id in self.ended and self.ended[run.id].status == "done" for run in runs):
-                found[name] = members
-        return found
+                trained[name] = members
+        return trained
 
     @cached_property
-    def examiner(self) -> Evaluator:
-        """Gives a run's network with its weights."""
+    def evaluator(self) -> Evaluator:
+        """Evaluator of trained runs."""
         return Evaluator(self.planner, self.store)
 
-    def tally(self, side: str) -> ConfusionMatrices | None:
-        """Confusion counts of the reported runs on ``validation`` or ``test`` subjects."""
-        return tally_of(self.planner, self.store.counts(side), final_runs(self.planner, self.choices), side)
+    def confusion(self, split: str) -> ConfusionMatrices | None:
+        """Return the confusion matrices of the reported runs on ``validation`` or ``test`` subjects."""
+        return student_confusion(self.planner, self.store.counts(split), final_runs(self.planner, self.choices), split)
 
-    def tally_of_teacher(self, name: str) -> ConfusionMatrices | None:
-        """Test counts of a teacher that is one run a fold; None of others, and before test subjects are scored."""
+    def confusion_of_teacher(self, name: str) -> ConfusionMatrices | None:
+        """Return the test confusion matrices of a teacher with one run per fold, else None."""
         members = self.teachers[name]
-        lone = all(len(runs) == 1 for runs in members.values())
-        return tally_of_teachers(self.planner, self.store.counts("test"), members) if lone else None
+        single = all(len(runs) == 1 for runs in members.values())
+        return teacher_confusion(self.planner, self.store.counts("test"), members) if single else None
 
 
 def read_study_state(folder: str | Path, *, data: str | Path | None = None) -> StudyState:
@@ -130,38 +133,38 @@ def read_study_state(folder: str | Path, *, data: str | Path | None = None) -> S
 
 def _read(store: Store, data: Path | None) -> StudyState:
     folder, study = store.folder, recorded_study(store)
-    notice_edits(folder, study)
-    ground = load_study_data(study, data=data)
+    warn_of_edits(folder, study)
+    study_data = load_study_data(study, data=data)
     outdated = store.outdated()
     if outdated:
         warnings.warn(
-            f"Runs of {folder} that were trained with other code no longer count "
-            f"({', '.join(f'{count} of {name}' for name, count in outdated.items())}): run the study again, or read it "
-            f"with the version that made it.",
+            f"Runs of {folder} that were trained with other code are ignored "
+            f"({', '.join(f'{count} of {name}' for name, count in outdated.items())}): run the study again, or use the "
+            f"version that trained them.",
             DataWarning,
             stacklevel=3,
         )
-    known = store.about().get("data", ground.fingerprint)
-    if known != ground.fingerprint:
+    known = store.about().get("data", study_data.fingerprint)
+    if known != study_data.fingerprint:
         raise UserError(
-            f"The recordings of {study.data.name} are not those that {folder} was made with (fingerprint "
-            f"{ground.fingerprint[:16]}, not {known[:16]}); name their folder with --data."
+            f"The recordings of {study.data.name} differ from those that {folder} was trained with (fingerprint "
+            f"{study_data.fingerprint[:16]}, not {known[:16]}); give the folder of the original ones with --data."
         )
     for damage in store.damaged():
-        # The table needs no weights; what does raises the same error.
+        # The table needs no weights; functions that do raise this error.
         warnings.warn(str(damage), DataWarning, stacklevel=3)
-    return derive_state(folder, Planner.of(study, ground), store)
+    return derive_state(folder, Planner.of(study, study_data), store)
 
 
 def derive_state(folder: Path, planner: Planner, store: Store) -> StudyState:
-    """What a study has come to, whether or not all of it is there."""
+    """Derive the state of a study from its store, complete or not."""
     ended = store.ended()
-    trial, complete = plan_trials(planner, ended)
-    choices = select_trials(planner, trial, ended)
+    trials, complete = plan_trials(planner, ended)
+    choices = select_trials(planner, trials, ended)
     finals = [run for runs in final_runs(planner, choices).values() for run in runs]
-    able = [run for run in finals if run.id in ended and ended[run.id].status == "done"]
+    succeeded = [run for run in finals if run.id in ended and ended[run.id].status == "done"]
     tested = store.counts("test")
     complete = complete and all(run.id in ended for run in finals)
-    test = bool(able) and all(run.id in tested for run in able)
-    table = compute_results(planner, store, trial, choices, test=test, complete=complete)
-    return StudyState(folder, planner, store, ended, trial, choices, complete, table)
+    test = bool(succeeded) and all(run.id in tested for run in succeeded)
+    table = compute_results(planner, store, trials, choices, test=test, complete=complete)
+    return StudyState(folder, planner, store, ended, trials, choices, complete, table)

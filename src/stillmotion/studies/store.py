@@ -1,4 +1,4 @@
-"""The run store: one SQLite file a study, one row a run; weights lie beside it, a file a fleet."""
+"""The run store: a SQLite file per study with a row per run, and a file of weights per fleet."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,16 +44,16 @@ NULL);
 
 
 class DamagedFleet(UserError):
-    """A file of weights that is missing or not the one that was written; ``fleet`` is whose it is."""
+    """A missing or changed file of weights of a fleet."""
 
     def __init__(self, path: Path, fleet: str, why: str) -> None:
-        super().__init__(f"{path} {why}; run the study again, which trains that fleet anew and keeps the others.")
+        super().__init__(f"{path} {why}; run the study again to train this fleet again; other fleets are kept.")
         self.path, self.fleet, self.why = path, fleet, why
 
 
 @dataclass(frozen=True)
 class RunStatus:
-    """A run that came to an end: status ``done`` or ``failed`` (and why), validation score, epochs, seconds."""
+    """A finished run: status ``done`` or ``failed`` (with a reason), validation score, epochs, seconds."""
 
     run: str
     status: str
@@ -67,7 +67,7 @@ class RunStatus:
 
 
 class Store:
-    """The results of a study, in its folder; several processes may use it at once."""
+    """The run store of a study in its folder; several processes may use it at once."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -78,11 +78,11 @@ class Store:
         self._file = SealedFile(self.path, SCHEMA, VERSION)
 
     def about(self) -> dict[str, Any]:
-        """What is known of the study itself."""
+        """Return the values stored about the study."""
         return {name: json.loads(value) for name, value in self._file.execute("SELECT name, value FROM about")}
 
     def note(self, **values: Any) -> None:
-        """Keep values about the study."""
+        """Store values about the study."""
         with self._file.change("about"):
             self._note(values)
 
@@ -93,16 +93,16 @@ class Store:
     def claim(
         self, study: str, data: str, leaks: Sequence[str], *, over: tuple[str, str] | None = None
     ) -> tuple[str, str]:
-        """Write down whose folder this is, unless somebody has; of several who ask at once, one is first.
+        """Store the specification of the folder unless there is one; atomic across processes.
 
         Args:
             study: the specification, as TOML.
             data: fingerprint of the windows.
-            leaks: what the audit found.
-            over: specification and fingerprint that give way; they stay under ``former``.
+            leaks: findings of the audit.
+            over: specification and fingerprint to replace; they are kept under ``former``.
 
         Returns:
-            Specification and fingerprint that stand there now.
+            Specification and fingerprint that are stored now.
         """
         with self._file.change("about"):
             known = self.about()
@@ -115,20 +115,18 @@ class Store:
             self._note(values)
             return study, data
 
-    # Plans.
+    def plan(self, fleets: Sequence[FleetPlan]) -> list[FleetPlan]:
+        """Store planned fleets without runs that are planned already; return the unfinished fleets of all these runs.
 
-    def plan(self, squads: Sequence[FleetPlan]) -> list[FleetPlan]:
-        """Write down fleets before they train, but for runs that an earlier plan holds; all unfinished fleets of them.
-
-        A fleet that was planned keeps its members, their order and its size, whoever goes on with it.
+        A planned fleet keeps its runs, their order and its size, whichever process continues it.
         """
         with self._file.change("fleets", "runs"):
             planned = dict(self._file.execute("SELECT id, fleet FROM runs"))
-            for squad in squads:
-                fresh = [run for run in squad.runs if run.id not in planned]
+            for fleet in fleets:
+                fresh = [run for run in fleet.runs if run.id not in planned]
                 if not fresh:
                     continue
-                kept = squad if len(fresh) == len(squad.runs) else FleetPlan(squad.phase, tuple(fresh), squad.size)
+                kept = fleet if len(fresh) == len(fleet.runs) else FleetPlan(fleet.phase, tuple(fresh), fleet.size)
                 self._file.execute(
                     "INSERT INTO fleets (id, phase, size) VALUES (?, ?, ?)", (kept.id, kept.phase, kept.size)
                 )
@@ -137,45 +135,43 @@ class Store:
                     "teachers, whole) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     [_row(run, kept, place) for place, run in enumerate(kept.runs)],
                 )
-            wanted = {run.id for squad in squads for run in squad.runs}
-            return [squad for squad in self.unfinished() if wanted & {run.id for run in squad.runs}]
+            wanted = {run.id for fleet in fleets for run in fleet.runs}
+            return [fleet for fleet in self.unfinished() if wanted & {run.id for run in fleet.runs}]
 
     def unfinished(self) -> list[FleetPlan]:
-        """Planned fleets that have not come to an end, in the order of the plan."""
-        found = []
+        """Return the unfinished fleets in the order of the plan."""
+        fleets = []
         rows = self._file.execute("SELECT id, phase, size FROM fleets WHERE status != 'done' ORDER BY rowid").fetchall()
-        for fleet, phase, size in rows:
-            whole = self._file.execute("SELECT whole FROM runs WHERE fleet = ? ORDER BY place", (fleet,))
-            squad = FleetPlan(phase, tuple(_run(kept) for (kept,) in _json(whole)), size)
-            # A fleet that was planned with other code is another fleet now, and planned anew.
-            if squad.id == fleet:
-                found.append(squad)
-        return found
+        for planned_id, phase, size in rows:
+            whole = self._file.execute("SELECT whole FROM runs WHERE fleet = ? ORDER BY place", (planned_id,))
+            fleet = FleetPlan(phase, tuple(_run(kept) for (kept,) in _json(whole)), size)
+            # A fleet planned with other code has another id now, and is planned again.
+            if fleet.id == planned_id:
+                fleets.append(fleet)
+        return fleets
 
     def outdated(self) -> dict[str, int]:
-        """How many runs that came to an end were trained with other code than there is now, by method."""
+        """Count the finished runs that were trained with other code than the current one, by method."""
         counts: dict[str, int] = {}
         for run, whole in self._file.execute("SELECT id, whole FROM runs WHERE status != 'planned'"):
-            now = _run(json.loads(whole))
-            if now.id != run:
-                counts[now.method] = counts.get(now.method, 0) + 1
+            current = _run(json.loads(whole))
+            if current.id != run:
+                counts[current.method] = counts.get(current.method, 0) + 1
         return counts
 
     def is_done(self, fleet: str) -> bool:
-        """Whether a fleet has come to an end."""
+        """Return whether a fleet is finished."""
         row = self._file.execute("SELECT status FROM fleets WHERE id = ?", (fleet,)).fetchone()
         return bool(row and row[0] == "done")
 
-    # Results.
-
     def finish(
-        self, squad: FleetPlan, outcomes: Sequence[RunResult], seconds: float, versions: Mapping[str, str]
+        self, fleet: FleetPlan, outcomes: Sequence[RunResult], seconds: float, versions: Mapping[str, str]
     ) -> None:
-        """Keep what became of a fleet: weights in a file of their own first, then all its rows at once."""
-        sha256 = self._write(squad.id, outcomes)
+        """Store the results of a fleet: first the file of weights, then all rows in one transaction."""
+        sha256 = self._write(fleet.id, outcomes)
         with self._file.change("fleets", "runs"):
             share = seconds / max(1, sum(outcome.epochs for outcome in outcomes))
-            for run, outcome in zip(squad.runs, outcomes, strict=True):
+            for run, outcome in zip(fleet.runs, outcomes, strict=True):
                 self._file.execute(
                     "UPDATE runs SET status = ?, validation = ?, best_epoch = ?, epochs = ?, seconds = ?, reason = ?, "
                     "history = ? WHERE id = ?",
@@ -190,38 +186,38 @@ class Store:
                         run.id,
                     ),
                 )
-            self._end(squad.id, seconds, versions, sha256)
+            self._end(fleet.id, seconds, versions, sha256)
 
-    def fail(self, squad: FleetPlan, reason: str, versions: Mapping[str, str]) -> None:
-        """Write down that a fleet cannot train, and why."""
+    def fail(self, fleet: FleetPlan, reason: str, versions: Mapping[str, str]) -> None:
+        """Store that a fleet cannot train, with the reason."""
         with self._file.change("fleets", "runs"):
             self._file.execute(
                 "UPDATE runs SET status = 'failed', validation = -1, best_epoch = 0, epochs = 0, seconds = 0, "
                 "reason = ?, history = '[]' WHERE fleet = ?",
-                (reason, squad.id),
+                (reason, fleet.id),
             )
-            self._end(squad.id, 0.0, versions, None)
+            self._end(fleet.id, 0.0, versions, None)
 
     def damaged(self) -> list[DamagedFleet]:
-        """Fleets that have come to an end and whose file of weights is missing or changed."""
-        found = []
+        """Return the finished fleets whose file of weights is missing or changed."""
+        damages = []
         for (fleet,) in self._file.execute("SELECT id FROM fleets WHERE sha256 IS NOT NULL ORDER BY rowid").fetchall():
             try:
                 self._require_whole(fleet)
             except DamagedFleet as damage:
-                found.append(damage)
-        return found
+                damages.append(damage)
+        return damages
 
     def forget(self, fleet: str) -> None:
-        """Plan a fleet anew whose weights are damaged: what came of its runs is forgotten, other fleets stay."""
+        """Reset a fleet with damaged weights to planned, and delete its results; other fleets stay."""
         with self._file.change("fleets", "runs", "counts", "learnt"):
             try:
                 self._require_whole(fleet)
             except DamagedFleet:
-                own = "IN (SELECT id FROM runs WHERE fleet = ?)"
-                # Teachers that are several runs are counted under a name of their own, and are counted again.
-                self._file.execute(f"DELETE FROM counts WHERE side = 'teachers' OR run {own}", (fleet,))
-                self._file.execute(f"DELETE FROM learnt WHERE run {own}", (fleet,))
+                in_fleet = "IN (SELECT id FROM runs WHERE fleet = ?)"
+                # Counts of teachers with several runs have their own key; delete all, they are counted again.
+                self._file.execute(f"DELETE FROM counts WHERE side = 'teachers' OR run {in_fleet}", (fleet,))
+                self._file.execute(f"DELETE FROM learnt WHERE run {in_fleet}", (fleet,))
                 self._file.execute(
                     "UPDATE runs SET status = 'planned', validation = NULL, best_epoch = NULL, epochs = NULL, "
                     "seconds = NULL, reason = '', history = NULL WHERE fleet = ?",
@@ -234,7 +230,7 @@ class Store:
                 )
 
     def ended(self) -> dict[str, RunStatus]:
-        """Every run that came to an end, by its id."""
+        """Return the status of every finished run, by id."""
         rows = self._file.execute(
             "SELECT id, status, validation, best_epoch, epochs, seconds, reason, fleet, place FROM runs "
             "WHERE status != 'planned'"
@@ -242,26 +238,28 @@ class Store:
         return {row[0]: RunStatus(*row) for row in rows}
 
     def history(self, run: str) -> list[dict[str, float]]:
-        """A row an epoch: loss terms and validation score."""
+        """Return loss terms and validation score of each epoch of a run."""
         row = self._file.execute("SELECT history FROM runs WHERE id = ?", (run,)).fetchone()
         return [] if row is None or row[0] is None else json.loads(row[0])
 
     def versions(self) -> list[dict[str, str]]:
-        """Every set of versions that fleets were trained with, in the order in which they came to an end."""
+        """Return all sets of package versions that fleets were trained with, in order of time."""
         rows = self._file.execute("SELECT versions FROM fleets WHERE versions IS NOT NULL ORDER BY finished")
-        found: list[dict[str, str]] = []
+        versions: list[dict[str, str]] = []
         for (each,) in _json(rows):
-            if each not in found:
-                found.append(each)
-        return found
+            if each not in versions:
+                versions.append(each)
+        return versions
 
     def weights(self, run: str) -> tuple[NDArray[np.float32], list[NDArray[Any]]]:
-        """A run's best weights and the state that goes with them."""
+        """Return the best weights of a run, and the non-trainable state of the same epoch."""
         with self._arrays(run) as (file, place):
             return file[f"{place}/weights"], _listed(file, f"{place}/state/")
 
-    def partner(self, run: str) -> tuple[NDArray[np.float32], list[NDArray[Any]], NDArray[np.float32]] | None:
-        """Weights and state of the teacher that learnt beside a run, and what was trained beside both."""
+    def co_trained_teacher(
+        self, run: str
+    ) -> tuple[NDArray[np.float32], list[NDArray[Any]], NDArray[np.float32]] | None:
+        """Return weights and state of the co-trained teacher of a run, and auxiliary parameters; None without one."""
         with self._arrays(run) as (file, place):
             if f"{place}/teacher/weights" not in file.files:
                 return None
@@ -269,13 +267,13 @@ class Store:
             return file[f"{place}/teacher/weights"], state, file[f"{place}/aux_params"]
 
     def require_weights(self, runs: Iterable[str]) -> None:
-        """Raise ``DamagedFleet`` unless the weights of these runs are those that were written."""
+        """Raise ``DamagedFleet`` unless the weights of these runs match their checksums."""
         for run in runs:
             self._require_whole(self._place(run)[0])
 
     @contextmanager
     def _arrays(self, run: str) -> Iterator[tuple[Any, int]]:
-        """The file that holds a run's weights, and its place there."""
+        """Open the file with the weights of a run; gives the file and the number of the run in it."""
         fleet, place = self._place(run)
         self._require_whole(fleet)
         path = self._weights(fleet)
@@ -283,7 +281,7 @@ class Store:
             with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 yield file, place
         except (OSError, KeyError, ValueError, zipfile.BadZipFile) as problem:
-            raise DamagedFleet(path, fleet, f"is not whole ({problem})") from None
+            raise DamagedFleet(path, fleet, f"is incomplete ({problem})") from None
 
     def _place(self, run: str) -> tuple[str, int]:
         fleet, place = self._file.execute("SELECT fleet, place FROM runs WHERE id = ?", (run,)).fetchone()
@@ -293,7 +291,7 @@ class Store:
         return self.folder / "fleets" / f"{fleet}.npz"
 
     def _require_whole(self, fleet: str) -> None:
-        """Raise ``DamagedFleet`` unless a file of weights is the one written; read once as long as it stays."""
+        """Raise ``DamagedFleet`` unless a file of weights matches its checksum; unchanged files are read once."""
         path = self._weights(fleet)
         (expected,) = self._file.execute("SELECT sha256 FROM fleets WHERE id = ?", (fleet,)).fetchone()
         try:
@@ -302,38 +300,36 @@ class Store:
             if self._whole.get(fleet) == stamp:
                 return
             with path.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as problem:
             raise DamagedFleet(path, fleet, f"cannot be read ({problem.strerror})") from None
-        if found != expected:
+        if digest != expected:
             raise DamagedFleet(path, fleet, "is damaged (its checksum differs)")
         self._whole[fleet] = stamp
 
-    # Scores.
-
-    def add_counts(self, side: str, rows: Mapping[str, Mapping[str, NDArray[np.int64]]]) -> None:
-        """Keep confusion counts by run and subject."""
+    def add_counts(self, split: str, rows: Mapping[str, Mapping[str, NDArray[np.int64]]]) -> None:
+        """Store confusion matrices by run and subject."""
         with self._file.change("counts"):
             self._file.executemany(
                 "INSERT OR REPLACE INTO counts VALUES (?, ?, ?, ?)",
                 [
-                    (run, side, subject, json.dumps(counts.tolist()))
+                    (run, split, subject, json.dumps(counts.tolist()))
                     for run, subjects in rows.items()
                     for subject, counts in subjects.items()
                 ],
             )
 
-    def counts(self, side: str) -> dict[str, dict[str, NDArray[np.int64]]]:
-        """Confusion counts of ``validation`` or ``test`` subjects, by run and subject."""
-        found: dict[str, dict[str, NDArray[np.int64]]] = {}
+    def counts(self, split: str) -> dict[str, dict[str, NDArray[np.int64]]]:
+        """Return the confusion matrices of ``validation`` or ``test`` subjects, by run and subject."""
+        matrices: dict[str, dict[str, NDArray[np.int64]]] = {}
         for run, subject, counts in self._file.execute(
-            "SELECT run, subject, counts FROM counts WHERE side = ? ORDER BY rowid", (side,)
+            "SELECT run, subject, counts FROM counts WHERE side = ? ORDER BY rowid", (split,)
         ):
-            found.setdefault(run, {})[subject] = np.asarray(json.loads(counts), np.int64)
-        return found
+            matrices.setdefault(run, {})[subject] = np.asarray(json.loads(counts), np.int64)
+        return matrices
 
     def add_learnt(self, rows: Mapping[str, Mapping[str, float]]) -> None:
-        """Keep what was learnt beside the networks, by run and name."""
+        """Store learned auxiliary values, by run and name."""
         with self._file.change("learnt"):
             self._file.executemany(
                 "INSERT OR REPLACE INTO learnt VALUES (?, ?, ?)",
@@ -341,19 +337,19 @@ class Store:
             )
 
     def learnt(self) -> dict[str, dict[str, float]]:
-        """What was learnt beside the networks, by run and name."""
-        found: dict[str, dict[str, float]] = {}
+        """Return learned auxiliary values, by run and name."""
+        learnt: dict[str, dict[str, float]] = {}
         for run, name, value in self._file.execute("SELECT run, name, value FROM learnt ORDER BY rowid"):
-            found.setdefault(run, {})[name] = value
-        return found
+            learnt.setdefault(run, {})[name] = value
+        return learnt
 
-    def look(self, runs: int, subjects: int, why: str) -> None:
-        """Log that test subjects were looked at."""
+    def log_test_evaluation(self, runs: int, subjects: int, why: str) -> None:
+        """Log an evaluation on test subjects."""
         with self._file.change("looks"):
             self._file.execute("INSERT INTO looks VALUES (?, ?, ?, ?)", (time.time(), runs, subjects, why))
 
-    def looks(self) -> list[tuple[float, int, int, str]]:
-        """Every look at test subjects: when, how many runs, how many subjects, why."""
+    def test_evaluations(self) -> list[tuple[float, int, int, str]]:
+        """Return every evaluation on test subjects: time, number of runs, number of subjects, reason."""
         return list(self._file.execute("SELECT at, runs, subjects, why FROM looks ORDER BY at"))
 
     def close(self) -> None:
@@ -367,7 +363,7 @@ class Store:
         )
 
     def _write(self, fleet: str, outcomes: Sequence[RunResult]) -> str:
-        """Write the weights of a fleet; the file's SHA-256."""
+        """Write the weights of a fleet, and return the SHA-256 of the file."""
         arrays: dict[str, Any] = {}
         for place, outcome in enumerate(outcomes):
             arrays[f"{place}/weights"] = outcome.weights
@@ -384,13 +380,11 @@ class Store:
         return hashlib.sha256(buffer.getbuffer()).hexdigest()
 
 
-def _row(run: Run, squad: FleetPlan, place: int) -> tuple[Any, ...]:
-    from dataclasses import asdict
-
+def _row(run: Run, fleet: FleetPlan, place: int) -> tuple[Any, ...]:
     whole = json.dumps(asdict(run), sort_keys=True)
     hyperparameters, teachers = json.dumps(dict(run.hyperparameters), sort_keys=True), json.dumps(run.teachers)
     about = (run.fold, run.network, run.attention, run.method, run.seed, hyperparameters, teachers, whole)
-    return (run.id, squad.id, place, squad.phase, *about)
+    return (run.id, fleet.id, place, fleet.phase, *about)
 
 
 def _run(kept: Mapping[str, Any]) -> Run:
@@ -402,5 +396,4 @@ def _listed(file: Any, start: str) -> list[NDArray[Any]]:
 
 
 def _json(rows: Any) -> Iterator[tuple[Any]]:
-    for (text,) in rows:
-        yield (json.loads(text),)
+    return ((json.loads(text),) for (text,) in rows)

@@ -1,4 +1,4 @@
-"""A study by a few plain calls."""
+"""Run a study, or open its results."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ def run_study(
     quiet: bool = False,
     continue_: bool = False,
 ) -> Results:
-    """Do what is missing of a study, then its table.
+    """Train what is missing of a study and return its results.
 
     Args:
-        study: a specification, the name of a built-in one, or a TOML file.
-        out: its folder.
-        data: the folder that holds recordings.
-        score_test: score the test subjects, once selection is done; every look is logged.
+        study: a specification, the name of a built-in study, or a TOML file.
+        out: folder of the study.
+        data: folder of the recordings.
+        score_test: evaluate on the test subjects after selection; each evaluation is logged.
         ray: address of a Ray cluster.
-        quiet: show nothing.
-        continue_: the study may add to the one that the folder belongs to (seeds, variants, folds, trials), and take
+        quiet: print nothing.
+        continue_: whether the study may extend the one in the folder (seeds, variants, folds, trials), and use
             recordings that have changed.
 
     Raises:
-        UserError: for a folder that belongs to another study; the message names what differs.
+        UserError: if the folder belongs to another study; the message names the differences.
     """
     specification = study if isinstance(study, Study) else read_study(study)
     folder = None if data is None else Path(data)
@@ -42,7 +42,7 @@ def run_study(
 
 
 def open_study(folder: str | Path, *, data: str | Path | None = None) -> Results:
-    """The table of a study's folder as it stands; nothing is trained."""
+    """Return the results in the folder of a study without training."""
     record = read_study_state(folder, data=data)
     record.store.close()
     return record.results

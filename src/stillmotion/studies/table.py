@@ -1,4 +1,4 @@
-"""What a study came to: one row a variant, and whether the teacher had anything to teach."""
+"""The results of a study: a row for each variant, and the teacher gaps."""
 
 from __future__ import annotations
 
@@ -24,31 +24,34 @@ from .store import RunStatus, Store
 from .teacher_gap import TeacherGap, compute_teacher_gaps, teachers_by_fold
 from .teachers import model_of
 
-#: Confusion counts by run and subject, as the store gives them.
+#: Confusion matrices by run and subject, as in the store.
 Counted = Mapping[str, Mapping[str, NDArray[np.int64]]]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One variant's results.
+    """The results of a variant, a baseline or a teacher.
 
     Args:
-        variant: its name, title and role: ``reference``, ``variant``, ``control``, ``baseline`` or ``teacher``.
-        trials: settings tried in each fold, failed ones included.
-        seeds: students a fold.
-        params, flops: of the student that a device runs; None for a baseline, which none runs.
-        validation: macro-F1 of the validation subjects, pooled over them, mean over seeds.
-        test: the same of the test subjects with its interval, or None while they have not been scored.
+        variant: its name.
+        title: description.
+        role: ``reference``, ``variant``, ``control``, ``baseline`` or ``teacher``.
+        trials: trials per fold, including failed ones.
+        seeds: students per fold.
+        params, flops: of the student network; None for a baseline.
+        validation: macro-F1 of the validation subjects, pooled over subjects, mean over seeds.
+        test: macro-F1 of the test subjects with its interval, or None before they are evaluated.
         accuracy: of the test subjects.
-        ece: expected calibration error (15 bins) of the test subjects, of the validation subjects before; mean over
-        seeds. seed_spread: standard deviation of the test score (the validation score before) over seeds.
-        gain: test score minus the reference's, with its interval.
+        ece: expected calibration error (15 bins), mean over seeds, of the test subjects, or of the validation subjects
+            before the test set is evaluated.
+        seed_spread: standard deviation over seeds of the test score, or of the validation score before.
+        gain: test score minus that of the reference, with its interval.
         p: of the sign-flip test, after the max-statistic correction.
-        verdict: in words.
-        settings: what was chosen, by fold.
-        epochs, seconds: of all its runs together.
-        failed: runs that failed.
-        size: what a baseline would have to store, a mean over its reported runs.
+        verdict: conclusion in words.
+        settings: selected hyperparameters, by fold.
+        epochs, seconds: sums over all runs.
+        failed: number of failed runs.
+        size: storage that a baseline would need, mean over its reported runs.
     """
 
     variant: str
@@ -75,20 +78,20 @@ class Row:
 
 @dataclass(frozen=True)
 class Results:
-    """A study's results.
+    """The results of a study.
 
     Args:
         name: of the study.
-        reference: what variants are compared with.
-        protocol: and whether it ``leaks``.
-        subjects: how many test subjects there are.
-        leads: teachers against the plain student.
-        partners: teachers that learnt beside their students.
-        rows: one a variant, the reference first.
-        compared: the statistics behind them, None while test subjects have not been scored.
-        looks: how many times test subjects were looked at.
+        reference: variant that others are compared with.
+        protocol: of the split, and whether it ``leaks``.
+        subjects: number of test subjects.
+        leads: teacher gaps: teachers against the plain student.
+        partners: co-trained teachers.
+        rows: a row for each variant, the reference first.
+        compared: statistics, None before test subjects are evaluated.
+        looks: number of test-set evaluations.
         complete: whether nothing is missing.
-        seconds: of training, all fleets together.
+        seconds: training time of all fleets.
     """
 
     name: str
@@ -106,33 +109,33 @@ class Results:
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
+        """Return plain values for JSON."""
         return asdict(self)
 
 
 def compute_results(
     planner: Planner,
     store: Store,
-    trial: Mapping[Key, Sequence[Trial]],
+    trials: Mapping[Key, Sequence[Trial]],
     choices: Mapping[Key, Selection | None],
     *,
     test: bool,
     complete: bool,
 ) -> Results:
-    """The table of a study from what its store holds."""
+    """Compute the results of a study from its store."""
     study, ended = planner.study, store.ended()
     finals = final_runs(planner, choices)
-    side = "test" if test else "validation"
-    counts = {each: store.counts(each) for each in ("validation", "test", f"{side}-confidence")}
-    tally = tally_of(planner, counts[side], finals, side)
+    split = "test" if test else "validation"
+    counts = {each: store.counts(each) for each in ("validation", "test", f"{split}-confidence")}
+    matrices = student_confusion(planner, counts[split], finals, split)
     reference = study.compare[1] if study.compare else next(iter(study.all_variants))
     compared = None
-    if tally is not None:
+    if matrices is not None:
         compared = compare_variants(
-            tally, against=reference if reference in tally.variants else None, apart=study.baselines
+            matrices, against=reference if reference in matrices.variants else None, apart=study.baselines
         )
     rows = [
-        _row(planner, counts, name, trial, choices, finals, ended, compared if test else None, reference)
+        _row(planner, counts, name, trials, choices, finals, ended, compared if test else None, reference)
         for name in study.systems
     ]
     for number, row in enumerate(rows):
@@ -140,14 +143,14 @@ def compute_results(
             runs = [run for (name, _), each in finals.items() if name == row.variant for run in dict.fromkeys(each)]
             rows[number] = replace(row, size=_size([store.history(run.id) for run in runs]))
     rows += _teacher_rows(planner, counts, ended, choices, test=test)
-    sure = counts[f"{side}-confidence"]
-    heard = teachers_by_fold(planner, choices)
+    confidence = counts[f"{split}-confidence"]
+    teachers = teachers_by_fold(planner, choices)
     rows = [
         replace(
             row,
             ece=_ece(
-                sure,
-                list(heard[row.variant].values())
+                confidence,
+                list(teachers[row.variant].values())
                 if row.role == "teacher"
                 else [runs for (name, _), runs in finals.items() if name == row.variant],
             ),
@@ -159,42 +162,42 @@ def compute_results(
         data=study.data.name,
         reference=reference,
         protocol=study.split.protocol,
-        leaks=bool(planner.ground.leaks),
-        subjects=len({subject for fold in planner.ground.folds for subject in fold.test_subjects}),
+        leaks=bool(planner.study_data.leaks),
+        subjects=len({subject for fold in planner.study_data.folds for subject in fold.test_subjects}),
         leads=tuple(compute_teacher_gaps(planner, store, choices, finals)),
-        partners=tuple(compare_co_trained_teachers(planner, store, choices, finals, side)),
+        partners=tuple(compare_co_trained_teachers(planner, store, choices, finals, split)),
         rows=tuple(rows),
         compared=compared if test else None,
-        looks=len(store.looks()),
+        looks=len(store.test_evaluations()),
         complete=complete,
         seconds=sum(each.seconds for each in ended.values()),
     )
 
 
-def tally_of(
-    planner: Planner, counts: Counted, finals: Mapping[Key, Sequence[Run]], side: str
+def student_confusion(
+    planner: Planner, counts: Counted, finals: Mapping[Key, Sequence[Run]], split: str
 ) -> ConfusionMatrices | None:
-    """Confusion counts of the reported runs that have been counted, as the statistics want them."""
-    study, ground = planner.study, planner.ground
-    there = {name: runs for (name, _), runs in finals.items() if any(run.id in counts for run in runs)}
-    if not there:
+    """Collect the confusion matrices of the reported runs; None if there are none yet."""
+    study, study_data = planner.study, planner.study_data
+    evaluated = {name: runs for (name, _), runs in finals.items() if any(run.id in counts for run in runs)}
+    if not evaluated:
         return None
-    names = [name for name in study.systems if name in there]
-    # Subjects may be in several folds' validation: each fold's subject counts by itself then.
-    subjects = [(fold, subject) for fold, each in enumerate(ground.folds) for subject in each.subjects(side)]
-    plain = len({subject for _, subject in subjects}) == len(subjects)
-    table = np.zeros((len(names), study.seeds, len(subjects), ground.classes, ground.classes), np.int64)
+    names = [name for name in study.systems if name in evaluated]
+    # A subject may be in the validation set of several folds; each (fold, subject) then counts separately.
+    subjects = [(fold, subject) for fold, each in enumerate(study_data.folds) for subject in each.subjects(split)]
+    unique = len({subject for _, subject in subjects}) == len(subjects)
+    table = np.zeros((len(names), study.seeds, len(subjects), study_data.classes, study_data.classes), np.int64)
     for (name, fold), runs in finals.items():
         for seed, run in enumerate(runs):
-            for number, (own, subject) in enumerate(subjects):
-                if own == fold and subject in counts.get(run.id, {}):
+            for number, (subject_fold, subject) in enumerate(subjects):
+                if subject_fold == fold and subject in counts.get(run.id, {}):
                     table[names.index(name), seed, number] = counts[run.id][subject]
     return ConfusionMatrices(
         variants=tuple(names),
         seeds=tuple(range(study.seeds)),
-        subjects=tuple(subject if plain else f"{subject} (fold {fold})" for fold, subject in subjects),
+        subjects=tuple(subject if unique else f"{subject} (fold {fold})" for fold, subject in subjects),
         folds=tuple(str(fold) for fold, _ in subjects),
-        classes=ground.windows.spec.classes,
+        classes=study_data.windows.spec.classes,
         counts=table,
     )
 
@@ -203,7 +206,7 @@ def _row(
     planner: Planner,
     counts: Mapping[str, Counted],
     name: str,
-    trial: Mapping[Key, Sequence[Trial]],
+    trials: Mapping[Key, Sequence[Trial]],
     choices: Mapping[Key, Selection | None],
     finals: Mapping[Key, Sequence[Run]],
     ended: Mapping[str, RunStatus],
@@ -212,43 +215,48 @@ def _row(
 ) -> Row:
     study = planner.study
     variant = study.systems[name]
-    mine = [choice for (own, _), choice in sorted(choices.items()) if own == name and choice is not None]
-    runs = [run for (own, _), each in sorted(finals.items()) if own == name for run in each]
-    trials = [
-        run_of(planner, own, fold, each) for (own, fold), made in sorted(trial.items()) for each in made if own == name
+    selected = [choice for (key, _), choice in sorted(choices.items()) if key == name and choice is not None]
+    runs = [run for (key, _), each in sorted(finals.items()) if key == name for run in each]
+    trial_runs = [
+        run_of(planner, key, fold, each)
+        for (key, fold), group in sorted(trials.items())
+        for each in group
+        if key == name
     ]
-    there = [ended[run.id] for run in dict.fromkeys([*trials, *runs]) if run.id in ended]
-    validation, spread = _pooled(counts["validation"], finals, name, study.seeds)
+    finished = [ended[run.id] for run in dict.fromkeys([*trial_runs, *runs]) if run.id in ended]
+    validation, deviation = _pooled(counts["validation"], finals, name, study.seeds)
     test, accuracy, gain, p, verdict = None, None, None, None, ""
     if compared is not None:
         standing = next((each for each in compared.standings if each.variant == name), None)
         if standing is not None:
             test, accuracy = standing.macro_f1, standing.accuracy
-            _, spread = _pooled(counts["test"], finals, name, study.seeds)
+            _, deviation = _pooled(counts["test"], finals, name, study.seeds)
         against = next((each for each in compared.comparisons if each.variant == name), None)
         if against is not None:
             gain, p, verdict = against.difference, against.p_adjusted, against.verdict
     baseline = isinstance(variant, Baseline)
-    said = None if baseline else network_cost(model_of((runs or trials)[0], planner.ground))
+    cost = None if baseline else network_cost(model_of((runs or trial_runs)[0], planner.study_data))
     return Row(
         variant=name,
         title=variant.title,
         role="reference" if name == reference else "baseline" if baseline else _role(study, name),
-        trials=len({run.id for run in trials}) // len(planner.ground.folds) if baseline else count_trials(study),
+        trials=len({run.id for run in trial_runs}) // len(planner.study_data.folds)
+        if baseline
+        else count_trials(study),
         seeds=study.seeds,
-        params=None if said is None else said.params,
-        flops=None if said is None else said.flops,
+        params=None if cost is None else cost.params,
+        flops=None if cost is None else cost.flops,
         validation=validation,
         test=test,
         accuracy=accuracy,
-        seed_spread=spread,
+        seed_spread=deviation,
         gain=gain,
         p=p,
         verdict=verdict if runs else "failed",
-        settings=tuple(_setting(choice) for choice in mine),
-        epochs=sum(each.epochs for each in there),
-        seconds=sum(each.seconds for each in there),
-        failed=sum(each.status == "failed" for each in there),
+        settings=tuple(_setting(choice) for choice in selected),
+        epochs=sum(each.epochs for each in finished),
+        seconds=sum(each.seconds for each in finished),
+        failed=sum(each.status == "failed" for each in finished),
     )
 
 
@@ -260,31 +268,31 @@ def _teacher_rows(
     *,
     test: bool,
 ) -> list[Row]:
-    """Teachers as rows of their own: what a student could reach."""
-    found: list[Row] = []
+    """Make a row for each teacher."""
+    rows: list[Row] = []
     for title, members in teachers_by_fold(planner, choices).items():
         runs = [run for each in members.values() for run in each]
         if not all(run.id in ended for run in runs):
             continue
-        lone = all(len(each) == 1 for each in members.values())
-        finals = {(title, fold): each for fold, each in members.items()} if lone else {}
+        single = all(len(each) == 1 for each in members.values())
+        finals = {(title, fold): each for fold, each in members.items()} if single else {}
         validation, _ = _pooled(counts["validation"], finals, title, 1)
         interval = accuracy = None
-        tally = tally_of_teachers(planner, counts["test"], members) if test and lone else None
-        if tally is not None:
-            (standing,) = compare_variants(tally).standings
+        matrices = teacher_confusion(planner, counts["test"], members) if test and single else None
+        if matrices is not None:
+            (standing,) = compare_variants(matrices).standings
             interval, accuracy = standing.macro_f1, standing.accuracy
-        said = network_cost(model_of(runs[0], planner.ground))
-        there = [ended[run.id] for run in dict.fromkeys(runs)]
-        found.append(
+        cost = network_cost(model_of(runs[0], planner.study_data))
+        finished = [ended[run.id] for run in dict.fromkeys(runs)]
+        rows.append(
             Row(
                 variant=title,
                 title="teacher",
                 role="teacher",
                 trials=1,
                 seeds=planner.study.teaching.seeds,
-                params=said.params,
-                flops=said.flops,
+                params=cost.params,
+                flops=cost.flops,
                 validation=validation,
                 test=interval,
                 accuracy=accuracy,
@@ -293,19 +301,19 @@ def _teacher_rows(
                 p=None,
                 verdict="",
                 settings=(),
-                epochs=sum(each.epochs for each in there),
-                seconds=sum(each.seconds for each in there),
-                failed=sum(each.status == "failed" for each in there),
+                epochs=sum(each.epochs for each in finished),
+                seconds=sum(each.seconds for each in finished),
+                failed=sum(each.status == "failed" for each in finished),
             )
         )
-    return found
+    return rows
 
 
-def tally_of_teachers(
+def teacher_confusion(
     planner: Planner, counts: Counted, members: Mapping[int, tuple[Run, ...]]
 ) -> ConfusionMatrices | None:
-    """Test counts of a teacher alone."""
-    folds = planner.ground.folds
+    """Collect the test confusion matrices of a teacher."""
+    folds = planner.study_data.folds
     subjects = [(fold, subject) for fold in members for subject in folds[fold].test_subjects]
     if not all(members[fold][0].id in counts for fold in members) or not subjects:
         return None
@@ -313,7 +321,7 @@ def tally_of_teachers(
     names = tuple(subject for _, subject in subjects)
     if len(set(names)) < len(names):
         return None
-    classes = planner.ground.windows.spec.classes
+    classes = planner.study_data.windows.spec.classes
     return ConfusionMatrices(
         ("teacher",), (0,), names, tuple(str(fold) for fold, _ in subjects), classes, table[None, None]
     )
@@ -322,10 +330,10 @@ def tally_of_teachers(
 def _pooled(
     counts: Counted, finals: Mapping[Key, Sequence[Run]], name: str, seeds: int
 ) -> tuple[float | None, float | None]:
-    """Macro-F1 from counts pooled over subjects and folds: mean and standard deviation over seeds."""
+    """Compute macro-F1 pooled over subjects and folds: mean and standard deviation over seeds."""
     scores = []
     for seed in range(seeds):
-        runs = [each[seed] for (own, _), each in finals.items() if own == name and seed < len(each)]
+        runs = [each[seed] for (key, _), each in finals.items() if key == name and seed < len(each)]
         if runs and all(run.id in counts for run in runs):
             scores.append(float(macro_f1(sum(table for run in runs for table in counts[run.id].values()))))
     if not scores:
@@ -333,11 +341,15 @@ def _pooled(
     return float(np.mean(scores)), float(np.std(scores, ddof=1)) if len(scores) > 1 else None
 
 
-def _ece(sure: Counted, folds: Sequence[Sequence[Run]]) -> float | None:
-    """Of each seed, pooled over subjects and folds; the mean over seeds. None where a run was not counted."""
-    if not folds or any(run.id not in sure for runs in folds for run in runs) or len({len(runs) for runs in folds}) > 1:
+def _ece(confidence: Counted, folds: Sequence[Sequence[Run]]) -> float | None:
+    """Compute the mean over seeds of the pooled calibration error; None if a run has no confidence sums."""
+    if (
+        not folds
+        or any(run.id not in confidence for runs in folds for run in runs)
+        or len({len(runs) for runs in folds}) > 1
+    ):
         return None
-    seeds = [[table for run in runs for table in sure[run.id].values()] for runs in zip(*folds, strict=True)]
+    seeds = [[table for run in runs for table in confidence[run.id].values()] for runs in zip(*folds, strict=True)]
     return float(np.mean([pooled_reliability(tables).ece for tables in seeds])) if seeds else None
 
 
@@ -346,12 +358,12 @@ def _role(study: Study, name: str) -> str:
 
 
 def _size(histories: Sequence[Sequence[Mapping[str, float]]]) -> str:
-    """What a baseline would have to store: its parts, and bytes at 32 bits a number."""
+    """Describe the storage of a baseline: its parts, and KiB at 32 bits per number."""
     rows = [history[0] for history in histories if history]
     for part in ("nodes", "coefficients"):
         if rows and part in rows[0]:
-            many, stored = (float(np.mean([row[name] for row in rows])) for name in (part, "stored"))
-            return f"{many:,.0f} {part}, {4 * stored / 1024:,.0f} KiB"
+            count, stored = (float(np.mean([row[name] for row in rows])) for name in (part, "stored"))
+            return f"{count:,.0f} {part}, {4 * stored / 1024:,.0f} KiB"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""Whether the teachers have anything to teach: teacher minus student on validation subjects."""
+"""Teacher gap: score of the teacher minus that of the plain student on validation subjects."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ from .selection import Key, Selection
 from .store import RunStatus, Store
 from .teachers import TeacherCache
 
+#: Printed for a teacher that was not shown to be better than the student.
+NO_GAP = "no teacher gap shown"
+
 
 @dataclass(frozen=True)
 class TeacherGap:
-    """Teacher minus student on validation subjects: whether there is anything to teach."""
+    """Difference between teacher and student on the validation subjects."""
 
     teacher: str
     difference: Interval
@@ -36,104 +39,108 @@ class TeacherGap:
         if self.difference.low is None or self.difference.high is None:
             return f"{self.teacher} − lm on validation subjects: {points:+.1f} points (one subject: no interval)"
         ends = f"[{100 * self.difference.low:+.1f}, {100 * self.difference.high:+.1f}]"
-        said = "" if self.shown else ": nothing shown to teach"
-        return f"{self.teacher} − lm on validation subjects: {points:+.1f} points {ends}{said}"
+        verdict = "" if self.shown else f": {NO_GAP}"
+        return f"{self.teacher} − lm on validation subjects: {points:+.1f} points {ends}{verdict}"
 
 
 def compute_teacher_gaps(
     planner: Planner, store: Store, choices: Mapping[Key, Selection | None], finals: Mapping[Key, Sequence[Run]]
 ) -> list[TeacherGap]:
-    """Every teacher against the plain student, on the validation subjects of the folds."""
-    study, ground = planner.study, planner.ground
+    """Compute the teacher gap of every teacher, on the validation subjects of the folds."""
+    study, study_data = planner.study, planner.study_data
     if "lm" not in study.all_variants:
         return []
     counts = store.counts("validation")
-    taught = store.counts("teachers")
-    found = []
-    for name in heard(planner, choices):
-        if name not in taught:
+    teacher_counts = store.counts("teachers")
+    gaps = []
+    for name in teachers_of_students(planner, choices):
+        if name not in teacher_counts:
             continue
-        subjects = [(fold, subject) for fold, each in enumerate(ground.folds) for subject in each.validation_subjects]
+        subjects = [
+            (fold, subject) for fold, each in enumerate(study_data.folds) for subject in each.validation_subjects
+        ]
         rows, folds = [], []
         for fold, subject in subjects:
-            own = finals.get(("lm", fold), ())
-            students = [counts[run.id][subject] for run in own if subject in counts.get(run.id, {})]
-            teacher = taught[name].get(f"{fold}/{subject}")
-            if teacher is not None and students and len(students) == len(own):
+            runs = finals.get(("lm", fold), ())
+            students = [counts[run.id][subject] for run in runs if subject in counts.get(run.id, {})]
+            teacher = teacher_counts[name].get(f"{fold}/{subject}")
+            if teacher is not None and students and len(students) == len(runs):
                 rows.append((teacher, students))
                 folds.append(str(fold))
         if not rows:
             continue
         seeds, title = range(len(rows[0][1])), name.partition("#")[0]
-        sides = {
+        by_network = {
             title: [[teacher for teacher, _ in rows] for _ in seeds],
             "lm": [[students[seed] for _, students in rows] for seed in seeds],
         }
-        tally = side_by_side(sides, folds, ground)
-        found.append(TeacherGap(title, compare_variants(tally, against="lm").comparisons[0].difference))
-    return found
+        matrices = as_confusion_matrices(by_network, folds, study_data)
+        gaps.append(TeacherGap(title, compare_variants(matrices, against="lm").comparisons[0].difference))
+    return gaps
 
 
-def side_by_side(
-    sides: Mapping[str, Sequence[Sequence[Counts]]], folds: Sequence[str], ground: StudyData
+def as_confusion_matrices(
+    counts: Mapping[str, Sequence[Sequence[Counts]]], folds: Sequence[str], study_data: StudyData
 ) -> ConfusionMatrices:
-    """Counts of two sides, or of one, as the statistics want them: by seed and subject, whose folds are given.
+    """Build confusion matrices of one or two networks from counts by seed and subject, with the folds of subjects.
 
-    Subjects go by number: one who is in several folds' validation counts in each.
+    Subjects are numbered: a subject in the validation sets of several folds counts in each.
     """
-    table = np.array(list(sides.values()), np.int64)
+    table = np.array(list(counts.values()), np.int64)
     names = tuple(str(number) for number in range(len(folds)))
     return ConfusionMatrices(
-        tuple(sides), tuple(range(table.shape[1])), names, tuple(folds), ground.windows.spec.classes, table
+        tuple(counts), tuple(range(table.shape[1])), names, tuple(folds), study_data.windows.spec.classes, table
     )
 
 
 def count_teachers(
     planner: Planner,
     store: Store,
-    staff: TeacherCache,
+    teacher_cache: TeacherCache,
     choices: Mapping[Key, Selection | None],
     ended: Mapping[str, RunStatus],
 ) -> None:
-    """Keep what each teacher says of the validation subjects, a file of scores included."""
-    ground = planner.ground
-    there = store.counts("teachers")
-    for name, members in heard(planner, choices).items():
-        if name in there or not all(run.id in ended for runs in members.values() for run in runs):
+    """Store missing confusion matrices of each teacher on validation subjects, including a file of scores."""
+    study_data = planner.study_data
+    counted = store.counts("teachers")
+    for name, members in teachers_of_students(planner, choices).items():
+        if name in counted or not all(run.id in ended for runs in members.values() for run in runs):
             continue
         table: dict[str, Counts] = {}
         for fold, runs in members.items():
-            rows = ground.folds[fold].validation
-            said = by_subject(ground.labels, staff.logits(runs)[rows], rows, ground)
-            table |= {f"{fold}/{subject}": counts for subject, counts in said.items()}
+            rows = study_data.folds[fold].validation
+            matrices = by_subject(study_data.labels, teacher_cache.logits(runs)[rows], rows, study_data)
+            table |= {f"{fold}/{subject}": counts for subject, counts in matrices.items()}
         store.add_counts("teachers", {name: table})
 
 
-def heard(planner: Planner, choices: Mapping[Key, Selection | None]) -> dict[str, dict[int, tuple[Run, ...]]]:
-    """The teachers whose answers are counted, by name and a checksum of who they are."""
-    found = {}
+def teachers_of_students(
+    planner: Planner, choices: Mapping[Key, Selection | None]
+) -> dict[str, dict[int, tuple[Run, ...]]]:
+    """Return the teachers of reported students, by name and a checksum of their runs."""
+    teachers = {}
     for title, members in teachers_by_fold(planner, choices).items():
         ids = [run.id for fold in sorted(members) for run in members[fold]]
-        found[f"{title}#{hashlib.sha256(repr(ids).encode()).hexdigest()[:12]}"] = members
+        teachers[f"{title}#{hashlib.sha256(repr(ids).encode()).hexdigest()[:12]}"] = members
     if planner.scores:
-        found[f"{planner.study.scores}#{planner.scores}"] = dict.fromkeys(range(len(planner.ground.folds)), ())
-    return found
+        teachers[f"{planner.study.scores}#{planner.scores}"] = dict.fromkeys(range(len(planner.study_data.folds)), ())
+    return teachers
 
 
 def teachers_by_fold(
     planner: Planner, choices: Mapping[Key, Selection | None]
 ) -> dict[str, dict[int, tuple[Run, ...]]]:
-    """The teachers whose students are reported, by name and fold; the student's own network is left out."""
-    found: dict[str, dict[int, tuple[Run, ...]]] = {}
+    """Return the teachers of reported students by name and fold, without self-distillation."""
+    teachers: dict[str, dict[int, tuple[Run, ...]]] = {}
     for (name, fold), choice in choices.items():
         variant = planner.study.systems[name]
         if isinstance(variant, Baseline) or variant.teacher in ("none", "self"):
             continue
-        # Where all students failed, their teacher is what one wants to see.
+        # If all students failed, the teacher of the first attention configuration is shown.
         first = planner.study.attentions[0] if variant.attention else ""
         runs = planner.teachers(variant, fold, first if choice is None else choice.trial.attention)
         if runs:
             networks = " + ".join(dict.fromkeys(run.network for run in runs))
             networks += " as assistant" if variant.teacher == "assistant" else ""
-            found.setdefault(networks + (" with attention" if runs[0].attention else ""), {})[fold] = runs
-    return found
+            teachers.setdefault(networks + (" with attention" if runs[0].attention else ""), {})[fold] = runs
+    return teachers

@@ -1,4 +1,4 @@
-"""What teachers say: the answers of trained teachers, of several together, of somebody else's model in a file."""
+"""Outputs of teachers: of one trained network, the mean of several, or scores from a file."""
 
 from __future__ import annotations
 
@@ -26,117 +26,117 @@ from .runs import Run
 from .store import Store
 
 TapValues = dict[str, NDArray[np.float32]]
-#: Taps of a teacher, and what is made of them: methods that agree in both hear the same answers.
+#: Taps of a teacher and the view on them; methods that share both share cached outputs.
 TeacherTaps = tuple[tuple[str, ...], View | None]
 
 
 @dataclass
 class TeacherCache:
-    """The teachers of a study; what each says to all windows is computed once."""
+    """The teachers of a study, with cached outputs for all windows."""
 
     planner: Planner
     store: Store
     scores: NDArray[np.float32] | None = None
-    _said: dict[tuple[str, TeacherTaps], TapValues] = field(default_factory=dict, init=False)
+    _outputs: dict[tuple[str, TeacherTaps], TapValues] = field(default_factory=dict, init=False)
     _networks: dict[tuple[str, str, str, bool, TeacherTaps], Functional] = field(default_factory=dict, init=False)
 
-    def teacher(self, way: str, runs: Sequence[Run], *, live: bool = False) -> Teacher:
-        """The teacher that these runs are together; the file of scores where there are none.
+    def teacher(self, method: str, runs: Sequence[Run], *, live: bool = False) -> Teacher:
+        """Return the teacher made of these runs, or the file of scores without runs.
 
         Args:
-            way: name of the method that asks.
-            runs: all trained.
-            live: a network that answers inside the step, not answers.
+            method: name of the method.
+            runs: trained runs.
+            live: whether to return a network that runs in every step instead of outputs.
         """
         if not runs:
             if self.scores is None:
-                raise UserError(f"{way} needs a teacher, and the study names none.")
+                raise UserError(f"{method} needs a teacher, but the study has none; set teacher in [networks].")
             return Teacher(outputs={"logits": self.scores}, name=str(self.planner.study.scores))
         name = " and ".join(dict.fromkeys(run.network for run in runs)) + f" of fold {runs[0].fold}"
         if live:
             if len(runs) > 1:
                 raise UserError(
-                    "With augmentation, or where both learn, the teacher answers at every step, which one network can "
-                    "do, not the mean of several: leave augmentation out, or take one teacher and in-sample targets."
+                    "With augmentation or co-training the teacher runs in every step, so it must be a single network, "
+                    "not the mean of several: leave augmentation out, or use one teacher with in-sample targets."
                 )
-            network = self.network(runs[0], way)
+            network = self.network(runs[0], method)
             weights, state = self.store.weights(runs[0].id)
             return Teacher(network, weights, state, name=name)
         classifier = None
-        if len(runs) == 1 and get_method(way).classifier is not None:
-            classifier = self.network(runs[0], way).classifier_of(self.store.weights(runs[0].id)[0])
-        return Teacher(outputs=self._together(way, runs), classifier=classifier, name=name)
+        if len(runs) == 1 and get_method(method).classifier is not None:
+            classifier = self.network(runs[0], method).classifier_of(self.store.weights(runs[0].id)[0])
+        return Teacher(outputs=self._mean_outputs(method, runs), classifier=classifier, name=name)
 
     def logits(self, runs: Sequence[Run]) -> NDArray[np.float32]:
-        """(N, C) what these runs say together, or the file of scores."""
+        """Return the mean logits (N, C) of these runs, or the scores from the file."""
         if not runs and self.scores is not None:
             return self.scores
-        return self._together("rb-kd", runs)["logits"]
+        return self._mean_outputs("rb-kd", runs)["logits"]
 
-    def _together(self, way: str, runs: Sequence[Run]) -> TapValues:
-        """The mean of what several say; of logits the logarithm of the mean probability."""
-        said = [(run, self._answers(run, way)) for run in runs]
-        if len(said) == 1:
-            return said[0][1]
-        found: TapValues = {}
-        for tap in said[0][1]:
-            shapes = {answers[tap].shape for _, answers in said if tap in answers}
-            if len(shapes) > 1 or any(tap not in answers for _, answers in said):
-                names = " and ".join(dict.fromkeys(run.network for run, _ in said))
-                raise UserError(f"The mean of {names} has no {tap}: theirs are of unequal shapes {sorted(shapes)}.")
-            values = np.stack([_probabilities(a[tap]) if tap == "logits" else a[tap] for _, a in said])
-            mean = self._mean(values, [run.group for run, _ in said], runs[0].fold)
-            found[tap] = np.log(np.maximum(mean, 1e-12)) if tap == "logits" else mean
-        return found
+    def _mean_outputs(self, method: str, runs: Sequence[Run]) -> TapValues:
+        """Average outputs of several runs; for logits the logarithm of the mean probability."""
+        outputs = [self._network_outputs(run, method) for run in runs]
+        if len(outputs) == 1:
+            return outputs[0]
+        means: TapValues = {}
+        for tap in outputs[0]:
+            shapes = {each[tap].shape for each in outputs if tap in each}
+            if len(shapes) > 1 or any(tap not in each for each in outputs):
+                names = " and ".join(dict.fromkeys(run.network for run in runs))
+                raise UserError(f"{tap} of {names} cannot be averaged: their shapes differ {sorted(shapes)}.")
+            values = np.stack([_probabilities(each[tap]) if tap == "logits" else each[tap] for each in outputs])
+            mean = self._mean(values, [run.group for run in runs], runs[0].fold)
+            means[tap] = np.log(np.maximum(mean, 1e-12)) if tap == "logits" else mean
+        return means
 
     def _mean(self, values: NDArray[np.float32], groups: list[int], fold: int) -> NDArray[np.float32]:
-        """Mean over teachers (axis 0); a training subject's windows only by teachers that did not train on them."""
+        """Average over teachers (axis 0); windows of a training subject only over teachers not trained on it."""
         if max(groups) < 0:
             return np.asarray(values.mean(0), np.float32)
         group = self.planner.group_of(fold)
-        heard = np.array([(group == own) | (group < 0) for own in groups], np.float32)  # (teachers, N)
-        heard /= heard.sum(0)
-        return np.asarray(np.einsum("tn...,tn->n...", values, heard), np.float32)
+        weights = np.array([(group == left_out) | (group < 0) for left_out in groups], np.float32)  # (teachers, N)
+        weights /= weights.sum(0)
+        return np.asarray(np.einsum("tn...,tn->n...", values, weights), np.float32)
 
-    def _answers(self, run: Run, way: str) -> TapValues:
-        wanted = _looks(way)
-        if (run.id, wanted) not in self._said:
+    def _network_outputs(self, run: Run, method: str) -> TapValues:
+        wanted = _teacher_taps(method)
+        if (run.id, wanted) not in self._outputs:
             weights, state = self.store.weights(run.id)
-            values = self.planner.ground.of(run).values
-            self._said[run.id, wanted] = self.network(run, way).answers(weights, state, values)
-        said: TapValues = self._said[run.id, wanted]
-        return said
+            values = self.planner.study_data.of(run).values
+            self._outputs[run.id, wanted] = self.network(run, method).answers(weights, state, values)
+        outputs: TapValues = self._outputs[run.id, wanted]
+        return outputs
 
-    def network(self, run: Run, way: str) -> Functional:
-        """A run's network with the taps that a method wants of a teacher."""
-        key = (run.network, run.attention, run.recurrence, run.privileged, _looks(way))
+    def network(self, run: Run, method: str) -> Functional:
+        """Return the network of a run with the teacher taps of a method."""
+        key = (run.network, run.attention, run.recurrence, run.privileged, _teacher_taps(method))
         if key not in self._networks:
-            self._networks[key] = teacher_network(model_of(run, self.planner.ground), get_method(way))
+            self._networks[key] = teacher_network(model_of(run, self.planner.study_data), get_method(method))
         return self._networks[key]
 
 
-def _looks(way: str) -> TeacherTaps:
-    return get_method(way).teacher_taps, get_method(way).view
+def _teacher_taps(method: str) -> TeacherTaps:
+    return get_method(method).teacher_taps, get_method(method).view
 
 
-def model_of(run: Run, ground: StudyData) -> keras.Model:
-    """The network of a run, with its first weights."""
-    return build_network(run.network, ground.of(run).windows.spec, seed=run.seed, **run.options_of_network)
+def model_of(run: Run, study_data: StudyData) -> keras.Model:
+    """Build the network of a run with its initial weights."""
+    return build_network(run.network, study_data.of(run).windows.spec, seed=run.seed, **run.options_of_network)
 
 
-def read_scores(path: Path, ground: StudyData) -> tuple[NDArray[np.float32], str]:
-    """Somebody's scores for every window, as logits, and the file's checksum.
+def read_scores(path: Path, study_data: StudyData) -> tuple[NDArray[np.float32], str]:
+    """Read scores for every window from a file; return them as logits, with the checksum of the file.
 
     Args:
-        path: Parquet or CSV with the columns ``window`` (number among the study's windows) or ``subject`` and ``time``
-            (first sample's time in seconds in the subject's recordings, one after the other), and one column a class:
-            ``score_0`` … or the classes' names. Scores that are not negative and sum to 1 are probabilities.
+        path: Parquet or CSV with the columns ``window`` (number of the window in the study) or ``subject`` and ``time``
+            (start of the window in seconds in the concatenated recordings of the subject), and a column per class:
+            ``score_0`` … or the class names. Rows that are not negative and sum to 1 are probabilities, else logits.
         ground: the study's windows.
     """
     import pyarrow as pa
 
     if not path.is_file():
-        raise UserError(f"There is no file of scores {path}.")
+        raise UserError(f"The file of scores {path} does not exist.")
     try:
         if path.suffix == ".csv":
             from pyarrow import csv
@@ -147,8 +147,8 @@ def read_scores(path: Path, ground: StudyData) -> tuple[NDArray[np.float32], str
 
             table = parquet.read_table(path)
     except (pa.ArrowInvalid, OSError) as problem:
-        raise UserError(f"{path} is not a table of scores: {problem}.") from None
-    classes = ground.windows.spec.classes
+        raise UserError(f"{path} is not a readable table of scores: {problem}.") from None
+    classes = study_data.windows.spec.classes
     columns = [f"score_{number}" for number in range(len(classes))]
     if not set(columns) <= set(table.column_names):
         columns = list(classes)
@@ -156,46 +156,48 @@ def read_scores(path: Path, ground: StudyData) -> tuple[NDArray[np.float32], str
     if lacking:
         raise UserError(f"{path} lacks the columns {', '.join(lacking)}; it has {', '.join(table.column_names)}.")
     values = np.stack([np.asarray(table[name], np.float64) for name in columns], axis=1)
-    rows = _places(path, table, ground)
+    rows = _window_numbers(path, table, study_data)
     if not np.isfinite(values).all():
         bad = int(np.flatnonzero(~np.isfinite(values).all(1))[0])
         raise UserError(f"{path}: row {bad + 1} holds a score that is not a finite number.")
     values = as_logits(values)
-    found = np.full((len(ground.windows), len(classes)), np.nan)
-    found[rows] = values
-    without = int(np.isnan(found).any(1).sum())
+    logits = np.full((len(study_data.windows), len(classes)), np.nan)
+    logits[rows] = values
+    without = int(np.isnan(logits).any(1).sum())
     if without:
-        at = int(np.flatnonzero(np.isnan(found).any(1))[0])
-        raise UserError(f"{path} has no scores for {without} of {len(found)} windows, the first of them window {at}.")
-    return found.astype(np.float32), hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        at = int(np.flatnonzero(np.isnan(logits).any(1))[0])
+        raise UserError(
+            f"{path} has no scores for {without} of {len(logits)} windows, the first of which is window {at}."
+        )
+    return logits.astype(np.float32), hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
-def _places(path: Path, table: Any, ground: StudyData) -> NDArray[np.int64]:
-    """The study's window for each row of a table."""
-    windows = ground.windows
+def _window_numbers(path: Path, table: Any, study_data: StudyData) -> NDArray[np.int64]:
+    """Return the number of the window for each row of a table."""
+    windows = study_data.windows
     if "window" in table.column_names:
         rows = np.asarray(table["window"], np.int64)
         if len(rows) and not 0 <= rows.min() <= rows.max() < len(windows):
-            raise UserError(f"{path} names windows outside 0 … {len(windows) - 1}.")
+            raise UserError(f"{path} has window numbers outside 0 … {len(windows) - 1}.")
     elif {"subject", "time"} <= set(table.column_names):
-        known = {key: number for number, key in enumerate(window_times(ground))}
+        known = {key: number for number, key in enumerate(window_times(study_data))}
         keys = zip(map(str, table["subject"].to_pylist()), table["time"].to_pylist(), strict=True)
-        found = [known.get((subject, round(float(time), 3)), -1) for subject, time in keys]
-        rows = np.array(found, np.int64)
+        numbers = [known.get((subject, round(float(time), 3)), -1) for subject, time in keys]
+        rows = np.array(numbers, np.int64)
         if (rows < 0).any():
             at = int(np.flatnonzero(rows < 0)[0])
-            raise UserError(f"{path}: row {at + 1} names no window of the study (subject and time in seconds).")
+            raise UserError(f"{path}: row {at + 1} matches no window of the study (by subject and time in seconds).")
     else:
-        raise UserError(f"{path} must say which window each row is about: window, or subject and time.")
-    twice = len(rows) - len(np.unique(rows))
-    if twice:
-        raise UserError(f"{path} names {twice} windows more than once.")
+        raise UserError(f"{path} needs the column window, or subject and time.")
+    repeated = len(rows) - len(np.unique(rows))
+    if repeated:
+        raise UserError(f"{path} contains {repeated} windows more than once.")
     return rows
 
 
-def window_times(ground: StudyData) -> list[tuple[str, float]]:
-    """(subject, seconds) of each window: its first sample in the subject's recordings, one after the other."""
-    windows = ground.windows
+def window_times(study_data: StudyData) -> list[tuple[str, float]]:
+    """Return (subject, seconds) of the start of each window in the concatenated recordings of the subject."""
+    windows = study_data.windows
     first: dict[int, int] = {}
     for subject, start in zip(windows.subject_codes.tolist(), windows.starts.tolist(), strict=True):
         first[subject] = min(first.get(subject, start), start)

@@ -1,4 +1,4 @@
-"""Frozen dataclasses as TOML: read with every wrong key and value named, written as differences from the defaults."""
+"""Read and write frozen dataclasses as TOML. Errors name the wrong key or value."""
 
 from __future__ import annotations
 
@@ -18,31 +18,33 @@ from ..errors import UnknownName, UserError
 from ..limits import Limits
 from ..names import require_text
 
-Made = TypeVar("Made")
-#: Entries of a list, at most.
+Section = TypeVar("Section")
+#: Maximum number of entries in a list.
 LONGEST = 10_000
+#: Keys that were renamed: old to new.
+RENAMED = {"numbers": "hyperparameters", "tries": "trials"}
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file."""
+    """Read the tables of a TOML file."""
     try:
         with path.open("rb") as file:
             return tomllib.load(file)
     except FileNotFoundError:
-        raise UserError(f"There is no specification {path}.") from None
+        raise UserError(f"The specification {path} does not exist.") from None
     except IsADirectoryError:
         raise UserError(f"{path} is a folder; name a specification in it.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise UserError(f"{path} is not TOML: {problem}.") from None
 
 
-def from_table(kind: type[Made], values: Mapping[str, Any], place: str) -> Made:
-    """A dataclass from a table.
+def from_table(kind: type[Section], values: Mapping[str, Any], place: str) -> Section:
+    """Make a dataclass from a table.
 
     Args:
         kind: a dataclass of plain values, tuples, mappings and further dataclasses.
         values: the table.
-        place: what to call it in messages, such as ``[search]``.
+        place: name of the table in messages, such as ``[search]``.
     """
     hints = _hints(kind)  # type: ignore[arg-type]
     known = {part.name: part for part in fields(kind)}  # type: ignore[arg-type]
@@ -50,21 +52,23 @@ def from_table(kind: type[Made], values: Mapping[str, Any], place: str) -> Made:
     for key, value in values.items():
         name = key.replace("-", "_")
         if name not in known:
+            if RENAMED.get(name) in known:
+                raise UserError(f"The key {key} in {place} is now called {RENAMED[name]}; rename it.")
             raise UnknownName(f"key in {place}", key, [part.replace("_", "-") for part in known])
         given[name] = _value(hints[name], value, f"{key} in {place}")
     for name, part in known.items():
         if name not in given and _required(part):
-            raise UserError(f"{place} does not say {name.replace('_', '-')}.")
+            raise UserError(f"{place} lacks the required key {name.replace('_', '-')}.")
     with named(place):
         return kind(**given)
 
 
 def check(section: Any, place: str = "") -> None:
-    """Check a section that was made in Python as one that was read, and leave its values as they would be read.
+    """Check a section made in Python like one read from TOML, and convert its values in the same way.
 
     Args:
         section: a dataclass as ``read`` takes it; limits of its numbers are ``Limits`` in their annotations.
-        place: what to call it in messages, such as ``[search]``.
+        place: name of the table in messages, such as ``[search]``.
     """
     hints = _hints(type(section))  # type: ignore[arg-type]
     for part in fields(section):
@@ -74,14 +78,14 @@ def check(section: Any, place: str = "") -> None:
 
 
 def limits_of(kind: type) -> dict[str, Limits]:
-    """The limits of a section's numbers, by field."""
+    """Return the limits of the numbers in a section, by field."""
     annotated = {name: get_args(hint)[1:] for name, hint in _hints(kind).items() if get_origin(hint) is Annotated}
     return {name: each for name, given in annotated.items() for each in given if isinstance(each, Limits)}
 
 
 @contextmanager
 def named(place: str) -> Iterator[None]:
-    """Put a place in front of an error that does not name it."""
+    """Prefix errors that do not name the place with it."""
     try:
         yield
     except UserError as problem:
@@ -91,14 +95,14 @@ def named(place: str) -> Iterator[None]:
 
 
 def to_table(value: Any, *, changed: bool = False) -> Any:
-    """Tables and plain values, ready for TOML; with ``changed`` only what differs from the defaults."""
+    """Convert to tables and plain values for TOML; with ``changed`` only what differs from the defaults."""
     if is_dataclass(value) and not isinstance(value, type):
         table = {}
         for part in fields(value):
-            own = getattr(value, part.name)
-            if own is None or (changed and not _required(part) and own == _default(part)):
+            current = getattr(value, part.name)
+            if current is None or (changed and not _required(part) and current == _default(part)):
                 continue
-            table[part.name.replace("_", "-")] = to_table(own, changed=changed)
+            table[part.name.replace("_", "-")] = to_table(current, changed=changed)
         return table
     if isinstance(value, Mapping):
         return {name: to_table(each, changed=changed) for name, each in value.items()}
@@ -108,7 +112,7 @@ def to_table(value: Any, *, changed: bool = False) -> Any:
 
 
 def flat(table: Mapping[str, Any], place: str = "") -> dict[str, Any]:
-    """The values of tables in tables, by keys such as ``split.protocol``."""
+    """Flatten nested tables to keys such as ``split.protocol``."""
     values: dict[str, Any] = {}
     for key, value in table.items():
         if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Variants: the systems that a study compares."""
+"""Variants: distillation methods applied to a student and a teacher."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from ..errors import UnknownName, UserError
 from ..methods import get_method
 from ..names import require_text
 from ..networks import get_network
-from . import toml_io as written
+from . import toml_io
 from .sections import Range, Source
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A way of teaching applied to the study's networks.
+    """A distillation method applied to the networks of a study.
 
     Args:
         method: name of the method.
         attention: whether the student has attention.
-        teacher: who teaches: nobody (``none``), the ``plain`` teacher, the one with the student's ``attention``, or the
-            student's own network trained alone (``self``), or an ``assistant`` that the plain teacher taught by KD.
-        assistant: its network; it hears all teachers together, and is one run a fold, without cross-fitting.
-        network: another student than the study's.
-        hyperparameters: numbers that are fixed, and not searched.
-        search: ranges searched besides the method's own.
-        options: the method's options.
-        title: what it is, for tables.
+        teacher: ``none``, the ``plain`` teacher, the teacher with the ``attention`` of the student, the network of the
+            student trained alone (``self``), or a teacher ``assistant`` distilled from the plain teacher by KD.
+        assistant: network of the teacher assistant; it learns from the mean of all teachers, in one run per fold
+            without cross-fitting.
+        network: student network, if not that of the study.
+        hyperparameters: fixed hyperparameters, which are not searched.
+        search: search ranges in addition to those of the method.
+        options: options of the method.
+        title: description for tables.
     """
 
     method: str
@@ -42,14 +43,16 @@ class Variant:
     title: str = ""
 
     def __post_init__(self) -> None:
-        written.check(self, "a variant")
+        toml_io.check(self, "a variant")
         if self.teacher not in get_args(Source):
             raise UnknownName("teacher of a variant", self.teacher, list(get_args(Source)))
         if (self.teacher == "assistant") != bool(self.assistant):
-            raise UserError("A variant names the network of its assistant exactly where its teacher is 'assistant'.")
+            raise UserError(
+                "assistant of a variant must name a network if teacher is 'assistant', and must be empty otherwise."
+            )
         for key in ("network", "assistant"):
             if getattr(self, key):
-                with written.named(f"{key} of a variant"):
+                with toml_io.named(f"{key} of a variant"):
                     get_network(getattr(self, key))
         get_method(self.method, **self.options)
         require_text(self.title, "title")
@@ -61,50 +64,53 @@ FEATURE_METHODS = ("fitnet", "at", "sp", "rkd", "pkt", "vid", "crd", "reviewkd",
 VARIANTS: dict[str, Variant] = {
     "lm": Variant("lm", title="student alone"),
     "lm-att": Variant("lm-att", attention=True, title="student with attention, alone"),
-    "rb-kd": Variant("rb-kd", teacher="plain", title="plain teacher's answers"),
+    "rb-kd": Variant("rb-kd", teacher="plain", title="plain teacher's logits"),
     "rb-kd-att": Variant("rb-kd-att", attention=True, teacher="plain", title="plain teacher, student with attention"),
-    "rab-kd": Variant("rab-kd", attention=True, teacher="attention", title="attention teacher's answers and maps"),
+    "rab-kd": Variant("rab-kd", attention=True, teacher="attention", title="attention teacher's logits and maps"),
     "rab-kd-no-maps": Variant(
         "rab-kd",
         attention=True,
         teacher="attention",
         hyperparameters={"beta": 0.0},
-        title="attention teacher's answers, maps left out",
+        title="attention teacher's logits without maps",
     ),
     "label-smoothing": Variant(
         "lm",
         hyperparameters={},
         search={"smoothing": Range(0.02, 0.3, start=0.1)},
-        title="student alone, labels smoothed",
+        title="student alone, label smoothing",
     ),
-    "self-distillation": Variant("rb-kd", teacher="self", title="the student's own answers from a first training"),
+    "self-distillation": Variant("rb-kd", teacher="self", title="logits of the student from a first training"),
     **{
         name: Variant(name, teacher="plain", title=get_method(name).title)
         for name in (*LOGIT_METHODS, *FEATURE_METHODS, "dml", "hmkd")
     },
-    # Between the two sizes of the sources; a study with other networks names its own.
+    # The middle size of Agac & Incel; studies with other networks set their own assistant.
     "takd": Variant("takd", teacher="assistant", assistant="deepconvlstm-mm", title=get_method("takd").title),
     "hmkd-output": Variant(
-        "hmkd", teacher="plain", hyperparameters={"intermediate": 0.0}, title="HMKD, output level alone"
+        "hmkd", teacher="plain", hyperparameters={"intermediate": 0.0}, title="HMKD, output level only"
     ),
     "hmkd-intermediate": Variant(
-        "hmkd", teacher="plain", hyperparameters={"output": 0.0}, title="HMKD, intermediate level alone"
+        "hmkd", teacher="plain", hyperparameters={"output": 0.0}, title="HMKD, intermediate level only"
     ),
     "hmkd-even": Variant(
-        "hmkd", teacher="plain", hyperparameters={"weighting": 0.0}, title="HMKD, plain means of the stages"
+        "hmkd", teacher="plain", hyperparameters={"weighting": 0.0}, title="HMKD, equal weights of the stages"
     ),
     "hmkd-one-way": Variant(
-        "hmkd", teacher="plain", hyperparameters={"to_teacher": 0.0}, title="HMKD, the teacher is told nothing"
+        "hmkd",
+        teacher="plain",
+        hyperparameters={"to_teacher": 0.0},
+        title="HMKD, distillation to the student only",
     ),
     "hmkd-per-network": Variant(
         "hmkd", teacher="plain", options={"ensemble": "per-network"}, title="HMKD, an ensemble for each network"
     ),
     "hmkd-pretrained": Variant(
-        "hmkd", teacher="plain", options={"start": "pretrained"}, title="HMKD, the teacher trained before"
+        "hmkd", teacher="plain", options={"start": "pretrained"}, title="HMKD, pretrained teacher"
     ),
 }
 
-#: What any study adds: who gains from softer targets alone gains nothing from a teacher.
+#: Controls that every study adds: a gain from softer targets alone is no gain from a teacher.
 CONTROLS = ("lm", "label-smoothing", "self-distillation")
-#: What a variant brings with it, so that what its parts do can be told apart.
+#: Variants added with a variant, to separate the effects of its parts.
 COMPANIONS = {"rab-kd": ("rab-kd-no-maps",)}

@@ -25,7 +25,7 @@ for (const table of document.querySelectorAll("table")) {
     });
   });
 }
-// Choosing: what belongs to a variant is shown or hidden everywhere.
+// Checkboxes show or hide a variant everywhere.
 for (const box of document.querySelectorAll("fieldset input")) {
   const show = () => {
     for (const part of document.querySelectorAll(`[data-variant="${CSS.escape(box.value)}"]`)) {
@@ -35,7 +35,7 @@ for (const box of document.querySelectorAll("fieldset input")) {
   box.addEventListener("change", show);
   show();
 }
-// Pointing: the value of what lies under the pointer.
+// Tooltip of the mark under the pointer.
 const tip = document.getElementById("tip");
 addEventListener("pointerover", (event) => {
   const mark = event.target.closest ? event.target.closest("[data-tip]") : null;
@@ -51,7 +51,7 @@ addEventListener("pointermove", (event) => {
 addEventListener("keydown", (event) => {
   if (event.key === "Escape") tip.hidden = true;
 });
-// On paper everything that can be unfolded is, but for the numbers behind figures, which are files.
+// In print everything is unfolded except the values of figures, which are in files.
 addEventListener("beforeprint", () => {
-  for (const part of document.querySelectorAll("details:not(.numbers)")) part.open = true;
+  for (const part of document.querySelectorAll("details:not(.values)")) part.open = true;
 });

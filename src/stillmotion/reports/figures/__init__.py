@@ -1,6 +1,6 @@
-"""Every figure of a report, in the order in which a reader needs them.
+"""All figures of a report, in order.
 
-Each file draws one kind of figure from the evidence; one that the study cannot fill is left out.
+Each file draws one kind of figure; a figure without data is left out.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from .sizes import sizes
 from .subjects import subjects
 from .trials import trials
 
-#: The section that each belongs to, and what draws it.
+#: Section of the page and the function that draws the figures.
 DRAWN: tuple[tuple[str, Callable[[Evidence], list[Figure]]], ...] = (
     ("choice", pareto),
     ("sources", baselines),

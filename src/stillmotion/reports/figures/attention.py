@@ -1,4 +1,4 @@
-"""Where a real window is attended to: teacher beside student."""
+"""Attention maps of teachers and students over one real window."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ LINES = [COLOURS[f"series-{number}"][0] for number in range(1, 7)]
 
 @dataclass(frozen=True, eq=False)
 class Maps:
-    """A network's attention to one window: ``spatial`` (time, sensors) and ``filters`` (filters,), by tap."""
+    """Attention maps of a network for one window by tap: spatial (time, sensors) or over filters (filters,)."""
 
     name: str
     taps: dict[str, Floats]
 
 
 def attention(evidence: Evidence) -> list[Figure]:
-    """One figure; none where no network has attention."""
+    """Draw one figure; none if no network has attention."""
     place = _window(evidence)
-    found = _maps(evidence, place)
-    if not found:
+    networks = _maps(evidence, place)
+    if not networks:
         return []
-    ground = evidence.record.ground
-    window = ground.values[place]  # (T, D)
-    spec = ground.windows.spec
+    study_data = evidence.record.study_data
+    window = study_data.values[place]  # (T, D)
+    spec = study_data.windows.spec
     channels = [f"{channel.sensor}.{channel.axis}" for channel in spec.channels]
-    subject, label = ground.subjects(np.array([place]))[0], spec.classes[int(ground.labels[place])]
+    subject, label = study_data.subjects(np.array([place]))[0], spec.classes[int(study_data.labels[place])]
     shades = colours(evidence.lines)
-    panels = [(one.name, tap, values) for one in found for tap, values in one.taps.items()]
+    panels = [(network.name, tap, values) for network in networks for tap, values in network.taps.items()]
 
     def draw(sheet: Sheet, mark: Marks) -> None:
         heights = [1.5, *(1.2 if values.ndim == 2 else 0.65 for *_, values in panels)]
@@ -58,21 +58,21 @@ def attention(evidence: Evidence) -> list[Figure]:
         for panel, (name, tap, values) in zip(others, panels, strict=True):
             where = tap.rpartition("_")[2]
             if values.ndim == 2:
-                shown, what = values.T, f"where, after convolution {where}"
+                shown, kind = values.T, f"spatial attention after convolution {where}"
                 if len(channels) <= 12 and len(channels) == values.shape[1]:
                     panel.set_yticks(range(len(channels)), channels, fontsize=7)
                 else:
                     panel.set_yticks([])
             else:
-                shown, what = values[None], f"filters, after convolution {where}"
+                shown, kind = values[None], f"channel attention after convolution {where}"
                 panel.set_yticks([])
-            panel.set_title(f"{name}: {what}", color=shades.get(name), fontsize=8.5)
+            panel.set_title(f"{name}: {kind}", color=shades.get(name), fontsize=8.5)
             low, high = float(values.min()), float(values.max())
             image = panel.imshow(shown, aspect="auto", cmap="cividis", vmin=low, vmax=max(high, low + 1e-6))
             if values.ndim == 2:
-                # Convolutions without padding lose as many samples at either end: steps stand under their samples.
-                lost = (len(window) - len(values)) / 2
-                image.set_extent((lost - 0.5, lost + len(values) - 0.5, values.shape[1] - 0.5, -0.5))
+                # Convolutions without padding drop as many samples at either end; align steps with their samples.
+                dropped = (len(window) - len(values)) / 2
+                image.set_extent((dropped - 0.5, dropped + len(values) - 0.5, values.shape[1] - 0.5, -0.5))
                 panel.set_xlim(0, len(window) - 1)
             image.set_interpolation("nearest")
             mark(image, name, f"{name}, {tap}: {low:.3f} to {high:.3f}")
@@ -90,41 +90,42 @@ def attention(evidence: Evidence) -> list[Figure]:
         for step in range(values.shape[0] if values.ndim == 2 else 1)
         for other in range(values.shape[-1])
     ]
-    said = []
+    sentences = []
     for name, tap, values in panels:
         if values.ndim == 2:
             sensor = int(values.mean(0).argmax())
             most = channels[sensor] if values.shape[1] == len(channels) else f"sensor {sensor + 1}"
-            said.append(f"{name} attends most to {most} and to step {int(values.mean(1).argmax()) + 1}")
+            sentences.append(f"{name} attends most to {most} and to step {int(values.mean(1).argmax()) + 1}")
         else:
-            said.append(f"{name}'s {tap} weighs {len(values)} filters from {values.min():.2f} to {values.max():.2f}")
+            sentences.append(
+                f"{name}'s {tap} weighs {len(values)} filters from {values.min():.2f} to {values.max():.2f}"
+            )
     return [
         Figure(
             "attention",
             f"Attention over one window of {label}",
-            f"Signal above, maps below, light where a weight is high. {'; '.join(said)}.",
+            f"Signal above, maps below, light where a weight is high. {'; '.join(sentences)}.",
             rows,
             draw,
             (5.0, 1.9 + sum(1.25 if values.ndim == 2 else 0.75 for *_, values in panels)),
-            "A window of a validation subject, the one in which the signal moves most; dark to light from each map's "
-            "lowest to its highest weight. CBAM's channel attention weighs filters; sensors are an axis of the "
-            "spatial map.",
+            "The validation window with the largest variance; dark to light from the lowest to the highest weight of "
+            "each map. The channel attention of CBAM weighs filters; sensors are an axis of the spatial map.",
         )
     ]
 
 
 def _window(evidence: Evidence) -> int:
-    ground = evidence.record.ground
-    rows = ground.folds[0].validation
-    return int(rows[np.argmax(ground.values[rows].std(1).mean(1))])
+    study_data = evidence.record.study_data
+    rows = study_data.folds[0].validation
+    return int(rows[np.argmax(study_data.values[rows].std(1).mean(1))])
 
 
 def _maps(evidence: Evidence, place: int) -> list[Maps]:
-    """Teachers first, then students: those of the first fold, first seed."""
+    """Compute the maps of the first fold and seed, teachers first."""
     from ...networks import list_taps, with_taps
 
-    window = evidence.record.ground.values[place][None]
-    # A teacher that sees other moments or sensors has no place under this window.
+    window = evidence.record.study_data.values[place][None]
+    # Privileged teachers see other sensors or times, so this window does not fit them.
     runs = {name: run for name, run in evidence.first_runs.items() if run.attention and not run.privileged}
     order = [
         line.name
@@ -132,12 +133,12 @@ def _maps(evidence: Evidence, place: int) -> list[Maps]:
         for line in evidence.lines
         if line.role == role
     ]
-    found = []
+    networks = []
     for name in (name for name in order if name in runs):
-        model = evidence.record.examiner.model(runs[name])
+        model = evidence.record.evaluator.model(runs[name])
         wanted = [tap for tap in list_taps(model) if "_attention_" in tap]
-        said = with_taps(model, wanted).predict_on_batch(window)
-        # Spatial maps end in an axis of one.
-        taps = {tap: np.asarray(said[tap], np.float32)[0] for tap in wanted}
-        found.append(Maps(name, {tap: each[..., 0] if each.ndim == 3 else each for tap, each in taps.items()}))
-    return found
+        outputs = with_taps(model, wanted).predict_on_batch(window)
+        # Spatial maps have a last axis of length 1.
+        taps = {tap: np.asarray(outputs[tap], np.float32)[0] for tap in wanted}
+        networks.append(Maps(name, {tap: each[..., 0] if each.ndim == 3 else each for tap, each in taps.items()}))
+    return networks

@@ -1,4 +1,4 @@
-"""The networks before anything is taught: scores as bars, cost as lines on a scale of factors."""
+"""Networks trained on labels alone: scores as bars, cost as lines on a log scale."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ PARAMS, FLOPS = COLOURS["series-2"][0], COLOURS["series-4"][0]
 
 
 def baselines(evidence: Evidence) -> list[Figure]:
-    """One figure with a panel for this study, and one for each published table; none before anything has a score."""
+    """Draw one figure with a panel for this study and one for each published table; none before there are scores."""
     panels = [(f"{evidence.results.data}, {evidence.results.protocol} (here)", _ours(evidence))]
     if not panels[0][1]:
         return []
     if evidence.published:
-        for one in published_for(evidence.results.data):
+        for tables in published_for(evidence.results.data):
             rows: list[Row] = [
                 {
-                    "set": one.title,
+                    "set": tables.title,
                     "source": "published",
                     "variant": row.variant,
                     "f1": row.f1 / 100,
@@ -37,9 +37,9 @@ def baselines(evidence: Evidence) -> list[Figure]:
                     "params": row.params,
                     "flops_convolutions": round(1000 * row.kflops),
                 }
-                for row in one.baselines
+                for row in tables.baselines
             ]
-            panels.append((f"{one.title} (published, leaky)", rows))
+            panels.append((f"{tables.title} (published, leaky)", rows))
 
     def draw(sheet: Sheet, mark: Marks) -> None:
         for panel, (title, rows) in zip(sheet.subplots(len(panels), 1, squeeze=False)[:, 0], panels, strict=True):
@@ -47,7 +47,7 @@ def baselines(evidence: Evidence) -> list[Figure]:
         sheet.legend(*_legend(), loc="outside lower center", ncols=2)
 
     rows = [row for _, each in panels for row in each]
-    said = "; ".join(
+    scores = "; ".join(
         f"{row['variant']} ({row['set']}) F1 {100 * float(row['f1'] or 0):.1f}, "
         f"{amount(float(row['params'] or 0))} parameters"
         for row in rows
@@ -56,13 +56,13 @@ def baselines(evidence: Evidence) -> list[Figure]:
         Figure(
             "baselines",
             "Baselines: macro-F1 and accuracy, with parameters and FLOPs",
-            f"Bars of scores, lines of cost on a log scale: {said}.",
+            f"Bars of scores, lines of cost on a log scale: {scores}.",
             rows,
             draw,
             (5.0, 0.7 + 2.3 * len(panels)),
             f"Published: {PROTOCOL}."
             if evidence.published
-            else "FLOPs here are of the convolutions, as the sources count.",
+            else "FLOPs of the convolutions only, as counted by Agac & Incel.",
         )
     ]
 

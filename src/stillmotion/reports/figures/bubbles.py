@@ -1,4 +1,4 @@
-"""Macro-F1 against FLOPs, each network a bubble as large as its parameters are many."""
+"""Macro-F1 against FLOPs, each network as a bubble whose area shows its parameters."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Sheet
 
 Row = dict[str, Value]
-#: Of the published variants, where this study has none of the name.
+#: Colours of published variants that this study lacks.
 OTHERS = {"mm": COLOURS["teacher-1"][0], "om": COLOURS["teacher-0"][0]}
 
 
 def bubbles(evidence: Evidence) -> list[Figure]:
-    """One figure with a panel a data set; none where nothing has a score."""
+    """Draw one figure with a panel for each data set; none before there are scores."""
     ours: list[Row] = [
         _row(evidence.results.data, "here", line.name, line.f1.score, line.cost.params, line.cost.flops_convolutions)
         for line in evidence.scored
@@ -31,15 +31,15 @@ def bubbles(evidence: Evidence) -> list[Figure]:
         return []
     panels = [(f"{evidence.results.data}, {evidence.results.protocol} (here)", ours)]
     if evidence.published:
-        for one in published_for(evidence.results.data):
+        for tables in published_for(evidence.results.data):
             rows = [
-                _row(one.title, "published", row.variant, row.f1 / 100, row.params, round(1000 * row.kflops))
-                for row in one.rows
+                _row(tables.title, "published", row.variant, row.f1 / 100, row.params, round(1000 * row.kflops))
+                for row in tables.rows
             ]
-            panels.append((f"{one.title} (published, leaky)", rows))
+            panels.append((f"{tables.title} (published, leaky)", rows))
     shades = {**OTHERS, **colours(evidence.lines)}
     rows = [row for _, each in panels for row in each]
-    # Where no convolution is counted (dense networks) a scale of factors has no place for it.
+    # Networks without convolutions have 0, which a log scale cannot show.
     floor = min((float(row["flops_convolutions"] or 0) for row in rows if row["flops_convolutions"]), default=1.0)
 
     def draw(sheet: Sheet, mark: Marks) -> None:
@@ -49,7 +49,7 @@ def bubbles(evidence: Evidence) -> list[Figure]:
             panel.set_title(title)
             panel.set_xscale("log")
             most = max(float(row["params"] or 1) for row in each)
-            # Large ones first, so that small ones stay in sight.
+            # Large bubbles first, so that small ones stay visible.
             for row in sorted(each, key=lambda row: -float(row["params"] or 1)):
                 name = str(row["variant"])
                 size = 8 + 34 * math.sqrt(float(row["params"] or 1) / most)
@@ -66,16 +66,16 @@ def bubbles(evidence: Evidence) -> list[Figure]:
         order = sorted(named, key=list(shades).index) if set(named) <= set(shades) else list(named)
         sheet.legend([named[name] for name in order], order, loc="outside lower center", ncols=2)
 
-    said = "; ".join(f"{row['variant']} ({row['set']}) {100 * float(row['f1'] or 0):.1f} %" for row in rows)
+    scores = "; ".join(f"{row['variant']} ({row['set']}) {100 * float(row['f1'] or 0):.1f} %" for row in rows)
     return [
         Figure(
             "bubbles",
-            "Macro-F1 against FLOPs; the larger the bubble, the more parameters",
-            f"F1: {said}.",
+            "Macro-F1 against FLOPs; bubble area shows parameters",
+            f"F1: {scores}.",
             rows,
             draw,
             (5.0, 0.6 + 2.6 * len(panels) + 0.11 * len({row["variant"] for row in rows})),
-            "Areas compare within a panel. Published FLOPs count convolutions alone, so these do too.",
+            "Areas are comparable within a panel. FLOPs count convolutions only, as in the published results.",
         )
     ]
 

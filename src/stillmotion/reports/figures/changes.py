@@ -1,4 +1,4 @@
-"""What each variant changes in recognition, in points against the reference."""
+"""Change of macro-F1 and accuracy of each variant against the reference, in points."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ F1, RIGHT = COLOURS["series-1"][0], COLOURS["series-3"][0]
 
 
 def changes(evidence: Evidence) -> list[Figure]:
-    """One figure, grouped by data set; none where there is nothing to compare."""
+    """Draw one figure, grouped by data set; none if there is nothing to compare."""
     base = evidence.reference
     ours: list[Row] = [
         {
@@ -41,31 +41,37 @@ def changes(evidence: Evidence) -> list[Figure]:
     ]
     if not ours or base is None:
         return []
-    own = f"{base.name}: F1 {interval(base.f1)}, accuracy {percent(base.accuracy)}"
-    panels = [(f"{evidence.results.data}, {evidence.results.protocol} (here)", own, ours)]
+    scores = f"{base.name}: F1 {interval(base.f1)}, accuracy {percent(base.accuracy)}"
+    panels = [(f"{evidence.results.data}, {evidence.results.protocol} (here)", scores, ours)]
     if evidence.published:
-        for one in published_for(evidence.results.data):
+        for tables in published_for(evidence.results.data):
             rows: list[Row] = [
-                {"set": one.title, "source": "published", "variant": name, "f1_points": f1, "accuracy_points": right}
-                for name, (f1, right, _, _) in one.changes.items()
+                {
+                    "set": tables.title,
+                    "source": "published",
+                    "variant": name,
+                    "f1_points": f1,
+                    "accuracy_points": accuracy,
+                }
+                for name, (f1, accuracy, _, _) in tables.changes.items()
             ]
-            said = f"lm: F1 {one.lm.f1}, accuracy {one.lm.accuracy}"
-            panels.append((f"{one.title} (published, leaky)", said, rows))
+            reference = f"lm: F1 {tables.lm.f1}, accuracy {tables.lm.accuracy}"
+            panels.append((f"{tables.title} (published, leaky)", reference, rows))
 
     def draw(sheet: Sheet, mark: Marks) -> None:
         heights = [len(rows) + 1.6 for *_, rows in panels]
         drawn = sheet.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
-        for panel, (title, said, rows) in zip(drawn, panels, strict=True):
-            _panel(panel, title, said, rows, mark)
+        for panel, (title, reference, rows) in zip(drawn, panels, strict=True):
+            _panel(panel, title, reference, rows, mark)
         sheet.legend(*_legend(), loc="outside lower center", ncols=2)
 
     rows = [row for *_, each in panels for row in each]
-    said = "; ".join(f"{row['variant']} ({row['set']}) {float(row['f1_points'] or 0):+.1f}" for row in rows)
+    gains = "; ".join(f"{row['variant']} ({row['set']}) {float(row['f1_points'] or 0):+.1f}" for row in rows)
     return [
         Figure(
             "changes",
             f"Change of macro-F1 and accuracy against {base.name}, in points",
-            f"Bars to the right are gains, with 95 % intervals of F1 where there are any. F1: {said}. {own}.",
+            f"Bars to the right are gains, with 95 % intervals of F1 if known. F1: {gains}. {scores}.",
             rows,
             draw,
             (5.0, 0.6 + sum(0.36 * len(each) + 0.95 for *_, each in panels)),
@@ -74,7 +80,7 @@ def changes(evidence: Evidence) -> list[Figure]:
     ]
 
 
-def _panel(panel: Axes, title: str, said: str, rows: list[Row], mark: Marks) -> None:
+def _panel(panel: Axes, title: str, reference: str, rows: list[Row], mark: Marks) -> None:
     bare(panel, grid="x")
     panel.set_title(title)
     panel.axvline(0, color=QUIET, linewidth=1)
@@ -90,7 +96,7 @@ def _panel(panel: Axes, title: str, said: str, rows: list[Row], mark: Marks) -> 
             mark(line, name, f"{row['variant']}: 95 % interval {float(low):+.1f} to {float(high):+.1f} points")
     panel.set_yticks(range(len(rows)), [str(row["variant"]) for row in rows])
     panel.invert_yaxis()
-    panel.set_xlabel(said, fontsize=9, bbox={"boxstyle": "round,pad=0.35", "facecolor": "none", "edgecolor": RULE})
+    panel.set_xlabel(reference, fontsize=9, bbox={"boxstyle": "round,pad=0.35", "facecolor": "none", "edgecolor": RULE})
 
 
 def _legend() -> tuple[list[Artist], list[str]]:

@@ -1,4 +1,4 @@
-"""What is told apart and what is confused: F1 of each class, and the confusions of the reference."""
+"""F1 of each class, and the confusion matrix of the recommended student."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def classes(evidence: Evidence) -> list[Figure]:
-    """F1 of each class and variant; none where nobody has been scored."""
-    if evidence.tally is None:
+    """Draw F1 of each class and variant; none before there are scores."""
+    if evidence.confusion is None:
         return []
-    rows = rows_by_class(evidence.tally)
+    rows = rows_by_class(evidence.confusion)
     variants = list(dict.fromkeys(str(row["variant"]) for row in rows))
-    names = list(evidence.tally.classes)
+    names = list(evidence.confusion.classes)
     scores = {(str(row["class"]), str(row["variant"])): float(row["f1"]) for row in rows}
     table = np.array([[scores[name, variant] for variant in variants] for name in names])
 
@@ -43,52 +43,52 @@ def classes(evidence: Evidence) -> list[Figure]:
             rows,
             draw,
             (5.0, 1.5 + 0.29 * len(names)),
-            "Pooled over subjects, mean over seeds; a class that nobody has counts 0.",
+            "Pooled over subjects, mean over seeds; a class without windows counts 0.",
         )
     ]
 
 
 def confusion(evidence: Evidence) -> list[Figure]:
-    """Where the windows of each class go with the student that the report names; none where nobody has been scored."""
+    """Draw the confusion matrix of the recommended student; none before there are scores."""
     advice = advise(evidence)
-    if evidence.tally is None or advice.line is None or advice.line.name not in evidence.tally.variants:
+    if evidence.confusion is None or advice.line is None or advice.line.name not in evidence.confusion.variants:
         return []
-    tally, name = evidence.tally, advice.line.name
-    pooled = np.asarray(tally.counts[tally.number(name)].sum((0, 1)), np.float64)
+    matrices, name = evidence.confusion, advice.line.name
+    pooled = np.asarray(matrices.counts[matrices.number(name)].sum((0, 1)), np.float64)
     total = pooled.sum(1, keepdims=True)
     table = np.divide(pooled, total, out=np.full_like(pooled, np.nan), where=total > 0)
-    names = list(tally.classes)
+    names = list(matrices.classes)
 
     def draw(sheet: Sheet, mark: Marks) -> None:
         tips = [
             [
-                f"{true} taken for {said}: {100 * table[r, c]:.1f} % ({pooled[r, c]:.0f} windows)"
-                for c, said in enumerate(names)
+                f"{true} predicted as {predicted}: {100 * table[r, c]:.1f} % ({pooled[r, c]:.0f} windows)"
+                for c, predicted in enumerate(names)
             ]
             for r, true in enumerate(names)
         ]
         panel = sheet.subplots()
-        heat(panel, table, names, names, mark, tips=tips, hyperparameters=len(names) <= 12)
+        heat(panel, table, names, names, mark, tips=tips, annotate=len(names) <= 12)
         panel.set_ylabel("true")
-        panel.set_xlabel("said")
+        panel.set_xlabel("predicted")
 
     wrong = np.where(np.eye(len(names), dtype=bool), -1.0, np.nan_to_num(table))
     r, c = np.unravel_index(int(wrong.argmax()), wrong.shape)
     rows: list[dict[str, Value]] = [
         {
             "true": true,
-            "said": said,
+            "predicted": predicted,
             "windows": int(pooled[i, j]),
             "share": None if np.isnan(table[i, j]) else table[i, j],
         }
         for i, true in enumerate(names)
-        for j, said in enumerate(names)
+        for j, predicted in enumerate(names)
     ]
     return [
         Figure(
             "confusion",
-            f"Confusions of {name}, percent of each true class",
-            f"Rows are true classes, columns what {name} said. Most confused: {names[int(r)]} taken for "
+            f"Confusion matrix of {name}, percent of each true class",
+            f"Rows are true classes, columns the predictions of {name}. Most confused: {names[int(r)]} predicted as "
             f"{names[int(c)]} ({100 * wrong.max():.0f} %).",
             rows,
             draw,

@@ -1,4 +1,4 @@
-"""How training went: validation score and loss by epoch."""
+"""Learning curves: validation score and training loss by epoch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 
 def curves(evidence: Evidence) -> list[Figure]:
-    """One figure, a line a variant (the mean of its runs); none before anything was trained."""
+    """Draw one figure, a line for each variant (mean of its runs); none before training."""
     histories = evidence.histories
     if not histories:
         return []
@@ -70,8 +70,8 @@ def curves(evidence: Evidence) -> list[Figure]:
             rows,
             draw,
             (5.0, 4.4 + 0.1 * len(named)),
-            "Mean of the runs still training, shaded from the lowest to the highest; losses of different ways of "
-            "teaching have different terms and do not compare.",
+            "Mean of the runs still training, shaded from the lowest to the highest; losses of different "
+            "methods have different terms and are not comparable.",
         )
     ]
 

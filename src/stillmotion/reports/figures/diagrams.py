@@ -1,4 +1,4 @@
-"""Who teaches what, at which layer: a drawing of every variant, read off its method's objective."""
+"""Diagrams of what is distilled at which layer, derived from the objective of each variant's method."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Sheet
 
 STUDENT, TEACHER, LABELS = (COLOURS[name][0] for name in ("series-1", "teacher-0", "series-3"))
-#: Layers that are drawn, and what they are called.
+#: Layers that are drawn, with their labels.
 DRAWN = {"Conv2D": "conv", "Conv1D": "conv", "SeparableConv1D": "conv", "LSTM": "LSTM", "GRU": "GRU", "Dense": "dense"}
-#: Middles of the columns (the teacher's layers, loss terms, the student's layers) and half of a box's width.
+#: Centres of the columns (teacher layers, loss terms, student layers) and half the width of a box.
 LEFT, MIDDLE, RIGHT, HALF = 1.5, 5.0, 8.5, 1.4
-#: A term, what teaches by it, and the taps that are taught from just these.
+#: A loss term, its sources, and the student taps that it compares with these sources.
 Bundle = tuple[TracedTerm, tuple[str, ...], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A network's layers from front to back, those alike together.
+    """The layers of a network from input to output, equal neighbours merged.
 
     Args:
-        title: stands above it.
-        boxes: what stands in each box.
-        places: number of the box in which, or behind which, each layer is, by the layer's name.
+        title: text above the column.
+        boxes: text of each box.
+        places: number of the box that each layer belongs to, by the name of the layer.
     """
 
     title: str
@@ -45,36 +45,36 @@ class Stack:
 
 
 def diagrams(evidence: Evidence) -> list[Figure]:
-    """A figure for each variant that has been trained."""
+    """Draw a figure for each variant that has been trained."""
     variants = evidence.record.study.all_variants
     trained = [line.name for line in evidence.lines if line.role != "teacher" and line.name in evidence.first_runs]
     return [_diagram(evidence, name, variants[name]) for name in trained]
 
 
 def _diagram(evidence: Evidence, name: str, variant: Variant) -> Figure:
-    run, ground = evidence.first_runs[name], evidence.record.ground
-    way, model = get_method(variant.method, **variant.options), model_of(run, ground)
+    run, study_data = evidence.first_runs[name], evidence.record.study_data
+    method, model = get_method(variant.method, **variant.options), model_of(run, study_data)
     student, teacher = _stack(model, f"student: {run.network}"), None
-    shapes, taught = student_network(model, way).tap_shapes, {}
+    shapes, taught = student_network(model, method).tap_shapes, {}
     if variant.teacher != "none":
         members = evidence.record.planner.teachers(variant, run.fold, run.attention)
         if members:
-            title = "itself, trained before" if variant.teacher == "self" else members[0].network
+            title = "the same network, trained before" if variant.teacher == "self" else members[0].network
             several = f" (mean of {len(members)})" if len(members) > 1 else ""
-            model = model_of(members[0], ground)
+            model = model_of(members[0], study_data)
             teacher = _stack(model, f"teacher: {title}{several}")
-            taught = teacher_network(model, way).tap_shapes if way.teacher_taps else {}
+            taught = teacher_network(model, method).tap_shapes if method.teacher_taps else {}
         else:
             teacher = Stack("teacher: a file of scores", ("logits",), {})
             taught = {"logits": shapes["logits"]}
-    given = {number: value for number, value in run.hyperparameters.items() if number in way.hyperparameters}
+    given = {number: value for number, value in run.hyperparameters.items() if number in method.hyperparameters}
     terms, note = [], ""
     try:
-        terms = [term for term in trace_terms(way, shapes, taught, way.resolve(given)) if term.arrows]
+        terms = [term for term in trace_terms(method, shapes, taught, method.resolve(given)) if term.arrows]
     except IncompatibleNetworks as problem:
         note = str(problem)
-    if way.classifier is not None:
-        note = "After every step the student's classifier is made anew from the teacher's."
+    if method.classifier is not None:
+        note = "After every step the classifier of the student is overwritten with that of the teacher."
     rows: list[dict[str, Value]] = [
         {
             "variant": name,
@@ -83,7 +83,7 @@ def _diagram(evidence: Evidence, name: str, variant: Variant) -> Figure:
             "term": term.name,
             "kind": term.kind,
             "projected": "yes" if term.projected else "no",
-            "hyperparameters": _valued(term.hyperparameters),
+            "hyperparameters": _values_text(term.hyperparameters),
         }
         for term in terms
         for source, target in term.arrows
@@ -103,7 +103,7 @@ def _diagram(evidence: Evidence, name: str, variant: Variant) -> Figure:
 
     return Figure(
         f"diagram-{name}",
-        f"{name}: {variant.title or way.title}",
+        f"{name}: {variant.title or method.title}",
         " ".join(f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences),
         rows,
         draw,
@@ -113,7 +113,7 @@ def _diagram(evidence: Evidence, name: str, variant: Variant) -> Figure:
 
 
 def _stack(model: object, title: str) -> Stack:
-    """The layers that hold weights, and attention where it sits."""
+    """Collect the layers with weights and the attention blocks of a network."""
     layers: list[tuple[str, int]] = []
     places: dict[str, int] = {}
     for node in read_graph(model).nodes:
@@ -131,7 +131,7 @@ def _stack(model: object, title: str) -> Stack:
 
 
 def _bundles(terms: Sequence[TracedTerm]) -> list[Bundle]:
-    """Every term with its sources and targets, more than once where its taps are taught from different ones."""
+    """List loss terms with their sources and targets; a term is repeated if its targets have different sources."""
     bundles: list[Bundle] = []
     for term in terms:
         sources: dict[str, tuple[str, ...]] = {}
@@ -146,21 +146,21 @@ def _bundles(terms: Sequence[TracedTerm]) -> list[Bundle]:
 def _in_words(bundle: Bundle) -> str:
     term, *ends = bundle
     sources, targets = (" and ".join(place.replace("/", "'s ") for place in places) for places in ends)
-    values = f" ({_valued(term.hyperparameters)})" if term.hyperparameters else ""
+    values = f" ({_values_text(term.hyperparameters)})" if term.hyperparameters else ""
     return f"{term.kind}{', projected' if term.projected else ''}{values}: from {sources} to {targets}"
 
 
-def _valued(hyperparameters: Mapping[str, float]) -> str:
+def _values_text(hyperparameters: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:.3g}" for name, value in hyperparameters.items())
 
 
 def _tallest(student: Stack, teacher: Stack | None, bundles: Sequence[Bundle]) -> int:
-    """Rows that the tallest column takes; words of a term need more than one."""
+    """Count the rows of the tallest column; the text of a term needs more than one."""
     return max(_rows(student, teacher), round(1.3 * len(bundles)))
 
 
 def _rows(student: Stack, teacher: Stack | None) -> int:
-    """Rows of boxes: labels stand below the teacher."""
+    """Count the rows of boxes; the labels are below the teacher."""
     return max(len(student.boxes), 1 + (len(teacher.boxes) if teacher else 0))
 
 
@@ -168,23 +168,23 @@ def _draw(panel: Axes, student: Stack, teacher: Stack | None, bundles: Sequence[
     tallest, rows = _tallest(student, teacher, bundles), _rows(student, teacher)
     panel.set_xlim(0, 10)
     panel.set_ylim(tallest - 0.4, -1.1)
-    # Networks end at the bottom, where logits are; all boxes together stand in the middle.
+    # Logits are at the bottom; all boxes are centred vertically.
     floor = (tallest + rows) / 2
     if any("labels" in sources for _, sources, _ in bundles):
         _box(panel, "labels", LEFT, floor - 1, LABELS)
     ends = {"labels": (LEFT + HALF, floor - 1)}
     columns = [("student", student, RIGHT, STUDENT, floor)]
     columns += [("teacher", teacher, LEFT, TEACHER, floor - 1)] if teacher else []
-    for side, stack, x, colour, bottom in columns:
+    for role, stack, x, colour, bottom in columns:
         top = bottom - len(stack.boxes)
         panel.text(x, top - 0.55, stack.title, ha="center", fontsize=9, fontweight="bold", color=colour)
         for number, text in enumerate(stack.boxes):
             _box(panel, text, x, top + number, colour)
             if number:
                 panel.plot([x, x], [top + number - 0.68, top + number - 0.32], color=QUIET, linewidth=1)
-        near = x + HALF if side == "teacher" else x - HALF
-        ends |= {f"{side}/{tap}": (near, top + place) for tap, place in stack.places.items()}
-        ends[f"{side}/logits"] = (near, bottom - 1)
+        near = x + HALF if role == "teacher" else x - HALF
+        ends |= {f"{role}/{tap}": (near, top + place) for tap, place in stack.places.items()}
+        ends[f"{role}/logits"] = (near, bottom - 1)
 
     def height(bundle: Bundle) -> float:
         _, sources, targets = bundle
@@ -194,12 +194,12 @@ def _draw(panel: Axes, student: Stack, teacher: Stack | None, bundles: Sequence[
         y = (number + 0.5) * tallest / len(bundles) - 0.5
         colour = LABELS if sources == ("labels",) else TEACHER
         words = wrap(f"{term.kind}{', projected' if term.projected else ''}", 26)
-        words += wrap(_valued(term.hyperparameters), 28)
+        words += wrap(_values_text(term.hyperparameters), 28)
         panel.text(MIDDLE, y, "\n".join(words), ha="center", va="center", fontsize=7, color=colour, linespacing=1.0)
         for places, style in ((sources, "-"), (targets, "-|>")):
             for end in dict.fromkeys(ends[place] for place in places):
                 edge = (MIDDLE + (HALF if end[0] > MIDDLE else -HALF), y)
-                # An arrow's head is at what is taught.
+                # Arrows point at the student.
                 panel.annotate("", end, edge, arrowprops={"arrowstyle": style, "color": colour, "linewidth": 1})
 
 

@@ -1,4 +1,4 @@
-"""Differences against the reference with their intervals: what a gain rests on."""
+"""Differences to the reference with confidence intervals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def differences(evidence: Evidence) -> list[Figure]:
-    """One figure; none where there is nothing to compare."""
+    """Draw one figure; none if there is nothing to compare."""
     lines = [line for line in evidence.students if line.comparison]
     if not lines or evidence.compared is None:
         return []
@@ -31,11 +31,11 @@ def differences(evidence: Evidence) -> list[Figure]:
         for number, line in enumerate(shown):
             if line.comparison is None:
                 continue
-            found = line.comparison.difference
-            tip = f"{line.name} − {reference}: {interval(found, sign='+')} points, {line.comparison.verdict}"
-            if found.low is not None and found.high is not None:
+            gap = line.comparison.difference
+            tip = f"{line.name} − {reference}: {interval(gap, sign='+')} points, {line.comparison.verdict}"
+            if gap.low is not None and gap.high is not None:
                 (bar,) = panel.plot(
-                    [100 * found.low, 100 * found.high],
+                    [100 * gap.low, 100 * gap.high],
                     [number] * 2,
                     color=shades[line.name],
                     linewidth=4,
@@ -43,13 +43,13 @@ def differences(evidence: Evidence) -> list[Figure]:
                     solid_capstyle="round",
                 )
                 mark(bar, line.name, tip)
-            (point,) = panel.plot(100 * found.score, number, MARKERS[line.role], color=shades[line.name], markersize=8)
+            (point,) = panel.plot(100 * gap.score, number, MARKERS[line.role], color=shades[line.name], markersize=8)
             mark(point, line.name, tip)
         panel.set_yticks(range(len(shown)), [line.name for line in shown])
         panel.set_ylim(len(shown) - 0.5, -0.5)
         panel.set_xlabel(f"macro-F1 minus {reference}'s, points")
 
-    said = "; ".join(
+    gains = "; ".join(
         f"{line.name} {interval(line.comparison.difference, sign='+')}, {line.comparison.verdict}"
         for line in lines
         if line.comparison
@@ -58,7 +58,7 @@ def differences(evidence: Evidence) -> list[Figure]:
         Figure(
             "differences",
             f"Difference to {reference}, {evidence.subjects}",
-            f"Points with 95 % intervals over subjects and seeds: {said}.",
+            f"Points with 95 % intervals over subjects and seeds: {gains}.",
             [
                 {
                     "variant": line.name,
@@ -78,14 +78,14 @@ def differences(evidence: Evidence) -> list[Figure]:
             ],
             draw,
             (5.0, 1.1 + 0.36 * len(shown)),
-            f"An interval that crosses 0 shows no gain. Dotted: a loss of {margin:g} point would not matter."
-            + (f" Far off this scale: {', '.join(_far(line) for line in far)}." if far else ""),
+            f"An interval that includes 0 shows no gain. Dotted: non-inferiority margin of {margin:g} point."
+            + (f" Outside this scale: {', '.join(_far(line) for line in far)}." if far else ""),
         )
     ]
 
 
 def _within(lines: list[Line]) -> list[Line]:
-    """What shares a scale: a baseline that lies three times as far out as every variant would squeeze all others."""
+    """Drop baselines that lie more than three times as far out as all variants: they would compress the scale."""
     ends = [
         abs(end)
         for line in lines

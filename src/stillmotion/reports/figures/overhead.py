@@ -1,4 +1,4 @@
-"""What each variant costs more than the reference, in percent of its parameters and FLOPs."""
+"""Change of parameters and FLOPs of each variant against the reference, in percent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PARAMS, FLOPS = COLOURS["series-2"][0], COLOURS["series-4"][0]
 
 
 def overhead(evidence: Evidence) -> list[Figure]:
-    """One figure, grouped by data set; none where there is nothing to compare."""
+    """Draw one figure, grouped by data set; none if there is nothing to compare."""
     base = evidence.reference
     others = [line for line in evidence.students if line.role == "variant" and line.cost]
     if base is None or base.cost is None or not others:
@@ -36,34 +36,36 @@ def overhead(evidence: Evidence) -> list[Figure]:
         for line in others
         if line.cost
     ]
-    own = f"{base.name}: {amount(base.cost.params)} parameters, {amount(base.cost.flops)}FLOPs"
-    panels = [(f"{evidence.results.data} (here)", own, ours)]
+    cost = f"{base.name}: {amount(base.cost.params)} parameters, {amount(base.cost.flops)}FLOPs"
+    panels = [(f"{evidence.results.data} (here)", cost, ours)]
     if evidence.published:
-        for one in published_for(evidence.results.data):
+        for tables in published_for(evidence.results.data):
             rows: list[Row] = [
                 {
-                    "set": one.title,
+                    "set": tables.title,
                     "source": "published",
                     "variant": name,
                     "params_percent": params,
                     "flops_convolutions_percent": flops,
                 }
-                for name, (_, _, params, flops) in one.changes.items()
+                for name, (_, _, params, flops) in tables.changes.items()
                 if params is not None
             ]
-            said = f"lm: {amount(one.lm.params)} parameters, {amount(1000 * one.lm.kflops)}FLOPs of convolutions"
-            panels.append((f"{one.title} (published)", said, rows))
+            reference = (
+                f"lm: {amount(tables.lm.params)} parameters, {amount(1000 * tables.lm.kflops)}FLOPs of convolutions"
+            )
+            panels.append((f"{tables.title} (published)", reference, rows))
 
     def draw(sheet: Sheet, mark: Marks) -> None:
         heights = [len(rows) + 1.6 for *_, rows in panels]
         drawn = sheet.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
-        for panel, (title, said, rows) in zip(drawn, panels, strict=True):
+        for panel, (title, reference, rows) in zip(drawn, panels, strict=True):
             bare(panel, grid="x")
             panel.set_title(title)
             panel.axvline(0, color=QUIET, linewidth=1)
             for number, row in enumerate(rows):
                 name = str(row["variant"]) if row["source"] == "here" else ""
-                # Ours counts everything, the sources' figures convolutions alone: each is drawn as it is named.
+                # FLOPs count all layers here and convolutions only in the published results.
                 second = "flops_percent" if row["source"] == "here" else "flops_convolutions_percent"
                 for shift, key, colour in ((-0.19, "params_percent", PARAMS), (0.19, second, FLOPS)):
                     value = float(row[key] or 0)
@@ -75,20 +77,20 @@ def overhead(evidence: Evidence) -> list[Figure]:
             panel.set_yticks(range(len(rows)), [str(row["variant"]) for row in rows])
             panel.invert_yaxis()
             box = {"boxstyle": "round,pad=0.35", "facecolor": "none", "edgecolor": RULE}
-            panel.set_xlabel(said, fontsize=9, bbox=box)
+            panel.set_xlabel(reference, fontsize=9, bbox=box)
         sheet.legend(*_legend(), loc="outside lower center", ncols=2)
 
     rows = [row for *_, each in panels for row in each]
-    said = "; ".join(f"{row['variant']} ({row['set']}) {float(row['params_percent'] or 0):+.1f} %" for row in rows)
+    changes = "; ".join(f"{row['variant']} ({row['set']}) {float(row['params_percent'] or 0):+.1f} %" for row in rows)
     return [
         Figure(
             "overhead",
             f"Change of parameters and FLOPs against {base.name}, in percent",
-            f"Bars to the right cost more. Parameters: {said}. {own}.",
+            f"Bars to the right cost more. Parameters: {changes}. {cost}.",
             rows,
             draw,
             (5.0, 0.6 + sum(0.36 * len(each) + 0.95 for *_, each in panels)),
-            "FLOPs here count everything, published ones convolutions alone; the numbers below hold both countings.",
+            "FLOPs count all layers here and convolutions only in the published results; the values include both.",
         )
     ]
 

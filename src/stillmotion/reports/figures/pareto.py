@@ -1,11 +1,11 @@
-"""Macro-F1 with its interval against what a window costs."""
+"""Macro-F1 with its interval against FLOPs, with the Pareto front."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..advice import front
+from ..advice import pareto_front
 from ..evidence import Evidence, Line
 from ..figure import Figure, Marks, bare
 from ..palette import MARKERS, PAPER, colours
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def pareto(evidence: Evidence) -> list[Figure]:
-    """One figure; none where nothing has a score."""
+    """Draw one figure; none before there are scores."""
     lines = [line for line in evidence.scored if line.cost is not None]
     if not lines:
         return []
-    best = front(lines)
+    best = pareto_front(lines)
     shades = colours(evidence.lines)
 
     students = [line for line in lines if line.role != "teacher"]
@@ -36,18 +36,17 @@ def pareto(evidence: Evidence) -> list[Figure]:
             panel.set_title("students" if group is students else "teachers")
             _points(panel, group, best, shades, mark)
         panels[0].set_ylabel("macro-F1, percent")
-        panels[0].set_xlabel("FLOPs a window (alike: side by side)")
+        panels[0].set_xlabel("FLOPs per window (equal ones side by side)")
         sheet.legend(loc="outside lower center", ncols=2, handletextpad=0.3, columnspacing=1.2)
 
-    said = "; ".join(
+    front = "; ".join(
         f"{line.name} {interval(line.f1)} % at {amount(line.cost.flops)}FLOPs" for line in best if line.cost
     )
     return [
         Figure(
             "pareto",
             f"Macro-F1 of {evidence.subjects} against FLOPs",
-            f"Points for {len(lines)} students and teachers with 95 % intervals. "
-            f"Nothing cheaper scores as high as: {said}.",
+            f"Points for {len(lines)} students and teachers with 95 % intervals. Pareto front: {front}.",
             [
                 {
                     "variant": line.name,
@@ -63,20 +62,20 @@ def pareto(evidence: Evidence) -> list[Figure]:
             ],
             draw,
             (5.0, 3.6 + 0.1 * len(lines)),
-            "Filled: on the front, so nothing that costs as little scores higher. Whether a gap is more than chance is "
-            "told by the verdicts, not by this drawing.",
+            "Filled: on the Pareto front. The front ignores uncertainty; the verdicts say whether a "
+            "difference was shown.",
         )
     ]
 
 
 def _points(panel: Axes, group: list[Line], best: list[Line], shades: Mapping[str, str], mark: Marks) -> None:
-    """A column for each cost, cheapest first; within one, those that cost the same."""
+    """Draw lines by cost, cheapest first; lines of equal cost side by side."""
     costs = sorted({line.cost.flops for line in group if line.cost})
     place, ticks = 0.0, []
     for flops in costs:
-        own = [line for line in group if line.cost and line.cost.flops == flops]
-        ticks.append(place + (len(own) - 1) / 2)
-        for line in own:
+        equal = [line for line in group if line.cost and line.cost.flops == flops]
+        ticks.append(place + (len(equal) - 1) / 2)
+        for line in equal:
             if line.f1 is None:
                 continue
             colour, tip = shades[line.name], f"{line.name}: macro-F1 {interval(line.f1)} %, {amount(flops)}FLOPs"

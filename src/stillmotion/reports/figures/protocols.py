@@ -1,4 +1,4 @@
-"""The same variants under two protocols: how much one of them flatters."""
+"""Scores of the same variants under two protocols."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ if TYPE_CHECKING:
 
 
 def protocols(evidence: Evidence) -> list[Figure]:
-    """One figure; none where no other study stands beside this one."""
-    found = evidence.beside
-    if found is None:
+    """Draw one figure; none without a second study."""
+    gap = evidence.beside
+    if gap is None:
         return []
     shades = colours(evidence.lines)
 
     def draw(sheet: Sheet, mark: Marks) -> None:
         panel = bare(sheet.subplots(), grid="x")
-        for number, row in enumerate(found.rows):
+        for number, row in enumerate(gap.rows):
             ends, colour = [100 * row.score, 100 * row.other], shades[row.variant]
-            tip = f"{row.variant}: {ends[0]:.1f} % under {found.protocol}, {ends[1]:.1f} % under {found.other_protocol}"
+            tip = f"{row.variant}: {ends[0]:.1f} % under {gap.protocol}, {ends[1]:.1f} % under {gap.other_protocol}"
             (line,) = panel.plot(ends, [number, number], color=colour, linewidth=2.5, alpha=0.45)
             mark(line, row.variant, tip)
             for value, fill in zip(ends, (colour, PAPER), strict=True):
                 (point,) = panel.plot(value, number, MARKERS[row.role], color=colour, markersize=8)
                 point.set(markerfacecolor=fill, markeredgewidth=1.8)
                 mark(point, row.variant, tip)
-        panel.set_yticks(range(len(found.rows)), [row.variant for row in found.rows])
-        panel.set_ylim(len(found.rows) - 0.5, -0.5)
-        panel.set_xlabel(f"macro-F1, percent; filled: {found.protocol}, open: {found.other_protocol}")
+        panel.set_yticks(range(len(gap.rows)), [row.variant for row in gap.rows])
+        panel.set_ylim(len(gap.rows) - 0.5, -0.5)
+        panel.set_xlabel(f"macro-F1, percent; filled: {gap.protocol}, open: {gap.other_protocol}")
 
-    said = "; ".join(f"{row.variant} {interval(row.difference, sign='+')}" for row in found.rows)
+    gains = "; ".join(f"{row.variant} {interval(row.difference, sign='+')}" for row in gap.rows)
     return [
         Figure(
             "protocols",
-            f"{found.other_protocol} beside {found.protocol}: macro-F1 of the same {found.subjects} subjects",
-            f"Two points a variant. Points gained under {found.other_protocol}: {said}.",
+            f"{gap.other_protocol} compared with {gap.protocol}: macro-F1 of the same {gap.subjects} subjects",
+            f"Two points for each variant. Difference of {gap.other_protocol} in points: {gains}.",
             [
                 {
                     "variant": row.variant,
@@ -52,10 +52,10 @@ def protocols(evidence: Evidence) -> list[Figure]:
                     "low": row.difference.low,
                     "high": row.difference.high,
                 }
-                for row in found.rows
+                for row in gap.rows
             ],
             draw,
-            (5.0, 1.1 + 0.36 * len(found.rows)),
+            (5.0, 1.1 + 0.36 * len(gap.rows)),
             f"{INTERVAL[0].upper()}{INTERVAL[1:]}.",
         )
     ]

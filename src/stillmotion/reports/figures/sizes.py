@@ -1,4 +1,4 @@
-"""How large each network is: stored weights at float32 and at one byte, and the memory that a window takes."""
+"""Size of each network: weights at float32 and int8, and activation memory for one window."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 KINDS = (
     ("weights, float32", "weight_bytes", COLOURS["series-1"][0]),
     ("weights, int8", "weight_bytes_int8", COLOURS["series-3"][0]),
-    ("activations at most, float32", "activation_bytes", COLOURS["series-2"][0]),
+    ("peak activations, float32", "activation_bytes", COLOURS["series-2"][0]),
 )
 
 
 def sizes(evidence: Evidence) -> list[Figure]:
-    """One figure; networks that are alike stand once."""
+    """Draw one figure; networks of equal size are drawn once."""
     alike: dict[tuple[int, int, int, int], list[str]] = {}
     for line in evidence.lines:
         if line.cost:
@@ -33,9 +33,9 @@ def sizes(evidence: Evidence) -> list[Figure]:
     def draw(sheet: Sheet, mark: Marks) -> None:
         panel = bare(sheet.subplots(), grid="x")
         for number, ((_, *values), name) in enumerate(zip(alike, names, strict=True)):
-            for shift, value, (what, _, colour) in zip((-0.26, 0, 0.26), values, KINDS, strict=True):
+            for shift, value, (kind, _, colour) in zip((-0.26, 0, 0.26), values, KINDS, strict=True):
                 (bar,) = panel.barh(number + shift, value / 1024, 0.24, color=colour, alpha=0.85)
-                mark(bar, "", f"{name}: {what} {value / 1024:.1f} KiB")
+                mark(bar, "", f"{name}: {kind} {value / 1024:.1f} KiB")
                 panel.text(value / 1024, number + shift, f" {value / 1024:,.1f}", va="center", fontsize=8)
         panel.set_xscale("log")
         panel.margins(x=0.18)
@@ -70,7 +70,7 @@ def sizes(evidence: Evidence) -> list[Figure]:
             ],
             draw,
             (5.0, 1.5 + 0.62 * len(names)),
-            "Counted from the network, not measured on a device.",
+            "Computed from the network, not measured on a device.",
         )
     ]
 

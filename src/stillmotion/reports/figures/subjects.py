@@ -1,4 +1,4 @@
-"""For whom each variant works: macro-F1 of every subject."""
+"""Macro-F1 of each subject and variant."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def subjects(evidence: Evidence) -> list[Figure]:
-    """One figure, a row a subject (who is worst off for the reference first); none where nobody has been scored."""
-    if evidence.tally is None:
+    """Draw one figure, a row for each subject (lowest score of the reference first); none before there are scores."""
+    if evidence.confusion is None:
         return []
-    rows = rows_by_subject(evidence.tally)
+    rows = rows_by_subject(evidence.confusion)
     variants = list(dict.fromkeys(str(row["variant"]) for row in rows))
     scores = {(str(row["subject"]), str(row["variant"])): float(row["macro_f1"]) for row in rows}
     windows = {str(row["subject"]): int(row["windows"]) for row in rows}
@@ -49,6 +49,6 @@ def subjects(evidence: Evidence) -> list[Figure]:
             rows,
             draw,
             (5.0, 1.5 + 0.27 * len(names)),
-            "Over the classes that the subject has, mean over seeds; not comparable with pooled scores.",
+            "Over the classes of each subject, mean over seeds; not comparable with pooled scores.",
         )
     ]

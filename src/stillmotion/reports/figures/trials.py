@@ -1,4 +1,4 @@
-"""What the search bought: the best validation score to expect from so many trials."""
+"""Expected best validation score by number of trials."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 
 def trials(evidence: Evidence) -> list[Figure]:
-    """One figure, a line a variant (mean over folds); none where each had a single trial."""
-    found: dict[str, list[ExpectedBest]] = {}
+    """Draw one figure, a line for each variant (mean over folds); none if each had one trial."""
+    expected: dict[str, list[ExpectedBest]] = {}
     searched = {line.name for line in evidence.lines if line.row.trials > 1}
     for (name, _), choice in sorted(evidence.record.choices.items()):
         scores = [score for score in choice.scores if score is not None] if choice and name in searched else []
         if len(scores) > 1:
-            found.setdefault(name, []).append(expected_best(scores))
-    if not found:
+            expected.setdefault(name, []).append(expected_best(scores))
+    if not expected:
         return []
     shades = colours(evidence.lines)
-    length = {name: min(len(curve.expected) for curve in each) for name, each in found.items()}
+    length = {name: min(len(curve.expected) for curve in each) for name, each in expected.items()}
     means = {
         name: {
             part: np.mean([getattr(curve, part)[: length[name]] for curve in each], axis=0)
             for part in ("expected", "low", "high")
         }
-        for name, each in found.items()
+        for name, each in expected.items()
     }
 
     def draw(sheet: Sheet, mark: Marks) -> None:
@@ -40,12 +40,12 @@ def trials(evidence: Evidence) -> list[Figure]:
 
         panel = bare(sheet.subplots())
         for name, mean in means.items():
-            hyperparameters = np.arange(1, length[name] + 1)
+            numbers = np.arange(1, length[name] + 1)
             band = panel.fill_between(
-                hyperparameters, 100 * mean["low"], 100 * mean["high"], color=shades[name], alpha=0.1, linewidth=0
+                numbers, 100 * mean["low"], 100 * mean["high"], color=shades[name], alpha=0.1, linewidth=0
             )
             mark(band, name)
-            (line,) = panel.plot(hyperparameters, 100 * mean["expected"], color=shades[name], label=name, marker=".")
+            (line,) = panel.plot(numbers, 100 * mean["expected"], color=shades[name], label=name, marker=".")
             mark(line, name, f"{name}: {100 * mean['expected'][-1]:.1f} % from {length[name]} trials")
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.set_xlabel("trials")
@@ -58,18 +58,18 @@ def trials(evidence: Evidence) -> list[Figure]:
         for n in range(length[name])
     ]
     ends = "; ".join(f"{name} {100 * mean['expected'][-1]:.1f} % from {length[name]}" for name, mean in means.items())
-    steered = evidence.record.study.search.sampler == "tpe"
-    note = "Shaded: 5 to 95 % of draws. Compare variants at the same number of trials."
-    if steered:
-        note += " The search learnt from earlier trials, for which these curves are too low at few trials."
+    learning = evidence.record.study.search.sampler == "tpe"
+    note = "Shaded: 5 to 95 % quantiles. Compare variants at the same number of trials."
+    if learning:
+        note += " The sampler learned from earlier trials, so these curves are too low at few trials."
     return [
         Figure(
             "trials",
-            "Best validation score to expect, by number of trials",
-            f"Lines rise with the number of settings tried: {ends}.",
+            "Expected best validation score by number of trials",
+            f"Expected best score at all trials: {ends}.",
             rows,
             draw,
-            (5.0, 3.2 + 0.1 * len(found)),
+            (5.0, 3.2 + 0.1 * len(expected)),
             note,
         )
     ]

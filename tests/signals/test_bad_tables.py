@@ -70,7 +70,11 @@ BAD = {
         "is constant; set rate",
     ),
     "dates that are none": (lambda p: None, {"unit_of_time": "iso"}, "t is not a date"),
-    "no numbers at all": (lambda p: p.write_text("who,what,t,ax,ay,az\na,b,0,,,\na,b,1,,,\n"), {}, "every row of own.csv has a missing value"),
+    "no numbers at all": (
+        lambda p: p.write_text("who,what,t,ax,ay,az\na,b,0,,,\na,b,1,,,\n"),
+        {},
+        "every row of own.csv has a missing value",
+    ),
     "subjects who alternate without a clock": (
         lambda p: write(p, [f"{'ab'[n % 2]},walk,0,1,2,3" for n in range(300)]),
         {"time": "", "rate": 50},
@@ -174,7 +178,10 @@ def test_units_that_differ_between_files_are_an_error_of_the_report(tmp_path):
         ({"sensors": {"acc": {"unit": "g"}}}, "sensors.acc names no columns"),
         ({"sensors": {"acc": {"columns": ["ax"], "unit": "mph"}}}, "acc cannot be in 'mph'. Valid: g, m/s2"),
         ({"sensors": {"acc": ["ax", "ax"]}}, "column ax is used twice"),
-        ({"sensors": {"acc": "ax", "b.acc": "ay"}, "devices": {"b": {"sensors": {"acc": "az"}}}}, "duplicate channel acc"),
+        (
+            {"sensors": {"acc": "ax", "b.acc": "ay"}, "devices": {"b": {"sensors": {"acc": "az"}}}},
+            "duplicate channel acc",
+        ),
         ({"time": ""}, "neither a time column nor a rate"),
         ({"rate": "fast"}, "rate must be a number, not 'fast'"),
         ({"unit_of_time": "h"}, "Unknown unit of time 'h'"),

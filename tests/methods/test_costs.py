@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.methods import ALIKE, GOALS, PAIRS, Pair, _measured, kind
+from benchmarks.methods import SAME_AS_KD, GOALS, PAIRS, Pair, _measured, kind
 from stillmotion.methods import METHODS
 
 
 def test_every_method_with_a_teacher_is_measured_somewhere():
     measured = {way.name for pair in PAIRS for way in pair.methods}
-    assert measured | set(ALIKE) == {name for name, way in METHODS.items() if way.teacher_taps}
-    assert {METHODS[name].objective for name in ALIKE} == {METHODS["kd"].objective}
+    assert measured | set(SAME_AS_KD) == {name for name, way in METHODS.items() if way.teacher_taps}
+    assert {METHODS[name].objective for name in SAME_AS_KD} == {METHODS["kd"].objective}
 
 
 @pytest.mark.parametrize(

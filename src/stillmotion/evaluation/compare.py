@@ -314,14 +314,15 @@ def _limits(comparison: Comparison, level: float) -> tuple[str, ...]:
 
 def _test_families(measured: Sequence[_Measured], apart: set[str], options: _Options) -> tuple[Comparison, ...]:
     """Test the comparisons of more than one subject together, and add verdicts and notes."""
-    comparisons = {pair.comparison.variant: pair.comparison for pair in measured}
-    tested = [pair for pair in measured if pair.comparison.difference.subjects > 1]
+    comparisons = {entry.comparison.variant: entry.comparison for entry in measured}
+    tested = [pair for entry in measured if entry.comparison.difference.subjects > 1]
     families = [
-        [at for at, pair in enumerate(tested) if (pair.comparison.variant in apart) is other] for other in (False, True)
+        [at for at, entry in enumerate(tested) if (entry.comparison.variant in apart) is other]
+        for other in (False, True)
     ]
     if tested:
         tests, adjusted = flip_families(
-            [pair.pair for pair in tested], families, flips=options.flips, seed=options.seed, absent=options.absent
+            [entry.pair for entry in tested], families, flips=options.flips, seed=options.seed, absent=options.absent
         )
         for family in families:
             for at in family:

@@ -108,7 +108,7 @@ def test_a_window_without_a_fixed_length_is_refused(tmp_path):
         (["none/none"], "neither the folder of a bundle nor a .keras file"),
         (["text.txt"], "neither the folder of a bundle nor a .keras file"),
         (["."], "no bundle: it lacks model.keras"),
-        (["mlp", "--window", "32", "--classes", "3"], "say --channels"),
+        (["mlp", "--window", "32", "--classes", "3"], "--channels"),
         (["nope"], "Unknown network 'nope'"),
     ],
 )

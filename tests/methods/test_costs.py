@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.methods import SAME_AS_KD, GOALS, PAIRS, Pair, _measured, kind
+from benchmarks.methods import GOALS, PAIRS, SAME_AS_KD, Pair, _measured, kind
 from stillmotion.methods import METHODS
 
 

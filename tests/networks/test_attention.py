@@ -136,7 +136,7 @@ def test_attention_is_read_from_text(text, blocks):
         ("channel,after=5", "no convolution 5 .*after=1 to after=4"),
         ("channel,after=1;spatial,after=1+2", "convolution 1 .*twice"),
         ("spatial:k=4,after=1", "odd number of positions.*not 4"),
-        ("channel:r=0,after=1", "reduction is a whole number from 1, not 0"),
+        ("channel:r=0,after=1", "reduction must be a whole number from 1, not 0"),
     ],
 )
 def test_bad_attention_is_one_sentence(text, says):

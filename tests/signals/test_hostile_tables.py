@@ -444,7 +444,7 @@ def test_a_pattern_that_cannot_be_is_named_with_its_folder(pattern, tmp_path):
 def test_a_file_without_permission_says_so(tmp_path, monkeypatch):
     path = at(tmp_path, "Parquet")
     monkeypatch.setattr(os, "access", lambda *_: False)
-    with pytest.raises(UserError, match=r"own\.parquet may not be read; change its permissions"):
+    with pytest.raises(UserError, match=r"own\.parquet cannot be read; change its permissions"):
         load(path, mapping={"subject": "who", "time": "t", "sensors": {"acc": ["ax"]}})
 
 

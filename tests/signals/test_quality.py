@@ -34,7 +34,7 @@ def changed(change, **more):
     [
         (lambda s: s.__setitem__((slice(3, 8), 4), np.nan), "error", "missing", "5 of 500 samples .* wrist.gyr.y"),
         (lambda s: s.__setitem__((slice(100, 200), slice(0, 3)), 0.5), "warning", "stuck", "wrist.acc .* for 2.0 s"),
-        (lambda s: np.clip(s, None, 1.06, out=s), "warning", "saturated", "% of wrist.acc lie at the end"),
+        (lambda s: np.clip(s, None, 1.06, out=s), "warning", "saturated", "of wrist.acc lie at the end"),
         (lambda s: s.__setitem__((slice(None), 2), 1000.0), "error", "unit", "wrist.acc .* 1e.03 g, which cannot be"),
         (lambda s: s.__imul__(9.81), "error", "unit", "9.8.* g, which cannot be gravity .1 g."),
         (lambda s: s[:, 3:].__imul__(3000), "error", "unit", "wrist.gyr .* faster than a body turns"),

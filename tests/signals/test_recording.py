@@ -35,7 +35,7 @@ def test_columns_that_do_not_belong_together_are_refused():
     good = recording()
     with pytest.raises(UserError, match="500 samples but labels of shape"):
         Recording("1", "1", good.samples, good.labels[:-1])
-    with pytest.raises(UserError, match="2 channels, its signal 6"):
+    with pytest.raises(UserError, match="2 channels, its signal contract 6"):
         dataset(Recording("1", "1", good.samples[:, :2], good.labels))
     with pytest.raises(UserError, match="label outside"):
         dataset(Recording("1", "1", good.samples, good.labels + 1))

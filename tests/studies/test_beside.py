@@ -148,11 +148,11 @@ def test_the_command_shows_both_and_the_page_keeps_them(folders, found, recordin
     said = json.loads(capsys.readouterr().out)
     assert [row["variant"] for row in said["beside"]["rows"]] == ["logistic-regression", "majority"]
     assert said["beside"]["rows"][0]["difference"]["score"] == found.rows[0].difference.score
-    assert "the windows differ, so no test is made" in said["beside"]["interval"]
+    assert "no significance test" in said["beside"]["interval"]
     assert said["report"] == str(subjects / "report.html")
     assert main(call) == 0
     shown = capsys.readouterr().out
-    assert "hapt: published beside subjects:3" in shown
+    assert "hapt: published compared with subjects:3" in shown
     assert f"{100 * found.rows[0].other:.1f}" in shown
     assert "published leaks" in shown
     assert 'id="figure-protocols"' in (subjects / "report.html").read_text()

@@ -154,7 +154,7 @@ def test_more_trials_of_a_search_begin_with_those_that_were_drawn():
 def test_another_specification_is_refused_with_the_keys_before_data_are_read_or_a_byte_is_written(
     begun, recordings, monkeypatch, capsys
 ):
-    forbid(monkeypatch, "stillmotion.studies.runner.gather", "stillmotion.studies.gather")
+    forbid(monkeypatch, "stillmotion.studies.runner.load_study_data", "stillmotion.studies.load_study_data")
     spec = begun.parent / "other.toml"
     spec.write_text(replace(SMALL, seeds=7, training=Training(epochs=9)).to_toml())
     before = files(begun)
@@ -335,7 +335,7 @@ def test_a_study_leaves_no_file_open_on_any_way_out(tmp_path, recordings, monkey
         with pytest.raises(UserError):
             read_study_state(folder, data=tmp_path)
         with monkeypatch.context() as patch:
-            patch.setattr(Runner, "_try", stop)
+            patch.setattr(Runner, "_run_trials", stop)
             with pytest.raises(KeyboardInterrupt):
                 run_study(PLAIN, folder, data=recordings, quiet=True)
 
@@ -355,7 +355,7 @@ def test_a_study_leaves_no_file_open_on_any_way_out(tmp_path, recordings, monkey
 def test_ctrl_c_anywhere_in_a_transaction_leaves_the_store_as_it_was_and_usable(tmp_path):
     with closing(Store(tmp_path / "study")) as store:
         store.note(kept=1)
-        file = store._file
+        file = store._file._file
 
         class Stopped:
             """The connection, at which Ctrl-C comes just before or after one of its statements."""
@@ -377,10 +377,10 @@ def test_ctrl_c_anywhere_in_a_transaction_leaves_the_store_as_it_was_and_usable(
 
         for word in ("BEGIN", "COMMIT"):
             for late in (False, True):
-                store._file = Stopped(word, late)
+                store._file._file = Stopped(word, late)
                 with pytest.raises(KeyboardInterrupt):
                     store.note(kept=2)
-                store._file = file
+                store._file._file = file
                 assert not file.in_transaction
                 assert store.about()["kept"] == (2 if (word, late) == ("COMMIT", True) else 1)
                 store.note(kept=1)

@@ -144,7 +144,7 @@ def nothing_is_loaded(monkeypatch):
     def fail(*_, **__):
         raise AssertionError("data were loaded")
 
-    monkeypatch.setattr(runner, "gather", fail)
+    monkeypatch.setattr(runner, "load_study_data", fail)
 
 
 def test_there_are_some_hundred_hostile_specifications():

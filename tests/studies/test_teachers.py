@@ -106,7 +106,7 @@ def test_scores_that_do_not_fit_are_named_with_their_row(runner, tmp_path):
         read(table(made, logits[3:], window=np.arange(3, count)))
     with pytest.raises(UserError, match="contains 1 windows more than once"):
         read(table(made, logits, window=[0, *range(count - 1)]))
-    with pytest.raises(UserError, match="windows outside 0"):
+    with pytest.raises(UserError, match="outside 0"):
         read(table(made, logits, window=np.arange(1, count + 1)))
     with pytest.raises(UserError, match="lacks the columns SITTING, STANDING, LAYING; it has window, WALKING"):
         read(pa.table({"window": np.arange(count), "WALKING": np.zeros(count)}))

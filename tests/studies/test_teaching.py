@@ -115,8 +115,8 @@ def what_became_of_the_teacher(made, results, tmp_path):
     """What the table says of HMKD's teacher, by hand."""
     (partner,) = results.partners
     assert (partner.variant, partner.teacher) == ("hmkd", "mlp")
-    (run,) = (run for run in made._able(made_choices(made)) if run.method == "hmkd")
-    weights, state, _ = made.store.partner(run.id)
+    (run,) = (run for run in made._succeeded(made_choices(made)) if run.method == "hmkd")
+    weights, state, _ = made.store.co_trained_teacher(run.id)
     network = teacher_network(build_network("mlp", made.study_data.windows.spec), get_method("hmkd"))
     network.put(weights, state)
     rows = made.study_data.folds[0].validation

@@ -315,7 +315,7 @@ def _limits(comparison: Comparison, level: float) -> tuple[str, ...]:
 def _test_families(measured: Sequence[_Measured], apart: set[str], options: _Options) -> tuple[Comparison, ...]:
     """Test the comparisons of more than one subject together, and add verdicts and notes."""
     comparisons = {entry.comparison.variant: entry.comparison for entry in measured}
-    tested = [pair for entry in measured if entry.comparison.difference.subjects > 1]
+    tested = [entry for entry in measured if entry.comparison.difference.subjects > 1]
     families = [
         [at for at, entry in enumerate(tested) if (entry.comparison.variant in apart) is other]
         for other in (False, True)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,8 +66,11 @@ class SealedFile:
                 if not new:
                     self.require_sealed(*tables)
                 yield
-                sums = [(table, self._digest(table)) for table in (*tables, *(("schema",) if new else ()))]
-                self._file.executemany("INSERT OR REPLACE INTO seals VALUES (?, ?)", sums)
+                sums = {table: self._digest(table) for table in (*tables, *(("schema",) if new else ()))}
+                kept = dict(self._file.execute("SELECT name, sha256 FROM seals"))
+                # What changed nothing leaves every byte of the file as it was.
+                changed = [(table, digest) for table, digest in sums.items() if kept.get(table) != digest]
+                self._file.executemany("INSERT OR REPLACE INTO seals VALUES (?, ?)", changed)
                 self._file.execute("COMMIT")
             except BaseException:
                 # After Ctrl-C the transaction may be open; after a full disk SQLite has already rolled back.
@@ -82,7 +86,7 @@ class SealedFile:
                 raise sqlite3.DatabaseError(f"the checksum of its table {table} differs")
 
     def _open(self) -> None:
-        self._file.execute("PRAGMA journal_mode=WAL")
+        self._use_write_ahead_log()
         self._file.execute("PRAGMA synchronous=FULL")
         if not self._file.execute("SELECT 1 FROM sqlite_master").fetchone():
             with self.change(*self.tables):
@@ -105,6 +109,18 @@ class SealedFile:
             self.require_sealed("schema", *self.tables)
         finally:
             self._file.execute("COMMIT")
+
+    def _use_write_ahead_log(self) -> None:
+        """Switch a new file to its write-ahead log; SQLite does not wait by itself for a process that does the same."""
+        for _ in range(600):
+            try:
+                self._file.execute("PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.OperationalError as problem:
+                if not problem.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+                    raise
+            time.sleep(0.1)
+        self._file.execute("PRAGMA journal_mode=WAL")
 
     def _digest(self, table: str) -> str:
         """Compute the SHA-256 of all values of a table; for ``schema``, of the table definitions."""

@@ -156,7 +156,7 @@ def test_colours_go_only_where_they_are_wanted(monkeypatch: pytest.MonkeyPatch) 
 
     def colours(stream: io.StringIO) -> bool:
         monkeypatch.setattr(sys, "stdout", stream)
-        console().print("[red]no[/red]")
+        console().print("no", style="red")
         return "\x1b[31m" in stream.getvalue()
 
     monkeypatch.setenv("TERM", "xterm-256color")

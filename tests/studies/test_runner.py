@@ -133,6 +133,7 @@ def test_test_subjects_wait_until_they_are_asked_for_and_every_look_is_logged(ru
     assert (runs, subjects) == (5, 2)
 
 
+@pytest.mark.slow
 def test_the_five_variants_with_their_controls(runner):
     made = runner(
         variants=("lm", "lm-att", "rb-kd", "rb-kd-att", "rab-kd"),
@@ -195,6 +196,7 @@ def test_a_leaky_protocol_is_marked(runner):
     assert made.run().leaks
 
 
+@pytest.mark.slow
 def test_augmentation_is_answered_by_a_live_teacher(runner):
     made = runner(training=Training(batch=32, epochs=2, augment={"rotation": 0.2, "jitter": 0.05}), seeds=1)
     assert rows_of(made.run())["rb-kd"].validation > 0

@@ -95,6 +95,7 @@ def test_methods_that_look_at_one_teacher_in_two_ways_hear_it_each_in_its_own(ru
     assert set(live.network.taps) == {"logits", "stage1", "stage2", "stage3"}
 
 
+@pytest.mark.slow
 def test_a_study_trains_features_mutual_ones_and_chains_and_reports_what_cannot_work(runner, tmp_path):
     made = runner(
         variants=("fitnet", "takd", "hmkd", "at"), compare=("hmkd", "fitnet"), variant={"takd": TAKD}, seeds=1

@@ -204,7 +204,7 @@ def test_a_study_that_cannot_be_is_one_sentence(still, tmp_path):
     code, _, said = still("study", "demoo")
     assert code == 2
     assert said.count("\n") == 1
-    assert "built in are" in said
+    assert "built-in studies are" in said
     code, _, said = still("study", "attention-distillation", "--data", tmp_path, "--out", tmp_path / "out")
     assert code == 2
     assert "hapt" in said
@@ -222,7 +222,7 @@ def test_ctrl_c_says_how_to_go_on(still, quick, monkeypatch):
         patch.setattr(Progress, "__call__", stop)
         code, _, said = still("study", *quick)
     assert code == 130
-    assert "what was trained is kept. Go on with: still" in said
+    assert "finished training is kept. Continue with: still" in said
     assert still("study", *quick)[0] == 0
 
 

@@ -209,7 +209,7 @@ def test_the_page_shows_the_numbers_of_the_table(page: Path, recordings: Path) -
 
 def test_places_are_those_of_the_scores_best_first(page: Path, recordings: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    table = text[text.index('aria-label="Places"') :].split("</table>")[0]
+    table = text[text.index('aria-label="Ranks"') :].split("</table>")[0]
     named = re.findall(r'<tr data-variant="([^"]+)"', table)
     record = read_study_state(page.parent, data=recordings)
     found = record.results.compared

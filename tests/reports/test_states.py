@@ -43,7 +43,7 @@ def test_before_the_test_subjects_are_scored_it_is_said_and_the_command_writes_t
     page = write_report(copied, data=recordings)
     said, before = words(page), page.read_text(encoding="utf-8")
     assert "Test subjects not scored" in said
-    assert "Scores are of validation subjects" in said
+    assert "Scores are of the validation subjects" in said
     assert "still report … --published" in said
     assert "Opportunity" not in said
     assert "Not finished" not in said
@@ -54,9 +54,9 @@ def test_before_the_test_subjects_are_scored_it_is_said_and_the_command_writes_t
 
 def test_a_study_that_has_only_begun_says_so(begun: Callable[..., Runner], recordings: Path) -> None:
     said = words(write_report(begun().folder, data=recordings))
-    assert "Nothing can be said yet: no student has a score." in said
+    assert "No recommendation yet: no student has a score." in said
     assert "Not finished" in said
-    assert "Not trained, or not all of it: lm, rb-kd." in said
+    assert "Not or only partly trained: lm, rb-kd." in said
     assert "Nothing has been trained yet." in said
 
 
@@ -64,9 +64,9 @@ def test_half_a_study_is_told_as_far_as_it_goes(copied: Path, recordings: Path) 
     change(copied, "DELETE FROM counts WHERE run IN (SELECT id FROM runs WHERE method = 'rb-kd')")
     change(copied, "UPDATE runs SET status = 'planned' WHERE method = 'rb-kd'")
     said = words(write_report(copied, data=recordings))
-    assert "lm is the only student that has a score." in said
+    assert "lm is the only student with a score." in said
     assert "Not finished" in said
-    assert "Not trained, or not all of it: rb-kd." in said
+    assert "Not or only partly trained: rb-kd." in said
 
 
 def test_figures_of_an_earlier_report_go_and_what_others_put_there_stays(copied: Path, recordings: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_leaky_protocol_is_marked_in_red(begun: Callable[..., Runner], recordi
     assert '<span class="badge bad">Leaky protocol</span>' in page.read_text(encoding="utf-8")
     said = words(page)
     assert "This protocol leaks" in said
-    assert "Not to be trusted for new subjects: the protocol leaks." in said
+    assert "The protocol leaks: these scores say little about new subjects." in said
 
 
 def test_one_variant_and_one_subject_have_no_interval_and_it_is_said_why(
@@ -112,8 +112,8 @@ def test_one_variant_and_one_subject_have_no_interval_and_it_is_said_why(
     runner = begun(variants=("lm",), compare=(), split=Split("loso", folds=1))
     runner.run(score_test=True)
     said = words(write_report(runner.folder, data=recordings))
-    assert "lm is the only student that has a score." in said
-    assert "One subject was scored: how far others would differ is unknown, so there is no interval." in said
+    assert "lm is the only student with a score." in said
+    assert "Only one subject was scored, so there is no confidence interval over subjects." in said
     assert "There is no other variant to compare." in said
     assert not (runner.folder / "figures" / "differences.svg").exists()
 

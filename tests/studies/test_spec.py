@@ -51,7 +51,7 @@ def test_a_study_survives_its_written_form_whole_and_as_differences(tmp_path):
             "[search.hyperparameters.beta]\nlow = 5\nhigh = 1\n",
             "beta.*low 5 of a range must not be above high 1",
         ),
-        ("[search.hyperparameters.omega]\nlow = 1\nhigh = 2\n", r"hyperparameter in \[search.hyperparameters\] 'omega'.*beta"),
+        ("[search.hyperparameters.omega]\nlow = 1\nhigh = 2\n", r"in \[search.hyperparameters\] 'omega'.*beta"),
         ('[teaching]\ntargets = "cross"\n', "targets 'cross'. Did you mean 'cross-fit'"),
         ('[variant.mine]\nmethod = "hint"\n', "method 'hint'.*rb-kd"),
         ('[variant.mine]\nmethod = "lm"\nteacher = "om"\n', "teacher of a variant 'om'.*plain"),

@@ -130,7 +130,7 @@ def what_became_of_the_teacher(made, results, tmp_path):
     assert {name.partition("/")[0] for name in partner.learnt} == {"student", "teacher"}
     assert len(partner.learnt) == 2 + 3
     assert sum(mean for mean, _ in partner.learnt.values()) == pytest.approx(1)
-    assert f"hmkd: mlp beside its students {100 * expected:.1f}" in str(partner)
+    assert f"hmkd: mlp co-trained {100 * expected:.1f}" in str(partner)
     text = markdown(results)
     assert "### Co-trained teachers" in text
     assert "| hmkd | mlp |" in text

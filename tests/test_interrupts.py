@@ -144,8 +144,8 @@ thread.join()
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["study", "one two.toml"], "what was trained is kept. Go on with: still study 'one two.toml'"),
-        (["demo", "--out", "there"], "what was trained is kept. Go on with: still demo --out there"),
+        (["study", "one two.toml"], "finished training is kept. Continue with: still study 'one two.toml'"),
+        (["demo", "--out", "there"], "finished training is kept. Continue with: still demo --out there"),
         (["datasets"], "still datasets: stopped."),
     ],
 )

@@ -127,7 +127,7 @@ def _format(value: pa.Scalar) -> str:
 
 
 def _to_names(path: Path, name: str, words: pa.ChunkedArray) -> Any:
-    """Convert strings to an array; each distinct one must be short, not empty, and without NUL, which NumPy drops."""
+    """Convert strings to an array; each distinct one must be a short name that can be shown."""
     coded = words.combine_chunks().dictionary_encode()
     names, codes = coded.dictionary.to_pylist(), coded.indices.to_numpy()
 
@@ -139,14 +139,14 @@ def _to_names(path: Path, name: str, words: pa.ChunkedArray) -> Any:
     for number, word in enumerate(names):
         if not word:
             raise UserError(f"{at_row(path, row(number))}: {name} is empty, not {EXPECTED['word']}.")
-        if len(word) > LONGEST or "\0" in word:
-            what = (
-                f"{len(word):,} characters long; the limit is {LONGEST}" if len(word) > LONGEST else "a word with a NUL"
-            )
+        if len(word) > LONGEST:
+            what = f"{len(word):,} characters long; the limit is {LONGEST}"
             raise UserError(f"{at_row(path, row(number))}: {name} is {what}.")
     if path.suffix == ".csv":
         names = [unescape_csv(word) for word in names]
-    return np.asarray([require_name(word, f"{name} in {path}") for word in names], np.str_)[codes]
+    # NumPy would drop a NUL at the end of a name; ``require_name`` refuses every one.
+    checked = [require_name(word, f"{name} in {at_row(path, row(number))}") for number, word in enumerate(names)]
+    return np.asarray(checked, np.str_)[codes]
 
 
 def _too_many(path: Path, name: str, row: int) -> UserError:

@@ -145,7 +145,7 @@ def _to_names(path: Path, name: str, words: pa.ChunkedArray) -> Any:
     if path.suffix == ".csv":
         names = [unescape_csv(word) for word in names]
     # NumPy would drop a NUL at the end of a name; ``require_name`` refuses every one.
-    checked = [require_name(word, f"{name} in {at_row(path, row(number))}") for number, word in enumerate(names)]
+    checked = [require_name(word, f"{at_row(path, row(number))}: {name}") for number, word in enumerate(names)]
     return np.asarray(checked, np.str_)[codes]
 
 

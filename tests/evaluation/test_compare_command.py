@@ -53,8 +53,8 @@ def test_it_says_which_is_better_and_which_cannot_be_told_apart(still, files):
     assert "not distinguishable" in twin
     said = " ".join(out.split())
     assert "Max-statistic correction over 2 comparisons with plain (taught, twin)." in said
-    assert "Margin of non-inferiority: 1 points." in said
-    assert "Smallest p that these subjects and patterns allow: 0.002." in said  # 2 / 2¹⁰
+    assert "Non-inferiority margin: 1 points." in said
+    assert "Smallest p possible with these subjects: 0.002." in said  # 2 / 2¹⁰
     assert "confusion matrices pooled over test subjects" in said
 
 

@@ -89,6 +89,7 @@ def test_the_signal_itself_is_in_the_fingerprint(recordings, study_data):
     assert Planner(split, study_data).data != Planner(SMALL, study_data).data
 
 
+@pytest.mark.slow
 def test_the_published_grid_is_planned_in_seconds_and_its_teachers_listed_apart(recordings):
     study = Study(
         name="grid",

@@ -34,7 +34,9 @@ def reduced(tmp_path, name, *more):
     return Runner(study, tmp_path / "study", data=tmp_path, quiet=True)
 
 
-@pytest.mark.parametrize("name", list(SETS))
+@pytest.mark.parametrize(
+    "name", [name if name == "wisdm" else pytest.param(name, marks=pytest.mark.slow) for name in SETS]
+)
 def test_the_published_shape_and_size_of_the_student(name, tmp_path):
     _, _, (time, channels, classes), light, _ = SETS[name]
     made = reduced(tmp_path, name, 'variants=["lm"]', "compare=[]")

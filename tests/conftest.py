@@ -13,6 +13,8 @@ from typing import NoReturn
 import pytest
 from filelock import FileLock
 
+import stillmotion  # noqa: F401  Before any import of keras: it chooses the backend.
+
 ROOT = Path(__file__).parents[1]
 #: Real recordings lie beside the project, with a script that writes one in its publisher's layout.
 RECORDINGS = Path(os.environ.get("STILLMOTION_REAL", ROOT.parent / "shared" / "data"))

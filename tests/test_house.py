@@ -71,3 +71,29 @@ def test_no_file_is_an_attic():
     for path in SOURCE.rglob("*.py"):
         assert not re.fullmatch(r"(utils?|helpers?|common|misc|manager|base)\.py", path.name), path
         assert len(path.read_text().splitlines()) < 400, f"{path} needs a map"
+
+
+def modules_imported_by(path):
+    """Modules of the package that a file imports anywhere, in functions and for types too."""
+    package = path.relative_to(SOURCE.parent).with_suffix("").parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = [*package[: len(package) - node.level + 1], *(node.module.split(".") if node.module else [])]
+            yield from (".".join(base), *(".".join([*base, alias.name]) for alias in node.names))
+
+
+def test_no_file_imports_another_that_imports_it():
+    files = {".".join(path.relative_to(SOURCE.parent).with_suffix("").parts): path for path in SOURCE.rglob("*.py")}
+    files = {name: path for name, path in files.items() if not name.endswith("__init__") and path.name != "__main__.py"}
+    imports = {name: set(modules_imported_by(path)) & files.keys() for name, path in files.items()}
+    ended = set()
+
+    def visit(name, trail):
+        assert name not in trail, " imports ".join([*trail[trail.index(name) :], name])
+        if name not in ended:
+            for other in sorted(imports[name]):
+                visit(other, [*trail, name])
+            ended.add(name)
+
+    for name in imports:
+        visit(name, [])

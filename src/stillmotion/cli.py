@@ -161,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
 
     report = command("report", _report, "Write the report of a study: one HTML page, figures and tables.")
     report.add_argument("folder", metavar="DIR", type=Path, help="folder of the study, finished or not")
-    _folder(report)
+    report.add_argument("--out", metavar="DIR", type=Path, help="where the report goes (default: the study's folder)")
     report.add_argument("--published", action="store_true", help="add the published results of Agac & Incel")
     report.add_argument(
         "--beside", metavar="OTHER", type=Path, help="the same study under another protocol, to compare"
@@ -356,7 +356,8 @@ def _study(options: argparse.Namespace) -> int:
         from .studies.folder import require_folder
 
         require_folder(folder, study, more=options.more)
-        lines = plan_lines(Planner.of(study, load_study_data(study, data=options.data)))
+        study_data = load_study_data(study, data=options.data)
+        lines = plan_lines(Planner(study, study_data.index), study_data)
         if options.json:
             _print([asdict(line) for line in lines])
         else:
@@ -376,8 +377,8 @@ def _report(options: argparse.Namespace) -> int:
     from .reports.report import write_report
     from .studies import read_protocol_gap
 
-    gap = None if options.beside is None else read_protocol_gap(options.folder, options.beside, data=options.data)
-    path = write_report(options.folder, data=options.data, published=options.published, beside=gap)
+    gap = None if options.beside is None else read_protocol_gap(options.folder, options.beside)
+    path = write_report(options.folder, options.out, published=options.published, beside=gap)
     if options.json:
         _print({"report": str(path)} | ({} if gap is None else {"beside": gap.to_dict()}))
         return 0

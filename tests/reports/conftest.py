@@ -59,7 +59,7 @@ def finished(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="session")
 def page(finished: Path, recordings: Path) -> Path:
     """Its report, with the published figures."""
-    return write_report(finished, data=recordings, published=True)
+    return write_report(finished, published=True)
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,7 @@ def change(folder: Path, order: str) -> None:
 def test_before_the_test_subjects_are_scored_it_is_said_and_the_command_writes_the_same(
     copied: Path, recordings: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    page = write_report(copied, data=recordings)
+    page = write_report(copied)
     said, before = words(page), page.read_text(encoding="utf-8")
     assert "Test subjects not scored" in said
     assert "validation subjects" in said
@@ -53,7 +53,7 @@ def test_before_the_test_subjects_are_scored_it_is_said_and_the_command_writes_t
 
 
 def test_a_study_that_has_only_begun_says_so(begun: Callable[..., Runner], recordings: Path) -> None:
-    said = words(write_report(begun().folder, data=recordings))
+    said = words(write_report(begun().folder))
     assert "no student has a score" in said
     assert "Not finished" in said
     assert "Not or only partly trained: lm, rb-kd." in said
@@ -63,14 +63,14 @@ def test_a_study_that_has_only_begun_says_so(begun: Callable[..., Runner], recor
 def test_half_a_study_is_told_as_far_as_it_goes(copied: Path, recordings: Path) -> None:
     change(copied, "DELETE FROM counts WHERE run IN (SELECT id FROM runs WHERE method = 'rb-kd')")
     change(copied, "UPDATE runs SET status = 'planned' WHERE method = 'rb-kd'")
-    said = words(write_report(copied, data=recordings))
+    said = words(write_report(copied))
     assert "lm is the only student with a score" in said
     assert "Not finished" in said
     assert "Not or only partly trained: rb-kd." in said
 
 
 def test_figures_of_an_earlier_report_go_and_what_others_put_there_stays(copied: Path, recordings: Path) -> None:
-    write_report(copied, data=recordings)
+    write_report(copied)
     figures, outside = copied / "figures", copied / "mine.svg"
     made = {path.name for path in figures.iterdir()}
     assert {"differences.svg", "diagram-rb-kd.csv"} <= made
@@ -80,7 +80,7 @@ def test_figures_of_an_earlier_report_go_and_what_others_put_there_stays(copied:
         listing.write("../mine\n")
     change(copied, "DELETE FROM counts WHERE run IN (SELECT id FROM runs WHERE method = 'rb-kd')")
     change(copied, "UPDATE runs SET status = 'planned' WHERE method = 'rb-kd'")
-    write_report(copied, data=recordings)
+    write_report(copied)
     there = {path.name for path in figures.iterdir()}
     assert {"mine.svg", "diagram-mine.csv"} <= there
     assert outside.read_text() == "mine"
@@ -93,7 +93,7 @@ def test_figures_of_an_earlier_report_go_and_what_others_put_there_stays(copied:
 def test_what_failed_is_told_with_its_reason(copied: Path, recordings: Path) -> None:
     change(copied, "UPDATE runs SET status = 'failed', validation = -1, reason = 'the sky fell' WHERE method = 'rb-kd'")
     change(copied, "DELETE FROM counts WHERE run IN (SELECT id FROM runs WHERE method = 'rb-kd')")
-    said = words(write_report(copied, data=recordings))
+    said = words(write_report(copied))
     assert "Runs failed" in said
     assert "2 runs: the sky fell" in said
 
@@ -111,7 +111,7 @@ def test_one_variant_and_one_subject_have_no_interval_and_it_is_said_why(
 ) -> None:
     runner = begun(variants=("lm",), compare=(), split=Split("loso", folds=1))
     runner.run(score_test=True)
-    said = words(write_report(runner.folder, data=recordings))
+    said = words(write_report(runner.folder))
     assert "lm is the only student with a score" in said
     assert "Only one subject was scored, so there is no confidence interval" in said
     assert "There is no other variant to compare." in said

@@ -7,11 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import stillmotion.training  # noqa: F401  Before any import of keras: it chooses the backend.
-from stillmotion.studies import Runner, Study
-from stillmotion.studies.sections import Data, Networks, Split, Teaching, Training
+from stillmotion.signals import Channel, SignalSpec
+from stillmotion.studies import Data, Networks, Runner, Split, Study, Teaching, Training
+from stillmotion.studies.index import WindowIndex
+from stillmotion.studies.jobs import FleetJob
+from stillmotion.studies.runs import TrainedFleet
+from stillmotion.windows import Fold
 
 #: Keras copies its variables in a way that NumPy 2 deprecates.
 COPIES = "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
@@ -49,3 +54,26 @@ def runner(recordings: Path, tmp_path: Path) -> Callable[..., Runner]:
         return Runner(replace(SMALL, **changes), tmp_path / folder, data=recordings, quiet=True)
 
     return make
+
+
+def small_index(fingerprint: str = "fingerprint") -> WindowIndex:
+    """An index of eight windows of four subjects, two of whom are tested; there are no recordings."""
+    codes = np.arange(8) // 2
+    return WindowIndex(
+        fingerprint=fingerprint,
+        spec=SignalSpec(25.0, (Channel.of("acc.x"),), ("sit", "walk"), window=4, hop=4),
+        subjects=("ann", "bob", "cem", "dan"),
+        subject_codes=codes,
+        labels=np.array([0, 1] * 4),
+        recording=codes,
+        seconds=np.zeros(8),
+        folds=(Fold(np.arange(2), np.arange(2, 4), np.arange(4, 8), ("ann",), ("bob",), ("cem", "dan")),),
+        leaks=(),
+        example=2,
+        example_values=np.zeros((4, 1), np.float32),
+    )
+
+
+def leave_networks_out(patch: pytest.MonkeyPatch) -> None:
+    """Let every fleet of networks fail at once; feature classifiers are fitted."""
+    patch.setattr(FleetJob, "train", lambda self, **_: TrainedFleet(self.plan, reason="left out"))

@@ -12,10 +12,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix, f1_score
 
 from stillmotion.errors import UserError
+from stillmotion.features import classifiers
 from stillmotion.features.window_features import extract_array_features
-from stillmotion.methods import IncompatibleNetworks
-from stillmotion.studies import BASELINES, Planner, Runner, Study, classical, load_study_data, open_study, read_study
+from stillmotion.studies import BASELINES, Planner, Runner, Study, jobs, load_study_data, open_study, read_study
 from stillmotion.studies.estimate import plan_lines
+from stillmotion.studies.jobs import ClassifierJob
+from stillmotion.studies.runs import FleetPlan
 from stillmotion.studies.search import next_trials
 from stillmotion.studies.sections import Search, Split, Training
 from stillmotion.studies.store import Store
@@ -30,7 +32,7 @@ SEARCHED = replace(ALONE, search=Search(kind="optuna", trials=2), split=Split("s
 @pytest.fixture(scope="module", autouse=True)
 def few_trees():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(classical, "TREES", 20)
+        patch.setattr(classifiers, "TREES", 20)
         yield
 
 
@@ -52,37 +54,46 @@ def by_hand(study_data, fold):
     values = extract_array_features(
         study_data.values, rate=spec.rate, groups=[channel.group for channel in spec.channels]
     ).values
-    train = study_data.folds[fold].train
+    train = study_data.index.folds[fold].train
     std = values[train].std(0, dtype=np.float64)
     return ((values - values[train].mean(0, dtype=np.float64)) / np.where(std > 0, std, 1)).astype(np.float32)
 
 
 def run_of(study, study_data, name, **hyperparameters):
-    trial = replace(
-        next_trials(study, name, 0)[0],
-        hyperparameters=hyperparameters or next_trials(study, name, 0)[0].hyperparameters,
+    first = next_trials(study, name, 0)[0]
+    return Planner(study, study_data.index).run(
+        replace(first, hyperparameters=hyperparameters or first.hyperparameters)
     )
-    return Planner(study, study_data).student(name, 0, trial, 0)
 
 
-def answers_of(run, study_data):
-    rows, answers = classical.train(run, study_data).state
-    return rows, np.exp(answers)
+def fit(run, study_data):
+    return ClassifierJob(FleetPlan("trials", (run,), 1), study_data).train()
+
+
+def probabilities_of(run, study_data):
+    (result,) = fit(run, study_data).results
+    return result.rows, np.exp(result.logits)
+
+
+def trained_on(study_data, rows):
+    """The same data, with fewer training windows in the first fold."""
+    fold = replace(study_data.index.folds[0], train=rows)
+    return replace(study_data, index=replace(study_data.index, folds=(fold,)))
 
 
 def test_scores_of_test_subjects_are_those_of_scikit_learn(finished):
     made, results = finished
-    labels = made.study_data.labels
+    labels = made.study_data.index.labels
     counts = {name: [0, 0] for name in NAMES}
-    for number, fold in enumerate(made.study_data.folds):
+    for number, fold in enumerate(made.study_data.index.folds):
         scaled = by_hand(made.study_data, number)
         for name in NAMES:
-            choice = next(each for each in open_choices(made) if each.variant == name and each.fold == number)
+            trial = made.state.selected[name, number]
             for seed in (0, 1):
                 if name == "majority":
                     guess = np.full(len(fold.test), np.bincount(labels[fold.train]).argmax())
                 else:
-                    hyperparameters = choice.trial.hyperparameters
+                    hyperparameters = trial.hyperparameters
                     model = (
                         RandomForestClassifier(20, random_state=seed, **hyperparameters)
                         if name == "random-forest"
@@ -98,14 +109,6 @@ def test_scores_of_test_subjects_are_those_of_scikit_learn(finished):
     assert rows["majority"].test.score < rows["random-forest"].test.score
 
 
-def open_choices(made):
-    from stillmotion.studies import read_study_state
-
-    record = read_study_state(made.folder, data=made.data)
-    record.store.close()
-    return [choice for choice in record.choices.values() if choice]
-
-
 def test_baselines_have_the_trials_and_seeds_of_every_variant_and_are_marked(finished):
     made, results = finished
     rows = {row.variant: row for row in results.rows}
@@ -119,48 +122,49 @@ def test_baselines_have_the_trials_and_seeds_of_every_variant_and_are_marked(fin
     assert results.compared.apart == NAMES
     file = sqlite3.connect(made.store.path)
     for name in NAMES:
-        trial = file.execute("SELECT fold, numbers, validation FROM runs WHERE method = ?", (name,)).fetchall()
+        trial = file.execute("SELECT fold, hyperparameters, validation FROM runs WHERE method = ?", (name,)).fetchall()
         for fold in (0, 1):
             best = max((row for row in trial if row[0] == fold), key=lambda row: row[2])
-            (choice,) = [each for each in open_choices(made) if (each.variant, each.fold) == (name, fold)]
-            assert max(choice.scores) == best[2]
+            assert made.state.score(made.state.selected[name, fold]) == best[2]
     assert (made.folder / "predictions" / "random-forest.parquet").is_file()
     assert not (made.folder / "models" / "random-forest").exists()
 
 
 def test_validation_scores_are_of_the_validation_subjects(finished):
     made, _ = finished
-    scaled, labels, fold = by_hand(made.study_data, 0), made.study_data.labels, made.study_data.folds[0]
-    (choice,) = [each for each in open_choices(made) if (each.variant, each.fold) == ("random-forest", 0)]
-    model = RandomForestClassifier(20, random_state=0, **choice.trial.hyperparameters)
+    scaled, labels, fold = by_hand(made.study_data, 0), made.study_data.index.labels, made.study_data.index.folds[0]
+    trial = made.state.selected["random-forest", 0]
+    model = RandomForestClassifier(20, random_state=0, **trial.hyperparameters)
     guess = model.fit(scaled[fold.train], labels[fold.train]).predict(scaled[fold.validation])
     by_class = f1_score(labels[fold.validation], guess, labels=range(4), average=None, zero_division=0)
-    assert choice.scores[choice.trial.number] == pytest.approx(by_class.mean())
+    assert made.state.score(trial) == pytest.approx(by_class.mean())
 
 
 def test_the_size_is_counted_in_the_trees(study_data):
-    outcome = classical.train(
+    (result,) = fit(
         run_of(ALONE, study_data, "random-forest", max_features=0.1, min_samples_leaf=0.01), study_data
-    )
-    train = study_data.folds[0].train
+    ).results
+    train = study_data.index.folds[0].train
     model = RandomForestClassifier(20, max_features=0.1, min_samples_leaf=0.01, random_state=0)
-    trees = [each.tree_ for each in model.fit(by_hand(study_data, 0)[train], study_data.labels[train]).estimators_]
+    trees = [
+        each.tree_ for each in model.fit(by_hand(study_data, 0)[train], study_data.index.labels[train]).estimators_
+    ]
     inner = sum(int((tree.children_left >= 0).sum()) for tree in trees)
     leaves = sum(int((tree.children_left < 0).sum()) for tree in trees)
-    assert outcome.history[0]["nodes"] == inner + leaves
-    assert outcome.history[0]["stored"] == 4 * inner + 4 * leaves
+    assert result.size["nodes"] == inner + leaves
+    assert result.size["stored"] == 4 * inner + 4 * leaves
 
 
 @pytest.mark.parametrize("imbalance", ["none", "weights", "sqrt-weights", "logit-adjustment"])
 def test_imbalance_is_handled_as_the_recipe_says(study_data, imbalance):
     study = replace(ALONE, training=Training(epochs=1, imbalance=imbalance))
-    rows, answers = answers_of(run_of(study, study_data, "logistic-regression", C=0.1), study_data)
-    scaled, train = by_hand(study_data, 0), study_data.folds[0].train
-    counts = np.bincount(study_data.labels[train], minlength=4)
+    rows, answers = probabilities_of(run_of(study, study_data, "logistic-regression", C=0.1), study_data)
+    scaled, train = by_hand(study_data, 0), study_data.index.folds[0].train
+    counts = np.bincount(study_data.index.labels[train], minlength=4)
     root = counts**-0.5 * counts.sum() / (counts**0.5).sum()
     weight = {"weights": "balanced", "sqrt-weights": dict(enumerate(root))}.get(imbalance)
     model = LogisticRegression(C=0.1, class_weight=weight, max_iter=5000, tol=1e-6)
-    expected = model.fit(scaled[train], study_data.labels[train]).predict_proba(scaled[rows])
+    expected = model.fit(scaled[train], study_data.index.labels[train]).predict_proba(scaled[rows])
     if imbalance == "logit-adjustment":
         expected = expected / (counts / counts.sum())
     np.testing.assert_allclose(answers, expected, atol=0.02)
@@ -172,16 +176,16 @@ def test_what_was_fitted_is_not_fitted_again_and_what_was_stopped_goes_on(record
 
     def stop(self, fleet, *rest):
         finish(self, fleet, *rest)
-        if fleet.runs[0].method == "random-forest":
+        if fleet.plan.runs[0].method == "random-forest":
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(Store, "finish", stop)
         with pytest.raises(KeyboardInterrupt):
             Runner(study, tmp_path / "study", data=recordings, quiet=True).run()
-    assert not open_study(tmp_path / "study", data=recordings).complete
-    train = classical.train
-    monkeypatch.setattr(classical, "train", lambda run, study_data: fitted.append(run.id) or train(run, study_data))
+    assert not open_study(tmp_path / "study").complete
+    train = ClassifierJob.train
+    monkeypatch.setattr(ClassifierJob, "train", lambda self, **rest: fitted.append(self.plan.id) or train(self, **rest))
     first = Runner(study, tmp_path / "study", data=recordings, quiet=True).run(score_test=True)
     # Of 2 trials and a seed of the forest, 2 trials of the regression and 1 of the majority, one was there.
     assert len(fitted) == len(set(fitted)) == 2 + 2 + 1
@@ -190,46 +194,46 @@ def test_what_was_fitted_is_not_fitted_again_and_what_was_stopped_goes_on(record
 
 
 def test_a_single_class_to_train_on_fails_those_that_need_two_in_a_sentence(study_data):
-    one = int(study_data.labels[study_data.folds[0].train][0])
-    rows = study_data.folds[0].train[study_data.labels[study_data.folds[0].train] == one]
-    lone = replace(study_data, splits=replace(study_data.splits, folds=(replace(study_data.folds[0], train=rows),)))
+    one = int(study_data.index.labels[study_data.index.folds[0].train][0])
+    rows = study_data.index.folds[0].train[study_data.index.labels[study_data.index.folds[0].train] == one]
+    lone = trained_on(study_data, rows)
     for name in ("random-forest", "logistic-regression"):
-        with pytest.raises(
-            IncompatibleNetworks,
-            match=f"{name} needs at least two classes; the training windows of fold 0 are all \\w+",
-        ):
-            classical.train(run_of(ALONE, study_data, name), lone)
-    _, answers = answers_of(run_of(ALONE, study_data, "majority"), lone)
+        reason = fit(run_of(ALONE, study_data, name), lone).reason
+        assert reason.startswith(f"fold 0: {name} needs at least two classes")
+    _, answers = probabilities_of(run_of(ALONE, study_data, "majority"), lone)
     assert set(answers.argmax(1)) == {one}
 
 
 def test_a_baseline_that_cannot_be_fitted_fails_alone_and_says_why(recordings, tmp_path, monkeypatch):
-    def unfit(run, study_data):
-        raise IncompatibleNetworks("needs two classes")
+    def unfit(*_, **__):
+        raise UserError("needs two classes")
 
     made = Runner(replace(ALONE, baselines=("majority",), seeds=1), tmp_path / "study", data=recordings, quiet=True)
-    monkeypatch.setattr(classical, "train", unfit)
+    monkeypatch.setattr(jobs, "fit_classifier", unfit)
     results = made.run(score_test=True)
     rows = {row.variant: row for row in results.rows}
     assert (rows["majority"].verdict, rows["majority"].failed, rows["majority"].test) == ("failed", 1, None)
     assert rows["lm"].test is not None
-    assert [each.reason for each in made.store.ended().values() if each.status == "failed"] == ["needs two classes"]
+    assert [each.reason for each in made.store.ended().values() if each.status == "failed"] == [
+        "fold 0: needs two classes"
+    ]
 
 
 @pytest.mark.parametrize("imbalance", ["none", "weights", "logit-adjustment"])
 def test_a_class_that_nobody_trains_on_is_never_said(study_data, imbalance):
     study = replace(ALONE, training=Training(epochs=1, imbalance=imbalance))
-    train = study_data.folds[0].train
-    rows = train[study_data.labels[train] != 2]
-    fewer = replace(study_data, splits=replace(study_data.splits, folds=(replace(study_data.folds[0], train=rows),)))
+    train = study_data.index.folds[0].train
+    rows = train[study_data.index.labels[train] != 2]
+    fewer = trained_on(study_data, rows)
     for name in NAMES:
-        _, answers = answers_of(run_of(study, study_data, name), fewer)
+        _, answers = probabilities_of(run_of(study, study_data, name), fewer)
         assert answers.shape[1] == 4
         assert not (answers.argmax(1) == 2).any()
 
 
 def test_a_plan_counts_them(study_data):
-    lines = plan_lines(Planner(replace(ALONE, search=Search(kind="optuna", trials=4), seeds=3), study_data))
+    study = replace(ALONE, search=Search(kind="optuna", trials=4), seeds=3)
+    lines = plan_lines(Planner(study, study_data.index), study_data)
     found = {(line.phase, line.what): line.runs for line in lines if line.what.endswith("on features")}
     assert found == {
         ("trials", "random-forest on features"): 4,

@@ -21,7 +21,7 @@ from stillmotion.studies.protocol_gap import differing
 from stillmotion.studies.sections import Split
 from stillmotion.studies.store import Store
 
-from .conftest import SMALL
+from .conftest import SMALL, leave_networks_out
 
 STUDY = replace(SMALL, variants=("lm",), compare=(), baselines=("logistic-regression", "majority"))
 STUDY = replace(STUDY, training=replace(SMALL.training, epochs=1), split=Split("subjects:3"))
@@ -31,17 +31,8 @@ STUDY = replace(STUDY, training=replace(SMALL.training, epochs=1), split=Split("
 def folders(recordings, tmp_path_factory):
     """The study by subject, and under the random split of windows."""
     root = tmp_path_factory.mktemp("protocols")
-    train = Runner._train_here
-
-    def baselines_only(self, fleet, *rest):
-        # No network is needed to compare protocols, and compiling one takes longer than all of this.
-        if fleet.runs[0].classical:
-            train(self, fleet, *rest)
-        else:
-            self.store.fail(fleet, "left out", self.versions)
-
     patch = pytest.MonkeyPatch()
-    patch.setattr(Runner, "_train_here", baselines_only)
+    leave_networks_out(patch)  # None is needed to compare protocols.
     for name, protocol in (("subjects", "subjects:3"), ("leaky", "published")):
         study = replace(STUDY, split=Split(protocol))
         Runner(study, root / name, data=recordings, quiet=True).run(score_test=True)
@@ -51,7 +42,7 @@ def folders(recordings, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def found(folders, recordings):
-    return read_protocol_gap(*folders, data=recordings)
+    return read_protocol_gap(*folders)
 
 
 def f1(counts):
@@ -94,10 +85,12 @@ def test_the_interval_draws_subjects_with_both_of_their_tables(folders, found):
     assert half == pytest.approx(stats.t.ppf(0.975, 3) * (scores[1] - scores[0]).std(ddof=1), rel=0.1)
 
 
-def note(folder, text):
+def note(folder, text, folds=None):
     """Make a folder another study's, which no command does."""
     with closing(Store(folder)) as store:
-        store.note(study=text)
+        index = store.windows()
+        index = replace(index, folds=index.folds[:folds])
+        store.claim(text, index, over=(store.about()["study"], index.fingerprint))
 
 
 def test_everything_else_that_differs_is_named_and_refused(folders, recordings, tmp_path):
@@ -107,9 +100,9 @@ def test_everything_else_that_differs_is_named_and_refused(folders, recordings, 
     shutil.copytree(leaky, other)
     note(other, text.replace("epochs = 1", "epochs = 2").replace("seeds = 2", "seeds = 1", 1))
     with pytest.raises(UserError, match=r"protocol, but seeds is 2 and 1; training.epochs is 1 and 2\."):
-        read_protocol_gap(subjects, other, data=recordings)
+        read_protocol_gap(subjects, other)
     with pytest.raises(UserError, match="have the same protocol, published"):
-        read_protocol_gap(leaky, leaky, data=recordings)
+        read_protocol_gap(leaky, leaky)
     assert differing(STUDY, replace(STUDY, name="another", split=Split("loso"), score_test=True)) == {}
 
 
@@ -118,9 +111,9 @@ def test_test_subjects_must_have_been_scored_on_both_sides(folders, recordings, 
     made = Runner(study, tmp_path / "study", data=recordings, quiet=True)
     made.store.close()
     with pytest.raises(UserError, match="have not been evaluated"):
-        read_protocol_gap(folders[0], tmp_path / "study", data=recordings)
+        read_protocol_gap(folders[0], tmp_path / "study")
     with pytest.raises(UserError, match="no study"):
-        read_protocol_gap(folders[0], tmp_path, data=recordings)
+        read_protocol_gap(folders[0], tmp_path)
 
 
 def test_only_subjects_whom_both_tested_count(folders, recordings, tmp_path):
@@ -130,9 +123,9 @@ def test_only_subjects_whom_both_tested_count(folders, recordings, tmp_path):
         side = tmp_path / folder.name
         shutil.copytree(folder, side)
         study = replace(STUDY, split=Split(protocol, folds=1))
-        note(side, study.to_toml())
+        note(side, study.to_toml(), folds=1)
         sides.append(side)
-    found = read_protocol_gap(*sides, data=recordings)
+    found = read_protocol_gap(*sides)
     assert found.subjects == 2
     (own,) = read_predictions(sides[0] / "predictions" / "majority.parquet")
     (other,) = read_predictions(sides[1] / "predictions" / "majority.parquet")
@@ -143,7 +136,7 @@ def test_only_subjects_whom_both_tested_count(folders, recordings, tmp_path):
 
 def test_the_command_shows_both_and_the_page_keeps_them(folders, found, recordings, capsys):
     subjects, leaky = folders
-    call = ["report", str(subjects), "--beside", str(leaky), "--data", str(recordings)]
+    call = ["report", str(subjects), "--beside", str(leaky)]
     assert main([*call, "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert [row["variant"] for row in said["beside"]["rows"]] == ["logistic-regression", "majority"]
@@ -159,5 +152,5 @@ def test_the_command_shows_both_and_the_page_keeps_them(folders, found, recordin
     with (subjects / "figures" / "protocols.csv").open(newline="") as file:
         rows = {row["variant"]: row for row in csv.DictReader(file)}
     assert float(rows["logistic-regression"]["low"]) == found.rows[0].difference.low
-    assert main(["report", str(subjects), "--beside", str(subjects), "--data", str(recordings)]) == 2
+    assert main(["report", str(subjects), "--beside", str(subjects)]) == 2
     assert "have the same protocol" in capsys.readouterr().err

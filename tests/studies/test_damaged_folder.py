@@ -17,15 +17,16 @@ import stillmotion.training  # noqa: F401  Before any import of keras: it choose
 from stillmotion.errors import DataWarning, UserError
 from stillmotion.files import DRAFT
 from stillmotion.studies import Runner
-from stillmotion.studies.runs import FleetPlan, Run
+from stillmotion.studies.runs import FleetPlan, Run, TrainedFleet
 from stillmotion.studies.sections import Networks
 from stillmotion.studies.state import read_study_state
-from stillmotion.studies.store import DamagedFleet, Store
+from stillmotion.studies.store import Store
+from stillmotion.studies.weights import DamagedFleet
 from stillmotion.training import RunResult
 from stillmotion.training.fleet import Fleet
 
 from ..damage import flips, full_disk, listing
-from .conftest import SMALL
+from .conftest import SMALL, small_index
 from .test_going_on import comparable
 
 VERSIONS = {"numpy": "2"}
@@ -34,7 +35,7 @@ STUDY = replace(SMALL, variants=("rb-kd",), compare=(), seeds=1, networks=Networ
 
 
 def run(seed: int) -> Run:
-    return Run("data", 0, "mlp-small", "", "lm", seed, {"batch": 32}, hyperparameters={"learning_rate": 0.001})
+    return Run("data", 0, "lm", seed, {"batch": 32}, network="mlp-small", hyperparameters={"learning_rate": 0.001})
 
 
 def outcome(number: int) -> RunResult:
@@ -46,17 +47,16 @@ def outcome(number: int) -> RunResult:
 def write(folder: Path) -> Store:
     """A store with something in every table."""
     store = Store(folder)
-    store.note(study='name = "small"\n', data="fingerprint", leaks=[])
+    store.claim('name = "small"\n', small_index())
     first, second, failed = (
         FleetPlan("trials", (run(0), run(1)), 2), FleetPlan("seeds", (run(2),), 1), FleetPlan("seeds", (run(3),), 1)
     )  # fmt: skip
     store.plan([first, second, failed])
-    store.finish(first, [outcome(0), outcome(1)], 12.0, VERSIONS)
-    store.fail(failed, "the sky fell", VERSIONS)
-    counts = {run(seed).id: {"ann": np.eye(4, dtype=np.int64) * seed} for seed in (0, 1)}
-    store.add_counts("validation", counts)
-    store.add_counts("test", counts)
-    store.add_learnt({run(0).id: {"weight": 0.75}})
+    store.finish(TrainedFleet(first, [outcome(0), outcome(1)], 12.0), VERSIONS)
+    store.finish(TrainedFleet(failed, reason="the sky fell"), VERSIONS)
+    for split in ("validation", "test"):
+        store.add_predictions(split, {run(seed).id: np.eye(4, dtype=np.float32) * seed for seed in (0, 1)})
+    store.add_auxiliary({run(0).id: {"weight": 0.75}})
     store.log_test_evaluation(2, 1, "score-test")
     return store
 
@@ -64,12 +64,16 @@ def write(folder: Path) -> Store:
 def all_of(folder: Path) -> tuple[Any, ...]:
     """Everything that a store gives back."""
     with closing(Store(folder)) as store:
-        counts = [{r: {p: c.tolist() for p, c in subjects.items()} for r, subjects in store.counts(side).items()}
-                  for side in ("validation", "test")]  # fmt: skip
+        logits = [
+            (name, split, store.predictions(name, split).tolist())  # type: ignore[union-attr]
+            for split in ("validation", "test")
+            for name in sorted(store.predicted(split))
+        ]
         weights = [[np.asarray(each).tolist() for each in store.weights(run(seed).id)] for seed in (0, 1)]
         planned = [(fleet.id, [each.id for each in fleet.runs]) for fleet in store.unfinished()]
         known = (store.about(), store.ended(), planned, store.history(run(0).id), store.versions())
-        return (*known, counts, weights, store.learnt(), store.test_evaluations())
+        windows = store.windows().to_bytes()
+        return (*known, logits, windows, weights, store.auxiliary(), store.test_evaluations())
 
 
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -129,10 +133,12 @@ def test_no_flipped_bit_of_the_store_gives_other_results(tmp_path: Path, count: 
 
 
 @pytest.mark.parametrize("order", [
-    "UPDATE runs SET validation = 0.99 WHERE seed = 0", "DELETE FROM runs WHERE seed = 1", "DELETE FROM looks",
-    "UPDATE counts SET counts = replace(counts, '1', '2')", "UPDATE learnt SET value = 0.5", "DELETE FROM seals",
-    "UPDATE fleets SET size = 3", "UPDATE about SET value = '\"other\"' WHERE name = 'data'", "DROP TABLE looks",
-    "DELETE FROM counts", "UPDATE looks SET runs = 1", "ALTER TABLE counts RENAME TO kounts",
+    "UPDATE runs SET validation = 0.99 WHERE seed = 0", "DELETE FROM runs WHERE seed = 1", "DELETE FROM evaluations",
+    "UPDATE predictions SET role = 'teacher' WHERE split = 'test'", "DELETE FROM seals",
+    "UPDATE auxiliary SET value = 0.5",
+    "UPDATE fleets SET size = 3", "UPDATE about SET value = '\"other\"' WHERE name = 'data'", "DROP TABLE evaluations",
+    "DELETE FROM predictions", "UPDATE evaluations SET runs = 1", "ALTER TABLE predictions RENAME TO other",
+    "UPDATE predictions SET sha256 = replace(sha256, 'a', 'b')", "DELETE FROM windows",
 ])  # fmt: skip
 def test_results_that_were_changed_by_others_are_refused(tmp_path: Path, order: str) -> None:
     import sqlite3
@@ -149,7 +155,7 @@ def test_damage_that_happens_while_a_study_runs_is_not_sealed_in(tmp_path: Path)
     with closing(write(tmp_path)) as store:
         store._file.execute("UPDATE runs SET validation = 0.99 WHERE seed = 0")
         with pytest.raises(UserError, match=r"runs\.sqlite is damaged"):
-            store.finish(FleetPlan("seeds", (run(2),), 1), [outcome(2)], 1.0, VERSIONS)
+            store.finish(TrainedFleet(FleetPlan("seeds", (run(2),), 1), [outcome(2)], 1.0), VERSIONS)
     with pytest.raises(UserError, match=r"runs\.sqlite is damaged"):
         Store(tmp_path)
 
@@ -160,7 +166,7 @@ def test_no_flipped_bit_of_a_file_of_weights_gives_other_weights(tmp_path: Path,
     ((path,), expected) = (tmp_path / "fleets").glob("*.npz"), all_of(tmp_path)
     with closing(Store(tmp_path)) as store:
         for _ in flips(path, count):
-            store._whole.clear()
+            store._weights._whole.clear()
             with pytest.raises(DamagedFleet, match=path.name):
                 store.weights(run(1).id)
     assert all_of(tmp_path) == expected
@@ -199,15 +205,15 @@ def test_a_fleet_that_is_damaged_in_the_middle_of_a_study_is_trained_anew(
     whole: tuple[Path, dict[str, Any]], copy: Path, again: Callable[..., Runner], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names, runner = trained(monkeypatch), again()
-    score = runner._score
+    score = runner._score_test
 
-    def broken(choices: Any) -> None:
-        monkeypatch.setattr(runner, "_score", score)
+    def broken(state: Any) -> None:
+        monkeypatch.setattr(runner, "_score_test", score)
         for path in (copy / "fleets").glob("*.npz"):
             path.unlink()
-        score(choices)
+        score(state)
 
-    monkeypatch.setattr(runner, "_score", broken)
+    monkeypatch.setattr(runner, "_score_test", broken)
     assert comparable(runner.run(score_test=True)) == whole[1]
     assert len(names) == 2, "both fleets, each once"
 
@@ -217,12 +223,15 @@ def test_a_report_names_the_damaged_fleet_and_what_to_do(
 ) -> None:
     paths = sorted((copy / "fleets").glob("*.npz"))
     paths[0].unlink()
+    with closing(Store(copy, write=False)) as store:
+        assert [damage.path for damage in store.damaged()] == [paths[0]]
+    reading = read_study_state(copy)
     with pytest.warns(DataWarning, match=f"{paths[0].name} cannot be read .*; run the study again"):
-        record = read_study_state(copy, data=recordings)
-    with closing(record.store):
-        lost = [each for each in record.ended.values() if each.fleet == paths[0].stem]
+        state = reading.__enter__()
+    with closing(state.store):
+        lost = [each for each in state.ended.values() if each.fleet == paths[0].stem]
         with pytest.raises(DamagedFleet, match=f"{paths[0].name} .*run the study again"):
-            record.store.weights(lost[0].run)
+            state.store.weights(lost[0].run)
 
 
 def test_a_specification_that_was_changed_in_the_folder_is_named_and_does_not_count(
@@ -231,9 +240,8 @@ def test_a_specification_that_was_changed_in_the_folder_is_named_and_does_not_co
     path = copy / "study.toml"
     original = path.read_text()
     path.write_text(original.replace("epochs = 4", "epochs = 5"))
-    with pytest.warns(DataWarning, match=r"study\.toml"):
-        state = read_study_state(copy, data=recordings)
-    state.store.close()
+    with pytest.warns(DataWarning, match=r"study\.toml"), read_study_state(copy) as state:
+        pass
     assert state.study.to_toml() == original != path.read_text()
 
 
@@ -256,11 +264,11 @@ def test_a_full_disk_stops_a_study_with_one_sentence_and_loses_nothing_that_is_k
         pytest.raises(UserError, match="cannot be written.* make room"),
         closing(Store(tmp_path)) as s,
     ):
-        s.finish(FleetPlan("seeds", (run(2),), 1), [big], 1.0, VERSIONS)
+        s.finish(TrainedFleet(FleetPlan("seeds", (run(2),), 1), [big], 1.0), VERSIONS)
     assert all_of(tmp_path) == expected
     assert not [name for name in listing(tmp_path) if DRAFT in name]
     with closing(Store(tmp_path)) as store:
-        store.finish(FleetPlan("seeds", (run(2),), 1), [big], 1.0, VERSIONS)
+        store.finish(TrainedFleet(FleetPlan("seeds", (run(2),), 1), [big], 1.0), VERSIONS)
         assert store.weights(run(2).id)[0].shape == (100_000,)
 
 
@@ -271,7 +279,8 @@ def test_every_change_of_the_store_leaves_it_sealed(tmp_path: Path) -> None:
         assert [each.fleet for each in store.damaged()] == [fleet]
         store.forget(fleet)
         assert not store.damaged()
-        assert store.counts("test") == store.learnt() == {}
+        assert store.predicted("test") == set()
+        assert store.auxiliary() == {}
         assert {each.status for each in store.ended().values()} == {"failed"}
         store._file.require_sealed("schema", *store._file.tables)
     Store(tmp_path).close()

@@ -17,13 +17,13 @@ from stillmotion.cli import main
 from stillmotion.errors import DataWarning, UserError
 from stillmotion.studies import Runner, Variant, open_study, read_study_state, run_study
 from stillmotion.studies.folder import differences, recorded_study, require_same_study
-from stillmotion.studies.scoring import Evaluator
+from stillmotion.studies.predict import Predictor
 from stillmotion.studies.sections import Networks, Range, Search, Split, Training
 from stillmotion.studies.store import Store
 from stillmotion.training.fleet import Fleet
 from tests.publishers.write import write_hapt
 
-from .conftest import SMALL
+from .conftest import SMALL, leave_networks_out, small_index
 
 #: Baselines alone are trained: no network is compiled.
 PLAIN = replace(SMALL, variants=("lm",), compare=(), seeds=1, baselines=("majority", "logistic-regression"))
@@ -97,7 +97,7 @@ def claimed(tmp_path):
     def make(study, folder="study", data="fingerprint"):
         store = Store(tmp_path / folder)
         stores.append(store)
-        assert store.claim(study.to_toml(), data, []) == (study.to_toml(), data)
+        assert store.claim(study.to_toml(), small_index(data)) == (study.to_toml(), data)
         return store
 
     yield make
@@ -182,7 +182,7 @@ def test_data_that_changed_under_a_folder_are_refused_with_both_fingerprints(beg
     with pytest.warns(DataWarning, match="all runs are trained again"):
         runner = Runner(SMALL, tmp_path / "study", data=tmp_path / "changed", quiet=True, more=True)
     with runner:
-        assert runner.store.about()["data"] == runner.study_data.fingerprint != was
+        assert runner.store.about()["data"] == runner.study_data.index.fingerprint != was
         ((_, text, data),) = runner.store.about()["former"]
         assert (text, data) == (SMALL.to_toml(), was), "what was stays on record"
 
@@ -197,7 +197,7 @@ def test_of_several_studies_that_claim_a_folder_at_once_exactly_one_wins(tmp_pat
             barrier.wait()
             with closing(Store(folder)) as store:
                 text = study.to_toml()
-                (won if store.claim(text, "data", []) == (text, "data") else lost).append(study)
+                (won if store.claim(text, small_index("data")) == (text, "data") else lost).append(study)
 
         threads = [threading.Thread(target=work, args=(study,)) for study in studies]
         for thread in threads:
@@ -234,10 +234,8 @@ def test_a_study_toml_edited_by_hand_is_noticed_and_does_not_count(begun, record
     shutil.copytree(begun, folder)
     text = (folder / "study.toml").read_text()
     (folder / "study.toml").write_text(text.replace("seeds = 2", "seeds = 5", 1))
-    with pytest.warns(DataWarning, match=r"edits of .*study.toml.*seeds is 5 and was 2"):
-        record = read_study_state(folder, data=recordings)
-    record.store.close()
-    assert record.study == SMALL
+    with pytest.warns(DataWarning, match=r"edits of .*study.toml.*seeds is 5 and was 2"), read_study_state(folder) as s:
+        assert s.study == SMALL
     with pytest.raises(UserError, match="seeds is 5 and was 2"):
         run_study(folder / "study.toml", folder, data=recordings, quiet=True)
     with pytest.warns(DataWarning, match="Ignoring edits"):
@@ -245,29 +243,17 @@ def test_a_study_toml_edited_by_hand_is_noticed_and_does_not_count(begun, record
     assert (folder / "study.toml").read_text() == text
     (folder / "study.toml").write_text("no [ TOML")
     with pytest.warns(DataWarning, match=r"Ignoring edits.*is not TOML"):
-        open_study(folder, data=recordings)
+        open_study(folder)
 
 
 def test_a_folder_without_a_record_of_its_specification_holds_no_study(tmp_path, recordings):
     Store(tmp_path / "study").close()
     with pytest.raises(UserError, match="no study"):
-        open_study(tmp_path / "study", data=recordings)
-
-
-def networks_left_out(monkeypatch):
-    train = Runner._train_here
-
-    def baselines_only(self, fleet, *rest):
-        if fleet.runs[0].classical:
-            train(self, fleet, *rest)
-        else:
-            self.store.fail(fleet, "left out", self.versions)
-
-    monkeypatch.setattr(Runner, "_train_here", baselines_only)
+        open_study(tmp_path / "study")
 
 
 def test_a_study_is_continued_with_more_and_a_run_at_work_on_the_old_one_is_told(tmp_path, recordings, monkeypatch):
-    networks_left_out(monkeypatch)
+    leave_networks_out(monkeypatch)
     folder = tmp_path / "study"
     more = replace(PLAIN, baselines=("majority", "random-forest"))
     with Runner(PLAIN, folder, data=recordings, quiet=True) as runner:
@@ -276,7 +262,7 @@ def test_a_study_is_continued_with_more_and_a_run_at_work_on_the_old_one_is_told
         assert [row.variant for row in results.rows] == ["lm", "majority", "random-forest"]
         with pytest.raises(UserError, match="Another process has changed the study.*baselines"):
             runner.run(score_test=True)
-    assert open_study(folder, data=recordings) == results
+    assert open_study(folder) == results
     assert sorted(file.name for file in (folder / "predictions").iterdir()) == [
         "majority.parquet",
         "random-forest.parquet",
@@ -289,13 +275,13 @@ def test_scoring_again_infers_nothing_and_rewrites_nothing_that_is_there(tmp_pat
     runner.run(score_test=True)
     written = {path: path.stat().st_mtime_ns for path in (runner.folder).rglob("*") if path.parent.name != "study"}
     asked = []
-    logits = Evaluator.logits
+    logits = Predictor.logits
 
     def counted(self, run, rows):
         asked.append(run.method)
         return logits(self, run, rows)
 
-    monkeypatch.setattr(Evaluator, "logits", counted)
+    monkeypatch.setattr(Predictor, "logits", counted)
     monkeypatch.setattr(Fleet, "train", None)
     assert runner.run(score_test=True).looks == 1
     assert asked == []
@@ -304,7 +290,8 @@ def test_scoring_again_infers_nothing_and_rewrites_nothing_that_is_there(tmp_pat
             assert path.stat().st_mtime_ns == written[path]
     (runner.folder / "predictions" / "lm.parquet").unlink()
     runner.run(score_test=True)
-    assert asked == ["lm"]
+    assert (runner.folder / "predictions" / "lm.parquet").is_file()
+    assert asked == [], "predictions are in the store"
     assert (runner.folder / "predictions" / "lm.parquet").is_file()
     runner.close()
 
@@ -321,7 +308,7 @@ def opened():
 
 
 def test_a_study_leaves_no_file_open_on_any_way_out(tmp_path, recordings, monkeypatch):
-    networks_left_out(monkeypatch)
+    leave_networks_out(monkeypatch)
     folder = tmp_path / "study"
 
     def stop(self):
@@ -329,13 +316,13 @@ def test_a_study_leaves_no_file_open_on_any_way_out(tmp_path, recordings, monkey
 
     def work():
         run_study(PLAIN, folder, data=recordings, quiet=True)
-        open_study(folder, data=recordings)
+        open_study(folder)
         with pytest.raises(UserError):
             run_study(replace(PLAIN, seeds=2), folder, data=recordings, quiet=True)
         with pytest.raises(UserError):
-            read_study_state(folder, data=tmp_path)
+            open_study(tmp_path / "nothing")
         with monkeypatch.context() as patch:
-            patch.setattr(Runner, "_run_trials", stop)
+            patch.setattr(Runner, "results", stop)
             with pytest.raises(KeyboardInterrupt):
                 run_study(PLAIN, folder, data=recordings, quiet=True)
 

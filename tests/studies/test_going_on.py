@@ -94,7 +94,7 @@ def test_two_processes_share_the_work_and_do_no_run_twice(recordings, tmp_path, 
 def test_a_folder_of_another_version_is_refused(runner):
     made = runner()
     made.store.note(schema=99)
-    with pytest.raises(UserError, match=r"schema version 99, but this version of stillmotion uses 2"):
+    with pytest.raises(UserError, match=r"schema version 99, but this version of stillmotion uses 3"):
         Store(made.folder)
 
 
@@ -115,14 +115,14 @@ def test_a_study_that_is_not_finished_shows_what_there_is(runner, recordings, mo
 
     def once(self, fleet, *rest):
         finish(self, fleet, *rest)
-        if fleet.phase == "trials":
+        if fleet.plan.phase == "trials":
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(Store, "finish", once)
         with pytest.raises(KeyboardInterrupt):
             made.run()
-    results = open_study(made.folder, data=recordings)
+    results = open_study(made.folder)
     assert not results.complete
     assert [row.variant for row in results.rows][:2] == ["lm", "rb-kd"]
 

@@ -12,6 +12,7 @@ from stillmotion.reports.study import markdown
 from stillmotion.signals import load
 from stillmotion.studies import Study, load_study_data, read_study
 from stillmotion.studies.estimate import Clock
+from stillmotion.studies.predict import load_model
 from stillmotion.studies.sections import Privileged, Training
 
 from .conftest import SMALL
@@ -25,7 +26,7 @@ def test_a_teacher_sees_the_same_moments_in_the_recordings_own_samples(recording
     study_data = load_study_data(replace(LESS, privileged=MORE), data=recordings)
     plain = load_study_data(LESS, data=recordings)
     raw = load("hapt", data=recordings)
-    seen = study_data.teachers
+    seen = study_data.privileged
     assert seen.windows.spec.rate == 50
     assert seen.values.shape[1:] == (64 + 10 + 20, 6)
     assert len(seen.values) == len(study_data.values) == len(plain.values)
@@ -40,7 +41,7 @@ def test_a_teacher_sees_the_same_moments_in_the_recordings_own_samples(recording
     assert rows > 10
     np.testing.assert_allclose(study_data.statistics[0].mean, seen.statistics[0].mean[:3], atol=0.02)
     # Who is on which side does not depend on what teachers see.
-    for mine, theirs in zip(study_data.folds, plain.folds, strict=True):
+    for mine, theirs in zip(study_data.index.folds, plain.index.folds, strict=True):
         assert mine.test_subjects == theirs.test_subjects
 
 
@@ -52,8 +53,8 @@ def test_windows_without_enough_around_them_are_left_out_for_everybody(recording
     kept = np.flatnonzero(start >= 40 * 25)
     assert 0 < len(kept) < len(plain.values)
     np.testing.assert_array_equal(study_data.values, plain.values[kept])
-    np.testing.assert_array_equal(study_data.labels, plain.labels[kept])
-    np.testing.assert_array_equal(study_data.teachers.values[:, 1000:], study_data.values)
+    np.testing.assert_array_equal(study_data.index.labels, plain.index.labels[kept])
+    np.testing.assert_array_equal(study_data.privileged.values[:, 1000:], study_data.values)
 
 
 def test_windows_that_need_no_more_time_all_stay(recordings):
@@ -62,10 +63,10 @@ def test_windows_that_need_no_more_time_all_stay(recordings):
         load_study_data(replace(LESS, privileged=each), data=recordings) for each in (more, Privileged())
     )
     np.testing.assert_array_equal(study_data.values, plain.values)
-    assert study_data.fingerprint == plain.fingerprint
-    assert plain.teachers is None
+    assert study_data.index.fingerprint == plain.index.fingerprint
+    assert plain.privileged is None
     # The teacher's samples between, taken away, are the student's but for the filter before them.
-    apart = study_data.teachers.values[:, ::2, :3] - study_data.values
+    apart = study_data.privileged.values[:, ::2, :3] - study_data.values
     assert np.abs(apart).mean() < 0.05 * study_data.values.std()
 
 
@@ -80,19 +81,20 @@ def test_a_study_teaches_what_only_the_teacher_saw(runner, recordings):
     # Its first layer is as wide as what it sees: 94 samples of 6 channels, 500 units.
     assert rows["mlp"].params == 94 * 6 * 500 + 500 + 2 * (500 * 500 + 500) + 500 * 4 + 4
     assert rows["lm"].params < 32 * 3 * 64 + 64 * 64
-    said = made.teacher_cache.logits([teacher])
+    said = made.teachers.teacher("rb-kd", [teacher]).outputs["logits"]
     assert said.shape == (len(made.study_data.windows), 4)
-    model = made.evaluator.model(teacher)
-    expected = model.predict(made.study_data.teachers.values[:20], verbose=0)
+    model = load_model(made.state, teacher)
+    expected = model.predict(made.study_data.privileged.values[:20], verbose=0)
     np.testing.assert_allclose(said[:20], expected, rtol=1e-4, atol=1e-4)
     assert "mlp" in markdown(results)
-    assert Clock(made.planner).flops(teacher) > Clock(made.planner).flops(replace(teacher, data=made.planner.data))
+    clock = Clock(made.planner, made.study_data)
+    assert clock.flops(teacher) > clock.flops(replace(teacher, privileged=""))
 
 
 def test_fleets_do_not_mix_those_who_see_more_with_those_who_do_not(runner):
     made = runner(data=LESS.data, privileged=MORE)
     (teacher,) = made.planner.teachers(made.study.all_variants["rb-kd"], 0, "")
-    student = replace(teacher, data=made.planner.data)
+    student = replace(teacher, privileged="")
     assert len(made.planner.fleets("trials", [teacher, student])) == 2
 
 

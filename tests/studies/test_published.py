@@ -45,13 +45,8 @@ def test_the_published_shape_and_size_of_the_student(name, tmp_path):
     (row,) = made.run().rows
     if len(spec.classes) == classes:
         assert row.params == light
-    assert made.planner.student("lm", 0, *_first(made)).recipe["select"] == "accuracy"
-
-
-def _first(made):
-    from stillmotion.studies.search import next_trials
-
-    return next_trials(made.study, "lm", 0)[0], 0
+    (trial,) = made.state.trials["lm", 0]
+    assert made.planner.run(trial).recipe["select"] == "accuracy"
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.metrics import confusion_matrix
 
 from stillmotion.bundles import Bundle
 from stillmotion.errors import UserError
@@ -56,7 +57,9 @@ def test_scores_are_those_of_the_predictions_written(finished):
     for name in ("lm", "rb-kd"):
         (said,) = read_predictions(runner.folder / "predictions" / f"{name}.parquet")
         counted = count_confusion([said])
-        assert set(counted.subjects) == {subject for fold in runner.study_data.folds for subject in fold.test_subjects}
+        assert set(counted.subjects) == {
+            subject for fold in runner.study_data.index.folds for subject in fold.test_subjects
+        }
         pooled = macro_f1(counted.counts[0].sum(1)).mean()
         assert rows_of(results)[name].test.score == pytest.approx(float(pooled))
         assert said.classes == ("WALKING", "SITTING", "STANDING", "LAYING")
@@ -67,24 +70,27 @@ def test_the_setting_that_does_best_on_validation_subjects_is_taken(finished):
     file = sqlite3.connect(runner.store.path)
     for method in ("lm", "rb-kd"):
         trial = file.execute(
-            "SELECT numbers, validation FROM runs WHERE phase = 'trials' AND method = ? AND network = 'mlp-small'",
+            "SELECT hyperparameters, validation FROM runs "
+            "WHERE phase = 'trials' AND method = ? AND network = 'mlp-small'",
             (method,),
         ).fetchall()
         assert len(trial) == 2
         best = max(trial, key=lambda row: row[1])[0]
-        (final,) = file.execute("SELECT numbers FROM runs WHERE phase = 'seeds' AND method = ?", (method,)).fetchall()
+        (final,) = file.execute(
+            "SELECT hyperparameters FROM runs WHERE phase = 'seeds' AND method = ?", (method,)
+        ).fetchall()
         assert json.loads(final[0]) == json.loads(best)
 
 
 def test_the_models_are_bundles_that_give_the_same_answers(finished):
     runner, _ = finished
     bundle = Bundle.open(runner.folder / "models" / "rb-kd")
-    rows = runner.study_data.folds[0].test[:50]
+    rows = runner.study_data.index.folds[0].test[:50]
     (said,) = read_predictions(runner.folder / "predictions" / "rb-kd.parquet")
     seed = bundle.provenance["seed"]
     mine = said.scores[said.seed == seed][:50]
     np.testing.assert_allclose(bundle.logits(runner.study_data.values[rows], bundle.spec), mine, atol=1e-4)
-    assert {row["subject"] for row in bundle.scores} == set(runner.study_data.folds[0].test_subjects)
+    assert {row["subject"] for row in bundle.scores} == set(runner.study_data.index.folds[0].test_subjects)
     assert (runner.folder / "models" / "best" / "model.keras").is_file()
 
 
@@ -124,7 +130,7 @@ def test_test_subjects_wait_until_they_are_asked_for_and_every_look_is_logged(ru
     before = made.run()
     assert all(row.test is None for row in before.rows)
     assert before.looks == 0
-    assert made.store.counts("test") == {}
+    assert made.store.predicted("test") == set()
     assert not (made.folder / "predictions").exists()
     after = made.run(score_test=True)
     assert after.looks == 1
@@ -152,12 +158,11 @@ def test_the_five_variants_with_their_controls(runner):
     plain, attended = rows["lm"].params, rows["lm-att"].params
     assert rows["rb-kd"].params == rows["label-smoothing"].params == rows["self-distillation"].params == plain
     assert rows["rb-kd-att"].params == rows["rab-kd"].params == rows["rab-kd-no-maps"].params == attended > plain
-    runs = {run.id: run for run in made.planner.all_teachers()}
     for name, taught in (("rb-kd", ""), ("rb-kd-att", ""), ("rab-kd", "channel:r=2,spatial:k=3,after=1")):
         variant = made.study.all_variants[name]
         (teacher,) = made.planner.teachers(variant, 0, made.study.attentions[0] if variant.attention else "")
-        assert runs[teacher.id].network == "deepconvlstm-mm"
-        assert runs[teacher.id].attention == taught
+        assert made.planner.teacher(teacher.id) == teacher
+        assert (teacher.network, teacher.attention) == ("deepconvlstm-mm", taught)
     (own,) = made.planner.teachers(made.study.all_variants["self-distillation"], 0, "")
     assert (own.network, own.attention) == ("deepconvlstm-lm", "")
 
@@ -177,11 +182,12 @@ def test_folds_and_seeds_are_pooled_over_subjects(runner):
     made = runner(split=Split("subjects:3"), variants=("lm",), compare=())
     results = made.run(score_test=True)
     assert results.subjects == 6
-    counts = made.store.counts("test")
     pooled = {}
-    for run, subjects in counts.items():
-        seed = made.store._file.execute("SELECT seed FROM runs WHERE id = ?", (run,)).fetchone()[0]
-        pooled[seed] = pooled.get(seed, 0) + sum(subjects.values())
+    for (_, fold), runs in made.state.finals.items():
+        for seed, run in enumerate(runs):
+            true = made.study_data.index.labels[made.study_data.index.folds[fold].test]
+            matrix = confusion_matrix(true, made.store.predictions(run.id, "test").argmax(1), labels=range(4))
+            pooled[seed] = pooled.get(seed, 0) + matrix
     assert set(pooled) == {0, 1}
     expected = np.mean([float(macro_f1(table)) for table in pooled.values()])
     (row,) = results.rows
@@ -201,7 +207,7 @@ def test_augmentation_is_answered_by_a_live_teacher(runner):
     made = runner(training=Training(batch=32, epochs=2, augment={"rotation": 0.2, "jitter": 0.05}), seeds=1)
     assert rows_of(made.run())["rb-kd"].validation > 0
     file = sqlite3.connect(made.store.path)
-    (hyperparameters,) = file.execute("SELECT numbers FROM runs WHERE method = 'rb-kd'").fetchone()
+    (hyperparameters,) = file.execute("SELECT hyperparameters FROM runs WHERE method = 'rb-kd'").fetchone()
     assert json.loads(hyperparameters)["rotation"] == 0.2
 
 

@@ -11,7 +11,7 @@ from pyarrow import csv, parquet
 
 from stillmotion.errors import UserError
 from stillmotion.studies.sections import Networks, Teaching, Training
-from stillmotion.studies.teachers import read_scores, window_times
+from stillmotion.studies.teacher_scores import read_scores, window_times
 
 from .conftest import SMALL
 
@@ -24,7 +24,11 @@ def softmax(z):
 
 
 def alone(made, run):
-    return made.teacher_cache._network_outputs(run, "rb-kd")["logits"]
+    return made.teachers.teacher("rb-kd", [run]).outputs["logits"]
+
+
+def mean(made, runs):
+    return made.teachers.teacher("rb-kd", runs).outputs["logits"]
 
 
 def test_several_teachers_say_the_mean_of_their_probabilities(runner):
@@ -34,21 +38,21 @@ def test_several_teachers_say_the_mean_of_their_probabilities(runner):
     runs = made.planner.teachers(made.study.all_variants["rb-kd"], 0, "")
     assert [(run.network, run.seed) for run in runs] == [("mlp", 0), ("mlp", 1), ("mlp-small", 0), ("mlp-small", 1)]
     expected = np.mean([softmax(alone(made, run)) for run in runs], axis=0)
-    np.testing.assert_allclose(softmax(made.teacher_cache.logits(runs)), expected, atol=1e-6)
+    np.testing.assert_allclose(softmax(mean(made, runs)), expected, atol=1e-6)
 
 
 def test_cross_fitted_answers_to_a_subject_come_from_teachers_that_never_saw_them(runner):
     made = runner(teaching=Teaching(targets="cross-fit", groups=2, training=TRAINING), seeds=1)
     made.run()
-    planner, (fold,) = made.planner, made.study_data.folds
+    planner, (fold,) = made.planner, made.study_data.index.folds
     runs = planner.teachers(made.study.all_variants["rb-kd"], 0, "")
     assert [run.group for run in runs] == [0, 1]
     group = planner.group_of(0)
-    said = softmax(made.teacher_cache.logits(runs))
+    said = softmax(mean(made, runs))
     for run, other in ((runs[0], runs[1]), (runs[1], runs[0])):
         rows, _ = planner.rows(run)
         assert set(group[rows]) == {other.group}
-        assert set(made.study_data.subjects(rows)) < set(fold.train_subjects)
+        assert set(made.study_data.index.subject_names[rows]) < set(fold.train_subjects)
         held = fold.train[group[fold.train] == run.group]
         # The teacher that left this group out is the one who answers it.
         np.testing.assert_allclose(said[held], softmax(alone(made, run))[held], atol=1e-6)
@@ -64,28 +68,28 @@ def table(made, logits, **more):
 def test_a_file_of_scores_teaches_in_a_networks_place(runner, tmp_path):
     first = runner("first", variants=("lm",), compare=())
     rng = np.random.default_rng(0)
-    truth = np.eye(4)[first.study_data.labels]
+    truth = np.eye(4)[first.study_data.index.labels]
     probabilities = softmax(4 * truth + rng.normal(size=truth.shape))
     order = rng.permutation(len(truth))
     path = tmp_path / "theirs.parquet"
     parquet.write_table(table(first, probabilities[order], window=order), path)
     made = runner("taught", networks=Networks("mlp-small", (str(path),)), seeds=1)
     results = made.run()
-    np.testing.assert_allclose(softmax(made.teacher_cache.scores), probabilities, atol=1e-6)
+    np.testing.assert_allclose(softmax(made.study_data.scores), probabilities, atol=1e-6)
     assert {row.variant for row in results.rows} == {"lm", "rb-kd"}
     (lead,) = results.leads
     assert lead.teacher == str(path)
-    assert not made.planner.all_teachers()
+    assert not made.planner._teachers_by_id
 
 
 def test_rows_may_be_named_by_subject_and_time(runner, tmp_path):
     made = runner(variants=("lm",), compare=())
-    keys = window_times(made.study_data)
+    keys = window_times(made.study_data.windows)
     logits = np.random.default_rng(0).normal(size=(len(keys), 4))
     path = tmp_path / "theirs.csv"
     given = table(made, logits, subject=[key[0] for key in keys], time=[key[1] for key in keys])
     csv.write_csv(given, path)
-    found, _ = read_scores(path, made.study_data)
+    found, _ = read_scores(path, made.study_data.windows)
     np.testing.assert_allclose(found, logits, rtol=1e-5)
     subjects = {subject for subject, _ in keys}
     assert len(subjects) == 6
@@ -100,7 +104,7 @@ def test_scores_that_do_not_fit_are_named_with_their_row(runner, tmp_path):
     def read(given, name="theirs.parquet"):
         path = tmp_path / name
         parquet.write_table(given, path)
-        return read_scores(path, made.study_data)
+        return read_scores(path, made.study_data.windows)
 
     with pytest.raises(UserError, match="no scores for 3 of"):
         read(table(made, logits[3:], window=np.arange(3, count)))
@@ -117,10 +121,10 @@ def test_scores_that_do_not_fit_are_named_with_their_row(runner, tmp_path):
     with pytest.raises(UserError, match="row 6 holds a score that is not a finite number"):
         read(table(made, broken, window=np.arange(count)))
     with pytest.raises(UserError, match="file of scores .* does not exist"):
-        read_scores(tmp_path / "nothing.parquet", made.study_data)
+        read_scores(tmp_path / "nothing.parquet", made.study_data.windows)
     (tmp_path / "bad.parquet").write_text("this is no table")
     with pytest.raises(UserError, match="is not a readable table of scores"):
-        read_scores(tmp_path / "bad.parquet", made.study_data)
+        read_scores(tmp_path / "bad.parquet", made.study_data.windows)
 
 
 def test_augmentation_with_several_teachers_is_refused_before_anything_trains(runner):
@@ -133,7 +137,10 @@ def test_augmentation_with_several_teachers_is_refused_before_anything_trains(ru
 
 def test_the_same_study_has_the_same_teachers_and_more_seeds_keep_those_there_were(runner):
     def teachers(folder, **changes):
-        return {(run.network, run.fold, run.seed): run.id for run in runner(folder, **changes).planner.all_teachers()}
+        return {
+            (run.network, run.fold, run.seed): run.id
+            for run in runner(folder, **changes).planner._teachers_by_id.values()
+        }
 
     once, again = teachers("one"), teachers("other")
     assert once == again

@@ -19,8 +19,6 @@ from stillmotion.studies import VARIANTS, Study, Variant, read_study
 from stillmotion.studies.estimate import plan_fleets
 from stillmotion.studies.search import search_space
 from stillmotion.studies.sections import Networks, Teaching
-from stillmotion.studies.selection import plan_trials, select_trials
-from stillmotion.studies.state import derive_state
 from stillmotion.training.distillation import teacher_network
 
 TAKD = replace(VARIANTS["takd"], assistant="mlp-small")
@@ -79,9 +77,9 @@ def test_an_assistant_is_taught_by_the_teacher_and_teaches_the_student(runner):
 def test_methods_that_look_at_one_teacher_in_two_ways_hear_it_each_in_its_own(runner):
     made = runner(variants=("fitnet", "vid", "hmkd"), compare=(), seeds=1)
     (master,) = made.planner.teachers(VARIANTS["vid"], 0, "")
-    made._train("teachers", [master])
+    made._train(made.planner.fleets("teachers", [master]))
     teachers_of_students = {
-        name: made.teacher_cache.teacher(name, [master]).outputs for name in ("fitnet", "vid", "rkd", "at")
+        name: made.teachers.teacher(name, [master]).outputs for name in ("fitnet", "vid", "rkd", "at")
     }
     assert {name: set(taps) for name, taps in teachers_of_students.items()} == {
         "fitnet": {"logits", "stage2"},
@@ -91,8 +89,8 @@ def test_methods_that_look_at_one_teacher_in_two_ways_hear_it_each_in_its_own(ru
     }
     assert teachers_of_students["vid"]["stage1"].shape[1:] == (1, 500)
     assert teachers_of_students["at"]["stage1"].shape[1:] == (1, 1)
-    live = made.teacher_cache.teacher("hmkd", [master], live=True)
-    assert set(live.network.taps) == {"logits", "stage1", "stage2", "stage3"}
+    assert made.teachers.teacher("hmkd", [master], live=True).network == "mlp"
+    assert set(made.teachers.network(master, "hmkd").taps) == {"logits", "stage1", "stage2", "stage3"}
 
 
 @pytest.mark.slow
@@ -116,14 +114,14 @@ def what_became_of_the_teacher(made, results, tmp_path):
     """What the table says of HMKD's teacher, by hand."""
     (partner,) = results.partners
     assert (partner.variant, partner.teacher) == ("hmkd", "mlp")
-    (run,) = (run for run in made._succeeded(made_choices(made)) if run.method == "hmkd")
+    (run,) = (run for runs in made.state.reported.values() for run in runs if run.method == "hmkd")
     weights, state, _ = made.store.co_trained_teacher(run.id)
     network = teacher_network(build_network("mlp", made.study_data.windows.spec), get_method("hmkd"))
     network.put(weights, state)
-    rows = made.study_data.folds[0].validation
+    rows = made.study_data.index.folds[0].validation
     said = np.argmax(network.model.predict(made.study_data.values[rows], verbose=0), axis=1)
-    classes = range(made.study_data.classes)
-    expected = f1_score(made.study_data.labels[rows], said, labels=classes, average="macro", zero_division=0)
+    classes = range(made.study_data.index.classes)
+    expected = f1_score(made.study_data.index.labels[rows], said, labels=classes, average="macro", zero_division=0)
     assert partner.score.score == pytest.approx(expected)
     (alone,) = (row for row in results.rows if row.variant == "mlp")
     assert partner.alone.score == pytest.approx(alone.validation)
@@ -135,7 +133,7 @@ def what_became_of_the_teacher(made, results, tmp_path):
     text = markdown(results)
     assert "### Co-trained teachers" in text
     assert "| hmkd | mlp |" in text
-    evidence = Evidence(derive_state(made.folder, made.planner, made.store))
+    evidence = Evidence(made.state)
     (figure,) = ensembles(evidence)
     assert {row["stage"]: row["weight"] for row in figure.rows} == {
         name: mean for name, (mean, _) in partner.learnt.items()
@@ -144,8 +142,3 @@ def what_became_of_the_teacher(made, results, tmp_path):
     assert "What became of the teacher" in html
     assert f">{100 * expected:.1f}" in html
     assert 'data-tip="hmkd, teacher/stage3:' in html
-
-
-def made_choices(made):
-    trial, _ = plan_trials(made.planner, made.store.ended())
-    return select_trials(made.planner, trial, made.store.ended())

@@ -1,8 +1,17 @@
 """Features of windows for feature classifiers.
 
-``extract_features`` computes statistics of the windows of a data set, ``extract_array_features`` those of an array.
+``extract_features`` computes statistics of the windows of a data set, ``extract_array_features`` those of an array;
+``fit_classifier`` fits a forest or a regression to them.
 """
 
+from .classifiers import CLASSIFIERS, FittedClassifier, fit_classifier
 from .window_features import Features, extract_array_features, extract_features
 
-__all__ = ["Features", "extract_array_features", "extract_features"]
+__all__ = [
+    "CLASSIFIERS",
+    "Features",
+    "FittedClassifier",
+    "extract_array_features",
+    "extract_features",
+    "fit_classifier",
+]

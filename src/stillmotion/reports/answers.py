@@ -53,7 +53,7 @@ def answer(evidence: Evidence) -> Html:
             f"{line.name} reaches a macro-F1 of {interval(line.f1)} % on {evidence.subjects} with "
             f"{line.row.params or line.cost.params:,} parameters ({line.cost.weight_bytes / 1024:,.1f} KiB as float32, "
             f"{line.cost.weight_bytes_int8 / 1024:,.1f} as int8) and {line.cost.flops:,} FLOPs per window of "
-            f"{evidence.record.study_data.windows.spec.seconds:.3g} s."
+            f"{evidence.record.index.spec.seconds:.3g} s."
         )
         if line.f1.low is not None:
             score += " In brackets the 95 % confidence interval, over subjects and training runs."
@@ -79,12 +79,8 @@ def answer(evidence: Evidence) -> Html:
 
 def compared(evidence: Evidence) -> Html:
     """List data, protocol, subjects, seeds, trials and teachers."""
-    results, study_data, study = evidence.results, evidence.record.study_data, evidence.record.study
-    spec = study_data.windows.spec
-    every = {
-        split: {subject for fold in study_data.folds for subject in fold.subjects(split)}
-        for split in ("train", "validation", "test")
-    }
+    results, index, study = evidence.results, evidence.record.index, evidence.record.study
+    spec = index.spec
     names = [line.name for line in evidence.lines if line.role in ("reference", "variant")]
     controls = [line.name for line in evidence.lines if line.role == "control"]
     baselines = [line.name for line in evidence.lines if line.role == "baseline"]
@@ -92,10 +88,10 @@ def compared(evidence: Evidence) -> Html:
         audit = "no subject is in more than one of train, validation and test (audited)"
     else:
         audit = "LEAKY: subjects, or parts of their recordings, are in both train and test"
-    seen = study_data.teachers.windows.spec if study_data.teachers else None
+    seen = index.teacher_spec
     classes = several(len(spec.classes), "class", "classes")
-    folds, most = study_data.folds, max((line.row.trials for line in evidence.lines), default=1)
-    tests = several(len(every["test"]), "test subject")
+    folds, most = index.folds, max((line.row.trials for line in evidence.lines), default=1)
+    tests = several(len(index.subjects_of("test")), "test subject")
     others = f"{_counts(folds, 'train')} train, {_counts(folds, 'validation')} validation (choice of hyperparameters)"
     where = "" if len(folds) == 1 else "in each fold "
     protocol = f"{results.protocol}, {several(len(folds), 'fold')}: {audit}"
@@ -106,7 +102,7 @@ def compared(evidence: Evidence) -> Html:
         else "not evaluated: all scores are of validation subjects"
     )
     facts = [
-        ("Data", f"{results.data}: {len(study_data.windows):,} windows of {spec.seconds:g} s at {spec.rate:g} Hz"),
+        ("Data", f"{results.data}: {len(index):,} windows of {spec.seconds:g} s at {spec.rate:g} Hz"),
         ("Signal", f"{_signal(spec)}, {classes}"),
         *([("Teachers see", f"{_signal(seen)}, {seen.seconds:.3g} s at {seen.rate:g} Hz")] if seen else []),
         ("Protocol", tag("span", protocol, class_="bad" if results.leaks else None)),
@@ -122,8 +118,8 @@ def compared(evidence: Evidence) -> Html:
     listing = tag("dl", *(joined(tag("dt", name), tag("dd", value)) for name, value in facts))
     leaks = Html("")
     if results.leaks:
-        shown = list(study_data.leaks[:5])
-        more = [f"… and {len(study_data.leaks) - 5} more (still audit lists all)"] if len(study_data.leaks) > 5 else []
+        shown = list(index.leaks[:5])
+        more = [f"… and {len(index.leaks) - 5} more (still audit lists all)"] if len(index.leaks) > 5 else []
         text = tag("p", tag("strong", "This protocol leaks", class_="bad"), ". Scores say little about new subjects:")
         leaks = tag("div", text, items([*shown, *more]), class_="leaky-box")
     gaps = [

@@ -21,13 +21,13 @@ def demo(out: Path) -> Results:
     study = read_study("demo")
     screen.rule("Data")
     with Runner(study, out) as runner:
-        study_data = runner.study_data
-        spec = study_data.windows.spec
+        index = runner.planner.index
+        spec = index.spec
         screen.print(
-            f"{len(study_data.windows.subjects)} simulated subjects, {len(study_data.windows):,} windows of "
+            f"{len(index.subjects)} simulated subjects, {len(index):,} windows of "
             f"{spec.seconds:g} s at {spec.rate:g} Hz from {', '.join(spec.groups)}, {len(spec.classes)} classes."
         )
-        (fold,) = study_data.folds
+        (fold,) = index.folds
         screen.print(
             f"{len(fold.train_subjects)} train subjects, {len(fold.validation_subjects)} validation subjects, "
             f"{len(fold.test_subjects)} test subjects; no leak between them (audited)."

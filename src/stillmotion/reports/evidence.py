@@ -17,12 +17,11 @@ from ..evaluation import (
     accuracy,
     compare_variants,
 )
-from ..networks import Cost, network_cost
-from ..studies import Results, Row, StudyState
+from ..networks import Cost
+from ..studies import Results, Row, StudyState, compute_results
 from ..studies.protocol_gap import ProtocolGap
+from ..studies.results import cost_of, reliability_of
 from ..studies.runs import Run
-from ..studies.scoring import pooled_reliability
-from ..studies.teachers import model_of
 
 
 @dataclass(frozen=True)
@@ -71,10 +70,10 @@ class Evidence:
     published: bool = False
     beside: ProtocolGap | None = None
 
-    @property
+    @cached_property
     def results(self) -> Results:
         """The study's table."""
-        return self.record.results
+        return compute_results(self.record)
 
     @property
     def tested(self) -> bool:
@@ -124,10 +123,10 @@ class Evidence:
     def first_runs(self) -> Mapping[str, Run]:
         """The first run of the first fold of each variant and teacher that is a network."""
         first: dict[str, Run] = {}
-        for (name, _), runs in sorted(self.record.finals.items(), key=lambda item: item[0][1]):
-            if runs and not runs[0].classical:
+        for (name, _), runs in sorted(self.record.reported.items(), key=lambda item: item[0][1]):
+            if runs and runs[0].kind == "network":
                 first.setdefault(name, runs[0])
-        for name, members in self.record.teachers.items():
+        for name, members in self.record.trained_teachers.items():
             first.setdefault(name, members[min(members)][0])
         return first
 
@@ -136,9 +135,9 @@ class Evidence:
         """Loss terms and validation scores by epoch, of every reported network of each variant and teacher."""
         store = self.record.store
         histories: dict[str, list[list[dict[str, float]]]] = {}
-        for (name, _), runs in self.record.finals.items():
-            histories.setdefault(name, []).extend(store.history(run.id) for run in runs if not run.classical)
-        for name, members in self.record.teachers.items():
+        for (name, _), runs in self.record.reported.items():
+            histories.setdefault(name, []).extend(store.history(run.id) for run in runs if run.kind == "network")
+        for name, members in self.record.trained_teachers.items():
             every = dict.fromkeys(run for runs in members.values() for run in runs)
             histories[name] = [store.history(run.id) for run in every]
         return {name: rows for name, each in histories.items() if (rows := [row for row in each if row])}
@@ -146,17 +145,14 @@ class Evidence:
     @cached_property
     def reliabilities(self) -> Mapping[str, Reliability]:
         """Calibration of each variant and single teacher, pooled over its reported runs and all subjects."""
-        counts = self.record.store.counts("test-confidence" if self.tested else "validation-confidence")
-        runs_of: dict[str, list[Run]] = {}
-        for (name, _), runs in self.record.finals.items():
-            runs_of.setdefault(name, []).extend(runs)
-        for name, members in self.record.teachers.items():
-            runs_of[name] = [run for runs in members.values() for run in runs]
-        return {
-            name: pooled_reliability(table for run in runs for table in counts[run.id].values())
-            for name, runs in runs_of.items()
-            if runs and all(run.id in counts for run in runs)
-        }
+        split = "test" if self.tested else "validation"
+        members: dict[str, list[tuple[Run, ...]]] = {}
+        for (name, _), runs in self.record.reported.items():
+            members.setdefault(name, []).extend((run,) for run in runs)
+        for name, by_fold in self.record.trained_teachers.items():
+            members[name] = list(by_fold.values())
+        reliabilities = {name: reliability_of(self.record, each, split) for name, each in members.items()}
+        return {name: each for name, each in reliabilities.items() if each is not None}
 
     def _line(self, row: Row) -> Line:
         compared = self.compared
@@ -172,27 +168,25 @@ class Evidence:
             row,
             f1,
             accuracy_,
-            None if run is None else network_cost(model_of(run, self.record.study_data)),
+            None if run is None else cost_of(self.record, run),
             comparison or None,
             self._state(row, f1),
         )
 
     def _teacher_accuracy(self, name: str) -> float | None:
         """Accuracy of a teacher on the validation subjects, pooled over folds."""
-        counts = self.record.store.counts("validation")
-        runs = [run for each in self.record.teachers.get(name, {}).values() for run in each]
-        if not runs or any(run.id not in counts for run in runs):
-            return None
-        tables = [table for run in runs for table in counts[run.id].values()]
-        return float(accuracy(np.sum(tables, axis=0)))
+        matrices = (
+            self.record.confusion_of_teacher(name, "validation") if name in self.record.trained_teachers else None
+        )
+        return None if matrices is None else float(accuracy(np.sum(matrices.counts, axis=(0, 1, 2))))
 
     def _state(self, row: Row, f1: Interval | None) -> str:
         if row.role == "teacher":
             return "done" if f1 is not None else "not scored"
-        wanted = row.seeds * len(self.record.study_data.folds)
-        finished = sum(len(runs) for (name, _), runs in self.record.finals.items() if name == row.variant)
+        wanted = row.seeds * len(self.record.index.folds)
+        finished = sum(len(runs) for (name, _), runs in self.record.reported.items() if name == row.variant)
         if finished >= wanted and f1 is not None:
             return "done"
         if finished:
             return "partly"
-        return "failed" if self.record.failures(row.variant) else "not trained"
+        return "failed" if row.failed else "not trained"

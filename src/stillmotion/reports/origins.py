@@ -39,10 +39,8 @@ def reproduce(evidence: Evidence) -> Html:
     if study.data.name != "simulated":
         command += " --data DIR"
     versions = record.store.versions()
-    windows = record.study_data.windows
     facts: list[tuple[str, object]] = [
-        ("Data", f"{study.data.name}, fingerprint {record.study_data.fingerprint}"),
-        ("Windows", f"{len(windows):,}, fingerprint {windows.fingerprint}"),
+        ("Data", f"{study.data.name}, {len(record.index):,} windows, fingerprint {record.index.fingerprint}"),
         ("Split", f"{study.split.protocol}, seed {study.split.seed}"),
         *(
             (f"Versions{f' {number + 1}' if len(versions) > 1 else ''}", ", ".join(f"{k} {v}" for k, v in each.items()))
@@ -53,11 +51,11 @@ def reproduce(evidence: Evidence) -> Html:
         (
             name,
             fold,
-            ", ".join(f"{k} {v:.3g}" for k, v in choice.trial.hyperparameters.items()) or "defaults",
-            choice.trial.attention or "–",
+            ", ".join(f"{k} {v:.3g}" for k, v in trial.hyperparameters.items()) or "defaults",
+            trial.attention or "–",
         )
-        for (name, fold), choice in sorted(record.choices.items())
-        if choice is not None
+        for (name, fold), trial in sorted(record.selected.items())
+        if trial is not None
     ]
     runs = [
         (
@@ -70,7 +68,7 @@ def reproduce(evidence: Evidence) -> Html:
             record.ended[run.id].epochs,
         )
         for line in evidence.lines
-        for (name, fold), each in sorted(record.finals.items())
+        for (name, fold), each in sorted(record.reported.items())
         if name == line.name
         for run in dict.fromkeys(each)
     ]
@@ -111,7 +109,7 @@ def reproduce(evidence: Evidence) -> Html:
             tag("summary", "Subjects of each fold"),
             *(
                 tag("p", f"Fold {number}: {split} {', '.join(fold.subjects(split))}")
-                for number, fold in enumerate(record.study_data.folds)
+                for number, fold in enumerate(record.index.folds)
                 for split in ("train", "validation", "test")
             ),
         ),

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from pathlib import Path
 
-from ..errors import UserError
-from ..files import atomic_write
+from ..files import atomic_write, name_write_errors
 from ..studies import ProtocolGap, read_study_state
 from .evidence import Evidence
 from .figure import Figure
@@ -23,30 +20,25 @@ LISTING = ".made"
 
 def write_report(
     folder: str | Path,
+    out: str | Path | None = None,
     *,
-    data: str | Path | None = None,
     published: bool = False,
     beside: ProtocolGap | None = None,
 ) -> Path:
-    """Write ``report.html``, ``figures/`` and ``tables/`` into a study's folder; nothing is trained.
+    """Write ``report.html``, ``figures/`` and ``tables/``; nothing is trained, and no recordings are needed.
 
     Args:
-        folder: of the study, finished or not.
-        data: the folder that holds recordings.
+        folder: of the study, finished or not; with ``out`` nothing in it changes.
+        out: where the report goes, by default the study's folder.
         published: show the published results of Agac & Incel too.
         beside: a comparison with the same study under another protocol (``read_protocol_gap``).
 
     Returns:
         Path of the page.
     """
-    folder = Path(folder)
-    record = read_study_state(folder, data=data)
-    try:
-        return _write(Evidence(record, published, beside), folder)
-    except (sqlite3.DatabaseError, json.JSONDecodeError) as problem:
-        raise UserError(f"{record.store.path} is damaged ({problem}); restore it from a copy.") from problem
-    finally:
-        record.store.close()
+    target = Path(folder if out is None else out)
+    with read_study_state(folder) as state, name_write_errors(target):
+        return _write(Evidence(state, published, beside), target)
 
 
 def _write(evidence: Evidence, folder: Path) -> Path:

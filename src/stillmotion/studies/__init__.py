@@ -9,12 +9,13 @@ from .co_trained import CoTrainedTeacher
 from .data import StudyData, load_study_data
 from .plan import Planner
 from .protocol_gap import ProtocolGap, compare_protocols, read_protocol_gap
+from .results import Results, Row, compute_results
 from .runner import Runner
 from .search import Trial, count_trials
+from .sections import Data, Networks, Privileged, Range, Search, Split, Teaching, Training
 from .spec import Study, built_in, read_study
 from .state import StudyState, read_study_state
 from .study import open_study, run_study
-from .table import Results, Row
 from .teacher_gap import TeacherGap
 from .variants import VARIANTS, Variant
 
@@ -23,19 +24,28 @@ __all__ = [
     "VARIANTS",
     "Baseline",
     "CoTrainedTeacher",
+    "Data",
+    "Networks",
     "Planner",
+    "Privileged",
     "ProtocolGap",
+    "Range",
     "Results",
     "Row",
     "Runner",
+    "Search",
+    "Split",
     "Study",
     "StudyData",
     "StudyState",
     "TeacherGap",
+    "Teaching",
+    "Training",
     "Trial",
     "Variant",
     "built_in",
     "compare_protocols",
+    "compute_results",
     "count_trials",
     "load_study_data",
     "open_study",

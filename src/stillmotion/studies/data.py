@@ -13,37 +13,39 @@ from numpy.typing import NDArray
 
 from ..errors import DataWarning, UserError
 from ..features.window_features import extract_features
-from ..signals import load, resample, select_classes
+from ..signals import load, resample, select_classes, select_sensors
 from ..signals.recording import Dataset
-from ..windows import Fold, Splits, Statistics, Windows, audit_splits, cut, fit_statistics, make_splits
+from ..windows import Splits, Statistics, Windows, audit_splits, cut, fit_statistics, make_splits
 from ..windows.augment import Places, sensor_places
+from .index import WindowIndex
 from .privileged import pair_windows
 from .runs import Run
 from .sections import Data
 from .spec import Study
+from .teacher_scores import read_scores
 
 
 @dataclass(frozen=True, eq=False)
 class StudyData:
-    """Windows, folds and statistics of a study.
+    """What training needs: windows with their values, and statistics of each fold.
 
     Args:
+        index: everything but the values.
         windows: all windows.
-        splits: the folds that the study runs.
         statistics: mean and standard deviation of the training subjects of each fold.
-        leaks: findings of the audit, a sentence each; empty if the protocol has no leak.
-        teachers: the data that privileged teachers see, a window for each of ``windows``; None without them.
+        privileged: windows and statistics that privileged teachers see, a window for each of ``windows``.
+        scores: (N, C) logits from the file of scores that replaces a teacher network.
     """
 
+    index: WindowIndex
     windows: Windows
-    splits: Splits
     statistics: tuple[Statistics, ...]
-    leaks: tuple[str, ...]
-    teachers: StudyData | None = None
+    privileged: StudyData | None = None
+    scores: NDArray[np.float32] | None = None
 
     def of(self, run: Run) -> StudyData:
         """Return the data that a run sees."""
-        return self if self.teachers is None or not run.privileged else self.teachers
+        return self if self.privileged is None or not run.privileged else self.privileged
 
     @cached_property
     def values(self) -> NDArray[np.float32]:
@@ -52,45 +54,22 @@ class StudyData:
 
     @cached_property
     def features(self) -> NDArray[np.float32]:
-        """(N, F) standard features of each window, for baselines."""
+        """(N, F) standard features of each window, for feature classifiers."""
         return extract_features(self.windows).values
-
-    @property
-    def labels(self) -> NDArray[np.int64]:
-        """Class numbers (N,)."""
-        return np.asarray(self.windows.labels, np.int64)
-
-    @property
-    def folds(self) -> tuple[Fold, ...]:
-        """The folds that run."""
-        return self.splits.folds
-
-    @property
-    def classes(self) -> int:
-        """Number of classes."""
-        return len(self.windows.spec.classes)
 
     @property
     def places(self) -> Places:
         """Sensors by position on the body."""
         return sensor_places(self.windows.spec)
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 of the signal, the windows and the signal specification."""
-        digest = hashlib.sha256(self.windows.fingerprint.encode())
-        digest.update(np.ascontiguousarray(self.windows.signal).data)
-        digest.update(repr(self.windows.spec.to_dict()).encode())
-        return digest.hexdigest()
 
-    def subjects(self, rows: NDArray[np.int64]) -> list[str]:
-        """Return the subject of each of these windows."""
-        subjects = self.windows.subjects
-        return [subjects[number] for number in self.windows.subject_codes[rows]]
+def load_study_data(study: Study, *, data: Path | Dataset | None = None) -> StudyData:
+    """Load, resample, cut, split and audit the data of a study.
 
-
-def load_study_data(study: Study, *, data: Path | None = None) -> StudyData:
-    """Load, resample, cut, split and audit the data of a study."""
+    Args:
+        study: the specification.
+        data: the folder that holds recordings, or the recordings themselves.
+    """
     section, privileged = study.data, study.privileged
     dataset = _load_recordings(section, data)
     spec = dataset.spec
@@ -111,11 +90,7 @@ def load_study_data(study: Study, *, data: Path | None = None) -> StudyData:
             )
     statistics = _statistics(windows, splits)
     audit = audit_splits(windows, splits, statistics=statistics)
-    leaks = (
-        ()
-        if audit.clean
-        else tuple(dict.fromkeys(each.evidence for each in audit.findings if each.severity == "error"))
-    )
+    leaks = dict.fromkeys(each.evidence for each in audit.findings if each.severity == "error" and not audit.clean)
     if leaks:
         warnings.warn(
             f"The protocol {study.split.protocol} leaks ({len(leaks)} findings; `still audit` lists them): its scores "
@@ -123,15 +98,33 @@ def load_study_data(study: Study, *, data: Path | None = None) -> StudyData:
             DataWarning,
             stacklevel=2,
         )
+    index = WindowIndex.of(windows, splits.folds, tuple(leaks), fingerprint(windows))
+    if teacher_windows is not None:
+        index = replace(index, teacher_spec=teacher_windows.spec, teacher_fingerprint=fingerprint(teacher_windows))
+    scores = None
+    if study.scores is not None:
+        scores, checksum = read_scores(study.scores, windows)
+        index = replace(index, scores=checksum)
     teachers = None
     if teacher_windows is not None:
-        teachers = StudyData(teacher_windows, splits, _statistics(teacher_windows, splits), leaks)
-    return StudyData(windows, splits, statistics, leaks, teachers)
+        teachers = StudyData(index, teacher_windows, _statistics(teacher_windows, splits))
+    return StudyData(index, windows, statistics, teachers, scores)
 
 
-def _load_recordings(section: Data, data: Path | None) -> Dataset:
+def fingerprint(windows: Windows) -> str:
+    """Return the SHA-256 of the signal, the windows and the signal contract."""
+    digest = hashlib.sha256(windows.fingerprint.encode())
+    digest.update(np.ascontiguousarray(windows.signal).data)
+    digest.update(repr(windows.spec.to_dict()).encode())
+    return digest.hexdigest()
+
+
+def _load_recordings(section: Data, data: Path | Dataset | None) -> Dataset:
     """Load the recordings with the sensors, classes and rate of ``[data]``, evenly sampled."""
-    dataset = load(section.name, data=data, sensors=section.sensors or None)
+    if isinstance(data, Dataset):
+        dataset = select_sensors(data, section.sensors) if section.sensors else data
+    else:
+        dataset = load(section.name, data=data, sensors=section.sensors or None)
     if section.classes:
         dataset = select_classes(dataset, section.classes)
     if section.rate or dataset.times is not None:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..methods import IncompatibleNetworks, get_method
-from ..networks import build_network, network_cost
-from ..training import Fleet, Recipe, Replica, Teacher
+from ..networks import network_cost
+from ..training import Fleet, Replica, Teacher
 from ..training.distillation import teacher_network
-from .classical import seconds
+from .data import StudyData
 from .feasible import require_feasible
+from .jobs import recipe_of, time_classifier
 from .plan import Planner
 from .runs import FleetPlan, Run
-from .search import count_trials
-from .selection import plan_trials, run_of
+from .search import Trial, count_trials, next_trials
+from .teachers import model_of
 
 #: Steps per measured epoch, and number of epochs after the first, which compiles.
 STEPS, EPOCHS = 6, 3
@@ -59,6 +59,7 @@ class Clock:
     """Measure each kind of fleet once; times of attention configurations are scaled by FLOPs."""
 
     planner: Planner
+    data: StudyData
     _paces: dict[tuple[str, str, str, bool], Pace] = field(default_factory=dict, init=False)
     _flops: dict[tuple[str, str, str, bool], int] = field(default_factory=dict, init=False)
     _fits: dict[str, float] = field(default_factory=dict, init=False)
@@ -75,14 +76,11 @@ class Clock:
             steps += -(-len(train) // int(each.recipe["batch"])) * epochs
             evaluated += len(validation) * epochs
         seconds = pace.start + weight * (steps * pace.step + evaluated * pace.window) + self._teacher_seconds(fleet)
-        attention = f" with {run.attention}" if run.attention else ""
-        return Line(
-            fleet.phase, f"{run.method} of {run.network}{attention}", len(fleet.runs), fleet.size, steps, seconds
-        )
+        return Line(fleet.phase, str(run), len(fleet.runs), fleet.size, steps, seconds)
 
     def pace(self, run: Run) -> Pace:
         """Measure the pace once per network, method and presence of attention."""
-        key = (run.network, run.method, "with attention" if run.attention else "", run.privileged)
+        key = (run.network, run.method, "with attention" if run.attention else "", bool(run.privileged))
         if key not in self._paces:
             self._paces[key] = self._measure(run)
         return self._paces[key]
@@ -90,48 +88,39 @@ class Clock:
     def fit(self, run: Run) -> float:
         """Measure the seconds of a fit once per baseline."""
         if run.method not in self._fits:
-            self._fits[run.method] = seconds(run, self.planner.study_data)
+            self._fits[run.method] = time_classifier(run, self.data)
         return self._fits[run.method]
 
     def flops(self, run: Run) -> int:
         """Count the FLOPs of a network with its attention."""
-        key = (run.network, run.attention, run.recurrence, run.privileged)
+        key = run.architecture
         if key not in self._flops:
-            spec = self.planner.study_data.of(run).windows.spec
-            self._flops[key] = network_cost(build_network(run.network, spec, seed=0, **run.options_of_network)).flops
+            self._flops[key] = network_cost(model_of(run, self.planner.index)).flops
         return self._flops[key]
-
-    @cached_property
-    def _teachers(self) -> dict[str, Run]:
-        return {run.id: run for run in self.planner.all_teachers()}
 
     def _teacher_seconds(self, fleet: FleetPlan) -> float:
         """Estimate the time in which every teacher predicts all windows once."""
         teachers = {each for run in fleet.runs for each in run.teachers}
         if not teachers:
             return 0.0
-        known = self._teachers
-        windows = len(self.planner.study_data.windows)
-        return sum(self.pace(known[each]).window * windows for each in teachers if each in known)
+        return sum(self.pace(self.planner.teacher(each)).window * len(self.planner.index) for each in teachers)
 
     def _measure(self, run: Run) -> Pace:
-        spec, began = self.planner.study_data.of(run).windows.spec, time.monotonic()
+        spec, began = self.planner.index.spec_of(run), time.monotonic()
         batch, method = int(run.recipe["batch"]), get_method(run.method, **run.options)
         random, count = np.random.default_rng(0), STEPS * int(run.recipe["batch"])
         shape = (spec.window, len(spec.channels))
         values = random.normal(size=(2 * count, *shape)).astype(np.float32)
-        model = build_network(run.network, spec, seed=0, **run.options_of_network)
-        recipe = Recipe(**{**run.recipe, "augment": tuple(run.recipe["augment"]), "epochs": 10**6, "patience": 10**6})
         fleet = Fleet(
-            model,
+            model_of(run, self.planner.index),
             method,
             [Replica(0, np.arange(count), np.arange(count, 2 * count))],
             values,
             random.integers(0, len(spec.classes), 2 * count),
             classes=len(spec.classes),
-            recipe=recipe,
+            recipe=replace(recipe_of(run), epochs=10**6, patience=10**6),
             teachers=self._random_teachers(run, 2 * count),
-            places=self.planner.study_data.places,
+            places=self.data.places,
         )
         taken = fleet.measured(EPOCHS)
         seconds, evaluated = min(epoch for epoch, _ in taken[1:]), min(each for _, each in taken[1:])
@@ -140,22 +129,13 @@ class Clock:
 
     def _random_teachers(self, run: Run, count: int) -> list[Teacher]:
         """Make teachers with random outputs of the right shapes."""
+        random, classes = np.random.default_rng(1), self.planner.index.classes
+        if run.scores:
+            return [Teacher(outputs={"logits": random.normal(size=(count, classes)).astype(np.float32)})]
         if not run.teachers:
             return []
-        random = np.random.default_rng(1)
-        if run.teachers[0].startswith("file:"):
-            classes = len(self.planner.study_data.windows.spec.classes)
-            return [Teacher(outputs={"logits": random.normal(size=(count, classes)).astype(np.float32)})]
-        teacher = self._teachers[run.teachers[0]]
-        network = teacher_network(
-            build_network(
-                teacher.network,
-                self.planner.study_data.of(teacher).windows.spec,
-                seed=0,
-                **teacher.options_of_network,
-            ),
-            get_method(run.method),
-        )
+        teacher = self.planner.teacher(run.teachers[0])
+        network = teacher_network(model_of(teacher, self.planner.index), get_method(run.method))
         if run.recipe["augment"] or get_method(run.method).trains_teacher:
             weights, state = network.own()
             return [Teacher(network, weights, state)]
@@ -165,24 +145,24 @@ class Clock:
         return [Teacher(outputs=outputs, classifier=network.classifier_of(network.own()[0]))]
 
 
-def plan_lines(planner: Planner) -> list[Line]:
+def plan_lines(planner: Planner, data: StudyData) -> list[Line]:
     """List the fleets of a study with their times.
 
     Final seeds are counted as if each variant selected its first trial, later rounds of trials like the first. All fits
-    of a baseline in a phase are one line.
+    of a feature classifier in a phase are one line.
     """
     require_feasible(planner)
-    clock = Clock(planner)
+    clock = Clock(planner, data)
     lines: list[Line] = []
     fits: dict[tuple[str, str], list[Run]] = {}
     for fleet in plan_fleets(planner):
-        if fleet.runs[0].classical:
-            fits.setdefault((fleet.phase, fleet.runs[0].method), []).extend(fleet.runs)
+        run = fleet.runs[0]
+        if run.kind == "features":
+            fits.setdefault((fleet.phase, run.method), []).extend(fleet.runs)
             continue
         try:
             lines.append(clock.line(fleet))
         except IncompatibleNetworks:
-            run = fleet.runs[0]
             what = f"{run.method} of {run.network}, which are incompatible"
             lines.append(Line(fleet.phase, what, len(fleet.runs), fleet.size, 0, 0.0))
     for (phase, name), runs in fits.items():
@@ -195,25 +175,24 @@ def plan_lines(planner: Planner) -> list[Line]:
 
 def plan_fleets(planner: Planner) -> list[FleetPlan]:
     """List the fleets of a study as far as they are known before training."""
-    trials, _ = plan_trials(planner, {})
-    rounds = -(-count_trials(planner.study) // max(1, len(next(iter(trials.values())))))
-    planned = [(name, fold, each) for (name, fold), group in trials.items() for each in group]
-    variants = planner.study.all_variants
-    taught = [(variants[name], fold, each) for name, fold, each in planned if name in variants]
-    assistant_teachers = [run for variant, fold, _ in taught for run in planner.assistant_teachers(variant, fold)]
-    teachers = [run for variant, fold, each in taught for run in planner.teachers(variant, fold, each.attention)]
-    fleets = planner.fleets("teachers", [*assistant_teachers, *teachers])
-    if count_trials(planner.study) == 1:
-        every = [planner.student(*each, seed) for each in planned for seed in range(planner.study.seeds)]
-        return [*fleets, *planner.fleets("trials", every)]
-    fleets += planner.fleets("trials", [run_of(planner, *each) for each in planned]) * rounds
-    first = {key: group[0] for key, group in trials.items()}
-    seeds = [
-        planner.student(name, fold, each, seed)
-        for (name, fold), each in first.items()
-        for seed in range(1, planner.study.seeds)
-    ]
-    return [*fleets, *planner.fleets("seeds", seeds)]
+    study, folds = planner.study, range(len(planner.index.folds))
+    trials = [each for name in study.systems for fold in folds for each in next_trials(study, name, fold)]
+    first = [each for each in trials if each.number == 0]
+    rounds = -(-count_trials(study) * len(first) // len(trials))
+    taught = [(study.all_variants[each.variant], each) for each in trials if each.variant in study.all_variants]
+    teachers = [run for variant, each in taught for run in planner.assistant_teachers(variant, each.fold)]
+    teachers += [run for variant, each in taught for run in planner.teachers(variant, each.fold, each.attention)]
+    fleets = planner.fleets("teachers", teachers)
+    if count_trials(study) == 1:
+        seeds = range(study.seeds)
+        return [*fleets, *planner.fleets("trials", [planner.run(t) for each in trials for t in _seeds(each, seeds)])]
+    fleets += planner.fleets("trials", map(planner.run, trials)) * rounds
+    seeds = range(1, study.seeds)
+    return [*fleets, *planner.fleets("seeds", [planner.run(t) for each in first for t in _seeds(each, seeds)])]
+
+
+def _seeds(trial: Trial, seeds: Iterable[int]) -> list[Trial]:
+    return [replace(trial, seed=seed) for seed in seeds]
 
 
 def total(lines: Sequence[Line]) -> float:

@@ -18,7 +18,7 @@ def require_feasible(planner: Planner) -> None:
     for name, variant in planner.study.all_variants.items():
         trial = next_trials(planner.study, name, 0)[0]
         method = get_method(variant.method, **variant.options)
-        student = planner.student(name, 0, trial, 0)
+        student = planner.run(trial)
         _require(
             planner,
             models,
@@ -28,7 +28,7 @@ def require_feasible(planner: Planner) -> None:
             ("logits", *method.student_taps),
             attended="student" in method.attention,
         )
-        if planner.scores and method.teacher_taps not in ((), ("logits",)) and variant.teacher != "self":
+        if planner.index.scores and method.teacher_taps not in ((), ("logits",)) and variant.teacher != "self":
             raise UserError(
                 f"{name} needs {', '.join(method.teacher_taps)} of its teacher, but {planner.study.scores} holds only "
                 f"scores: leave {name} out, or use a teacher network."
@@ -48,14 +48,12 @@ def _require(
     *,
     attended: bool,
 ) -> None:
-    key = (run.network, run.attention, run.recurrence, run.privileged)
+    key = run.architecture
     if run.attention and "attention" not in get_network(run.network).options:
         raise UserError(
             f"{name} needs attention, which {run.network} does not support: leave {name} out, or use another network."
         )
     if key not in models:
-        models[key] = build_network(
-            run.network, planner.study_data.of(run).windows.spec, seed=0, **run.options_of_network
-        )
+        models[key] = build_network(run.network, planner.index.spec_of(run), seed=0, **run.options_of_network)
     wanted = (*taps, *(("*_attention_*",) if attended else ()))
     find_taps(wanted, list_taps(models[key]), method=f"{name} ({method.name})", network=run.network)

@@ -13,6 +13,7 @@ from typing import Any
 from ..errors import DataWarning, UserError
 from ..files import atomic_write
 from . import toml_io
+from .index import WindowIndex
 from .spec import Study, study_of
 from .store import Store
 
@@ -82,22 +83,21 @@ def require_same_study(store: Store, study: Study, *, more: bool = False) -> Non
 def require_folder(folder: Path, study: Study, *, more: bool = False) -> None:
     """Check a folder like ``require_same_study`` if it exists."""
     if (folder / "runs.sqlite").is_file():
-        with closing(Store(folder)) as store:
+        with closing(Store(folder, write=False)) as store:
             require_same_study(store, study, more=more)
 
 
-def take_folder(store: Store, study: Study, data: str, leaks: tuple[str, ...], *, more: bool = False) -> None:
+def take_folder(store: Store, study: Study, index: WindowIndex, *, more: bool = False) -> None:
     """Write the specification to the store of a folder before training, or raise ``UserError``.
 
     Args:
         store: of the folder.
         study: the study to run there.
-        data: fingerprint of its windows.
-        leaks: findings of the audit.
+        index: its windows.
         more: whether the study may extend the one in the folder, and use data that have changed.
     """
-    text = study.to_toml()
-    kept = store.claim(text, data, leaks)
+    text, data = study.to_toml(), index.fingerprint
+    kept = store.claim(text, index)
     while kept != (text, data):
         require_same_study(store, study, more=more)
         if kept[1] != data and not more:
@@ -113,7 +113,7 @@ def take_folder(store: Store, study: Study, data: str, leaks: tuple[str, ...], *
                 DataWarning,
                 stacklevel=2,
             )
-        kept = store.claim(text, data, leaks, over=kept)
+        kept = store.claim(text, index, over=kept)
     warn_of_edits(store.folder, study)
     path = store.folder / "study.toml"
     if not path.is_file() or path.read_bytes() != text.encode():

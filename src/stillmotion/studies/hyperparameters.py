@@ -4,31 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from math import prod
-from typing import TYPE_CHECKING
 
 from ..errors import UnknownName, UserError
 from ..limits import PART, Limits
 from ..methods import METHODS, Method, get_method
 from ..training.recipe import OPTIMISER_HYPERPARAMETERS
-from .sections import STRENGTH, Range, Training
+from .sections import STRENGTH, Range, Search, Training
 from .toml_io import limits_of
-
-if TYPE_CHECKING:
-    from .spec import Study
-    from .variants import Variant
+from .variants import Variant
 
 #: Maximum number of trials per variant and fold.
 MOST_TRIALS = 100_000
 
 
-def check_hyperparameters(study: Study, variants: Mapping[str, Variant]) -> None:
+def check_hyperparameters(
+    training: Training, search: Search, variants: Mapping[str, Variant], *, attentions: int
+) -> None:
     """Raise for an unknown hyperparameter of a variant or of ``[search]``, or one outside its limits.
 
     Args:
-        study: the specification.
+        training, search: sections of a study.
         variants: the variants that it compares and those that it only defines.
+        attentions: number of attention configurations.
     """
-    shared = shared_limits(study.training)
+    shared = shared_limits(training)
     for name, variant in variants.items():
         method = get_method(variant.method)
         valid = {**shared, **_limits_of_method(method)}
@@ -40,15 +39,15 @@ def check_hyperparameters(study: Study, variants: Mapping[str, Variant]) -> None
                 )
             valid[key].check(value, f"{end}{key} in {section} of [variant.{name}]")
     compared = [get_method(variant.method) for variant in variants.values()]
-    grid = [("[search.grid]", key, "", value) for key, values in study.search.grid.items() for value in values]
-    for section, key, end, value in (*_ends("[search.hyperparameters]", study.search.hyperparameters), *grid):
+    grid = [("[search.grid]", key, "", value) for key, values in search.grid.items() for value in values]
+    for section, key, end, value in (*_ends("[search.hyperparameters]", search.hyperparameters), *grid):
         known = [_limits_of_method(each)[key] for each in (*compared, *METHODS.values()) if key in each.hyperparameters]
         if key not in shared and not known:
             names = {*shared, *(number for each in METHODS.values() for number in each.hyperparameters)}
             raise UnknownName(f"hyperparameter in {section}", key, sorted(names))
         (shared.get(key) or known[0]).check(value, f"{end}{key} in {section}")
-    trials = prod(len(values) for values in study.search.grid.values()) * len(study.attentions)
-    if study.search.kind == "grid" and not study.search.trials and trials > MOST_TRIALS:
+    trials = prod(len(values) for values in search.grid.values()) * attentions
+    if search.kind == "grid" and not search.trials and trials > MOST_TRIALS:
         raise UserError(
             f"[search.grid] has {trials:,} combinations, but at most {MOST_TRIALS:,} are allowed: use fewer values or "
             f"set trials in [search]."

@@ -1,145 +1,192 @@
-"""Jobs: a fleet with all data it needs, to train here or on another machine."""
+"""Jobs: a fleet with all that its training needs, to train here or on another machine."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..methods import get_method
+from ..errors import UserError
+from ..evaluation import accuracy, confusion_matrix, macro_f1
+from ..features import FittedClassifier, fit_classifier
+from ..methods import IncompatibleNetworks, get_method
 from ..networks import build_network
 from ..signals import SignalSpec
-from ..training import Fleet, Recipe, Replica, RunResult, Teacher
+from ..training import Fleet, Recipe, Replica, Teacher
 from ..training.distillation import teacher_network
 from ..training.progress import Progress
+from ..training.replicas import class_weights
+from ..training.teacher import UselessTeacher
 from ..windows import fit_statistics
 from ..windows.augment import Places
+from .data import StudyData
+from .index import Rows
 from .plan import Planner
-from .runs import FleetPlan, Run
-from .teachers import TeacherCache
+from .runs import ClassifierResult, FleetPlan, Run, TrainedFleet
+from .teachers import CachedTeacher, LiveTeacher, TeacherCache
 
-
-@dataclass(frozen=True, eq=False)
-class LiveTeacher:
-    """A teacher that runs in every training step, without its compiled parts."""
-
-    network: str
-    options: dict[str, str]
-    weights: NDArray[np.float32]
-    state: list[NDArray[Any]]
-    name: str
+#: Training windows of the fit that is timed for a plan.
+MEASURED = 1000
 
 
 @dataclass(frozen=True, eq=False)
 class FleetJob:
-    """A fleet to train as plain values and arrays that can be sent to another process.
+    """A fleet of networks as plain values and arrays, which can be sent to another process.
 
     Args:
-        run: any of its runs; shared settings are read from it.
-        size: number of runs that train at a time.
+        plan: its runs; shared settings are read from the first.
         replicas: seeds, windows and hyperparameters of each run.
         teachers: outputs by tap for all windows, or networks that run in every step.
-        classifiers: classifiers of teachers, for methods that reuse them.
+        spec: signal contract of its windows.
+        places: sensors by position on the body.
+        values: (N, T, D).
+        labels: (N,).
     """
 
-    run: Run
-    size: int
+    plan: FleetPlan
     replicas: tuple[Replica, ...]
-    teachers: tuple[dict[str, NDArray[np.float32]] | LiveTeacher, ...]
-    teacher_names: tuple[str, ...]
-    classifiers: tuple[tuple[NDArray[np.float32], NDArray[np.float32]] | None, ...]
+    teachers: tuple[CachedTeacher | LiveTeacher, ...]
     spec: SignalSpec
     places: Places
     values: NDArray[np.float32] = field(repr=False)
     labels: NDArray[np.int64] = field(repr=False)
 
-
-def prepare_job(fleet: FleetPlan, planner: Planner, teacher_cache: TeacherCache) -> FleetJob:
-    """Prepare the job of a fleet; its teachers must have been trained."""
-    study_data = planner.study_data.of(fleet.runs[0])
-    taught: dict[tuple[str, ...], int] = {}
-    replicas, teachers = [], []
-    names, classifiers = [], []
-    known = {run.id: run for run in planner.all_teachers()}
-    live = bool(fleet.runs[0].recipe["augment"]) or get_method(fleet.runs[0].method).trains_teacher
-    for run in fleet.runs:
-        if run.teachers not in taught:
-            taught[run.teachers] = len(taught)
-            if run.teachers:
-                runs = [known[each] for each in run.teachers if not each.startswith("file:")]
-                teacher = teacher_cache.teacher(run.method, runs, live=live)
-                names.append(teacher.name)
-                classifiers.append(teacher.classifier)
-                if teacher.network is None:
-                    teachers.append(teacher.outputs or {})
-                else:
-                    assert teacher.weights is not None
-                    about = (runs[0].network, runs[0].options_of_network)
-                    teachers.append(LiveTeacher(*about, teacher.weights, teacher.state or [], teacher.name))  # type: ignore[arg-type]
-        train, validation = planner.rows(run)
-        statistics = study_data.statistics[run.fold]
-        if run.group >= 0:
-            statistics = fit_statistics(study_data.windows, train)
-        replicas.append(
-            Replica(
-                seed=run.seed,
-                train=train,
-                validation=validation,
-                hyperparameters=dict(run.hyperparameters),
-                mean=statistics.mean.astype(np.float32),
-                std=statistics.std.astype(np.float32),
-                teacher=taught[run.teachers] if run.teachers else 0,
-                name=f"{run.id} (fold {run.fold}, seed {run.seed})",
+    def train(
+        self, *, folder: Path | None = None, progress: Progress | None = None, every: float = 60.0
+    ) -> TrainedFleet:
+        """Train the fleet, or say why it cannot train."""
+        started, run = time.monotonic(), self.plan.runs[0]
+        try:
+            fleet = Fleet(
+                build_network(run.network, self.spec, seed=0, **run.options_of_network),
+                get_method(run.method, **run.options),
+                self.replicas,
+                self.values,
+                self.labels,
+                classes=len(self.spec.classes),
+                recipe=recipe_of(run),
+                teachers=[self._teacher(each) for each in self.teachers],
+                places=self.places,
+                size=self.plan.size,
+                folder=folder,
+                every=every,
             )
-        )
+            results = fleet.train(progress)
+        except (UselessTeacher, IncompatibleNetworks) as reason:
+            return TrainedFleet(self.plan, reason=str(reason))
+        return TrainedFleet(self.plan, results, time.monotonic() - started)
+
+    def _teacher(self, given: CachedTeacher | LiveTeacher) -> Teacher:
+        if isinstance(given, CachedTeacher):
+            return Teacher(outputs=given.outputs, classifier=given.classifier, name=given.name)
+        run = self.plan.runs[0]
+        model = build_network(given.network, self.spec, seed=0, **given.options)
+        network = teacher_network(model, get_method(run.method, **run.options))
+        return Teacher(network, given.weights, given.state, name=given.name)
+
+
+@dataclass(frozen=True, eq=False)
+class ClassifierJob:
+    """The fit of a feature classifier."""
+
+    plan: FleetPlan
+    data: StudyData
+
+    def train(
+        self, *, folder: Path | None = None, progress: Progress | None = None, every: float = 60.0
+    ) -> TrainedFleet:
+        """Fit the classifier on the training subjects of its fold; only validation windows are scored here."""
+        started, index = time.monotonic(), self.data.index
+        (run,) = self.plan.runs
+        fold = index.folds[run.fold]
+        try:
+            fitted = _fit(run, self.data, fold.train)
+        except IncompatibleNetworks as reason:
+            return TrainedFleet(self.plan, reason=str(reason))
+        rows = np.union1d(fold.validation, fold.test)
+        logits = fitted.predict(_features(run, self.data, rows))
+        predicted = logits[np.searchsorted(rows, fold.validation)].argmax(1)
+        matrix = confusion_matrix(index.labels[fold.validation], predicted, index.classes)
+        score = float(macro_f1(matrix) if run.recipe["select"] == "macro-f1" else accuracy(matrix))
+        return TrainedFleet(self.plan, [ClassifierResult(score, fitted.size, rows, logits)], time.monotonic() - started)
+
+
+def prepare_job(plan: FleetPlan, planner: Planner, data: StudyData, teachers: TeacherCache) -> FleetJob | ClassifierJob:
+    """Prepare the job of a fleet; its teachers must have been trained."""
+    run = plan.runs[0]
+    if run.kind == "features":
+        return ClassifierJob(plan, data)
+    seen = data.of(run)
+    live = bool(run.recipe["augment"]) or get_method(run.method).trains_teacher
+    numbers: dict[tuple[str, ...], int] = {}
+    prepared: list[CachedTeacher | LiveTeacher] = []
+    for each in plan.runs:
+        if each.teachers not in numbers and (each.teachers or each.scores):
+            numbers[each.teachers] = len(numbers)
+            prepared.append(teachers.teacher(run.method, [planner.teacher(name) for name in each.teachers], live=live))
     return FleetJob(
-        run=fleet.runs[0],
-        size=fleet.size,
-        replicas=tuple(replicas),
-        teachers=tuple(teachers),
-        teacher_names=tuple(names),
-        classifiers=tuple(classifiers),
-        spec=study_data.windows.spec,
-        places=study_data.places,
-        values=study_data.values,
-        labels=study_data.labels,
+        plan=plan,
+        replicas=tuple(_replica(each, planner, seen, numbers.get(each.teachers, 0)) for each in plan.runs),
+        teachers=tuple(prepared),
+        spec=seen.windows.spec,
+        places=seen.places,
+        values=seen.values,
+        labels=data.index.labels,
     )
 
 
-def train_job(
-    job: FleetJob, *, folder: Path | None = None, progress: Progress | None = None, every: float = 60.0
-) -> list[RunResult]:
-    """Train the fleet of a job; results are in the order of its runs."""
-    run = job.run
-    student = build_network(run.network, job.spec, seed=0, **run.options_of_network)
-    fleet = Fleet(
-        student,
-        get_method(run.method, **run.options),
-        job.replicas,
-        job.values,
-        job.labels,
-        classes=len(job.spec.classes),
-        recipe=Recipe(**{**run.recipe, "augment": tuple(run.recipe["augment"])}),
-        teachers=_teachers(job),
-        places=job.places,
-        size=job.size,
-        folder=folder,
-        every=every,
+def recipe_of(run: Run) -> Recipe:
+    """Return the training recipe of a run."""
+    return Recipe(**{**run.recipe, "augment": tuple(run.recipe["augment"])})
+
+
+def time_classifier(run: Run, data: StudyData) -> float:
+    """Estimate the seconds of a fit on all training windows from a fit on some of them."""
+    rows = data.index.folds[run.fold].train
+    sample = np.random.default_rng(0).permutation(rows)[:MEASURED]
+    _ = _features(run, data, sample)  # Computed once per study, so not part of a fit.
+    started = time.monotonic()
+    _fit(run, data, sample)
+    return (time.monotonic() - started) * len(rows) / len(sample)
+
+
+def _replica(run: Run, planner: Planner, data: StudyData, teacher: int) -> Replica:
+    train, validation = planner.rows(run)
+    statistics = data.statistics[run.fold] if run.group < 0 else fit_statistics(data.windows, train)
+    return Replica(
+        seed=run.seed,
+        train=train,
+        validation=validation,
+        hyperparameters=dict(run.hyperparameters),
+        mean=statistics.mean.astype(np.float32),
+        std=statistics.std.astype(np.float32),
+        teacher=teacher,
+        name=f"{run.id} (fold {run.fold}, seed {run.seed})",
     )
-    return fleet.train(progress)
 
 
-def _teachers(job: FleetJob) -> Sequence[Teacher]:
-    teachers = []
-    for given, classifier, name in zip(job.teachers, job.classifiers, job.teacher_names, strict=True):
-        if isinstance(given, LiveTeacher):
-            model = build_network(given.network, job.spec, seed=0, **given.options)
-            network = teacher_network(model, get_method(job.run.method, **job.run.options))
-            teachers.append(Teacher(network, given.weights, given.state, name=name))
-        else:
-            teachers.append(Teacher(outputs=given, classifier=classifier, name=name))
-    return teachers
+def _fit(run: Run, data: StudyData, train: Rows) -> FittedClassifier:
+    index, imbalance = data.index, str(run.recipe["imbalance"])
+    labels = index.labels[train]
+    counts = np.bincount(labels, minlength=index.classes).astype(np.float64)
+    try:
+        return fit_classifier(
+            run.method,
+            _features(run, data, train),
+            labels,
+            index.classes,
+            weights=class_weights(counts, imbalance) if imbalance in ("weights", "sqrt-weights") else None,
+            subtract_prior=imbalance == "logit-adjustment",
+            seed=run.seed,
+            hyperparameters=run.hyperparameters,
+        )
+    except UserError as reason:
+        raise IncompatibleNetworks(f"fold {run.fold}: {reason}") from None
+
+
+def _features(run: Run, data: StudyData, rows: Rows) -> NDArray[np.float32]:
+    """Return the features of windows; none for the majority class, which needs none."""
+    return np.zeros((len(rows), 0), np.float32) if run.method == "majority" else data.features[rows]

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..methods import get_method
 from ..networks import build_network
+from ..signals import SignalSpec
 from ..training import Recipe
 from ..training.functional import Functional
 from ..training.memory import on_accelerator, replica_bytes
+from ..windows.splits import resolve_protocol
 from .baselines import VERSION, Baseline
-from .data import StudyData
-from .runs import PRIVILEGED, FleetPlan, Run
+from .index import Rows, WindowIndex
+from .runs import FleetPlan, Run
 from .search import Trial
 from .sections import Training
 from .spec import Study
@@ -27,7 +31,6 @@ LARGEST = 512
 TOGETHER = {"cpu": 16, "accelerator": 512}
 #: Memory of a fleet in bytes; fixed, so that the plan does not depend on free memory.
 ROOM = {"cpu": 4 << 30, "accelerator": 32 << 30}
-Rows = NDArray[np.int64]
 #: Variant that learns from the plain teachers of the study.
 PLAIN = Variant("kd", teacher="plain")
 
@@ -38,42 +41,29 @@ class Planner:
 
     Args:
         study: the specification.
-        study_data: its windows.
-        scores: checksum of the file of scores that replaces a teacher network, or empty.
-        accelerator: whether training has an accelerator, which decides how many runs train at a time.
+        index: its windows.
+        accelerator: whether training has an accelerator, which decides how many runs train at a time; by default
+            that of this machine.
     """
 
     study: Study
-    study_data: StudyData
-    scores: str = ""
-    accelerator: bool = False
-    sizes: dict[tuple[str, str, bool], int] = field(default_factory=dict, init=False, repr=False)
-
-    @classmethod
-    def of(cls, study: Study, study_data: StudyData) -> Planner:
-        """Make a planner for this machine; reads the checksum of a file of scores."""
-        from .teachers import read_scores
-
-        checksum = "" if study.scores is None else read_scores(study.scores, study_data)[1]
-        return cls(study, study_data, checksum, on_accelerator())
+    index: WindowIndex
+    accelerator: bool | None = None
+    _bytes_of: dict[tuple[str, str, bool], int] = field(default_factory=dict, init=False, repr=False)
+    _runs: dict[tuple[Any, ...], Run] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def data(self) -> str:
         """Fingerprint of windows and split."""
         split = self.study.split
-        return f"{self.study_data.fingerprint[:16]}/{split.protocol}/{split.seed}/{split.validation:g}"
-
-    @property
-    def data_of_teachers(self) -> str:
-        """Fingerprint of the windows that teachers see, and split."""
-        teachers = self.study_data.teachers
-        return self.data if teachers is None else f"{self.data}{PRIVILEGED}{teachers.fingerprint[:16]}"
+        protocol = resolve_protocol(split.protocol)
+        return f"{self.index.fingerprint[:16]}/{protocol}/{split.seed}/{split.validation:g}"
 
     def teachers(self, variant: Variant, fold: int, attention: str) -> tuple[Run, ...]:
         """Return the teacher runs of a variant in a fold, whose mean is used; none without a teacher or with a file."""
         if variant.teacher == "assistant":
             return (self._assistant(variant, fold),)
-        if variant.teacher == "none" or (self.scores and variant.teacher != "self"):
+        if variant.teacher == "none" or (self.index.scores and variant.teacher != "self"):
             return ()
         if variant.teacher == "self":
             training = self.study.student_training
@@ -83,7 +73,10 @@ class Planner:
         attended = attention if variant.teacher == "attention" else ""
         groups = range(self.study.teaching.groups) if self.study.teaching.targets == "cross-fit" else (-1,)
         return tuple(
-            replace(self._teacher_run(network, attended, training, fold, seed, group), data=self.data_of_teachers)
+            replace(
+                self._teacher_run(network, attended, training, fold, seed, group),
+                privileged=self.index.teacher_fingerprint,
+            )
             for network in self.study.networks.teacher
             for seed in range(self.study.teaching.seeds)
             for group in groups
@@ -93,59 +86,67 @@ class Planner:
         """Return the teacher runs of a variant's teacher assistant, which must be trained before it."""
         return self.teachers(PLAIN, fold, "") if variant.teacher == "assistant" else ()
 
-    def all_teachers(self) -> list[Run]:
-        """List every run that may be a teacher in the study."""
-        return [
-            run
+    def teacher(self, name: str) -> Run:
+        """Return the teacher run with this id."""
+        return self._teachers_by_id[name]
+
+    @cached_property
+    def _teachers_by_id(self) -> dict[str, Run]:
+        """Every run that may be a teacher in the study."""
+        return {
+            run.id: run
             for variant in self.study.all_variants.values()
-            for fold in range(len(self.study_data.folds))
+            for fold in range(len(self.index.folds))
             for attention in (self.study.attentions if variant.attention else ("",))
             for run in (*self.assistant_teachers(variant, fold), *self.teachers(variant, fold, attention))
-        ]
+        }
 
-    def student(self, name: str, fold: int, trial: Trial, seed: int) -> Run:
-        """Return the run of a variant or a baseline for a trial and a seed."""
-        variant = self.study.systems[name]
+    def run(self, trial: Trial) -> Run:
+        """Return the run of a trial."""
+        key = (trial.variant, trial.fold, trial.seed, trial.attention, tuple(sorted(trial.hyperparameters.items())))
+        if key not in self._runs:
+            self._runs[key] = self._run(trial)
+        return self._runs[key]
+
+    def _run(self, trial: Trial) -> Run:
+        variant = self.study.systems[trial.variant]
         training = self.study.student_training
+        recipe = self._recipe(training)
         if isinstance(variant, Baseline):
-            recipe = self._recipe(training)
-            settings = {"select": recipe.select, "imbalance": recipe.imbalance, "classical": VERSION}
             return Run(
                 data=self.data,
-                fold=fold,
-                network="",
-                attention="",
-                method=name,
-                seed=seed if variant.seeded else 0,
-                recipe=settings,
+                fold=trial.fold,
+                kind="features",
+                method=trial.variant,
+                seed=trial.seed if variant.seeded else 0,
+                recipe={"select": recipe.select, "imbalance": recipe.imbalance, "version": VERSION},
                 hyperparameters=dict(trial.hyperparameters),
             )
-        teachers = tuple(run.id for run in self.teachers(variant, fold, trial.attention))
-        if variant.teacher not in ("none", "self", "assistant") and self.scores:
-            teachers = (f"file:{self.scores}",)
         network = variant.network or self.study.networks.student
+        scored = self.index.scores and variant.teacher not in ("none", "self", "assistant")
         return Run(
             data=self.data,
-            fold=fold,
+            fold=trial.fold,
             network=network,
             attention=trial.attention,
             method=variant.method,
-            seed=seed,
-            recipe=self._recipe(training).to_dict(),
+            seed=trial.seed,
+            recipe=recipe.to_dict(),
             recurrence=self._recurrence(network),
             options=dict(variant.options),
             hyperparameters={**training.hyperparameters, **trial.hyperparameters},
-            teachers=teachers,
+            teachers=tuple(run.id for run in self.teachers(variant, trial.fold, trial.attention)),
+            scores=self.index.scores if scored else "",
         )
 
     def fleets(self, phase: str, runs: Iterable[Run]) -> list[FleetPlan]:
         """Group runs of equal kind into fleets, in the order given."""
         alike: dict[str, list[Run]] = {}
         for run in dict.fromkeys(runs):
-            alike.setdefault(run.kind, []).append(run)
+            alike.setdefault(run.fleet_key, []).append(run)
         fleets = []
         for group in alike.values():
-            if group[0].classical:
+            if group[0].kind == "features":
                 fleets += [FleetPlan(phase, (run,), 1) for run in group]
                 continue
             most = self._together(group[0])
@@ -156,18 +157,18 @@ class Planner:
 
     def rows(self, run: Run) -> tuple[Rows, Rows]:
         """Return the training and validation windows of a run."""
-        fold = self.study_data.folds[run.fold]
+        fold = self.index.folds[run.fold]
         if run.group < 0:
             return fold.train, fold.validation
         return fold.train[self.group_of(run.fold)[fold.train] != run.group], fold.validation
 
     def group_of(self, fold: int) -> NDArray[np.int64]:
         """Return the cross-fitting group of each window (N,), -1 for subjects outside the training set."""
-        subjects = np.unique(self.study_data.windows.subject_codes[self.study_data.folds[fold].train])
+        subjects = np.unique(self.index.subject_codes[self.index.folds[fold].train])
         order = np.random.default_rng([self.study.split.seed, 2, fold]).permutation(len(subjects))
-        table = np.full(len(self.study_data.windows.subjects), -1)
+        table = np.full(len(self.index.subjects), -1)
         table[subjects[order]] = np.arange(len(subjects)) % self.study.teaching.groups
-        return table[self.study_data.windows.subject_codes]
+        return np.asarray(table[self.index.subject_codes])
 
     def _teacher_run(self, network: str, attention: str, training: Training, fold: int, seed: int, group: int) -> Run:
         """Return the run of a teacher, trained on labels alone."""
@@ -187,8 +188,8 @@ class Planner:
     def _assistant(self, variant: Variant, fold: int) -> Run:
         """Return the run of a teacher assistant: KD with default hyperparameters and the recipe of teachers."""
         run = self._teacher_run(variant.assistant, "", self.study.teacher_training, fold, 0, -1)
-        teachers = tuple(run.id for run in self.assistant_teachers(variant, fold)) or (f"file:{self.scores}",)
-        return replace(run, method="kd", teachers=teachers)
+        teachers = tuple(each.id for each in self.assistant_teachers(variant, fold))
+        return replace(run, method="kd", teachers=teachers, scores="" if teachers else self.index.scores)
 
     def _recipe(self, training: Training) -> Recipe:
         return training.recipe(published=self.study.published)
@@ -197,21 +198,22 @@ class Planner:
         return self.study.networks.recurrence if network.startswith("deepconvlstm") else ""
 
     def _together(self, run: Run) -> int:
+        """Return how many runs of a fleet train at a time."""
         teaching = run.method == "lm" and run.network in self.study.networks.teacher
         training = self.study.teacher_training if teaching else self.study.student_training
-        device = "accelerator" if self.accelerator else "cpu"
-        bytes_each = self._bytes(run.network, int(run.recipe["batch"]), self.study_data.of(run))
+        accelerator = on_accelerator() if self.accelerator is None else self.accelerator
+        device, batch = "accelerator" if accelerator else "cpu", int(run.recipe["batch"])
+        bytes_each = self._bytes(run.network, batch, self.index.spec_of(run))
         if get_method(run.method).trains_teacher:
-            batch, teachers = int(run.recipe["batch"]), self.study.networks.teacher
-            bytes_each += max(self._bytes(each, batch, self.study_data) for each in teachers)
+            bytes_each += max(self._bytes(each, batch, self.index.spec) for each in self.study.networks.teacher)
         return training.replicas or max(1, min(TOGETHER[device], ROOM[device] // bytes_each))
 
-    def _bytes(self, network: str, batch: int, study_data: StudyData) -> int:
+    def _bytes(self, network: str, batch: int, spec: SignalSpec) -> int:
         """Estimate the memory of a replica; attention adds little, so one network is built for all configurations."""
         recurrence = self._recurrence(network)
-        key = (network, recurrence, study_data is self.study_data)
-        if key not in self.sizes:
+        key = (network, recurrence, spec is self.index.spec)
+        if key not in self._bytes_of:
             options = {"recurrence": recurrence} if recurrence else {}
-            model = build_network(network, study_data.windows.spec, seed=0, **options)
-            self.sizes[key] = replica_bytes([Functional(model, ["logits"])], batch)
-        return self.sizes[key]
+            model = build_network(network, spec, seed=0, **options)
+            self._bytes_of[key] = replica_bytes([Functional(model, ["logits"])], batch)
+        return self._bytes_of[key]

@@ -11,7 +11,9 @@ import numpy as np
 from ..errors import UserError
 from ..evaluation import ConfusionMatrices, Interval, compare_variants
 from ..evaluation.metrics import macro_f1
+from ..windows.splits import resolve_protocol
 from .folder import differences
+from .results import compute_results
 from .spec import Study
 from .state import StudyState, read_study_state
 
@@ -96,7 +98,7 @@ def compare_protocols(own: StudyState, other: StudyState) -> ProtocolGap:
         raise UserError(f"{own.folder} and {other.folder} have no test subject in common.")
     finer = max(matrices, key=lambda each: len(set(each.folds)))
     folds = tuple(finer.folds[finer.subjects.index(name)] for name in subjects)
-    roles = {row.variant: row.role for row in own.results.rows if row.role != "teacher"}
+    roles = {row.variant: row.role for row in compute_results(own).rows if row.role != "teacher"}
     rows, left_out = [], []
     for name in roles:
         tables = [_counts_of(each, name, subjects) for each in matrices if name in each.variants]
@@ -116,8 +118,8 @@ def compare_protocols(own: StudyState, other: StudyState) -> ProtocolGap:
         data=own.study.data.name,
         protocol=own.study.split.protocol,
         other_protocol=other.study.split.protocol,
-        leaks=own.results.leaks,
-        other_leaks=other.results.leaks,
+        leaks=bool(own.index.leaks),
+        other_leaks=bool(other.index.leaks),
         subjects=len(subjects),
         windows=tested[0],
         other_windows=tested[1],
@@ -127,17 +129,10 @@ def compare_protocols(own: StudyState, other: StudyState) -> ProtocolGap:
     )
 
 
-def read_protocol_gap(folder: str | Path, other: str | Path, *, data: str | Path | None = None) -> ProtocolGap:
+def read_protocol_gap(folder: str | Path, other: str | Path) -> ProtocolGap:
     """Open the folders of two studies and compare them; see ``compare_protocols``."""
-    own = read_study_state(folder, data=data)
-    try:
-        other_state = read_study_state(other, data=data)
-        try:
-            return compare_protocols(own, other_state)
-        finally:
-            other_state.store.close()
-    finally:
-        own.store.close()
+    with read_study_state(folder) as own, read_study_state(other) as other_state:
+        return compare_protocols(own, other_state)
 
 
 def differing(own: Study, other: Study) -> dict[str, tuple[Any, Any]]:
@@ -150,19 +145,18 @@ def _require_alike(own: StudyState, other: StudyState) -> None:
     if differs:
         keys = "; ".join(f"{key} is {first!r} and {second!r}" for key, (first, second) in differs.items())
         raise UserError(f"{own.folder} and {other.folder} must differ only in the protocol, but {keys}.")
-    if own.study.split.protocol == other.study.split.protocol:
+    if resolve_protocol(own.study.split.protocol) == resolve_protocol(other.study.split.protocol):
         raise UserError(f"{own.folder} and {other.folder} have the same protocol, {own.study.split.protocol}.")
-    if own.study_data.fingerprint != other.study_data.fingerprint:
+    if own.index.fingerprint != other.index.fingerprint:
         raise UserError(f"{own.folder} and {other.folder} were made from different windows.")
 
 
-def _test_matrices(record: StudyState) -> ConfusionMatrices:
-    if record.results.compared is None:
+def _test_matrices(state: StudyState) -> ConfusionMatrices:
+    matrices = state.confusion("test") if state.tested else None
+    if matrices is None:
         raise UserError(
-            f"The test subjects of {record.folder} have not been evaluated: run still study … --score-test first."
+            f"The test subjects of {state.folder} have not been evaluated: run still study … --score-test first."
         )
-    matrices = record.confusion("test")
-    assert matrices is not None
     return matrices
 
 

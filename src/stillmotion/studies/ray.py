@@ -1,74 +1,79 @@
-"""Train fleets on a Ray cluster; results are stored by the calling process."""
+"""Train fleets on a Ray cluster; each task is a whole fleet."""
 
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
 
 from ..errors import UserError
-from ..methods import IncompatibleNetworks
-from ..training import RunResult
 from ..training.progress import Progress
-from ..training.teacher import UselessTeacher
-from .jobs import FleetJob, prepare_job, train_job
-from .runs import FleetPlan
-
-if TYPE_CHECKING:
-    from .runner import Runner
+from .executors import LocalExecutor, Prepare
+from .jobs import FleetJob
+from .runs import FleetPlan, TrainedFleet
 
 
-def train_all(runner: Runner, fleets: Sequence[FleetPlan]) -> None:
-    """Train fleets on the cluster of the runner, and store each when it is finished.
+@dataclass
+class RayExecutor:
+    """Train fleets of networks on a cluster, and feature classifiers here.
 
     Fleets keep their runs, order and size, so on machines of one kind the results are those of a local run.
+
+    Args:
+        address: of the cluster.
+        local: trains feature classifiers, and prints.
     """
-    try:
-        import ray
-    except ImportError:
-        raise UserError("--ray needs Ray: pip install 'stillmotion[ray]', here and on every node.") from None
-    if not ray.is_initialized():
+
+    address: str
+    local: LocalExecutor
+
+    def train(
+        self, plans: Sequence[FleetPlan], prepare: Prepare, is_done: Callable[[str], bool]
+    ) -> Iterator[TrainedFleet]:
+        """Train fleets; see ``Executor.train``."""
+        remote = self._connect().remote(max_retries=3)(_train)
+        waiting: dict[Any, FleetPlan] = {}
+        windows: dict[int, Any] = {}
+        for plan in plans:
+            if plan.runs[0].kind == "features":
+                continue
+            job = prepare(plan)
+            assert isinstance(job, FleetJob)
+            if id(job.values) not in windows:
+                # Windows are sent to the object store once, and to each node once.
+                windows[id(job.values)] = self._ray.put((job.values, job.labels))
+            waiting[remote.remote(_without_windows(job), windows[id(job.values)])] = plan
+        yield from self.local.train([plan for plan in plans if plan.runs[0].kind == "features"], prepare, is_done)
+        while waiting:
+            (ready, *_), _ = self._ray.wait(list(waiting), num_returns=1)
+            plan = waiting.pop(ready)
+            trained = self._ray.get(ready)
+            self.local.print(trained.reason or f"{plan.phase}: {len(waiting)} fleets left")
+            yield trained
+
+    def _connect(self) -> Any:
         try:
-            ray.init(address=runner.ray, logging_level=logging.WARNING, log_to_driver=False)
-        except ConnectionError as problem:
-            raise UserError(f"There is no Ray cluster at {runner.ray} ({problem}).") from None
-    remote = ray.remote(max_retries=3)(_train)
-    waiting: dict[Any, tuple[FleetPlan, float]] = {}
-    values = labels = None
-    for fleet in fleets:
-        job = prepare_job(fleet, runner.planner, runner.teacher_cache)
-        if values is None:
-            # Windows are sent to the object store once, and to each node once.
-            values, labels = ray.put(job.values), ray.put(job.labels)
-        waiting[remote.remote(_without_windows(job), values, labels)] = (fleet, time.monotonic())
-    while waiting:
-        (ready, *_), _ = ray.wait(list(waiting), num_returns=1)
-        fleet, _ = waiting.pop(ready)
-        outcomes, seconds, reason = ray.get(ready)
-        if reason:
-            runner.store.fail(fleet, reason, runner.versions)
-        else:
-            runner.store.finish(fleet, outcomes, seconds, runner.versions)
-        runner._print(f"{fleet.phase}: {len(waiting)} fleets left")
+            import ray
+        except ImportError:
+            raise UserError("--ray needs Ray: pip install 'stillmotion[ray]', here and on every node.") from None
+        if not ray.is_initialized():
+            try:
+                ray.init(address=self.address, logging_level=logging.WARNING, log_to_driver=False)
+            except ConnectionError as problem:
+                raise UserError(f"There is no Ray cluster at {self.address} ({problem}).") from None
+        self._ray = ray
+        return ray
 
 
-def _train(job: FleetJob, values: Any, labels: Any) -> tuple[list[RunResult], float, str]:
-    """Train on a node; return results and seconds, or the reason why the fleet cannot train."""
-    from dataclasses import replace
-
-    started = time.monotonic()
-    try:
-        outcomes = train_job(replace(job, values=values, labels=labels), progress=Progress(enabled=False))
-    except (UselessTeacher, IncompatibleNetworks) as reason:
-        return [], 0.0, str(reason)
-    return outcomes, time.monotonic() - started, ""
+def _train(job: FleetJob, windows: tuple[Any, Any]) -> TrainedFleet:
+    """Train on a node."""
+    values, labels = windows
+    return replace(job, values=values, labels=labels).train(progress=Progress(enabled=False))
 
 
 def _without_windows(job: FleetJob) -> FleetJob:
     """Remove the windows from a job; they are sent separately."""
-    from dataclasses import replace
-
-    import numpy as np
-
     return replace(job, values=np.zeros((0, 0, 0), np.float32), labels=np.zeros(0, np.int64))

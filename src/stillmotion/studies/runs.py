@@ -4,52 +4,59 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..methods import METHODS, method_code
+from ..training import RunResult
 
 #: Raised by hand when a change to a part changes results, which invalidates earlier runs. Methods are fingerprinted by
 #: their code; these parts are not, since most changes to them leave results as they are.
-PARTS = {"windows": 1, "networks": 1, "training": 1}
-
-#: Separator in ``Run.data`` before the fingerprint of privileged windows.
-PRIVILEGED = "/privileged:"
+PARTS = {"windows": 1, "features": 1, "networks": 1, "training": 1}
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One training of one network.
+    """One training of one model.
 
     Args:
         data: fingerprint of windows and split.
         fold: of the protocol.
-        network: name; empty for a baseline.
-        attention: attention blocks, or empty.
-        method: name.
+        method: name; of a feature classifier, its own.
         seed: of weights, order and augmentation.
         recipe: of training.
+        kind: what is trained: a ``network``, or a classifier on ``features``.
+        network: name; empty for a feature classifier.
+        attention: attention blocks, or empty.
         recurrence: of the network, if it has this option.
         options: of the method.
         hyperparameters: of method, optimiser and augmentation that differ from the defaults.
-        teachers: ids of its teacher runs, or ``file:`` and a checksum.
+        teachers: ids of its teacher runs.
+        scores: checksum of the file of scores that replaces its teacher, or empty.
         group: group of subjects left out of training (cross-fitting), -1 for none.
+        privileged: fingerprint of the privileged windows that it sees, or empty.
     """
 
     data: str
     fold: int
-    network: str
-    attention: str
     method: str
     seed: int
     recipe: Mapping[str, Any]
+    kind: Literal["network", "features"] = "network"
+    network: str = ""
+    attention: str = ""
     recurrence: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
     hyperparameters: Mapping[str, float] = field(default_factory=dict)
     teachers: tuple[str, ...] = ()
+    scores: str = ""
     group: int = -1
+    privileged: str = ""
 
     @cached_property
     def id(self) -> str:
@@ -64,27 +71,25 @@ class Run:
         return hash(self.id)
 
     @cached_property
-    def kind(self) -> str:
+    def architecture(self) -> tuple[str, str, str, bool]:
+        """Key that is equal for runs of the same network on windows of the same shape."""
+        return (self.network, self.attention, self.recurrence, bool(self.privileged))
+
+    @cached_property
+    def fleet_key(self) -> str:
         """Key that is equal for runs that can train as one fleet."""
-        parts: tuple[Any, ...] = (self.network, self.attention, self.recurrence, self.method)
-        parts += (dict(self.options), dict(self.recipe), *([PRIVILEGED] if self.privileged else []))
-        return json.dumps(parts, sort_keys=True)
-
-    @property
-    def privileged(self) -> bool:
-        """Whether it sees privileged windows."""
-        return PRIVILEGED in self.data
-
-    @property
-    def classical(self) -> bool:
-        """Whether it is a baseline, without a network."""
-        return not self.network
+        return json.dumps([self.architecture, self.method, dict(self.options), dict(self.recipe)], sort_keys=True)
 
     @property
     def options_of_network(self) -> dict[str, str]:
         """Options for ``networks.build_network``."""
         options = {"attention": self.attention, "recurrence": self.recurrence}
         return {name: value for name, value in options.items() if value}
+
+    def __str__(self) -> str:
+        if self.kind == "features":
+            return f"{self.method} on features, fold {self.fold}"
+        return f"{self.method} of {self.network}" + (f" with {self.attention}" if self.attention else "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +110,36 @@ class FleetPlan:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True, eq=False)
+class ClassifierResult:
+    """The result of a fitted feature classifier.
+
+    Its predictions are kept, not the model: the trees of a hard data set take tens of megabytes per run.
+
+    Args:
+        validation: score on the validation windows.
+        size: what a device would have to store, by part.
+        rows: validation and test windows of its fold, ascending.
+        logits: (n, C) of these windows.
+    """
+
+    validation: float
+    size: Mapping[str, float]
+    rows: NDArray[np.int64]
+    logits: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedFleet:
+    """A fleet after its training: the results of its runs in order, or the reason why it cannot train."""
+
+    plan: FleetPlan
+    results: Sequence[RunResult | ClassifierResult] = ()
+    seconds: float = 0.0
+    reason: str = ""
+
+
 @cache
 def code_of(name: str) -> str:
-    """Fingerprint of the code of a method; empty for a baseline, which has a version instead."""
+    """Fingerprint the code of a method; empty for a feature classifier, which has a version instead."""
     return method_code(METHODS[name]) if name in METHODS else ""

@@ -18,16 +18,24 @@ from .variants import Variant
 
 #: First seed of repeated trials, far from the seeds of final runs.
 LATER_SEEDS = 1000
+#: Hyperparameters and attention configuration.
+Point = tuple[dict[str, float], str]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A trial: hyperparameters, attention configuration and seed."""
+    """A trial: hyperparameters, attention configuration and seed of a variant in a fold."""
 
+    variant: str
+    fold: int
     number: int
     hyperparameters: Mapping[str, float]
     attention: str
     seed: int = 0
+
+    def __str__(self) -> str:
+        parts = [f"{name} {value:.3g}" for name, value in self.hyperparameters.items()]
+        return ", ".join([*parts, *([self.attention] if self.attention else [])]) or "defaults"
 
 
 def count_trials(study: Study) -> int:
@@ -67,26 +75,29 @@ def next_trials(study: Study, name: str, fold: int, finished: Sequence[tuple[Tri
         fold: number of the fold; ``tpe`` learns in each fold separately.
         finished: earlier trials with their validation scores (None for one that failed).
     """
-    variant, total = study.systems[name], count_trials(study)
-    if len(finished) >= total:
+    variant, total, begin = study.systems[name], count_trials(study), len(finished)
+    size = total - begin
+    if size <= 0:
         return []
     if study.search.kind == "none":
-        return _repeat([_first(study, variant)], total)
+        points = _repeat([_first(study, variant)], begin, size)
     # Grids are for hyperparameters of methods: a baseline samples as many trials from its ranges instead.
-    if study.search.kind == "grid" and isinstance(variant, Variant):
-        points = _grid(study, variant)
-        return _repeat(_subset(points, total, study.search.seed), total)
-    size = -(-total // study.search.rounds)
-    return _sampled(study, name, variant, fold, list(finished), min(size, total - len(finished)))
+    elif study.search.kind == "grid" and isinstance(variant, Variant):
+        points = _repeat(_subset(_grid(study, variant), total, study.search.seed), begin, size)
+    else:
+        points = _sampled(study, name, variant, fold, finished, min(size, -(-total // study.search.rounds)))
+    return [Trial(name, fold, begin + number, *point) for number, point in enumerate(points)]
 
 
-def _first(study: Study, variant: Variant | Baseline) -> tuple[dict[str, float], str]:
+def _first(study: Study, variant: Variant | Baseline) -> Point:
     """Return the first trial: defaults and starts of ranges."""
     started = {name: given.start for name, given in search_space(study, variant).items() if given.start is not None}
+    if isinstance(variant, Baseline):
+        return started, ""
     return {**started, **variant.hyperparameters}, study.attentions[0] if variant.attention else ""
 
 
-def _grid(study: Study, variant: Variant) -> list[tuple[dict[str, float], str]]:
+def _grid(study: Study, variant: Variant) -> list[Point]:
     searched = [
         name for name in study.search.grid if name in search_space(study, variant) or name in _shared(study, variant)
     ]
@@ -112,14 +123,13 @@ def _subset(points: list[Any], total: int, seed: int) -> list[Any]:
     return [points[0], *(points[at] for at in sorted(drawn))]
 
 
-def _repeat(points: list[tuple[dict[str, float], str]], total: int) -> list[Trial]:
-    """Make trials up to the budget; points are repeated with other seeds if there are too few."""
-    trials = []
-    for number in range(total):
-        hyperparameters, attention = points[number % len(points)]
+def _repeat(points: Sequence[Point], begin: int, count: int) -> list[tuple[dict[str, float], str, int]]:
+    """Return points ``begin`` to ``begin + count``; if there are too few, they are repeated with other seeds."""
+    repeated = []
+    for number in range(begin, begin + count):
         repeat = number // len(points)
-        trials.append(Trial(number, hyperparameters, attention, LATER_SEEDS + repeat if repeat else 0))
-    return trials
+        repeated.append((*points[number % len(points)], LATER_SEEDS + repeat if repeat else 0))
+    return repeated
 
 
 def _sampled(
@@ -127,22 +137,22 @@ def _sampled(
     name: str,
     variant: Variant | Baseline,
     fold: int,
-    finished: list[tuple[Trial, float | None]],
+    finished: Sequence[tuple[Trial, float | None]],
     count: int,
-) -> list[Trial]:
+) -> list[tuple[dict[str, float], str, int]]:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    searched = search_space(study, variant)
+    searched, first = search_space(study, variant), _first(study, variant)
     space: dict[str, Any] = {
         number: optuna.distributions.FloatDistribution(given.low, given.high, log=given.log)
         for number, given in searched.items()
         if given.low < given.high
     }
-    if variant.attention and len(study.attentions) > 1:
+    if isinstance(variant, Variant) and variant.attention and len(study.attentions) > 1:
         space["attention"] = optuna.distributions.CategoricalDistribution(list(study.attentions))
     if not space:
-        return _repeat([_first(study, variant)], count_trials(study))[len(finished) : len(finished) + count]
+        return _repeat([first], len(finished), count)
     learning = study.search.sampler == "tpe"
     place = [study.search.seed, name, len(finished), *([fold] if learning else [])]
     seed = int.from_bytes(hashlib.sha256(repr(place).encode()).digest()[:4], "big")
@@ -161,12 +171,12 @@ def _sampled(
         values = {key: earlier.attention if key == "attention" else earlier.hyperparameters[key] for key in space}
         if score is not None:
             sampled.add_trial(optuna.trial.create_trial(params=values, distributions=space, value=score))
-    trials = []
+    points = []
     for number in range(len(finished), len(finished) + count):
-        start, attention = _first(study, variant)
+        start, attention = first
         if number:
             drawn = sampled.ask(fixed_distributions=space).params
             attention = drawn.pop("attention", attention)
             start = {**start, **drawn}
-        trials.append(Trial(number, start, attention))
-    return trials
+        points.append((start, attention, 0))
+    return points

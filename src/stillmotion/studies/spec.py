@@ -90,7 +90,8 @@ class Study:
         self._check_networks()
         self._check_teachers()
         self._check_privileged()
-        check_hyperparameters(self, {**self.variant, **self.all_variants})
+        variants = {**self.variant, **self.all_variants}
+        check_hyperparameters(self.training, self.search, variants, attentions=len(self.attentions))
         for section, training in (("training", self.student_training), ("teaching.training", self.teacher_training)):
             with toml_io.named(f"[{section}]"):
                 training.recipe(published=self.published)

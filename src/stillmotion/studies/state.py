@@ -1,53 +1,56 @@
-"""Read the folder of a study without training or writing."""
+"""The state of a study: its trials, derived from specification, window index and store."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..errors import DataWarning, UserError
 from ..evaluation import ConfusionMatrices
-from .data import StudyData, load_study_data
+from .baselines import Baseline
 from .folder import recorded_study, warn_of_edits
+from .index import Rows, WindowIndex
 from .plan import Planner
-from .runs import Run
-from .scoring import Evaluator
-from .search import Trial
-from .selection import Key, Selection, final_runs, plan_trials, run_of, select_trials
+from .runs import FleetPlan, Run
+from .search import Trial, count_trials, next_trials
 from .spec import Study
-from .store import RunStatus, Store
-from .table import Results, compute_results, student_confusion, teacher_confusion
-from .teacher_gap import teachers_by_fold
+from .store import Logits, RunStatus, Store
+
+#: A variant and a fold.
+Key = tuple[str, int]
+Counts = NDArray[np.int64]
+#: Runs by fold whose mean is one teacher.
+Members = Mapping[int, tuple[Run, ...]]
 
 
 @dataclass(frozen=True, eq=False)
 class StudyState:
-    """The state of a study in its folder.
+    """A study at one moment. Everything is derived from its parts, and nothing here trains or writes.
 
     Args:
-        folder: of the study.
-        planner: planner with specification and windows.
+        planner: plans runs from specification and window index.
         store: run store.
         ended: status of every finished run.
-        trials: planned trials of each variant and fold.
-        choices: selected trial of each variant and fold, None if all failed or none has finished.
-        complete: whether nothing is missing.
-        results: table of results.
     """
 
-    folder: Path
     planner: Planner
     store: Store
     ended: Mapping[str, RunStatus]
-    trials: Mapping[Key, Sequence[Trial]]
-    choices: Mapping[Key, Selection | None]
-    complete: bool
-    results: Results
+    _counts: dict[tuple[str, str, str], Counts] = field(default_factory=dict, init=False, repr=False)
+
+    @staticmethod
+    def of(planner: Planner, store: Store) -> StudyState:
+        """Return the current state."""
+        return StudyState(planner, store, store.ended())
 
     @property
     def study(self) -> Study:
@@ -55,116 +58,301 @@ class StudyState:
         return self.planner.study
 
     @property
-    def study_data(self) -> StudyData:
+    def index(self) -> WindowIndex:
         """The windows and folds."""
-        return self.planner.study_data
+        return self.planner.index
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the study."""
+        return self.store.folder
+
+    @cached_property
+    def trials(self) -> dict[Key, list[Trial]]:
+        """The trials planned so far; those of a round are drawn when the round before has finished."""
+        planned: dict[Key, list[Trial]] = {}
+        for name in self.study.systems:
+            for fold in range(len(self.index.folds)):
+                trials: list[Trial] = []
+                while len(trials) < count_trials(self.study) and all(map(self._has_ended, trials)):
+                    scored = [(trial, self.score(trial)) for trial in trials]
+                    trials += next_trials(self.study, name, fold, scored)
+                planned[name, fold] = trials
+        return planned
+
+    @cached_property
+    def searched(self) -> bool:
+        """Whether all trials have finished."""
+        return all(
+            len(trials) >= count_trials(self.study) and all(map(self._has_ended, trials))
+            for trials in self.trials.values()
+        )
+
+    @cached_property
+    def selected(self) -> dict[Key, Trial | None]:
+        """The best finished trial of each variant and fold on validation subjects, the first of equals."""
+        selected: dict[Key, Trial | None] = {}
+        for key, trials in self.trials.items():
+            scored = [(score, -trial.number) for trial in trials if (score := self.score(trial)) is not None]
+            selected[key] = trials[-max(scored)[1]] if scored else None
+        return selected
 
     @cached_property
     def finals(self) -> dict[Key, list[Run]]:
-        """The reported runs that succeeded, by variant and fold."""
-        succeeded = {}
-        for key, runs in final_runs(self.planner, self.choices).items():
-            succeeded[key] = [run for run in runs if run.id in self.ended and self.ended[run.id].status == "done"]
-        return succeeded
+        """The reported runs of each variant and fold, one for each seed, trained or not."""
+        return {
+            key: [self.planner.run(replace(trial, seed=seed)) for seed in (trial.seed, *range(1, self.study.seeds))]
+            for key, trial in self.selected.items()
+            if trial is not None
+        }
 
-    def failures(self, name: str) -> int:
-        """Count the failed runs of a variant, trials and final runs."""
-        trials = [
-            run_of(self.planner, name, fold, each)
-            for (variant, fold), group in self.trials.items()
-            for each in group
-            if variant == name
-        ]
-        final = [
-            run
-            for (variant, _), runs in final_runs(self.planner, self.choices).items()
-            if variant == name
-            for run in runs
-        ]
-        ids = {run.id for run in (*trials, *final)}
-        return sum(run in self.ended and self.ended[run].status == "failed" for run in ids)
+    @cached_property
+    def reported(self) -> dict[Key, list[Run]]:
+        """The reported runs that are trained."""
+        return {key: [run for run in runs if self.is_done(run)] for key, runs in self.finals.items()}
 
     @cached_property
     def teachers(self) -> dict[str, dict[int, tuple[Run, ...]]]:
-        """The trained teachers of reported students, by name and fold."""
-        trained = {}
-        for name, members in teachers_by_fold(self.planner, self.choices).items():
-            runs = [run for each in members.values() for run in each]
-            if runs and all(run.id in self.ended and self.ended[run.id].status == "done" for run in runs):
-                trained[name] = members
-        return trained
+        """The teachers of reported students by name and fold, without self-distillation, trained or not."""
+        teachers: dict[str, dict[int, tuple[Run, ...]]] = {}
+        for (name, fold), trial in self.selected.items():
+            variant = self.study.systems[name]
+            if isinstance(variant, Baseline) or variant.teacher in ("none", "self"):
+                continue
+            # If all students failed, the teacher of the first attention configuration is shown.
+            first = self.study.attentions[0] if variant.attention else ""
+            runs = self.planner.teachers(variant, fold, first if trial is None else trial.attention)
+            if runs:
+                networks = " + ".join(dict.fromkeys(run.network for run in runs))
+                networks += " as assistant" if variant.teacher == "assistant" else ""
+                teachers.setdefault(networks + (" with attention" if runs[0].attention else ""), {})[fold] = runs
+        return teachers
 
     @cached_property
-    def evaluator(self) -> Evaluator:
-        """Evaluator of trained runs."""
-        return Evaluator(self.planner, self.store)
+    def trained_teachers(self) -> dict[str, dict[int, tuple[Run, ...]]]:
+        """The teachers of which every run is trained."""
+        return {
+            name: members
+            for name, members in self.teachers.items()
+            if all(self.is_done(run) for runs in members.values() for run in runs)
+        }
+
+    def runs_of(self, name: str) -> list[Run]:
+        """Return the runs of the trials and the reported runs of a variant, each once."""
+        trials = [
+            self.planner.run(trial)
+            for (variant, _), trials in sorted(self.trials.items())
+            for trial in trials
+            if variant == name
+        ]
+        finals = [run for (variant, _), runs in sorted(self.finals.items()) for run in runs if variant == name]
+        return list(dict.fromkeys([*trials, *finals]))
+
+    def _has_ended(self, trial: Trial) -> bool:
+        return self.planner.run(trial).id in self.ended
+
+    def is_done(self, run: Run) -> bool:
+        """Return whether a run is trained."""
+        return run.id in self.ended and self.ended[run.id].status == "done"
+
+    def score(self, trial: Trial) -> float | None:
+        """Return the validation score of a trial, None if it failed or is not trained."""
+        run = self.planner.run(trial)
+        return self.ended[run.id].validation if self.is_done(run) else None
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing."""
+        return not self._next[1]
+
+    def missing(self) -> list[FleetPlan]:
+        """Plan the fleets to train next; none if nothing is missing."""
+        phase, runs = self._next
+        return self.planner.fleets(phase, runs) if runs else []
+
+    @cached_property
+    def _next(self) -> tuple[str, list[Run]]:
+        """The next phase and the runs that are missing in it."""
+        for phase, runs in self._phases():
+            missing = [run for run in dict.fromkeys(runs) if run.id not in self.ended]
+            if missing:
+                return phase, missing
+        return "", []
+
+    def _phases(self) -> Iterator[tuple[str, list[Run]]]:
+        """Yield the phases of training with all their runs; each needs those before it."""
+        trials = [trial for trials in self.trials.values() for trial in trials]
+        variants = self.study.all_variants
+        taught = [trial for trial in trials if trial.variant in variants]
+        yield (
+            "teachers",
+            [run for t in taught for run in self.planner.assistant_teachers(variants[t.variant], t.fold)],
+        )
+        yield (
+            "teachers",
+            [run for t in taught for run in self.planner.teachers(variants[t.variant], t.fold, t.attention)],
+        )
+        if count_trials(self.study) == 1:
+            # Nothing is selected, so the final seeds train in the same fleets.
+            seeds = range(1, self.study.seeds)
+            trials = [each for trial in trials for each in (trial, *(replace(trial, seed=seed) for seed in seeds))]
+        yield "trials", [self.planner.run(trial) for trial in trials]
+        if self.searched:
+            yield "seeds", [run for runs in self.finals.values() for run in runs]
+
+    def logits(self, runs: Sequence[Run], split: str, *, role: str = "student") -> Logits | None:
+        """Return stored predictions of a run, or of a teacher that is the mean of several; None if one has none.
+
+        The mean is of probabilities; its logarithm is returned.
+        """
+        from scipy.special import softmax
+
+        every = [self.store.predictions(run.id, split, role=role) for run in runs]
+        if len(every) == 1:
+            return every[0]
+        known = [softmax(each, axis=1) for each in every if each is not None]
+        if not every or len(known) < len(every):
+            return None
+        return np.asarray(np.log(np.maximum(np.mean(known, axis=0), 1e-12)), np.float32)
+
+    def counts(self, runs: Sequence[Run], split: str, *, role: str = "student") -> Counts | None:
+        """Return the confusion matrices (P, C, C) of all subjects from predictions of a run, or of a mean of several.
+
+        A subject without a window in the split of the run's fold has a matrix of zeros.
+        """
+        key = ("+".join(run.id for run in runs), split, role)
+        if key not in self._counts:
+            logits = self.logits(runs, split, role=role)
+            if logits is None:
+                return None
+            self._counts[key] = count_subjects(self.index, self.index.rows(runs[0].fold, split), logits)
+        return self._counts[key]
 
     def confusion(self, split: str) -> ConfusionMatrices | None:
-        """Return the confusion matrices of the reported runs on ``validation`` or ``test`` subjects."""
-        return student_confusion(self.planner, self.store.counts(split), final_runs(self.planner, self.choices), split)
+        """Return the confusion matrices of the reported runs on ``validation`` or ``test`` subjects, if there are any.
 
-    def confusion_of_teacher(self, name: str) -> ConfusionMatrices | None:
-        """Return the test confusion matrices of a teacher with one run per fold, else None."""
-        members = self.teachers[name]
-        single = all(len(runs) == 1 for runs in members.values())
-        return teacher_confusion(self.planner, self.store.counts("test"), members) if single else None
+        A subject who is in the split in several folds has one matrix over all of them.
+        """
+        columns: dict[str, list[list[Counts | None]]] = {}
+        for (name, _), runs in sorted(self.finals.items(), key=lambda item: item[0][1]):
+            columns.setdefault(name, []).append([self.counts([run], split) for run in runs])
+        names = [name for name in self.study.systems if any(map(any_known, columns.get(name, ())))]
+        if not names:
+            return None
+        return pool_folds(self.index, {name: columns[name] for name in names}, split, self.study.seeds)
+
+    def confusion_of_teacher(self, name: str, split: str) -> ConfusionMatrices | None:
+        """Return the confusion matrices of a teacher, if it is evaluated in every fold."""
+        counts = [self.counts(runs, split) for _, runs in sorted(self.teachers[name].items())]
+        if not counts or any(each is None for each in counts):
+            return None
+        return pool_folds(self.index, {name: [[each] for each in counts]}, split, 1, folds=sorted(self.teachers[name]))
+
+    @cached_property
+    def tested(self) -> bool:
+        """Whether all reported runs are evaluated on test subjects."""
+        reported = [run for runs in self.reported.values() for run in runs]
+        predicted = self.store.predicted("test")
+        return bool(reported) and all(run.id in predicted for run in reported)
 
 
-def read_study_state(folder: str | Path, *, data: str | Path | None = None) -> StudyState:
-    """Open a study's folder.
+def count_subjects(index: WindowIndex, rows: Rows, logits: Logits) -> Counts:
+    """Count confusion matrices (P, C, C) of all subjects from the logits (n, C) of some windows.
+
+    Logits that are not finite are never the highest.
+    """
+    predicted = np.where(np.isfinite(logits), logits, -np.inf).argmax(1)
+    shape = (len(index.subjects), index.classes, index.classes)
+    cells = np.ravel_multi_index((index.subject_codes[rows], index.labels[rows], predicted), shape)
+    return np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape)
+
+
+def any_known(values: Sequence[Counts | None]) -> bool:
+    """Return whether any confusion matrix is known."""
+    return any(value is not None for value in values)
+
+
+def pool_folds(
+    index: WindowIndex,
+    columns: Mapping[str, Sequence[Sequence[Counts | None]]],
+    split: str,
+    seeds: int,
+    *,
+    folds: Sequence[int] | None = None,
+) -> ConfusionMatrices:
+    """Add up the confusion matrices of folds.
+
+    Args:
+        index: the windows.
+        columns: matrices (P, C, C) by name, fold and seed; None where a run has none.
+        split: whose subjects are kept.
+        seeds: number of seeds.
+        folds: numbers of the folds; all by default.
+    """
+    numbers = range(len(index.folds)) if folds is None else folds
+    tested: dict[str, list[str]] = {}
+    for number in numbers:
+        for subject in index.folds[number].subjects(split):
+            tested.setdefault(subject, []).append(str(number))
+    at = [index.subjects.index(subject) for subject in tested]
+    table = np.zeros((len(columns), seeds, len(at), index.classes, index.classes), np.int64)
+    for row, by_fold in zip(table, columns.values(), strict=True):
+        for by_seed in by_fold:
+            for cells, counts in zip(row, by_seed, strict=False):
+                if counts is not None:
+                    cells += counts[at]
+    return ConfusionMatrices(
+        variants=tuple(columns),
+        seeds=tuple(range(seeds)),
+        subjects=tuple(tested),
+        folds=tuple(" + ".join(each) for each in tested.values()),
+        classes=index.spec.classes,
+        counts=table,
+    )
+
+
+@contextmanager
+def read_study_state(folder: str | Path) -> Iterator[StudyState]:
+    """Open the folder of a study to read it; recordings are not needed, and nothing in the folder changes.
 
     Args:
         folder: of the study.
-        data: the folder that holds recordings.
+
+    Returns:
+        A context manager that gives the state.
+
+    Raises:
+        UserError: the folder holds no study, or is damaged.
     """
     folder = Path(folder)
     if not (folder / "runs.sqlite").is_file():
         raise UserError(f"{folder} holds no study: it lacks runs.sqlite.")
-    store = Store(folder)
+    store = Store(folder, write=False)
     try:
-        return _read(store, None if data is None else Path(data))
+        yield _read(store)
     except (sqlite3.DatabaseError, json.JSONDecodeError) as problem:
-        store.close()
         raise UserError(f"{store.path} is damaged ({problem}); restore it from a copy.") from problem
-    except BaseException:
+    finally:
         store.close()
-        raise
 
 
-def _read(store: Store, data: Path | None) -> StudyState:
-    folder, study = store.folder, recorded_study(store)
-    warn_of_edits(folder, study)
-    study_data = load_study_data(study, data=data)
+def _read(store: Store) -> StudyState:
+    study = recorded_study(store)
+    warn_of_edits(store.folder, study)
+    try:
+        index = store.windows()
+    except ValueError as problem:
+        raise sqlite3.DatabaseError(str(problem)) from None
     outdated = store.outdated()
     if outdated:
         warnings.warn(
-            f"Runs of {folder} that were trained with other code are ignored "
+            f"Runs of {store.folder} that were trained with other code are ignored "
             f"({', '.join(f'{count} of {name}' for name, count in outdated.items())}): run the study again, or use the "
             f"version that trained them.",
             DataWarning,
-            stacklevel=3,
-        )
-    known = store.about().get("data", study_data.fingerprint)
-    if known != study_data.fingerprint:
-        raise UserError(
-            f"The recordings of {study.data.name} differ from those that {folder} was trained with (fingerprint "
-            f"{study_data.fingerprint[:16]}, not {known[:16]}); give the folder of the original ones with --data."
+            stacklevel=4,
         )
     for damage in store.damaged():
-        # The table needs no weights; functions that do raise this error.
-        warnings.warn(str(damage), DataWarning, stacklevel=3)
-    return derive_state(folder, Planner.of(study, study_data), store)
-
-
-def derive_state(folder: Path, planner: Planner, store: Store) -> StudyState:
-    """Derive the state of a study from its store, complete or not."""
-    ended = store.ended()
-    trials, complete = plan_trials(planner, ended)
-    choices = select_trials(planner, trials, ended)
-    finals = [run for runs in final_runs(planner, choices).values() for run in runs]
-    succeeded = [run for run in finals if run.id in ended and ended[run.id].status == "done"]
-    tested = store.counts("test")
-    complete = complete and all(run.id in ended for run in finals)
-    test = bool(succeeded) and all(run.id in tested for run in succeeded)
-    table = compute_results(planner, store, trials, choices, test=test, complete=complete)
-    return StudyState(folder, planner, store, ended, trials, choices, complete, table)
+        # Tables need no weights; what does raises this error.
+        warnings.warn(str(damage), DataWarning, stacklevel=4)
+    return StudyState.of(Planner(study, index), store)

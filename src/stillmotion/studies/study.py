@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..signals import Dataset
+from .results import Results, compute_results
 from .runner import Runner
 from .spec import Study, read_study
 from .state import read_study_state
-from .table import Results
 
 
 def run_study(
     study: Study | str | Path,
     out: str | Path,
     *,
-    data: str | Path | None = None,
+    data: str | Path | Dataset | None = None,
     score_test: bool = False,
     ray: str = "",
     quiet: bool = False,
@@ -25,7 +26,7 @@ def run_study(
     Args:
         study: a specification, the name of a built-in study, or a TOML file.
         out: folder of the study.
-        data: folder of the recordings.
+        data: folder of the recordings, or the recordings themselves (``sm.load``, ``sm.from_arrays``).
         score_test: evaluate on the test subjects after selection; each evaluation is logged.
         ray: address of a Ray cluster.
         quiet: print nothing.
@@ -36,13 +37,12 @@ def run_study(
         UserError: if the folder belongs to another study; the message names the differences.
     """
     specification = study if isinstance(study, Study) else read_study(study)
-    folder = None if data is None else Path(data)
-    with Runner(specification, Path(out), data=folder, quiet=quiet, ray=ray, more=continue_) as runner:
+    recordings = data if data is None or isinstance(data, Dataset) else Path(data)
+    with Runner(specification, Path(out), data=recordings, quiet=quiet, ray=ray, more=continue_) as runner:
         return runner.run(score_test=score_test)
 
 
-def open_study(folder: str | Path, *, data: str | Path | None = None) -> Results:
-    """Return the results in the folder of a study without training."""
-    record = read_study_state(folder, data=data)
-    record.store.close()
-    return record.results
+def open_study(folder: str | Path) -> Results:
+    """Return the results in the folder of a study; it needs no recordings, trains nothing and writes nothing."""
+    with read_study_state(folder) as state:
+        return compute_results(state)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ...studies.predict import load_model
 from ..evidence import Evidence
 from ..figure import Figure, Marks, Value, bare
 from ..palette import COLOURS, colours
@@ -29,15 +30,13 @@ class Maps:
 
 def attention(evidence: Evidence) -> list[Figure]:
     """Draw one figure; none if no network has attention."""
-    place = _window(evidence)
-    networks = _maps(evidence, place)
+    networks = _maps(evidence)
     if not networks:
         return []
-    study_data = evidence.record.study_data
-    window = study_data.values[place]  # (T, D)
-    spec = study_data.windows.spec
+    index = evidence.record.index
+    window, spec = index.example_values, index.spec  # (T, D)
     channels = [f"{channel.sensor}.{channel.axis}" for channel in spec.channels]
-    subject, label = study_data.subjects(np.array([place]))[0], spec.classes[int(study_data.labels[place])]
+    subject, label = index.subject_names[index.example], spec.classes[int(index.labels[index.example])]
     shades = colours(evidence.lines)
     panels = [(network.name, tap, values) for network in networks for tap, values in network.taps.items()]
 
@@ -114,17 +113,11 @@ def attention(evidence: Evidence) -> list[Figure]:
     ]
 
 
-def _window(evidence: Evidence) -> int:
-    study_data = evidence.record.study_data
-    rows = study_data.folds[0].validation
-    return int(rows[np.argmax(study_data.values[rows].std(1).mean(1))])
-
-
-def _maps(evidence: Evidence, place: int) -> list[Maps]:
+def _maps(evidence: Evidence) -> list[Maps]:
     """Compute the maps of the first fold and seed, teachers first."""
     from ...networks import list_taps, with_taps
 
-    window = evidence.record.study_data.values[place][None]
+    window = evidence.record.index.example_values[None]
     # Privileged teachers see other sensors or times, so this window does not fit them.
     runs = {name: run for name, run in evidence.first_runs.items() if run.attention and not run.privileged}
     order = [
@@ -135,7 +128,7 @@ def _maps(evidence: Evidence, place: int) -> list[Maps]:
     ]
     networks = []
     for name in (name for name in order if name in runs):
-        model = evidence.record.evaluator.model(runs[name])
+        model = load_model(evidence.record, runs[name])
         wanted = [tap for tap in list_taps(model) if "_attention_" in tap]
         outputs = with_taps(model, wanted).predict_on_batch(window)
         # Spatial maps have a last axis of length 1.

@@ -52,8 +52,8 @@ def diagrams(evidence: Evidence) -> list[Figure]:
 
 
 def _diagram(evidence: Evidence, name: str, variant: Variant) -> Figure:
-    run, study_data = evidence.first_runs[name], evidence.record.study_data
-    method, model = get_method(variant.method, **variant.options), model_of(run, study_data)
+    run, index = evidence.first_runs[name], evidence.record.index
+    method, model = get_method(variant.method, **variant.options), model_of(run, index)
     student, teacher = _stack(model, f"student: {run.network}"), None
     shapes, taught = student_network(model, method).tap_shapes, {}
     if variant.teacher != "none":
@@ -61,7 +61,7 @@ def _diagram(evidence: Evidence, name: str, variant: Variant) -> Figure:
         if members:
             title = "the same network, trained before" if variant.teacher == "self" else members[0].network
             several = f" (mean of {len(members)})" if len(members) > 1 else ""
-            model = model_of(members[0], study_data)
+            model = model_of(members[0], index)
             teacher = _stack(model, f"teacher: {title}{several}")
             taught = teacher_network(model, method).tap_shapes if method.teacher_taps else {}
         else:

@@ -19,9 +19,9 @@ def trials(evidence: Evidence) -> list[Figure]:
     """Draw one figure, a line for each variant (mean over folds); none if each had one trial."""
     expected: dict[str, list[ExpectedBest]] = {}
     searched = {line.name for line in evidence.lines if line.row.trials > 1}
-    for (name, _), choice in sorted(evidence.record.choices.items()):
-        scores = [score for score in choice.scores if score is not None] if choice and name in searched else []
-        if len(scores) > 1:
+    for (name, _), tried in sorted(evidence.record.trials.items()):
+        scores = [score for trial in tried if (score := evidence.record.score(trial)) is not None]
+        if name in searched and len(scores) > 1:
             expected.setdefault(name, []).append(expected_best(scores))
     if not expected:
         return []

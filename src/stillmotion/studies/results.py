@@ -1,0 +1,294 @@
+"""The results of a study: a row for each variant and teacher, computed from its state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ..evaluation import Interval, Reliability, compare_variants, confidence_sums, macro_f1
+from ..evaluation.compare import ComparedVariants
+from ..networks import Cost, network_cost
+from .baselines import Baseline
+from .co_trained import CoTrainedTeacher, compare_co_trained_teachers
+from .runs import Run
+from .search import count_trials
+from .state import StudyState
+from .store import Logits
+from .teacher_gap import TeacherGap, compute_teacher_gaps
+from .teachers import model_of
+
+
+@dataclass(frozen=True)
+class Row:
+    """The results of a variant, a baseline or a teacher.
+
+    Args:
+        variant: its name.
+        title: description.
+        role: ``reference``, ``variant``, ``control``, ``baseline`` or ``teacher``.
+        trials: trials per fold, including failed ones.
+        seeds: students per fold.
+        params, flops: of the student network; None for a baseline.
+        validation: macro-F1 of the validation subjects, pooled over subjects, mean over seeds.
+        test: macro-F1 of the test subjects with its interval, or None before they are evaluated.
+        accuracy: of the test subjects.
+        ece: expected calibration error (15 bins), mean over seeds, of the test subjects, or of the validation subjects
+            before the test set is evaluated.
+        seed_spread: standard deviation over seeds of the test score, or of the validation score before.
+        gain: test score minus that of the reference, with its interval.
+        p: of the sign-flip test, after the max-statistic correction.
+        verdict: conclusion in words.
+        settings: selected hyperparameters, by fold.
+        epochs, seconds: sums over all runs.
+        failed: number of failed runs.
+        size: storage that a baseline would need, mean over its reported runs.
+    """
+
+    variant: str
+    title: str
+    role: str
+    trials: int
+    seeds: int
+    params: int | None
+    flops: int | None
+    validation: float | None
+    test: Interval | None
+    accuracy: float | None
+    seed_spread: float | None
+    gain: Interval | None
+    p: float | None
+    verdict: str
+    settings: tuple[str, ...]
+    epochs: int
+    seconds: float
+    failed: int
+    size: str = ""
+    ece: float | None = None
+
+
+@dataclass(frozen=True)
+class Results:
+    """The results of a study.
+
+    Args:
+        name: of the study.
+        reference: variant that others are compared with.
+        protocol: of the split, and whether it ``leaks``.
+        subjects: number of test subjects.
+        leads: teacher gaps: teachers against the plain student.
+        partners: co-trained teachers.
+        rows: a row for each variant, the reference first.
+        compared: statistics, None before test subjects are evaluated.
+        looks: number of test-set evaluations.
+        complete: whether nothing is missing.
+        seconds: training time of all fleets.
+    """
+
+    name: str
+    data: str
+    reference: str
+    protocol: str
+    leaks: bool
+    subjects: int
+    leads: tuple[TeacherGap, ...]
+    partners: tuple[CoTrainedTeacher, ...]
+    rows: tuple[Row, ...]
+    compared: ComparedVariants | None
+    looks: int
+    complete: bool
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+
+def compute_results(state: StudyState) -> Results:
+    """Compute the results of a study."""
+    study, index = state.study, state.index
+    split = "test" if state.tested else "validation"
+    matrices = state.confusion(split)
+    reference = study.compare[1] if study.compare else next(iter(study.all_variants))
+    compared = None
+    if matrices is not None:
+        against = reference if reference in matrices.variants else None
+        compared = compare_variants(matrices, against=against, apart=study.baselines)
+    scored = compared if state.tested else None
+    rows = [_variant_row(state, name, scored, reference) for name in study.systems]
+    rows += [_teacher_row(state, name) for name in state.trained_teachers]
+    return Results(
+        name=study.name,
+        data=study.data.name,
+        reference=reference,
+        protocol=study.split.protocol,
+        leaks=bool(index.leaks),
+        subjects=len(index.subjects_of("test")),
+        leads=tuple(compute_teacher_gaps(state)),
+        partners=tuple(compare_co_trained_teachers(state, split)),
+        rows=tuple(rows),
+        compared=scored,
+        looks=len(state.store.test_evaluations()),
+        complete=state.complete,
+        seconds=sum(each.seconds for each in state.ended.values()),
+    )
+
+
+def cost_of(state: StudyState, run: Run) -> Cost:
+    """Count the cost of the network of a run."""
+    return network_cost(model_of(run, state.index))
+
+
+def reliability_of(state: StudyState, members: Sequence[Sequence[Run]], split: str) -> Reliability | None:
+    """Compute the calibration of runs, pooled over their windows; None if one has no predictions.
+
+    Args:
+        state: of the study.
+        members: runs, or several whose mean is one teacher.
+        split: ``validation`` or ``test``.
+    """
+    sums = [_confidence(state, runs, split) for runs in members]
+    return None if not sums or any(each is None for each in sums) else Reliability.of(np.sum(sums, axis=0))
+
+
+def _variant_row(state: StudyState, name: str, compared: ComparedVariants | None, reference: str) -> Row:
+    study, variant = state.study, state.study.systems[name]
+    baseline = isinstance(variant, Baseline)
+    by_fold = [runs for (key, _), runs in sorted(state.finals.items()) if key == name]
+    by_seed = [[(run,) for run in runs] for runs in zip(*by_fold, strict=True)]
+    split = "validation" if compared is None else "test"
+    scores = {each: _pooled(state, by_seed, each) for each in ("validation", split)}
+    test = accuracy = gain = p = None
+    verdict, deviation = "", _deviation(scores[split])
+    for standing in compared.standings if compared else ():
+        if standing.variant == name:
+            test, accuracy = standing.macro_f1, standing.accuracy
+    for comparison in compared.comparisons if compared else ():
+        if comparison.variant == name:
+            gain, p, verdict = comparison.difference, comparison.p_adjusted, comparison.verdict
+    runs = state.runs_of(name)
+    ended = [state.ended[run.id] for run in runs if run.id in state.ended]
+    cost = None if baseline else cost_of(state, runs[0])
+    trials = count_trials(study)
+    if baseline:
+        # A baseline without ranges is fitted once, however many trials the others have.
+        distinct = {state.planner.run(t).id for (key, _), ts in state.trials.items() for t in ts if key == name}
+        trials = len(distinct) // len(state.index.folds)
+    return Row(
+        variant=name,
+        title=variant.title,
+        role="reference"
+        if name == reference
+        else "baseline"
+        if baseline
+        else "variant"
+        if name in study.variants
+        else "control",
+        trials=trials,
+        seeds=study.seeds,
+        params=None if cost is None else cost.params,
+        flops=None if cost is None else cost.flops,
+        validation=_mean(scores["validation"]),
+        test=test,
+        accuracy=accuracy,
+        seed_spread=deviation,
+        gain=gain,
+        p=p,
+        verdict=verdict if by_fold else "failed",
+        settings=tuple(str(trial) for (key, _), trial in sorted(state.selected.items()) if key == name and trial),
+        epochs=sum(each.epochs for each in ended),
+        seconds=sum(each.seconds for each in ended),
+        failed=sum(each.status == "failed" for each in ended),
+        size=_size([state.store.size(run.id) for runs in by_fold for run in dict.fromkeys(runs)]),
+        ece=_mean_ece(state, by_seed, split),
+    )
+
+
+def _teacher_row(state: StudyState, name: str) -> Row:
+    members = [runs for _, runs in sorted(state.trained_teachers[name].items())]
+    runs = list(dict.fromkeys(run for each in members for run in each))
+    split = "test" if state.tested else "validation"
+    test = accuracy = None
+    matrices = state.confusion_of_teacher(name, "test") if state.tested else None
+    if matrices is not None:
+        (standing,) = compare_variants(matrices).standings
+        test, accuracy = standing.macro_f1, standing.accuracy
+    cost, ended = cost_of(state, runs[0]), [state.ended[run.id] for run in runs]
+    return Row(
+        variant=name,
+        title="teacher",
+        role="teacher",
+        trials=1,
+        seeds=state.study.teaching.seeds,
+        params=cost.params,
+        flops=cost.flops,
+        validation=_mean(_pooled(state, [members], "validation")),
+        test=test,
+        accuracy=accuracy,
+        seed_spread=None,
+        gain=None,
+        p=None,
+        verdict="",
+        settings=(),
+        epochs=sum(each.epochs for each in ended),
+        seconds=sum(each.seconds for each in ended),
+        failed=0,
+        ece=_mean_ece(state, [members], split),
+    )
+
+
+def _pooled(state: StudyState, by_seed: Sequence[Sequence[Sequence[Run]]], split: str) -> list[float]:
+    """Compute macro-F1 of each seed, pooled over subjects and folds; without seeds that lack predictions.
+
+    Args:
+        state: of the study.
+        by_seed: for each seed and fold a run, or several whose mean is one teacher.
+        split: ``validation`` or ``test``.
+    """
+    scores = []
+    for members in by_seed:
+        counts = [each for runs in members if (each := state.counts(runs, split)) is not None]
+        if counts and len(counts) == len(members):
+            scores.append(float(macro_f1(np.sum(counts, axis=(0, 1)))))
+    return scores
+
+
+def _mean_ece(state: StudyState, by_seed: Sequence[Sequence[Sequence[Run]]], split: str) -> float | None:
+    """Compute the mean over seeds of the expected calibration error; None if a run has no predictions."""
+    errors = [reliability_of(state, members, split) for members in by_seed]
+    known = [each.ece for each in errors if each is not None]
+    return float(np.mean(known)) if known and len(known) == len(errors) else None
+
+
+def _confidence(state: StudyState, runs: Sequence[Run], split: str) -> Any:
+    """Compute ``confidence_sums`` of a run, or of several whose mean is one teacher."""
+    logits = state.logits(runs, split)
+    if logits is None:
+        return None
+    rows = state.index.rows(runs[0].fold, split)
+    return confidence_sums(state.index.labels[rows], _probabilities(logits))
+
+
+def _probabilities(logits: Logits) -> Any:
+    from scipy.special import softmax
+
+    return softmax(np.where(np.isfinite(logits), logits, -1e9).astype(np.float64), axis=1)
+
+
+def _mean(scores: Sequence[float]) -> float | None:
+    return float(np.mean(scores)) if scores else None
+
+
+def _deviation(scores: Sequence[float]) -> float | None:
+    return float(np.std(scores, ddof=1)) if len(scores) > 1 else None
+
+
+def _size(sizes: Sequence[dict[str, float]]) -> str:
+    """Describe the storage of a feature classifier: its parts, and KiB at 32 bits per number."""
+    for part in ("nodes", "coefficients"):
+        if sizes and part in sizes[0]:
+            count, stored = (float(np.mean([each[name] for each in sizes])) for name in (part, "stored"))
+            return f"{count:,.0f} {part}, {4 * stored / 1024:,.0f} KiB"
+    return ""

@@ -93,7 +93,7 @@ protocols: $(READY)  ## how much the random split flatters, into results/ (minut
 	  spec=results/protocols-$$name/spec.toml; out=out/protocols-$$name; \
 	  $(BIN)/still study $$spec --data $(RECORDINGS) --out $$out --score-test; \
 	  $(BIN)/still study $$spec --set split.protocol=published --data $(RECORDINGS) --out $$out-published --score-test; \
-	  $(BIN)/still report $$out --beside $$out-published --data $(RECORDINGS) --json > results/protocols-$$name/beside.json; \
+	  $(BIN)/still report $$out --beside $$out-published --json > results/protocols-$$name/beside.json; \
 	done
 
 figures: $(READY)  ## put the current figures into README and docs, from the files in results/

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ def change(folder: Path, order: str) -> None:
 
 
 def test_before_the_test_subjects_are_scored_it_is_said_and_the_command_writes_the_same(
-    copied: Path, recordings: Path, capsys: pytest.CaptureFixture[str]
+    copied: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = write_report(copied)
     said, before = words(page), page.read_text(encoding="utf-8")
@@ -47,12 +48,12 @@ def test_before_the_test_subjects_are_scored_it_is_said_and_the_command_writes_t
     assert "still report … --published" in said
     assert "Opportunity" not in said
     assert "Not finished" not in said
-    assert main(["report", str(copied), "--data", str(recordings)]) == 0
+    assert main(["report", str(copied)]) == 0
     assert Path(capsys.readouterr().out.strip()) == page == copied / "report.html"
     assert page.read_text(encoding="utf-8") == before
 
 
-def test_a_study_that_has_only_begun_says_so(begun: Callable[..., Runner], recordings: Path) -> None:
+def test_a_study_that_has_only_begun_says_so(begun: Callable[..., Runner]) -> None:
     said = words(write_report(begun().folder))
     assert "no student has a score" in said
     assert "Not finished" in said
@@ -60,8 +61,8 @@ def test_a_study_that_has_only_begun_says_so(begun: Callable[..., Runner], recor
     assert "Nothing has been trained yet." in said
 
 
-def test_half_a_study_is_told_as_far_as_it_goes(copied: Path, recordings: Path) -> None:
-    change(copied, "DELETE FROM counts WHERE run IN (SELECT id FROM runs WHERE method = 'rb-kd')")
+def test_half_a_study_is_told_as_far_as_it_goes(copied: Path) -> None:
+    change(copied, "DELETE FROM predictions WHERE run IN (SELECT id FROM runs WHERE method = 'rb-kd')")
     change(copied, "UPDATE runs SET status = 'planned' WHERE method = 'rb-kd'")
     said = words(write_report(copied))
     assert "lm is the only student with a score" in said
@@ -69,7 +70,7 @@ def test_half_a_study_is_told_as_far_as_it_goes(copied: Path, recordings: Path) 
     assert "Not or only partly trained: rb-kd." in said
 
 
-def test_figures_of_an_earlier_report_go_and_what_others_put_there_stays(copied: Path, recordings: Path) -> None:
+def test_figures_of_an_earlier_report_go_and_what_others_put_there_stays(copied: Path) -> None:
     write_report(copied)
     figures, outside = copied / "figures", copied / "mine.svg"
     made = {path.name for path in figures.iterdir()}
@@ -78,7 +79,7 @@ def test_figures_of_an_earlier_report_go_and_what_others_put_there_stays(copied:
         path.write_text("mine")
     with (figures / ".made").open("a") as listing:
         listing.write("../mine\n")
-    change(copied, "DELETE FROM counts WHERE run IN (SELECT id FROM runs WHERE method = 'rb-kd')")
+    change(copied, "DELETE FROM predictions WHERE run IN (SELECT id FROM runs WHERE method = 'rb-kd')")
     change(copied, "UPDATE runs SET status = 'planned' WHERE method = 'rb-kd'")
     write_report(copied)
     there = {path.name for path in figures.iterdir()}
@@ -90,25 +91,23 @@ def test_figures_of_an_earlier_report_go_and_what_others_put_there_stays(copied:
     assert "pareto.svg" in there
 
 
-def test_what_failed_is_told_with_its_reason(copied: Path, recordings: Path) -> None:
+def test_what_failed_is_told_with_its_reason(copied: Path) -> None:
     change(copied, "UPDATE runs SET status = 'failed', validation = -1, reason = 'the sky fell' WHERE method = 'rb-kd'")
-    change(copied, "DELETE FROM counts WHERE run IN (SELECT id FROM runs WHERE method = 'rb-kd')")
+    change(copied, "DELETE FROM predictions WHERE run IN (SELECT id FROM runs WHERE method = 'rb-kd')")
     said = words(write_report(copied))
     assert "Runs failed" in said
     assert "2 runs: the sky fell" in said
 
 
-def test_a_leaky_protocol_is_marked_in_red(begun: Callable[..., Runner], recordings: Path) -> None:
-    page = write_report(begun(split=Split("published")).folder, data=recordings)
+def test_a_leaky_protocol_is_marked_in_red(begun: Callable[..., Runner]) -> None:
+    page = write_report(begun(split=Split("published")).folder)
     assert '<span class="badge bad">Leaky protocol</span>' in page.read_text(encoding="utf-8")
     said = words(page)
     assert "This protocol leaks" in said
     assert "The protocol leaks: these scores say little about new subjects." in said
 
 
-def test_one_variant_and_one_subject_have_no_interval_and_it_is_said_why(
-    begun: Callable[..., Runner], recordings: Path
-) -> None:
+def test_one_variant_and_one_subject_have_no_interval_and_it_is_said_why(begun: Callable[..., Runner]) -> None:
     runner = begun(variants=("lm",), compare=(), split=Split("loso", folds=1))
     runner.run(score_test=True)
     said = words(write_report(runner.folder))
@@ -119,9 +118,7 @@ def test_one_variant_and_one_subject_have_no_interval_and_it_is_said_why(
 
 
 @pytest.mark.parametrize("damage", ["garbage", "middle", "history"])
-def test_a_damaged_store_is_one_sentence(
-    copied: Path, recordings: Path, damage: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_damaged_store_is_one_sentence(copied: Path, damage: str, capsys: pytest.CaptureFixture[str]) -> None:
     path = copied / "runs.sqlite"
     if damage == "history":
         with closing(sqlite3.connect(path)) as file:
@@ -134,20 +131,30 @@ def test_a_damaged_store_is_one_sentence(
         path.write_bytes(content)
         for rest in copied.glob("runs.sqlite-*"):
             rest.unlink()
-    assert main(["report", str(copied), "--data", str(recordings)]) == 2
+    assert main(["report", str(copied)]) == 2
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert said.startswith("still report: ")
     assert "is damaged" in said
     assert str(path) in said
 
 
-def test_a_folder_without_a_study_and_other_recordings_are_one_sentence(
-    copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from tests.publishers.write import write_hapt
-
+def test_a_folder_without_a_study_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(tmp_path)]) == 2
     assert "holds no study: it lacks runs.sqlite" in capsys.readouterr().err
-    write_hapt(tmp_path / "others" / "hapt", subjects=6, minutes=1)
-    assert main(["report", str(copied), "--data", str(tmp_path / "others")]) == 2
-    assert "fingerprint" in capsys.readouterr().err
+
+
+def test_a_report_needs_no_recordings_and_changes_nothing_in_the_folder(
+    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise AssertionError("recordings were read")
+
+    def content() -> dict[str, bytes]:
+        return {str(path): path.read_bytes() for path in sorted(copied.rglob("*")) if path.is_file()}
+
+    monkeypatch.setattr("stillmotion.studies.data.load", fail)
+    write_report(copied)
+    own, before = (copied / "report.html").read_text(encoding="utf-8"), content()
+    assert write_report(copied, tmp_path / "elsewhere").read_text(encoding="utf-8") == own
+    assert content() == before
+    assert (tmp_path / "elsewhere" / "figures" / "pareto.svg").is_file()

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping
 from math import prod
 
 from ..errors import UnknownName, UserError
-from ..limits import PART, Limits
+from ..limits import Limits
 from ..methods import METHODS, Method, get_method
-from ..training.recipe import OPTIMISER_HYPERPARAMETERS
+from ..training.recipe import OPTIMISER_HYPERPARAMETERS, RECIPE_LIMITS
 from .sections import STRENGTH, Range, Search, Training
-from .toml_io import limits_of
 from .variants import Variant
 
 #: Maximum number of trials per variant and fold.
@@ -56,8 +55,7 @@ def check_hyperparameters(
 
 def shared_limits(training: Training) -> dict[str, Limits]:
     """Return limits of the hyperparameters that every variant has: optimiser and augmentation."""
-    sections = limits_of(Training)
-    optimiser = {name: sections.get(name, PART) for name in OPTIMISER_HYPERPARAMETERS}
+    optimiser = {name: RECIPE_LIMITS[name] for name in OPTIMISER_HYPERPARAMETERS}
     return {**optimiser, **dict.fromkeys(training.augment or {}, STRENGTH)}
 
 

@@ -134,7 +134,7 @@ class Networks:
 
 @dataclass(frozen=True)
 class Training:
-    """``[training]`` and ``[teaching.training]``: recipe and optimiser hyperparameters; values left out are defaults.
+    """``[training]`` and ``[teaching.training]``: the recipe; values left out are defaults.
 
     ``augment`` holds strengths by kind; ``replicas`` is the number of runs that train together (0: automatic).
     """
@@ -147,10 +147,11 @@ class Training:
     warmup: Annotated[float | None, RECIPE_LIMITS["warmup"]] = None
     imbalance: str | None = None
     augment: Mapping[str, Annotated[float, STRENGTH]] | None = None
-    learning_rate: Annotated[float | None, Limits(0, 10)] = None
-    weight_decay: Annotated[float | None, Limits(0, 100)] = None
-    clip: Annotated[float | None, Limits(0, 1e6)] = None
-    average: Annotated[float | None, PART] = None
+    learning_rate: Annotated[float | None, RECIPE_LIMITS["learning_rate"]] = None
+    weight_decay: Annotated[float | None, RECIPE_LIMITS["weight_decay"]] = None
+    clip: Annotated[float | None, RECIPE_LIMITS["clip"]] = None
+    average: Annotated[float | None, RECIPE_LIMITS["average"]] = None
+    smoothing: Annotated[float | None, RECIPE_LIMITS["smoothing"]] = None
     replicas: Annotated[int, Limits(0, 10_000)] = 0
 
     def __post_init__(self) -> None:
@@ -170,10 +171,8 @@ class Training:
 
     @property
     def hyperparameters(self) -> dict[str, float]:
-        """Hyperparameters of the optimiser and of the augmentation."""
-        names = ("learning_rate", "weight_decay", "clip", "average")
-        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        return {**given, **(self.augment or {})}
+        """Strengths of the augmentation."""
+        return dict(self.augment or {})
 
 
 @dataclass(frozen=True)

@@ -77,12 +77,6 @@ def check(section: Any, place: str = "") -> None:
         object.__setattr__(section, part.name, value)
 
 
-def limits_of(kind: type) -> dict[str, Limits]:
-    """Return the limits of the numbers in a section, by field."""
-    annotated = {name: get_args(hint)[1:] for name, hint in _hints(kind).items() if get_origin(hint) is Annotated}
-    return {name: each for name, given in annotated.items() for each in given if isinstance(each, Limits)}
-
-
 @contextmanager
 def named(place: str) -> Iterator[None]:
     """Prefix errors that do not name the place with it."""

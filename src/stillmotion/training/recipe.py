@@ -22,22 +22,31 @@ RECIPE_LIMITS = {
     "epochs": Limits(1, 1_000_000),
     "patience": Limits(1, 1_000_000),
     "warmup": PART,
+    "learning_rate": Limits(0, 10),
+    "weight_decay": Limits(0, 100),
+    "clip": Limits(0, 1e6),
+    "average": PART,
+    "smoothing": PART,
 }
 
-#: Hyperparameters that every replica has in addition to those of its method, with defaults. ``clip`` 0 means no
-#: clipping, ``average`` is the decay of the moving average of weights (0: none).
-OPTIMISER_HYPERPARAMETERS = {"learning_rate": 1e-3, "weight_decay": 0.0, "clip": 0.0, "average": 0.0, "smoothing": 0.0}
+#: Values of the recipe that each replica may change, and a study may search.
+OPTIMISER_HYPERPARAMETERS = ("learning_rate", "weight_decay", "clip", "average", "smoothing")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Training settings that all replicas of a fleet share; they are compiled into the program.
+    """Training settings that all replicas of a fleet share; only optimiser hyperparameters may differ between them.
 
     Args:
         batch: windows per step. The last step of an epoch is filled up with the epoch's first windows.
         epochs: largest number of epochs.
         patience: epochs without a better validation score after which a replica stops; its best weights are kept.
         select: validation score that chooses the best epoch, ``macro-f1`` (an absent class counts 0) or ``accuracy``.
+        learning_rate: of Adam.
+        weight_decay: decoupled from the gradient (AdamW).
+        clip: largest norm of the gradient; 0 for no clipping.
+        average: decay of the moving average of weights that is evaluated; 0 for none.
+        smoothing: label smoothing of the cross-entropy.
         schedule: learning rate over the run, ``constant`` or ``cosine`` (down to 0).
         warmup: share of all steps in which the learning rate rises from 0.
         imbalance: ``weights`` gives all classes the same total weight in the cross-entropy, ``sqrt-weights`` takes the
@@ -50,6 +59,11 @@ class Recipe:
     epochs: int = 100
     patience: int = 10
     select: Select = "macro-f1"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    clip: float = 0.0
+    average: float = 0.0
+    smoothing: float = 0.0
     schedule: Schedule = "constant"
     warmup: float = 0.0
     imbalance: Imbalance = "none"

@@ -45,7 +45,7 @@ class ReplicaTables:
 
 
 def resolve_hyperparameters(replica: Replica, method: Method, recipe: Recipe) -> dict[str, float]:
-    """Return all hyperparameters of a replica: its own, and defaults of method, optimiser and augmentation."""
+    """Return all hyperparameters of a replica: its own, and those of the recipe, and defaults of the method."""
     shared = set(OPTIMISER_HYPERPARAMETERS) | set(recipe.augment)
     given = {name: value for name, value in replica.hyperparameters.items() if name in shared}
     for name, value in given.items():
@@ -56,7 +56,8 @@ def resolve_hyperparameters(replica: Replica, method: Method, recipe: Recipe) ->
             raise UnknownName("hyperparameter", name, sorted({*shared, *method.hyperparameters}))
     # An augmentation of the recipe for which the replica sets no strength is off.
     off = dict.fromkeys(recipe.augment, 0.0)
-    return {**OPTIMISER_HYPERPARAMETERS, **off, **method.resolve(rest), **given}
+    optimiser = {name: float(getattr(recipe, name)) for name in OPTIMISER_HYPERPARAMETERS}
+    return {**optimiser, **off, **method.resolve(rest), **given}
 
 
 def make_replica_tables(

@@ -4,14 +4,16 @@
 ``fit_classifier`` fits a forest or a regression to them.
 """
 
-from .classifiers import CLASSIFIERS, FittedClassifier, fit_classifier
+from .classifiers import FittedClassifier, classifier_code, fit_classifier, own_classifiers, register_classifier
 from .window_features import Features, extract_array_features, extract_features
 
 __all__ = [
-    "CLASSIFIERS",
     "Features",
     "FittedClassifier",
+    "classifier_code",
     "extract_array_features",
     "extract_features",
     "fit_classifier",
+    "own_classifiers",
+    "register_classifier",
 ]

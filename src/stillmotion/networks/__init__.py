@@ -14,7 +14,7 @@ from .layers import loop_friendly
 from .network import Network
 from .normaliser import find_statistics, set_statistics
 from .placement import Attention, parse_attention
-from .registry import build_network, get_network, list_networks
+from .registry import build_network, get_network, list_networks, register_network
 from .shape import Shape
 from .taps import list_taps, make_inference_model, with_taps
 
@@ -40,6 +40,7 @@ __all__ = [
     "network_cost",
     "parse_attention",
     "read_graph",
+    "register_network",
     "set_statistics",
     "with_taps",
 ]

@@ -6,6 +6,7 @@ for logits would go through a second softmax, which flattens them without any er
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import keras
@@ -125,7 +126,7 @@ def _without_activation(layer: Any) -> Any:
     """
     twin = object.__new__(type(layer))
     twin.__dict__.update(layer.__dict__)
-    twin.__dict__.update(
-        name=f"{layer.name}_logits", activation=keras.activations.linear, _inbound_nodes=[], _outbound_nodes=[]
-    )
+    # Without the number that Keras gives an unnamed layer: initial weights depend on names.
+    name = re.sub(r"_[0-9]+$", "", layer.name) + "_logits"
+    twin.__dict__.update(name=name, activation=keras.activations.linear, _inbound_nodes=[], _outbound_nodes=[])
     return twin

@@ -28,6 +28,8 @@ class Network:
         taps: names of its taps, at default options.
         published: parameter counts given by the source, by shape.
         least_window: shortest window that it takes, in samples.
+        own: whether it is the user's own.
+        fingerprint: of an own network that was rebuilt from its configuration, as it was before; else empty.
     """
 
     name: str
@@ -38,6 +40,8 @@ class Network:
     taps: tuple[str, ...] = ("logits", "embedding")
     published: Mapping[tuple[int, int, int], int] = field(default_factory=dict)
     least_window: int = 1
+    own: bool = False
+    fingerprint: str = ""
 
 
 def begin(shape: Shape) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 import keras
@@ -12,11 +14,12 @@ from ..signals import SignalSpec
 from .draws import drawn_by_numpy
 from .initial import initialise
 from .network import Network
+from .own import Builder, make_network
 from .shape import Shape
 
 
 def list_networks() -> tuple[Network, ...]:
-    """List all networks, in the order of the documentation.
+    """List all networks: built-in ones by file, then the user's own.
 
     Returns:
         The networks, each with name, source, options and taps.
@@ -24,7 +27,7 @@ def list_networks() -> tuple[Network, ...]:
     Example:
         >>> from stillmotion.networks import list_networks
         >>> [network.name for network in list_networks()][:2]
-        ['deepconvlstm-lm', 'deepconvlstm-mm']
+        ['cnn-har', 'deepconvlstm-lm']
     """
     return tuple(_by_name().values())
 
@@ -87,9 +90,52 @@ def build_network(
     return model
 
 
-@cache
-def _by_name() -> dict[str, Network]:
-    from . import cnn_har, deepconvlstm, mlp, motion_net, resnet_lstman, tinierhar, tinyhar
+def register_network(given: keras.Model | Builder | Network, name: str = "") -> str:
+    """Add a network of one's own to the list, so that studies can name it.
 
-    files = (deepconvlstm, resnet_lstman, mlp, tinierhar, tinyhar, cnn_har, motion_net)
-    return {entry.name: entry for file in files for entry in file.NETWORKS}
+    Args:
+        given: a functional or sequential ``keras.Model``, or a function from a ``Shape`` to one; see ``make_network``.
+        name: by default the model's or the function's.
+
+    Returns:
+        The name. An own network of the same name is replaced.
+
+    Raises:
+        UserError: it is no network, or a built-in network has this name.
+
+    Example:
+        >>> import keras
+        >>> from stillmotion.networks import build_network, register_network
+        >>> def tiny(shape):
+        ...     inputs = keras.Input((shape.window, shape.channels))
+        ...     return keras.Model(inputs, keras.layers.Dense(shape.classes)(keras.layers.Flatten()(inputs)))
+        >>> register_network(tiny)
+        'tiny'
+        >>> build_network("tiny", (50, 3, 4)).output_shape
+        (None, 4)
+    """
+    network = make_network(given, name)
+    if given is _built_in().get(network.name):
+        return network.name
+    if network.name in _built_in():
+        raise UserError(f"{network.name} is a built-in network; give yours another name with name=.")
+    _OWN[network.name] = network
+    return network.name
+
+
+#: Networks of the user's own, by name.
+_OWN: dict[str, Network] = {}
+
+
+def _by_name() -> dict[str, Network]:
+    return {**_built_in(), **_OWN}
+
+
+@cache
+def _built_in() -> dict[str, Network]:
+    """Collect the networks from the files of this folder."""
+    from . import __path__
+
+    names = sorted(each.name for each in iter_modules(__path__))
+    files = [import_module(f"{__package__}.{name}") for name in names]
+    return {entry.name: entry for file in files for entry in getattr(file, "NETWORKS", ())}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..features import own_classifiers
 from .sections import Range
 
 #: Raised when the fit changes, which invalidates earlier runs.
@@ -39,3 +40,12 @@ BASELINES: dict[str, Baseline] = {
     "logistic-regression": Baseline("logistic regression on features", {"C": Range(1e-3, 1e2, log=True, start=1.0)}),
     "majority": Baseline("predicts the majority class"),
 }
+
+
+def known_baselines() -> dict[str, Baseline]:
+    """Return all feature classifiers by name: ``BASELINES``, and the user's own (``features.register_classifier``)."""
+    own = {
+        name: Baseline(f"{type(each).__name__} on features", seeded="random_state" in each.get_params())
+        for name, each in own_classifiers().items()
+    }
+    return {**BASELINES, **own}

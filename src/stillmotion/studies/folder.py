@@ -14,6 +14,7 @@ from ..errors import DataWarning, UserError
 from ..files import atomic_write
 from . import toml_io
 from .index import WindowIndex
+from .own import restore_own
 from .spec import Study, study_of
 from .store import Store
 
@@ -37,6 +38,7 @@ def recorded_study(store: Store) -> Study:
     text = store.about().get("study")
     if text is None:
         raise UserError(f"{store.folder} contains no study yet; run still study first.")
+    restore_own(store.about().get("own", {}))
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:

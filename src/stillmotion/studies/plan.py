@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..methods import get_method
-from ..networks import build_network
+from ..networks import build_network, get_network
 from ..signals import SignalSpec
 from ..training import Recipe
+from ..training.fingerprint import model_fingerprint
 from ..training.functional import Functional
 from ..training.memory import on_accelerator, replica_bytes
 from ..windows.splits import resolve_protocol
@@ -50,6 +51,7 @@ class Planner:
     index: WindowIndex
     accelerator: bool | None = None
     _bytes_of: dict[tuple[str, str, bool], int] = field(default_factory=dict, init=False, repr=False)
+    _own: dict[str, str] = field(default_factory=dict, init=False, repr=False)
     _runs: dict[tuple[Any, ...], Run] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -137,6 +139,7 @@ class Planner:
             hyperparameters={**training.hyperparameters, **trial.hyperparameters},
             teachers=tuple(run.id for run in self.teachers(variant, trial.fold, trial.attention)),
             scores=self.index.scores if scored else "",
+            layers=self._layers(network),
         )
 
     def fleets(self, phase: str, runs: Iterable[Run]) -> list[FleetPlan]:
@@ -183,6 +186,7 @@ class Planner:
             recurrence=self._recurrence(network),
             hyperparameters=training.hyperparameters,
             group=group,
+            layers=self._layers(network),
         )
 
     def _assistant(self, variant: Variant, fold: int) -> Run:
@@ -193,6 +197,12 @@ class Planner:
 
     def _recipe(self, training: Training) -> Recipe:
         return training.recipe(published=self.study.published)
+
+    def _layers(self, name: str) -> str:
+        """Return the fingerprint of a network of the user's own, empty for a built-in one."""
+        if name not in self._own:
+            self._own[name] = fingerprint_own(name, self.index.spec)
+        return self._own[name]
 
     def _recurrence(self, network: str) -> str:
         return self.study.networks.recurrence if network.startswith("deepconvlstm") else ""
@@ -217,3 +227,11 @@ class Planner:
             model = build_network(network, spec, seed=0, **options)
             self._bytes_of[key] = replica_bytes([Functional(model, ["logits"])], batch)
         return self._bytes_of[key]
+
+
+def fingerprint_own(name: str, spec: SignalSpec) -> str:
+    """Fingerprint the layers of a network of the user's own; empty for a built-in one."""
+    network = get_network(name)
+    if not network.own or network.fingerprint:
+        return network.fingerprint
+    return model_fingerprint(build_network(network, spec))[:16]

@@ -22,6 +22,7 @@ from .executors import Executor, LocalExecutor
 from .feasible import require_feasible
 from .folder import require_folder, require_still_own, take_folder
 from .jobs import ClassifierJob, FleetJob, prepare_job
+from .own import describe_own
 from .plan import Planner
 from .predict import Predictor, load_model, unpredicted
 from .results import Results, compute_results
@@ -73,6 +74,9 @@ class Runner:
         self._local = LocalExecutor(self.folder / "fleets", self.quiet, self.every)
         try:
             take_folder(self.store, self.study, self.study_data.index, more=self.more)
+            own = describe_own(self.study, self.study_data.index)
+            if own != self.store.about().get("own"):
+                self.store.note(own=own)
         except BaseException:
             self.close()
             raise

@@ -6,13 +6,14 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..methods import METHODS, method_code
+from ..features import classifier_code
+from ..methods import METHODS, Method, method_code
 from ..training import RunResult
 
 #: Raised by hand when a change to a part changes results, which invalidates earlier runs. Methods are fingerprinted by
@@ -40,6 +41,7 @@ class Run:
         scores: checksum of the file of scores that replaces its teacher, or empty.
         group: group of subjects left out of training (cross-fitting), -1 for none.
         privileged: fingerprint of the privileged windows that it sees, or empty.
+        layers: fingerprint of a network of the user's own, empty for a built-in one.
     """
 
     data: str
@@ -57,6 +59,7 @@ class Run:
     scores: str = ""
     group: int = -1
     privileged: str = ""
+    layers: str = ""
 
     @cached_property
     def id(self) -> str:
@@ -139,7 +142,17 @@ class TrainedFleet:
     reason: str = ""
 
 
-@cache
 def code_of(name: str) -> str:
-    """Fingerprint the code of a method; empty for a feature classifier, which has a version instead."""
-    return method_code(METHODS[name]) if name in METHODS else ""
+    """Fingerprint the code of a method, or a feature classifier of the user's own; built-in ones have a version."""
+    method = METHODS.get(name)
+    return classifier_code(name) if method is None else _method_code(method)
+
+
+#: Fingerprints of methods by identity, each with the method so that it stays alive.
+CODES: dict[int, tuple[Method, str]] = {}
+
+
+def _method_code(method: Method) -> str:
+    if id(method) not in CODES:
+        CODES[id(method)] = (method, method_code(method))
+    return CODES[id(method)][1]

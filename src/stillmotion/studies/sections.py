@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from ..errors import UnknownName, UserError
 from ..limits import PART, SEED, Limits
+from ..networks import Network, register_network
 from ..training import PUBLISHED, Recipe
 from ..training.recipe import RECIPE_LIMITS
 from ..windows.augment import check_kinds
@@ -108,9 +109,17 @@ class Split:
         toml_io.check(self, "[split]")
 
 
+def _named(network: Any) -> Any:
+    """Register a network of one's own and return its name; any plain value stays, to be checked."""
+    plain = isinstance(network, str) or not (isinstance(network, Network) or callable(network))
+    return network if plain else register_network(network)
+
+
 @dataclass(frozen=True)
 class Networks:
     """``[networks]``: students and teachers.
+
+    In Python a network may also be a ``keras.Model`` or a function that builds one (``networks.register_network``).
 
     Args:
         student: name of the student network.
@@ -126,6 +135,9 @@ class Networks:
     recurrence: str = ""
 
     def __post_init__(self) -> None:
+        teachers = self.teacher if isinstance(self.teacher, (tuple, list)) else (self.teacher,)
+        object.__setattr__(self, "student", _named(self.student))
+        object.__setattr__(self, "teacher", tuple(_named(each) for each in teachers))
         toml_io.check(self, "[networks]")
         for name in ("teacher", "attention"):
             if not getattr(self, name):

@@ -19,10 +19,10 @@ from ..networks import get_network, parse_attention
 from ..networks.deepconvlstm import Recurrence
 from ..windows.protocols import count_of
 from . import toml_io
-from .baselines import BASELINES, Baseline
+from .baselines import BASELINES, Baseline, known_baselines
 from .hyperparameters import check_hyperparameters
 from .sections import REPEATS, Data, Networks, Privileged, Search, Split, Teaching, Training
-from .variants import COMPANIONS, CONTROLS, VARIANTS, Variant
+from .variants import COMPANIONS, CONTROLS, Variant, known_variants
 
 BUILT_IN = files(__package__) / "built_in"
 
@@ -70,11 +70,11 @@ class Study:
     def __post_init__(self) -> None:
         self._check_names()
         toml_io.check(self)
-        known = {**VARIANTS, **self.variant}
+        known = {**known_variants(), **self.variant}
         for key, kind, names, valid in (
             ("variants", "variant", self.variants, known),
             ("compare", "variant", self.compare, known),
-            ("baselines", "baseline", self.baselines, BASELINES),
+            ("baselines", "baseline", self.baselines, known_baselines()),
         ):
             for name in names:
                 if name not in valid:
@@ -99,7 +99,7 @@ class Study:
     @cached_property
     def all_variants(self) -> dict[str, Variant]:
         """All variants of the study with companions and controls, in order."""
-        known = {**VARIANTS, **self.variant}
+        known = {**known_variants(), **self.variant}
         wanted: list[str] = list(CONTROLS[:1]) if self.controls else []
         for name in (*self.variants, *self.compare, *(CONTROLS if self.controls else ())):
             wanted += [each for each in (name, *COMPANIONS.get(name, ())) if each not in wanted]
@@ -108,7 +108,8 @@ class Study:
     @cached_property
     def systems(self) -> dict[str, Variant | Baseline]:
         """The variants and then the baselines, which share search and evaluation."""
-        return {**self.all_variants, **{name: BASELINES[name] for name in self.baselines}}
+        baselines = known_baselines()
+        return {**self.all_variants, **{name: baselines[name] for name in self.baselines}}
 
     @cached_property
     def attentions(self) -> tuple[str, ...]:
@@ -152,7 +153,7 @@ class Study:
                 raise UserError(
                     f"{name} is the name of a teacher network, which is in the same table; rename the variant."
                 )
-        require_distinct((*VARIANTS, *BASELINES, *defined), "variant")
+        require_distinct((*known_variants(), *known_baselines(), *defined), "variant")
 
     def _check_networks(self) -> None:
         networks = self.networks
@@ -264,12 +265,12 @@ def published_attentions() -> tuple[str, ...]:
 def study_of(values: Mapping[str, Any], place: str) -> Study:
     """Make a study from the tables of its TOML file, which messages call ``place``."""
     # A [variant.NAME] with the name of a built-in variant changes that variant.
-    tables = dict(values)
+    tables, known = dict(values), known_variants()
     defined = tables.get("variant", {})
     if isinstance(defined, dict):
         tables["variant"] = {
-            name: {**toml_io.to_table(VARIANTS[name], changed=True), **table}
-            if name in VARIANTS and isinstance(table, dict)
+            name: {**toml_io.to_table(known[name], changed=True), **table}
+            if name in known and isinstance(table, dict)
             else table
             for name, table in defined.items()
         }

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from ..features import register_classifier
+from ..methods import Method, register_method
+from ..networks import register_network
 from ..signals import Dataset
 from .results import Results, compute_results
 from .runner import Runner
 from .spec import Study, read_study
 from .state import read_study_state
+
+if TYPE_CHECKING:
+    import keras
+
+    from ..networks.own import Builder
 
 
 def run_study(
@@ -16,6 +26,9 @@ def run_study(
     out: str | Path,
     *,
     data: str | Path | Dataset | None = None,
+    networks: Mapping[str, keras.Model | Builder] | None = None,
+    methods: Iterable[Method] = (),
+    classifiers: Mapping[str, Any] | None = None,
     score_test: bool = False,
     ray: str = "",
     quiet: bool = False,
@@ -27,6 +40,10 @@ def run_study(
         study: a specification, the name of a built-in study, or a TOML file.
         out: folder of the study.
         data: folder of the recordings, or the recordings themselves (``sm.load``, ``sm.from_arrays``).
+        networks: networks of one's own by the name that the study calls them: models, or functions that build one.
+        methods: distillation methods of one's own; each is a variant of its name.
+        classifiers: feature classifiers of one's own, as scikit-learn has them, by the name that ``baselines`` calls
+            them.
         score_test: evaluate on the test subjects after selection; each evaluation is logged.
         ray: address of a Ray cluster.
         quiet: print nothing.
@@ -36,6 +53,12 @@ def run_study(
     Raises:
         UserError: if the folder belongs to another study; the message names the differences.
     """
+    for name, network in (networks or {}).items():
+        register_network(network, name)
+    for method in methods:
+        register_method(method)
+    for name, classifier in (classifiers or {}).items():
+        register_classifier(name, classifier)
     specification = study if isinstance(study, Study) else read_study(study)
     recordings = data if data is None or isinstance(data, Dataset) else Path(data)
     with Runner(specification, Path(out), data=recordings, quiet=quiet, ray=ray, more=continue_) as runner:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import Any, get_args
 
 from ..errors import UnknownName, UserError
-from ..methods import get_method
+from ..methods import METHODS, Method, get_method, register_method
 from ..names import require_text
-from ..networks import get_network
+from ..networks import get_network, register_network
 from . import toml_io
 from .sections import Range, Source
 
@@ -19,13 +19,14 @@ class Variant:
     """A distillation method applied to the networks of a study.
 
     Args:
-        method: name of the method.
+        method: name of the method; in Python also a ``Method`` of one's own.
         attention: whether the student has attention.
         teacher: ``none``, the ``plain`` teacher, the teacher with the ``attention`` of the student, the network of the
             student trained alone (``self``), or a teacher ``assistant`` distilled from the plain teacher by KD.
         assistant: network of the teacher assistant; it learns from the mean of all teachers, in one run per fold
             without cross-fitting.
-        network: student network, if not that of the study.
+        network: student network, if not that of the study; in Python also a ``keras.Model`` or a function that builds
+            one.
         hyperparameters: fixed hyperparameters, which are not searched.
         search: search ranges in addition to those of the method.
         options: options of the method.
@@ -43,6 +44,12 @@ class Variant:
     title: str = ""
 
     def __post_init__(self) -> None:
+        method: Any = self.method
+        if isinstance(method, Method):
+            object.__setattr__(self, "method", register_method(method))
+        for key in ("network", "assistant"):
+            if callable(getattr(self, key)):
+                object.__setattr__(self, key, register_network(getattr(self, key)))
         toml_io.check(self, "a variant")
         if self.teacher not in get_args(Source):
             raise UnknownName("teacher of a variant", self.teacher, list(get_args(Source)))
@@ -58,10 +65,8 @@ class Variant:
         require_text(self.title, "title")
 
 
-LOGIT_METHODS = ("kd", "ls-kd", "dkd", "nkd", "dist", "mlld", "ofa")
-FEATURE_METHODS = ("fitnet", "at", "sp", "rkd", "pkt", "vid", "crd", "reviewkd", "simkd")
-
-VARIANTS: dict[str, Variant] = {
+#: Variants that are more than a method with the plain teacher.
+_DEFINED: dict[str, Variant] = {
     "lm": Variant("lm", title="student alone"),
     "lm-att": Variant("lm-att", attention=True, title="student with attention, alone"),
     "rb-kd": Variant("rb-kd", teacher="plain", title="plain teacher's logits"),
@@ -81,10 +86,6 @@ VARIANTS: dict[str, Variant] = {
         title="student alone, label smoothing",
     ),
     "self-distillation": Variant("rb-kd", teacher="self", title="logits of the student from a first training"),
-    **{
-        name: Variant(name, teacher="plain", title=get_method(name).title)
-        for name in (*LOGIT_METHODS, *FEATURE_METHODS, "dml", "hmkd")
-    },
     # The middle size of Agac & Incel; studies with other networks set their own assistant.
     "takd": Variant("takd", teacher="assistant", assistant="deepconvlstm-mm", title=get_method("takd").title),
     "hmkd-output": Variant(
@@ -109,6 +110,27 @@ VARIANTS: dict[str, Variant] = {
         "hmkd", teacher="plain", options={"start": "pretrained"}, title="HMKD, pretrained teacher"
     ),
 }
+
+#: All variants by name: those above, and every other method with the plain teacher.
+VARIANTS: dict[str, Variant] = {
+    **_DEFINED,
+    **{
+        name: Variant(name, teacher="plain", title=method.title)
+        for name, method in METHODS.items()
+        if name not in _DEFINED
+    },
+}
+
+
+def known_variants() -> dict[str, Variant]:
+    """Return all variants by name: ``VARIANTS``, and the user's own methods with the plain teacher if they need one."""
+    own = {name: method for name, method in METHODS.items() if name not in VARIANTS}
+    made = {
+        name: Variant(name, teacher="plain" if method.teacher_taps else "none", title=method.title)
+        for name, method in own.items()
+    }
+    return {**VARIANTS, **made}
+
 
 #: Controls that every study adds: a gain from softer targets alone is no gain from a teacher.
 CONTROLS = ("lm", "label-smoothing", "self-distillation")

@@ -6,7 +6,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -40,6 +40,21 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("STILLMOTION_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("STILLMOTION_DATA", raising=False)
     return tmp_path / "cache"
+
+
+@pytest.fixture
+def forget_own() -> Iterator[None]:
+    """Networks, methods and classifiers that a test registers are gone after it."""
+    from stillmotion.features import classifiers
+    from stillmotion.methods import METHODS
+    from stillmotion.networks import registry
+
+    methods = dict(METHODS)
+    yield
+    METHODS.clear()
+    METHODS.update(methods)
+    registry._OWN.clear()
+    classifiers._OWN.clear()
 
 
 @pytest.fixture(scope="session")

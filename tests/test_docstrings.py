@@ -11,23 +11,14 @@ import pytest
 import stillmotion
 from stillmotion.networks.draws import drawn_by_numpy
 
-ROOMS = ("signals", "windows", "networks", "evaluation", "methods", "training", "studies")
+ROOMS = ("signals", "windows", "features", "networks", "methods", "evaluation", "training", "bundles", "studies")
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 #: Public functions that have no example yet: take a name out when it gets one, never add one.
 WITHOUT_EXAMPLE = {
-    "methods.find_taps",
-    "methods.method_code",
     "methods.trace_terms",
     "signals.fetch",
-    "studies.built_in",
     "studies.compare_protocols",
-    "studies.count_trials",
-    "studies.load_study_data",
-    "studies.open_study",
     "studies.read_protocol_gap",
-    "studies.read_study",
-    "studies.read_study_state",
-    "studies.run_study",
     "training.fit",
 }
 
@@ -55,7 +46,7 @@ EXAMPLES = {name: examples for name in PUBLIC if (examples := examples_of(name))
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")  # Keras saves
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_the_example_of(name, tmp_path, monkeypatch):
+def test_the_example_of(name, tmp_path, monkeypatch, forget_own):
     monkeypatch.chdir(tmp_path)
     output = io.StringIO()
     with drawn_by_numpy():  # Keras compiles every draw of weights

@@ -14,22 +14,13 @@ from sklearn.svm import LinearSVC
 
 import stillmotion as sm
 from stillmotion.errors import UnknownName, UserError
-from stillmotion.features import classifiers, fit_classifier, register_classifier
+from stillmotion.features import fit_classifier, register_classifier
 from stillmotion.methods import METHODS, get_method, register_method
-from stillmotion.networks import build_network, list_networks, network_cost, register_network, registry, set_statistics
+from stillmotion.networks import build_network, list_networks, network_cost, register_network, set_statistics
 from stillmotion.networks.normaliser import Normaliser
 from stillmotion.studies import Networks, Split, Study, Training, Variant
 
-
-@pytest.fixture(autouse=True)
-def forget():
-    """What a test registers is gone after it."""
-    methods = dict(METHODS)
-    yield
-    METHODS.clear()
-    METHODS.update(methods)
-    registry._OWN.clear()
-    classifiers._OWN.clear()
+pytestmark = pytest.mark.usefixtures("forget_own")
 
 
 def recordings(subjects=6, windows=40):

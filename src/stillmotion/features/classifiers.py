@@ -134,12 +134,39 @@ def register_classifier(name: str, classifier: Any) -> str:
 
 
 def own_classifiers() -> dict[str, Any]:
-    """Return the classifiers of the user's own, by name."""
+    """Return the classifiers of the user's own.
+
+    Returns:
+        The classifiers by name.
+
+    Example:
+        >>> from sklearn.ensemble import ExtraTreesClassifier
+        >>> from stillmotion.features import own_classifiers, register_classifier
+        >>> register_classifier("extra-trees", ExtraTreesClassifier())
+        'extra-trees'
+        >>> list(own_classifiers())
+        ['extra-trees']
+    """
     return dict(_OWN)
 
 
 def classifier_code(name: str) -> str:
-    """Fingerprint a classifier of one's own by its class and parameters; empty for a built-in one."""
+    """Fingerprint a classifier of one's own by its class and parameters.
+
+    Args:
+        name: of a classifier.
+
+    Returns:
+        A text; empty for a built-in classifier.
+
+    Example:
+        >>> from sklearn.naive_bayes import GaussianNB
+        >>> from stillmotion.features import classifier_code, register_classifier
+        >>> register_classifier("bayes", GaussianNB())
+        'bayes'
+        >>> classifier_code("bayes")
+        "sklearn.naive_bayes.GaussianNB([('priors', None), ('var_smoothing', 1e-09)])"
+    """
     if name not in _OWN:
         return ""
     own = _OWN[name]

@@ -37,6 +37,18 @@ def method_code(method: Method) -> str:
 
     Args:
         method: a built-in or a user's own method; its functions may be defined anywhere, in a notebook too.
+
+    Returns:
+        A SHA-256.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from stillmotion.methods import get_method, method_code
+        >>> kd = get_method("kd")
+        >>> method_code(kd) == method_code(replace(kd, title="other words"))
+        True
+        >>> method_code(kd) == method_code(replace(kd, objective=get_method("dkd").objective))
+        False
     """
     called = [value for part in fields(method) if callable(value := getattr(method, part.name))]
     roots = {str(getattr(function, "__module__", None)).partition(".")[0] for function in called}

@@ -158,7 +158,25 @@ class Method:
 
 
 def find_taps(wanted: Sequence[str], there: Sequence[str], *, method: str, network: str) -> tuple[str, ...]:
-    """Return the taps among ``there`` that a method needs; raise ``UserError`` when one is missing."""
+    """Find the taps that a method needs.
+
+    Args:
+        wanted: names, of which one with ``*`` stands for all that match.
+        there: taps of the network.
+        method: its name, for the message.
+        network: its name, for the message.
+
+    Returns:
+        The names among ``there``, in the order wanted.
+
+    Raises:
+        UserError: a name matches none.
+
+    Example:
+        >>> from stillmotion.methods import find_taps
+        >>> find_taps(["logits", "stage*"], ["stage1", "stage2", "logits"], method="hmkd", network="mlp")
+        ('logits', 'stage1', 'stage2')
+    """
     matched: list[str] = []
     for name in wanted:
         matching = [tap for tap in there if fnmatchcase(tap, name)]

@@ -18,9 +18,9 @@ from ..evaluation import (
     compare_variants,
 )
 from ..networks import Cost
-from ..studies import Results, Row, StudyState, compute_results
+from ..studies import Results, Row, StudyState
 from ..studies.protocol_gap import ProtocolGap
-from ..studies.results import cost_of, reliability_of
+from ..studies.results import compute_results, cost_of, reliability_of
 from ..studies.runs import Run
 
 

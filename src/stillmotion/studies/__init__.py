@@ -9,7 +9,7 @@ from .co_trained import CoTrainedTeacher
 from .data import StudyData, load_study_data
 from .plan import Planner
 from .protocol_gap import ProtocolGap, compare_protocols, read_protocol_gap
-from .results import Results, Row, compute_results
+from .results import Results, Row
 from .runner import Runner
 from .search import Trial, count_trials
 from .sections import Data, Networks, Privileged, Range, Search, Split, Teaching, Training
@@ -45,7 +45,6 @@ __all__ = [
     "Variant",
     "built_in",
     "compare_protocols",
-    "compute_results",
     "count_trials",
     "load_study_data",
     "open_study",

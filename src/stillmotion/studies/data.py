@@ -69,6 +69,18 @@ def load_study_data(study: Study, *, data: Path | Dataset | None = None) -> Stud
     Args:
         study: the specification.
         data: the folder that holds recordings, or the recordings themselves.
+
+    Returns:
+        Windows, folds and statistics.
+
+    Raises:
+        UserError: there are no such recordings, or they do not fit the specification.
+
+    Example:
+        >>> from stillmotion.studies import load_study_data, read_study
+        >>> data = load_study_data(read_study("demo"))
+        >>> len(data.index.folds), data.index.spec.window
+        (1, 32)
     """
     section, privileged = study.data, study.privileged
     dataset = _load_recordings(section, data)

@@ -39,7 +39,19 @@ class Trial:
 
 
 def count_trials(study: Study) -> int:
-    """Return the number of trials per variant and fold."""
+    """Return the number of trials per variant and fold.
+
+    Args:
+        study: the specification.
+
+    Returns:
+        The number; a grid counts the largest grid of a variant.
+
+    Example:
+        >>> from stillmotion.studies import Search, Study, count_trials
+        >>> count_trials(Study(name="mine", search=Search(kind="grid", grid={"temperature": (1.0, 2.0, 4.0)})))
+        3
+    """
     if study.search.kind == "none":
         return 1
     if study.search.kind == "grid" and not study.search.trials:

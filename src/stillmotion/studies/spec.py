@@ -215,6 +215,17 @@ def read_study(source: str | Path, *changes: str) -> Study:
     Args:
         source: name of a built-in study, or path.
         changes: changed values, such as ``split.protocol="loso"`` or ``seeds=5``.
+
+    Returns:
+        The specification.
+
+    Raises:
+        UserError: there is no such study, or a key or value is wrong; the message names it.
+
+    Example:
+        >>> from stillmotion.studies import read_study
+        >>> read_study("demo", "seeds=5").seeds
+        5
     """
     text = str(source)
     if text in built_in():
@@ -249,7 +260,16 @@ def _changed(values: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
 
 
 def built_in() -> list[str]:
-    """List the names of the built-in studies."""
+    """List the names of the built-in studies.
+
+    Returns:
+        The names, in order.
+
+    Example:
+        >>> from stillmotion.studies import built_in
+        >>> "demo" in built_in()
+        True
+    """
     return sorted(entry.name.removesuffix(".toml") for entry in BUILT_IN.iterdir() if entry.name.endswith(".toml"))
 
 

@@ -50,8 +50,34 @@ def run_study(
         continue_: whether the study may extend the one in the folder (seeds, variants, folds, trials), and use
             recordings that have changed.
 
+    Returns:
+        The results, a row for each variant, baseline and teacher.
+
     Raises:
-        UserError: if the folder belongs to another study; the message names the differences.
+        UserError: the folder belongs to another study; the message names the differences.
+
+    Example:
+        >>> import numpy as np
+        >>> import stillmotion as sm
+        >>> from stillmotion.studies import Networks, Split, Study, Training
+        >>> values = np.random.default_rng(0).normal(size=(60, 20, 3))
+        >>> data = sm.from_arrays(
+        ...     values, np.arange(60) % 2, np.arange(60) // 10, rate=20, channels=["acc.x", "acc.y", "acc.z"]
+        ... )
+        >>> study = Study(
+        ...     name="tiny",
+        ...     variants=("lm",),
+        ...     compare=(),
+        ...     seeds=1,
+        ...     controls=False,
+        ...     baselines=("majority",),
+        ...     split=Split("subjects:3", folds=1),
+        ...     networks=Networks("mlp-small"),
+        ...     training=Training(epochs=1),
+        ... )
+        >>> results = sm.run_study(study, "tiny", data=data, quiet=True)
+        >>> [(row.variant, row.params) for row in results.rows]
+        [('lm', 3074), ('majority', None)]
     """
     for name, network in (networks or {}).items():
         register_network(network, name)
@@ -66,6 +92,39 @@ def run_study(
 
 
 def open_study(folder: str | Path) -> Results:
-    """Return the results in the folder of a study; it needs no recordings, trains nothing and writes nothing."""
+    """Return the results in the folder of a study; it needs no recordings, trains nothing and writes nothing.
+
+    Args:
+        folder: of the study, finished or not.
+
+    Returns:
+        The results so far.
+
+    Raises:
+        UserError: the folder holds no study, or is damaged.
+
+    Example:
+        >>> import numpy as np
+        >>> import stillmotion as sm
+        >>> from stillmotion.studies import Networks, Split, Study, Training
+        >>> values = np.random.default_rng(0).normal(size=(60, 20, 3))
+        >>> data = sm.from_arrays(
+        ...     values, np.arange(60) % 2, np.arange(60) // 10, rate=20, channels=["acc.x", "acc.y", "acc.z"]
+        ... )
+        >>> study = Study(
+        ...     name="tiny",
+        ...     variants=("lm",),
+        ...     compare=(),
+        ...     seeds=1,
+        ...     controls=False,
+        ...     baselines=("majority",),
+        ...     split=Split("subjects:3", folds=1),
+        ...     networks=Networks("mlp-small"),
+        ...     training=Training(epochs=1),
+        ... )
+        >>> results = sm.run_study(study, "tiny", data=data, quiet=True)
+        >>> sm.studies.open_study("tiny") == results
+        True
+    """
     with read_study_state(folder) as state:
         return compute_results(state)

@@ -1,6 +1,7 @@
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from pathlib import Path
 from shutil import make_archive
 
 import numpy as np
@@ -122,7 +123,8 @@ def site(tmp_path, monkeypatch):
     """A folder that imports look into, in place of any installed seglearn."""
     folder = tmp_path / "site"
     folder.mkdir()
-    monkeypatch.setattr(sys, "path", [str(folder), *[p for p in sys.path if "site-packages" not in p]])
+    elsewhere = [entry for entry in sys.path if not (Path(entry) / "seglearn").exists()]
+    monkeypatch.setattr(sys, "path", [str(folder), *elsewhere])
     return folder
 
 

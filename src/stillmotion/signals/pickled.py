@@ -178,7 +178,7 @@ class _Machine:
         elif name == "BUILD":
             (state,) = self.take(1)
             if not isinstance(stack[-1], (_Array, _Dtype)):
-                raise ValueError(f"byte {place} of its pickle changes a {type(stack[-1]).__name__}")
+                raise ValueError(f"byte {place} of its pickle changes {_describe(stack[-1])}")
             stack[-1].build(_require(state, tuple))
         elif name not in ("PROTO", "FRAME", "STOP"):
             raise ValueError(f"byte {place} of its pickle is the instruction {name}, which plain arrays do not need")
@@ -213,9 +213,13 @@ class _Machine:
         return taken
 
 
+def _describe(value: Any) -> str:
+    return f"a value of type {type(value).__name__.strip('_').lower()}"
+
+
 def _require(value: Any, kind: Any) -> Any:
     if type(value) is not kind:
-        raise ValueError(f"its pickle has a {type(value).__name__} where a {kind.__name__} was expected")
+        raise ValueError(f"its pickle has {_describe(value)} where {kind.__name__.strip('_').lower()} was expected")
     return value
 
 
@@ -236,6 +240,6 @@ def _open(value: Any, opened: dict[int, Any]) -> Any:
     elif type(value) is dict:
         result = {key: _open(part, opened) for key, part in value.items()}
     else:
-        raise ValueError(f"it holds a {type(value).__name__.strip('_')} where a list, dict or array was expected")
+        raise ValueError(f"it holds {_describe(value)} where a list, dict or array was expected")
     opened[id(value)] = result
     return result

@@ -89,7 +89,7 @@ def build_network(
 
 @cache
 def _by_name() -> dict[str, Network]:
-    from . import cnn_har, deepconvlstm, mlp, motion_net, resnet_lstman, tinierhar, tinyhar
+    from . import cnn_har, deepconvlstm, fastgrnn, gru, mlp, motion_net, resnet_lstman, tinierhar, tinyhar
 
-    files = (deepconvlstm, resnet_lstman, mlp, tinierhar, tinyhar, cnn_har, motion_net)
+    files = (deepconvlstm, resnet_lstman, mlp, tinierhar, tinyhar, cnn_har, motion_net, gru, fastgrnn)
     return {entry.name: entry for file in files for entry in file.NETWORKS}

@@ -158,7 +158,7 @@ def test_a_file_that_is_no_such_pickle_says_what_was_expected(tmp_path, monkeypa
         read_pickled(path)
 
 
-@settings(derandomize=True, max_examples=150, deadline=None)
+@settings(derandomize=True, max_examples=80, deadline=None)
 @given(data=st.data())
 def test_a_damaged_file_is_read_or_refused(data, tmp_path_factory):
     path = tmp_path_factory.getbasetemp() / "damaged.npy"

@@ -31,12 +31,13 @@ def test_without_a_command_it_explains_itself(still):
 def test_data_sets_are_listed_with_licence_and_citation(still, tmp_path):
     code, out, _ = still("datasets", "--data", tmp_path)
     assert code == 0
-    for name in ("simulated", "hapt", "uci-har", "wisdm", "wisdm-2019", "opportunity", "shoaib"):
+    for name in ("simulated", "spar", "hapt", "uci-har", "wisdm", "wisdm-2019", "opportunity", "shoaib"):
         assert name in out
     assert "CC BY 4.0" in out
     listed = json.loads(still("datasets", "--json")[1])
     assert {card["name"]: card["subjects"] for card in listed} == {
         "simulated": 24,
+        "spar": 10,
         "hapt": 30,
         "uci-har": 30,
         "wisdm": 36,

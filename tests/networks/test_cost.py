@@ -10,7 +10,15 @@ from keras import layers, ops
 from rich.console import Console
 
 from stillmotion.errors import UserError
-from stillmotion.networks import add_cbam, build_network, format_cost, named_network_cost, network_cost, read_graph
+from stillmotion.networks import (
+    FastGRNN,
+    add_cbam,
+    build_network,
+    format_cost,
+    named_network_cost,
+    network_cost,
+    read_graph,
+)
 from stillmotion.networks.memory import peak_activations
 
 
@@ -49,6 +57,7 @@ def test_flops_agree_with_xla_where_nothing_recurs(name):
         (layers.LSTM(5, use_bias=False, return_sequences=True), (7, 3), 7 * 4 * 5 * 8, 7 * 9 * 5),
         (layers.GRU(5), (7, 3), 7 * 3 * 5 * 8, 7 * (6 * 5 + 9 * 5)),
         (layers.GRU(5, reset_after=False), (7, 3), 7 * 3 * 5 * 8, 7 * (3 * 5 + 8 * 5)),
+        (FastGRNN(5), (7, 3), 7 * 5 * 8, 7 * (2 * 5 + 2 * 5 + 6 * 5)),
         (layers.SimpleRNN(5), (7, 3), 7 * 5 * 8, 7 * (5 + 5)),
         (layers.Bidirectional(layers.GRU(5)), (7, 3), 2 * 7 * 3 * 5 * 8, 2 * 7 * (6 * 5 + 9 * 5)),
         (layers.Bidirectional(layers.LSTM(5), merge_mode="ave"), (7, 3), 2 * 7 * 4 * 5 * 8, 2 * 7 * 65 + 2 * 5),

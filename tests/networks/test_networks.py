@@ -26,6 +26,7 @@ from stillmotion.networks import (
     network_cost,
     with_taps,
 )
+from stillmotion.networks.gru import build_gru
 from stillmotion.networks.layers import Conv2D
 from stillmotion.networks.network import begin, finish
 from stillmotion.networks.recurrent import LSTM
@@ -37,6 +38,11 @@ NAMES = [entry.name for entry in list_networks()]
 #: Published sizes at (128, 6, 5) in thousands, as WHAR Arena prints them; the rest is our own design.
 ARENA = {"cnn-har": 63.2, "tinyhar": 159, "tinierhar": 7.3}
 OWN = {"mlp-small": 26, "motion-net-xs": 1.6, "motion-net-s": 6, "motion-net-m": 15, "motion-net-l": 61}
+#: Parameters of small recurrences by hand: of all gates' matrices and biases, and of the classifier of 6 classes.
+RECURRENT = {
+    **{f"gru-{n}": 3 * n * (6 + n + 2) + 6 * (n + 1) for n in (4, 8, 12)},
+    **{f"fastgrnn-{n}": n * (6 + n + 2) + 2 + 6 * (n + 1) for n in (8, 12)},
+}
 
 each_network = pytest.mark.parametrize("name", NAMES)
 each_variant = pytest.mark.parametrize(
@@ -54,7 +60,7 @@ def test_every_file_with_networks_is_in_the_list():
 
 def test_the_list_holds_what_is_promised():
     published = {"deepconvlstm-lm", "deepconvlstm-mm", "deepconvlstm-om", "resnet-lstman", "mlp", *ARENA}
-    assert published | set(OWN) == set(NAMES)
+    assert published | set(OWN) | set(RECURRENT) == set(NAMES)
 
 
 @each_network
@@ -210,6 +216,15 @@ def test_sizes_are_the_published_ones(name, built):
 def test_sizes_of_our_own_networks(name):
     shape = (128, 6, 12) if name == "mlp-small" else (128, 6, 6)
     assert network_cost(build_network(name, shape)).params / 1000 == pytest.approx(OWN[name], rel=0.03)
+
+
+@pytest.mark.parametrize("name", RECURRENT)
+def test_sizes_of_small_recurrences_are_those_by_hand(name):
+    assert network_cost(build_network(name, (128, 6, 6))).params == RECURRENT[name]
+
+
+def test_ten_units_on_three_axes_are_the_published_516_parameters():
+    assert network_cost(build_gru(Shape(128, 3, 6), units=10, name="gru-10")).params == 516
 
 
 def test_motion_net_has_nothing_that_int8_runtimes_lack(built):

@@ -13,7 +13,7 @@ from stillmotion.errors import UnknownName, UserError
 from stillmotion.networks import draw_initial_weights
 from stillmotion.training import Recipe, Replica, Teacher
 from stillmotion.training.progress import Progress
-from stillmotion.windows.augment import augment
+from stillmotion.windows.augment import Axes, augment
 
 from . import by_hand
 from .small import CLASSES, TRAIN, VALIDATION, fleet, linear, problem
@@ -126,10 +126,10 @@ def test_imbalance_is_met_as_the_formulas_say(imbalance):
 
 
 def test_each_strength_of_augmentation_acts_in_its_own_replica_alone():
-    kinds = ("jitter", "scaling", "rotation", "magnitude-warp", "time-warp", "channel-dropout", "mixup")
-    strengths = (0.3, 0.3, 0.5, 0.4, 0.5, 0.4, 0.5)
+    kinds = ("jitter", "scaling", "rotation", "magnitude-warp", "time-warp", "channel-dropout", "mirror", "mixup")
+    strengths = (0.3, 0.3, 0.5, 0.4, 0.5, 0.4, 0.5, 0.5)
     # A place with one sensor of three axes: two channels and the first again do for that.
-    places = (((0, 1, 0),),)
+    places = ((Axes((0, 1, 0), axial=True),),)
     off = dict.fromkeys(kinds, 0.0)
     runs = differ_in_one({**ADAM, **off}, list(zip(kinds, strengths, strict=True)))
     ours, outcomes = run(runs, recipe=Recipe(batch=8, epochs=1, augment=kinds), places=places)

@@ -58,7 +58,10 @@ def change(kind, strength, x=X, *, seed=0):
 
 
 def test_sensors_of_three_axes_are_found_by_position():
-    wrist, hip = (tuple(tuple(columns(f"{place}.{sensor}")) for sensor in ("acc", "gyr")) for place in ("wrist", "hip"))
+    wrist, hip = (
+        {(tuple(columns(f"{place}.{sensor}")), sensor == "gyr") for sensor in ("acc", "gyr")}
+        for place in ("wrist", "hip")
+    )
     assert {frozenset(place) for place in PLACES} == {frozenset(wrist), frozenset(hip)}
     assert [len(sensors) for sensors in PLACES] == [2, 2]
 
@@ -171,6 +174,29 @@ def test_channel_dropout_sets_a_share_of_the_channels_to_their_mean():
     expected = np.where(dropped[:, None], X.mean(1, keepdims=True), X)
     np.testing.assert_allclose(changed, expected, atol=1e-5 * np.abs(X).max())
     assert change("channel-dropout", 1.0)[0].std(1).max() < 1e-4
+
+
+def test_mirror_reflects_x_of_every_sensor_in_a_share_of_the_windows():
+    changed = change("mirror", 0.3)[0]
+    mirrored = (changed != X).any((1, 2))
+    assert mirrored.mean() == pytest.approx(0.3, abs=0.08)
+    np.testing.assert_array_equal(change("mirror", 1.0)[0][mirrored], changed[mirrored])
+    reflection = np.diag([-1.0, 1, 1])
+    for group in GROUPS:
+        # A mirror image turns the other way round: rotations are reflected by det(M) M.
+        matrix = reflection if group.endswith("acc") else np.linalg.det(reflection) * reflection
+        np.testing.assert_allclose(changed[mirrored][:, :, columns(group)], X[mirrored][:, :, columns(group)] @ matrix)
+    alone = ORDER.index("head.mag.x")
+    np.testing.assert_array_equal(changed[:, :, alone], X[:, :, alone])
+
+
+def test_the_mirror_image_of_a_rotating_body_rotates_as_the_signs_say():
+    """Gravity in a rotating frame: dg/dt = −ω × g holds for the mirrored signals too."""
+    rng = np.random.default_rng(1)
+    gravity, turn = rng.normal(size=(2, 50, 3))
+    before = np.cross(-turn, gravity)
+    polar, axial = np.array([-1, 1, 1]), np.array([1, -1, -1])
+    np.testing.assert_allclose(np.cross(-turn * axial, gravity * polar), before * polar)
 
 
 @settings(derandomize=True, max_examples=20, deadline=None)

@@ -8,6 +8,7 @@ them work with any other ``keras.Model`` too.
 from .attention import add_cbam, add_sensor_attention
 from .cost import Cost, named_network_cost, network_cost
 from .cost_table import format_cost
+from .fastgrnn import FastGRNN
 from .graph import Graph, read_graph
 from .initial import draw_initial_weights, initialise
 from .layers import loop_friendly
@@ -21,6 +22,7 @@ from .taps import list_taps, make_inference_model, with_taps
 __all__ = [
     "Attention",
     "Cost",
+    "FastGRNN",
     "Graph",
     "Network",
     "Shape",

@@ -51,5 +51,5 @@ def _reused(node: Node, place: int, buffer: dict[str, int], last: dict[str, int]
 def _scratch(node: Node) -> int:
     """Count the values of state and gates of recurrent layers."""
     kind = node.attributes.get("layer", node.op)
-    per_unit = {"LSTM": 6, "GRU": 7, "SimpleRNN": 2}.get(str(kind), 0)
+    per_unit = {"LSTM": 6, "GRU": 7, "SimpleRNN": 2, "FastGRNN": 2}.get(str(kind), 0)
     return per_unit * int(node.attributes["units"]) if per_unit else 0

@@ -89,6 +89,8 @@ def _recurrent(node: Node, kind: str | None = None) -> Operations:
     """Count, per step, the products of input and state for each gate, and the element-wise operations."""
     kind, units = kind or node.op, node.attributes["units"]
     steps, features = node.input_shapes[0]
+    if kind == "FastGRNN":  # One product for gate and candidate: two biases, two activations, six products or sums.
+        return Operations(steps * units * (features + units), 10 * steps * units)
     gates = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}[kind]
     after = kind == "GRU" and node.attributes["reset_after"]
     biases = gates * (2 if after else 1) * units if node.attributes["use_bias"] else 0
@@ -165,7 +167,7 @@ RULES: dict[str, Callable[[Node], Operations]] = {
     **dict.fromkeys(("DepthwiseConv1D", "DepthwiseConv2D"), _depthwise),
     **dict.fromkeys(("SeparableConv1D", "SeparableConv2D"), _separable),
     "Dense": _dense,
-    **dict.fromkeys(("LSTM", "GRU", "SimpleRNN"), _recurrent),
+    **dict.fromkeys(("LSTM", "GRU", "SimpleRNN", "FastGRNN"), _recurrent),
     "Bidirectional": _bidirectional,
     "MultiHeadAttention": _attention,
     **dict.fromkeys(("MaxPooling1D", "MaxPooling2D", "AveragePooling1D", "AveragePooling2D"), _pool),

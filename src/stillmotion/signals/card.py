@@ -26,6 +26,8 @@ class Card:
         quirks: irregularities of the files, one sentence each.
         download: address of the publisher's archive (empty: none).
         folder: name of the folder that holds the files, when it is not the data set's own.
+        package: requirement of the Python package that carries the files (empty: none does).
+        package_folder: their folder in it, from the package's name on.
     """
 
     name: str
@@ -46,6 +48,8 @@ class Card:
     quirks: tuple[str, ...] = ()
     download: str = ""
     folder: str = ""
+    package: str = ""
+    package_folder: str = ""
 
     @property
     def protocols(self) -> tuple[str, ...]:

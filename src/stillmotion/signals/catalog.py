@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -23,6 +24,7 @@ from .tables.dialect import require_file
 #: Data set name to the module that reads it.
 MODULES = {
     "simulated": "stillmotion.signals.simulated",
+    "spar": "stillmotion.signals.sets.spar",
     "hapt": "stillmotion.signals.sets.hapt",
     "uci-har": "stillmotion.signals.sets.uci_har",
     "wisdm": "stillmotion.signals.sets.wisdm",
@@ -75,7 +77,7 @@ def list_cards() -> dict[str, Card]:
     Example:
         >>> from stillmotion.signals import list_cards
         >>> list(list_cards())[:3]
-        ['simulated', 'hapt', 'uci-har']
+        ['simulated', 'spar', 'hapt']
     """
     return {name: get_card(name) for name in MODULES}
 
@@ -91,8 +93,8 @@ def load(
     r"""Load the recordings of a published data set or of a table of your own.
 
     Args:
-        name: a name of ``list_cards()`` (``simulated`` needs no files), or the path of a table, of a folder of tables
-            or of a mapping's TOML.
+        name: a name of ``list_cards()`` (``simulated`` needs no files, ``spar`` is read from an installed package), or
+            the path of a table, of a folder of tables or of a mapping's TOML.
         data: the folder that holds ``NAME/`` in the publisher's layout; ``STILLMOTION_DATA`` by default.
         sensors: sensors to keep, such as ``wrist.acc,wrist.gyr``.
         cache: store the converted recordings in the cache.
@@ -169,19 +171,38 @@ def _read_mapped(table: TableMap, cache: bool) -> Dataset:
 
 
 def find_folder(name: str, data: str | Path | None = None) -> Path:
-    """Find the folder of a data set below ``data`` or ``STILLMOTION_DATA``."""
+    """Find the folder of a data set below ``data`` or ``STILLMOTION_DATA``, or else in the package that carries it."""
+    card = get_card(name)
     root = data or os.environ.get("STILLMOTION_DATA")
-    if not root:
+    folder = Path(root).expanduser() / (card.folder or card.name) if root else None
+    if folder is not None and folder.is_dir():
+        return folder
+    if card.package:
+        return find_packaged(card)
+    if folder is None:
         raise UserError(
             f"{name} is not built in: give the folder that holds {name}/ with --data (data= in Python) "
             f"or STILLMOTION_DATA."
         )
-    card = get_card(name)
-    folder = Path(root).expanduser() / (card.folder or card.name)
-    if not folder.is_dir():
-        layout = "; ".join(card.layout)
-        raise UserError(f"{folder} is not there; {root} must hold {folder.name}/ with {layout}.")
-    return folder
+    layout = "; ".join(card.layout)
+    raise UserError(f"{folder} is not there; {root} must hold {folder.name}/ with {layout}.")
+
+
+def find_packaged(card: Card) -> Path:
+    """Find a data set's folder in the installed package that carries it, without importing the package."""
+    package = card.package_folder.partition("/")[0]
+    try:
+        spec = find_spec(package)
+    except ValueError:  # A module without a spec has taken the name.
+        spec = None
+    for location in (spec.submodule_search_locations or ()) if spec else ():
+        folder = Path(location).parent / card.package_folder
+        if folder.is_dir():
+            return folder
+    raise UserError(
+        f"{card.name} is read from the Python package {package}, and {card.package} is not installed: run "
+        f"`python -m pip install --no-deps {card.package}`, or give the folder that holds {card.name}/ with --data."
+    )
 
 
 def get_reader(name: str) -> Reader:

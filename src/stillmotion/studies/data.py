@@ -7,6 +7,7 @@ import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from ..errors import DataWarning, UserError
 from ..features.window_features import extract_features
 from ..signals import load, resample, select_classes, select_sensors
 from ..signals.recording import Dataset
-from ..windows import Splits, Statistics, Windows, audit_splits, cut, fit_statistics, make_splits
+from ..windows import Splits, Statistics, Windows, audit_splits, cut, fit_statistics, make_splits, split_segments
 from ..windows.augment import Places, sensor_places
 from .index import WindowIndex
 from .privileged import pair_windows
@@ -88,7 +89,8 @@ def load_study_data(study: Study, *, data: Path | Dataset | None = None) -> Stud
     if section.window or section.hop:
         window = section.window or spec.window
         spec = spec.with_window(window, section.hop) if section.hop else spec.with_window(window)
-    windows, teacher_windows = cut(dataset, spec=spec, missing="drop"), None
+    last: Literal["drop", "keep"] = "drop" if section.cut == "labelled-segments" else "keep"
+    windows, teacher_windows = cut(dataset, spec=spec, missing="drop", last=last), None
     if privileged:
         sensors, rate = privileged.sensors or section.sensors, privileged.rate or windows.spec.rate
         recordings = _load_recordings(replace(section, sensors=sensors, rate=rate), data)
@@ -139,6 +141,8 @@ def _load_recordings(section: Data, data: Path | Dataset | None) -> Dataset:
         dataset = load(section.name, data=data, sensors=section.sensors or None)
     if section.classes:
         dataset = select_classes(dataset, section.classes)
+    if section.cut == "labelled-segments":
+        dataset = split_segments(dataset)
     if section.rate or dataset.times is not None:
         dataset = resample(dataset, section.rate or dataset.spec.rate)
     return dataset

@@ -15,6 +15,7 @@ from ..windows.augment import check_kinds
 from . import toml_io
 
 Source = Literal["none", "plain", "attention", "self", "assistant"]
+Cut = Literal["recordings", "labelled-segments"]
 Targets = Literal["in-sample", "cross-fit"]
 SearchKind = Literal["none", "grid", "optuna"]
 #: In Hz; 0 is the rate of the data set.
@@ -59,6 +60,8 @@ class Data:
         rate: resample to this rate in Hz.
         window, hop: in samples.
         classes: classes to keep.
+        cut: what is cut into windows: ``recordings``, or ``labelled-segments``, each on its own, without a window that
+            ends with its segment (as WHAR Arena does).
     """
 
     name: str = "simulated"
@@ -67,9 +70,12 @@ class Data:
     window: Annotated[int, SAMPLES] = 0
     hop: Annotated[int, SAMPLES] = 0
     classes: tuple[str, ...] = ()
+    cut: str = "recordings"
 
     def __post_init__(self) -> None:
         toml_io.check(self, "[data]")
+        if self.cut not in get_args(Cut):
+            raise UnknownName("cut", self.cut, list(get_args(Cut)))
         if not self.name:
             raise UserError("name in [data] must be a data set or the path of a table, not empty.")
 

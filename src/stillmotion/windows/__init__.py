@@ -9,6 +9,7 @@ from .audit import audit_extents, audit_splits
 from .cut import cut
 from .findings import Audit, Finding
 from .protocols import make_splits
+from .segments import split_segments
 from .splits import Fold, Splits, differences
 from .statistics import Statistics, fit_statistics
 from .windows import Windows
@@ -26,4 +27,5 @@ __all__ = [
     "differences",
     "fit_statistics",
     "make_splits",
+    "split_segments",
 ]

@@ -6,7 +6,7 @@ Strength 0 leaves windows unchanged. All augmentations act on the raw signal, be
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,8 +15,17 @@ from ..errors import UnknownName
 from ..signals.spec import SignalSpec
 
 Array = Any
-#: For each position on the body the columns x, y, z of each of its sensors.
-Places = Sequence[Sequence[Sequence[int]]]
+
+
+class Axes(NamedTuple):
+    """The columns x, y, z of a sensor; ``axial`` is whether it measures rotation, which a mirror turns around."""
+
+    columns: tuple[int, int, int]
+    axial: bool
+
+
+#: For each position on the body its sensors of three axes.
+Places = Sequence[Sequence[Axes]]
 #: (key, windows (B, T, D), strength, sensors by position) → windows.
 Augmentation = Callable[[Array, Array, Array, Places], Array]
 
@@ -31,9 +40,9 @@ def scaling(key: Array, x: Array, strength: Array, places: Places) -> Array:
     factors = 1 + strength * jax.random.normal(key, (x.shape[0], 1, x.shape[2]))
     first = list(range(x.shape[2]))
     for sensors in places:
-        for columns in sensors:
-            for column in columns:
-                first[column] = columns[0]
+        for sensor in sensors:
+            for column in sensor.columns:
+                first[column] = sensor.columns[0]
     return x * factors[:, :, jnp.asarray(first)]
 
 
@@ -44,8 +53,8 @@ def rotation(key: Array, x: Array, strength: Array, places: Places) -> Array:
     """
     for number, sensors in enumerate(places):
         rotations = _rotations(jax.random.fold_in(key, number), x.shape[0], strength)
-        for columns in sensors:
-            axes = jnp.asarray(columns)
+        for sensor in sensors:
+            axes = jnp.asarray(sensor.columns)
             x = x.at[:, :, axes].set(jnp.einsum("bij,btj->bti", rotations, x[:, :, axes]))
     return x
 
@@ -73,6 +82,23 @@ def channel_dropout(key: Array, x: Array, strength: Array, places: Places) -> Ar
     return jnp.where(dropped, x.mean(1, keepdims=True), x)
 
 
+def mirror(key: Array, x: Array, strength: Array, places: Places) -> Array:
+    """Reflect all sensors of a window along their x axes with probability ``strength``, as if the other arm moved.
+
+    A watch's x axis lies along the forearm and points to the hand on one arm, to the elbow on the other, so that the
+    mirror image of an arm's motion has the opposite x. Acceleration changes the sign of x; angular velocity, which a
+    mirror turns around, the signs of y and z. In SPAR, where ten subjects exercised with both arms, these are of all 64
+    changes of six signs the one that brings the two arms' means and covariances closest (``tests/signals/test_spar``).
+    A device whose x axis lies otherwise (a phone in a pocket) must not be mirrored so.
+    """
+    signs = [1.0] * x.shape[2]
+    for sensors in places:
+        for (first, second, third), axial in sensors:
+            signs[first], signs[second], signs[third] = (1.0, -1.0, -1.0) if axial else (-1.0, 1.0, 1.0)
+    mirrored = jax.random.uniform(key, (x.shape[0], 1, 1)) < strength
+    return jnp.where(mirrored, x * jnp.asarray(signs, x.dtype), x)
+
+
 KINDS: dict[str, Augmentation] = {
     "jitter": jitter,
     "scaling": scaling,
@@ -80,6 +106,7 @@ KINDS: dict[str, Augmentation] = {
     "magnitude-warp": magnitude_warp,
     "time-warp": time_warp,
     "channel-dropout": channel_dropout,
+    "mirror": mirror,
 }
 MIXUP = "mixup"
 
@@ -127,14 +154,15 @@ def check_kinds(kinds: Sequence[str]) -> None:
             raise UnknownName("augmentation", kind, [*KINDS, MIXUP])
 
 
-def sensor_places(spec: SignalSpec) -> tuple[tuple[tuple[int, ...], ...], ...]:
-    """Group the columns x, y, z of each three-axis sensor by position on the body."""
-    positions: dict[str, list[tuple[int, ...]]] = {}
+def sensor_places(spec: SignalSpec) -> tuple[tuple[Axes, ...], ...]:
+    """Group the three-axis sensors, each with its columns x, y, z, by position on the body."""
+    positions: dict[str, list[Axes]] = {}
     for group in spec.groups:
         columns = {channel.axis: n for n, channel in enumerate(spec.channels) if channel.group == group}
         if set(columns) == set("xyz"):
-            position = spec.channels[columns["x"]].position
-            positions.setdefault(position, []).append(tuple(columns[axis] for axis in "xyz"))
+            first = spec.channels[columns["x"]]
+            sensor = Axes((columns["x"], columns["y"], columns["z"]), axial=first.sensor == "gyr")
+            positions.setdefault(first.position, []).append(sensor)
     return tuple(tuple(sensors) for sensors in positions.values())
 
 

@@ -20,7 +20,12 @@ NullRule = Literal["drop", "keep"]
 
 
 def cut(
-    dataset: Dataset, *, spec: SignalSpec | None = None, null: NullRule = "drop", missing: NullRule = "keep"
+    dataset: Dataset,
+    *,
+    spec: SignalSpec | None = None,
+    null: NullRule = "drop",
+    missing: NullRule = "keep",
+    last: NullRule = "keep",
 ) -> Windows:
     """Cut every recording into windows, one hop apart, starting at its first sample.
 
@@ -33,6 +38,8 @@ def cut(
             rest of it must match the data.
         null: whether windows without a class are dropped or kept with label -1.
         missing: whether windows with NaN or infinite values are dropped or kept (networks cannot train on them).
+        last: whether a window that ends with the last sample of its recording is dropped, as WHAR Arena does (with
+            ``split_segments``), or kept.
 
     Returns:
         The windows, as positions in the recordings' samples; ``values()`` copies them out.
@@ -51,15 +58,17 @@ def cut(
     if spec is None:
         spec = dataset.spec
     spec.require_fit(replace(dataset.spec, window=spec.window), this="wanted window", other=f"data of {dataset.name}")
-    for kind, rule in (("null", null), ("missing", missing)):
+    for kind, rule in (("null", null), ("missing", missing), ("last", last)):
         if rule not in get_args(NullRule):
             raise UnknownName(f"rule for {kind} windows", rule, list(get_args(NullRule)))
     begin = np.array([row["start"] for row in dataset.index], np.int64)
     length = np.array([row["stop"] for row in dataset.index], np.int64) - begin
-    count = np.maximum((length - spec.window) // spec.hop + 1, 0)
+    usable = length - (last == "drop")
+    count = np.maximum((usable - spec.window) // spec.hop + 1, 0)
     if not count.any():
         raise UserError(
-            f"{dataset.name}: no recording is as long as a window of {spec.window} samples "
+            f"{dataset.name}: no recording is {'longer than' if last == 'drop' else 'as long as'} a window of "
+            f"{spec.window} samples "
             f"(the longest has {length.max()}); choose a shorter window."
         )
     require_even(dataset, np.flatnonzero(count))

@@ -108,7 +108,7 @@ class Windows:
         return np.flatnonzero(chosen) if chosen.dtype == np.bool_ else chosen.astype(np.int64).ravel()
 
     def of(self, recording: int) -> Floats:
-        """Return all windows of one recording, null ones included, as a read-only view: (m, T, D), nothing copied."""
+        """Return all windows of a recording, dropped ones too, as a read-only view: (m, T, D), nothing copied."""
         if not 0 <= recording < len(self.recordings):
             raise UserError(f"{self.dataset} has no recording {recording}; it has 0 to {len(self.recordings) - 1}.")
         begin = int(self.recording_start[recording])

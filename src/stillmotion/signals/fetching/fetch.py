@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlparse
 from ...errors import DataWarning, UserError
 from ...files import scratch_folder, sweep_drafts
 from ...names import make_file_name
-from ..catalog import EMBEDDED, Reader, get_reader, load, read_folder
+from ..catalog import EMBEDDED, Reader, find_packaged, get_reader, load, read_folder
 from ..recording import Dataset
 from .checksums import Checksum, Record, hash_files, known_sums
 from .download import Progress, download
@@ -60,7 +60,7 @@ def fetch(
 
     Args:
         name: name of the data set.
-        source: a folder, an archive or an address to use instead of the publisher's address.
+        source: a folder, an archive or an address to use instead of the publisher's address or package.
         to: folder that will hold ``NAME/``; ``STILLMOTION_DATA`` by default.
         accept: accept and record counts and contents that differ from the published or recorded ones.
         progress: called with the bytes received and the total bytes.
@@ -99,7 +99,7 @@ def fetch(
             opened: dict[str, Checksum] = {}
             staged, archive = _stage(module, target.parent, scratch, source, opened, progress, notify)
             notify("verifying")
-            origin = str(source or card.download)
+            origin = str(source or card.download or card.package)
             fields, now = _verify(module, staged, None, accept=accept, source=origin, opened=opened)
             now.write(staged)
             staged.rename(target)
@@ -133,6 +133,8 @@ def _stage(
         if not archive.exists():
             notify(f"downloading {address}")
             download(address, archive, progress=progress)
+    elif not address and card.package:
+        place = find_packaged(card)
     elif not address:
         raise UserError(f"{card.name} has no address to fetch from; name a folder or an archive with --from.")
     else:

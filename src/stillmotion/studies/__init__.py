@@ -9,12 +9,14 @@ from .co_trained import CoTrainedTeacher
 from .data import StudyData, load_study_data
 from .plan import Planner
 from .protocol_gap import ProtocolGap, compare_protocols, read_protocol_gap
+from .recommend import Recommendation, recommend
+from .row import Row
 from .runner import Runner
 from .search import Trial, count_trials
 from .spec import Study, built_in, read_study
 from .state import StudyState, read_study_state
 from .study import open_study, run_study
-from .table import Results, Row
+from .table import Results
 from .teacher_gap import TeacherGap
 from .variants import VARIANTS, Variant
 
@@ -25,6 +27,7 @@ __all__ = [
     "CoTrainedTeacher",
     "Planner",
     "ProtocolGap",
+    "Recommendation",
     "Results",
     "Row",
     "Runner",
@@ -42,5 +45,6 @@ __all__ = [
     "read_protocol_gap",
     "read_study",
     "read_study_state",
+    "recommend",
     "run_study",
 ]

@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..evaluation import ConfusionMatrices, Interval, compare_variants, macro_f1
+from ..evaluation import ConfusionMatrices, compare_variants, macro_f1
 from ..evaluation.compare import ComparedVariants
+from ..formatting import format_count, format_kib
 from ..networks import network_cost
 from .baselines import Baseline
 from .co_trained import CoTrainedTeacher, compare_co_trained_teachers
 from .plan import Planner
+from .recommend import recommend
+from .row import Row
 from .runs import Run
 from .scoring import pooled_reliability
 from .search import Trial, count_trials
@@ -29,54 +32,6 @@ Counted = Mapping[str, Mapping[str, NDArray[np.int64]]]
 
 
 @dataclass(frozen=True)
-class Row:
-    """The results of a variant, a baseline or a teacher.
-
-    Args:
-        variant: its name.
-        title: description.
-        role: ``reference``, ``variant``, ``control``, ``baseline`` or ``teacher``.
-        trials: trials per fold, including failed ones.
-        seeds: students per fold.
-        params, flops: of the student network; None for a baseline.
-        validation: macro-F1 of the validation subjects, pooled over subjects, mean over seeds.
-        test: macro-F1 of the test subjects with its interval, or None before they are evaluated.
-        accuracy: of the test subjects.
-        ece: expected calibration error (15 bins), mean over seeds, of the test subjects, or of the validation subjects
-            before the test set is evaluated.
-        seed_spread: standard deviation over seeds of the test score, or of the validation score before.
-        gain: test score minus that of the reference, with its interval.
-        p: of the sign-flip test, after the max-statistic correction.
-        verdict: conclusion in words.
-        settings: selected hyperparameters, by fold.
-        epochs, seconds: sums over all runs.
-        failed: number of failed runs.
-        size: storage that a baseline would need, mean over its reported runs.
-    """
-
-    variant: str
-    title: str
-    role: str
-    trials: int
-    seeds: int
-    params: int | None
-    flops: int | None
-    validation: float | None
-    test: Interval | None
-    accuracy: float | None
-    seed_spread: float | None
-    gain: Interval | None
-    p: float | None
-    verdict: str
-    settings: tuple[str, ...]
-    epochs: int
-    seconds: float
-    failed: int
-    size: str = ""
-    ece: float | None = None
-
-
-@dataclass(frozen=True)
 class Results:
     """The results of a study.
 
@@ -85,13 +40,16 @@ class Results:
         reference: variant that others are compared with.
         protocol: of the split, and whether it ``leaks``.
         subjects: number of test subjects.
-        leads: teacher gaps: teachers against the plain student.
-        partners: co-trained teachers.
+        teacher_gaps: teachers against the plain student.
+        co_trained_teachers: their scores beside those of the same networks trained alone.
         rows: a row for each variant, the reference first.
         compared: statistics, None before test subjects are evaluated.
-        looks: number of test-set evaluations.
+        test_evaluations: number of test-set evaluations.
         complete: whether nothing is missing.
         seconds: training time of all fleets.
+        classes: their names, in the order of confusion matrices.
+        confusion: (true, predicted) counts of the test subjects, pooled over subjects, for each seed of each variant
+            and teacher; None before test subjects are evaluated.
     """
 
     name: str
@@ -100,17 +58,32 @@ class Results:
     protocol: str
     leaks: bool
     subjects: int
-    leads: tuple[TeacherGap, ...]
-    partners: tuple[CoTrainedTeacher, ...]
+    teacher_gaps: tuple[TeacherGap, ...]
+    co_trained_teachers: tuple[CoTrainedTeacher, ...]
     rows: tuple[Row, ...]
     compared: ComparedVariants | None
-    looks: int
+    test_evaluations: int
     complete: bool
     seconds: float
+    classes: tuple[str, ...] = ()
+    confusion: Mapping[str, Sequence[Sequence[Sequence[int]]]] | None = None
+
+    @property
+    def recommended(self) -> str | None:
+        """Name of the recommended row, a student or a baseline; None before test subjects are evaluated."""
+        row = recommend(self.rows).row if self.compared else None
+        return None if row is None else row.variant
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return asdict(self)
+        """Return plain values for JSON; ``rows`` have the keys of ``results.csv``."""
+        confusion = None if self.confusion is None else {"classes": self.classes, "counts": self.confusion}
+        values = asdict(replace(self, rows=(), confusion=None)) | {
+            "recommended": self.recommended,
+            "rows": [row.to_dict() for row in self.rows],
+            "confusion": confusion,
+        }
+        del values["classes"]
+        return values
 
 
 def compute_results(
@@ -139,9 +112,10 @@ def compute_results(
         for name in study.systems
     ]
     for number, row in enumerate(rows):
-        if row.role == "baseline":
+        if row.kind == "baseline":
             runs = [run for (name, _), each in finals.items() if name == row.variant for run in dict.fromkeys(each)]
-            rows[number] = replace(row, size=_size([store.history(run.id) for run in runs]))
+            size, stored = _size([store.history(run.id) for run in runs])
+            rows[number] = replace(row, size=size, bytes=stored)
     rows += _teacher_rows(planner, counts, ended, choices, test=test)
     confidence = counts[f"{split}-confidence"]
     teachers = teachers_by_fold(planner, choices)
@@ -151,7 +125,7 @@ def compute_results(
             ece=_ece(
                 confidence,
                 list(teachers[row.variant].values())
-                if row.role == "teacher"
+                if row.kind == "teacher"
                 else [runs for (name, _), runs in finals.items() if name == row.variant],
             ),
         )
@@ -164,13 +138,15 @@ def compute_results(
         protocol=study.split.protocol,
         leaks=bool(planner.study_data.leaks),
         subjects=len({subject for fold in planner.study_data.folds for subject in fold.test_subjects}),
-        leads=tuple(compute_teacher_gaps(planner, store, choices, finals)),
-        partners=tuple(compare_co_trained_teachers(planner, store, choices, finals, split)),
+        teacher_gaps=tuple(compute_teacher_gaps(planner, store, choices, finals)),
+        co_trained_teachers=tuple(compare_co_trained_teachers(planner, store, choices, finals, split)),
         rows=tuple(rows),
         compared=compared if test else None,
-        looks=len(store.test_evaluations()),
+        test_evaluations=len(store.test_evaluations()),
         complete=complete,
         seconds=sum(each.seconds for each in ended.values()),
+        classes=planner.study_data.windows.spec.classes,
+        confusion=_pool_confusion(planner, counts["test"], matrices, teachers) if test else None,
     )
 
 
@@ -202,6 +178,23 @@ def student_confusion(
     )
 
 
+def _pool_confusion(
+    planner: Planner,
+    counts: Counted,
+    students: ConfusionMatrices | None,
+    teachers: Mapping[str, Mapping[int, tuple[Run, ...]]],
+) -> dict[str, list[list[list[int]]]]:
+    """Pool the test confusion matrices of students and single teachers over subjects, for each seed."""
+    pooled: dict[str, list[list[list[int]]]] = {}
+    if students is not None:
+        pooled = dict(zip(students.variants, students.counts.sum(2).tolist(), strict=True))
+    for title, members in teachers.items():
+        matrices = teacher_confusion(planner, counts, members) if all(len(e) == 1 for e in members.values()) else None
+        if matrices is not None:
+            pooled[title] = matrices.counts[0].sum(1).tolist()
+    return pooled
+
+
 def _row(
     planner: Planner,
     counts: Mapping[str, Counted],
@@ -225,31 +218,33 @@ def _row(
     ]
     finished = [ended[run.id] for run in dict.fromkeys([*trial_runs, *runs]) if run.id in ended]
     validation, deviation = _pooled(counts["validation"], finals, name, study.seeds)
-    test, accuracy, gain, p, verdict = None, None, None, None, ""
+    score, accuracy, gain, p, verdict, not_inferior = None, None, None, None, "", None
     if compared is not None:
         standing = next((each for each in compared.standings if each.variant == name), None)
         if standing is not None:
-            test, accuracy = standing.macro_f1, standing.accuracy
+            score, accuracy = standing.macro_f1, standing.accuracy
             _, deviation = _pooled(counts["test"], finals, name, study.seeds)
         against = next((each for each in compared.comparisons if each.variant == name), None)
         if against is not None:
             gain, p, verdict = against.difference, against.p_adjusted, against.verdict
+            not_inferior = against.not_inferior
     baseline = isinstance(variant, Baseline)
     cost = None if baseline else network_cost(model_of((runs or trial_runs)[0], planner.study_data))
     return Row(
         variant=name,
         title=variant.title,
-        role="reference" if name == reference else "baseline" if baseline else _role(study, name),
+        kind="reference" if name == reference else "baseline" if baseline else _kind(study, name),
         trials=len({run.id for run in trial_runs}) // len(planner.study_data.folds)
         if baseline
         else count_trials(study),
         seeds=study.seeds,
-        params=None if cost is None else cost.params,
+        parameters=None if cost is None else cost.params,
+        bytes=None if cost is None else cost.weight_bytes,
         flops=None if cost is None else cost.flops,
         validation=validation,
-        test=test,
+        macro_f1=score,
         accuracy=accuracy,
-        seed_spread=deviation,
+        seed_std=deviation,
         gain=gain,
         p=p,
         verdict=verdict if runs else "failed",
@@ -257,6 +252,7 @@ def _row(
         epochs=sum(each.epochs for each in finished),
         seconds=sum(each.seconds for each in finished),
         failed=sum(each.status == "failed" for each in finished),
+        not_inferior=not_inferior,
     )
 
 
@@ -288,15 +284,16 @@ def _teacher_rows(
             Row(
                 variant=title,
                 title="teacher",
-                role="teacher",
+                kind="teacher",
                 trials=1,
                 seeds=planner.study.teaching.seeds,
-                params=cost.params,
+                parameters=cost.params,
+                bytes=cost.weight_bytes,
                 flops=cost.flops,
                 validation=validation,
-                test=interval,
+                macro_f1=interval,
                 accuracy=accuracy,
-                seed_spread=None,
+                seed_std=None,
                 gain=None,
                 p=None,
                 verdict="",
@@ -353,18 +350,21 @@ def _ece(confidence: Counted, folds: Sequence[Sequence[Run]]) -> float | None:
     return float(np.mean([pooled_reliability(tables).ece for tables in seeds])) if seeds else None
 
 
-def _role(study: Study, name: str) -> str:
+def _kind(study: Study, name: str) -> str:
     return "variant" if name in study.variants else "control"
 
 
-def _size(histories: Sequence[Sequence[Mapping[str, float]]]) -> str:
-    """Describe the storage of a baseline: its parts, and KiB at 32 bits per number."""
+def _size(histories: Sequence[Sequence[Mapping[str, float]]]) -> tuple[str, int | None]:
+    """Describe the storage of a baseline: its parts with KiB, and bytes, at 32 bits per number."""
     rows = [history[0] for history in histories if history]
+    if not rows:
+        return "", None
+    stored = 4 * float(np.mean([row["stored"] for row in rows]))
     for part in ("nodes", "coefficients"):
-        if rows and part in rows[0]:
-            count, stored = (float(np.mean([row[name] for row in rows])) for name in (part, "stored"))
-            return f"{count:,.0f} {part}, {4 * stored / 1024:,.0f} KiB"
-    return ""
+        if part in rows[0]:
+            count = float(np.mean([row[part] for row in rows]))
+            return f"{format_count(count)} {part}, {format_kib(stored)} KiB", round(stored)
+    return "", round(stored)
 
 
 def _setting(choice: Selection) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..evaluation import ConfusionMatrices, Interval, compare_variants
+from ..formatting import format_points
 from .baselines import Baseline
 from .data import StudyData
 from .plan import Planner
@@ -35,12 +36,10 @@ class TeacherGap:
         return self.difference.low is not None and self.difference.low > 0
 
     def __str__(self) -> str:
-        points = 100 * self.difference.score
-        if self.difference.low is None or self.difference.high is None:
-            return f"{self.teacher} − lm on validation subjects: {points:+.1f} points (one subject: no interval)"
-        ends = f"[{100 * self.difference.low:+.1f}, {100 * self.difference.high:+.1f}]"
-        verdict = "" if self.shown else f": {NO_GAP}"
-        return f"{self.teacher} − lm on validation subjects: {points:+.1f} points {ends}{verdict}"
+        text = f"{self.teacher} − lm on validation subjects: {format_points(self.difference)}"
+        if self.difference.low is None:
+            return f"{text} (one subject: no interval)"
+        return text if self.shown else f"{text}: {NO_GAP}"
 
 
 def compute_teacher_gaps(

@@ -38,7 +38,7 @@ def attention(evidence: Evidence) -> list[Figure]:
     spec = study_data.windows.spec
     channels = [f"{channel.sensor}.{channel.axis}" for channel in spec.channels]
     subject, label = study_data.subjects(np.array([place]))[0], spec.classes[int(study_data.labels[place])]
-    shades = colours(evidence.lines)
+    shades = colours(evidence.rows)
     panels = [(network.name, tap, values) for network in networks for tap, values in network.taps.items()]
 
     def draw(sheet: Sheet, mark: Marks) -> None:
@@ -128,10 +128,10 @@ def _maps(evidence: Evidence, place: int) -> list[Maps]:
     # Privileged teachers see other sensors or times, so this window does not fit them.
     runs = {name: run for name, run in evidence.first_runs.items() if run.attention and not run.privileged}
     order = [
-        line.name
+        row.variant
         for role in ("teacher", "reference", "variant", "control")
-        for line in evidence.lines
-        if line.role == role
+        for row in evidence.rows
+        if row.kind == role
     ]
     networks = []
     for name in (name for name in order if name in runs):

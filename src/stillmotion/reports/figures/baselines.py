@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...formatting import format_amount, format_percent
 from ..evidence import Evidence
 from ..figure import Figure, Marks, Value
 from ..palette import COLOURS, INK, RULE
 from ..published import PROTOCOL, published_for
-from ..wording import amount
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -48,8 +48,8 @@ def baselines(evidence: Evidence) -> list[Figure]:
 
     rows = [row for _, each in panels for row in each]
     scores = "; ".join(
-        f"{row['variant']} ({row['set']}) F1 {100 * float(row['f1'] or 0):.1f}, "
-        f"{amount(float(row['params'] or 0))} parameters"
+        f"{row['variant']} ({row['set']}) F1 {format_percent(float(row['f1'] or 0))} %, "
+        f"{format_amount(float(row['params'] or 0))} parameters"
         for row in rows
     )
     return [
@@ -68,19 +68,18 @@ def baselines(evidence: Evidence) -> list[Figure]:
 
 
 def _ours(evidence: Evidence) -> list[Row]:
-    wanted = [line for line in evidence.scored if line.role in ("reference", "teacher") and line.cost and line.f1]
     return [
         {
             "set": evidence.results.data,
             "source": "here",
-            "variant": line.name,
-            "f1": line.f1.score,
-            "accuracy": line.accuracy,
-            "params": line.cost.params,
-            "flops_convolutions": line.cost.flops_convolutions,
+            "variant": row.variant,
+            "f1": row.macro_f1.score,
+            "accuracy": row.accuracy,
+            "params": row.parameters,
+            "flops_convolutions": evidence.costs[row.variant].flops_convolutions,
         }
-        for line in wanted
-        if line.f1 and line.cost
+        for row in evidence.networks
+        if row.kind in ("reference", "teacher") and row.macro_f1
     ]
 
 
@@ -99,8 +98,8 @@ def _panel(panel: Axes, title: str, rows: list[Row], mark: Marks) -> None:
                 continue
             (bar,) = panel.bar(number + shift, 100 * float(value), 0.34, color=colour, alpha=0.85)
             name = str(row["variant"]) if row["source"] == "here" else ""
-            mark(bar, name, f"{row['variant']}: {key} {100 * float(value):.2f} % ({row['source']})")
-            panel.text(number + shift, 100 * float(value) + 2, f"{100 * float(value):.1f}", ha="center", fontsize=8)
+            mark(bar, name, f"{row['variant']}: {key} {format_percent(float(value))} % ({row['source']})")
+            panel.text(number + shift, 100 * float(value) + 2, format_percent(float(value)), ha="center", fontsize=8)
     right = panel.twinx()
     right.spines["right"].set_visible(True)
     right.set_yscale("log")
@@ -109,7 +108,7 @@ def _panel(panel: Axes, title: str, rows: list[Row], mark: Marks) -> None:
         right.plot(range(len(rows)), values, color=colour, linewidth=1.5)
         for number, value in enumerate(values):
             (point,) = right.plot(number, value, symbol, color=colour, markersize=7, markeredgecolor=RULE)
-            mark(point, "", f"{rows[number]['variant']}: {amount(value)} {key.replace('_', ' of ')}")
+            mark(point, "", f"{rows[number]['variant']}: {format_amount(value)} {key.replace('_', ' of ')}")
     right.set_ylabel("parameters, FLOPs", color=INK)
     right.tick_params(length=0, labelcolor=INK)
     panel.set_xlim(-0.6, len(rows) - 0.4)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from ...formatting import format_amount, format_percent
 from ..evidence import Evidence
 from ..figure import Figure, Marks, Value, bare
 from ..palette import COLOURS, INK, colours
 from ..published import published_for
-from ..wording import amount
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -23,9 +23,16 @@ OTHERS = {"mm": COLOURS["teacher-1"][0], "om": COLOURS["teacher-0"][0]}
 def bubbles(evidence: Evidence) -> list[Figure]:
     """Draw one figure with a panel for each data set; none before there are scores."""
     ours: list[Row] = [
-        _row(evidence.results.data, "here", line.name, line.f1.score, line.cost.params, line.cost.flops_convolutions)
-        for line in evidence.scored
-        if line.cost and line.f1
+        _row(
+            evidence.results.data,
+            "here",
+            row.variant,
+            row.macro_f1.score,
+            row.parameters or 0,
+            evidence.costs[row.variant].flops_convolutions,
+        )
+        for row in evidence.networks
+        if row.macro_f1
     ]
     if not ours:
         return []
@@ -37,7 +44,7 @@ def bubbles(evidence: Evidence) -> list[Figure]:
                 for row in tables.rows
             ]
             panels.append((f"{tables.title} (published, leaky)", rows))
-    shades = {**OTHERS, **colours(evidence.lines)}
+    shades = {**OTHERS, **colours(evidence.rows)}
     rows = [row for _, each in panels for row in each]
     # Networks without convolutions have 0, which a log scale cannot show.
     floor = min((float(row["flops_convolutions"] or 0) for row in rows if row["flops_convolutions"]), default=1.0)
@@ -57,7 +64,8 @@ def bubbles(evidence: Evidence) -> list[Figure]:
                 colour = shades.get(name, INK)
                 (bubble,) = panel.plot(x, y, "o", color=colour, markersize=size, alpha=0.55, markeredgecolor=INK)
                 bubble.set_markeredgewidth(0.6)
-                tip = f"{name}: macro-F1 {y:.2f} %, {amount(x)}FLOPs, {amount(float(row['params'] or 0))} parameters"
+                costs = f"{format_amount(x)}FLOPs, {format_amount(float(row['params'] or 0))} parameters"
+                tip = f"{name}: macro-F1 {format_percent(y / 100)} %, {costs}"
                 mark(bubble, name if row["source"] == "here" else "", f"{tip} ({row['source']})")
                 named.setdefault(name, _dot(colour))
             panel.margins(x=0.12, y=0.18)
@@ -66,7 +74,7 @@ def bubbles(evidence: Evidence) -> list[Figure]:
         order = sorted(named, key=list(shades).index) if set(named) <= set(shades) else list(named)
         sheet.legend([named[name] for name in order], order, loc="outside lower center", ncols=2)
 
-    scores = "; ".join(f"{row['variant']} ({row['set']}) {100 * float(row['f1'] or 0):.1f} %" for row in rows)
+    scores = "; ".join(f"{row['variant']} ({row['set']}) {format_percent(float(row['f1'] or 0))} %" for row in rows)
     return [
         Figure(
             "bubbles",

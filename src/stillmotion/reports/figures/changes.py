@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...formatting import format_number, format_percent, format_score
 from ..evidence import Evidence
 from ..figure import Figure, Marks, Value, bare
 from ..palette import COLOURS, INK, QUIET, RULE
 from ..published import PROTOCOL, published_for
-from ..wording import interval, percent
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -26,22 +26,18 @@ def changes(evidence: Evidence) -> list[Figure]:
         {
             "set": evidence.results.data,
             "source": "here",
-            "variant": line.name,
-            "f1_points": 100 * line.comparison.difference.score,
-            "f1_low": None if line.comparison.difference.low is None else 100 * line.comparison.difference.low,
-            "f1_high": None if line.comparison.difference.high is None else 100 * line.comparison.difference.high,
-            "accuracy_points": 100 * (line.accuracy - base.accuracy),
+            "variant": row.variant,
+            "f1_points": 100 * row.gain.score,
+            "f1_low": None if row.gain.low is None else 100 * row.gain.low,
+            "f1_high": None if row.gain.high is None else 100 * row.gain.high,
+            "accuracy_points": 100 * (row.accuracy - base.accuracy),
         }
-        for line in evidence.students
-        if line.role == "variant"
-        and line.comparison
-        and base
-        and line.accuracy is not None
-        and base.accuracy is not None
+        for row in evidence.students
+        if row.kind == "variant" and row.gain and base and row.accuracy is not None and base.accuracy is not None
     ]
     if not ours or base is None:
         return []
-    scores = f"{base.name}: F1 {interval(base.f1)}, accuracy {percent(base.accuracy)}"
+    scores = f"{base.variant}: F1 {format_score(base.macro_f1)}, accuracy {format_percent(base.accuracy)} %"
     panels = [(f"{evidence.results.data}, {evidence.results.protocol} (here)", scores, ours)]
     if evidence.published:
         for tables in published_for(evidence.results.data):
@@ -66,11 +62,13 @@ def changes(evidence: Evidence) -> list[Figure]:
         sheet.legend(*_legend(), loc="outside lower center", ncols=2)
 
     rows = [row for *_, each in panels for row in each]
-    gains = "; ".join(f"{row['variant']} ({row['set']}) {float(row['f1_points'] or 0):+.1f}" for row in rows)
+    gains = "; ".join(
+        f"{row['variant']} ({row['set']}) {format_number(float(row['f1_points'] or 0), '+.1f')}" for row in rows
+    )
     return [
         Figure(
             "changes",
-            f"Change of macro-F1 and accuracy against {base.name}, in points",
+            f"Change of macro-F1 and accuracy against {base.variant}, in points",
             f"Bars to the right are gains, with 95 % intervals of F1 if known. F1: {gains}. {scores}.",
             rows,
             draw,
@@ -89,11 +87,16 @@ def _panel(panel: Axes, title: str, reference: str, rows: list[Row], mark: Marks
         for shift, key, colour in ((-0.19, "f1_points", F1), (0.19, "accuracy_points", RIGHT)):
             value = float(row[key] or 0)
             (bar,) = panel.barh(number + shift, value, 0.36, color=colour, alpha=0.85)
-            mark(bar, name, f"{row['variant']}: {key.partition('_')[0]} {value:+.2f} points ({row['source']})")
+            mark(
+                bar,
+                name,
+                f"{row['variant']}: {key.partition('_')[0]} {format_number(value, '+.1f')} points ({row['source']})",
+            )
         low, high = row.get("f1_low"), row.get("f1_high")
         if low is not None and high is not None:
             (line,) = panel.plot([float(low), float(high)], [number - 0.19] * 2, color=INK, linewidth=1.1)
-            mark(line, name, f"{row['variant']}: 95 % interval {float(low):+.1f} to {float(high):+.1f} points")
+            ends = ", ".join(format_number(float(end), "+.1f") for end in (low, high))
+            mark(line, name, f"{row['variant']}: 95 % interval [{ends}] points")
     panel.set_yticks(range(len(rows)), [str(row["variant"]) for row in rows])
     panel.invert_yaxis()
     panel.set_xlabel(reference, fontsize=9, bbox={"boxstyle": "round,pad=0.35", "facecolor": "none", "edgecolor": RULE})

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...formatting import format_amount, format_number
 from ..evidence import Evidence
 from ..figure import Figure, Marks, Value, bare
 from ..palette import COLOURS, QUIET, RULE
 from ..published import published_for
-from ..wording import amount
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -21,22 +21,23 @@ PARAMS, FLOPS = COLOURS["series-2"][0], COLOURS["series-4"][0]
 def overhead(evidence: Evidence) -> list[Figure]:
     """Draw one figure, grouped by data set; none if there is nothing to compare."""
     base = evidence.reference
-    others = [line for line in evidence.students if line.role == "variant" and line.cost]
-    if base is None or base.cost is None or not others:
+    others = [row for row in evidence.students if row.kind == "variant" and row.flops]
+    if base is None or not others:
         return []
     ours: list[Row] = [
         {
             "set": evidence.results.data,
             "source": "here",
-            "variant": line.name,
-            "params_percent": _more(line.cost.params, base.cost.params),
-            "flops_convolutions_percent": _more(line.cost.flops_convolutions, base.cost.flops_convolutions),
-            "flops_percent": _more(line.cost.flops, base.cost.flops),
+            "variant": row.variant,
+            "params_percent": _more(row.parameters, base.parameters),
+            "flops_convolutions_percent": _more(
+                evidence.costs[row.variant].flops_convolutions, evidence.costs[base.variant].flops_convolutions
+            ),
+            "flops_percent": _more(row.flops, base.flops),
         }
-        for line in others
-        if line.cost
+        for row in others
     ]
-    cost = f"{base.name}: {amount(base.cost.params)} parameters, {amount(base.cost.flops)}FLOPs"
+    cost = f"{base.variant}: {format_amount(base.parameters or 0)} parameters, {format_amount(base.flops or 0)}FLOPs"
     panels = [(f"{evidence.results.data} (here)", cost, ours)]
     if evidence.published:
         for tables in published_for(evidence.results.data):
@@ -52,7 +53,8 @@ def overhead(evidence: Evidence) -> list[Figure]:
                 if params is not None
             ]
             reference = (
-                f"lm: {amount(tables.lm.params)} parameters, {amount(1000 * tables.lm.kflops)}FLOPs of convolutions"
+                f"lm: {format_amount(tables.lm.params)} parameters, "
+                f"{format_amount(1000 * tables.lm.kflops)}FLOPs of convolutions"
             )
             panels.append((f"{tables.title} (published)", reference, rows))
 
@@ -71,8 +73,8 @@ def overhead(evidence: Evidence) -> list[Figure]:
                     value = float(row[key] or 0)
                     (bar,) = panel.barh(number + shift, value, 0.36, color=colour, alpha=0.85)
                     what = key.removesuffix("_percent").replace("_", " of ")
-                    mark(bar, name, f"{row['variant']}: {what} {value:+.2f} % ({row['source']})")
-                    panel.text(value, number + shift, f" {value:+.1f}", va="center", fontsize=8)
+                    mark(bar, name, f"{row['variant']}: {what} {format_number(value, '+.1f')} % ({row['source']})")
+                    panel.text(value, number + shift, f" {format_number(value, '+.1f')}", va="center", fontsize=8)
             panel.margins(x=0.12)
             panel.set_yticks(range(len(rows)), [str(row["variant"]) for row in rows])
             panel.invert_yaxis()
@@ -81,11 +83,13 @@ def overhead(evidence: Evidence) -> list[Figure]:
         sheet.legend(*_legend(), loc="outside lower center", ncols=2)
 
     rows = [row for *_, each in panels for row in each]
-    changes = "; ".join(f"{row['variant']} ({row['set']}) {float(row['params_percent'] or 0):+.1f} %" for row in rows)
+    changes = "; ".join(
+        f"{row['variant']} ({row['set']}) {format_number(float(row['params_percent'] or 0), '+.1f')} %" for row in rows
+    )
     return [
         Figure(
             "overhead",
-            f"Change of parameters and FLOPs against {base.name}, in percent",
+            f"Change of parameters and FLOPs against {base.variant}, in percent",
             f"Bars to the right cost more. Parameters: {changes}. {cost}.",
             rows,
             draw,
@@ -95,8 +99,8 @@ def overhead(evidence: Evidence) -> list[Figure]:
     ]
 
 
-def _more(value: float, base: float) -> float:
-    return 100 * (value / base - 1) if base else 0.0
+def _more(value: float | None, base: float | None) -> float:
+    return 100 * (value / base - 1) if value is not None and base else 0.0
 
 
 def _legend() -> tuple[list[Artist], list[str]]:

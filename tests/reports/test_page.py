@@ -141,7 +141,7 @@ def test_the_numbers_of_figures_are_those_of_the_predictions(page: Path) -> None
     scores = {row["variant"]: row for row in rows(folder / "figures" / "pareto.csv")}
     for number, name in enumerate(counted.variants):
         pooled = macro_f1(counted.counts[number].sum(1)).mean()
-        assert float(scores[name]["f1"]) == pytest.approx(float(pooled))
+        assert float(scores[name]["macro_f1"]) == pytest.approx(float(pooled))
     (found,) = compare_variants(counted, against="lm").comparisons
     gaps = {row["variant"]: row for row in rows(folder / "figures" / "differences.csv")}
     assert float(gaps["rab-kd"]["difference"]) == pytest.approx(found.difference.score)
@@ -201,9 +201,11 @@ def test_the_page_shows_the_numbers_of_the_table(page: Path, recordings: Path) -
     text = page.read_text(encoding="utf-8")
     table = text[text.index('aria-label="Results"') :]
     for row in record.results.rows:
-        assert row.test is not None
-        assert f'data-key="{row.test.score}">{100 * row.test.score:.1f}<' in table
-        assert row.params is None or f'data-key="{row.params}">{row.params:,}<' in table
+        assert row.macro_f1 is not None
+        score, low, high = (100 * each for each in (row.macro_f1.score, row.macro_f1.low or 0, row.macro_f1.high or 0))
+        assert f'data-key="{row.macro_f1.score}">{score:.1f} [{low:.1f}, {high:.1f}]<' in table
+        assert row.parameters is None or f'data-key="{row.parameters}">{row.parameters:,}<' in table
+        assert f'data-key="{row.bytes}">{(row.bytes or 0) / 1024:,.1f}<' in table
     record.store.close()
 
 

@@ -14,7 +14,7 @@ from stillmotion.networks import build_network
 from stillmotion.reports.evidence import Evidence
 from stillmotion.reports.figures.ensembles import ensembles
 from stillmotion.reports.page import page
-from stillmotion.reports.study import markdown
+from stillmotion.reports import to_markdown
 from stillmotion.studies import VARIANTS, Study, Variant, read_study
 from stillmotion.studies.estimate import plan_fleets
 from stillmotion.studies.search import search_space
@@ -114,7 +114,7 @@ def test_a_study_trains_features_mutual_ones_and_chains_and_reports_what_cannot_
 
 def what_became_of_the_teacher(made, results, tmp_path):
     """What the table says of HMKD's teacher, by hand."""
-    (partner,) = results.partners
+    (partner,) = results.co_trained_teachers
     assert (partner.variant, partner.teacher) == ("hmkd", "mlp")
     (run,) = (run for run in made._succeeded(made_choices(made)) if run.method == "hmkd")
     weights, state, _ = made.store.co_trained_teacher(run.id)
@@ -132,7 +132,7 @@ def what_became_of_the_teacher(made, results, tmp_path):
     assert len(partner.learnt) == 2 + 3
     assert sum(mean for mean, _ in partner.learnt.values()) == pytest.approx(1)
     assert f"hmkd: mlp co-trained {100 * expected:.1f}" in str(partner)
-    text = markdown(results)
+    text = to_markdown(results)
     assert "### Co-trained teachers" in text
     assert "| hmkd | mlp |" in text
     evidence = Evidence(derive_state(made.folder, made.planner, made.store))
@@ -141,7 +141,7 @@ def what_became_of_the_teacher(made, results, tmp_path):
         name: mean for name, (mean, _) in partner.learnt.items()
     }
     html = page(evidence, {"teaching": [(figure, figure.save(tmp_path))]})
-    assert "What became of the teacher" in html
+    assert "Co-trained teachers" in html
     assert f">{100 * expected:.1f}" in html
     assert 'data-tip="hmkd, teacher/stage3:' in html
 

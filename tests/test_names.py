@@ -407,9 +407,9 @@ def wide(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_terminal_shows_names_as_they_are(results: Results, wide: None, capsys: pytest.CaptureFixture[str]) -> None:
-    from stillmotion.reports.screen import show_rows
     from stillmotion.reports.compared import show_compared, show_events
     from stillmotion.reports.results import show_results
+    from stillmotion.reports.screen import show_rows
 
     found = compare_variants(count_confusion([said(name, classes=("a", "b", "c")) for name in NAMES]))
     scores = dict.fromkeys(("segment_f1", "onset_delay_s", "missed", "false_transitions_per_hour", "hours"), 1.0)

@@ -85,7 +85,9 @@ def test_any_score_and_seed_can_be_asked_for():
     counts = cohort(8, 3)
     found = subject_interval(counts, score=accuracy, seed=1)
     assert found.score == pytest.approx(np.trace(counts.sum(0)) / counts.sum())
-    assert str(found) == "{:.1f} [{:.1f}, {:.1f}]".format(*(100 * each for each in (found.score, found.low, found.high)))
+    assert str(found) == "{:.1f} [{:.1f}, {:.1f}]".format(
+        *(100 * each for each in (found.score, found.low, found.high))
+    )
     assert found == subject_interval(counts, score=accuracy, seed=1)
     assert found != subject_interval(counts, score=accuracy, seed=2)
     assert found.low < found.score < found.high

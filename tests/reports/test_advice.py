@@ -51,8 +51,7 @@ def test_a_gain_that_was_shown_is_taken(evidence: Evidence) -> None:
     assert said.row is better
     assert said.sure == "shown"
     assert (
-        "+10.0 points [+5.0, +15.0] of macro-F1 against lm, p = 0.01 after the max-statistic correction"
-        in said.why[0]
+        "+10.0 points [+5.0, +15.0] of macro-F1 against lm, p = 0.01 after the max-statistic correction" in said.why[0]
     )
 
 

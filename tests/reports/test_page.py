@@ -145,7 +145,7 @@ def test_the_numbers_of_figures_are_those_of_the_predictions(page: Path) -> None
     (found,) = compare_variants(counted, against="lm").comparisons
     gaps = {row["variant"]: row for row in rows(folder / "figures" / "differences.csv")}
     assert float(gaps["rab-kd"]["difference"]) == pytest.approx(found.difference.score)
-    assert float(gaps["rab-kd"]["low"]) == pytest.approx(found.difference.low)
+    assert float(gaps["rab-kd"]["difference_low"]) == pytest.approx(found.difference.low)
     shown = {row["variant"]: row for row in rows(folder / "figures" / "changes.csv") if row["source"] == "here"}
     assert float(shown["rab-kd"]["f1_points"]) == pytest.approx(100 * found.difference.score)
     confused = rows(folder / "figures" / "confusion.csv")

@@ -13,8 +13,8 @@ from rich.table import Table
 
 from stillmotion.cli import main
 from stillmotion.evaluation import Interval, Predictions, write_predictions
-from stillmotion.reports.screen import RULE, console, parts
 from stillmotion.reports.results import show_results
+from stillmotion.reports.screen import RULE, console, parts
 from stillmotion.studies import Results, Row
 
 NAME = "a-variant-whose-name-is-rather-long"

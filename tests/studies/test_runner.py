@@ -150,8 +150,16 @@ def test_the_five_variants_with_their_controls(runner):
     assert list(rows) == [*(name for name in VARIANTS if name in rows), *teachers]
     assert len(rows) == 10
     plain, attended = rows["lm"].parameters, rows["lm-att"].parameters
-    assert rows["rb-kd"].parameters == rows["label-smoothing"].parameters == rows["self-distillation"].parameters == plain
-    assert rows["rb-kd-att"].parameters == rows["rab-kd"].parameters == rows["rab-kd-no-maps"].parameters == attended > plain
+    assert (
+        rows["rb-kd"].parameters == rows["label-smoothing"].parameters == rows["self-distillation"].parameters == plain
+    )
+    assert (
+        rows["rb-kd-att"].parameters
+        == rows["rab-kd"].parameters
+        == rows["rab-kd-no-maps"].parameters
+        == attended
+        > plain
+    )
     runs = {run.id: run for run in made.planner.all_teachers()}
     for name, taught in (("rb-kd", ""), ("rb-kd-att", ""), ("rab-kd", "channel:r=2,spatial:k=3,after=1")):
         variant = made.study.all_variants[name]

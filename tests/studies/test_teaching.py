@@ -11,10 +11,10 @@ from sklearn.metrics import f1_score
 from stillmotion.errors import UserError
 from stillmotion.methods import METHODS, get_method
 from stillmotion.networks import build_network
+from stillmotion.reports import to_markdown
 from stillmotion.reports.evidence import Evidence
 from stillmotion.reports.figures.ensembles import ensembles
 from stillmotion.reports.page import page
-from stillmotion.reports import to_markdown
 from stillmotion.studies import VARIANTS, Study, Variant, read_study
 from stillmotion.studies.estimate import plan_fleets
 from stillmotion.studies.search import search_space

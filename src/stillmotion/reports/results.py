@@ -39,6 +39,14 @@ def results_columns(states: Mapping[str, str] | None = None) -> tuple[Column[Row
 
     Args:
         states: state of rows that are not ``done``, by name.
+
+    Returns:
+        The columns, by which a ``Table`` of rows is made.
+
+    Example:
+        >>> from stillmotion.reports import results_columns
+        >>> [column.key for column in results_columns()][:4]
+        ['variant', 'kind', 'macro_f1', 'gain']
     """
 
     def verdict(row: Row) -> str:
@@ -65,7 +73,23 @@ def results_columns(states: Mapping[str, str] | None = None) -> tuple[Column[Row
 
 
 def results_table(results: Results) -> Table[Row]:
-    """Return the table of results, a row for each variant and teacher."""
+    """Return the table of results, a row for each variant and teacher.
+
+    Args:
+        results: of a study.
+
+    Returns:
+        The table with all its columns.
+
+    Example:
+        >>> from stillmotion.evaluation import Interval
+        >>> from stillmotion.studies import Results, Row
+        >>> row = Row("lm", "student alone", "reference", macro_f1=Interval(0.636, 0.522, 0.736, 9, 0.95))
+        >>> results = Results("mine", "hapt", "lm", "official", False, 9, rows=(row,))
+        >>> from stillmotion.reports import results_table
+        >>> results_table(results).select("variant", "macro_f1").cells()
+        [['lm', '63.6 [52.2, 73.6]']]
+    """
     title = f"{results.name} on {results.data}, {results.protocol}"
     return Table(title, results_columns(), results.rows, caption(results), lambda row: _GROUPS.get(row.kind, row.kind))
 
@@ -94,7 +118,22 @@ def caption(results: Results) -> str:
 
 
 def show_results(results: Results) -> None:
-    """Print the teacher gaps, then a row for each variant."""
+    """Print the teacher gaps, then a row for each variant.
+
+    Args:
+        results: of a study.
+
+    Example:
+        >>> from stillmotion.evaluation import Interval
+        >>> from stillmotion.studies import Results, Row
+        >>> row = Row("lm", "student alone", "reference", macro_f1=Interval(0.636, 0.522, 0.736, 9, 0.95))
+        >>> results = Results("mine", "hapt", "lm", "official", False, 9, rows=(row,))
+        >>> from stillmotion.reports import show_results
+        >>> show_results(results)
+        mine on hapt, official
+        ...
+        │ lm │ 63.6 [52.2, 73.6] │ – │ ...
+    """
     out = console()
     for gap in results.teacher_gaps:
         out.print(str(gap), style="" if gap.shown else "yellow", highlight=False)
@@ -110,7 +149,25 @@ def show_results(results: Results) -> None:
 
 
 def write_results(results: Results, folder: Path) -> list[Path]:
-    """Write ``results.json``, ``results.csv`` and ``results.md`` to ``folder``, each atomically."""
+    """Write ``results.json``, ``results.csv`` and ``results.md`` to ``folder``, each atomically.
+
+    Args:
+        results: of a study.
+        folder: existing or new.
+
+    Returns:
+        Paths of the files.
+
+    Example:
+        >>> from stillmotion.evaluation import Interval
+        >>> from stillmotion.studies import Results, Row
+        >>> row = Row("lm", "student alone", "reference", macro_f1=Interval(0.636, 0.522, 0.736, 9, 0.95))
+        >>> results = Results("mine", "hapt", "lm", "official", False, 9, rows=(row,))
+        >>> from pathlib import Path
+        >>> from stillmotion.reports import write_results
+        >>> [path.name for path in write_results(results, Path("out"))]
+        ['results.json', 'results.csv', 'results.md']
+    """
     texts = {
         "results.json": json.dumps(results.to_dict(), indent=1, ensure_ascii=False) + "\n",
         "results.csv": tabulate(results.name, [row.to_dict() for row in results.rows]).to_csv(),
@@ -122,7 +179,23 @@ def write_results(results: Results, folder: Path) -> list[Path]:
 
 
 def to_markdown(results: Results) -> str:
-    """Return the teacher gaps and the tables of a study in Markdown."""
+    """Return the teacher gaps and the tables of a study in Markdown.
+
+    Args:
+        results: of a study.
+
+    Returns:
+        The text.
+
+    Example:
+        >>> from stillmotion.evaluation import Interval
+        >>> from stillmotion.studies import Results, Row
+        >>> row = Row("lm", "student alone", "reference", macro_f1=Interval(0.636, 0.522, 0.736, 9, 0.95))
+        >>> results = Results("mine", "hapt", "lm", "official", False, 9, rows=(row,))
+        >>> from stillmotion.reports import to_markdown
+        >>> to_markdown(results).splitlines()[5].split(" | ")[1]
+        '63.6 [52.2, 73.6]'
+    """
     table = results_table(results).select(*SHORT)
     gaps = [escape_markdown(gap.teacher) + str(gap).removeprefix(gap.teacher) for gap in results.teacher_gaps]
     lines = [f"## {escape_markdown(table.title)}", "", *(f"- {gap}" for gap in gaps)]
@@ -133,7 +206,23 @@ def to_markdown(results: Results) -> str:
 
 
 def to_latex(results: Results) -> str:
-    """Return the table of results in LaTeX; it needs the packages booktabs and graphicx."""
+    """Return the table of results in LaTeX; it needs the packages booktabs and graphicx.
+
+    Args:
+        results: of a study.
+
+    Returns:
+        The text.
+
+    Example:
+        >>> from stillmotion.evaluation import Interval
+        >>> from stillmotion.studies import Results, Row
+        >>> row = Row("lm", "student alone", "reference", macro_f1=Interval(0.636, 0.522, 0.736, 9, 0.95))
+        >>> results = Results("mine", "hapt", "lm", "official", False, 9, rows=(row,))
+        >>> from stillmotion.reports import to_latex
+        >>> "lm & 63.6 {[}52.2, 73.6] &" in to_latex(results)
+        True
+    """
     return results_table(results).select(*SHORT).to_latex(results.name)
 
 

@@ -91,6 +91,19 @@ class Table(Generic[Row]):
         rows: anything that the columns read.
         caption: explanation below it.
         group: rows of different groups are separated.
+
+    Example:
+        >>> from stillmotion.evaluation import Interval
+        >>> from stillmotion.reports import Column, Table
+        >>> from stillmotion.formatting import format_gain
+        >>> gain = Column("gain", lambda row: row, "gain, points", format_gain)
+        >>> table = Table("Gains", [gain], [Interval(-0.012, -0.034, 0.01, 9, 0.95)])
+        >>> table.cells()
+        [['−1.2 [−3.4, +1.0]']]
+        >>> print(table.to_csv())
+        gain,gain_low,gain_high
+        -0.012,-0.034,0.01
+        <BLANKLINE>
     """
 
     title: str
@@ -127,7 +140,9 @@ class Table(Generic[Row]):
         """Return the table in Markdown, without title and caption."""
         lines = [[escape_markdown(column.heading) for column in self.columns]]
         lines += [["---" if column.text else "--:" for column in self.columns]]
-        lines += [[escape_markdown(cell) for cell in cells] for cells in self.cells()]
+        for cells in self.cells():
+            pairs = zip(self.columns, cells, strict=True)
+            lines.append([escape_markdown(cell) if column.text else cell for column, cell in pairs])
         return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
     def records(self) -> list[dict[str, Any]]:
@@ -182,7 +197,23 @@ class Table(Generic[Row]):
 
 
 def tabulate(title: str, rows: Sequence[Mapping[str, Any]]) -> Table[Mapping[str, Any]]:
-    """Return a table of rows with named values, a column for each name."""
+    """Return a table of rows with named values, a column for each name.
+
+    Args:
+        title: what it shows.
+        rows: values by name.
+
+    Returns:
+        The table; values are shown by their type.
+
+    Example:
+        >>> from stillmotion.reports import tabulate
+        >>> print(tabulate("Windows", [{"subject": "ann", "windows": 1200}]).to_markdown())
+        | subject | windows |
+        | --- | --: |
+        | ann | 1,200 |
+        <BLANKLINE>
+    """
     columns = []
     for key in dict.fromkeys(key for row in rows for key in row):
         values = [row.get(key) for row in rows]

@@ -39,6 +39,15 @@ def recommend(rows: Sequence[Row]) -> Recommendation:
 
     Returns:
         The recommended row, and what the decision rests on.
+
+    Example:
+        >>> from stillmotion.evaluation import Interval
+        >>> from stillmotion.studies import Row, recommend
+        >>> lm = Row("lm", "student", "reference", flops=9000, bytes=4000, macro_f1=Interval(0.6, 0.5, 0.7, 9, 0.95))
+        >>> score = Interval(0.7, 0.6, 0.8, 9, 0.95)
+        >>> forest = Row("forest", "trees", "baseline", bytes=90_000, macro_f1=score, verdict="better")
+        >>> recommend([lm, forest]).row.variant, recommend([lm, forest]).student.variant
+        ('forest', 'lm')
     """
     scored = [row for row in rows if row.macro_f1 is not None]
     student, reason = _choose_student([row for row in scored if row.kind not in ("baseline", "teacher")])

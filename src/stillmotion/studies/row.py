@@ -39,22 +39,22 @@ class Row:
     variant: str
     title: str
     kind: str
-    trials: int
-    seeds: int
-    parameters: int | None
-    flops: int | None
-    bytes: int | None
-    validation: float | None
-    macro_f1: Interval | None
-    accuracy: float | None
-    seed_std: float | None
-    gain: Interval | None
-    p: float | None
-    verdict: str
-    settings: tuple[str, ...]
-    epochs: int
-    seconds: float
-    failed: int
+    trials: int = 1
+    seeds: int = 1
+    parameters: int | None = None
+    flops: int | None = None
+    bytes: int | None = None
+    validation: float | None = None
+    macro_f1: Interval | None = None
+    accuracy: float | None = None
+    seed_std: float | None = None
+    gain: Interval | None = None
+    p: float | None = None
+    verdict: str = ""
+    settings: tuple[str, ...] = ()
+    epochs: int = 0
+    seconds: float = 0.0
+    failed: int = 0
     size: str = ""
     ece: float | None = None
     not_inferior: bool | None = None

@@ -58,13 +58,13 @@ class Results:
     protocol: str
     leaks: bool
     subjects: int
-    teacher_gaps: tuple[TeacherGap, ...]
-    co_trained_teachers: tuple[CoTrainedTeacher, ...]
-    rows: tuple[Row, ...]
-    compared: ComparedVariants | None
-    test_evaluations: int
-    complete: bool
-    seconds: float
+    teacher_gaps: tuple[TeacherGap, ...] = ()
+    co_trained_teachers: tuple[CoTrainedTeacher, ...] = ()
+    rows: tuple[Row, ...] = ()
+    compared: ComparedVariants | None = None
+    test_evaluations: int = 0
+    complete: bool = True
+    seconds: float = 0.0
     classes: tuple[str, ...] = ()
     confusion: Mapping[str, Sequence[Sequence[Sequence[int]]]] | None = None
 
@@ -285,7 +285,6 @@ def _teacher_rows(
                 variant=title,
                 title="teacher",
                 kind="teacher",
-                trials=1,
                 seeds=planner.study.teaching.seeds,
                 parameters=cost.params,
                 bytes=cost.weight_bytes,
@@ -293,11 +292,6 @@ def _teacher_rows(
                 validation=validation,
                 macro_f1=interval,
                 accuracy=accuracy,
-                seed_std=None,
-                gain=None,
-                p=None,
-                verdict="",
-                settings=(),
                 epochs=sum(each.epochs for each in finished),
                 seconds=sum(each.seconds for each in finished),
                 failed=sum(each.status == "failed" for each in finished),

@@ -9,6 +9,7 @@ from ...studies.protocol_gap import INTERVAL
 from ..evidence import Evidence
 from ..figure import Figure, Marks, bare
 from ..palette import MARKERS, PAPER, colours
+from ..protocols import protocols_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Sheet
@@ -43,18 +44,7 @@ def protocols(evidence: Evidence) -> list[Figure]:
             "protocols",
             f"{gap.other_protocol} compared with {gap.protocol}: macro-F1 of the same {gap.subjects} subjects",
             f"Two points for each variant. Difference of {gap.other_protocol} in points: {gains}.",
-            [
-                {
-                    "variant": row.variant,
-                    "kind": row.kind,
-                    "f1": row.score,
-                    "f1_other": row.other,
-                    "difference": row.difference.score,
-                    "low": row.difference.low,
-                    "high": row.difference.high,
-                }
-                for row in gap.rows
-            ],
+            protocols_table(gap).records(),
             draw,
             (5.0, 1.1 + 0.36 * len(gap.rows)),
             f"{INTERVAL[0].upper()}{INTERVAL[1:]}.",

@@ -93,7 +93,8 @@ def from_terminal(text: str) -> list[list[str]]:
 
 
 def from_markdown(text: str) -> list[list[str]]:
-    return [[cell.strip() for cell in row] for row in Cells(MarkdownIt("commonmark").enable("table").render(text)).rows]
+    html = MarkdownIt("commonmark").enable("table").render(text).partition("</table>")[0]
+    return [[cell.strip() for cell in row] for row in Cells(html).rows]
 
 
 def from_latex(text: str) -> list[list[str]]:

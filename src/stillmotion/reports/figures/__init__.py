@@ -6,13 +6,12 @@ Each file draws one kind of figure; a figure without data is left out.
 from .attention import attention
 from .baselines import baselines
 from .bubbles import bubbles
-from .changes import changes
+from .changes import changes, overhead
 from .classes import classes, confusion
 from .curves import curves
 from .diagrams import diagrams
 from .differences import differences
 from .ensembles import ensembles
-from .overhead import overhead
 from .pareto import pareto
 from .protocols import protocols
 from .reliability import reliability

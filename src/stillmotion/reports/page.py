@@ -6,30 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 
+from . import figures
 from .advice import advise, describe_front
 from .answers import answer, compared, headline
 from .compared import differences_table, explain_differences, list_notes, scores_table
 from .evidence import Evidence
 from .figure import Figure
-from .figures import (
-    attention,
-    baselines,
-    bubbles,
-    changes,
-    classes,
-    confusion,
-    curves,
-    diagrams,
-    differences,
-    ensembles,
-    overhead,
-    pareto,
-    protocols,
-    reliability,
-    sizes,
-    subjects,
-    trials,
-)
 from .markup import Html, items, joined, tag
 from .origins import failed, reproduce
 from .palette import COLOURS, colours, style_sheet
@@ -61,8 +43,8 @@ class Section:
 
     def to_html(self, evidence: Evidence, drawn: Sequence[tuple[Figure, str]]) -> Html:
         """Return the section with its figures and their SVG."""
-        figures = tag("div", *(_figure(figure, drawing) for figure, drawing in drawn), class_="figures")
-        shown = figures if drawn else tag("p", self.when_empty, class_="quiet") if self.when_empty else ""
+        drawings = tag("div", *(_figure(figure, drawing) for figure, drawing in drawn), class_="figures")
+        shown = drawings if drawn else tag("p", self.when_empty, class_="quiet") if self.when_empty else ""
         heading = tag("h2", self.title, id=f"{self.name}-heading")
         return tag("section", heading, self.body(evidence), shown, id=self.name, aria_labelledby=f"{self.name}-heading")
 
@@ -212,39 +194,39 @@ def _training(evidence: Evidence) -> Html:
 #: Sections in order.
 SECTIONS = (
     Section("compared", "What was compared, and how", body=compared),
-    Section("choice", "Cost and score", (pareto,), _choice),
+    Section("choice", "Cost and score", (figures.pareto,), _choice),
     Section(
         "sources",
         "The figures of Agac & Incel",
-        (baselines, changes, overhead, bubbles),
+        (figures.baselines, figures.changes, figures.overhead, figures.bubbles),
         _published,
         "Nothing has a score yet.",
     ),
-    Section("sizes", "Model sizes", (sizes,), when_empty="Nothing has been trained yet."),
+    Section("sizes", "Model sizes", (figures.sizes,), when_empty="Nothing has been trained yet."),
     Section(
         "teaching",
         "What is distilled",
-        (diagrams, ensembles),
+        (figures.diagrams, figures.ensembles),
         _co_trained_teachers,
         "No variant has been trained yet.",
     ),
     Section(
         "differences",
         "Differences and tests",
-        (differences,),
+        (figures.differences,),
         _differences,
         "There is no other variant to compare.",
     ),
-    Section("protocols", "Under another protocol", (protocols,), _protocols),
+    Section("protocols", "Under another protocol", (figures.protocols,), _protocols),
     Section(
         "subjects",
         "Scores by subject and by class",
-        (subjects, classes, confusion),
+        (figures.subjects, figures.classes, figures.confusion),
         when_empty="No subject has been scored yet.",
     ),
-    Section("confidence", "Calibration", (reliability,), when_empty="No subject has been scored yet."),
-    Section("learning", "Training", (curves, trials), _training, "Nothing has been trained yet."),
-    Section("attention", "Attention", (attention,), when_empty="No network of this study has attention."),
+    Section("confidence", "Calibration", (figures.reliability,), when_empty="No subject has been scored yet."),
+    Section("learning", "Training", (figures.curves, figures.trials), _training, "Nothing has been trained yet."),
+    Section("attention", "Attention", (figures.attention,), when_empty="No network of this study has attention."),
     Section("failed", "Failed runs", body=failed),
     Section("reproduce", "Reproduce", body=reproduce),
 )

@@ -46,7 +46,7 @@ def results_columns(states: Mapping[str, str] | None = None) -> tuple[Column[Row
     Example:
         >>> from stillmotion.reports import results_columns
         >>> [column.key for column in results_columns()][:4]
-        ['variant', 'kind', 'macro_f1', 'gain']
+        ['variant', 'macro_f1', 'gain', 'p']
     """
 
     def verdict(row: Row) -> str:
@@ -55,11 +55,11 @@ def results_columns(states: Mapping[str, str] | None = None) -> tuple[Column[Row
 
     return (
         make_text("variant", lambda row: row.variant),
-        make_text("kind", lambda row: row.kind),
         make_interval("macro_f1", lambda row: row.macro_f1, "macro-F1, %"),
         make_gain("gain", lambda row: row.gain, "gain, points"),
         make_p("p", lambda row: row.p, "p adjusted"),
         make_text("verdict", verdict, style=style_verdict),
+        make_text("kind", lambda row: row.kind),
         make_count("parameters", lambda row: row.parameters),
         Column("kib", lambda row: row.bytes, "KiB", format_kib),
         Column("flops", lambda row: row.flops, "kFLOPs", format_kilo),

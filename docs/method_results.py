@@ -6,8 +6,10 @@ import json
 import tomllib
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+from stillmotion.formatting import Estimate, format_gain, format_interval, format_points, format_score
 from stillmotion.methods import METHODS, Method
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -52,16 +54,19 @@ def measured(method: Method) -> list[str]:
     """Write the section on results of studies on HAPT; nothing where there is no study."""
     parts = []
     for results, pair in studies():
-        rows = [row for row in results["rows"] if row["role"] != "teacher" and method_of(row["variant"]) == method.name]
+        rows = [row for row in results["rows"] if row["kind"] != "teacher" and method_of(row["variant"]) == method.name]
         if not rows:
             continue
         lines = ["| variant | macro-F1, % | difference to `lm`, points | verdict |", "|---|--:|--:|---|"]
         for row in rows:
-            verdict = "failed" if row["failed"] and row["test"] is None else row["verdict"]
-            lines.append(f"| `{row['variant']}` | {score(row['test'])} | {score(row['gain'], '+')} | {verdict} |")
+            verdict = "failed" if row["failed"] and row["macro_f1"] is None else row["verdict"]
+            score, gain = format_interval(score_of(row)), format_gain(gain_of(row))
+            lines.append(f"| `{row['variant']}` | {score} | {gain} | {verdict} |")
         parts += [f"{pair}, protocol `{results['protocol']}`, {results['subjects']} test subjects:", "\n".join(lines)]
         variants = {row["variant"] for row in rows}
-        parts += [co_trained(teacher) for teacher in results.get("partners", ()) if teacher["variant"] in variants]
+        parts += [
+            co_trained(teacher) for teacher in results.get("co_trained_teachers", ()) if teacher["variant"] in variants
+        ]
     return (
         ["## Measured on HAPT", "Intervals are 95 % confidence intervals over subjects and seeds.", *parts]
         if parts
@@ -71,12 +76,11 @@ def measured(method: Method) -> list[str]:
 
 def co_trained(teacher: Row) -> str:
     """Describe the score of a teacher that was trained with its students."""
-    text = (
-        f"`{teacher['teacher']}`, co-trained with the students of `{teacher['variant']}`: {score(teacher['score'])} %"
-    )
-    if teacher["alone"] is None or teacher["change"] is None:
+    score, alone, change = (estimate(teacher[key]) for key in ("score", "alone", "change"))
+    text = f"`{teacher['teacher']}`, co-trained with the students of `{teacher['variant']}`: {format_score(score)}"
+    if alone is None or change is None:
         return f"{text}."
-    return f"{text}; trained alone {score(teacher['alone'])} %, a change of {score(teacher['change'], '+')} points."
+    return f"{text}; trained alone {format_score(alone)}, a change of {format_points(change)}."
 
 
 def overview() -> str:
@@ -90,7 +94,8 @@ def overview() -> str:
         cells = [f"[`{method.name}`]({method.name}.md)", method.title, span + both]
         for results, _ in studies():
             (row,) = [row for row in results["rows"] if row["variant"] == method.name] or [None]
-            cells.append("" if row is None else score(row["gain"] or row["test"], "+" if row["gain"] else ""))
+            gain = None if row is None else gain_of(row)
+            cells.append("" if row is None else format_gain(gain) if gain else format_interval(score_of(row)))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -114,14 +119,21 @@ def method_of(variant: str) -> str:
     return max(candidates, key=len, default="")
 
 
-def score(estimate: Row | None, sign: str = "") -> str:
-    """Format an estimate with its interval in percent."""
-    if estimate is None:
-        return "–"
-    percent = f"{100 * estimate['score']:{sign}.1f}"
-    if estimate["low"] is None:
-        return percent
-    return f"{percent} [{100 * estimate['low']:{sign}.1f}, {100 * estimate['high']:{sign}.1f}]"
+def estimate(values: Row | None) -> Estimate | None:
+    """Return a stored score with its interval."""
+    return None if values is None else SimpleNamespace(**values)
+
+
+def score_of(row: Row) -> Estimate | None:
+    """Return the score of a stored row."""
+    return None if row["macro_f1"] is None else SimpleNamespace(score=row["macro_f1"], low=row["low"], high=row["high"])
+
+
+def gain_of(row: Row) -> Estimate | None:
+    """Return the difference of a stored row to the reference."""
+    if row["gain"] is None:
+        return None
+    return SimpleNamespace(score=row["gain"], low=row["gain_low"], high=row["gain_high"])
 
 
 def ratio(row: Row) -> str:

@@ -13,6 +13,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from method_results import estimate, gain_of, score_of
+
+from stillmotion.formatting import (
+    format_count,
+    format_gain,
+    format_interval,
+    format_kib,
+    format_kilo,
+    format_percent,
+    format_points,
+    format_score,
+)
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 PAGES = ("README.md", "docs/performance.md", "docs/results.md")
@@ -85,65 +98,60 @@ def study(name: str) -> str:
 def co_trained(name: str) -> str:
     """Write the scores of co-trained teachers, and the weights of stages in the ensemble."""
     lines = []
-    for teacher in json.loads((RESULTS / name / "results.json").read_text())["partners"]:
+    for teacher in json.loads((RESULTS / name / "results.json").read_text())["co_trained_teachers"]:
         text = f"- `{teacher['teacher']}` co-trained with the students of `{teacher['variant']}`: "
-        text += with_interval(teacher["score"])
+        text += format_score(estimate(teacher["score"]))
         if teacher["change"] is not None:
-            alone, change = with_interval(teacher["alone"]), with_interval(teacher["change"], "+")
-            text += f"; trained alone {alone}, a change of {change} points"
+            alone, change = format_score(estimate(teacher["alone"])), format_points(estimate(teacher["change"]))
+            text += f"; trained alone {alone}, a change of {change}"
         lines.append(text)
         if teacher["learnt"]:
-            weights = ", ".join(f"{stage} {100 * mean:.0f} %" for stage, (mean, _) in teacher["learnt"].items())
+            weights = ", ".join(f"{stage} {format_percent(mean)} %" for stage, (mean, _) in teacher["learnt"].items())
             lines.append(f"- weights in the ensemble of `{teacher['variant']}`: {weights}")
     return "\n".join(lines)
 
 
 def table(results: dict[str, Any]) -> str:
     """Write the table of variants with test scores, gains and verdicts, below the teacher gaps."""
-    lines = [teacher_gap(gap) for gap in results["leads"]]
-    lines += ["", "| variant | parameters | kFLOPs | trials | macro-F1, % | gain on `lm`, points | verdict |"]
-    lines.append("|---|---|---|---|---|---|---|")
+    lines = [teacher_gap(gap) for gap in results["teacher_gaps"]]
+    lines += ["", "| variant | parameters | KiB | kFLOPs | trials | macro-F1, % | gain on `lm`, points | verdict |"]
+    lines.append("|---|--:|--:|--:|--:|--:|--:|---|")
     for row in results["rows"]:
-        test, gain = row["test"], row["gain"]
         cells = (
-            f"`{row['variant']}`" if row["role"] != "teacher" else f"teacher: {row['variant']}",
-            "–" if row["params"] is None else f"{row['params']:,}",
-            "–" if row["flops"] is None else f"{row['flops'] / 1000:,.0f}",
-            str(row["trials"]) if row["role"] != "teacher" else "",
-            "–" if test is None else with_interval(test),
-            "" if gain is None else with_interval(gain, "+"),
+            f"`{row['variant']}`" if row["kind"] != "teacher" else f"teacher: {row['variant']}",
+            format_count(row["parameters"]),
+            format_kib(row["bytes"]),
+            format_kilo(row["flops"]),
+            format_count(None if row["kind"] == "teacher" else row["trials"]),
+            format_interval(score_of(row)),
+            format_gain(gain_of(row)),
             row["verdict"],
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def with_interval(estimate: dict[str, Any], sign: str = "") -> str:
-    """Format an estimate in percent with its interval."""
-    percent = {
-        key: "" if estimate[key] is None else f"{100 * estimate[key]:{sign}.1f}" for key in ("score", "low", "high")
-    }
-    return percent["score"] + (f" [{percent['low']}, {percent['high']}]" if percent["low"] else "")
-
-
 def teacher_gap(gap: dict[str, Any]) -> str:
     """Write the difference of a teacher to the student trained alone, on validation subjects."""
-    low = gap["difference"]["low"]
-    shown = "" if low is not None and low > 0 else ": not shown to be above 0"
-    return f"- {gap['teacher']} − `lm` on validation subjects: {with_interval(gap['difference'], '+')} points{shown}"
+    difference = estimate(gap["difference"])
+    shown = "" if difference.low is not None and difference.low > 0 else ": not shown to be above 0"
+    return f"- {gap['teacher']} − `lm` on validation subjects: {format_points(difference)}{shown}"
 
 
 def protocols(name: str) -> str:
     """Write the table of variants under two split protocols, with the differences."""
     compared = json.loads((RESULTS / name / "beside.json").read_text())["beside"]
     first, second = compared["protocol"], compared["other_protocol"]
-    lines = [f"| variant | `{first}`, macro-F1 % | `{second}`, macro-F1 % | difference, points |", "|---|---|---|---|"]
+    lines = [
+        f"| variant | `{first}`, macro-F1, % | `{second}`, macro-F1, % | difference, points |",
+        "|---|---|---|---|",
+    ]
     for row in compared["rows"]:
         cells = (
             f"`{row['variant']}`",
-            f"{100 * row['score']:.1f}",
-            f"{100 * row['other']:.1f}",
-            with_interval(row["difference"], "+"),
+            format_percent(row["score"]),
+            format_percent(row["other"]),
+            format_gain(estimate(row["difference"])),
         )
         lines.append(f"| {' | '.join(cells)} |")
     tested = f"{compared['windows']:,} windows under `{first}`, {compared['other_windows']:,} under `{second}`"

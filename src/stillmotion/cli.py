@@ -335,7 +335,7 @@ def _compare(options: argparse.Namespace) -> int:
         rows = {"by_subject": evaluation.rows_by_subject(matrices), "by_class": evaluation.rows_by_class(matrices)}
         _print(compared.to_dict() | {"calibration": reliability, "events": events} | rows)
     else:
-        from .reports.verdicts import show_compared, show_events
+        from .reports.compared import show_compared, show_events
 
         errors = {name: None if each is None else each.ece for name, each in calibrations.items()}
         show_compared(compared, errors)
@@ -344,7 +344,7 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _study(options: argparse.Namespace) -> int:
-    from .reports import study as output
+    from .reports import show_results, write_results
     from .studies import Planner, Runner, load_study_data, read_study
 
     study = read_study(options.spec, *options.set)
@@ -361,20 +361,22 @@ def _study(options: argparse.Namespace) -> int:
         if options.json:
             _print([asdict(line) for line in lines])
         else:
-            output.show_plan(lines)
+            from .reports.plan import show_plan
+
+            show_plan(lines)
         return 0
     with Runner(study, folder, data=options.data, ray=options.ray, more=options.more) as runner:
         results = runner.run(score_test=options.score_test)
-    output.write_results(results, folder)
+    write_results(results, folder)
     if options.json:
         _print(results.to_dict())
     else:
-        output.show_results(results)
+        show_results(results)
     return 0
 
 
 def _report(options: argparse.Namespace) -> int:
-    from .reports.report import write_report
+    from .reports import write_report
     from .studies import read_protocol_gap
 
     gap = None if options.beside is None else read_protocol_gap(options.folder, options.beside)

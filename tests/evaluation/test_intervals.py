@@ -78,14 +78,16 @@ def test_one_subject_has_no_interval():
     found = subject_interval(cohort(1, 0))
     assert found.low is None
     assert found.high is None
-    assert str(found) == f"{found.score:.3f} (one subject: no interval)"
+    assert str(found) == f"{100 * found.score:.1f} (one subject: no interval)"
 
 
 def test_any_score_and_seed_can_be_asked_for():
     counts = cohort(8, 3)
     found = subject_interval(counts, score=accuracy, seed=1)
     assert found.score == pytest.approx(np.trace(counts.sum(0)) / counts.sum())
-    assert str(found) == f"{found.score:.3f} [{found.low:.3f}, {found.high:.3f}]"
+    assert str(found) == "{:.1f} [{:.1f}, {:.1f}]".format(
+        *(100 * each for each in (found.score, found.low, found.high))
+    )
     assert found == subject_interval(counts, score=accuracy, seed=1)
     assert found != subject_interval(counts, score=accuracy, seed=2)
     assert found.low < found.score < found.high

@@ -97,18 +97,23 @@ def interval(score, low, high):
 
 
 def written(folder):
-    row = {"role": "variant", "verdict": "not distinguishable", "failed": 0}
+    def row(variant, score, gain, *, kind="variant", verdict="not distinguishable", failed=0):
+        scores = dict(zip(("macro_f1", "low", "high"), score, strict=True))
+        gains = dict(zip(("gain", "gain_low", "gain_high"), gain, strict=True))
+        return {"variant": variant, "kind": kind, "verdict": verdict, "failed": failed, **scores, **gains}
+
+    nothing = (None, None, None)
     rows = [
-        {**row, "variant": "lm", "role": "reference", "test": interval(0.7, 0.6, 0.8), "gain": None, "verdict": ""},
-        {**row, "variant": "rb-kd-att", "test": interval(0.6, 0.5, 0.7), "gain": interval(-0.1, -0.2, 0.1)},
-        {**row, "variant": "hmkd", "test": interval(0.72, 0.62, 0.81), "gain": interval(0.02, -0.01, 0.05)},
-        {**row, "variant": "hmkd-even", "test": interval(0.71, 0.61, 0.8), "gain": interval(0.01, -0.02, 0.04)},
-        {**row, "variant": "at", "test": None, "gain": None, "verdict": "", "failed": 3},
-        {**row, "variant": "resnet-lstman", "role": "teacher", "test": interval(0.8, 0.7, 0.9), "gain": None},
+        row("lm", (0.7, 0.6, 0.8), nothing, kind="reference", verdict=""),
+        row("rb-kd-att", (0.6, 0.5, 0.7), (-0.1, -0.2, 0.1)),
+        row("hmkd", (0.72, 0.62, 0.81), (0.02, -0.01, 0.05)),
+        row("hmkd-even", (0.71, 0.61, 0.8), (0.01, -0.02, 0.04)),
+        row("at", nothing, nothing, verdict="", failed=3),
+        row("resnet-lstman", (0.8, 0.7, 0.9), nothing, kind="teacher"),
     ]
     beside = {"variant": "hmkd", "teacher": "resnet-lstman", "score": interval(0.79, 0.7, 0.9)}
-    partners = [{**beside, "alone": interval(0.8, 0.7, 0.9), "change": interval(-0.01, -0.03, 0.02)}]
-    found = {"protocol": "official", "subjects": 9, "rows": rows, "partners": partners}
+    teachers = [{**beside, "alone": interval(0.8, 0.7, 0.9), "change": interval(-0.01, -0.03, 0.02)}]
+    found = {"protocol": "official", "subjects": 9, "rows": rows, "co_trained_teachers": teachers}
     place = folder / "mutual-distillation-hapt-mlp"
     place.mkdir()
     (place / "results.json").write_text(json.dumps(found), encoding="utf-8")
@@ -121,13 +126,13 @@ def test_a_page_says_what_came_of_a_method_and_of_its_teacher(results, tmp_path)
     written(tmp_path)
     text = "\n".join(results.measured(METHODS["hmkd"]))
     assert "`mlp` from `resnet-lstman`, protocol `official`, 9 test subjects:" in text
-    assert "| `hmkd` | 72.0 [62.0, 81.0] | +2.0 [-1.0, +5.0] | not distinguishable |" in text
-    assert "| `hmkd-even` | 71.0 [61.0, 80.0] | +1.0 [-2.0, +4.0] |" in text
-    assert "79.0 [70.0, 90.0] %; trained alone 80.0 [70.0, 90.0] %, a change of -1.0 [-3.0, +2.0] points." in text
+    assert "| `hmkd` | 72.0 [62.0, 81.0] | +2.0 [−1.0, +5.0] | not distinguishable |" in text
+    assert "| `hmkd-even` | 71.0 [61.0, 80.0] | +1.0 [−2.0, +4.0] |" in text
+    assert "79.0 % [70.0, 90.0]; trained alone 80.0 % [70.0, 90.0], a change of −1.0 points [−3.0, +2.0]." in text
     assert "rb-kd-att" not in "\n".join(results.measured(METHODS["rb-kd"]))
     assert "| `at` | – | – | failed |" in "\n".join(results.measured(METHODS["at"]))
     assert "| `mlp` from `resnet-lstman` |\n" in results.overview()
-    assert "| +2.0 [-1.0, +5.0] |\n" in f"{results.overview()}\n"
+    assert "| +2.0 [−1.0, +5.0] |\n" in f"{results.overview()}\n"
 
 
 def test_a_page_says_what_a_step_costs(results, tmp_path):

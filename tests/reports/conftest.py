@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import stillmotion.training  # noqa: F401  Before any import of keras: it chooses the backend.
-from stillmotion.reports.report import write_report
+from stillmotion.reports import write_report
 from stillmotion.studies import Runner, Study, Variant
 from stillmotion.studies.sections import Data, Networks, Range, Search, Split, Teaching, Training
 

@@ -27,7 +27,7 @@ def diagram(method: str, *, student: str = "mlp-small", teacher: str = "mlp-smal
         planner=SimpleNamespace(teachers=lambda *_: assistant_teachers),
     )
     evidence: Any = SimpleNamespace(
-        lines=[SimpleNamespace(name="mine", role="variant")], first_runs={"mine": run}, record=record
+        rows=[SimpleNamespace(variant="mine", kind="variant")], first_runs={"mine": run}, record=record
     )
     (drawn,) = diagrams(evidence)
     return drawn

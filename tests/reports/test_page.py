@@ -14,7 +14,8 @@ import pytest
 from scipy.special import softmax
 
 from stillmotion.evaluation import compare_variants, count_confusion, macro_f1, read_predictions
-from stillmotion.studies import read_study_state
+from stillmotion.studies import Results, read_study_state
+from stillmotion.studies.results import compute_results
 
 from .conftest import ODD
 
@@ -65,6 +66,11 @@ class Reader(HTMLParser):
 def rows(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def results_of(page: Path) -> Results:
+    with read_study_state(page.parent) as state:
+        return compute_results(state)
 
 
 def test_the_page_is_whole_small_and_loads_nothing(page: Path) -> None:
@@ -141,21 +147,19 @@ def test_the_numbers_of_figures_are_those_of_the_predictions(page: Path) -> None
     scores = {row["variant"]: row for row in rows(folder / "figures" / "pareto.csv")}
     for number, name in enumerate(counted.variants):
         pooled = macro_f1(counted.counts[number].sum(1)).mean()
-        assert float(scores[name]["f1"]) == pytest.approx(float(pooled))
+        assert float(scores[name]["macro_f1"]) == pytest.approx(float(pooled))
     (found,) = compare_variants(counted, against="lm").comparisons
     gaps = {row["variant"]: row for row in rows(folder / "figures" / "differences.csv")}
     assert float(gaps["rab-kd"]["difference"]) == pytest.approx(found.difference.score)
-    assert float(gaps["rab-kd"]["low"]) == pytest.approx(found.difference.low)
+    assert float(gaps["rab-kd"]["difference_low"]) == pytest.approx(found.difference.low)
     shown = {row["variant"]: row for row in rows(folder / "figures" / "changes.csv") if row["source"] == "here"}
     assert float(shown["rab-kd"]["f1_points"]) == pytest.approx(100 * found.difference.score)
     confused = rows(folder / "figures" / "confusion.csv")
     assert sum(float(row["windows"]) for row in confused) == counted.counts[0].sum()
 
 
-def test_reliability_and_ece_are_those_of_the_predictions(page: Path, recordings: Path) -> None:
-    record = read_study_state(page.parent, data=recordings)
-    table = {row.variant: row for row in record.results.rows}
-    record.store.close()
+def test_reliability_and_ece_are_those_of_the_predictions(page: Path) -> None:
+    table = {row.variant: row for row in results_of(page).rows}
     bins = rows(page.parent / "figures" / "reliability.csv")
     assert {row["variant"] for row in bins} == set(table)
     for name in ("lm", "random-forest", "majority"):
@@ -175,7 +179,7 @@ def test_reliability_and_ece_are_those_of_the_predictions(page: Path, recordings
     assert f'data-key="{table["lm"].ece}">' in page.read_text(encoding="utf-8")
 
 
-def test_baselines_stand_beside_the_students_and_never_on_their_front(page: Path, recordings: Path) -> None:
+def test_baselines_stand_beside_the_students_and_never_on_their_front(page: Path) -> None:
     folder = page.parent / "figures"
     for name in ("differences", "subjects", "classes"):
         there = {row["variant"] for row in rows(folder / f"{name}.csv")}
@@ -185,35 +189,32 @@ def test_baselines_stand_beside_the_students_and_never_on_their_front(page: Path
     trial = {row["variant"] for row in rows(folder / "trials.csv")}
     assert "random-forest" in trial
     assert "majority" not in trial, "there is nothing to try"
-    record = read_study_state(page.parent, data=recordings)
-    (forest,) = [row for row in record.results.rows if row.variant == "random-forest"]
-    nodes = [record.store.history(run.id)[0]["nodes"] for run in record.finals["random-forest", 0]]
+    (forest,) = [row for row in results_of(page).rows if row.variant == "random-forest"]
+    with read_study_state(page.parent) as state:
+        nodes = [state.store.size(run.id)["nodes"] for run in state.reported["random-forest", 0]]
     assert forest.size.startswith(f"{sum(nodes) / len(nodes):,.0f} nodes, ")
-    record.store.close()
     text = page.read_text(encoding="utf-8")
     assert f"100 trees on features: {forest.size}" in text
     assert "no network, no device code" in text
     assert "Baselines are a separate family: random-forest, majority." in text
 
 
-def test_the_page_shows_the_numbers_of_the_table(page: Path, recordings: Path) -> None:
-    record = read_study_state(page.parent, data=recordings)
+def test_the_page_shows_the_numbers_of_the_table(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     table = text[text.index('aria-label="Results"') :]
-    for row in record.results.rows:
-        assert row.test is not None
-        assert f'data-key="{row.test.score}">{100 * row.test.score:.1f}<' in table
-        assert row.params is None or f'data-key="{row.params}">{row.params:,}<' in table
-    record.store.close()
+    for row in results_of(page).rows:
+        assert row.macro_f1 is not None
+        score, low, high = (100 * each for each in (row.macro_f1.score, row.macro_f1.low or 0, row.macro_f1.high or 0))
+        assert f'data-key="{row.macro_f1.score}">{score:.1f} [{low:.1f}, {high:.1f}]<' in table
+        assert row.parameters is None or f'data-key="{row.parameters}">{row.parameters:,}<' in table
+        assert f'data-key="{row.bytes}">{(row.bytes or 0) / 1024:,.1f}<' in table
 
 
-def test_places_are_those_of_the_scores_best_first(page: Path, recordings: Path) -> None:
+def test_places_are_those_of_the_scores_best_first(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     table = text[text.index('aria-label="Ranks"') :].split("</table>")[0]
     named = re.findall(r'<tr data-variant="([^"]+)"', table)
-    record = read_study_state(page.parent, data=recordings)
-    found = record.results.compared
-    record.store.close()
+    found = results_of(page).compared
     assert found is not None
     scores = {one.variant: one.macro_f1.score for one in found.standings}
     assert sorted(named) == sorted(scores)

@@ -13,9 +13,9 @@ from rich.table import Table
 
 from stillmotion.cli import main
 from stillmotion.evaluation import Interval, Predictions, write_predictions
+from stillmotion.reports.results import show_results
 from stillmotion.reports.screen import RULE, console, parts
-from stillmotion.reports.study import show_results
-from stillmotion.studies.table import Results, Row
+from stillmotion.studies import Results, Row
 
 NAME = "a-variant-whose-name-is-rather-long"
 BORDERS = "│┃━┏┓┗┛┡┩╇┳┻├┤┼─└┘┴┬"
@@ -39,15 +39,16 @@ def results(rows: int = 6) -> Results:
         Row(
             variant=f"{NAME}-{number}",
             title="distillation of what a much larger network says",
-            role="variant",
+            kind="variant",
             trials=12,
             seeds=3,
-            params=1_065_972,
+            parameters=1_065_972,
             flops=44_070_123,
+            bytes=4_263_888,
             validation=0.7123,
-            test=score,
+            macro_f1=score,
             accuracy=0.8,
-            seed_spread=0.012,
+            seed_std=0.012,
             gain=gain,
             p=0.04,
             verdict="not distinguishable",
@@ -89,8 +90,8 @@ def test_a_narrow_table_comes_in_parts_and_no_number_is_broken(
     monkeypatch.setenv("COLUMNS", str(width))
     out = printed(capsys)
     assert max(map(len, out.splitlines())) <= width
-    table = {cell for cell in whole if not cell.startswith("macro-F1")}
-    assert {"1,065,972", "44,070", "73.1 [63.4, 80.8]", "-1.2 [-10.3, +5.1]"} <= table
+    table = {cell for cell in whole if not cell.startswith("Macro-F1")}
+    assert {"1,065,972", "44,070", "73.1 [63.4, 80.8]", "−1.2 [−10.3, +5.1]"} <= table
     assert table <= set(cells(out))
     assert "…" not in out
 

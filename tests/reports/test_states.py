@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from stillmotion.cli import main
-from stillmotion.reports.report import write_report
+from stillmotion.reports import write_report
 from stillmotion.studies import Runner
 from stillmotion.studies.sections import Split
 from stillmotion.studies.store import Store

@@ -105,18 +105,18 @@ def test_scores_of_test_subjects_are_those_of_scikit_learn(finished):
     for name in NAMES:
         f1 = [np.mean(2 * np.diag(c) / np.maximum(c.sum(0) + c.sum(1), 1)) for c in counts[name]]
         # Two solvers may differ on a window that lies between two classes.
-        assert rows[name].test.score == pytest.approx(np.mean(f1), abs=5e-3 if name.startswith("log") else 1e-9)
-    assert rows["majority"].test.score < rows["random-forest"].test.score
+        assert rows[name].macro_f1.score == pytest.approx(np.mean(f1), abs=5e-3 if name.startswith("log") else 1e-9)
+    assert rows["majority"].macro_f1.score < rows["random-forest"].macro_f1.score
 
 
 def test_baselines_have_the_trials_and_seeds_of_every_variant_and_are_marked(finished):
     made, results = finished
     rows = {row.variant: row for row in results.rows}
     assert list(rows) == ["lm", *NAMES]
-    assert {rows[name].role for name in NAMES} == {"baseline"}
+    assert {rows[name].kind for name in NAMES} == {"baseline"}
     assert [rows[name].trials for name in ("lm", *NAMES)] == [2, 2, 2, 1], "there is nothing to try for the majority"
     assert {row.seeds for row in results.rows} == {2}
-    assert all(rows[name].params is None and rows[name].flops is None for name in NAMES)
+    assert all(rows[name].parameters is None and rows[name].flops is None for name in NAMES)
     assert rows["random-forest"].size.endswith("KiB")
     assert results.compared.family == ()
     assert results.compared.apart == NAMES
@@ -212,8 +212,8 @@ def test_a_baseline_that_cannot_be_fitted_fails_alone_and_says_why(recordings, t
     monkeypatch.setattr(jobs, "fit_classifier", unfit)
     results = made.run(score_test=True)
     rows = {row.variant: row for row in results.rows}
-    assert (rows["majority"].verdict, rows["majority"].failed, rows["majority"].test) == ("failed", 1, None)
-    assert rows["lm"].test is not None
+    assert (rows["majority"].verdict, rows["majority"].failed, rows["majority"].macro_f1) == ("failed", 1, None)
+    assert rows["lm"].macro_f1 is not None
     assert [each.reason for each in made.store.ended().values() if each.status == "failed"] == [
         "fold 0: needs two classes"
     ]

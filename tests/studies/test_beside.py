@@ -151,6 +151,6 @@ def test_the_command_shows_both_and_the_page_keeps_them(folders, found, recordin
     assert 'id="figure-protocols"' in (subjects / "report.html").read_text()
     with (subjects / "figures" / "protocols.csv").open(newline="") as file:
         rows = {row["variant"]: row for row in csv.DictReader(file)}
-    assert float(rows["logistic-regression"]["low"]) == found.rows[0].difference.low
+    assert float(rows["logistic-regression"]["difference_low"]) == found.rows[0].difference.low
     assert main(["report", str(subjects), "--beside", str(subjects)]) == 2
     assert "have the same protocol" in capsys.readouterr().err

@@ -283,7 +283,7 @@ def test_scoring_again_infers_nothing_and_rewrites_nothing_that_is_there(tmp_pat
 
     monkeypatch.setattr(Predictor, "logits", counted)
     monkeypatch.setattr(Fleet, "train", None)
-    assert runner.run(score_test=True).looks == 1
+    assert runner.run(score_test=True).test_evaluations == 1
     assert asked == []
     for folder in ("predictions", "models"):
         for path in (runner.folder / folder).rglob("*"):

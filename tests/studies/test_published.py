@@ -44,7 +44,7 @@ def test_the_published_shape_and_size_of_the_student(name, tmp_path):
     assert (spec.window, spec.hop, len(spec.channels)) == (time, time, channels)
     (row,) = made.run().rows
     if len(spec.classes) == classes:
-        assert row.params == light
+        assert row.parameters == light
     (trial,) = made.state.trials["lm", 0]
     assert made.planner.run(trial).recipe["select"] == "accuracy"
 
@@ -60,7 +60,7 @@ def test_a_published_study_runs_from_its_bytes_to_its_table(name, tmp_path):
         "teaching.training.epochs=3",
     ).run(score_test=True)
     rows = rows_of(results)
-    assert rows["lm"].params == light
-    assert rows["deepconvlstm-om"].params == large
+    assert rows["lm"].parameters == light
+    assert rows["deepconvlstm-om"].parameters == large
     assert {"lm", "lm-att", "rb-kd", "rb-kd-att", "rab-kd", "rab-kd-no-maps"} <= set(rows)
-    assert rows["lm"].test is not None
+    assert rows["lm"].macro_f1 is not None

@@ -38,16 +38,16 @@ def test_the_table_holds_every_variant_with_its_budget_and_the_teacher(finished)
     _, results = finished
     rows = rows_of(results)
     assert list(rows) == ["lm", "rb-kd", "mlp"]
-    assert [row.role for row in results.rows] == ["reference", "variant", "teacher"]
+    assert [row.kind for row in results.rows] == ["reference", "variant", "teacher"]
     assert rows["lm"].trials == rows["rb-kd"].trials == 2
     assert rows["lm"].seeds == 2
-    assert rows["mlp"].params > rows["lm"].params == rows["rb-kd"].params
+    assert rows["mlp"].parameters > rows["lm"].parameters == rows["rb-kd"].parameters
     assert results.complete
-    assert 0 < rows["lm"].test.score <= 1
+    assert 0 < rows["lm"].macro_f1.score <= 1
     assert rows["lm"].gain is None
-    assert rows["rb-kd"].gain.score == pytest.approx(rows["rb-kd"].test.score - rows["lm"].test.score)
+    assert rows["rb-kd"].gain.score == pytest.approx(rows["rb-kd"].macro_f1.score - rows["lm"].macro_f1.score)
     assert rows["rb-kd"].verdict in ("better", "worse", "not distinguishable")
-    (lead,) = results.leads
+    (lead,) = results.teacher_gaps
     assert lead.teacher == "mlp"
     assert str(lead).startswith("mlp − lm on validation subjects: ")
 
@@ -61,7 +61,7 @@ def test_scores_are_those_of_the_predictions_written(finished):
             subject for fold in runner.study_data.index.folds for subject in fold.test_subjects
         }
         pooled = macro_f1(counted.counts[0].sum(1)).mean()
-        assert rows_of(results)[name].test.score == pytest.approx(float(pooled))
+        assert rows_of(results)[name].macro_f1.score == pytest.approx(float(pooled))
         assert said.classes == ("WALKING", "SITTING", "STANDING", "LAYING")
 
 
@@ -103,7 +103,7 @@ def test_running_again_trains_nothing_and_looks_at_nobody(finished, recordings, 
     monkeypatch.setattr(Fleet, "train", fail)
     again = Runner(runner.study, runner.folder, data=recordings, quiet=True).run(score_test=True)
     assert again == results
-    assert again.looks == 1
+    assert again.test_evaluations == 1
 
 
 def test_more_seeds_train_only_those(finished, recordings, tmp_path, monkeypatch):
@@ -122,19 +122,19 @@ def test_more_seeds_train_only_those(finished, recordings, tmp_path, monkeypatch
     monkeypatch.setattr(Fleet, "train", counted)
     more = Runner(replace(runner.study, seeds=3), folder, data=recordings, quiet=True, more=True).run()
     assert trained == [2, 2]
-    assert {row.seeds for row in more.rows if row.role != "teacher"} == {3}
+    assert {row.seeds for row in more.rows if row.kind != "teacher"} == {3}
 
 
 def test_test_subjects_wait_until_they_are_asked_for_and_every_look_is_logged(runner):
     made = runner()
     before = made.run()
-    assert all(row.test is None for row in before.rows)
-    assert before.looks == 0
+    assert all(row.macro_f1 is None for row in before.rows)
+    assert before.test_evaluations == 0
     assert made.store.predicted("test") == set()
     assert not (made.folder / "predictions").exists()
     after = made.run(score_test=True)
-    assert after.looks == 1
-    assert all(row.test is not None for row in after.rows)
+    assert after.test_evaluations == 1
+    assert all(row.macro_f1 is not None for row in after.rows)
     ((_, runs, subjects, _),) = made.store.test_evaluations()
     assert (runs, subjects) == (5, 2)
 
@@ -155,9 +155,17 @@ def test_the_five_variants_with_their_controls(runner):
     teachers = ["deepconvlstm-mm", "deepconvlstm-mm with attention"]
     assert list(rows) == [*(name for name in VARIANTS if name in rows), *teachers]
     assert len(rows) == 10
-    plain, attended = rows["lm"].params, rows["lm-att"].params
-    assert rows["rb-kd"].params == rows["label-smoothing"].params == rows["self-distillation"].params == plain
-    assert rows["rb-kd-att"].params == rows["rab-kd"].params == rows["rab-kd-no-maps"].params == attended > plain
+    plain, attended = rows["lm"].parameters, rows["lm-att"].parameters
+    assert (
+        rows["rb-kd"].parameters == rows["label-smoothing"].parameters == rows["self-distillation"].parameters == plain
+    )
+    assert (
+        rows["rb-kd-att"].parameters
+        == rows["rab-kd"].parameters
+        == rows["rab-kd-no-maps"].parameters
+        == attended
+        > plain
+    )
     for name, taught in (("rb-kd", ""), ("rb-kd-att", ""), ("rab-kd", "channel:r=2,spatial:k=3,after=1")):
         variant = made.study.all_variants[name]
         (teacher,) = made.planner.teachers(variant, 0, made.study.attentions[0] if variant.attention else "")
@@ -171,11 +179,11 @@ def test_a_teacher_that_has_nothing_to_teach_fails_its_students_and_nobody_else(
     training = Training(epochs=1, learning_rate=0.0)
     results = runner(teaching=Teaching(training=training), training=Training(batch=32, epochs=2)).run(score_test=True)
     rows = rows_of(results)
-    assert rows["lm"].test is not None
+    assert rows["lm"].macro_f1 is not None
     assert rows["rb-kd"].verdict == "failed"
     assert rows["rb-kd"].failed == 1
     assert rows["mlp"].failed == 0
-    assert rows["rb-kd"].test is None
+    assert rows["rb-kd"].macro_f1 is None
 
 
 def test_folds_and_seeds_are_pooled_over_subjects(runner):
@@ -191,8 +199,8 @@ def test_folds_and_seeds_are_pooled_over_subjects(runner):
     assert set(pooled) == {0, 1}
     expected = np.mean([float(macro_f1(table)) for table in pooled.values()])
     (row,) = results.rows
-    assert row.test.score == pytest.approx(expected)
-    assert row.seed_spread == pytest.approx(np.std([float(macro_f1(t)) for t in pooled.values()], ddof=1))
+    assert row.macro_f1.score == pytest.approx(expected)
+    assert row.seed_std == pytest.approx(np.std([float(macro_f1(t)) for t in pooled.values()], ddof=1))
     assert len(row.settings) == 3
 
 

@@ -77,7 +77,7 @@ def test_a_file_of_scores_teaches_in_a_networks_place(runner, tmp_path):
     results = made.run()
     np.testing.assert_allclose(softmax(made.study_data.scores), probabilities, atol=1e-6)
     assert {row.variant for row in results.rows} == {"lm", "rb-kd"}
-    (lead,) = results.leads
+    (lead,) = results.teacher_gaps
     assert lead.teacher == str(path)
     assert not made.planner._teachers_by_id
 

@@ -11,10 +11,10 @@ from sklearn.metrics import f1_score
 from stillmotion.errors import UserError
 from stillmotion.methods import METHODS, get_method
 from stillmotion.networks import build_network
+from stillmotion.reports import to_markdown
 from stillmotion.reports.evidence import Evidence
 from stillmotion.reports.figures.ensembles import ensembles
 from stillmotion.reports.page import page
-from stillmotion.reports.study import markdown
 from stillmotion.studies import VARIANTS, Study, Variant, read_study
 from stillmotion.studies.estimate import plan_fleets
 from stillmotion.studies.search import search_space
@@ -112,7 +112,7 @@ def test_a_study_trains_features_mutual_ones_and_chains_and_reports_what_cannot_
 
 def what_became_of_the_teacher(made, results, tmp_path):
     """What the table says of HMKD's teacher, by hand."""
-    (partner,) = results.partners
+    (partner,) = results.co_trained_teachers
     assert (partner.variant, partner.teacher) == ("hmkd", "mlp")
     (run,) = (run for runs in made.state.reported.values() for run in runs if run.method == "hmkd")
     weights, state, _ = made.store.co_trained_teacher(run.id)
@@ -130,7 +130,7 @@ def what_became_of_the_teacher(made, results, tmp_path):
     assert len(partner.learnt) == 2 + 3
     assert sum(mean for mean, _ in partner.learnt.values()) == pytest.approx(1)
     assert f"hmkd: mlp co-trained {100 * expected:.1f}" in str(partner)
-    text = markdown(results)
+    text = to_markdown(results)
     assert "### Co-trained teachers" in text
     assert "| hmkd | mlp |" in text
     evidence = Evidence(made.state)
@@ -139,6 +139,6 @@ def what_became_of_the_teacher(made, results, tmp_path):
         name: mean for name, (mean, _) in partner.learnt.items()
     }
     html = page(evidence, {"teaching": [(figure, figure.save(tmp_path))]})
-    assert "What became of the teacher" in html
+    assert "Co-trained teachers" in html
     assert f">{100 * expected:.1f}" in html
     assert 'data-tip="hmkd, teacher/stage3:' in html

@@ -8,9 +8,10 @@ import sys
 import warnings
 from pathlib import Path
 
+from stillmotion.studies.scoring import Evaluator
+
 import stillmotion.training  # noqa: F401  Before any import of keras: it chooses the backend.
 from stillmotion.studies import Runner, read_study
-from stillmotion.studies.scoring import Evaluator
 from stillmotion.training.progress import Progress
 
 spec, folder, data, phase = sys.argv[1:]

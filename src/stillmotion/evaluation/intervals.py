@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import UserError
+from ..formatting import format_interval
 from .metrics import Floats, macro_f1
 from .resampling import draw, jackknife_variance, leave_one_out, strata
 
@@ -19,7 +20,10 @@ Weighted = Callable[[Floats, Floats], Floats]
 
 @dataclass(frozen=True)
 class Interval:
-    """A score with its confidence interval; ``low`` and ``high`` are None for one subject."""
+    """A score with its confidence interval; ``low`` and ``high`` are None for one subject.
+
+    As text it is in percent: ``63.6 [52.2, 73.6]``.
+    """
 
     score: float
     low: float | None
@@ -28,16 +32,7 @@ class Interval:
     level: float
 
     def __str__(self) -> str:
-        if self.low is None or self.high is None:
-            return f"{self.score:.3f} (one subject: no interval)"
-        return f"{self.score:.3f} [{self.low:.3f}, {self.high:.3f}]"
-
-    def in_percent(self, sign: str = "") -> str:
-        """Format score and interval times 100, with one decimal; ``sign`` ``+`` is for differences."""
-        score = f"{100 * self.score:{sign}.1f}"
-        if self.low is None or self.high is None:
-            return score
-        return f"{score} [{100 * self.low:{sign}.1f}, {100 * self.high:{sign}.1f}]"
+        return format_interval(self) + (" (one subject: no interval)" if self.low is None else "")
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..files import atomic_path
+from ..formatting import format_duration, format_percent, format_score
 from ..studies import Results, Runner, read_study
+from .figure import Figure, Marks, bare
+from .palette import MARKERS, colours
 from .report import write_report
+from .results import show_results, write_results
 from .screen import console
-from .study import clock, show_results, write_results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Sheet
@@ -37,62 +39,49 @@ def demo(out: Path) -> Results:
     screen.rule("Results")
     show_results(results)
     written = write_results(results, out)
-    figure = draw_scores(results, out / "scores.svg")
+    scores_figure(results).save(out)
     page = write_report(out)
-    screen.print(f"Trained for {clock(results.seconds)}. Table: {written[1]}; figure: {figure} (and .png);")
+    screen.print(f"Trained for {format_duration(results.seconds)}. Table: {written[1]}; figure:")
+    screen.print(f"{out / 'scores.svg'} (and .png, .csv);")
     screen.print(f"models: {out / 'models'} (best: selected on validation subjects); all runs: {runner.store.path}.")
     screen.print(f"Report, to open in a browser: {page}")
     return results
 
 
-def draw_scores(results: Results, path: Path) -> Path:
-    """Draw the test score of every variant with its interval, as SVG and PNG."""
-    import matplotlib as mpl
+def scores_figure(results: Results) -> Figure:
+    """Return a figure of the test score of every row with its interval."""
+    rows = [(row, row.macro_f1) for row in results.rows if row.macro_f1 is not None]
+    shades = colours(results.rows)
+    least = min((score.low or score.score for row, score in rows if row.kind != "baseline"), default=0.0)
 
-    # Fixed salt and no date: the same results give the same file. Dollar signs in names are not formulas.
-    with mpl.rc_context({"svg.hashsalt": "stillmotion", "text.parse_math": False}):
-        figure = _draw_scores(results)
-        with atomic_path(path) as draft:
-            figure.savefig(draft, format="svg", metadata={"Date": None})
-        with atomic_path(path.with_suffix(".png")) as draft:
-            figure.savefig(draft, format="png", dpi=110)
-    return path
+    def draw(sheet: Sheet, mark: Marks) -> None:
+        panel = bare(sheet.subplots(), grid="x")
+        for number, (row, score) in enumerate(rows):
+            colour = shades[row.variant]
+            if row.kind == "baseline" and score.score < least - 0.1:
+                # The majority class, far to the left, would compress the rest of the scale.
+                text = f"◂ {format_percent(score.score)}, off the scale"
+                panel.text(100 * least, number, text, color=colour, fontsize=8, va="center")
+                continue
+            if score.low is not None and score.high is not None:
+                panel.plot([100 * score.low, 100 * score.high], [number] * 2, color=colour, linewidth=2, alpha=0.5)
+            (point,) = panel.plot(100 * score.score, number, MARKERS[row.kind], color=colour, markersize=7)
+            mark(point, row.variant, f"{row.variant}: {format_score(score)}")
+        sizes = [
+            row.size or row.title if row.parameters is None else f"{row.parameters:,} parameters" for row, _ in rows
+        ]
+        labels = [f"{row.variant}  ({size})" for (row, _), size in zip(rows, sizes, strict=True)]
+        panel.set_yticks(range(len(rows)), labels)
+        panel.invert_yaxis()
+        panel.set_xlabel(f"macro-F1 on {results.subjects} test subjects, percent, with 95 % interval")
 
-
-def _draw_scores(results: Results) -> Sheet:
-    from matplotlib.figure import Figure as Sheet
-
-    rows = [row for row in results.rows if row.test is not None]
-    colours = {
-        "reference": "#000000",
-        "variant": "#0072b2",
-        "control": "#999999",
-        "baseline": "#009e73",
-        "teacher": "#d55e00",
-    }
-    figure = Sheet(figsize=(8, 0.42 * len(rows) + 1.3), layout="constrained")
-    panel = figure.subplots()
-    least = min(
-        (100 * (row.test.low or row.test.score) for row in rows if row.test and row.role != "baseline"), default=0
+    keys = ("variant", "kind", "parameters", "bytes", "macro_f1", "low", "high")
+    values = [row.to_dict() for row, _ in rows]
+    return Figure(
+        "scores",
+        f"Macro-F1 on {results.subjects} test subjects",
+        "; ".join(f"{row.variant} {format_score(score)}" for row, score in rows) + ".",
+        [{key: value[key] for key in keys} for value in values],
+        draw,
+        (8.0, 0.42 * len(rows) + 1.3),
     )
-    for number, row in enumerate(rows):
-        assert row.test is not None
-        low, high = row.test.low, row.test.high
-        if row.role == "baseline" and 100 * row.test.score < least - 10:
-            # The majority class, far to the left, would compress the rest of the scale.
-            text = f"◂ {100 * row.test.score:.1f}, off the scale"
-            panel.text(least, number, text, color=colours[row.role], fontsize=8, va="center")
-            continue
-        if low is not None and high is not None:
-            panel.plot([100 * low, 100 * high], [number, number], color=colours[row.role], linewidth=2, alpha=0.5)
-        panel.plot(100 * row.test.score, number, "o", color=colours[row.role], markersize=7)
-    sizes = [row.size or row.title if row.params is None else f"{row.params:,} parameters" for row in rows]
-    labels = [f"{row.variant}  ({size})" for row, size in zip(rows, sizes, strict=True)]
-    panel.set_yticks(range(len(rows)), labels, fontsize=8)
-    panel.invert_yaxis()
-    panel.set_xlabel(f"macro-F1 on {results.subjects} test subjects, percent, with 95 % interval", fontsize=8)
-    panel.grid(axis="x", alpha=0.3)
-    panel.tick_params(axis="x", labelsize=8)
-    for side in ("top", "right", "left"):
-        panel.spines[side].set_visible(False)
-    return figure

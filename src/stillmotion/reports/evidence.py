@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from ..evaluation import (
     ComparedVariants,
-    Comparison,
     ConfusionMatrices,
     Interval,
     Reliability,
@@ -22,38 +22,8 @@ from ..studies import Results, Row, StudyState
 from ..studies.protocol_gap import ProtocolGap
 from ..studies.results import compute_results, cost_of, reliability_of
 from ..studies.runs import Run
-
-
-@dataclass(frozen=True)
-class Line:
-    """A variant or a teacher as the report shows it.
-
-    Args:
-        row: of the study's table.
-        f1: macro-F1 of the test subjects, or of the validation subjects before the test set is evaluated; with its
-            interval if there is one.
-        accuracy: of the same subjects.
-        cost: of its network; None if it was not trained or has none (baselines).
-        comparison: with the reference.
-        state: ``done``, ``partly``, ``failed`` or ``not trained``.
-    """
-
-    row: Row
-    f1: Interval | None
-    accuracy: float | None
-    cost: Cost | None
-    comparison: Comparison | None
-    state: str
-
-    @property
-    def name(self) -> str:
-        """Name of the variant or the teacher."""
-        return self.row.variant
-
-    @property
-    def role(self) -> str:
-        """``reference``, ``variant``, ``control``, ``baseline`` or ``teacher``."""
-        return self.row.role
+from .results import results_columns, results_table
+from .table import Table
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,24 +70,48 @@ class Evidence:
         return compare_variants(self.confusion, against=against, apart=self.record.study.baselines)
 
     @cached_property
-    def lines(self) -> tuple[Line, ...]:
-        """Every variant and teacher, in the table's order."""
-        return tuple(self._line(row) for row in self.results.rows)
+    def rows(self) -> tuple[Row, ...]:
+        """Every variant and teacher in the table's order; before the test, with scores of the validation subjects."""
+        return self.results.rows if self.tested else tuple(self._with_validation(row) for row in self.results.rows)
 
     @property
-    def students(self) -> tuple[Line, ...]:
+    def students(self) -> tuple[Row, ...]:
         """The variants and baselines that have a score."""
-        return tuple(line for line in self.lines if line.role != "teacher" and line.f1 is not None)
+        return tuple(row for row in self.scored if row.kind != "teacher")
 
     @property
-    def scored(self) -> tuple[Line, ...]:
+    def scored(self) -> tuple[Row, ...]:
+        """Variants, baselines and teachers that have a score."""
+        return tuple(row for row in self.rows if row.macro_f1 is not None)
+
+    @property
+    def networks(self) -> tuple[Row, ...]:
         """Variants and teachers that have a score."""
-        return tuple(line for line in self.lines if line.f1 is not None)
+        return tuple(row for row in self.scored if row.kind != "baseline")
 
     @property
-    def reference(self) -> Line | None:
+    def reference(self) -> Row | None:
         """The variant that others are compared with, if it has a score."""
-        return next((line for line in self.students if line.name == self.results.reference), None)
+        return next((row for row in self.students if row.variant == self.results.reference), None)
+
+    @cached_property
+    def costs(self) -> Mapping[str, Cost]:
+        """Cost of the network of each trained variant and teacher."""
+        return {
+            row.variant: cost_of(self.record, self.first_runs[row.variant])
+            for row in self.rows
+            if row.variant in self.first_runs
+        }
+
+    @cached_property
+    def states(self) -> Mapping[str, str]:
+        """State of each row: ``done``, ``partly``, ``failed``, ``not trained`` or, of a teacher, ``not scored``."""
+        return {row.variant: self._state(row) for row in self.rows}
+
+    @property
+    def table(self) -> Table[Row]:
+        """The table of results, with the state of rows that are not done."""
+        return replace(results_table(self.results), columns=results_columns(self.states), rows=self.rows)
 
     @cached_property
     def first_runs(self) -> Mapping[str, Run]:
@@ -154,24 +148,20 @@ class Evidence:
         reliabilities = {name: reliability_of(self.record, each, split) for name, each in members.items()}
         return {name: each for name, each in reliabilities.items() if each is not None}
 
-    def _line(self, row: Row) -> Line:
+    def _with_validation(self, row: Row) -> Row:
         compared = self.compared
-        standing = compared and next((each for each in compared.standings if each.variant == row.variant), None)
-        comparison = compared and next((each for each in compared.comparisons if each.variant == row.variant), None)
-        f1, accuracy_ = row.test, row.accuracy
-        if standing:
-            f1, accuracy_ = standing.macro_f1, standing.accuracy
-        elif f1 is None and row.validation is not None and not self.tested:
-            f1, accuracy_ = Interval(row.validation, None, None, 0, 0.95), self._teacher_accuracy(row.variant)
-        run = self.first_runs.get(row.variant)
-        return Line(
-            row,
-            f1,
-            accuracy_,
-            None if run is None else cost_of(self.record, run),
-            comparison or None,
-            self._state(row, f1),
-        )
+        score = compared and next((each for each in compared.standings if each.variant == row.variant), None)
+        if not compared or not score:
+            if row.validation is None:
+                return row
+            interval = Interval(row.validation, None, None, 0, 0.95)
+            return replace(row, macro_f1=interval, accuracy=self._teacher_accuracy(row.variant))
+        row = replace(row, macro_f1=score.macro_f1, accuracy=score.accuracy)
+        gap = next((each for each in compared.comparisons if each.variant == row.variant), None)
+        if gap is None:
+            return row
+        tests: dict[str, Any] = {"p": gap.p_adjusted, "verdict": gap.verdict, "not_inferior": gap.not_inferior}
+        return replace(row, gain=gap.difference, **tests)
 
     def _teacher_accuracy(self, name: str) -> float | None:
         """Accuracy of a teacher on the validation subjects, pooled over folds."""
@@ -180,12 +170,12 @@ class Evidence:
         )
         return None if matrices is None else float(accuracy(np.sum(matrices.counts, axis=(0, 1, 2))))
 
-    def _state(self, row: Row, f1: Interval | None) -> str:
-        if row.role == "teacher":
-            return "done" if f1 is not None else "not scored"
+    def _state(self, row: Row) -> str:
+        if row.kind == "teacher":
+            return "done" if row.macro_f1 is not None else "not scored"
         wanted = row.seeds * len(self.record.index.folds)
         finished = sum(len(runs) for (name, _), runs in self.record.reported.items() if name == row.variant)
-        if finished >= wanted and f1 is not None:
+        if finished >= wanted and row.macro_f1 is not None:
             return "done"
         if finished:
             return "partly"

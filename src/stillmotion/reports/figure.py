@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..escaping import write_csv
 from ..files import atomic_write
 from ..names import make_visible
 from .palette import COLOURS, INK, QUIET, RULE
+from .table import tabulate
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -98,8 +98,7 @@ class Figure:
     @property
     def csv(self) -> str:
         """The values as CSV."""
-        headings = list(dict.fromkeys(key for row in self.rows for key in row))
-        return write_csv(headings, [[row.get(heading) for heading in headings] for row in self.rows])
+        return tabulate(self.title, self.rows).to_csv()
 
     def save(self, folder: Path) -> str:
         """Write ``NAME.svg``, ``NAME.png`` and ``NAME.csv``, and return the SVG for a page."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 
+from ..formatting import format_several
 from .evidence import Evidence
-from .markup import Html, items, joined, table, tag
-from .wording import several
+from .markup import Html, items, joined, tag
+from .table import tabulate
 
 
 def failed(evidence: Evidence) -> Html:
@@ -16,12 +17,16 @@ def failed(evidence: Evidence) -> Html:
     for each in record.ended.values():
         if each.status == "failed":
             reasons[each.reason] = reasons.get(each.reason, 0) + 1
-    sentences = [f"{several(count, 'run')}: {reason or 'no reason was recorded'}" for reason, count in reasons.items()]
+    sentences = [
+        f"{format_several(count, 'run')}: {reason or 'no reason was recorded'}" for reason, count in reasons.items()
+    ]
     waiting = record.store.unfinished()
     if waiting:
         runs = sum(len(fleet.runs) for fleet in waiting)
-        sentences.append(f"{several(runs, 'run')} in {several(len(waiting), 'fleet')} are planned and not finished.")
-    missing = [line.name for line in evidence.lines if line.state in ("not trained", "partly")]
+        sentences.append(
+            f"{format_several(runs, 'run')} in {format_several(len(waiting), 'fleet')} are planned and not finished."
+        )
+    missing = [row.variant for row in evidence.rows if evidence.states[row.variant] in ("not trained", "partly")]
     if missing:
         sentences.append(
             f"Not or only partly trained: {', '.join(missing)}. Run the study again to train what is missing."
@@ -48,34 +53,36 @@ def reproduce(evidence: Evidence) -> Html:
         ),
     ]
     settings = [
-        (
-            name,
-            fold,
-            ", ".join(f"{k} {v:.3g}" for k, v in trial.hyperparameters.items()) or "defaults",
-            trial.attention or "–",
-        )
+        {
+            "variant": name,
+            "fold": fold,
+            "hyperparameters": ", ".join(f"{k} {v:.3g}" for k, v in trial.hyperparameters.items()) or "defaults",
+            "attention": trial.attention or None,
+        }
         for (name, fold), trial in sorted(record.selected.items())
         if trial is not None
     ]
     runs = [
-        (
-            line.name,
-            fold,
-            run.seed,
-            run.id,
-            f"{100 * record.ended[run.id].validation:.1f}",
-            record.ended[run.id].best_epoch,
-            record.ended[run.id].epochs,
-        )
-        for line in evidence.lines
+        {
+            "variant": name,
+            "fold": fold,
+            "seed": run.seed,
+            "run": run.id,
+            "validation": record.ended[run.id].validation,
+            "best_epoch": record.ended[run.id].best_epoch,
+            "epochs": record.ended[run.id].epochs,
+        }
+        for row in evidence.rows
         for (name, fold), each in sorted(record.reported.items())
-        if name == line.name
+        if name == row.variant
         for run in dict.fromkeys(each)
     ]
     evaluations = []
     for at, count, subjects, why in record.store.test_evaluations():
         when = time.strftime("%Y-%m-%d %H:%M", time.gmtime(at))
-        evaluations.append(f"{when} UTC: {several(count, 'run')}, {several(subjects, 'subject', 'subjects')} ({why})")
+        evaluations.append(
+            f"{when} UTC: {format_several(count, 'run')}, {format_several(subjects, 'subject', 'subjects')} ({why})"
+        )
     return joined(
         tag("p", "Save the specification below as study.toml, then run:"),
         tag("pre", command, tabindex="0"),
@@ -83,21 +90,8 @@ def reproduce(evidence: Evidence) -> Html:
         tag("h3", "Test-set evaluations") if evaluations else "",
         items(evaluations),
         tag("h3", "Selected hyperparameters, by fold") if settings else "",
-        table("Selected hyperparameters", ("variant", "fold", "hyperparameters", "attention"), settings)
-        if settings
-        else "",
-        tag(
-            "details",
-            tag("summary", "Reported runs"),
-            table(
-                "Runs",
-                ("variant", "fold", "seed", "run", "validation %", "best epoch", "epochs"),
-                runs,
-                variants=[row[0] for row in runs],
-            ),
-        )
-        if runs
-        else "",
+        tabulate("Selected hyperparameters", settings).to_html() if settings else "",
+        tag("details", tag("summary", "Reported runs"), tabulate("Runs", runs).to_html()) if runs else "",
         tag(
             "details",
             tag("summary", "Specification (study.toml)"),

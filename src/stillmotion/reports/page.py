@@ -2,38 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import files
 
-from ..evaluation import ComparedVariants
-from . import protocols
+from . import figures
 from .advice import advise, describe_front
-from .answers import answer, compared, headline, results_table
+from .answers import answer, compared, headline
+from .compared import differences_table, explain_differences, list_notes, scores_table
 from .evidence import Evidence
 from .figure import Figure
-from .markup import Html, items, joined, records, table, tag
+from .markup import Html, items, joined, tag
 from .origins import failed, reproduce
 from .palette import COLOURS, colours, style_sheet
-from .published import PROTOCOL, published_for
-from .wording import interval, several
+from .protocols import explain_protocols, protocols_table
+from .published import PROTOCOL, published_for, published_table
+from .results import co_trained_tables
+from .table import tabulate
 
 Drawn = Mapping[str, Sequence[tuple[Figure, str]]]
-#: Sections in order, with their headings.
-SECTIONS = (
-    ("compared", "What was compared, and how"),
-    ("choice", "Cost and score"),
-    ("sources", "The figures of Agac & Incel"),
-    ("sizes", "Model sizes"),
-    ("teaching", "What is distilled"),
-    ("differences", "Differences and tests"),
-    ("protocols", "Under another protocol"),
-    ("subjects", "Scores by subject and by class"),
-    ("confidence", "Calibration"),
-    ("learning", "Training"),
-    ("attention", "Attention"),
-    ("failed", "Failed runs"),
-    ("reproduce", "Reproduce"),
-)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the page.
+
+    Args:
+        name: id on the page.
+        title: heading.
+        figures: functions that draw its figures.
+        body: content above the figures.
+        when_empty: shown if there is no figure.
+    """
+
+    name: str
+    title: str
+    figures: tuple[Callable[[Evidence], list[Figure]], ...] = ()
+    body: Callable[[Evidence], Html] = lambda evidence: Html("")
+    when_empty: str = ""
+
+    def to_html(self, evidence: Evidence, drawn: Sequence[tuple[Figure, str]]) -> Html:
+        """Return the section with its figures and their SVG."""
+        drawings = tag("div", *(_figure(figure, drawing) for figure, drawing in drawn), class_="figures")
+        shown = drawings if drawn else tag("p", self.when_empty, class_="quiet") if self.when_empty else ""
+        heading = tag("h2", self.title, id=f"{self.name}-heading")
+        return tag("section", heading, self.body(evidence), shown, id=self.name, aria_labelledby=f"{self.name}-heading")
 
 
 def page(evidence: Evidence, drawn: Drawn) -> str:
@@ -43,41 +56,7 @@ def page(evidence: Evidence, drawn: Drawn) -> str:
         evidence: data of the report.
         drawn: figures of each section, with their SVG.
     """
-    contents = {
-        "compared": compared(evidence),
-        "choice": joined(_front(evidence), results_table(evidence)),
-        "sources": _published(evidence),
-        "teaching": _co_trained_teachers(evidence),
-        "differences": _differences(evidence),
-        "protocols": protocols.section(evidence),
-        "failed": failed(evidence),
-        "reproduce": reproduce(evidence),
-    }
-    empty = {
-        "sources": "Nothing has a score yet.",
-        "sizes": "Nothing has been trained yet.",
-        "teaching": "No variant has been trained yet.",
-        "differences": "There is no other variant to compare.",
-        "subjects": "No subject has been scored yet.",
-        "confidence": "No subject has been scored yet.",
-        "learning": "Nothing has been trained yet.",
-        "attention": "No network of this study has attention.",
-    }
-    parts: list[Html] = []
-    for name, heading in SECTIONS:
-        figures = drawn.get(name, ())
-        inside = [contents.get(name, Html("")), _figures(figures) if figures else Html("")]
-        if name in empty and not figures:
-            inside.append(tag("p", empty[name], class_="quiet"))
-        if name == "learning" and figures and not any(figure.name == "trials" for figure, _ in figures):
-            inside.append(
-                tag("p", "Each variant had one trial per fold, so there is no curve over trials.", class_="quiet")
-            )
-        parts.append(
-            tag(
-                "section", tag("h2", heading, id=f"{name}-heading"), *inside, id=name, aria_labelledby=f"{name}-heading"
-            )
-        )
+    parts = [section.to_html(evidence, drawn.get(section.name, ())) for section in SECTIONS]
     title = f"{evidence.results.name}: {advise(evidence).take}"
     assets = files(__package__) / "assets"
     css, script = ((assets / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
@@ -104,38 +83,35 @@ def page(evidence: Evidence, drawn: Drawn) -> str:
     return f"<!DOCTYPE html>\n{tag('html', tag('head', head), tag('body', body), lang='en')}\n"
 
 
-def _front(evidence: Evidence) -> Html:
-    steps = describe_front(evidence)
-    if not steps:
-        return Html("")
+def _choice(evidence: Evidence) -> Html:
+    """Return the Pareto front and the table of results."""
     text = "The Pareto front of macro-F1 against FLOPs. It ignores uncertainty: a higher score may be due to chance."
-    return joined(tag("p", text), items(steps))
+    steps = describe_front(evidence)
+    caption = f"Macro-F1 of {evidence.subjects}, pooled over subjects, mean over seeds, 95 % interval. Headings sort."
+    table = replace(evidence.table, title="Results", caption=caption).to_html()
+    return joined(tag("p", text) if steps else "", items(steps), table)
 
 
 def _navigation() -> Html:
-    return tag("nav", *(tag("a", heading, href=f"#{name}") for name, heading in SECTIONS), aria_label="Sections")
+    return tag("nav", *(tag("a", each.title, href=f"#{each.name}") for each in SECTIONS), aria_label="Sections")
 
 
 def _chooser(evidence: Evidence) -> Html:
     """Return a checkbox for each variant and teacher with scores or training curves."""
-    there = set(evidence.histories) | {line.name for line in evidence.scored}
-    shades = colours(evidence.lines)
+    there = set(evidence.histories) | {row.variant for row in evidence.scored}
+    shades = colours(evidence.rows)
     names = {light: name for name, (light, _) in COLOURS.items()}
     boxes = [
         tag(
             "label",
-            tag("input", type="checkbox", value=line.name, checked=True, autocomplete="off"),
-            tag("span", class_="swatch", style=f"background:var(--{names[shades[line.name]]})"),
-            line.name,
+            tag("input", type="checkbox", value=row.variant, checked=True, autocomplete="off"),
+            tag("span", class_="swatch", style=f"background:var(--{names[shades[row.variant]]})"),
+            row.variant,
         )
-        for line in evidence.lines
-        if line.name in there
+        for row in evidence.rows
+        if row.variant in there
     ]
     return tag("fieldset", tag("legend", "Show"), *boxes) if len(boxes) > 1 else Html("")
-
-
-def _figures(figures: Sequence[tuple[Figure, str]]) -> Html:
-    return tag("div", *(_figure(figure, drawing) for figure, drawing in figures), class_="figures")
 
 
 def _figure(figure: Figure, drawing: str) -> Html:
@@ -143,7 +119,7 @@ def _figure(figure: Figure, drawing: str) -> Html:
     many = len(figure.rows) > 400
     values: object = tag("p", f"{len(figure.rows):,} rows: see figures/{figure.name}.csv.", class_="quiet")
     if not many:
-        values = records(f"Values of: {figure.title}", figure.rows)
+        values = tabulate(f"Values of: {figure.title}", figure.rows).to_html()
     return tag(
         "figure",
         tag("h3", figure.title),
@@ -162,17 +138,7 @@ def _figure(figure: Figure, drawing: str) -> Html:
 def _published(evidence: Evidence) -> Html:
     if not evidence.published:
         return tag("p", "To add the published results of Agac & Incel: still report … --published.", class_="quiet")
-    tables = []
-    for published in published_for(evidence.results.data):
-        rows = [(row.variant, row.f1, row.accuracy, row.params, row.kflops) for row in published.rows]
-        text = f"{published.title}, as published (Agac & Incel)"
-        headings = ("variant", "macro-F1 %", "accuracy %", "parameters", "kFLOPs of convolutions")
-        cells = [
-            (name, f"{f1:.2f}", f"{accuracy:.2f}", params, f"{kflops:,.2f}")
-            for name, f1, accuracy, params, kflops in rows
-        ]
-        keys = [(None, *rest) for _, *rest in rows]
-        tables.append(table(text, headings, cells, keys=keys, caption=text))
+    tables = [published_table(each).to_html() for each in published_for(evidence.results.data)]
     note = (
         f"Published results: {PROTOCOL}. Parameters and FLOPs of the variants are computed from the published "
         "changes in percent. Scores under different protocols are not comparable."
@@ -182,94 +148,85 @@ def _published(evidence: Evidence) -> Html:
 
 def _co_trained_teachers(evidence: Evidence) -> Html:
     """Compare co-trained teachers with the same networks trained alone."""
-    teachers = evidence.results.partners
-    if not teachers:
-        return Html("")
-    rows, keys = [], []
-    for each in teachers:
-        cells = (interval(each.score), interval(each.alone), interval(each.change, sign="+"))
-        rows.append((each.variant, each.teacher, *cells))
-        scores = (each.score, each.alone, each.change)
-        keys.append((None, None, *(None if score is None else 100 * score.score for score in scores)))
+    tables = list(co_trained_tables(evidence.results))
     text = (
-        f"Macro-F1 in percent of teachers that were trained together with their students, on {evidence.subjects}, "
-        "compared with the same network trained alone."
+        f"Macro-F1 of teachers that were trained together with their students, on {evidence.subjects}, compared with "
+        "the same network trained alone."
     )
-    headings = ("variant", "teacher", "co-trained", "alone", "change, points")
-    names = [each.variant for each in teachers]
-    return joined(
-        tag("h3", "Co-trained teachers"),
-        tag("p", text),
-        table("Co-trained teachers", headings, rows, keys=keys, variants=names),
-    )
+    shown = joined(*(joined(tag("h3", each.title), each.to_html()) for each in tables))
+    return joined(tag("p", text), shown) if tables else Html("")
 
 
 def _differences(evidence: Evidence) -> Html:
     compared = evidence.compared
     if compared is None or not compared.comparisons:
         return Html("")
-    smallest = max((each.flips.smallest for each in compared.comparisons if each.flips), default=None)
-    sentences = [f"Endpoint: {compared.endpoint}, as a difference to {compared.against}."]
-    if compared.family:
-        count = several(len(compared.family), "comparison")
-        sentences.append(f"The max-statistic correction of p covers {count}: {', '.join(compared.family)}.")
-    if compared.apart:
-        sentences.append(f"Baselines are a separate family: {', '.join(compared.apart)}.")
-    if smallest is not None:
-        sentences.append(f"The smallest p possible with these subjects is {smallest:.2g}.")
-    notes = dict.fromkeys([*compared.notes, *(note for each in compared.comparisons for note in each.notes)])
-    rows, keys = [], []
-    for comparison in compared.comparisons:
-        gap = comparison.difference
-        values = (
-            comparison.flips.p if comparison.flips else None,
-            comparison.p_adjusted,
-            comparison.folds_t.p if comparison.folds_t else None,
-        )
-        points = [None if each is None else 100 * each for each in (gap.score, gap.low, gap.high)]
-        rows.append(
-            (
-                comparison.variant,
-                *("–" if each is None else f"{each:+.1f}".replace("-", "−") for each in points),
-                *("–" if each is None else f"{each:.2g}" for each in values),
-                "–" if comparison.effect is None else f"{comparison.effect:+.2f}".replace("-", "−"),
-                f"{100 * comparison.gaining:.0f}",
-                comparison.verdict,
-                "–" if comparison.not_inferior is None else "yes" if comparison.not_inferior else "not shown",
-            )
-        )
-        keys.append((None, *points, *values, comparison.effect, comparison.gaining, None, None))
-    margin = f"{100 * compared.comparisons[0].margin:g}"
-    headings: tuple[str, ...] = (
-        "variant",
-        "points",
-        "from",
-        "to",
-        "p subjects",
-        "p adjusted",
-        "p folds",
-        "effect",
-        "subjects gaining %",
-    )
-    headings += ("verdict", f"not inferior (margin {margin})")
-    names = [each.variant for each in compared.comparisons]
-    differences = table("Differences", headings, rows, keys=keys, variants=names)
-    return joined(items([*sentences, *notes]), differences, _ranks(compared))
+    notes = [f"{names} {note}" for names, note in list_notes(compared)]
+    sentences = items([*explain_differences(compared), *notes])
+    return joined(sentences, replace(differences_table(compared), title="Differences").to_html(), _ranks(evidence))
 
 
-def _ranks(compared: ComparedVariants) -> Html:
+def _ranks(evidence: Evidence) -> Html:
     """Return the ranks of the variants with their confidence intervals, best first."""
-    if len(compared.ranks) < 2:
+    compared = evidence.compared
+    if compared is None or len(compared.ranks) < 2:
         return Html("")
-    scores = {each.variant: each.macro_f1 for each in compared.standings}
-    rows, keys = [], []
-    ordered = sorted(compared.ranks, key=lambda rank: rank.rank)
-    for rank in ordered:
-        known = rank.low is not None and rank.high is not None
-        places = f"{rank.low} to {rank.high}" if known else "–"
-        rows.append((rank.variant, f"{rank.rank:g}", places, interval(scores[rank.variant])))
-        keys.append((None, rank.rank, rank.low, 100 * scores[rank.variant].score))
-    text = "Ranks by score, with the 95 % confidence interval of each variant's rank."
-    names = [rank.variant for rank in ordered]
-    headings = ("variant", "rank", "95 % interval", "macro-F1 %")
-    return joined(tag("h3", "Ranks"), table("Ranks", headings, rows, keys=keys, variants=names, caption=text))
+    ranks = {each.variant: each.rank for each in compared.ranks}
+    scores = scores_table(compared, {row.variant: row.ece for row in evidence.rows})
+    ordered = sorted(compared.standings, key=lambda each: ranks.get(each.variant, len(ranks)))
+    return joined(tag("h3", "Ranks"), replace(scores, title="Ranks", rows=ordered).to_html())
+
+
+def _protocols(evidence: Evidence) -> Html:
+    """Return the table with notes, or how to request it."""
+    if evidence.beside is None:
+        text = "To compare with the same study under another protocol: still report … --beside OTHER."
+        return tag("p", text, class_="quiet")
+    return joined(items(explain_protocols(evidence.beside)), protocols_table(evidence.beside).to_html())
+
+
+def _training(evidence: Evidence) -> Html:
+    if not evidence.histories or any(row.trials > 1 for row in evidence.rows):
+        return Html("")
+    return tag("p", "Each variant had one trial per fold, so there is no curve over trials.", class_="quiet")
+
+
+#: Sections in order.
+SECTIONS = (
+    Section("compared", "What was compared, and how", body=compared),
+    Section("choice", "Cost and score", (figures.pareto,), _choice),
+    Section(
+        "sources",
+        "The figures of Agac & Incel",
+        (figures.baselines, figures.changes, figures.overhead, figures.bubbles),
+        _published,
+        "Nothing has a score yet.",
+    ),
+    Section("sizes", "Model sizes", (figures.sizes,), when_empty="Nothing has been trained yet."),
+    Section(
+        "teaching",
+        "What is distilled",
+        (figures.diagrams, figures.ensembles),
+        _co_trained_teachers,
+        "No variant has been trained yet.",
+    ),
+    Section(
+        "differences",
+        "Differences and tests",
+        (figures.differences,),
+        _differences,
+        "There is no other variant to compare.",
+    ),
+    Section("protocols", "Under another protocol", (figures.protocols,), _protocols),
+    Section(
+        "subjects",
+        "Scores by subject and by class",
+        (figures.subjects, figures.classes, figures.confusion),
+        when_empty="No subject has been scored yet.",
+    ),
+    Section("confidence", "Calibration", (figures.reliability,), when_empty="No subject has been scored yet."),
+    Section("learning", "Training", (figures.curves, figures.trials), _training, "Nothing has been trained yet."),
+    Section("attention", "Attention", (figures.attention,), when_empty="No network of this study has attention."),
+    Section("failed", "Failed runs", body=failed),
+    Section("reproduce", "Reproduce", body=reproduce),
+)

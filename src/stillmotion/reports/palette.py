@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .evidence import Line
+from ..studies import Row
 
 #: Colours by name of the style property: on a light page (and on paper), on a dark page.
 COLOURS: Mapping[str, tuple[str, str]] = {
@@ -32,19 +32,19 @@ INK, QUIET, RULE, PAPER = (COLOURS[name][0] for name in ("ink", "quiet", "rule",
 MARKERS = {"reference": "o", "variant": "o", "control": "s", "baseline": "^", "teacher": "D"}
 
 
-def colours(lines: Sequence[Line]) -> dict[str, str]:
+def colours(rows: Sequence[Row]) -> dict[str, str]:
     """Return the colour of each variant and teacher on a light page."""
     shades: dict[str, str] = {}
     used: dict[str, int] = {}
-    for line in lines:
-        kind = {"reference": "series", "variant": "series"}.get(line.role, line.role)
-        if line.role == "reference":
-            shades[line.name] = COLOURS["series-0"][0]
+    for row in rows:
+        kind = {"reference": "series", "variant": "series"}.get(row.kind, row.kind)
+        if row.kind == "reference":
+            shades[row.variant] = COLOURS["series-0"][0]
             continue
         family = [name for name in COLOURS if name.startswith(f"{kind}-") and name != "series-0"]
         number = used.get(kind, 0)
         used[kind] = number + 1
-        shades[line.name] = COLOURS[family[number % len(family)]][0]
+        shades[row.variant] = COLOURS[family[number % len(family)]][0]
     return shades
 
 

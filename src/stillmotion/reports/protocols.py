@@ -2,57 +2,34 @@
 
 from __future__ import annotations
 
-from rich.table import Table
-
-from ..studies.protocol_gap import INTERVAL, ProtocolGap
-from .evidence import Evidence
-from .markup import Html, items, joined, table, tag
+from ..studies.protocol_gap import INTERVAL, ProtocolGap, VariantGap
 from .screen import console
-from .wording import interval, percent
+from .table import Table, make_gain, make_percent, make_text
+
+
+def protocols_table(gap: ProtocolGap) -> Table[VariantGap]:
+    """Return the scores of every variant under both protocols."""
+    return Table(
+        f"{gap.data}: {gap.other_protocol} compared with {gap.protocol}",
+        [
+            make_text("variant", lambda row: row.variant),
+            make_percent("score", lambda row: row.score, f"{gap.protocol}, %"),
+            make_percent("other", lambda row: row.other, f"{gap.other_protocol}, %"),
+            make_gain("difference", lambda row: row.difference, "difference, points"),
+        ],
+        gap.rows,
+    )
 
 
 def show_protocol_gap(gap: ProtocolGap) -> None:
     """Print a row for each variant, then notes."""
-    headings = ("variant", gap.protocol, gap.other_protocol, "difference, points")
-    variants = Table(title=title(gap))
-    for number, heading in enumerate(headings):
-        variants.add_column(heading, justify="right" if number else "left")
-    for row in gap.rows:
-        difference = interval(row.difference, sign="+")
-        variants.add_row(row.variant, percent(row.score), percent(row.other), difference)
     out = console()
-    out.print(variants)
-    for text in notes(gap):
+    out.print(protocols_table(gap).to_terminal())
+    for text in explain_protocols(gap):
         out.print(text, highlight=False)
 
 
-def section(evidence: Evidence) -> Html:
-    """Return the table with notes, or how to request it."""
-    gap = evidence.beside
-    if gap is None:
-        return tag(
-            "p",
-            "To compare with the same study under another protocol: still report … --beside OTHER.",
-            class_="quiet",
-        )
-    headings = ("variant", f"{gap.protocol} %", f"{gap.other_protocol} %", "points", "from", "to")
-    rows, keys = [], []
-    for row in gap.rows:
-        difference = row.difference
-        points = [None if each is None else 100 * each for each in (difference.score, difference.low, difference.high)]
-        shown = ["–" if each is None else f"{each:+.1f}".replace("-", "−") for each in points]
-        rows.append((row.variant, percent(row.score), percent(row.other), *shown))
-        keys.append((None, row.score, row.other, *points))
-    names = [row.variant for row in gap.rows]
-    return joined(items(notes(gap)), table(title(gap), headings, rows, keys=keys, variants=names))
-
-
-def title(gap: ProtocolGap) -> str:
-    """Return the data set and both protocols."""
-    return f"{gap.data}: {gap.other_protocol} compared with {gap.protocol}"
-
-
-def notes(gap: ProtocolGap) -> list[str]:
+def explain_protocols(gap: ProtocolGap) -> list[str]:
     """Explain the table, a sentence each."""
     sentences = [
         f"Macro-F1 in percent of the {gap.subjects} subjects that both protocols test, on {gap.windows:,} of their "

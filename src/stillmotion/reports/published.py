@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .table import Column, Table, make_count, make_text
+
 PROTOCOL = (
     "windows of 1 s without overlap, split at random (15 % test, 15 % of the rest validation): not by subject, leaky; "
     "macro-F1 and accuracy in percent, one seed; FLOPs of convolutions only"
@@ -125,3 +127,18 @@ def published_for(data: str) -> tuple[PublishedSet, ...]:
     """Return the published tables of a data set, or all tables if Agac & Incel did not use it."""
     tables = tuple(each for each in PUBLISHED if data in each.names)
     return tables or PUBLISHED
+
+
+def published_table(published: PublishedSet) -> Table[Published]:
+    """Return a published table, with the two decimals of the paper."""
+    return Table(
+        f"{published.title}, as published (Agac & Incel)",
+        [
+            make_text("name", lambda row: row.variant, "variant"),
+            Column("macro_f1", lambda row: row.f1, "macro-F1, %", "{:.2f}".format),
+            Column("accuracy", lambda row: row.accuracy, "accuracy, %", "{:.2f}".format),
+            make_count("parameters", lambda row: row.params),
+            Column("kflops", lambda row: row.kflops, "kFLOPs of convolutions", "{:,.2f}".format),
+        ],
+        published.rows,
+    )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from ..files import atomic_write, name_write_errors
-from ..studies import ProtocolGap, read_study_state
+from ..studies import ProtocolGap, Results, read_study_state
 from .evidence import Evidence
 from .figure import Figure
-from .figures import DRAWN
-from .page import page
-from .papers import for_markdown, latex
+from .page import SECTIONS, page
+from .published import PROTOCOL, published_for, published_table
+from .results import to_latex, to_markdown
 
 #: Largest page in bytes that still opens on a phone.
 LARGEST = 4_000_000
@@ -43,21 +44,31 @@ def write_report(
 
 def _write(evidence: Evidence, folder: Path) -> Path:
     drawn: dict[str, list[tuple[Figure, str]]] = {}
-    for section, draw in DRAWN:
-        for figure in draw(evidence):
-            drawn.setdefault(section, []).append((figure, figure.save(folder / "figures")))
+    for section in SECTIONS:
+        figures = [figure for draw in section.figures for figure in draw(evidence)]
+        drawn[section.name] = [(figure, figure.save(folder / "figures")) for figure in figures]
     _remove_old_figures(folder / "figures", [figure.name for figures in drawn.values() for figure, _ in figures])
     text = page(evidence, drawn)
     if len(text.encode()) > LARGEST:
         # With very many variants the diagrams are left out of the page; they are in figures/.
         drawn["teaching"] = []
         text = page(evidence, drawn)
-    tables = folder / "tables"
-    atomic_write(tables / "results.tex", latex(evidence))
-    atomic_write(tables / "results.md", for_markdown(evidence))
+    tables, results = folder / "tables", replace(evidence.results, rows=evidence.rows)
+    atomic_write(tables / "results.tex", to_latex(results))
+    atomic_write(tables / "results.md", _markdown(results, published=evidence.published))
     path = folder / "report.html"
     atomic_write(path, text)
     return path
+
+
+def _markdown(results: Results, *, published: bool) -> str:
+    """Return the table in Markdown; with ``published``, the published tables and their protocol below it."""
+    lines = [to_markdown(results)]
+    if published:
+        lines += [f"Published (Agac & Incel): {PROTOCOL}.", ""]
+        for table in map(published_table, published_for(results.data)):
+            lines += [f"### {table.title}", "", table.to_markdown()]
+    return "\n".join(lines)
 
 
 def _remove_old_figures(folder: Path, names: list[str]) -> None:

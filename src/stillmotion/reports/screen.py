@@ -19,16 +19,18 @@ from rich.constrain import Constrain
 from rich.measure import Measurement
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.rule import Rule
-from rich.table import Table
+from rich.table import Table as RichTable
 from rich.text import Text
 
+from ..formatting import format_number
 from ..names import make_visible
 from ..signals.card import Card
 from ..signals.fetching import Fetched
-from ..signals.quality import Quality
+from ..signals.quality import Quality, SubjectQuality
 from ..signals.tables import Proposal
 from ..signals.tables.mapping import as_toml
 from ..windows.findings import Audit
+from .table import Column, Table, make_count, make_percent, make_text, tabulate
 
 #: Colours of findings by severity, worst first.
 MARKS = {"error": "red", "warning": "yellow", "note": "dim"}
@@ -83,14 +85,14 @@ class _Fitting(RenderHook):
     def _fitted(self, each: RenderableType) -> list[ConsoleRenderable]:
         if isinstance(each, Group):
             return [part for inner in each.renderables for part in self._fitted(inner)]
-        if isinstance(each, Table):
+        if isinstance(each, RichTable):
             return list(parts(each, self.console))
         if isinstance(each, Rule):
             return [Constrain(each, min(self.console.width, RULE))]
         return [each if isinstance(each, ConsoleRenderable) else self.console.render_str(str(each))]
 
 
-def parts(table: Table, console: Console) -> list[Table]:
+def parts(table: RichTable, console: Console) -> list[RichTable]:
     """Split a table that is too wide by columns.
 
     The first column and right-aligned columns (numbers) do not wrap; others wrap between words. The title is above the
@@ -142,25 +144,25 @@ def show_cards(cards: Mapping[str, Card], data: Path | None = None) -> None:
     """Print the built-in data sets with location, licence and citation."""
     out = console()
     root = data or os.environ.get("STILLMOTION_DATA")
-    table = Table("name", "subjects", "Hz", "channels", "classes", "placement", "protocols", "files")
-    for name, card in cards.items():
+
+    def locate(name: str, card: Card) -> str:
         if not card.layout:
-            place = "built in"
-        elif root and (folder := Path(root).expanduser() / (card.folder or name)).is_dir():
-            place = str(folder)
-        else:
-            place = "not found" if root else "no --data"
-        table.add_row(
-            styled("bold", name),
-            str(card.subjects),
-            f"{card.spec.rate:g}",
-            str(len(card.spec.channels)),
-            str(len(card.spec.classes)),
-            card.placement,
-            ", ".join(card.protocols),
-            place,
-        )
-    out.print(table)
+            return "built in"
+        if root and (folder := Path(root).expanduser() / (card.folder or name)).is_dir():
+            return str(folder)
+        return "not found" if root else "no --data"
+
+    columns: list[Column[tuple[str, Card]]] = [
+        make_text("name", lambda row: row[0], style=lambda row: "bold"),
+        make_count("subjects", lambda row: row[1].subjects),
+        Column("rate", lambda row: row[1].spec.rate, "Hz", "{:g}".format),
+        make_count("channels", lambda row: len(row[1].spec.channels)),
+        make_count("classes", lambda row: len(row[1].spec.classes)),
+        make_text("placement", lambda row: row[1].placement),
+        make_text("protocols", lambda row: ", ".join(row[1].protocols)),
+        make_text("files", lambda row: locate(*row)),
+    ]
+    out.print(Table("", columns, list(cards.items())).to_terminal())
     for name, card in cards.items():
         same = f" Same subjects as {', '.join(card.same_subjects_as)}." if card.same_subjects_as else ""
         out.print(styled("bold", name, f": {card.citation} Licence: {card.licence}. {card.url}{same}"))
@@ -217,27 +219,8 @@ def show_proposal(proposal: Proposal) -> None:
 def show_quality(quality: Quality) -> None:
     """Print a row for each subject, then the findings."""
     out = console()
-    table = Table(title=f"{quality.name}: {quality.samples:,} samples, {len(quality.subjects)} subjects")
-    for heading in ("subject", "sessions", "parts", "minutes", "Hz", "jitter %", "gaps", "missing", "labels %"):
-        table.add_column(heading, justify="right")
-    sensors = list(dict.fromkeys(name for subject in quality.subjects for name in subject.gravity))
-    for sensor in sensors:
-        table.add_column(sensor, justify="right")
-    for subject in quality.subjects:
-        labelled = 1 - subject.labelled["(none)"] / max(subject.seconds, 1e-9)
-        table.add_row(
-            subject.subject,
-            str(subject.sessions),
-            str(subject.recordings),
-            f"{subject.seconds / 60:.1f}",
-            f"{subject.rate:.1f}",
-            f"{100 * subject.jitter:.0f}",
-            str(subject.gaps),
-            str(subject.missing),
-            f"{100 * labelled:.0f}",
-            *(f"{subject.gravity[sensor]:.2f}" for sensor in sensors),
-        )
-    out.print(table)
+    title = f"{quality.name}: {quality.samples:,} samples, {len(quality.subjects)} subjects"
+    out.print(Table(title, _quality_columns(quality), quality.subjects).to_terminal())
     totals: dict[str, float] = {}
     for subject in quality.subjects:
         for name, seconds in subject.labelled.items():
@@ -270,21 +253,26 @@ def show_audit(audit: Audit) -> None:
 
 
 def show_rows(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print rows with the same keys as a table."""
-    headings = list(dict.fromkeys(key for row in rows for key in row))
-    table = Table(title=title)
-    for heading in headings:
-        numeric = all(isinstance(row.get(heading, 0), int | float) for row in rows)
-        table.add_column(heading.replace("_", " "), justify="right" if numeric else "left")
-    for row in rows:
-        table.add_row(*(_cell(row.get(heading, "")) for heading in headings))
-    console().print(table)
+    """Print rows of named values as a table."""
+    console().print(tabulate(title, rows).to_terminal())
 
 
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:,.3g}" if abs(value) < 100 else f"{value:,.0f}"
-    return str(value)
+def _quality_columns(quality: Quality) -> list[Column[SubjectQuality]]:
+    def measure_gravity(sensor: str) -> Column[SubjectQuality]:
+        return Column(sensor, lambda each: each.gravity[sensor], sensor, lambda value: format_number(value, ".2f"))
+
+    return [
+        make_text("subject", lambda each: each.subject),
+        make_count("sessions", lambda each: each.sessions),
+        make_count("parts", lambda each: each.recordings),
+        Column("minutes", lambda each: each.seconds / 60, "minutes", format_number),
+        Column("rate", lambda each: each.rate, "Hz", format_number),
+        make_percent("jitter", lambda each: each.jitter, "jitter, %"),
+        make_count("gaps", lambda each: each.gaps),
+        make_count("missing", lambda each: each.missing),
+        make_percent("labels", lambda each: 1 - each.labelled["(none)"] / max(each.seconds, 1e-9), "labels, %"),
+        *map(measure_gravity, dict.fromkeys(name for each in quality.subjects for name in each.gravity)),
+    ]
 
 
 def _findings(out: Console, by_kind: Mapping[tuple[str, str], Sequence[str]]) -> None:

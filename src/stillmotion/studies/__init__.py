@@ -9,7 +9,9 @@ from .co_trained import CoTrainedTeacher
 from .data import StudyData, load_study_data
 from .plan import Planner
 from .protocol_gap import ProtocolGap, compare_protocols, read_protocol_gap
-from .results import Results, Row
+from .recommend import Recommendation, recommend
+from .results import Results
+from .row import Row
 from .runner import Runner
 from .search import Trial, count_trials
 from .sections import Data, Networks, Privileged, Range, Search, Split, Teaching, Training
@@ -30,6 +32,7 @@ __all__ = [
     "Privileged",
     "ProtocolGap",
     "Range",
+    "Recommendation",
     "Results",
     "Row",
     "Runner",
@@ -51,5 +54,6 @@ __all__ = [
     "read_protocol_gap",
     "read_study",
     "read_study_state",
+    "recommend",
     "run_study",
 ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..evaluation import Interval, compare_variants
+from ..formatting import format_points, format_score
 from ..methods import get_method
 from .runs import Run
 from .state import Counts, StudyState, pool_folds
@@ -34,10 +35,10 @@ class CoTrainedTeacher:
     learnt: Mapping[str, tuple[float, float]]
 
     def __str__(self) -> str:
-        text = f"{self.variant}: {self.teacher} co-trained {self.score.in_percent()}"
+        text = f"{self.variant}: {self.teacher} co-trained {format_score(self.score)}"
         if self.alone is None or self.change is None:
             return text
-        return f"{text}, trained alone {self.alone.in_percent()}: {self.change.in_percent('+')} points"
+        return f"{text}, trained alone {format_score(self.alone)}: {format_points(self.change)}"
 
 
 def compare_co_trained_teachers(state: StudyState, split: str) -> list[CoTrainedTeacher]:

@@ -27,7 +27,7 @@ class VariantGap:
 
     Args:
         variant: its name.
-        role: as in the table of results.
+        kind: as in the table of results.
         score: macro-F1 under the protocol of the study, on the subjects that both protocols test.
         other: macro-F1 under the other protocol.
         difference: other minus score, with its interval over subjects and training runs; both are of the same
@@ -35,7 +35,7 @@ class VariantGap:
     """
 
     variant: str
-    role: str
+    kind: str
     score: float
     other: float
     difference: Interval
@@ -98,9 +98,9 @@ def compare_protocols(own: StudyState, other: StudyState) -> ProtocolGap:
         raise UserError(f"{own.folder} and {other.folder} have no test subject in common.")
     finer = max(matrices, key=lambda each: len(set(each.folds)))
     folds = tuple(finer.folds[finer.subjects.index(name)] for name in subjects)
-    roles = {row.variant: row.role for row in compute_results(own).rows if row.role != "teacher"}
+    kinds = {row.variant: row.kind for row in compute_results(own).rows if row.kind != "teacher"}
     rows, left_out = [], []
-    for name in roles:
+    for name in kinds:
         tables = [_counts_of(each, name, subjects) for each in matrices if name in each.variants]
         if len(tables) < 2 or not all((table.sum((-2, -1)) > 0).all() for table in tables):
             left_out.append(name)
@@ -110,7 +110,7 @@ def compare_protocols(own: StudyState, other: StudyState) -> ProtocolGap:
         )
         score, other_score = (float(macro_f1(table.sum(1)).mean()) for table in tables)
         difference = compare_variants(pair, against="own").comparisons[0].difference
-        rows.append(VariantGap(name, roles[name], score, other_score, difference))
+        rows.append(VariantGap(name, kinds[name], score, other_score, difference))
     if not rows:
         raise UserError(f"No variant has scores of the same subjects in both {own.folder} and {other.folder}.")
     tested = [int(_counts_of(each, rows[0].variant, subjects)[0].sum()) for each in matrices]

@@ -2,71 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ..evaluation import Interval, Reliability, compare_variants, confidence_sums, macro_f1
+from ..evaluation import Reliability, compare_variants, confidence_sums, macro_f1
 from ..evaluation.compare import ComparedVariants
+from ..formatting import format_count, format_kib
 from ..networks import Cost, network_cost
 from .baselines import Baseline
 from .co_trained import CoTrainedTeacher, compare_co_trained_teachers
+from .recommend import recommend
+from .row import Row
 from .runs import Run
 from .search import count_trials
 from .state import StudyState
 from .store import Logits
 from .teacher_gap import TeacherGap, compute_teacher_gaps
 from .teachers import model_of
-
-
-@dataclass(frozen=True)
-class Row:
-    """The results of a variant, a baseline or a teacher.
-
-    Args:
-        variant: its name.
-        title: description.
-        role: ``reference``, ``variant``, ``control``, ``baseline`` or ``teacher``.
-        trials: trials per fold, including failed ones.
-        seeds: students per fold.
-        params, flops: of the student network; None for a baseline.
-        validation: macro-F1 of the validation subjects, pooled over subjects, mean over seeds.
-        test: macro-F1 of the test subjects with its interval, or None before they are evaluated.
-        accuracy: of the test subjects.
-        ece: expected calibration error (15 bins), mean over seeds, of the test subjects, or of the validation subjects
-            before the test set is evaluated.
-        seed_spread: standard deviation over seeds of the test score, or of the validation score before.
-        gain: test score minus that of the reference, with its interval.
-        p: of the sign-flip test, after the max-statistic correction.
-        verdict: conclusion in words.
-        settings: selected hyperparameters, by fold.
-        epochs, seconds: sums over all runs.
-        failed: number of failed runs.
-        size: storage that a baseline would need, mean over its reported runs.
-    """
-
-    variant: str
-    title: str
-    role: str
-    trials: int
-    seeds: int
-    params: int | None
-    flops: int | None
-    validation: float | None
-    test: Interval | None
-    accuracy: float | None
-    seed_spread: float | None
-    gain: Interval | None
-    p: float | None
-    verdict: str
-    settings: tuple[str, ...]
-    epochs: int
-    seconds: float
-    failed: int
-    size: str = ""
-    ece: float | None = None
 
 
 @dataclass(frozen=True)
@@ -78,13 +33,16 @@ class Results:
         reference: variant that others are compared with.
         protocol: of the split, and whether it ``leaks``.
         subjects: number of test subjects.
-        leads: teacher gaps: teachers against the plain student.
-        partners: co-trained teachers.
+        teacher_gaps: teachers against the plain student.
+        co_trained_teachers: their scores beside those of the same networks trained alone.
         rows: a row for each variant, the reference first.
         compared: statistics, None before test subjects are evaluated.
-        looks: number of test-set evaluations.
+        test_evaluations: number of test-set evaluations.
         complete: whether nothing is missing.
         seconds: training time of all fleets.
+        classes: their names, in the order of confusion matrices.
+        confusion: (true, predicted) counts of the test subjects, pooled over subjects, for each seed of each variant
+            and teacher; None before test subjects are evaluated.
     """
 
     name: str
@@ -93,17 +51,32 @@ class Results:
     protocol: str
     leaks: bool
     subjects: int
-    leads: tuple[TeacherGap, ...]
-    partners: tuple[CoTrainedTeacher, ...]
-    rows: tuple[Row, ...]
-    compared: ComparedVariants | None
-    looks: int
-    complete: bool
-    seconds: float
+    teacher_gaps: tuple[TeacherGap, ...] = ()
+    co_trained_teachers: tuple[CoTrainedTeacher, ...] = ()
+    rows: tuple[Row, ...] = ()
+    compared: ComparedVariants | None = None
+    test_evaluations: int = 0
+    complete: bool = True
+    seconds: float = 0.0
+    classes: tuple[str, ...] = ()
+    confusion: Mapping[str, Sequence[Sequence[Sequence[int]]]] | None = None
+
+    @property
+    def recommended(self) -> str | None:
+        """Name of the recommended row, a student or a baseline; None before test subjects are evaluated."""
+        row = recommend(self.rows).row if self.compared else None
+        return None if row is None else row.variant
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return asdict(self)
+        """Return plain values for JSON; ``rows`` have the keys of ``results.csv``."""
+        confusion = None if self.confusion is None else {"classes": self.classes, "counts": self.confusion}
+        values = asdict(replace(self, rows=(), confusion=None)) | {
+            "recommended": self.recommended,
+            "rows": [row.to_dict() for row in self.rows],
+            "confusion": confusion,
+        }
+        del values["classes"]
+        return values
 
 
 def compute_results(state: StudyState) -> Results:
@@ -126,13 +99,15 @@ def compute_results(state: StudyState) -> Results:
         protocol=study.split.protocol,
         leaks=bool(index.leaks),
         subjects=len(index.subjects_of("test")),
-        leads=tuple(compute_teacher_gaps(state)),
-        partners=tuple(compare_co_trained_teachers(state, split)),
+        teacher_gaps=tuple(compute_teacher_gaps(state)),
+        co_trained_teachers=tuple(compare_co_trained_teachers(state, split)),
         rows=tuple(rows),
         compared=scored,
-        looks=len(state.store.test_evaluations()),
+        test_evaluations=len(state.store.test_evaluations()),
         complete=state.complete,
         seconds=sum(each.seconds for each in state.ended.values()),
+        classes=index.spec.classes,
+        confusion=_pool_confusion(state) if state.tested else None,
     )
 
 
@@ -153,6 +128,14 @@ def reliability_of(state: StudyState, members: Sequence[Sequence[Run]], split: s
     return None if not sums or any(each is None for each in sums) else Reliability.of(np.sum(sums, axis=0))
 
 
+def _pool_confusion(state: StudyState) -> dict[str, list[list[list[int]]]]:
+    """Pool the test confusion matrices of students and single teachers over subjects, for each seed."""
+    named = {name: state.confusion_of_teacher(name, "test") for name in state.trained_teachers}
+    students = state.confusion("test")
+    pooled = {} if students is None else dict(zip(students.variants, students.counts.sum(2).tolist(), strict=True))
+    return pooled | {name: each.counts[0].sum(1).tolist() for name, each in named.items() if each is not None}
+
+
 def _variant_row(state: StudyState, name: str, compared: ComparedVariants | None, reference: str) -> Row:
     study, variant = state.study, state.study.systems[name]
     baseline = isinstance(variant, Baseline)
@@ -160,14 +143,15 @@ def _variant_row(state: StudyState, name: str, compared: ComparedVariants | None
     by_seed = [[(run,) for run in runs] for runs in zip(*by_fold, strict=True)]
     split = "validation" if compared is None else "test"
     scores = {each: _pooled(state, by_seed, each) for each in ("validation", split)}
-    test = accuracy = gain = p = None
+    score = accuracy = gain = p = not_inferior = None
     verdict, deviation = "", _deviation(scores[split])
     for standing in compared.standings if compared else ():
         if standing.variant == name:
-            test, accuracy = standing.macro_f1, standing.accuracy
+            score, accuracy = standing.macro_f1, standing.accuracy
     for comparison in compared.comparisons if compared else ():
         if comparison.variant == name:
             gain, p, verdict = comparison.difference, comparison.p_adjusted, comparison.verdict
+            not_inferior = comparison.not_inferior
     runs = state.runs_of(name)
     ended = [state.ended[run.id] for run in runs if run.id in state.ended]
     cost = None if baseline else cost_of(state, runs[0])
@@ -176,10 +160,11 @@ def _variant_row(state: StudyState, name: str, compared: ComparedVariants | None
         # A baseline without ranges is fitted once, however many trials the others have.
         distinct = {state.planner.run(t).id for (key, _), ts in state.trials.items() for t in ts if key == name}
         trials = len(distinct) // len(state.index.folds)
+    size, stored = _size([state.store.size(run.id) for runs in by_fold for run in dict.fromkeys(runs)])
     return Row(
         variant=name,
         title=variant.title,
-        role="reference"
+        kind="reference"
         if name == reference
         else "baseline"
         if baseline
@@ -188,12 +173,13 @@ def _variant_row(state: StudyState, name: str, compared: ComparedVariants | None
         else "control",
         trials=trials,
         seeds=study.seeds,
-        params=None if cost is None else cost.params,
+        parameters=None if cost is None else cost.params,
         flops=None if cost is None else cost.flops,
+        bytes=stored if cost is None else cost.weight_bytes,
         validation=_mean(scores["validation"]),
-        test=test,
+        macro_f1=score,
         accuracy=accuracy,
-        seed_spread=deviation,
+        seed_std=deviation,
         gain=gain,
         p=p,
         verdict=verdict if by_fold else "failed",
@@ -201,7 +187,8 @@ def _variant_row(state: StudyState, name: str, compared: ComparedVariants | None
         epochs=sum(each.epochs for each in ended),
         seconds=sum(each.seconds for each in ended),
         failed=sum(each.status == "failed" for each in ended),
-        size=_size([state.store.size(run.id) for runs in by_fold for run in dict.fromkeys(runs)]),
+        size=size,
+        not_inferior=not_inferior,
         ece=_mean_ece(state, by_seed, split),
     )
 
@@ -210,31 +197,25 @@ def _teacher_row(state: StudyState, name: str) -> Row:
     members = [runs for _, runs in sorted(state.trained_teachers[name].items())]
     runs = list(dict.fromkeys(run for each in members for run in each))
     split = "test" if state.tested else "validation"
-    test = accuracy = None
+    score = accuracy = None
     matrices = state.confusion_of_teacher(name, "test") if state.tested else None
     if matrices is not None:
         (standing,) = compare_variants(matrices).standings
-        test, accuracy = standing.macro_f1, standing.accuracy
+        score, accuracy = standing.macro_f1, standing.accuracy
     cost, ended = cost_of(state, runs[0]), [state.ended[run.id] for run in runs]
     return Row(
         variant=name,
         title="teacher",
-        role="teacher",
-        trials=1,
+        kind="teacher",
         seeds=state.study.teaching.seeds,
-        params=cost.params,
+        parameters=cost.params,
         flops=cost.flops,
+        bytes=cost.weight_bytes,
         validation=_mean(_pooled(state, [members], "validation")),
-        test=test,
+        macro_f1=score,
         accuracy=accuracy,
-        seed_spread=None,
-        gain=None,
-        p=None,
-        verdict="",
-        settings=(),
         epochs=sum(each.epochs for each in ended),
         seconds=sum(each.seconds for each in ended),
-        failed=0,
         ece=_mean_ece(state, [members], split),
     )
 
@@ -285,10 +266,13 @@ def _deviation(scores: Sequence[float]) -> float | None:
     return float(np.std(scores, ddof=1)) if len(scores) > 1 else None
 
 
-def _size(sizes: Sequence[dict[str, float]]) -> str:
-    """Describe the storage of a feature classifier: its parts, and KiB at 32 bits per number."""
+def _size(sizes: Sequence[dict[str, float]]) -> tuple[str, int | None]:
+    """Describe the storage of a feature classifier: its parts with KiB, and bytes, at 32 bits per number."""
+    if not any(sizes):
+        return "", None
+    stored = 4 * float(np.mean([each["stored"] for each in sizes]))
     for part in ("nodes", "coefficients"):
-        if sizes and part in sizes[0]:
-            count, stored = (float(np.mean([each[name] for each in sizes])) for name in (part, "stored"))
-            return f"{count:,.0f} {part}, {4 * stored / 1024:,.0f} KiB"
-    return ""
+        if part in sizes[0]:
+            count = float(np.mean([each[part] for each in sizes]))
+            return f"{format_count(count)} {part}, {format_kib(stored)} KiB", round(stored)
+    return "", round(stored)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..evaluation import Interval, compare_variants
+from ..formatting import format_points
 from .state import Counts, StudyState, count_subjects, pool_folds
 
 #: Printed for a teacher that was not shown to be better than the student.
@@ -24,12 +25,10 @@ class TeacherGap:
         return self.difference.low is not None and self.difference.low > 0
 
     def __str__(self) -> str:
-        points = 100 * self.difference.score
-        if self.difference.low is None or self.difference.high is None:
-            return f"{self.teacher} − lm on validation subjects: {points:+.1f} points (one subject: no interval)"
-        ends = f"[{100 * self.difference.low:+.1f}, {100 * self.difference.high:+.1f}]"
-        verdict = "" if self.shown else f": {NO_GAP}"
-        return f"{self.teacher} − lm on validation subjects: {points:+.1f} points {ends}{verdict}"
+        text = f"{self.teacher} − lm on validation subjects: {format_points(self.difference)}"
+        if self.difference.low is None:
+            return f"{text} (one subject: no interval)"
+        return text if self.shown else f"{text}: {NO_GAP}"
 
 
 def compute_teacher_gaps(state: StudyState) -> list[TeacherGap]:

@@ -37,7 +37,7 @@ def attention(evidence: Evidence) -> list[Figure]:
     window, spec = index.example_values, index.spec  # (T, D)
     channels = [f"{channel.sensor}.{channel.axis}" for channel in spec.channels]
     subject, label = index.subject_names[index.example], spec.classes[int(index.labels[index.example])]
-    shades = colours(evidence.lines)
+    shades = colours(evidence.rows)
     panels = [(network.name, tap, values) for network in networks for tap, values in network.taps.items()]
 
     def draw(sheet: Sheet, mark: Marks) -> None:
@@ -121,10 +121,10 @@ def _maps(evidence: Evidence) -> list[Maps]:
     # Privileged teachers see other sensors or times, so this window does not fit them.
     runs = {name: run for name, run in evidence.first_runs.items() if run.attention and not run.privileged}
     order = [
-        line.name
+        row.variant
         for role in ("teacher", "reference", "variant", "control")
-        for line in evidence.lines
-        if line.role == role
+        for row in evidence.rows
+        if row.kind == role
     ]
     networks = []
     for name in (name for name in order if name in runs):

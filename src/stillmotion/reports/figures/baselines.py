@@ -4,52 +4,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...formatting import format_amount, format_percent
 from ..evidence import Evidence
-from ..figure import Figure, Marks, Value
+from ..figure import Figure, Marks
 from ..palette import COLOURS, INK, RULE
-from ..published import PROTOCOL, published_for
-from ..wording import amount
+from ..published import PROTOCOL
+from .panels import Panel, collect_panels, number_of, own_name, own_scores, published_scores, stack_panels
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Sheet
 
-Row = dict[str, Value]
 F1, RIGHT = COLOURS["series-1"][0], COLOURS["series-3"][0]
 PARAMS, FLOPS = COLOURS["series-2"][0], COLOURS["series-4"][0]
 
 
 def baselines(evidence: Evidence) -> list[Figure]:
     """Draw one figure with a panel for this study and one for each published table; none before there are scores."""
-    panels = [(f"{evidence.results.data}, {evidence.results.protocol} (here)", _ours(evidence))]
-    if not panels[0][1]:
+    own = own_scores(evidence, "reference", "teacher")
+    panels = collect_panels(evidence, own, lambda each: published_scores(each.baselines))
+    if not own:
         return []
-    if evidence.published:
-        for tables in published_for(evidence.results.data):
-            rows: list[Row] = [
-                {
-                    "set": tables.title,
-                    "source": "published",
-                    "variant": row.variant,
-                    "f1": row.f1 / 100,
-                    "accuracy": row.accuracy / 100,
-                    "params": row.params,
-                    "flops_convolutions": round(1000 * row.kflops),
-                }
-                for row in tables.baselines
-            ]
-            panels.append((f"{tables.title} (published, leaky)", rows))
 
     def draw(sheet: Sheet, mark: Marks) -> None:
-        for panel, (title, rows) in zip(sheet.subplots(len(panels), 1, squeeze=False)[:, 0], panels, strict=True):
-            _panel(panel, title, rows, mark)
+        for axes, panel in zip(stack_panels(sheet, panels), panels, strict=True):
+            _panel(axes, panel, mark)
         sheet.legend(*_legend(), loc="outside lower center", ncols=2)
 
-    rows = [row for _, each in panels for row in each]
+    rows = [row for panel in panels for row in panel.rows]
     scores = "; ".join(
-        f"{row['variant']} ({row['set']}) F1 {100 * float(row['f1'] or 0):.1f}, "
-        f"{amount(float(row['params'] or 0))} parameters"
+        f"{row['variant']} ({row['set']}) F1 {format_percent(number_of(row, 'f1'))} %, "
+        f"{format_amount(number_of(row, 'params'))} parameters"
         for row in rows
     )
     return [
@@ -67,52 +53,34 @@ def baselines(evidence: Evidence) -> list[Figure]:
     ]
 
 
-def _ours(evidence: Evidence) -> list[Row]:
-    wanted = [line for line in evidence.scored if line.role in ("reference", "teacher") and line.cost and line.f1]
-    return [
-        {
-            "set": evidence.results.data,
-            "source": "here",
-            "variant": line.name,
-            "f1": line.f1.score,
-            "accuracy": line.accuracy,
-            "params": line.cost.params,
-            "flops_convolutions": line.cost.flops_convolutions,
-        }
-        for line in wanted
-        if line.f1 and line.cost
-    ]
-
-
-def _panel(panel: Axes, title: str, rows: list[Row], mark: Marks) -> None:
-    panel.set_title(title)
-    panel.set_ylim(0, 118)
-    panel.set_yticks([0, 25, 50, 75, 100])
-    panel.tick_params(length=0)
-    panel.set_ylabel("percent")
-    names = [str(row["variant"]).replace(" with attention", "\nwith attention") for row in rows]
-    panel.set_xticks(range(len(rows)), names)
-    for number, row in enumerate(rows):
-        for shift, key, colour in ((-0.18, "f1", F1), (0.18, "accuracy", RIGHT)):
-            value = row[key]
-            if value is None:
+def _panel(axes: Axes, panel: Panel, mark: Marks) -> None:
+    axes.set_title(panel.title)
+    axes.set_ylim(0, 118)
+    axes.set_yticks([0, 25, 50, 75, 100])
+    axes.tick_params(length=0)
+    axes.set_ylabel("percent")
+    names = [str(row["variant"]).replace(" with attention", "\nwith attention") for row in panel.rows]
+    axes.set_xticks(range(len(names)), names)
+    for number, row in enumerate(panel.rows):
+        for place, key, colour in ((number - 0.18, "f1", F1), (number + 0.18, "accuracy", RIGHT)):
+            if row[key] is None:
                 continue
-            (bar,) = panel.bar(number + shift, 100 * float(value), 0.34, color=colour, alpha=0.85)
-            name = str(row["variant"]) if row["source"] == "here" else ""
-            mark(bar, name, f"{row['variant']}: {key} {100 * float(value):.2f} % ({row['source']})")
-            panel.text(number + shift, 100 * float(value) + 2, f"{100 * float(value):.1f}", ha="center", fontsize=8)
-    right = panel.twinx()
+            value, shown = 100 * number_of(row, key), format_percent(number_of(row, key))
+            (bar,) = axes.bar(place, value, 0.34, color=colour, alpha=0.85)
+            mark(bar, own_name(row), f"{row['variant']}: {key} {shown} % ({row['source']})")
+            axes.text(place, value + 2, shown, ha="center", fontsize=8)
+    right = axes.twinx()
     right.spines["right"].set_visible(True)
     right.set_yscale("log")
     for key, colour, symbol in (("params", PARAMS, "o"), ("flops_convolutions", FLOPS, "^")):
-        values = [max(1.0, float(row[key] or 0)) for row in rows]
-        right.plot(range(len(rows)), values, color=colour, linewidth=1.5)
+        values = [max(1.0, number_of(row, key)) for row in panel.rows]
+        right.plot(range(len(values)), values, color=colour, linewidth=1.5)
         for number, value in enumerate(values):
             (point,) = right.plot(number, value, symbol, color=colour, markersize=7, markeredgecolor=RULE)
-            mark(point, "", f"{rows[number]['variant']}: {amount(value)} {key.replace('_', ' of ')}")
+            mark(point, "", f"{panel.rows[number]['variant']}: {format_amount(value)} {key.replace('_', ' of ')}")
     right.set_ylabel("parameters, FLOPs", color=INK)
     right.tick_params(length=0, labelcolor=INK)
-    panel.set_xlim(-0.6, len(rows) - 0.4)
+    axes.set_xlim(-0.6, len(names) - 0.4)
 
 
 def _legend() -> tuple[list[Artist], list[str]]:

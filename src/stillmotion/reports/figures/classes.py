@@ -1,4 +1,4 @@
-"""F1 of each class, and the confusion matrix of the recommended student."""
+"""F1 of each class, and the confusion matrix of the recommended model."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...evaluation import rows_by_class
+from ...formatting import format_percent
 from ..advice import advise
 from ..evidence import Evidence
 from ..figure import Figure, Marks, Value
@@ -28,7 +29,7 @@ def classes(evidence: Evidence) -> list[Figure]:
 
     def draw(sheet: Sheet, mark: Marks) -> None:
         tips = [
-            [f"{name}, {variant}: F1 {100 * table[r, c]:.1f} %" for c, variant in enumerate(variants)]
+            [f"{name}, {variant}: F1 {format_percent(table[r, c])} %" for c, variant in enumerate(variants)]
             for r, name in enumerate(names)
         ]
         heat(sheet.subplots(), table, names, variants, mark, tips=tips, variants=variants)
@@ -39,7 +40,7 @@ def classes(evidence: Evidence) -> list[Figure]:
             "classes",
             "F1 of each class, percent",
             f"Rows are classes, columns variants. Lowest on average: {names[int(mean.argmin())]} "
-            f"({100 * mean.min():.0f} %); highest: {names[int(mean.argmax())]} ({100 * mean.max():.0f} %).",
+            f"({format_percent(mean.min())} %); highest: {names[int(mean.argmax())]} ({format_percent(mean.max())} %).",
             rows,
             draw,
             (5.0, 1.5 + 0.29 * len(names)),
@@ -49,11 +50,11 @@ def classes(evidence: Evidence) -> list[Figure]:
 
 
 def confusion(evidence: Evidence) -> list[Figure]:
-    """Draw the confusion matrix of the recommended student; none before there are scores."""
-    advice = advise(evidence)
-    if evidence.confusion is None or advice.line is None or advice.line.name not in evidence.confusion.variants:
+    """Draw the confusion matrix of the recommended model; none before there are scores."""
+    row = advise(evidence).row
+    if evidence.confusion is None or row is None or row.variant not in evidence.confusion.variants:
         return []
-    matrices, name = evidence.confusion, advice.line.name
+    matrices, name = evidence.confusion, row.variant
     pooled = np.asarray(matrices.counts[matrices.number(name)].sum((0, 1)), np.float64)
     total = pooled.sum(1, keepdims=True)
     table = np.divide(pooled, total, out=np.full_like(pooled, np.nan), where=total > 0)
@@ -62,7 +63,7 @@ def confusion(evidence: Evidence) -> list[Figure]:
     def draw(sheet: Sheet, mark: Marks) -> None:
         tips = [
             [
-                f"{true} predicted as {predicted}: {100 * table[r, c]:.1f} % ({pooled[r, c]:.0f} windows)"
+                f"{true} predicted as {predicted}: {format_percent(table[r, c])} % ({pooled[r, c]:.0f} windows)"
                 for c, predicted in enumerate(names)
             ]
             for r, true in enumerate(names)
@@ -89,7 +90,7 @@ def confusion(evidence: Evidence) -> list[Figure]:
             "confusion",
             f"Confusion matrix of {name}, percent of each true class",
             f"Rows are true classes, columns the predictions of {name}. Most confused: {names[int(r)]} predicted as "
-            f"{names[int(c)]} ({100 * wrong.max():.0f} %).",
+            f"{names[int(c)]} ({format_percent(wrong.max())} %).",
             rows,
             draw,
             (5.0, 1.8 + 0.28 * len(names)),

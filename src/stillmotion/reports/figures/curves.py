@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ...formatting import format_percent
 from ..evidence import Evidence
 from ..figure import Figure, Marks, Value, bare
 from ..palette import colours
@@ -23,8 +24,8 @@ def curves(evidence: Evidence) -> list[Figure]:
     histories = evidence.histories
     if not histories:
         return []
-    shades = colours(evidence.lines)
-    named = [line.name for line in evidence.lines if line.name in histories]
+    shades = colours(evidence.rows)
+    named = [row.variant for row in evidence.rows if row.variant in histories]
     terms = {name: sorted({term for row in histories[name][0] for term in row} - {"validation"}) for name in named}
     score = {name: _mean([[row["validation"] for row in run] for run in histories[name]]) for name in named}
     loss = {
@@ -58,7 +59,7 @@ def curves(evidence: Evidence) -> list[Figure]:
         for epoch in range(score[name].shape[1])
     ]
     ends = "; ".join(
-        f"{name} best {100 * float(np.nanmax(np.nanmean(score[name], axis=0))):.1f} % after "
+        f"{name} best {format_percent(np.nanmax(np.nanmean(score[name], axis=0)))} % after "
         f"{int(np.nanargmax(np.nanmean(score[name], axis=0))) + 1} epochs"
         for name in named
     )

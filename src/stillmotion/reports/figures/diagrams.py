@@ -47,7 +47,7 @@ class Stack:
 def diagrams(evidence: Evidence) -> list[Figure]:
     """Draw a figure for each variant that has been trained."""
     variants = evidence.record.study.all_variants
-    trained = [line.name for line in evidence.lines if line.role != "teacher" and line.name in evidence.first_runs]
+    trained = [row.variant for row in evidence.rows if row.kind != "teacher" and row.variant in evidence.first_runs]
     return [_diagram(evidence, name, variants[name]) for name in trained]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...formatting import format_percent
 from ...studies import CoTrainedTeacher
 from ..evidence import Evidence
 from ..figure import Figure, Marks, bare
@@ -18,7 +19,7 @@ COLOUR_OF = {"student": COLOURS["series-1"][0], "teacher": COLOURS["series-2"][0
 
 def ensembles(evidence: Evidence) -> list[Figure]:
     """Draw one figure for all variants that learn such weights."""
-    teachers = [each for each in evidence.results.partners if each.learnt]
+    teachers = [each for each in evidence.results.co_trained_teachers if each.learnt]
     if not teachers:
         return []
 
@@ -41,7 +42,7 @@ def ensembles(evidence: Evidence) -> list[Figure]:
             "Weights of the stages in the ensemble",
             " ".join(
                 f"{each.variant}: "
-                + ", ".join(f"{name} {100 * mean:.0f} %" for name, (mean, _) in each.learnt.items())
+                + ", ".join(f"{name} {format_percent(mean)} %" for name, (mean, _) in each.learnt.items())
                 + "."
                 for each in teachers
             ),
@@ -57,7 +58,7 @@ def ensembles(evidence: Evidence) -> list[Figure]:
 def _draw_one(panel: Axes, mark: Marks, each: CoTrainedTeacher) -> None:
     for place, (name, (mean, deviation)) in enumerate(each.learnt.items()):
         (bar,) = panel.barh(place, 100 * mean, 0.62, color=COLOUR_OF[name.partition("/")[0]], alpha=0.85)
-        mark(bar, each.variant, f"{each.variant}, {name}: {100 * mean:.1f} % ± {100 * deviation:.1f}")
+        mark(bar, each.variant, f"{each.variant}, {name}: {format_percent(mean)} % ± {format_percent(deviation)}")
         panel.plot([100 * (mean - deviation), 100 * (mean + deviation)], [place, place], color=INK, linewidth=1)
     panel.set_yticks(range(len(each.learnt)), [name.replace("/", ", ") for name in each.learnt])
     panel.invert_yaxis()

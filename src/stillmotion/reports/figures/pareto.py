@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ...formatting import format_amount, format_score
+from ...studies import Row
 from ..advice import pareto_front
-from ..evidence import Evidence, Line
+from ..evidence import Evidence
 from ..figure import Figure, Marks, bare
 from ..palette import MARKERS, PAPER, colours
-from ..wording import amount, interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,14 +19,14 @@ if TYPE_CHECKING:
 
 def pareto(evidence: Evidence) -> list[Figure]:
     """Draw one figure; none before there are scores."""
-    lines = [line for line in evidence.scored if line.cost is not None]
-    if not lines:
+    networks = evidence.networks
+    if not networks:
         return []
-    best = pareto_front(lines)
-    shades = colours(evidence.lines)
+    best = pareto_front(networks)
+    shades = colours(evidence.rows)
 
-    students = [line for line in lines if line.role != "teacher"]
-    teachers = [line for line in lines if line.role == "teacher"]
+    students = [row for row in networks if row.kind != "teacher"]
+    teachers = [row for row in networks if row.kind == "teacher"]
     groups = [each for each in (students, teachers) if each]
 
     def draw(sheet: Sheet, mark: Marks) -> None:
@@ -40,56 +41,47 @@ def pareto(evidence: Evidence) -> list[Figure]:
         sheet.legend(loc="outside lower center", ncols=2, handletextpad=0.3, columnspacing=1.2)
 
     front = "; ".join(
-        f"{line.name} {interval(line.f1)} % at {amount(line.cost.flops)}FLOPs" for line in best if line.cost
+        f"{row.variant} {format_score(row.macro_f1)} at {format_amount(row.flops or 0)}FLOPs" for row in best
     )
+    keys = ("variant", "kind", "flops", "parameters", "macro_f1", "low", "high")
+    values = [(row, row.to_dict()) for row in networks]
     return [
         Figure(
             "pareto",
             f"Macro-F1 of {evidence.subjects} against FLOPs",
-            f"Points for {len(lines)} students and teachers with 95 % intervals. Pareto front: {front}.",
-            [
-                {
-                    "variant": line.name,
-                    "role": line.role,
-                    "flops": line.cost.flops if line.cost else None,
-                    "params": line.cost.params if line.cost else None,
-                    "f1": line.f1.score if line.f1 else None,
-                    "f1_low": line.f1.low if line.f1 else None,
-                    "f1_high": line.f1.high if line.f1 else None,
-                    "on_front": int(line in best),
-                }
-                for line in lines
-            ],
+            f"Points for {len(networks)} students and teachers with 95 % intervals. Pareto front: {front}.",
+            [{key: value[key] for key in keys} | {"on_front": int(row in best)} for row, value in values],
             draw,
-            (5.0, 3.6 + 0.1 * len(lines)),
+            (5.0, 3.6 + 0.1 * len(networks)),
             "Filled: on the Pareto front. The front ignores uncertainty; the verdicts say whether a "
             "difference was shown.",
         )
     ]
 
 
-def _points(panel: Axes, group: list[Line], best: list[Line], shades: Mapping[str, str], mark: Marks) -> None:
-    """Draw lines by cost, cheapest first; lines of equal cost side by side."""
-    costs = sorted({line.cost.flops for line in group if line.cost})
+def _points(panel: Axes, group: Sequence[Row], best: Sequence[Row], shades: Mapping[str, str], mark: Marks) -> None:
+    """Draw rows by cost, cheapest first; rows of equal cost side by side."""
+    costs = sorted({row.flops or 0 for row in group})
     place, ticks = 0.0, []
     for flops in costs:
-        equal = [line for line in group if line.cost and line.cost.flops == flops]
+        equal = [row for row in group if row.flops == flops]
         ticks.append(place + (len(equal) - 1) / 2)
-        for line in equal:
-            if line.f1 is None:
+        for row in equal:
+            score, colour = row.macro_f1, shades[row.variant]
+            if score is None:
                 continue
-            colour, tip = shades[line.name], f"{line.name}: macro-F1 {interval(line.f1)} %, {amount(flops)}FLOPs"
-            if line.f1.low is not None and line.f1.high is not None:
-                ends = [100 * line.f1.low, 100 * line.f1.high]
+            tip = f"{row.variant}: macro-F1 {format_score(score)}, {format_amount(flops)}FLOPs"
+            if score.low is not None and score.high is not None:
+                ends = [100 * score.low, 100 * score.high]
                 (bar,) = panel.plot([place, place], ends, color=colour, linewidth=2.5, alpha=0.45, zorder=2)
-                mark(bar, line.name, tip)
-            fill = colour if line in best else PAPER
+                mark(bar, row.variant, tip)
+            fill = colour if row in best else PAPER
             (point,) = panel.plot(
-                place, 100 * line.f1.score, MARKERS[line.role], color=colour, label=line.name, zorder=3
+                place, 100 * score.score, MARKERS[row.kind], color=colour, label=row.variant, zorder=3
             )
             point.set(markersize=8, markerfacecolor=fill, markeredgewidth=1.8)
-            mark(point, line.name, tip)
+            mark(point, row.variant, tip)
             place += 1
         place += 0.8
-    panel.set_xticks(ticks, [amount(flops) for flops in costs])
+    panel.set_xticks(ticks, [format_amount(flops) for flops in costs])
     panel.set_xlim(-0.8, place - 1)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...formatting import format_percent
 from ..evidence import Evidence
 from ..figure import Figure, Marks, Value, bare
 from ..palette import MARKERS, QUIET, colours
-from ..wording import percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Sheet
@@ -15,31 +15,31 @@ if TYPE_CHECKING:
 
 def reliability(evidence: Evidence) -> list[Figure]:
     """Draw one figure, a line for each variant; none before there are scores, or for stores of an earlier version."""
-    lines = [line for line in evidence.lines if line.name in evidence.reliabilities]
-    if not lines:
+    shown = [row for row in evidence.rows if row.variant in evidence.reliabilities]
+    if not shown:
         return []
-    found = {line.name: evidence.reliabilities[line.name] for line in lines}
-    shades = colours(evidence.lines)
+    found = {row.variant: evidence.reliabilities[row.variant] for row in shown}
+    shades = colours(evidence.rows)
 
     def draw(sheet: Sheet, mark: Marks) -> None:
         panel = bare(sheet.subplots(), grid="both")
         panel.plot([0, 100], [0, 100], color=QUIET, linewidth=1, linestyle=":")
-        for line in lines:
+        for row in shown:
             # Bins with few windows are noisy, so their points are small.
-            rows = found[line.name].rows()
-            most = max(row["samples"] for row in rows)
-            confidence, accuracy = ([100 * row[part] for row in rows] for part in ("confidence", "accuracy"))
-            (curve,) = panel.plot(confidence, accuracy, color=shades[line.name], linewidth=1.3, alpha=0.6)
-            mark(curve, line.name, f"{line.name}: ECE {percent(line.row.ece)} %")
-            for row, x, y in zip(rows, confidence, accuracy, strict=True):
-                size = 2 + 7 * (row["samples"] / most) ** 0.5
-                (point,) = panel.plot(x, y, MARKERS[line.role], color=shades[line.name], markersize=size)
+            bins = found[row.variant].rows()
+            most = max(each["samples"] for each in bins)
+            confidence, accuracy = ([100 * each[part] for each in bins] for part in ("confidence", "accuracy"))
+            (curve,) = panel.plot(confidence, accuracy, color=shades[row.variant], linewidth=1.3, alpha=0.6)
+            mark(curve, row.variant, f"{row.variant}: ECE {format_percent(row.ece)} %")
+            for each, x, y in zip(bins, confidence, accuracy, strict=True):
+                size = 2 + 7 * (each["samples"] / most) ** 0.5
+                (point,) = panel.plot(x, y, MARKERS[row.kind], color=shades[row.variant], markersize=size)
                 mark(
                     point,
-                    line.name,
-                    f"{line.name}: confidence {x:.0f} %, accuracy {y:.0f} %, {row['samples']:,.0f} windows",
+                    row.variant,
+                    f"{row.variant}: confidence {x:.0f} %, accuracy {y:.0f} %, {each['samples']:,.0f} windows",
                 )
-            panel.plot([], [], MARKERS[line.role], color=shades[line.name], label=line.name)
+            panel.plot([], [], MARKERS[row.kind], color=shades[row.variant], label=row.variant)
         panel.set_xlim(0, 101)
         panel.set_ylim(0, 101)
         panel.set_xlabel("confidence, percent")
@@ -47,10 +47,10 @@ def reliability(evidence: Evidence) -> list[Figure]:
         sheet.legend(loc="outside lower center", ncols=2, handletextpad=0.3, columnspacing=1.2)
 
     rows: list[dict[str, Value]] = [
-        {"variant": line.name, "role": line.role, **row} for line in lines for row in found[line.name].rows()
+        {"variant": row.variant, "kind": row.kind, **each} for row in shown for each in found[row.variant].rows()
     ]
     calibration = "; ".join(
-        f"{line.name} {_lean(found[line.name].rows())}, ECE {percent(line.row.ece)} %" for line in lines
+        f"{row.variant} {_lean(found[row.variant].rows())}, ECE {format_percent(row.ece)} %" for row in shown
     )
     return [
         Figure(
@@ -59,7 +59,7 @@ def reliability(evidence: Evidence) -> list[Figure]:
             f"On the dotted line confidence equals accuracy; below it a variant is overconfident. {calibration}.",
             rows,
             draw,
-            (5.0, 4.0 + 0.1 * len(lines)),
+            (5.0, 4.0 + 0.1 * len(shown)),
             "15 bins of equal width, all reported runs and subjects together; larger points hold more windows. "
             "The ECE in the table is the mean over seeds.",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...formatting import format_kib
 from ..evidence import Evidence
 from ..figure import Figure, Marks, bare
 from ..palette import COLOURS
@@ -22,10 +23,9 @@ KINDS = (
 def sizes(evidence: Evidence) -> list[Figure]:
     """Draw one figure; networks of equal size are drawn once."""
     alike: dict[tuple[int, int, int, int], list[str]] = {}
-    for line in evidence.lines:
-        if line.cost:
-            key = (line.cost.params, line.cost.weight_bytes, line.cost.weight_bytes_int8, line.cost.activation_bytes)
-            alike.setdefault(key, []).append(line.name)
+    for name, cost in evidence.costs.items():
+        key = (cost.params, cost.weight_bytes, cost.weight_bytes_int8, cost.activation_bytes)
+        alike.setdefault(key, []).append(name)
     if not alike:
         return []
     names = [_few(each) for each in alike.values()]
@@ -35,8 +35,8 @@ def sizes(evidence: Evidence) -> list[Figure]:
         for number, ((_, *values), name) in enumerate(zip(alike, names, strict=True)):
             for shift, value, (kind, _, colour) in zip((-0.26, 0, 0.26), values, KINDS, strict=True):
                 (bar,) = panel.barh(number + shift, value / 1024, 0.24, color=colour, alpha=0.85)
-                mark(bar, "", f"{name}: {kind} {value / 1024:.1f} KiB")
-                panel.text(value / 1024, number + shift, f" {value / 1024:,.1f}", va="center", fontsize=8)
+                mark(bar, "", f"{name}: {kind} {format_kib(value)} KiB")
+                panel.text(value / 1024, number + shift, f" {format_kib(value)}", va="center", fontsize=8)
         panel.set_xscale("log")
         panel.margins(x=0.18)
         panel.set_yticks(range(len(names)), names)
@@ -50,23 +50,22 @@ def sizes(evidence: Evidence) -> list[Figure]:
             "Weights and working memory",
             "Bars on a log scale: "
             + "; ".join(
-                f"{name} {key[1] / 1024:.1f} KiB at float32, {key[2] / 1024:.1f} KiB at int8"
+                f"{name} {format_kib(key[1])} KiB at float32, {format_kib(key[2])} KiB at int8"
                 for key, name in zip(alike, names, strict=True)
             )
             + ".",
             [
                 {
-                    "variant": line.name,
-                    "network": line.cost.network,
-                    "params": line.cost.params,
-                    "weight_bytes": line.cost.weight_bytes,
-                    "weight_bytes_int8": line.cost.weight_bytes_int8,
-                    "activation_bytes": line.cost.activation_bytes,
-                    "flops": line.cost.flops,
-                    "flops_convolutions": line.cost.flops_convolutions,
+                    "variant": name,
+                    "network": cost.network,
+                    "parameters": cost.params,
+                    "weight_bytes": cost.weight_bytes,
+                    "weight_bytes_int8": cost.weight_bytes_int8,
+                    "activation_bytes": cost.activation_bytes,
+                    "flops": cost.flops,
+                    "flops_convolutions": cost.flops_convolutions,
                 }
-                for line in evidence.lines
-                if line.cost
+                for name, cost in evidence.costs.items()
             ],
             draw,
             (5.0, 1.5 + 0.62 * len(names)),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...evaluation import rows_by_subject
+from ...formatting import format_percent
 from ..evidence import Evidence
 from ..figure import Figure, Marks
 from ..heat import heat
@@ -30,7 +31,7 @@ def subjects(evidence: Evidence) -> list[Figure]:
     def draw(sheet: Sheet, mark: Marks) -> None:
         tips = [
             [
-                f"{name}, {variant}: {100 * table[r, c]:.1f} % of {windows[name]} windows"
+                f"{name}, {variant}: {format_percent(table[r, c])} % of {windows[name]} windows"
                 for c, variant in enumerate(variants)
             ]
             for r, name in enumerate(names)
@@ -44,8 +45,8 @@ def subjects(evidence: Evidence) -> list[Figure]:
             "subjects",
             "Macro-F1 of each subject, percent",
             f"Rows are subjects, columns variants. With {base}: lowest {worst} "
-            f"({100 * scores.get((worst, base), 0):.0f} %), highest {best} "
-            f"({100 * scores.get((best, base), 0):.0f} %).",
+            f"({format_percent(scores.get((worst, base), 0))} %), highest {best} "
+            f"({format_percent(scores.get((best, base), 0))} %).",
             rows,
             draw,
             (5.0, 1.5 + 0.27 * len(names)),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...evaluation import ExpectedBest, expected_best
+from ...formatting import format_percent
 from ..evidence import Evidence
 from ..figure import Figure, Marks, Value, bare
 from ..palette import colours
@@ -18,14 +19,14 @@ if TYPE_CHECKING:
 def trials(evidence: Evidence) -> list[Figure]:
     """Draw one figure, a line for each variant (mean over folds); none if each had one trial."""
     expected: dict[str, list[ExpectedBest]] = {}
-    searched = {line.name for line in evidence.lines if line.row.trials > 1}
+    searched = {row.variant for row in evidence.rows if row.trials > 1}
     for (name, _), tried in sorted(evidence.record.trials.items()):
         scores = [score for trial in tried if (score := evidence.record.score(trial)) is not None]
         if name in searched and len(scores) > 1:
             expected.setdefault(name, []).append(expected_best(scores))
     if not expected:
         return []
-    shades = colours(evidence.lines)
+    shades = colours(evidence.rows)
     length = {name: min(len(curve.expected) for curve in each) for name, each in expected.items()}
     means = {
         name: {
@@ -46,7 +47,7 @@ def trials(evidence: Evidence) -> list[Figure]:
             )
             mark(band, name)
             (line,) = panel.plot(numbers, 100 * mean["expected"], color=shades[name], label=name, marker=".")
-            mark(line, name, f"{name}: {100 * mean['expected'][-1]:.1f} % from {length[name]} trials")
+            mark(line, name, f"{name}: {format_percent(mean['expected'][-1])} % from {length[name]} trials")
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.set_xlabel("trials")
         panel.set_ylabel("best validation score, percent")
@@ -57,7 +58,9 @@ def trials(evidence: Evidence) -> list[Figure]:
         for name, mean in means.items()
         for n in range(length[name])
     ]
-    ends = "; ".join(f"{name} {100 * mean['expected'][-1]:.1f} % from {length[name]}" for name, mean in means.items())
+    ends = "; ".join(
+        f"{name} {format_percent(mean['expected'][-1])} % from {length[name]}" for name, mean in means.items()
+    )
     learning = evidence.record.study.search.sampler == "tpe"
     note = "Shaded: 5 to 95 % quantiles. Compare variants at the same number of trials."
     if learning:

@@ -15,17 +15,6 @@ ROOMS = (
     *("signals", "windows", "features", "networks", "methods"),
     *("evaluation", "training", "bundles", "studies", "reports"),
 )
-    "signals",
-    "windows",
-    "features",
-    "networks",
-    "methods",
-    "evaluation",
-    "training",
-    "bundles",
-    "studies",
-    "reports",
-)
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 #: Public functions that have no example yet: take a name out when it gets one, never add one.
 WITHOUT_EXAMPLE = {

@@ -24,7 +24,7 @@ def test_a_method_s_goal_follows_from_what_it_looks_at(name, looks_at):
 
 def test_pairs_with_attention_show_the_methods_that_look_for_it():
     with_it = Pair("deepconvlstm-lm", "deepconvlstm-om", 1, attention="channel:r=2,spatial:k=5,after=2")
-    assert [way.name for way in with_it.methods] == ["rb-kd-att", "rab-kd"]
+    assert [way.name for way in with_it.methods] == ["rab-kd", "rb-kd-att"]
 
 
 def test_the_ratio_is_taken_turn_by_turn_before_its_median():

@@ -86,8 +86,8 @@ class Evidence:
 
     @property
     def networks(self) -> tuple[Row, ...]:
-        """Variants and teachers that have a score."""
-        return tuple(row for row in self.scored if row.kind != "baseline")
+        """Variants and teachers that are networks and have a score."""
+        return tuple(row for row in self.scored if row.variant in self.costs)
 
     @property
     def reference(self) -> Row | None:
@@ -121,7 +121,9 @@ class Evidence:
             if runs and runs[0].kind == "network":
                 first.setdefault(name, runs[0])
         for name, members in self.record.trained_teachers.items():
-            first.setdefault(name, members[min(members)][0])
+            networks = [run for run in members[min(members)] if run.kind == "network"]
+            if networks:
+                first.setdefault(name, networks[0])
         return first
 
     @cached_property

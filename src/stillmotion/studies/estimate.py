@@ -103,7 +103,8 @@ class Clock:
         teachers = {each for run in fleet.runs for each in run.teachers}
         if not teachers:
             return 0.0
-        return sum(self.pace(self.planner.teacher(each)).window * len(self.planner.index) for each in teachers)
+        networks = [run for run in map(self.planner.teacher, teachers) if run.kind == "network"]
+        return sum(self.pace(run).window * len(self.planner.index) for run in networks)
 
     def _measure(self, run: Run) -> Pace:
         spec, began = self.planner.index.spec_of(run), time.monotonic()
@@ -135,6 +136,8 @@ class Clock:
         if not run.teachers:
             return []
         teacher = self.planner.teacher(run.teachers[0])
+        if teacher.kind == "features":
+            return [Teacher(outputs={"logits": random.normal(size=(count, classes)).astype(np.float32)})]
         network = teacher_network(model_of(teacher, self.planner.index), get_method(run.method))
         if run.recipe["augment"] or get_method(run.method).trains_teacher:
             weights, state = network.own()

@@ -34,6 +34,8 @@ def require_feasible(planner: Planner) -> None:
                 f"scores: leave {name} out, or use a teacher network."
             )
         for run in planner.teachers(variant, 0, trial.attention):
+            if run.kind == "features":
+                continue
             attended = "teacher" in method.attention
             _require(planner, models, name, method, run, ("logits", *method.teacher_taps), attended=attended)
 

@@ -90,23 +90,27 @@ class FleetJob:
 
 @dataclass(frozen=True, eq=False)
 class ClassifierJob:
-    """The fit of a feature classifier."""
+    """The fit of a feature classifier on training windows of its fold."""
 
     plan: FleetPlan
     data: StudyData
+    train_rows: Rows
 
     def train(
         self, *, folder: Path | None = None, progress: Progress | None = None, every: float = 60.0
     ) -> TrainedFleet:
-        """Fit the classifier on the training subjects of its fold; only validation windows are scored here."""
+        """Fit the classifier; only validation windows are scored here."""
         started, index = time.monotonic(), self.data.index
         (run,) = self.plan.runs
         fold = index.folds[run.fold]
         try:
-            fitted = _fit(run, self.data, fold.train)
+            fitted = _fit(run, self.data, self.train_rows)
         except IncompatibleNetworks as reason:
             return TrainedFleet(self.plan, reason=str(reason))
+        # A teacher's targets are for windows that it was not trained on.
         rows = np.union1d(fold.validation, fold.test)
+        if run.group >= 0:
+            rows = np.setdiff1d(np.arange(len(index)), self.train_rows)
         logits = fitted.predict(_features(run, self.data, rows))
         predicted = logits[np.searchsorted(rows, fold.validation)].argmax(1)
         matrix = confusion_matrix(index.labels[fold.validation], predicted, index.classes)
@@ -118,7 +122,7 @@ def prepare_job(plan: FleetPlan, planner: Planner, data: StudyData, teachers: Te
     """Prepare the job of a fleet; its teachers must have been trained."""
     run = plan.runs[0]
     if run.kind == "features":
-        return ClassifierJob(plan, data)
+        return ClassifierJob(plan, data, planner.rows(run)[0])
     seen = data.of(run)
     live = bool(run.recipe["augment"]) or get_method(run.method).trains_teacher
     numbers: dict[tuple[str, ...], int] = {}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from ..training.fingerprint import model_fingerprint
 from ..training.functional import Functional
 from ..training.memory import on_accelerator, replica_bytes
 from ..windows.splits import resolve_protocol
-from .baselines import VERSION, Baseline
+from .baselines import VERSION, Baseline, known_baselines
 from .index import Rows, WindowIndex
 from .runs import FleetPlan, Run
 from .search import Trial
@@ -73,16 +74,20 @@ class Planner:
             return (self._teacher_run(network, "", training, fold, 0, -1),)
         training = self.study.teacher_training
         attended = attention if variant.teacher == "attention" else ""
-        groups = range(self.study.teaching.groups) if self.study.teaching.targets == "cross-fit" else (-1,)
-        return tuple(
-            replace(
-                self._teacher_run(network, attended, training, fold, seed, group),
-                privileged=self.index.teacher_fingerprint,
-            )
-            for network in self.study.networks.teacher
-            for seed in range(self.study.teaching.seeds)
-            for group in groups
-        )
+        groups = range(self.study.teaching.groups) if self.study.cross_fit else (-1,)
+        runs = []
+        for name in self.study.networks.teacher:
+            classifier = known_baselines().get(name)
+            # Another seed of a classifier that draws nothing would be the same teacher.
+            seeds = 1 if classifier is not None and not classifier.seeded else self.study.teaching.seeds
+            for seed, group in product(range(seeds), groups):
+                if classifier is not None:
+                    start = {key: given.start for key, given in classifier.search.items() if given.start is not None}
+                    runs.append(replace(self._classifier_run(name, training, fold, seed, start), group=group))
+                else:
+                    run = self._teacher_run(name, attended, training, fold, seed, group)
+                    runs.append(replace(run, privileged=self.index.teacher_fingerprint))
+        return tuple(runs)
 
     def assistant_teachers(self, variant: Variant, fold: int) -> tuple[Run, ...]:
         """Return the teacher runs of a variant's teacher assistant, which must be trained before it."""
@@ -113,17 +118,9 @@ class Planner:
     def _run(self, trial: Trial) -> Run:
         variant = self.study.systems[trial.variant]
         training = self.study.student_training
-        recipe = self._recipe(training)
         if isinstance(variant, Baseline):
-            return Run(
-                data=self.data,
-                fold=trial.fold,
-                kind="features",
-                method=trial.variant,
-                seed=trial.seed if variant.seeded else 0,
-                recipe={"select": recipe.select, "imbalance": recipe.imbalance, "version": VERSION},
-                hyperparameters=dict(trial.hyperparameters),
-            )
+            seed = trial.seed if variant.seeded else 0
+            return self._classifier_run(trial.variant, training, trial.fold, seed, trial.hyperparameters)
         network = variant.network or self.study.networks.student
         scored = self.index.scores and variant.teacher not in ("none", "self", "assistant")
         return Run(
@@ -133,7 +130,7 @@ class Planner:
             attention=trial.attention,
             method=variant.method,
             seed=trial.seed,
-            recipe=recipe.to_dict(),
+            recipe=self._recipe(training).to_dict(),
             recurrence=self._recurrence(network),
             options=dict(variant.options),
             hyperparameters={**training.hyperparameters, **trial.hyperparameters},
@@ -172,6 +169,21 @@ class Planner:
         table = np.full(len(self.index.subjects), -1)
         table[subjects[order]] = np.arange(len(subjects)) % self.study.teaching.groups
         return np.asarray(table[self.index.subject_codes])
+
+    def _classifier_run(
+        self, name: str, training: Training, fold: int, seed: int, hyperparameters: Mapping[str, float]
+    ) -> Run:
+        """Return the run of a feature classifier."""
+        recipe = self._recipe(training)
+        return Run(
+            data=self.data,
+            fold=fold,
+            kind="features",
+            method=name,
+            seed=seed,
+            recipe={"select": recipe.select, "imbalance": recipe.imbalance, "version": VERSION},
+            hyperparameters=dict(hyperparameters),
+        )
 
     def _teacher_run(self, network: str, attention: str, training: Training, fold: int, seed: int, group: int) -> Run:
         """Return the run of a teacher, trained on labels alone."""

@@ -202,15 +202,17 @@ def _teacher_row(state: StudyState, name: str) -> Row:
     if matrices is not None:
         (standing,) = compare_variants(matrices).standings
         score, accuracy = standing.macro_f1, standing.accuracy
-    cost, ended = cost_of(state, runs[0]), [state.ended[run.id] for run in runs]
+    ended = [state.ended[run.id] for run in runs]
+    # Of several networks the first stands for the size; that of feature classifiers is not counted here.
+    cost = next((cost_of(state, run) for run in runs if run.kind == "network"), None)
     return Row(
         variant=name,
         title="teacher",
         kind="teacher",
         seeds=state.study.teaching.seeds,
-        parameters=cost.params,
-        flops=cost.flops,
-        bytes=cost.weight_bytes,
+        parameters=None if cost is None else cost.params,
+        flops=None if cost is None else cost.flops,
+        bytes=None if cost is None else cost.weight_bytes,
         validation=_mean(_pooled(state, [members], "validation")),
         macro_f1=score,
         accuracy=accuracy,
@@ -268,7 +270,8 @@ def _deviation(scores: Sequence[float]) -> float | None:
 
 def _size(sizes: Sequence[dict[str, float]]) -> tuple[str, int | None]:
     """Describe the storage of a feature classifier: its parts with KiB, and bytes, at 32 bits per number."""
-    if not any(sizes):
+    sizes = [each for each in sizes if "stored" in each]
+    if not sizes:
         return "", None
     stored = 4 * float(np.mean([each["stored"] for each in sizes]))
     for part in ("nodes", "coefficients"):

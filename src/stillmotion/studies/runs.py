@@ -84,6 +84,11 @@ class Run:
         return json.dumps([self.architecture, self.method, dict(self.options), dict(self.recipe)], sort_keys=True)
 
     @property
+    def model(self) -> str:
+        """Name of the network or the feature classifier."""
+        return self.network or self.method
+
+    @property
     def options_of_network(self) -> dict[str, str]:
         """Options for ``networks.build_network``."""
         options = {"attention": self.attention, "recurrence": self.recurrence}
@@ -122,7 +127,8 @@ class ClassifierResult:
     Args:
         validation: score on the validation windows.
         size: what a device would have to store, by part.
-        rows: validation and test windows of its fold, ascending.
+        rows: windows that it predicts, ascending: validation and test windows of its fold, for a cross-fitted teacher
+            all that it was not trained on.
         logits: (n, C) of these windows.
     """
 

@@ -16,7 +16,7 @@ from . import toml_io
 
 Source = Literal["none", "plain", "attention", "self", "assistant"]
 Cut = Literal["recordings", "labelled-segments"]
-Targets = Literal["in-sample", "cross-fit"]
+Targets = Literal["auto", "in-sample", "cross-fit"]
 SearchKind = Literal["none", "grid", "optuna"]
 #: In Hz; 0 is the rate of the data set.
 RATE = Limits(0.1, 100_000, zero=True)
@@ -129,7 +129,8 @@ class Networks:
 
     Args:
         student: name of the student network.
-        teacher: names of teacher networks (students learn from the mean of several), or a file of scores.
+        teacher: names of teachers, networks or feature classifiers (students learn from the mean of several), or a
+            file of scores.
         attention: attention blocks, see ``networks.parse_attention``; several are searched, and ``published`` stands
             for the 60 configurations of Agac & Incel.
         recurrence: recurrence of the DeepConvLSTM networks.
@@ -200,13 +201,14 @@ class Teaching:
     Args:
         seeds: teachers per fold; students learn from the mean of several.
         targets: ``in-sample``, or ``cross-fit``: targets for a training subject come from teachers that were not
-            trained on that subject.
+            trained on that subject. ``auto`` cross-fits where a teacher is a feature classifier: what a forest predicts
+            of its own training windows is almost one-hot.
         groups: number of subject groups of ``cross-fit``.
         training: differences from ``[training]``.
     """
 
     seeds: Annotated[int, REPEATS] = 1
-    targets: str = "in-sample"
+    targets: str = "auto"
     groups: Annotated[int, Limits(2, 10_000)] = 3
     training: Training = field(default_factory=Training)
 

@@ -124,6 +124,16 @@ class Study:
         first = Path(self.networks.teacher[0]) if len(self.networks.teacher) == 1 else Path()
         return first if first.suffix in (".parquet", ".csv") else None
 
+    @cached_property
+    def classifier_teachers(self) -> tuple[str, ...]:
+        """The teachers that are feature classifiers."""
+        return tuple(name for name in self.networks.teacher if name in known_baselines())
+
+    @property
+    def cross_fit(self) -> bool:
+        """Whether targets for a training subject come from teachers that were not trained on that subject."""
+        return self.teaching.targets == "cross-fit" or bool(self.classifier_teachers)
+
     @property
     def student_training(self) -> Training:
         """Training section of the students."""
@@ -157,10 +167,17 @@ class Study:
 
     def _check_networks(self) -> None:
         networks = self.networks
-        for key, names in (("student", (networks.student,)), ("teacher", () if self.scores else networks.teacher)):
-            for name in names:
-                with toml_io.named(f"{key} in [networks]"):
+        with toml_io.named("student in [networks]"):
+            get_network(networks.student)
+        for name in () if self.scores else networks.teacher:
+            if name not in known_baselines():
+                with toml_io.named("teacher in [networks]"):
                     get_network(name)
+        if self.classifier_teachers and self.teaching.targets == "in-sample":
+            raise UserError(
+                f"targets in [teaching] must not be 'in-sample' with the teacher {self.classifier_teachers[0]}, whose "
+                f"predictions of its own training windows are almost one-hot; use 'auto' or 'cross-fit'."
+            )
         if networks.recurrence not in ("", *get_args(Recurrence)):
             raise UnknownName("recurrence in [networks]", networks.recurrence, list(get_args(Recurrence)))
         with toml_io.named("attention in [networks]"):
@@ -170,7 +187,7 @@ class Study:
         """Check that methods have the teacher they need, and a single network where it runs in every step."""
         teaching = self.teaching
         one_network = len(self.networks.teacher) == 1 and self.scores is None
-        single = one_network and teaching.seeds == 1 and teaching.targets == "in-sample"
+        single = one_network and teaching.seeds == 1 and not self.cross_fit
         for name, variant in {**self.variant, **self.all_variants}.items():
             method = get_method(variant.method)
             if method.teacher_taps and variant.teacher == "none":
@@ -178,8 +195,14 @@ class Study:
                     f"[variant.{name}] uses {variant.method}, which needs a teacher; set teacher, for example to "
                     f"'plain'."
                 )
-            if single or variant.teacher == "self":
+            if variant.teacher in ("none", "self") or single:
                 continue
+            other = [tap for tap in method.teacher_taps if tap != "logits"]
+            if other and self.classifier_teachers and variant.teacher != "assistant":
+                raise UserError(
+                    f"{name} needs {', '.join(other)} of its teacher, but {self.classifier_teachers[0]} gives only "
+                    f"logits: leave {name} out, or use a teacher network."
+                )
             if method.trains_teacher:
                 raise UserError(
                     f"{name} also trains its teacher, which must be a single network: use one teacher with one seed "

@@ -123,7 +123,7 @@ class StudyState:
             first = self.study.attentions[0] if variant.attention else ""
             runs = self.planner.teachers(variant, fold, first if trial is None else trial.attention)
             if runs:
-                networks = " + ".join(dict.fromkeys(run.network for run in runs))
+                networks = " + ".join(dict.fromkeys(run.model for run in runs))
                 networks += " as assistant" if variant.teacher == "assistant" else ""
                 teachers.setdefault(networks + (" with attention" if runs[0].attention else ""), {})[fold] = runs
         return teachers

@@ -325,10 +325,11 @@ class Store:
         return {run for (run,) in rows}
 
     def classifier_logits(self, run: str, rows: NDArray[np.int64]) -> Logits:
-        """Return logits (n, C) of a feature classifier for validation or test windows of its fold."""
+        """Return logits (n, C) of a feature classifier for windows; 0 for those that it was trained on."""
         with self._arrays(run) as (file, place):
-            at = np.searchsorted(file[f"{place}/rows"], rows)
-            return np.asarray(file[f"{place}/logits"][at], np.float32)
+            known, logits = file[f"{place}/rows"], file[f"{place}/logits"]
+            at = np.minimum(np.searchsorted(known, rows), len(known) - 1)
+            return np.where((known[at] == rows)[:, None], logits[at], 0).astype(np.float32)
 
     def add_auxiliary(self, values: Mapping[str, Mapping[str, float]]) -> None:
         """Store learned auxiliary values, by run and name."""

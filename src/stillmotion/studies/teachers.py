@@ -71,7 +71,7 @@ class TeacherCache:
             if self.data.scores is None:
                 raise UserError(f"{method} needs a teacher, but the study has none; set teacher in [networks].")
             return CachedTeacher(str(self.planner.study.scores), {"logits": self.data.scores})
-        name = " and ".join(dict.fromkeys(run.network for run in runs)) + f" of fold {runs[0].fold}"
+        name = " and ".join(dict.fromkeys(run.model for run in runs)) + f" of fold {runs[0].fold}"
         if live:
             if len(runs) > 1:
                 raise UserError(
@@ -94,7 +94,7 @@ class TeacherCache:
         for tap in outputs[0]:
             shapes = {each[tap].shape for each in outputs if tap in each}
             if len(shapes) > 1 or any(tap not in each for each in outputs):
-                names = " and ".join(dict.fromkeys(run.network for run in runs))
+                names = " and ".join(dict.fromkeys(run.model for run in runs))
                 raise UserError(f"{tap} of {names} cannot be averaged: their shapes differ {sorted(shapes)}.")
             from scipy.special import softmax
 
@@ -113,6 +113,8 @@ class TeacherCache:
         return np.asarray(np.einsum("tn...,tn->n...", values, weights), np.float32)
 
     def _network_outputs(self, run: Run, method: str) -> TapValues:
+        if run.kind == "features":
+            return {"logits": self.store.classifier_logits(run.id, np.arange(len(self.planner.index)))}
         wanted = _teacher_taps(method)
         if (run.id, wanted) not in self._outputs:
             weights, state = self.store.weights(run.id)

@@ -58,14 +58,16 @@ def _diagram(evidence: Evidence, name: str, variant: Variant) -> Figure:
     shapes, taught = student_network(model, method).tap_shapes, {}
     if variant.teacher != "none":
         members = evidence.record.planner.teachers(variant, run.fold, run.attention)
-        if members:
-            title = "the same network, trained before" if variant.teacher == "self" else members[0].network
+        network = next((member for member in members if member.kind == "network"), None)
+        if network is not None:
+            title = "the same network, trained before" if variant.teacher == "self" else network.network
             several = f" (mean of {len(members)})" if len(members) > 1 else ""
-            model = model_of(members[0], index)
+            model = model_of(network, index)
             teacher = _stack(model, f"teacher: {title}{several}")
             taught = teacher_network(model, method).tap_shapes if method.teacher_taps else {}
         else:
-            teacher = Stack("teacher: a file of scores", ("logits",), {})
+            title = " + ".join(dict.fromkeys(member.method for member in members)) or "a file of scores"
+            teacher = Stack(f"teacher: {title}", ("logits",), {})
             taught = {"logits": shapes["logits"]}
     given = {number: value for number, value in run.hyperparameters.items() if number in method.hyperparameters}
     terms, note = [], ""

@@ -98,15 +98,15 @@ def test_a_study_takes_objects_and_its_folder_is_read_where_they_are_unknown(tmp
     results = sm.run_study(study(), tmp_path / "study", data=recordings(), score_test=True, quiet=True)
     rows = {row.variant: row for row in results.rows}
     assert list(rows) == ["lm", "half-kd", "nearest", "majority", "large"]
-    assert all(row.failed == 0 and row.test is not None for row in rows.values())
-    assert rows["lm"].params == 24 * 2 * 8 + 8 + 8 * 2 + 2
-    assert rows["large"].params == 5 * 2 * 8 + 8 + 20 * 8 * 2 + 2
-    assert rows["nearest"].test.score > rows["majority"].test.score
+    assert all(row.failed == 0 and row.macro_f1 is not None for row in rows.values())
+    assert rows["lm"].parameters == 24 * 2 * 8 + 8 + 8 * 2 + 2
+    assert rows["large"].parameters == 5 * 2 * 8 + 8 + 20 * 8 * 2 + 2
+    assert rows["nearest"].macro_f1.score > rows["majority"].macro_f1.score
     shutil.move(tmp_path / "study", tmp_path / "elsewhere")
     code = (
         "import sys, warnings; warnings.simplefilter('error');"
         "from stillmotion.studies import open_study; from stillmotion.reports.report import write_report;"
-        "[print(row.variant, row.params, row.test.score) for row in open_study(sys.argv[1]).rows];"
+        "[print(row.variant, row.parameters, row.macro_f1.score) for row in open_study(sys.argv[1]).rows];"
         "write_report(sys.argv[1])"
     )
     done = subprocess.run(
@@ -116,7 +116,7 @@ def test_a_study_takes_objects_and_its_folder_is_read_where_they_are_unknown(tmp
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [f"{row.variant} {row.params} {row.test.score}" for row in results.rows]
+    assert done.stdout.splitlines() == [f"{row.variant} {row.parameters} {row.macro_f1.score}" for row in results.rows]
 
 
 def test_what_changes_an_object_changes_its_runs_and_what_does_not_trains_nothing(tmp_path, monkeypatch):

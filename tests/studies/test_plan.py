@@ -43,16 +43,16 @@ def test_everything_that_decides_a_run_is_in_its_fingerprint():
         replace(run, kind="features"),
         replace(run, scores="a"),
         replace(run, privileged="b"),
+        replace(run, layers="c"),
     ]
     ids = {run.id, *(each.id for each in changed)}
-    assert len(ids) == 16
+    assert len(ids) == 17
     assert replace(run) == run
     assert replace(run).id == run.id
 
 
 def test_the_code_of_a_method_is_in_a_runs_fingerprint(monkeypatch):
     def fresh():
-        runs.code_of.cache_clear()
         return Run("data", 0, "lm", 0, {"batch": 64}, network="mlp").id
 
     def doubled(batch, student, teacher, hyperparameters, aux_params):

@@ -76,7 +76,7 @@ def run_study(
         ...     training=Training(epochs=1),
         ... )
         >>> results = sm.run_study(study, "tiny", data=data, quiet=True)
-        >>> [(row.variant, row.params) for row in results.rows]
+        >>> [(row.variant, row.parameters) for row in results.rows]
         [('lm', 3074), ('majority', None)]
     """
     for name, network in (networks or {}).items():

@@ -1,8 +1,46 @@
-"""Features of windows for feature classifiers.
+"""Window features, defined once: as NumPy arrays for feature classifiers, and as a Keras layer inside networks.
 
-``extract_features`` computes statistics of the windows of a data set, ``extract_array_features`` those of an array.
+``FeatureSet`` describes them, ``extract_features`` computes those of a data set's windows, ``WindowFeatures`` is the
+layer, ``fit_scale`` fits their standardisation.
 """
 
-from .window_features import Features, extract_array_features, extract_features
+import importlib as _importlib
+from typing import TYPE_CHECKING
 
-__all__ = ["Features", "extract_array_features", "extract_features"]
+if TYPE_CHECKING:
+    from .feature_cost import FeatureCost, feature_cost
+    from .feature_layer import WindowFeatures
+    from .feature_set import FeatureSet
+    from .scale import FeatureScale, fit_scale
+    from .window_features import Features, extract_array_features, extract_features
+
+_PLACES = {
+    "FeatureCost": "feature_cost",
+    "FeatureScale": "scale",
+    "FeatureSet": "feature_set",
+    "Features": "window_features",
+    "WindowFeatures": "feature_layer",
+    "extract_array_features": "window_features",
+    "extract_features": "window_features",
+    "feature_cost": "feature_cost",
+    "fit_scale": "scale",
+}
+
+__all__ = [
+    "FeatureCost",
+    "FeatureScale",
+    "FeatureSet",
+    "Features",
+    "WindowFeatures",
+    "extract_array_features",
+    "extract_features",
+    "feature_cost",
+    "fit_scale",
+]
+
+
+def __getattr__(name: str) -> object:
+    # On first use: a saved model needs the layer alone, which imports no reader of data sets; NumPy users need no Keras.
+    if name in _PLACES:
+        return getattr(_importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

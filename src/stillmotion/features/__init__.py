@@ -8,21 +8,21 @@ import importlib as _importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .feature_cost import FeatureCost, feature_cost
+    from .cost import FeatureCost, feature_cost
     from .feature_layer import WindowFeatures
     from .feature_set import FeatureSet
     from .scale import FeatureScale, fit_scale
     from .window_features import Features, extract_array_features, extract_features
 
 _PLACES = {
-    "FeatureCost": "feature_cost",
+    "FeatureCost": "cost",
     "FeatureScale": "scale",
     "FeatureSet": "feature_set",
     "Features": "window_features",
     "WindowFeatures": "feature_layer",
     "extract_array_features": "window_features",
     "extract_features": "window_features",
-    "feature_cost": "feature_cost",
+    "feature_cost": "cost",
     "fit_scale": "scale",
 }
 

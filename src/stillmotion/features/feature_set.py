@@ -1,6 +1,6 @@
 """The description of window features: which signals are described, by which numbers, under which names.
 
-The description is plain data. ``compute.py`` evaluates it with NumPy or with ``keras.ops``, ``feature_cost.py`` counts
+The description is plain data. ``compute.py`` evaluates it with NumPy or with ``keras.ops``, ``cost.py`` counts
 its operations, and it is stored in the configuration of the Keras layer.
 """
 

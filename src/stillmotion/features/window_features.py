@@ -63,7 +63,7 @@ def extract_features(
     features = FeatureSet.of(spec, groups=groups, compressed=compressed)
     step = max(1, BLOCK // (spec.window * len(spec.channels)))
     parts = [
-        _extract(windows.values(chosen[start : start + step]), features)
+        compute_feature_table(windows.values(chosen[start : start + step]), features)
         for start in range(0, max(len(chosen), 1), step)
     ]
     return Features(np.concatenate(parts), features.names)
@@ -120,11 +120,12 @@ def extract_array_features(
             f"channel."
         )
     features = FeatureSet(window, rate, channel_names, of_channel, tuple(groups), compressed)
-    return Features(_extract(signal, features), features.names)
+    return Features(compute_feature_table(signal, features), features.names)
 
 
-def _extract(signal: NDArray[np.generic], features: FeatureSet) -> NDArray[np.float32]:
-    """Compute the features of windows (n, T, D) in float64, block by block."""
+def compute_feature_table(values: ArrayLike, features: FeatureSet) -> NDArray[np.float32]:
+    """Compute the features of windows (n, T, D) by their description, in float64 and block by block: (n, F)."""
+    signal = np.asarray(values)
     rows = np.empty((len(signal), len(features.names)), np.float32)
     step = max(1, BLOCK // (features.window * max(1, len(features.streams))))
     for start in range(0, len(signal), step):

@@ -24,6 +24,9 @@ Size = tuple[int, ...]
 #: Settings of a layer that do not affect what it computes.
 NOT_ATTRIBUTES = ("name", "trainable", "dtype", "batch_shape", "sparse", "ragged", "optional", "seed", "autocast")
 
+#: Packages whose operations go by their bare name.
+OWN = ("keras", "stillmotion")
+
 
 @dataclass(frozen=True, eq=False)
 class Weight:
@@ -58,7 +61,7 @@ class Node:
 
     Args:
         name: its name, unique in the graph; a layer called again gets ``#2``, ``#3`` …
-        op: name of the Keras class (``Conv2D``, ``LSTM``, ``Mean`` …).
+        op: name of the class (``Conv2D``, ``LSTM``, ``Mean`` …); with its module where it is a user's own.
         inputs: names of its input tensors: a node's name, or ``name:1`` for a second result.
         input_shapes: shapes of the inputs.
         shapes: shapes of its results, usually one.
@@ -148,7 +151,7 @@ def _node(name: str, call: Call, inputs: tuple[str, ...]) -> Node:
     kind = type(operation)
     return Node(
         name=name,
-        op=kind.__name__ if kind.__module__.split(".")[0] == "keras" else f"{kind.__module__}.{kind.__name__}",
+        op=kind.__name__ if kind.__module__.split(".")[0] in OWN else f"{kind.__module__}.{kind.__name__}",
         inputs=inputs,
         input_shapes=tuple(_size(tensor) for tensor in call.inputs),
         shapes=tuple(_size(tensor) for tensor in call.outputs),

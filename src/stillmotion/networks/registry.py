@@ -65,7 +65,7 @@ def build_network(
         options: the network's options (such as ``attention`` and ``recurrence``); any other is an error.
 
     Returns:
-        A ``keras.Model`` from windows (T, D) to logits (C,), whose first layer is the normaliser.
+        A ``keras.Model`` from raw windows (T, D) to logits (C,), normalisation included.
 
     Raises:
         UserError: the name is unknown, the window is too short, or the network has no such option.
@@ -89,7 +89,7 @@ def build_network(
 
 @cache
 def _by_name() -> dict[str, Network]:
-    from . import cnn_har, deepconvlstm, mlp, motion_net, resnet_lstman, tinierhar, tinyhar
+    from . import cnn_har, deepconvlstm, feature_net, hybrid_net, mlp, motion_net, resnet_lstman, tinierhar, tinyhar
 
-    files = (deepconvlstm, resnet_lstman, mlp, tinierhar, tinyhar, cnn_har, motion_net)
+    files = (deepconvlstm, resnet_lstman, mlp, tinierhar, tinyhar, cnn_har, motion_net, feature_net, hybrid_net)
     return {entry.name: entry for file in files for entry in file.NETWORKS}

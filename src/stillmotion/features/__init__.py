@@ -40,7 +40,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    # On first use: a saved model needs the layer alone, which imports no reader of data sets; NumPy users need no Keras.
+    # On first use: a saved model needs the layer but no reader of data sets, an array of features needs no Keras.
     if name in _PLACES:
         return getattr(_importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

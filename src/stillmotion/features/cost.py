@@ -23,9 +23,9 @@ correlation of two channels             T                   3
 compression of a feature                0                   3
 ======================================  ==================  =====================================================
 
-The tables of the Fourier transform, shared by all streams, are T values: cosines at T // 2 + 1 angles, sines at h. Three
-times T values are in memory besides the window and the features: a stream, its order, and the room to sort it. All of
-them are float32, also where a network's weights are int8.
+The tables of the Fourier transform, shared by all streams, are T values: cosines at T // 2 + 1 angles, sines at h.
+Three times T values are in memory besides the window and the features: a stream, its order, and the room to sort it.
+All of them are float32, also where a network's weights are int8.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ Tensor = Any
 
 
 @keras.saving.register_keras_serializable(package="stillmotion")
-class WindowFeatures(keras.layers.Layer):
+class WindowFeatures(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
     """Compute the features of raw windows: (batch, time, channels) to (batch, features).
 
     Made of ``keras.ops``, so it runs on every backend and in float32 equals ``extract_features``. It has no weights.

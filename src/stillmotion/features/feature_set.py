@@ -190,4 +190,7 @@ class FeatureSet:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> FeatureSet:
         """Make a description from ``to_dict``'s values."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        plain: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
+        return cls(**plain)

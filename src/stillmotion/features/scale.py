@@ -34,7 +34,7 @@ class FeatureScale:
             values: (n, F) features.
         """
         scaled = (np.asarray(values, np.float32) - self.mean) / self.std
-        return np.clip(scaled, -LIMIT, LIMIT)
+        return np.asarray(np.clip(scaled, -LIMIT, LIMIT))
 
 
 def fit_scale(values: ArrayLike) -> FeatureScale:

@@ -1,8 +1,8 @@
 """Keras networks, CBAM attention, named taps, exact cost.
 
-Every network is a ``keras.Model`` that normalises the raw signal, or its window features, itself. ``build_network`` builds one for a signal
-contract, ``with_taps`` returns its intermediate outputs, ``network_cost`` counts parameters, FLOPs and bytes. All of
-them work with any other ``keras.Model`` too.
+Every network is a ``keras.Model`` that normalises the raw signal, or its window features, itself. ``build_network``
+builds one for a signal contract, ``with_taps`` returns its intermediate outputs, ``network_cost`` counts parameters,
+FLOPs and bytes. All of them work with any other ``keras.Model`` too.
 """
 
 from .attention import add_cbam, add_sensor_attention

@@ -1,12 +1,12 @@
 """feature-net: window features, compressed and standardised, into a small multilayer perceptron.
 
-A softmax regression or a few hidden units on window features is hard to beat for its size. The features are computed
-from the raw signal inside the network (`docs/features.md`), pass through sign(x) · log(1 + |x|), are standardised by the
-training subjects' mean and standard deviation and clipped at ±5. The size xs has no hidden layer.
+A softmax regression or a few hidden units on window features are hard to beat for their size. The features are computed
+from the raw signal inside the network, pass through sign(x) · log(1 + |x|), are standardised by the mean and standard
+deviation of the training subjects' windows and clipped at ±5. The size xs has no hidden layer.
 
-Without a signal contract (T, D, C stand for one at 50 Hz with three axes a sensor), features are those of `Shape`'s rate
-and sensors. The option `features` names the groups to compute, by default `axes,norms,time,spectrum,correlations`;
-`jerk` adds derivatives, and without `axes` and `correlations` nothing depends on how a sensor is turned.
+Rate and sensors are those of the signal contract; bare numbers (T, D, C) stand for 50 Hz and three axes a sensor. The
+option ``features`` names the groups to compute, by default ``axes,norms,time,spectrum,correlations``; ``jerk`` adds
+derivatives, and without ``axes`` and ``correlations`` nothing depends on how a sensor is turned.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Counted are multiply-adds and *elementary* operations: adding a bias, an activation, a product, a sum, a comparison or a
 division each count 1 (a softmax 3 per element: exponential, sum, division). FLOPs are 2 × multiply-adds + elementary
 operations. An LSTM has, per step and unit, four sums of products with a bias each, 5 activations and 4 products or
-sums. Window features count as in ``features.cost``. Batch normalisation counts as the scale and shift of inference. Moving values (reshape, concatenate, pad, slice)
-is free.
+sums. Window features count as in ``features.cost``. Batch normalisation counts as the scale and shift of inference.
+Moving values (reshape, concatenate, pad, slice) is free.
 """
 
 from __future__ import annotations

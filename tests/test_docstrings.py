@@ -11,7 +11,7 @@ import pytest
 import stillmotion
 from stillmotion.networks.draws import drawn_by_numpy
 
-ROOMS = ("signals", "windows", "networks", "evaluation", "methods", "training", "studies")
+ROOMS = ("signals", "windows", "features", "networks", "evaluation", "methods", "training", "studies")
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 #: Public functions that have no example yet: take a name out when it gets one, never add one.
 WITHOUT_EXAMPLE = {

@@ -14,6 +14,7 @@ from jax import lax
 
 import stillmotion.networks
 from stillmotion.errors import UnknownName, UserError
+from stillmotion.features import WindowFeatures
 from stillmotion.networks import (
     Network,
     Shape,
@@ -37,6 +38,14 @@ NAMES = [entry.name for entry in list_networks()]
 #: Published sizes at (128, 6, 5) in thousands, as WHAR Arena prints them; the rest is our own design.
 ARENA = {"cnn-har": 63.2, "tinyhar": 159, "tinierhar": 7.3}
 OWN = {"mlp-small": 26, "motion-net-xs": 1.6, "motion-net-s": 6, "motion-net-m": 15, "motion-net-l": 61}
+#: Parameters at HAPT's shape, 134 features of which 12 classes are told: 134 · 12 + 12; hidden units add their own.
+WITH_FEATURES = {
+    "feature-net-xs": 134 * 12 + 12,
+    **{f"feature-net-{size}": 135 * h + (h + 1) * 12 for size, h in (("s", 16), ("m", 48), ("l", 256))},
+    "hybrid-net-s": 4_252,
+    "hybrid-net-m": 7_548,
+    "hybrid-net-l": 23_068,
+}
 
 each_network = pytest.mark.parametrize("name", NAMES)
 each_variant = pytest.mark.parametrize(
@@ -54,7 +63,7 @@ def test_every_file_with_networks_is_in_the_list():
 
 def test_the_list_holds_what_is_promised():
     published = {"deepconvlstm-lm", "deepconvlstm-mm", "deepconvlstm-om", "resnet-lstman", "mlp", *ARENA}
-    assert published | set(OWN) == set(NAMES)
+    assert published | set(OWN) | set(WITH_FEATURES) == set(NAMES)
 
 
 @each_network
@@ -195,7 +204,7 @@ def test_cost_counts_what_keras_holds(name, built):
     trainable = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
     assert counted.params + counted.auxiliary_params == trainable
     assert counted.flops > 2 * counted.multiply_adds > 0
-    assert counted.normaliser_flops == 2 * WINDOW * CHANNELS
+    assert counted.normaliser_flops == (0 if name.startswith("feature-net") else 2 * WINDOW * CHANNELS)
     assert counted.weight_bytes_int8 < counted.weight_bytes
 
 
@@ -210,6 +219,11 @@ def test_sizes_are_the_published_ones(name, built):
 def test_sizes_of_our_own_networks(name):
     shape = (128, 6, 12) if name == "mlp-small" else (128, 6, 6)
     assert network_cost(build_network(name, shape)).params / 1000 == pytest.approx(OWN[name], rel=0.03)
+
+
+@pytest.mark.parametrize("name", WITH_FEATURES)
+def test_sizes_of_networks_with_window_features(name):
+    assert network_cost(build_network(name, (128, 6, 12))).params == WITH_FEATURES[name]
 
 
 def test_motion_net_has_nothing_that_int8_runtimes_lack(built):
@@ -262,5 +276,6 @@ def test_networks_are_plain_keras_models_on_the_signal(built):
     for name in NAMES:
         model = built(name)
         assert isinstance(model, keras.Model)
-        assert isinstance(model.layers[1], keras.layers.Normalization)
+        first = WindowFeatures if name.startswith("feature-net") else keras.layers.Normalization
+        assert isinstance(model.layers[1], first)
         assert model.input_shape == (None, WINDOW, CHANNELS)

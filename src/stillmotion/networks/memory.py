@@ -18,7 +18,7 @@ from .graph import Graph, Node
 VIEWS = ("Identity", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "Reshape", "Flatten", "Squeeze", "ExpandDims")
 IN_PLACE = (
     *("Normalization", "BatchNormalization", "Activation", "ReLU", "Softmax", "Add", "Multiply", "Subtract"),
-    *("Relu", "Relu6", "Sigmoid", "Tanh", "Maximum", "Minimum", "Average"),
+    *("Relu", "Relu6", "Sigmoid", "Tanh", "Maximum", "Minimum", "Average", "Clip"),
 )
 
 

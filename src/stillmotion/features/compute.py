@@ -81,8 +81,8 @@ def _in_time(xp: Module, x: Array, rate: float) -> Array:
     """Compute features in time: (n, S, T) to (n, 8 · S), statistic by statistic."""
     centred, mean, margin, _ = _centre(xp, x)
     std = _root(xp, xp.mean(xp.square(centred), axis=2))
-    # The ends of the ordered samples, not a minimum: its gradient would compare values for equality again.
-    ordered = xp.sort(x, axis=2)
+    ordered = _sort(xp, x)
+    # The ends of the order, not a minimum: its gradient would compare values for equality again.
     low, high = ordered[:, :, 0], ordered[:, :, -1]
     first, median, third = (_quantile(ordered, share) for share in (0.25, 0.5, 0.75))
     energy = xp.mean(xp.square(x), axis=2)
@@ -90,6 +90,37 @@ def _in_time(xp: Module, x: Array, rate: float) -> Array:
     changes = xp.sum(xp.abs(above[:, :, 1:] - above[:, :, :-1]), axis=2)
     crossings = changes * (rate / (int(x.shape[2]) - 1))
     return xp.concatenate([mean, std, low, high, median, third - first, energy, crossings], axis=1)
+
+
+def _sort(xp: Module, x: Array) -> Array:
+    """Sort the samples of each stream; outside NumPy by a bitonic network of comparisons of whole slices.
+
+    XLA's own sort took 16 ms on a processor core for 128 windows of 8 streams of 128 samples, the network 3 ms.
+    """
+    if xp is np:
+        return np.sort(x, axis=2)
+    streams, length = int(x.shape[1]), int(x.shape[2])
+    whole = 1 << (length - 1).bit_length()
+    t = xp.pad(xp.transpose(x, (2, 0, 1)), ((0, whole - length), (0, 0), (0, 0)), constant_values=np.inf)
+
+    def exchange(t: Array, span: int, *, mirrored: bool) -> Array:
+        """Order each pair of samples in blocks of 2 · ``span``: at the same place of both halves, or mirrored."""
+        blocks = xp.reshape(t, (whole // (2 * span), 2, span, -1, streams))
+        first, second = blocks[:, 0], blocks[:, 1]
+        second = xp.flip(second, axis=1) if mirrored else second
+        swap = first > second
+        low, high = xp.where(swap, second, first), xp.where(swap, first, second)
+        return xp.reshape(xp.stack([low, xp.flip(high, axis=1) if mirrored else high], axis=1), (whole, -1, streams))
+
+    size = 1
+    while size < whole:
+        t = exchange(t, size, mirrored=True)
+        span = size // 2
+        while span:
+            t = exchange(t, span, mirrored=False)
+            span //= 2
+        size *= 2
+    return xp.transpose(t[:length], (1, 2, 0))
 
 
 def _quantile(ordered: Array, share: float) -> Array:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from typing import Any
 
 import keras
@@ -49,8 +50,8 @@ class WindowFeatures(keras.layers.Layer):  # type: ignore[misc]  # Keras has no 
 
     def call(self, inputs: Tensor) -> Tensor:
         """Return the features (batch, features) of windows (batch, time, channels)."""
-        signal = ops.transpose(ops.cast(inputs, "float32"), (0, 2, 1))
-        return ops.cast(compute_features(ops, signal, self.features, dtype="float32"), self.compute_dtype)
+        compute = _compiled(self.features) if keras.backend.backend() == "jax" else partial(_compute, self.features)
+        return ops.cast(compute(ops.cast(inputs, "float32")), self.compute_dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return (batch, features)."""
@@ -59,3 +60,16 @@ class WindowFeatures(keras.layers.Layer):  # type: ignore[misc]  # Keras has no 
     def get_config(self) -> dict[str, Any]:
         """Return the configuration: the description as plain values."""
         return {**super().get_config(), "features": self.features.to_dict()}
+
+
+def _compute(features: FeatureSet, windows: Tensor) -> Tensor:
+    return compute_features(ops, ops.transpose(windows, (0, 2, 1)), features, dtype="float32")
+
+
+@cache
+def _compiled(features: FeatureSet) -> Callable[[Tensor], Tensor]:
+    """Return the computation as one program: called eagerly, JAX would compile its hundred operations one by one."""
+    import jax
+
+    compiled: Callable[[Tensor], Tensor] = jax.jit(partial(_compute, features))
+    return compiled

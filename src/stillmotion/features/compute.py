@@ -70,11 +70,16 @@ def _select(xp: Module, signal: Array, streams: Sequence[Stream]) -> Array:
 
 
 def _centre(xp: Module, x: Array) -> tuple[Array, Array, Array, Array]:
-    """Return the centred signal, its mean, the margin of a comparison with it, and whether the signal varies."""
-    mean = xp.mean(x, axis=2)
+    """Return the centred signal, its mean, the margin of a comparison with it, and whether the signal varies.
+
+    Differences to the first sample come first: they are exact where the signal hardly moves, so that the rounding of a
+    mean as large as gravity does not drown it in float32.
+    """
+    shifted = x - x[:, :, :1]
+    rest = xp.mean(shifted, axis=2)
     low, high = xp.min(x, axis=2), xp.max(x, axis=2)
     margin = MARGIN * xp.maximum(xp.abs(low), xp.abs(high))
-    return x - mean[:, :, None], mean, margin, high - low > margin
+    return shifted - rest[:, :, None], x[:, :, 0] + rest, margin, high - low > margin
 
 
 def _in_time(xp: Module, x: Array, rate: float) -> Array:

@@ -8,7 +8,7 @@ step                                    multiply-adds       other operations
 ======================================  ==================  =====================================================
 norm of m channels                      m T                 T (roots)
 derivative of a channel (T samples)     0                   2 T (differences, rate)
-mean, centred samples                   0                   T + T
+mean, centred samples                   0                   3 T + 1 (from the first sample; sum; centring)
 smallest and largest                    0                   0 with time (ends of the order), else 2 (T - 1)
 margin; variation (not for time alone)  0                   4; 2
 standard deviation                      T                   2 (division, root); for time and correlations
@@ -66,7 +66,7 @@ def feature_cost(features: FeatureSet) -> FeatureCost:
     Example:
         >>> from stillmotion.features import FeatureSet, feature_cost
         >>> feature_cost(FeatureSet(4, 2.0, ("pulse",), ("pulse",), groups=("time",)))
-        FeatureCost(multiply_adds=11, elementary=32, tables=0, scratch=12)
+        FeatureCost(multiply_adds=11, elementary=37, tables=0, scratch=12)
     """
     length = features.window
     timed, spectral = "time" in features.groups, "spectrum" in features.groups
@@ -109,7 +109,7 @@ def _norm(channels: int, length: int) -> tuple[int, int]:
 
 def _centred(length: int, *, timed: bool, varies: bool, deviation: bool) -> tuple[int, int]:
     ends = 0 if timed else 2 * (length - 1)
-    return length * deviation, 2 * length + ends + 4 + 2 * varies + 2 * deviation
+    return length * deviation, 3 * length + 1 + ends + 4 + 2 * varies + 2 * deviation
 
 
 def _in_time(length: int) -> tuple[int, int]:

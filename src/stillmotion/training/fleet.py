@@ -285,8 +285,8 @@ class Fleet:
         replica = self.replicas[number]
         vector, state = self._first_weights(replica.seed)
         if replica.mean is not None and replica.std is not None:
-            state = self.student.with_statistics(state, replica.mean, replica.std)
-            state = self.student.with_feature_statistics(state, [values[replica.train] for values in self.features])
+            features = [values[replica.train] for values in self.features]
+            state = self.student.with_statistics(state, replica.mean, replica.std, features)
         average = vector if self.averages else np.zeros(0, np.float32)
         teacher_state: State = []
         network = self.lesson.trained_teacher
@@ -298,9 +298,8 @@ class Fleet:
                 theirs, teacher_state = network.initial((replica.seed + TEACHER_SEEDS) % 2**32)
             vector = np.concatenate([vector, theirs])
             if replica.mean is not None and replica.std is not None:
-                teacher_state = network.with_statistics(teacher_state, replica.mean, replica.std)
                 features = [values[replica.train] for values in self.teacher_features]
-                teacher_state = network.with_feature_statistics(teacher_state, features)
+                teacher_state = network.with_statistics(teacher_state, replica.mean, replica.std, features)
         vector = np.concatenate([vector, self.lesson.beside.flat(self.lesson.aux_params(replica.seed))])
         zero = np.zeros_like(vector)
         return TrainState(
@@ -328,16 +327,9 @@ class Fleet:
         taps = {name: jnp.asarray(values) for name, values in self.lesson.cached.items()}
         handed = self.lesson.classifiers
         classifiers = None if handed is None else (jnp.asarray(handed[0]), jnp.asarray(handed[1]))
-        return Shared(
-            windows=jnp.asarray(self.windows),
-            labels=jnp.asarray(self.labels),
-            taps=taps,
-            teacher_weights=weights,
-            teacher_state=state,
-            classifiers=classifiers,
-            features=tuple(map(jnp.asarray, self.features)),
-            teacher_features=tuple(map(jnp.asarray, self.teacher_features)),
-        )
+        windows, labels = jnp.asarray(self.windows), jnp.asarray(self.labels)
+        features, theirs = (tuple(map(jnp.asarray, known)) for known in (self.features, self.teacher_features))
+        return Shared(windows, labels, taps, weights, state, classifiers, features, theirs)
 
     def _report(self, standing: FleetState, terms: dict[str, float], seconds: float, first: float, done: int) -> Epoch:
         here = [slot for slot in standing.slots if slot is not None]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..features.feature_layer import WindowFeatures
-from ..features.scale import fit_scale
+from ..features.scale import FeatureScale, fit_scale
 from ..features.window_features import compute_feature_table
 from ..methods.method import View
 from ..networks.heads import gives_logits, refuse_probabilities
@@ -20,7 +20,6 @@ from ..networks.initial import draw_initial_weights
 from ..networks.normaliser import (
     Normaliser,
     feature_normalisers,
-    find_statistics,
     get_normaliser,
     has_normaliser,
 )
@@ -169,38 +168,31 @@ class Functional:
         """Compute what the layers of window features give for windows (N, T, D): an array (N, F) for each."""
         return [compute_feature_table(windows, layer.features) for layer in self.feature_layers]
 
-    def with_feature_statistics(self, state: State, features: Sequence[NDArray[np.float32]]) -> State:
-        """Return the state with the feature normalisers' mean and standard deviation those of ``features``' rows."""
+    def with_statistics(
+        self, state: State, mean: NDArray[np.float32], std: NDArray[np.float32], features: Sequence[NDArray[np.float32]]
+    ) -> State:
+        """Return the state with the statistics of the normalisers of the signal and of window features.
+
+        Args:
+            state: the state.
+            mean, std: (channels,) of the signal; a network that reads it through window features alone needs none.
+            features: what ``features`` computed for the training windows.
+        """
         changed, ids = list(state), [id(variable) for variable in self.state]
         known = dict(zip(map(id, self.feature_layers), features, strict=True))
-        for source, layer in feature_normalisers(self.tapped):
-            if id(source) in known:
-                self._require_own_statistics(layer)
-                scale = fit_scale(known[id(source)])
-                changed[ids.index(id(layer.adapt_mean))] = scale.mean
-                changed[ids.index(id(layer.adapt_variance))] = scale.std**2
+        statistics = [(layer, fit_scale(known[id(source)])) for source, layer in feature_normalisers(self.tapped)]
+        if not statistics or has_normaliser(self.tapped):
+            signal = FeatureScale(np.asarray(mean, np.float32), np.asarray(std, np.float32))
+            statistics.append((get_normaliser(self.tapped), signal))
+        for layer, scale in statistics:
+            if not isinstance(layer, Normaliser):
+                raise UserError(
+                    f"{self.model.name}: keras.layers.Normalization keeps its statistics as constants, so replicas "
+                    f"cannot have their own: convert the model with networks.loop_friendly first."
+                )
+            changed[ids.index(id(layer.adapt_mean))] = scale.mean
+            changed[ids.index(id(layer.adapt_variance))] = np.square(scale.std)
         return changed
-
-    def with_statistics(self, state: State, mean: NDArray[np.float32], std: NDArray[np.float32]) -> State:
-        """Return the state with the signal normaliser's mean and standard deviation set.
-
-        A network that reads the signal through window features alone has none; its state stays as it is.
-        """
-        if self.feature_layers and not has_normaliser(self.tapped):
-            return list(state)
-        at_mean, at_variance = find_statistics(self.tapped)
-        self._require_own_statistics(get_normaliser(self.tapped))
-        changed = list(state)
-        changed[at_mean] = np.asarray(mean, np.float32)
-        changed[at_variance] = np.square(np.asarray(std, np.float32))
-        return changed
-
-    def _require_own_statistics(self, layer: keras.layers.Normalization) -> None:
-        if not isinstance(layer, Normaliser):
-            raise UserError(
-                f"{self.model.name}: keras.layers.Normalization keeps its statistics as constants, so replicas cannot "
-                f"have their own: convert the model with networks.loop_friendly first."
-            )
 
     def apply(
         self, vector: Array, state: Sequence[Array], x: Array, features: Sequence[Array] = (), *, training: bool

@@ -163,3 +163,14 @@ def test_a_saved_network_opens_on_tensorflow_with_the_layer_alone(tmp_path):
 def test_windows_of_another_shape_are_refused():
     with pytest.raises(UserError, match=r"windows \(20, 7\) \(time, channels\), not \(20, 3\)"):
         WindowFeatures(features_of(20))(jnp.zeros((1, 20, 3)))
+
+
+@saves
+def test_a_bundle_with_window_features_opens_and_its_card_names_the_layer(tmp_path):
+    spec = sm.load("simulated", sensors="wrist.acc").spec.with_window(16)
+    model = sm.networks.build_network("feature-net-xs", spec)
+    assert model.get_layer("window_features").features.names[0] == "wrist.acc.x.mean"
+    bundle = sm.bundles.Bundle.save(tmp_path / "bundle", model, spec)
+    assert "import keras\nimport stillmotion.features.feature_layer" in (bundle.path / "README.md").read_text()
+    windows = np.random.default_rng(0).normal(size=(3, 16, 3)).astype(np.float32)
+    np.testing.assert_allclose(bundle.logits(windows, spec), model(windows), rtol=1e-4, atol=1e-4)

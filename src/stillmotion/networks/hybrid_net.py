@@ -1,8 +1,8 @@
 """hybrid-net: the separable convolutions of motion-net beside hidden units on window features.
 
-What features say of a window as a whole and what convolutions find in its course add up: on HAPT's twelve classes the
-two together were better than either at the same size. The convolutions read the normalised signal and end in mean and
-maximum over time; the features (as in feature-net) are computed from the raw signal; the classifier reads both.
+Features describe a window as a whole, convolutions find patterns in its course. The convolutions read the normalised
+signal and end in mean and maximum over time; the features (as in feature-net) are computed from the raw signal; the
+classifier reads both.
 """
 
 from __future__ import annotations

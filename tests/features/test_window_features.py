@@ -21,7 +21,7 @@ GROUPS = ("w.acc", "w.acc", "w.acc", "w.gyr")
 @pytest.fixture(params=[50, 51])
 def found(request):
     values = np.random.default_rng(0).normal(0.3, 1.0, (7, request.param, 4)).astype(np.float32)
-    features = extract_array_features(values, rate=RATE, groups=GROUPS, names=NAMES)
+    features = extract_array_features(values, rate=RATE, sensors=GROUPS, names=NAMES)
     assert features.values.dtype == np.float32
     assert len(set(features.names)) == len(features.names) == features.values.shape[1]
     return values.astype(np.float64), {name: features.values[:, at] for at, name in enumerate(features.names)}
@@ -141,7 +141,7 @@ def test_windows_of_a_data_set_have_the_names_of_its_channels():
         (np.zeros((2, 1, 3)), {}, r"two samples or more, not \(2, 1, 3\)"),
         (np.zeros((4, 3)), {}, r"not \(4, 3\)"),
         (np.zeros((1, 4, 3)), {"rate": 0}, "above 0 Hz"),
-        (np.zeros((1, 4, 3)), {"names": ["a"]}, "3 channels have 1 names and 3 groups"),
+        (np.zeros((1, 4, 3)), {"names": ["a"]}, "3 channels have 1 names and 3 sensors"),
         (np.array([[[0.0], [1]], [[np.nan], [1]]]), {}, "Window 1 holds NaN or infinite values"),
     ],
 )

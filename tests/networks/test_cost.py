@@ -10,6 +10,8 @@ from keras import layers, ops
 from rich.console import Console
 
 from stillmotion.errors import UserError
+from stillmotion.features import FeatureSet, WindowFeatures, feature_cost
+from stillmotion.features.feature_set import GROUPS
 from stillmotion.networks import (
     FastGRNN,
     add_cbam,
@@ -218,3 +220,53 @@ def test_the_table_shows_layers_and_totals():
     for part in ("deepconvlstm-lm", "lstm1", "4,920", "22,998", "13,920", "1,770", "120 FLOPs"):
         assert part in text
     assert "plane" not in text  # layers that do nothing are left out
+
+
+def test_window_features_by_hand():
+    """Three axes and a pulse, 8 samples at 4 Hz: 4 bins at 0.5, 1, 1.5, 2 Hz, bands 0–1 and 1–2; all groups on."""
+    features = FeatureSet(8, 4.0, ("x", "y", "z", "pulse"), ("acc",) * 3 + ("pulse",), GROUPS, compressed=True)
+    # Streams: x, y, z, pulse, norm. Each: from the first sample 8, mean 8 + 1, centring 8, margin 4, variation 2, root
+    # and division 2.
+    centred = 5 * (8 + 9 + 8 + 4 + 2 + 2)
+    time = 5 * ((8 * 3 - 8 + 1) + 4 + 1 + (8 + 7 + 1))  # merge sort 17, quantiles, energy, crossings
+    # Mirrored samples 3 + 3, weights 4, total 3, largest 3, threshold 1, first 4, Hz 1, share 1, bands 1 + 1.
+    spectrum = 5 * (6 + 4 + 3 + 3 + 1 + 4 + 1 + 1 + 2)
+    correlations = 3 * 3
+    jerk = 4 * 2 * 7 + 7  # differences and rates of four channels, roots of one norm
+    jerk_streams = 5 * ((7 + 8 + 7 + 4 + 2) + (7 * 3 - 8 + 1) + 4 + 1 + (7 + 6 + 1))
+    count = 5 * (8 + 2 + 2) + 3 + 5 * 8
+    others = 8 + centred + time + spectrum + correlations + jerk + jerk_streams + 3 * count
+    products = 3 * 8 + 5 * (8 + 8 + 3) + 5 * (4 * (5 + 3) + 2 * 4) + 3 * 8  # norm; variance, energy, quantiles; …
+    products += 3 * 7 + 5 * (7 + 7 + 3)
+    assert len(features.names) == count
+
+    inputs = keras.Input((8, 4), name="signal")
+    x = WindowFeatures(features, name="window_features")(inputs)
+    x = ops.clip(keras.layers.Normalization(axis=-1)(x), -5, 5)
+    counted = network_cost(keras.Model(inputs, keras.layers.Dense(3)(x)))
+    layer = next(layer for layer in counted.layers if layer.name == "window_features")
+    assert (layer.kind, layer.params, layer.multiply_adds) == ("WindowFeatures", 0, products)
+    assert layer.flops == 2 * products + others
+    assert counted.flops - layer.flops == 2 * count + count + 2 * 3 * count + 3  # standardise, clip, dense, bias
+    assert counted.normaliser_flops == 0
+    assert counted.params == 3 * count + 3
+    # Mean and deviation of each feature, eight values of the Fourier transform's tables.
+    assert counted.weight_bytes == 4 * (3 * count + 3) + 4 * (2 * count + 8)
+    assert counted.weight_bytes_int8 == (3 * count + 4 * 3) + 4 * (2 * count + 8)
+    # The window, the features, and three times eight values to compute them, float32 in both forms.
+    assert counted.activation_bytes == counted.activation_bytes_int8 == 4 * (8 * 4 + count + 3 * 8)
+
+
+@pytest.mark.parametrize(
+    ("groups", "products", "others"),
+    [
+        # Per norm of 3 axes: 24 products and 8 roots. With time: 11 + 8; with the spectrum alone ends cost 14.
+        (("norms", "time"), 24 + 19, 8 + (8 + 9 + 8 + 4 + 2) + 17 + 4 + 1 + 16),
+        (("norms", "spectrum"), 24 + 40, 8 + (8 + 9 + 8 + 14 + 4 + 2) + 25),
+        (("correlations",), 3 * 8 + 3 * 8, 3 * (8 + 9 + 8 + 14 + 4 + 2 + 2) + 9),
+    ],
+)
+def test_groups_switched_off_cost_nothing(groups, products, others):
+    counted = feature_cost(FeatureSet(8, 4.0, ("x", "y", "z"), ("acc",) * 3, groups))
+    assert (counted.multiply_adds, counted.elementary) == (products, others)
+    assert counted.tables == (8 if "spectrum" in groups else 0)

@@ -14,6 +14,7 @@ from jax import lax
 
 import stillmotion.networks
 from stillmotion.errors import UnknownName, UserError
+from stillmotion.features import WindowFeatures
 from stillmotion.networks import (
     Network,
     Shape,
@@ -43,6 +44,14 @@ RECURRENT = {
     **{f"gru-{n}": 3 * n * (6 + n + 2) + 6 * (n + 1) for n in (4, 8, 12)},
     **{f"fastgrnn-{n}": n * (6 + n + 2) + 2 + 6 * (n + 1) for n in (8, 12)},
 }
+#: Parameters at HAPT's shape, 134 features of which 12 classes are told: 134 · 12 + 12; hidden units add their own.
+WITH_FEATURES = {
+    "feature-net-xs": 134 * 12 + 12,
+    **{f"feature-net-{size}": 135 * h + (h + 1) * 12 for size, h in (("s", 16), ("m", 48), ("l", 256))},
+    "hybrid-net-s": 4_252,
+    "hybrid-net-m": 7_548,
+    "hybrid-net-l": 23_068,
+}
 
 each_network = pytest.mark.parametrize("name", NAMES)
 each_variant = pytest.mark.parametrize(
@@ -60,7 +69,7 @@ def test_every_file_with_networks_is_in_the_list():
 
 def test_the_list_holds_what_is_promised():
     published = {"deepconvlstm-lm", "deepconvlstm-mm", "deepconvlstm-om", "resnet-lstman", "mlp", *ARENA}
-    assert published | set(OWN) | set(RECURRENT) == set(NAMES)
+    assert published | set(OWN) | set(RECURRENT) | set(WITH_FEATURES) == set(NAMES)
 
 
 @each_network
@@ -201,7 +210,7 @@ def test_cost_counts_what_keras_holds(name, built):
     trainable = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
     assert counted.params + counted.auxiliary_params == trainable
     assert counted.flops > 2 * counted.multiply_adds > 0
-    assert counted.normaliser_flops == 2 * WINDOW * CHANNELS
+    assert counted.normaliser_flops == (0 if name.startswith("feature-net") else 2 * WINDOW * CHANNELS)
     assert counted.weight_bytes_int8 < counted.weight_bytes
 
 
@@ -225,6 +234,11 @@ def test_sizes_of_small_recurrences_are_those_by_hand(name):
 
 def test_ten_units_on_three_axes_are_the_published_516_parameters():
     assert network_cost(build_gru(Shape(128, 3, 6), units=10, name="gru-10")).params == 516
+
+
+@pytest.mark.parametrize("name", WITH_FEATURES)
+def test_sizes_of_networks_with_window_features(name):
+    assert network_cost(build_network(name, (128, 6, 12))).params == WITH_FEATURES[name]
 
 
 def test_motion_net_has_nothing_that_int8_runtimes_lack(built):
@@ -277,5 +291,6 @@ def test_networks_are_plain_keras_models_on_the_signal(built):
     for name in NAMES:
         model = built(name)
         assert isinstance(model, keras.Model)
-        assert isinstance(model.layers[1], keras.layers.Normalization)
+        first = WindowFeatures if name.startswith("feature-net") else keras.layers.Normalization
+        assert isinstance(model.layers[1], first)
         assert model.input_shape == (None, WINDOW, CHANNELS)

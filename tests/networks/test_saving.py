@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from stillmotion.networks import build_network, list_taps, loop_friendly, set_statistics, with_taps
+from stillmotion.networks import build_network, get_network, list_taps, loop_friendly, set_statistics, with_taps
 from tests.conftest import unavailable
 
 from .conftest import SHAPE, VARIANTS
@@ -38,6 +38,10 @@ print(keras.backend.backend())
 
 #: Networks of Keras' layers; the others need the package that registers theirs.
 PLAIN = [variant for variant in VARIANTS if not variant[0].startswith("fastgrnn")]
+
+
+#: Networks of Keras' own layers; window features need this package's layer (``tests/features``).
+PLAIN = [(name, options) for name, options in VARIANTS if "features" not in get_network(name).taps]
 
 
 def stem(name, options):

@@ -9,7 +9,7 @@ from ..escaping import escape_markdown
 from ..networks.cost import Cost
 from ..signals import SignalSpec
 
-#: Code that opens the bundle; it runs in the bundle's folder with Keras and NumPy alone.
+#: Code that opens the bundle; it runs in the bundle's folder with Keras and NumPy alone, window features apart.
 OPENING = """\
 import json
 import keras
@@ -23,8 +23,14 @@ print([signal["classes"][index] for index in logits.argmax(axis=1)])
 """
 
 
+#: What registers the layer of window features; it imports nothing but Keras and NumPy.
+LAYER = "import stillmotion.features.feature_layer  # the layer of window features\n"
+
+
 def write_card(cost: Cost, spec: SignalSpec, scores: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any]) -> str:
     """Return the model card as Markdown."""
+    described = any(layer.kind == "WindowFeatures" for layer in cost.layers)
+    opening = OPENING.replace("import keras\n", f"import keras\n{LAYER}") if described else OPENING
     return "\n".join(
         [
             f"# {escape_markdown(cost.network)}",
@@ -54,10 +60,10 @@ def write_card(cost: Cost, spec: SignalSpec, scores: Sequence[Mapping[str, Any]]
             "",
             "## How to open it",
             "",
-            "With Keras and NumPy alone, on any Keras backend:",
+            f"With Keras and NumPy{'' if described else ' alone'}, on any Keras backend:",
             "",
             "```python",
-            OPENING.rstrip(),
+            opening.rstrip(),
             "```",
             "",
         ]

@@ -1,8 +1,8 @@
 """Keras networks, CBAM attention, named taps, exact cost.
 
-Every network is a plain ``keras.Model`` whose first layer is the normaliser. ``build_network`` builds one for a signal
-contract, ``with_taps`` returns its intermediate outputs, ``network_cost`` counts parameters, FLOPs and bytes. All of
-them work with any other ``keras.Model`` too.
+Every network is a ``keras.Model`` that normalises the raw signal, or its window features, itself. ``build_network``
+builds one for a signal contract, ``with_taps`` returns its intermediate outputs, ``network_cost`` counts parameters,
+FLOPs and bytes. All of them work with any other ``keras.Model`` too.
 """
 
 from .attention import add_cbam, add_sensor_attention
@@ -13,7 +13,7 @@ from .graph import Graph, read_graph
 from .initial import draw_initial_weights, initialise
 from .layers import loop_friendly
 from .network import Network
-from .normaliser import find_statistics, set_statistics
+from .normaliser import find_statistics, set_feature_statistics, set_statistics
 from .placement import Attention, parse_attention
 from .registry import build_network, get_network, list_networks, register_network
 from .shape import Shape
@@ -43,6 +43,7 @@ __all__ = [
     "parse_attention",
     "read_graph",
     "register_network",
+    "set_feature_statistics",
     "set_statistics",
     "with_taps",
 ]

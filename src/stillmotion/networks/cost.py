@@ -8,6 +8,8 @@ from typing import Any
 
 import keras
 
+from ..features.cost import feature_cost
+from ..features.feature_set import FeatureSet
 from ..signals import SignalSpec
 from .graph import Graph, Node, Weight, read_graph
 from .memory import peak_activations
@@ -47,18 +49,19 @@ class Cost:
     Args:
         network: name of the network.
         input_shape, output_shape: shapes for one window, without the batch axis: usually (T, D) and (C,).
-        params: trainable parameters (without the statistics of batch normalisation and normaliser).
-        flops: 2 per multiply-add and 1 per other operation, everything counted except the normaliser.
+        params: trainable parameters (without the statistics of batch normalisation and of normalisers).
+        flops: 2 per multiply-add and 1 per other operation, everything counted except the normaliser of the signal.
         flops_convolutions: FLOPs as Agac & Incel count them: only convolutions with their biases.
         multiply_adds: multiply-add operations.
-        weight_bytes: bytes of all stored weights at float32, statistics of batch normalisation included.
-        weight_bytes_int8: kernels at 1 byte, biases at 4; batch normalisation is folded into a bias, scales are not
-            counted.
+        weight_bytes: bytes of all stored weights at float32, statistics of batch normalisation, statistics and tables
+            of window features included.
+        weight_bytes_int8: kernels at 1 byte, biases, statistics and tables of window features at 4; batch normalisation
+            is folded into a bias, scales are not counted.
         activation_bytes: peak memory of a sequential schedule at float32, the input included (see ``memory``).
-        activation_bytes_int8: the same at 1 byte a value.
-        normaliser_flops: FLOPs of the normaliser, which no other figure includes.
+        activation_bytes_int8: the same at 1 byte a value, window features and the signal that they read at 4.
+        normaliser_flops: FLOPs of the signal's normaliser, which no other figure includes.
         auxiliary_params, auxiliary_flops: those of auxiliary classifiers, which run only in training.
-        layers: every operation in order, without the normaliser.
+        layers: every operation in order, without the signal's normaliser.
     """
 
     network: str
@@ -105,9 +108,10 @@ def network_cost(model: keras.Model) -> Cost:
     device = read_graph(make_inference_model(model) if _has_auxiliaries(model) else model)
     layers = _layers(device)
     whole = _layers(read_graph(model)) if _has_auxiliaries(model) else layers
-    normalisers = [node for node in device.nodes if node.op == "Normalization"]
-    weights = _weights([node for node in device.nodes if node.op != "Normalization"])
-    peak = peak_activations(device)
+    normalisers = [node for node in device.nodes if _normalises_signal(node, device)]
+    weights = _weights([node for node in device.nodes if not _normalises_signal(node, device)])
+    tables = sum(_tables(node) for node in device.nodes)
+    in_float = _float_nodes(device)
     params, flops = sum(layer.params for layer in layers), sum(layer.flops for layer in layers)
     return Cost(
         network=model.name.replace("_", "-"),
@@ -117,10 +121,10 @@ def network_cost(model: keras.Model) -> Cost:
         flops=flops,
         flops_convolutions=sum(layer.flops_convolutions for layer in layers),
         multiply_adds=sum(layer.multiply_adds for layer in layers),
-        weight_bytes=4 * sum(weight.size for weight in weights),
-        weight_bytes_int8=sum(_int8_bytes(weight) for weight in weights),
-        activation_bytes=4 * peak,
-        activation_bytes_int8=peak,
+        weight_bytes=4 * (sum(weight.size for weight in weights) + tables),
+        weight_bytes_int8=sum(_int8_bytes(weight) for weight in weights) + 4 * tables,
+        activation_bytes=peak_activations(device, lambda node: 4),
+        activation_bytes_int8=peak_activations(device, lambda node: 4 if node.name in in_float else 1),
         normaliser_flops=sum(count_operations(node).flops for node in normalisers),
         auxiliary_params=sum(layer.params for layer in whole) - params,
         auxiliary_flops=sum(layer.flops for layer in whole) - flops,
@@ -167,7 +171,7 @@ def _layers(graph: Graph) -> tuple[LayerCost, ...]:
     counted: set[int] = set()
     layers = []
     for node in graph.nodes:
-        if node.op == "Normalization":
+        if _normalises_signal(node, graph):
             continue
         new = [weight for weight in node.weights if id(weight.variable) not in counted]
         counted |= {id(weight.variable) for weight in new}
@@ -187,12 +191,41 @@ def _layers(graph: Graph) -> tuple[LayerCost, ...]:
 
 
 def _weights(nodes: list[Node]) -> list[Weight]:
-    return list({id(weight.variable): weight for node in nodes for weight in node.weights}.values())
+    """Return the weights that a device stores, each once; Keras' count of adapted batches is none."""
+    stored = (weight for node in nodes for weight in node.weights if weight.name != "count")
+    return list({id(weight.variable): weight for weight in stored}.values())
+
+
+def _reads_features(node: Node, graph: Graph) -> bool:
+    return bool(node.inputs) and graph[node.inputs[0].partition(":")[0]].op == "WindowFeatures"
+
+
+def _normalises_signal(node: Node, graph: Graph) -> bool:
+    return node.op == "Normalization" and not _reads_features(node, graph)
+
+
+def _tables(node: Node) -> int:
+    if node.op != "WindowFeatures":
+        return 0
+    return feature_cost(FeatureSet.from_dict(node.attributes["features"])).tables
+
+
+def _float_nodes(graph: Graph) -> set[str]:
+    """Return the nodes whose results stay float32 at int8: window features, what they read, their standardisation."""
+    wanted: set[str] = set()
+    for node in reversed(graph.nodes):
+        standardises = node.op == "Normalization" and _reads_features(node, graph)
+        if node.op == "WindowFeatures" or standardises or node.name in wanted:
+            wanted |= {node.name, *(name.partition(":")[0] for name in node.inputs)}
+    return wanted
 
 
 def _int8_bytes(weight: Weight) -> int:
-    """Count 1 byte per element of a kernel, 4 of a bias; a folded batch normalisation leaves only its bias."""
+    """Count 1 byte per element of a kernel, 4 of a bias or a feature's statistic.
+
+    A folded batch normalisation leaves only its bias.
+    """
     name = weight.name.rpartition("/")[2]
     if name in ("gamma", "moving_mean", "moving_variance"):
         return 0
-    return 4 * weight.size if name in ("bias", "beta") else weight.size
+    return 4 * weight.size if name in ("bias", "beta", "mean", "variance") else weight.size

@@ -57,7 +57,7 @@ def _summary(cost: Cost) -> list[tuple[str, str]]:
     rows = [
         ("weights", f"{cost.weight_bytes:,} B at float32, {cost.weight_bytes_int8:,} B at int8"),
         ("activations at most", f"{cost.activation_bytes:,} B at float32, {cost.activation_bytes_int8:,} B at int8"),
-        ("normaliser, in none of these", f"{cost.normaliser_flops:,} FLOPs"),
+        ("normaliser of the signal, in none of these", f"{cost.normaliser_flops:,} FLOPs"),
     ]
     if cost.auxiliary_params:
         extra = f"{cost.auxiliary_params:,} params, {cost.auxiliary_flops:,} FLOPs"

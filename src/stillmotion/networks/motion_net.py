@@ -32,14 +32,20 @@ def build_motion_net(shape: Shape, *, width: int, blocks: int, name: str) -> ker
     """
     shape.require_window(4, name, "it halves time twice")
     inputs, x = begin(shape)
+    x = stack_blocks(x, width, blocks=blocks)
+    x = layers.GlobalAveragePooling1D(name="embedding")(x)
+    return finish(inputs, x, shape, name)
+
+
+def stack_blocks(x: Any, width: int, *, blocks: int) -> Any:
+    """Return the last stage of a first convolution and separable blocks on a signal (T, D): (T / 4, 2 width)."""
     x = _normed(Conv1D(width, 5, strides=2, padding="same", use_bias=False, name="stem")(x), "stem")
     x = tap(x, "stage1")  # (T / 2, width)
     x = tap(_block(x, width, number=1), "stage2")
     x = tap(_block(x, 2 * width, number=2, stride=2), "stage3")  # (T / 4, 2 width)
     for number in range(3, blocks + 1):
         x = tap(_block(x, 2 * width, number=number), f"stage{number + 1}")
-    x = layers.GlobalAveragePooling1D(name="embedding")(x)
-    return finish(inputs, x, shape, name)
+    return x
 
 
 def _block(x: Any, filters: int, *, number: int, stride: int = 1) -> Any:

@@ -1,4 +1,7 @@
-"""The normaliser: the first layer of every network, so that every export contains it."""
+"""The normaliser: the first layer of every network, so that every export contains it.
+
+Window features are computed from the raw signal and have a normaliser of their own.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,12 @@ from keras import ops
 from numpy.typing import ArrayLike
 
 from ..errors import UserError
+from ..features.feature_layer import WindowFeatures
+from ..features.scale import fit_scale
+from ..features.window_features import compute_feature_table
 from .layers import saved_as
 
-NORMALISER = "normaliser"
+NORMALISER, FEATURE_NORMALISER = "normaliser", "feature_normaliser"
 
 
 @saved_as(keras.layers.Normalization)
@@ -69,6 +75,33 @@ def set_statistics(model: keras.Model, mean: ArrayLike, std: ArrayLike) -> None:
     layer.finalize_state()
 
 
+def set_feature_statistics(model: keras.Model, windows: ArrayLike) -> None:
+    """Set the statistics of window features' normalisers to those of the training subjects' windows.
+
+    Args:
+        model: any network; nothing is set in one without window features.
+        windows: (n, T, D) the training windows, in the signal's units.
+
+    Raises:
+        UserError: there is no window, or a feature is not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> from stillmotion.networks import build_network, set_feature_statistics, with_taps
+        >>> model = build_network("feature-net-s", (50, 3, 4))
+        >>> windows = np.random.default_rng(0).normal(size=(20, 50, 3)).astype("float32")
+        >>> set_feature_statistics(model, windows)
+        >>> features = np.asarray(with_taps(model, ["features"])(windows)["features"])
+        >>> bool(abs(features.mean(0)).max() < 0.1)
+        True
+    """
+    for source, layer in feature_normalisers(model):
+        scale = fit_scale(compute_feature_table(windows, source.features))
+        layer.adapt_mean.assign(scale.mean)
+        layer.adapt_variance.assign(scale.std**2)
+        layer.finalize_state()
+
+
 def find_statistics(model: keras.Model) -> tuple[int, int]:
     """Find the positions of the normaliser's mean and variance in ``model.non_trainable_variables``.
 
@@ -96,6 +129,30 @@ def find_statistics(model: keras.Model) -> tuple[int, int]:
 def get_normaliser(model: keras.Model) -> keras.layers.Normalization:
     """Return the normaliser of a network; raise ``UserError`` when it has none."""
     for layer in model.layers:
-        if isinstance(layer, keras.layers.Normalization) and layer.input_mean is None:
+        if isinstance(layer, keras.layers.Normalization) and layer.input_mean is None and _source(layer) is None:
             return layer
     raise UserError(f"{model.name!r} has no normaliser: put keras.layers.Normalization(axis=-1) right after its input.")
+
+
+def has_normaliser(model: keras.Model) -> bool:
+    """Tell whether a network normalises the signal; one of window features alone does not."""
+    try:
+        get_normaliser(model)
+    except UserError:
+        return False
+    return True
+
+
+def feature_normalisers(model: keras.Model) -> list[tuple[WindowFeatures, keras.layers.Normalization]]:
+    """Return the normalisers of window features, each with the layer that computes them."""
+    pairs = ((_source(layer), layer) for layer in model.layers if isinstance(layer, keras.layers.Normalization))
+    return [(source, layer) for source, layer in pairs if source is not None]
+
+
+def _source(layer: keras.layers.Normalization) -> WindowFeatures | None:
+    """Return the layer of window features that a normaliser reads, or None."""
+    for node in layer._inbound_nodes:
+        for tensor in node.input_tensors:
+            if isinstance(tensor._keras_history.operation, WindowFeatures):
+                return tensor._keras_history.operation
+    return None

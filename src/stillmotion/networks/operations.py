@@ -3,8 +3,8 @@
 Counted are multiply-adds and *elementary* operations: adding a bias, an activation, a product, a sum, a comparison or a
 division each count 1 (a softmax 3 per element: exponential, sum, division). FLOPs are 2 × multiply-adds + elementary
 operations. An LSTM has, per step and unit, four sums of products with a bias each, 5 activations and 4 products or
-sums. Batch normalisation counts as the scale and shift of inference. Moving values (reshape, concatenate, pad, slice)
-is free.
+sums. Window features count as in ``features.cost``. Batch normalisation counts as the scale and shift of inference.
+Moving values (reshape, concatenate, pad, slice) is free.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from math import prod
 
 from ..errors import UserError
+from ..features.cost import feature_cost
+from ..features.feature_set import FeatureSet
 from .graph import Node
 
 
@@ -154,6 +156,11 @@ def _attention(node: Node) -> Operations:
     return Operations(projections + mixing + output, biases + heads * queries * (key + 3 * keys))
 
 
+def _features(node: Node) -> Operations:
+    cost = feature_cost(FeatureSet.from_dict(node.attributes["features"]))
+    return Operations(cost.multiply_adds, cost.elementary)
+
+
 def _per_element(count: int) -> Callable[[Node], Operations]:
     return lambda node: Operations(0, count * node.size)
 
@@ -180,6 +187,7 @@ RULES: dict[str, Callable[[Node], Operations]] = {
     "Activation": lambda node: Operations(0, _activation(node.attributes["activation"], node.size)),
     "Softmax": _per_element(3),
     **dict.fromkeys(("Average", "Add", "Subtract", "Multiply", "Maximum", "Minimum"), _merged),
+    "WindowFeatures": _features,
     "Matmul": _matmul,
     "Dot": _dot,
 }

@@ -68,7 +68,7 @@ def build_network(
         options: the network's options (such as ``attention`` and ``recurrence``); any other is an error.
 
     Returns:
-        A ``keras.Model`` from windows (T, D) to logits (C,), whose first layer is the normaliser.
+        A ``keras.Model`` from raw windows (T, D) to logits (C,), normalisation included.
 
     Raises:
         UserError: the name is unknown, the window is too short, or the network has no such option.

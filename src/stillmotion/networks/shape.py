@@ -1,4 +1,4 @@
-"""The shape of a network's input and output: samples, channels, classes."""
+"""The shape of a network's input and output: samples, channels, classes, and what features must know of the signal."""
 
 from __future__ import annotations
 
@@ -16,11 +16,18 @@ class Shape:
         window: samples in a window (T).
         channels: columns of the signal (D).
         classes: number of classes (C).
+        rate: sampling rate in Hz, for window features.
+        names: of the channels, for the names of features; by default ``0`` ….
+        sensors: sensor of each channel, whose vector window features are computed from; by default every three channels
+            in a row are one.
     """
 
     window: int
     channels: int
     classes: int
+    rate: float = 50.0
+    names: tuple[str, ...] = ()
+    sensors: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for what, value, least in (
@@ -30,12 +37,24 @@ class Shape:
         ):
             if int(value) != value or value < least:
                 raise UserError(f"A network needs at least {least} {what}, not {value}.")
+        columns = range(int(self.channels))
+        defaults = {"names": (f"{n}" for n in columns), "sensors": (f"sensor{n // 3}" for n in columns)}
+        for field, default in defaults.items():
+            given = getattr(self, field) or tuple(default)
+            if len(given) != self.channels:
+                raise UserError(f"{self.channels} channels have {len(given)} {field}; expected one per channel.")
+            object.__setattr__(self, field, given)
 
     @classmethod
     def of(cls, shape: Shape | SignalSpec | tuple[int, int, int]) -> Shape:
-        """Return the shape of a signal contract or of (T, D, C); return a ``Shape`` unchanged."""
+        """Return the shape of a signal contract or of (T, D, C); return a ``Shape`` unchanged.
+
+        (T, D, C) has the default rate and sensors; networks without window features do not depend on them.
+        """
         if isinstance(shape, SignalSpec):
-            return cls(shape.window, len(shape.channels), len(shape.classes))
+            sensors = tuple(channel.group for channel in shape.channels)
+            size = shape.window, len(shape.channels), len(shape.classes)
+            return cls(*size, rate=shape.rate, names=shape.channel_names, sensors=sensors)
         return shape if isinstance(shape, Shape) else cls(*shape)
 
     def __str__(self) -> str:

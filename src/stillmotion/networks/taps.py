@@ -2,8 +2,9 @@
 
 A tap is the output of the layer of that name. Keras files keep layer names, so taps survive saving. The networks of
 this package follow one convention: ``logits``, ``embedding`` (the input of the classifier), ``stage1`` …
-(front to back), ``channel_attention_l``, ``spatial_attention_l``, ``sensor_attention_l`` (maps after convolution l) and
-``aux_logits_1`` … (auxiliary classifiers). In any other ``keras.Model``, every layer name is a tap.
+(front to back), ``features`` (window features, standardised), ``channel_attention_l``, ``spatial_attention_l``,
+``sensor_attention_l`` (maps after convolution l) and ``aux_logits_1`` … (auxiliary classifiers). In any other
+``keras.Model``, every layer name is a tap.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from ..errors import UnknownName, UserError
 from .heads import take_logits
 from .trace import layer_outputs, trace_model
 
-CONVENTION = re.compile(r"(aux_logits|stage|(channel|spatial|sensor)_attention)_?\d+|logits|embedding")
+CONVENTION = re.compile(r"(aux_logits|stage|(channel|spatial|sensor)_attention)_?\d+|logits|embedding|features")
 LOGITS = re.compile(r"logits|aux_logits_\d+")
 
 

@@ -12,7 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import UserError
 from ..methods import Method
 from ..methods import get_method as find_method
-from ..networks.normaliser import get_normaliser, set_statistics
+from ..networks.normaliser import (
+    feature_normalisers,
+    get_normaliser,
+    has_normaliser,
+    set_feature_statistics,
+    set_statistics,
+)
 from ..networks.taps import count_classes
 from .arrays import check_labels, check_scores, check_windows, hold_out_subjects
 from .distillation import teacher_network
@@ -140,14 +146,16 @@ def _check_validation(
 
 
 def _adapt(model: keras.Model, windows: NDArray[np.float32]) -> None:
-    """Set the statistics of a new normaliser to those of the training windows."""
-    try:
-        layer = get_normaliser(model)
-    except UserError:
-        return
-    if np.allclose(np.asarray(layer.adapt_mean), 0) and np.allclose(np.asarray(layer.adapt_variance), 1):
+    """Set the statistics of new normalisers, of the signal and of window features, to those of the training windows."""
+    if all(_is_new(layer) for _, layer in feature_normalisers(model)):
+        set_feature_statistics(model, windows)
+    if has_normaliser(model) and _is_new(get_normaliser(model)):
         std = windows.std((0, 1))
         set_statistics(model, windows.mean((0, 1)), np.where(std > 0, std, 1))
+
+
+def _is_new(layer: keras.layers.Normalization) -> bool:
+    return np.allclose(np.asarray(layer.adapt_mean), 0) and np.allclose(np.asarray(layer.adapt_variance), 1)
 
 
 def _teacher(given: keras.Model | ArrayLike, method: Method) -> Teacher:

@@ -95,8 +95,11 @@ class Fleet:
             student, self.method, teachers, self.replicas, self.windows, classes, live=in_step
         )
         self.student = self.lesson.student
+        self.features = self.student.features(self.windows)
+        self.teacher_features = [] if self.lesson.teacher is None else self.lesson.teacher.features(self.windows)
+        shared_bytes = sum(array.nbytes for array in (self.windows, *self.features, *self.teacher_features))
         per_replica = replica_bytes(self.lesson.networks, self.recipe.batch, beside=self.lesson.beside.size)
-        self.size = choose_size(size, len(self.replicas), per_replica, self.windows.nbytes)
+        self.size = choose_size(size, len(self.replicas), per_replica, shared_bytes)
         wanted = together or (TOGETHER_GPU if on_accelerator() else 1)
         self.together = min(wanted, self.size)
         self.tables = make_replica_tables(self.replicas, self.method, self.recipe, self.labels, classes)
@@ -282,7 +285,8 @@ class Fleet:
         replica = self.replicas[number]
         vector, state = self._first_weights(replica.seed)
         if replica.mean is not None and replica.std is not None:
-            state = self.student.with_statistics(state, replica.mean, replica.std)
+            features = [values[replica.train] for values in self.features]
+            state = self.student.with_statistics(state, replica.mean, replica.std, features)
         average = vector if self.averages else np.zeros(0, np.float32)
         teacher_state: State = []
         network = self.lesson.trained_teacher
@@ -294,7 +298,8 @@ class Fleet:
                 theirs, teacher_state = network.initial((replica.seed + TEACHER_SEEDS) % 2**32)
             vector = np.concatenate([vector, theirs])
             if replica.mean is not None and replica.std is not None:
-                teacher_state = network.with_statistics(teacher_state, replica.mean, replica.std)
+                features = [values[replica.train] for values in self.teacher_features]
+                teacher_state = network.with_statistics(teacher_state, replica.mean, replica.std, features)
         vector = np.concatenate([vector, self.lesson.beside.flat(self.lesson.aux_params(replica.seed))])
         zero = np.zeros_like(vector)
         return TrainState(
@@ -322,7 +327,9 @@ class Fleet:
         taps = {name: jnp.asarray(values) for name, values in self.lesson.cached.items()}
         handed = self.lesson.classifiers
         classifiers = None if handed is None else (jnp.asarray(handed[0]), jnp.asarray(handed[1]))
-        return Shared(jnp.asarray(self.windows), jnp.asarray(self.labels), taps, weights, state, classifiers)
+        windows, labels = jnp.asarray(self.windows), jnp.asarray(self.labels)
+        features, theirs = (tuple(map(jnp.asarray, known)) for known in (self.features, self.teacher_features))
+        return Shared(windows, labels, taps, weights, state, classifiers, features, theirs)
 
     def _report(self, standing: FleetState, terms: dict[str, float], seconds: float, first: float, done: int) -> Epoch:
         here = [slot for slot in standing.slots if slot is not None]

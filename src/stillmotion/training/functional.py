@@ -11,10 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from ..features.feature_layer import WindowFeatures
+from ..features.scale import FeatureScale, fit_scale
+from ..features.window_features import compute_feature_table
 from ..methods.method import View
 from ..networks.heads import gives_logits, refuse_probabilities
 from ..networks.initial import draw_initial_weights
-from ..networks.normaliser import Normaliser, find_statistics, get_normaliser
+from ..networks.normaliser import (
+    Normaliser,
+    feature_normalisers,
+    get_normaliser,
+    has_normaliser,
+)
 from ..networks.rewrite import kept_convolutions, rewrite
 from ..networks.taps import with_taps
 
@@ -146,23 +154,60 @@ class Functional:
         values = draw_initial_weights(self.model, seed)
         return self._flat({id(v): value for v, value in zip(self.model.variables, values, strict=True)})
 
-    def with_statistics(self, state: State, mean: NDArray[np.float32], std: NDArray[np.float32]) -> State:
-        """Return the state with the normaliser's mean and standard deviation set."""
-        at_mean, at_variance = find_statistics(self.tapped)
-        if not isinstance(get_normaliser(self.tapped), Normaliser):
-            raise UserError(
-                f"{self.model.name}: keras.layers.Normalization keeps its statistics as constants, so replicas cannot "
-                f"have their own: convert the model with networks.loop_friendly first."
-            )
-        changed = list(state)
-        changed[at_mean] = np.asarray(mean, np.float32)
-        changed[at_variance] = np.square(np.asarray(std, np.float32))
+    @cached_property
+    def feature_layers(self) -> tuple[WindowFeatures, ...]:
+        """The layers of window features that read the signal: their results depend on no weight."""
+        signal = self.tapped.inputs[0]
+        return tuple(
+            layer
+            for layer in self.tapped.layers
+            if isinstance(layer, WindowFeatures) and any(signal is each for each in _sources(layer))
+        )
+
+    def features(self, windows: NDArray[Any]) -> list[NDArray[np.float32]]:
+        """Compute what the layers of window features give for windows (N, T, D): an array (N, F) for each."""
+        return [compute_feature_table(windows, layer.features) for layer in self.feature_layers]
+
+    def with_statistics(
+        self, state: State, mean: NDArray[np.float32], std: NDArray[np.float32], features: Sequence[NDArray[np.float32]]
+    ) -> State:
+        """Return the state with the statistics of the normalisers of the signal and of window features.
+
+        Args:
+            state: the state.
+            mean, std: (channels,) of the signal; a network that reads it through window features alone needs none.
+            features: what ``features`` computed for the training windows.
+        """
+        changed, ids = list(state), [id(variable) for variable in self.state]
+        known = dict(zip(map(id, self.feature_layers), features, strict=True))
+        statistics = [(layer, fit_scale(known[id(source)])) for source, layer in feature_normalisers(self.tapped)]
+        if not statistics or has_normaliser(self.tapped):
+            signal = FeatureScale(np.asarray(mean, np.float32), np.asarray(std, np.float32))
+            statistics.append((get_normaliser(self.tapped), signal))
+        for layer, scale in statistics:
+            if not isinstance(layer, Normaliser):
+                raise UserError(
+                    f"{self.model.name}: keras.layers.Normalization keeps its statistics as constants, so replicas "
+                    f"cannot have their own: convert the model with networks.loop_friendly first."
+                )
+            changed[ids.index(id(layer.adapt_mean))] = scale.mean
+            changed[ids.index(id(layer.adapt_variance))] = np.square(scale.std)
         return changed
 
-    def apply(self, vector: Array, state: Sequence[Array], x: Array, *, training: bool) -> tuple[dict[str, Array], Any]:
-        """Return the taps of windows ``x`` (B, T, D) and the new state; in training also the network's own losses."""
+    def apply(
+        self, vector: Array, state: Sequence[Array], x: Array, features: Sequence[Array] = (), *, training: bool
+    ) -> tuple[dict[str, Array], Any]:
+        """Return the taps of windows ``x`` (B, T, D) and the new state; in training also the network's own losses.
+
+        Args:
+            vector, state: weights and state.
+            x: the windows.
+            features: what ``features`` computed for these windows, which is then not computed again.
+            training: whether dropout and batch statistics are on.
+        """
         keep = bool(self.kept_convolutions)
-        taps, after = rewrite(partial(self._call, training=training), vector, list(state), x, keep=keep)
+        call = partial(self._call, training=training)
+        taps, after = rewrite(call, vector, list(state), x, list(features), keep=keep)
         return taps, after
 
     def answers(self, vector: Vector, state: Sequence[Any], windows: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
@@ -188,16 +233,46 @@ class Functional:
         for variable, value in zip(self.state, state, strict=True):
             variable.assign(value)
 
-    def _call(self, vector: Array, state: list[Array], x: Array, *, training: bool) -> tuple[dict[str, Array], Any]:
+    def _call(
+        self, vector: Array, state: list[Array], x: Array, features: list[Array], *, training: bool
+    ) -> tuple[dict[str, Array], Any]:
         weights = [
             vector[start:stop].reshape(shape)
             for start, stop, shape in zip(self.bounds[:-1], self.bounds[1:], self.shapes, strict=True)
         ]
-        taps, after, losses = self.tapped.stateless_call(weights, state, x, training=training, return_losses=True)
+        if features:
+            taps, after, losses = self._call_behind(weights, state, [x, *features], training=training)
+        else:
+            taps, after, losses = self.tapped.stateless_call(weights, state, x, training=training, return_losses=True)
         # Networks of mixed precision give float16 taps; losses are computed in float32.
         taps = {name: value.astype("float32") for name, value in taps.items()}
         taps = taps if self.view is None else self.view(taps)
         return ({**taps, OWN_LOSSES: sum(losses)} if training and losses else taps), after
+
+    def _call_behind(self, weights: list[Array], state: list[Array], inputs: list[Array], *, training: bool) -> Any:
+        """Call the part of the network behind its window features; return taps, new state and losses."""
+        model, trainable, others = self._behind
+        taps, after, losses = model.stateless_call(
+            [weights[place] for place in trainable],
+            [state[place] for place in others],
+            inputs,
+            training=training,
+            return_losses=True,
+        )
+        changed = list(state)
+        for place, value in zip(others, after, strict=True):
+            changed[place] = value
+        return taps, changed, losses
+
+    @cached_property
+    def _behind(self) -> tuple[keras.Model, list[int], list[int]]:
+        """The network as a function of windows and their features, and the places of its variables in this one's."""
+        inputs = [*self.tapped.inputs, *(layer.output for layer in self.feature_layers)]
+        model = keras.Model(inputs, self.tapped.output, name=f"{self.tapped.name}_behind_features")
+        places = [{id(v): place for place, v in enumerate(group)} for group in (self.trainable, self.state)]
+        groups = (model.trainable_variables, model.non_trainable_variables)
+        trainable, others = ([known[id(v)] for v in group] for known, group in zip(places, groups, strict=True))
+        return model, trainable, others
 
     @cached_property
     def _traced(self) -> tuple[Any, Any]:
@@ -209,7 +284,7 @@ class Functional:
         shaped: Any = jax.ShapeDtypeStruct
         vector, x = shaped((self.size,), "float32"), shaped((2, *sizes), "float32")
         state = [shaped(tuple(variable.shape), str(variable.dtype)) for variable in self.state]
-        return jax.make_jaxpr(partial(self._call, training=True), return_shape=True)(vector, state, x)
+        return jax.make_jaxpr(partial(self._call, training=True), return_shape=True)(vector, state, x, [])
 
     @cached_property
     def _infer(self) -> Any:
@@ -221,3 +296,7 @@ class Functional:
         parts = [np.asarray(values[id(v)], np.float32).ravel() for v in self.trainable]
         vector = np.concatenate(parts) if parts else np.zeros(0, np.float32)
         return vector, [np.asarray(values[id(v)]) for v in self.state]
+
+
+def _sources(layer: keras.layers.Layer) -> list[Any]:
+    return [tensor for node in layer._inbound_nodes for tensor in node.input_tensors]

@@ -41,6 +41,8 @@ class TrainState(NamedTuple):
 class Shared(NamedTuple):
     """Arrays that all replicas read: windows, labels, teachers' cached taps or their weights and state.
 
+    ``features`` and ``teacher_features`` are what the layers of window features of the student, and of a teacher that
+    runs in every step, give for all windows, (N, F) each.
     ``classifiers`` are kernels (teachers, F, C) and biases (teachers, C), for methods that reuse them.
     """
 
@@ -50,6 +52,8 @@ class Shared(NamedTuple):
     teacher_weights: Array
     teacher_state: list[Array]
     classifiers: tuple[Array, Array] | None = None
+    features: tuple[Array, ...] = ()
+    teacher_features: tuple[Array, ...] = ()
 
 
 class ReplicaInputs(NamedTuple):
@@ -118,10 +122,11 @@ def compile_program(
 
     def counted(counts: Array, learner: TrainState, row: Array, shared: Shared) -> Array:
         weights = learner.average if learner.average.size else learner.weights
-        x = shared.windows[jnp.maximum(row, 0)]
-        taps, _ = student.apply(weights[: student.size], learner.state, x, training=False)
+        at = jnp.maximum(row, 0)
+        x, features = shared.windows[at], [values[at] for values in shared.features]
+        taps, _ = student.apply(weights[: student.size], learner.state, x, features, training=False)
         guess = jnp.argmax(taps["logits"], axis=-1)
-        true = shared.labels[jnp.maximum(row, 0)]
+        true = shared.labels[at]
         answered = (row >= 0) & jnp.isfinite(taps["logits"]).all(-1)
         return counts.at[true, guess].add(answered.astype(jnp.int32))
 
@@ -252,6 +257,11 @@ def _step(
     hyperparameters = member.hyperparameters
     labels = shared.labels[rows]
     x = shared.windows[rows]  # (B, T, D)
+    # Features of augmented windows are computed in the step.
+    features, teacher_features = (
+        [] if recipe.augment else [values[rows] for values in known]
+        for known in (shared.features, shared.teacher_features)
+    )
     targets = jax.nn.one_hot(labels, classes)
     if recipe.augment:
         key = jax.random.fold_in(member.key, member.first_step + number)
@@ -263,18 +273,20 @@ def _step(
     fixed: dict[str, Array] = {name: taps[member.teacher, rows] for name, taps in shared.taps.items()}
     if lesson.teacher is not None and learning is None:
         own = [leaf[member.teacher] for leaf in shared.teacher_state]
-        fixed, _ = lesson.teacher.apply(shared.teacher_weights[member.teacher], own, x, training=False)
+        fixed, _ = lesson.teacher.apply(
+            shared.teacher_weights[member.teacher], own, x, teacher_features, training=False
+        )
         fixed = jax.lax.stop_gradient(fixed)
     after_student = student.size
     after_teacher = after_student + (0 if learning is None else learning.size)
 
     def loss(vector: Array) -> tuple[Array, tuple[Array, Any, Any]]:
-        taps, state = student.apply(vector[:after_student], learner.state, x, training=True)
+        taps, state = student.apply(vector[:after_student], learner.state, x, features, training=True)
         losses = [taps.pop(OWN_LOSSES)] if student.has_losses else []
         answers, teacher_state = fixed, learner.teacher_state
         if learning is not None:
             own = vector[after_student:after_teacher]
-            answers, teacher_state = learning.apply(own, learner.teacher_state, x, training=True)
+            answers, teacher_state = learning.apply(own, learner.teacher_state, x, teacher_features, training=True)
             losses += [answers.pop(OWN_LOSSES)] if learning.has_losses else []
         named = lesson.method.objective(
             batch, taps, answers, hyperparameters, lesson.beside.named(vector[after_teacher:])

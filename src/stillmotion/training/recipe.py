@@ -95,7 +95,8 @@ class Replica:
         validation: indices of the windows that choose the best epoch.
         hyperparameters: hyperparameters of the method, the optimiser and the augmentation that differ from their
             defaults.
-        mean, std: (channels,) statistics of its training windows, for the normaliser; None keeps those of the model.
+        mean, std: (channels,) statistics of its training windows, for the normaliser of the signal; that of window
+            features is then fitted to its training windows too. None keeps the statistics of the model.
         teacher: index of its teacher among those of the fleet.
         name: its name in messages.
     """

@@ -155,18 +155,20 @@ class Functional:
         return self._flat({id(v): value for v, value in zip(self.model.variables, values, strict=True)})
 
     @cached_property
-    def feature_layers(self) -> tuple[WindowFeatures, ...]:
-        """The layers of window features that read the signal: their results depend on no weight."""
-        signal = self.tapped.inputs[0]
+    def described(self) -> tuple[tuple[WindowFeatures, Array], ...]:
+        """The layers of window features that read the signal, with their results, which depend on no weight."""
+        (signal,) = self.tapped.inputs[:1]
         return tuple(
-            layer
+            (layer, node.outputs[0])
             for layer in self.tapped.layers
-            if isinstance(layer, WindowFeatures) and any(signal is each for each in _sources(layer))
+            if isinstance(layer, WindowFeatures)
+            for node in layer._inbound_nodes
+            if node.input_tensors[0] is signal
         )
 
     def features(self, windows: NDArray[Any]) -> list[NDArray[np.float32]]:
         """Compute what the layers of window features give for windows (N, T, D): an array (N, F) for each."""
-        return [compute_feature_table(windows, layer.features) for layer in self.feature_layers]
+        return [compute_feature_table(windows, layer.features) for layer, _ in self.described]
 
     def with_statistics(
         self, state: State, mean: NDArray[np.float32], std: NDArray[np.float32], features: Sequence[NDArray[np.float32]]
@@ -179,8 +181,12 @@ class Functional:
             features: what ``features`` computed for the training windows.
         """
         changed, ids = list(state), [id(variable) for variable in self.state]
-        known = dict(zip(map(id, self.feature_layers), features, strict=True))
-        statistics = [(layer, fit_scale(known[id(source)])) for source, layer in feature_normalisers(self.tapped)]
+        known = {id(layer): values for (layer, _), values in zip(self.described, features, strict=True)}
+        statistics = [
+            (layer, fit_scale(known[id(source)]))
+            for source, layer in feature_normalisers(self.tapped)
+            if id(source) in known
+        ]
         if not statistics or has_normaliser(self.tapped):
             signal = FeatureScale(np.asarray(mean, np.float32), np.asarray(std, np.float32))
             statistics.append((get_normaliser(self.tapped), signal))
@@ -267,7 +273,7 @@ class Functional:
     @cached_property
     def _behind(self) -> tuple[keras.Model, list[int], list[int]]:
         """The network as a function of windows and their features, and the places of its variables in this one's."""
-        inputs = [*self.tapped.inputs, *(layer.output for layer in self.feature_layers)]
+        inputs = [*self.tapped.inputs, *(result for _, result in self.described)]
         model = keras.Model(inputs, self.tapped.output, name=f"{self.tapped.name}_behind_features")
         places = [{id(v): place for place, v in enumerate(group)} for group in (self.trainable, self.state)]
         groups = (model.trainable_variables, model.non_trainable_variables)
@@ -296,7 +302,3 @@ class Functional:
         parts = [np.asarray(values[id(v)], np.float32).ravel() for v in self.trainable]
         vector = np.concatenate(parts) if parts else np.zeros(0, np.float32)
         return vector, [np.asarray(values[id(v)]) for v in self.state]
-
-
-def _sources(layer: keras.layers.Layer) -> list[Any]:
-    return [tensor for node in layer._inbound_nodes for tensor in node.input_tensors]

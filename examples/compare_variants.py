@@ -5,6 +5,7 @@ import numpy as np
 import stillmotion as sm
 from stillmotion.evaluation import Predictions, compare_variants, count_confusion
 from stillmotion.features import extract_features
+from stillmotion.formatting import format_points, format_score
 
 
 def predict(variant: str, sensors: str) -> Predictions:
@@ -34,7 +35,10 @@ def predict(variant: str, sensors: str) -> Predictions:
 predictions = [predict("acc", "wrist.acc"), predict("acc-gyr", "wrist.acc,wrist.gyr")]
 result = compare_variants(count_confusion(predictions), against="acc")
 for score in result.standings:
-    print(f"{score.variant}: macro-F1 {score.macro_f1}, accuracy {score.accuracy:.3f}, {score.subjects} subjects")
+    scores = f"macro-F1 {format_score(score.macro_f1)}, accuracy {100 * score.accuracy:.1f} %"
+    print(f"{score.variant}: {scores}, {score.subjects} subjects")
 for pair in result.comparisons:
     assert pair.flips  # the sign-flip test over subjects
-    print(f"{pair.variant} - {pair.against}: {pair.difference}, p {pair.flips.p:.2g}: {pair.verdict}", *pair.notes)
+    print(
+        f"{pair.variant} against {pair.against}: {format_points(pair.difference)}, p {pair.flips.p:.2g}: {pair.verdict}"
+    )

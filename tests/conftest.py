@@ -57,6 +57,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test reads or writes the user's cache or data folder."""
     monkeypatch.setenv("STILLMOTION_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("STILLMOTION_DATA", raising=False)
+    monkeypatch.delenv("COLUMNS", raising=False)  # No output depends on the width of this terminal.
     return tmp_path / "cache"
 
 

@@ -71,7 +71,7 @@ def test_inspect_prints_a_row_for_every_subject_and_json(still, tmp_path):
         (["audit", "simulated", "--protocol", "subjects:99"], "24 subjects"),
         (["audit", "simulated", "--protocol", "loso", "--window", "0"], "at least 1 sample"),
         (["audit", "simulated", "--protocol", "loso", "--sensors", "ankle"], "Unknown sensor 'ankle'"),
-        (["cost", "nope", *SHAPE], "Unknown network 'nope'. Valid: deepconvlstm-lm"),
+        (["cost", "nope", *SHAPE], "Unknown network 'nope'. Valid: cnn-har"),
         (["cost", "mlp", "--window", "0", *SHAPE[2:]], "window"),
         (["cost", "deepconvlstm-lm", *SHAPE, "--attention", "channel:r=4,after=9"], "no convolution 9"),
     ],

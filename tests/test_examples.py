@@ -12,9 +12,9 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 #: What stands in each example's output, line by line; further lines may follow in between.
 SAID = {
     "compare_variants": [
-        r"acc: macro-F1 0\.\d+ \[0\.\d+, 0\.\d+\], accuracy 0\.\d+, 24 subjects",
-        r"acc-gyr: macro-F1 0\.\d+ \[0\.\d+, 0\.\d+\], accuracy 0\.\d+, 24 subjects",
-        r"acc-gyr - acc: -?0\.\d+ \[.*\], p [\d.e-]+: .+",
+        r"acc: macro-F1 \d\d\.\d % \[\d\d\.\d, \d\d\.\d\], accuracy \d\d\.\d %, 24 subjects",
+        r"acc-gyr: macro-F1 \d\d\.\d % \[\d\d\.\d, \d\d\.\d\], accuracy \d\d\.\d %, 24 subjects",
+        r"acc-gyr against acc: [+−]\d+\.\d points \[.*\], p [\d.e-]+: .+",
     ],
     # By hand, of 9,037 parameters: an MLP of 4 filters with 2 hidden units has 22, a kernel of 7 × 7 over 2 maps 98.
     "cost_of_attention": [

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from ..methods import Batch
 from ..methods.method import Shapes
-from ..windows.augment import Places, augment
+from ..windows.augment import MIXUP, Places, augment, draw_mix
 from .distillation import DistillationSetup
 from .functional import OWN_LOSSES
 from .optimiser import Moments, adam, scheduled_rate
@@ -257,14 +257,17 @@ def _step(
     hyperparameters = member.hyperparameters
     labels = shared.labels[rows]
     x = shared.windows[rows]  # (B, T, D)
-    # Features of augmented windows are computed in the step.
+    # Features of augmented windows are computed in the step; mixup alone mixes the features of windows.
+    cached = set(recipe.augment) <= {MIXUP}
     features, teacher_features = (
-        [] if recipe.augment else [values[rows] for values in known]
-        for known in (shared.features, shared.teacher_features)
+        [values[rows] for values in known] if cached else [] for known in (shared.features, shared.teacher_features)
     )
     targets = jax.nn.one_hot(labels, classes)
     if recipe.augment:
         key = jax.random.fold_in(member.key, member.first_step + number)
+        if MIXUP in recipe.augment:
+            mix = draw_mix(key, recipe.augment, hyperparameters[MIXUP], x.shape[0])
+            features, teacher_features = [mix(each) for each in features], [mix(each) for each in teacher_features]
         x, targets = augment(key, x, targets, recipe.augment, hyperparameters, places)
     weights = targets @ member.class_weights
     targets = targets * (1 - hyperparameters["smoothing"]) + hyperparameters["smoothing"] / classes

@@ -134,17 +134,32 @@ def augment(
     """
     x, targets = jnp.asarray(x), jnp.asarray(targets)
     for number, kind in enumerate(sorted(kinds, key=MIXUP.__eq__)):
-        kind_key = jax.random.fold_in(key, number)
         if kind != MIXUP:
-            x = KINDS[kind](kind_key, x, strengths[kind], places)
-            continue
-        alpha = jnp.maximum(strengths[kind], 1e-3)
-        share = jax.random.beta(kind_key, alpha, alpha)
-        share = jnp.where(strengths[kind] > 0, jnp.maximum(share, 1 - share), 1.0)
-        order = jax.random.permutation(jax.random.fold_in(kind_key, 1), x.shape[0])
-        x = share * x + (1 - share) * x[order]
-        targets = share * targets + (1 - share) * targets[order]
+            x = KINDS[kind](jax.random.fold_in(key, number), x, strengths[kind], places)
+    if MIXUP in kinds:
+        mix = draw_mix(key, kinds, strengths[MIXUP], x.shape[0])
+        x, targets = mix(x), mix(targets)
     return x, targets
+
+
+def draw_mix(key: Array, kinds: Sequence[str], strength: Array, count: int) -> Callable[[Array], Array]:
+    """Draw how ``mixup`` mixes the windows of a batch; ``augment`` draws the same from the same key.
+
+    Args:
+        key: the key of ``augment``.
+        kinds: names of augmentations.
+        strength: parameter of the Beta distribution.
+        count: number of windows.
+
+    Returns:
+        A function that mixes values (B, …) of the windows: anything that is computed from each window alone.
+    """
+    kind_key = jax.random.fold_in(key, len(kinds) - 1)
+    alpha = jnp.maximum(strength, 1e-3)
+    share = jax.random.beta(kind_key, alpha, alpha)
+    share = jnp.where(strength > 0, jnp.maximum(share, 1 - share), 1.0)
+    order = jax.random.permutation(jax.random.fold_in(kind_key, 1), count)
+    return lambda values: share * values + (1 - share) * values[order]
 
 
 def check_kinds(kinds: Sequence[str]) -> None:

@@ -19,11 +19,11 @@ SHAPE = (32, 3, 5)
 
 def diagram(method: str, *, student: str = "mlp-small", teacher: str = "mlp-small", **hyperparameters: float) -> Figure:
     """Of a study with one variant; ``teacher`` may be a network, ``file`` or nothing."""
-    run = Run("data", 0, student, "", method, 0, {}, hyperparameters={"learning_rate": 0.1, **hyperparameters})
-    assistant_teachers = () if teacher in ("", "file") else (Run("data", 0, teacher, "", "lm", 0, {}),)
+    run = Run("data", 0, method, 0, {}, network=student, hyperparameters={"learning_rate": 0.1, **hyperparameters})
+    assistant_teachers = () if teacher in ("", "file") else (Run("data", 0, "lm", 0, {}, network=teacher),)
     record = SimpleNamespace(
         study=SimpleNamespace(all_variants={"mine": Variant(method, teacher="plain" if teacher else "none")}),
-        study_data=SimpleNamespace(of=lambda run: SimpleNamespace(windows=SimpleNamespace(spec=SHAPE))),
+        index=SimpleNamespace(spec_of=lambda run: SHAPE),
         planner=SimpleNamespace(teachers=lambda *_: assistant_teachers),
     )
     evidence: Any = SimpleNamespace(

@@ -33,7 +33,7 @@ def macro(model, windows, labels):
 
 
 @pytest.fixture(scope="module")
-def teacher(compiled_once):
+def teacher():
     model = dense()
     hyperparameters = {"learning_rate": 0.01}
     fit(

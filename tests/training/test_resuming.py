@@ -29,7 +29,7 @@ def make(folder=None, runs=RUNS, **options):
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(compiled_once):
+def uninterrupted():
     outcomes = make().train(QUIET)
     assert len({outcome.epochs for outcome in outcomes}) > 1, "some must stop before others"
     return outcomes

@@ -31,7 +31,7 @@ def rule(scores):
 
 
 @pytest.fixture(scope="module")
-def outcomes(compiled_once):
+def outcomes():
     return train(dense(), RUNS, recipe=Recipe(batch=8, epochs=EPOCHS, patience=PATIENCE))
 
 

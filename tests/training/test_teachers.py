@@ -33,7 +33,7 @@ def as_teacher(model, name="the teacher"):
 
 
 @pytest.fixture(scope="module")
-def able(compiled_once):
+def able():
     """A trained network with dropout and batch norm: its answers differ between training and use."""
     model = normed()
     (outcome,) = train(model, [Replica(8, TRAIN, VALIDATION, {"learning_rate": 0.01})], recipe=Recipe(8, 20, 20))

@@ -142,3 +142,24 @@ def test_a_plain_normaliser_of_features_cannot_have_statistics_of_replicas(data)
     fleet = Fleet(model, "lm", [replica], windows, labels, classes=3, recipe=Recipe(epochs=1))
     with pytest.raises(UserError, match="keeps its statistics as constants.*loop_friendly"):
         fleet.train(Progress(enabled=False))
+
+
+def test_mixup_alone_mixes_features_that_are_computed_once(data, monkeypatch):
+    from stillmotion.features import feature_layer
+
+    fleet = fleet_of("feature-net-s", data, augment=("mixup",))
+    plain = trained(fleet_of("feature-net-s", data))
+
+    def fail(self, inputs):
+        raise AssertionError("features were computed in a step")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(feature_layer.WindowFeatures, "call", fail)
+        without = trained(fleet)
+    for mixed, known in zip(without, plain, strict=True):
+        # A replica without a strength mixes nothing.
+        np.testing.assert_allclose(mixed.weights, known.weights, rtol=1e-4, atol=1e-5)
+    strong = fleet_of("feature-net-s", data, augment=("mixup",))
+    strong.tables.hyperparameters["mixup"][:] = 0.5
+    moved = trained(strong)
+    assert not np.allclose(moved[0].weights, plain[0].weights, atol=1e-3)

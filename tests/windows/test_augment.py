@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stillmotion.errors import UnknownName
 from stillmotion.signals.spec import Channel, SignalSpec
-from stillmotion.windows.augment import KINDS, MIXUP, augment, check_kinds, sensor_places
+from stillmotion.windows.augment import KINDS, MIXUP, augment, check_kinds, draw_mix, sensor_places
 
 #: Two positions with an accelerometer and a gyroscope each, shuffled columns, and a channel on its own.
 ORDER = (
@@ -224,3 +224,16 @@ def test_unknown_kinds_are_refused():
     check_kinds(ALL)
     with pytest.raises(UnknownName, match="Unknown augmentation 'rotate'. Did you mean 'rotation'"):
         check_kinds(("rotate",))
+
+
+def test_what_is_computed_from_windows_is_mixed_as_the_windows_are():
+    import jax
+
+    key, strengths = jax.random.key(5), {"mixup": np.float32(0.7), "scaling": np.float32(0.0)}
+    x, targets = augment(key, X, Y, ("mixup", "scaling"), strengths, PLACES)
+    mix = draw_mix(key, ("mixup", "scaling"), strengths["mixup"], len(X))
+    np.testing.assert_allclose(mix(X), x, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(mix(Y), targets, rtol=1e-6)
+    assert not np.allclose(targets, Y)
+    # Sums over time are linear in a window, so that those of the mixed windows are the mixed sums.
+    np.testing.assert_allclose(mix(X.sum(1)), np.asarray(x).sum(1), rtol=1e-4, atol=1e-3)

@@ -156,6 +156,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="add seeds, variants, folds or trials to the study in the folder",
     )
+    study.add_argument("--budget", metavar="SIZE", help="most bytes that the recommended model may store, such as 8kB")
     study.add_argument("--ray", metavar="ADDRESS", default="", help="train on this Ray cluster")
     _json(study)
 
@@ -347,7 +348,8 @@ def _study(options: argparse.Namespace) -> int:
     from .reports import show_results, write_results
     from .studies import Planner, Runner, load_study_data, read_study
 
-    study = read_study(options.spec, *options.set)
+    budget = [] if options.budget is None else [f"budget={options.budget}"]
+    study = read_study(options.spec, *options.set, *budget)
     folder = options.out or Path("studies") / study.name
     if options.plan:
         from dataclasses import asdict

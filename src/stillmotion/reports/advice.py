@@ -42,12 +42,16 @@ class Advice:
 
 def advise(evidence: Evidence) -> Advice:
     """Describe what ``recommend`` decides on the rows of a report."""
-    recommendation, base = recommend(evidence.rows), evidence.reference
+    recommendation, base = recommend(evidence.rows, budget=evidence.results.budget), evidence.reference
     row, student, reason = recommendation.row, recommendation.student, recommendation.reason
+    if reason == "too large":
+        return _describe_too_large(evidence)
     if row is None or student is None:
         return Advice(None, "No recommendation yet: no student has a score.", "unknown", ())
     without = _describe_baselines(evidence, recommendation.baselines)
     others = [each for each in evidence.students if each.kind not in ("baseline", "teacher")]
+    if reason == "budget":
+        return _describe_within(evidence, row, without)
     if row is not student:
         every = all(_score(row) > _score(each) for each in others)
         take = (
@@ -68,6 +72,28 @@ def advise(evidence: Evidence) -> Advice:
         take = only if len(others) == 1 else f"Take {row.variant}: it is the cheapest."
         sure, why = "unknown", ["There is no other student to compare it with."]
     return Advice(row, take, sure, (*why, *_limits(evidence)), without)
+
+
+def _describe_within(evidence: Evidence, row: Row, without: str) -> Advice:
+    limit = f"{evidence.record.study.budget}"
+    within = (
+        f"of the models within {limit} it scores highest on validation subjects, {format_percent(row.validation)} %"
+    )
+    size = f"It stores {format_kib(row.bytes_int8)} KiB" + (" with int8 weights." if row.parameters else ".")
+    beaten = [
+        each.variant
+        for each in evidence.students
+        if each.kind == "baseline" and each is not row and _score(each) < _score(row)
+    ]
+    why = [size, *([f"It scores higher than {format_list(beaten)} on {evidence.subjects}."] if beaten else [])]
+    return Advice(row, f"Take {row.variant}: {within}.", "selected", (*why, *_limits(evidence)), without)
+
+
+def _describe_too_large(evidence: Evidence) -> Advice:
+    sized = [row for row in evidence.students if row.bytes_int8 is not None]
+    smallest = min(sized, key=lambda row: row.bytes_int8 or 0)
+    text = f"No model fits into {evidence.record.study.budget}: the smallest, {smallest.variant}, stores "
+    return Advice(None, f"{text}{format_kib(smallest.bytes_int8)} KiB.", "unknown", ())
 
 
 def pareto_front(rows: Sequence[Row]) -> list[Row]:

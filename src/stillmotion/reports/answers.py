@@ -24,6 +24,7 @@ SURE = {
     "shown": ("good", "Evidence: shown, at a family-wise error rate of 5 %."),
     "not shown": ("unsure", "Evidence: differences in score were not shown; it is chosen by its cost."),
     "unknown": ("unsure", "Evidence: none, there is nothing to compare."),
+    "selected": ("good", "Selected on validation subjects; its score on test subjects had no part in the choice."),
 }
 
 

@@ -1,11 +1,13 @@
-"""`still demo`: train, evaluate and compare the five variants on simulated subjects."""
+"""`still demo`: train, compare and choose on real subjects, or on simulated ones where their recordings are missing."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..formatting import format_duration, format_percent, format_score
+from ..errors import UserError
+from ..formatting import format_duration, format_list, format_percent, format_score, format_several
+from ..signals.catalog import find_folder
 from ..studies import Results, Runner, read_study
 from .figure import Figure, Marks, bare
 from .palette import MARKERS, colours
@@ -17,22 +19,32 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Sheet
 
 
+#: The demo without the recordings of real subjects.
+SIMULATED = ("data.name=simulated", "data.sensors=wrist.acc,wrist.gyr", "split.folds=1")
+
+
 def demo(out: Path) -> Results:
     """Run the ``demo`` study, print its results and write its report; runs that are already there are kept."""
     screen = console()
     study = read_study("demo")
     screen.rule("Data")
+    try:
+        find_folder(study.data.name)
+    except UserError as problem:
+        screen.print(f"{problem} The subjects of this demo are simulated.")
+        study = read_study("demo", *SIMULATED)
     with Runner(study, out) as runner:
         index = runner.planner.index
-        spec = index.spec
+        spec, name = index.spec, study.data.name
         screen.print(
-            f"{len(index.subjects)} simulated subjects, {len(index):,} windows of "
-            f"{spec.seconds:g} s at {spec.rate:g} Hz from {', '.join(spec.groups)}, {len(spec.classes)} classes."
+            f"{name}: {len(index.subjects)} {'simulated' if name == 'simulated' else 'real'} subjects, {len(index):,} "
+            f"windows of {spec.seconds:g} s at {spec.rate:g} Hz from {', '.join(spec.groups)}, {len(spec.classes)} "
+            f"classes."
         )
-        (fold,) = index.folds
+        tests = [len(fold.test_subjects) for fold in index.folds]
         screen.print(
-            f"{len(fold.train_subjects)} train subjects, {len(fold.validation_subjects)} validation subjects, "
-            f"{len(fold.test_subjects)} test subjects; no leak between them (audited)."
+            f"{format_several(len(tests), 'fold')} with {format_list(list(map(str, tests)))} test subjects; "
+            f"{'the protocol leaks' if index.leaks else 'no leak between them and the others (audited)'}."
         )
         screen.rule("Training")
         results = runner.run(score_test=True)

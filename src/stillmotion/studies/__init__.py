@@ -5,6 +5,7 @@ validation subjects, with the same number of trials for every variant; test subj
 """
 
 from .baselines import BASELINES, Baseline
+from .budget import parse_budget
 from .co_trained import CoTrainedTeacher
 from .data import StudyData, load_study_data
 from .plan import Planner
@@ -51,6 +52,7 @@ __all__ = [
     "count_trials",
     "load_study_data",
     "open_study",
+    "parse_budget",
     "read_protocol_gap",
     "read_study",
     "read_study_state",

@@ -28,6 +28,7 @@ FREE = (
     "controls",
     "baselines",
     "score-test",
+    "budget",
     "training.replicas",
     "teaching.training.replicas",
 )

@@ -117,10 +117,11 @@ class Planner:
 
     def _run(self, trial: Trial) -> Run:
         variant = self.study.systems[trial.variant]
-        training = self.study.student_training
         if isinstance(variant, Baseline):
             seed = trial.seed if variant.seeded else 0
+            training = self.study.student_training
             return self._classifier_run(trial.variant, training, trial.fold, seed, trial.hyperparameters)
+        training = self.study.training_of(variant)
         network = variant.network or self.study.networks.student
         scored = self.index.scores and variant.teacher not in ("none", "self", "assistant")
         return Run(

@@ -17,7 +17,7 @@ class Recommendation:
         student: the best supported student; the same row unless a baseline beats it.
         reason: why the student is the best supported: ``better`` (shown to be better than the reference), ``cheaper``
             (and not inferior to it), ``cheapest`` (no other was shown to be better), ``unknown`` (nothing to compare)
-            or ``none`` (no score).
+            or ``none`` (no score). With a budget: ``budget``, or ``too large`` if nothing fits.
         baselines: those that score as high as the student, best first.
     """
 
@@ -27,7 +27,7 @@ class Recommendation:
     baselines: tuple[Row, ...] = ()
 
 
-def recommend(rows: Sequence[Row]) -> Recommendation:
+def recommend(rows: Sequence[Row], *, budget: int | None = None) -> Recommendation:
     """Recommend the best student that was shown to be better, else the cheapest; a baseline that beats it instead.
 
     Students are networks without teachers among them. A higher score alone decides nothing between students. A
@@ -50,6 +50,8 @@ def recommend(rows: Sequence[Row]) -> Recommendation:
         ('forest', 'lm')
     """
     scored = [row for row in rows if row.macro_f1 is not None]
+    if budget is not None:
+        return _recommend_within(budget, [row for row in scored if row.kind != "teacher"])
     student, reason = _choose_student([row for row in scored if row.kind not in ("baseline", "teacher")])
     baselines = sorted((row for row in scored if row.kind == "baseline"), key=_score, reverse=True)
     if student is None:
@@ -57,6 +59,15 @@ def recommend(rows: Sequence[Row]) -> Recommendation:
     as_high = tuple(row for row in baselines if _score(row) >= _score(student))
     row = next((row for row in as_high if _beats(row, student)), student)
     return Recommendation(row, student, reason, as_high)
+
+
+def _recommend_within(budget: int, rows: Sequence[Row]) -> Recommendation:
+    within = [row for row in rows if row.bytes_int8 is not None and row.bytes_int8 <= budget]
+    if not within:
+        return Recommendation(None, None, "too large" if rows else "none")
+    best = max(within, key=lambda row: (row.validation or 0.0, -(row.bytes_int8 or 0)))
+    as_high = (row for row in rows if row.kind == "baseline" and row is not best and _score(row) >= _score(best))
+    return Recommendation(best, best, "budget", tuple(sorted(as_high, key=_score, reverse=True)))
 
 
 def is_better(row: Row) -> bool:

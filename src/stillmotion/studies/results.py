@@ -13,6 +13,7 @@ from ..evaluation.compare import ComparedVariants
 from ..formatting import format_count, format_kib
 from ..networks import Cost, network_cost
 from .baselines import Baseline
+from .budget import parse_budget
 from .co_trained import CoTrainedTeacher, compare_co_trained_teachers
 from .recommend import recommend
 from .row import Row
@@ -43,6 +44,7 @@ class Results:
         classes: their names, in the order of confusion matrices.
         confusion: (true, predicted) counts of the test subjects, pooled over subjects, for each seed of each variant
             and teacher; None before test subjects are evaluated.
+        budget: most bytes that the recommended model may store; None without a limit.
     """
 
     name: str
@@ -60,11 +62,12 @@ class Results:
     seconds: float = 0.0
     classes: tuple[str, ...] = ()
     confusion: Mapping[str, Sequence[Sequence[Sequence[int]]]] | None = None
+    budget: int | None = None
 
     @property
     def recommended(self) -> str | None:
         """Name of the recommended row, a student or a baseline; None before test subjects are evaluated."""
-        row = recommend(self.rows).row if self.compared else None
+        row = recommend(self.rows, budget=self.budget).row if self.compared else None
         return None if row is None else row.variant
 
     def to_dict(self) -> dict[str, Any]:
@@ -107,6 +110,7 @@ def compute_results(state: StudyState) -> Results:
         complete=state.complete,
         seconds=sum(each.seconds for each in state.ended.values()),
         classes=index.spec.classes,
+        budget=parse_budget(study.budget),
         confusion=_pool_confusion(state) if state.tested else None,
     )
 
@@ -176,6 +180,7 @@ def _variant_row(state: StudyState, name: str, compared: ComparedVariants | None
         parameters=None if cost is None else cost.params,
         flops=None if cost is None else cost.flops,
         bytes=stored if cost is None else cost.weight_bytes,
+        bytes_int8=stored if cost is None else cost.weight_bytes_int8,
         validation=_mean(scores["validation"]),
         macro_f1=score,
         accuracy=accuracy,
@@ -213,6 +218,7 @@ def _teacher_row(state: StudyState, name: str) -> Row:
         parameters=None if cost is None else cost.params,
         flops=None if cost is None else cost.flops,
         bytes=None if cost is None else cost.weight_bytes,
+        bytes_int8=None if cost is None else cost.weight_bytes_int8,
         validation=_mean(_pooled(state, [members], "validation")),
         macro_f1=score,
         accuracy=accuracy,

@@ -20,6 +20,7 @@ class Row:
         seeds: students per fold.
         parameters, flops: of the network; None for a baseline.
         bytes: what a device stores: the weights of the network at float32, or the numbers of a baseline at 4 bytes.
+        bytes_int8: the same with the weights of the network at int8; of a baseline as ``bytes``.
         validation: macro-F1 of the validation subjects, pooled over subjects, mean over seeds.
         macro_f1: of the test subjects with its interval, or None before they are evaluated.
         accuracy: of the test subjects.
@@ -44,6 +45,7 @@ class Row:
     parameters: int | None = None
     flops: int | None = None
     bytes: int | None = None
+    bytes_int8: int | None = None
     validation: float | None = None
     macro_f1: Interval | None = None
     accuracy: float | None = None
@@ -73,6 +75,7 @@ class Row:
             "kind": self.kind,
             "parameters": self.parameters,
             "bytes": self.bytes,
+            "bytes_int8": self.bytes_int8,
             "macro_f1": score,
             "low": low,
             "high": high,

@@ -182,7 +182,10 @@ class Runner:
             if fold == 0 and runs and runs[0].kind == "network":
                 chosen[name] = (max(runs, key=lambda each: state.ended[each.id].validation), name)
         if chosen:
-            chosen["best"] = max(chosen.values(), key=lambda each: state.ended[each[0].id].validation)
+            # With a budget, what is recommended was selected on validation subjects too.
+            recommended = compute_results(state).recommended if self.study.budget else None
+            best = max(chosen.values(), key=lambda each: state.ended[each[0].id].validation)
+            chosen["best"] = chosen.get(recommended or "", best)
         wanted = {name: [self.study.name, variant, run.id] for name, (run, variant) in chosen.items()}
         for name in self._outdated("models", wanted):
             self._bundle(state, name, *chosen[name])

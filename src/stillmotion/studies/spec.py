@@ -20,6 +20,7 @@ from ..networks.deepconvlstm import Recurrence
 from ..windows.protocols import count_of
 from . import toml_io
 from .baselines import BASELINES, Baseline, known_baselines
+from .budget import parse_budget
 from .hyperparameters import check_hyperparameters
 from .sections import REPEATS, Data, Networks, Privileged, Search, Split, Teaching, Training
 from .variants import COMPANIONS, CONTROLS, Variant, known_variants
@@ -46,6 +47,8 @@ class Study:
         controls: whether the controls are added.
         baselines: feature classifiers to add, with as many trials as each variant (see ``BASELINES``).
         score_test: evaluate on the test subjects in every run of the study (as the demo does).
+        budget: most bytes that the recommended model may store on the device, such as ``8kB``: a network its int8
+            weights with the tables of its features, a feature classifier its numbers at 4 bytes.
         data, privileged, split, networks, training, teaching, search: the sections.
         variant: new variants, or changes to built-in ones.
     """
@@ -58,6 +61,7 @@ class Study:
     controls: bool = True
     baselines: tuple[str, ...] = tuple(BASELINES)
     score_test: bool = False
+    budget: str = ""
     data: Data = field(default_factory=Data)
     privileged: Privileged = field(default_factory=Privileged)
     split: Split = field(default_factory=Split)
@@ -85,6 +89,7 @@ class Study:
             raise UserError("variants must name at least one variant.")
         for name in set(self.all_variants) & set(self.baselines):
             raise UserError(f"{name} is both a variant and a baseline; rename the variant, or leave the baseline out.")
+        parse_budget(self.budget)
         with toml_io.named("protocol in [split]"):
             count_of(self.split.protocol)
         self._check_networks()
@@ -92,7 +97,9 @@ class Study:
         self._check_privileged()
         variants = {**self.variant, **self.all_variants}
         check_hyperparameters(self.training, self.search, variants, attentions=len(self.attentions))
-        for section, training in (("training", self.student_training), ("teaching.training", self.teacher_training)):
+        recipes = {"training": self.training, "teaching.training": self.teacher_training}
+        recipes |= {f"variant.{name}.training": self.training_of(variant) for name, variant in variants.items()}
+        for section, training in recipes.items():
             with toml_io.named(f"[{section}]"):
                 training.recipe(published=self.published)
 
@@ -138,6 +145,10 @@ class Study:
     def student_training(self) -> Training:
         """Training section of the students."""
         return self.training
+
+    def training_of(self, variant: Variant) -> Training:
+        """Return the training section of the students of a variant."""
+        return variant.training.over(self.training)
 
     @property
     def teacher_training(self) -> Training:
@@ -208,7 +219,7 @@ class Study:
                     f"{name} also trains its teacher, which must be a single network: use one teacher with one seed "
                     f"and in-sample targets, or leave it out."
                 )
-            if self.training.augment and variant.teacher in ("plain", "attention"):
+            if self.training_of(variant).augment and variant.teacher in ("plain", "attention"):
                 raise UserError(
                     f"With augmentation the teacher of {name} runs in every step, so it must be a single network, not "
                     f"a file of scores or the mean of several: leave augment in [training] out, or use one teacher "
@@ -219,7 +230,7 @@ class Study:
         """Check that no step needs a privileged teacher: their predictions are computed before training."""
         if not self.privileged:
             return
-        if self.training.augment:
+        if any(self.training_of(variant).augment for variant in self.all_variants.values()):
             raise UserError(
                 "[privileged] cannot be combined with augment in [training]: the windows of teachers and students "
                 "differ, and augmentation would change them differently. Leave one of the two out."

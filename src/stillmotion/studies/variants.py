@@ -11,7 +11,7 @@ from ..methods import METHODS, Method, get_method, register_method
 from ..names import require_text
 from ..networks import get_network, register_network
 from . import toml_io
-from .sections import Range, Source
+from .sections import Range, Source, Training
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Variant:
         hyperparameters: fixed hyperparameters, which are not searched.
         search: search ranges in addition to those of the method.
         options: options of the method.
+        training: differences from ``[training]`` for its students.
         title: description for tables.
     """
 
@@ -41,6 +42,7 @@ class Variant:
     hyperparameters: Mapping[str, float] = field(default_factory=dict)
     search: Mapping[str, Range] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
+    training: Training = field(default_factory=Training)
     title: str = ""
 
     def __post_init__(self) -> None:
@@ -65,6 +67,21 @@ class Variant:
         require_text(self.title, "title")
 
 
+#: A patient recipe for small networks on window features (Beyer et al., "a good teacher is patient and consistent"):
+#: one cycle of the learning rate, mixed windows, smooth labels.
+ON_FEATURES = Training(
+    batch=128,
+    epochs=80,
+    patience=80,
+    learning_rate=3e-3,
+    weight_decay=1e-3,
+    schedule="cosine",
+    warmup=0.3,
+    imbalance="sqrt-weights",
+    smoothing=0.1,
+    augment={"mixup": 0.4},
+)
+
 #: Variants that are more than a method with the plain teacher.
 _DEFINED: dict[str, Variant] = {
     "lm": Variant("lm", title="student alone"),
@@ -86,6 +103,17 @@ _DEFINED: dict[str, Variant] = {
         title="student alone, label smoothing",
     ),
     "self-distillation": Variant("rb-kd", teacher="self", title="logits of the student from a first training"),
+    **{
+        name: Variant("lm", network=name, training=ON_FEATURES, title=f"{get_network(name).title}, alone")
+        for name in (
+            "feature-net-xs",
+            "feature-net-s",
+            "feature-net-m",
+            "feature-net-l",
+            "hybrid-net-s",
+            "hybrid-net-m",
+        )
+    },
     # The middle size of Agac & Incel; studies with other networks set their own assistant.
     "takd": Variant("takd", teacher="assistant", assistant="deepconvlstm-mm", title=get_method("takd").title),
     "hmkd-output": Variant(

@@ -1,0 +1,99 @@
+"""Table of studies that differ in the grouping of subjects, such as HAPT as WHAR Arena cuts it.
+
+``python -m benchmarks.arena FOLDER… --out results/arena-hapt`` reads the folders of studies whose test subjects are
+evaluated, and writes ``table.csv``: a row for each model, scores averaged over groupings. ``macro_f1_folds`` is the mean
+over folds and seeds (an absent class counts 0), ``macro_f1_pooled`` that of the confusion matrix of all subjects, mean
+over seeds; ``low`` and ``high`` are the ends of its 95 % interval over subjects and seeds; ``basic`` and
+``transitions`` average the F1 of the classes without and with ``_TO_`` in their names.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stillmotion.escaping import write_csv
+from stillmotion.evaluation import f1_per_class, macro_f1
+from stillmotion.files import atomic_write
+from stillmotion.studies import StudyState, read_study_state
+from stillmotion.studies.results import compute_results
+
+COLUMNS = (
+    "model",
+    "parameters",
+    "bytes_int8",
+    "macro_f1_folds",
+    "macro_f1_pooled",
+    "low",
+    "high",
+    "basic",
+    "transitions",
+    "groupings",
+    "seeds",
+)
+
+
+def main() -> None:
+    """Read the folders and write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--out", required=True, type=Path)
+    options = parser.parse_args()
+    rows: dict[str, list[dict[str, Any]]] = {}
+    matrices: dict[str, Any] = {}
+    for folder in options.folders:
+        with read_study_state(folder) as state:
+            for row in measure(state):
+                rows.setdefault(row["model"], []).append(row)
+            seed = f"split seed {state.study.split.seed}"
+            results = compute_results(state)
+            matrices[seed] = {"classes": list(results.classes), "counts": results.confusion}
+    means = [{**each[0], **average(each), "groupings": len(each)} for each in rows.values()]
+    cells = [[row[name] for name in COLUMNS] for row in means]
+    atomic_write(options.out / "table.csv", write_csv(list(COLUMNS), cells))
+    atomic_write(options.out / "confusion.json", json.dumps(matrices) + "\n")
+    for line in cells:
+        print(*(f"{value:.4f}" if isinstance(value, float) else value for value in line), sep="  ")
+
+
+def measure(state: StudyState) -> list[dict[str, Any]]:
+    """Return a row for each variant and baseline of one study."""
+    results = compute_results(state)
+    classes = state.index.spec.classes
+    moving = np.array(["_TO_" in name for name in classes])
+    rows = []
+    for row in results.rows:
+        runs = [each for (name, _), each in sorted(state.reported.items()) if name == row.variant]
+        if row.kind == "teacher" or row.macro_f1 is None or not runs:
+            continue
+        counts = np.array([[state.counts([run], "test") for run in each] for each in runs]).sum(2)  # (F, S, C, C)
+        by_class = f1_per_class(counts.sum(0)).mean(0)
+        rows.append(
+            {
+                "model": row.variant,
+                "parameters": row.parameters,
+                "bytes_int8": row.bytes_int8,
+                "macro_f1_folds": float(macro_f1(counts).mean()),
+                "macro_f1_pooled": row.macro_f1.score,
+                "low": row.macro_f1.low,
+                "high": row.macro_f1.high,
+                "basic": float(by_class[~moving].mean()),
+                "transitions": float(by_class[moving].mean()) if moving.any() else None,
+                "seeds": row.seeds,
+            }
+        )
+    return rows
+
+
+def average(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """Return the mean of each score over groupings."""
+    names = ("macro_f1_folds", "macro_f1_pooled", "low", "high", "basic", "transitions")
+    return {name: round(float(np.mean([row[name] for row in rows])), 4) for name in names}
+
+
+if __name__ == "__main__":
+    main()

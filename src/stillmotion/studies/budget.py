@@ -1,0 +1,35 @@
+"""A budget in bytes: how much a model may store on the device."""
+
+from __future__ import annotations
+
+import re
+
+from ..errors import UserError
+
+UNITS = {"": 1, "b": 1, "kb": 1000, "kib": 1024, "mb": 1000**2, "mib": 1024**2}
+
+
+def parse_budget(text: str) -> int | None:
+    """Return a budget such as ``8kB``, ``64 KiB`` or ``8000`` in bytes; None for an empty text.
+
+    Args:
+        text: a number with a unit.
+
+    Returns:
+        The number of bytes.
+
+    Raises:
+        UserError: it is no number of bytes above 0.
+
+    Example:
+        >>> from stillmotion.studies import parse_budget
+        >>> parse_budget("8kB"), parse_budget("1.5 KiB")
+        (8000, 1536)
+    """
+    if not text.strip():
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
+    size = 0 if match is None or match[2] not in UNITS else int(float(match[1]) * UNITS[match[2]])
+    if not 0 < size < 1 << 40:
+        raise UserError(f"A budget is a size such as 8kB, 64KiB or 1MB, not {text!r}.")
+    return size

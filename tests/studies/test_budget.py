@@ -1,0 +1,102 @@
+"""A budget in bytes: what is recommended fits, and was selected on validation subjects."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from stillmotion.bundles import Bundle
+from stillmotion.cli import main
+from stillmotion.errors import UserError
+from stillmotion.evaluation import Interval
+from stillmotion.networks import build_network, network_cost
+from stillmotion.reports.report import write_report
+from stillmotion.studies import VARIANTS, Row, Study, Training, Variant, parse_budget, read_study, recommend
+
+SCORE = Interval(0.8, 0.7, 0.9, 9, 0.95)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("8kB", 8000), ("8 KiB", 8192), ("1.5kib", 1536), ("4096", 4096), ("2MB", 2_000_000), ("", None)]
+)
+def test_a_budget_is_read_in_bytes(text, size):
+    assert parse_budget(text) == size
+
+
+@pytest.mark.parametrize("text", ["8 apples", "-3kB", "kB", "0", "1e9MB", "∞", "99999999MiB"])
+def test_what_is_no_budget_is_refused_when_the_specification_is_read(text):
+    with pytest.raises(UserError, match="A budget is a size such as 8kB"):
+        Study(name="one", budget=text)
+
+
+def row(name, kind, size, validation, test):
+    score = replace(SCORE, score=test)
+    return Row(name, "", kind, parameters=9, bytes=4 * size, bytes_int8=size, validation=validation, macro_f1=score)
+
+
+def test_validation_subjects_choose_among_what_fits_and_test_subjects_never():
+    rows = [
+        row("small", "reference", 2000, 0.80, 0.90),
+        row("middle", "variant", 7000, 0.90, 0.70),
+        row("large", "variant", 9000, 0.99, 0.99),
+        row("regression", "baseline", 6000, 0.85, 0.85),
+        row("teacher", "teacher", 100, 1.0, 1.0),
+    ]
+    assert recommend(rows, budget=8000).row.variant == "middle"
+    assert [each.variant for each in recommend(rows, budget=8000).baselines] == ["regression"]
+    assert recommend(rows, budget=6500).row.variant == "regression"
+    assert recommend(rows, budget=5000).row.variant == "small"
+    assert recommend(rows, budget=1000) == replace(recommend([], budget=1000), reason="too large")
+    assert recommend([], budget=1000).reason == "none"
+
+
+def test_a_study_recommends_ships_and_explains_what_fits(runner, recordings, capsys):
+    features = {name: Variant("lm", network=name, training=Training(epochs=2)) for name in ("feature-net-xs",)}
+    made = runner(
+        variants=("lm", "feature-net-xs"),
+        compare=(),
+        variant=features,
+        seeds=1,
+        baselines=("majority",),
+        budget="4kB",
+    )
+    results = made.run(score_test=True)
+    rows = {each.variant: each for each in results.rows}
+    for name, network in (("lm", "mlp-small"), ("feature-net-xs", "feature-net-xs")):
+        cost = network_cost(build_network(network, made.planner.index.spec))
+        assert rows[name].bytes_int8 == cost.weight_bytes_int8
+    assert rows["lm"].bytes_int8 > 4000 > rows["feature-net-xs"].bytes_int8
+    assert results.recommended == "feature-net-xs"
+    assert Bundle.open(made.folder / "models" / "best").provenance["variant"] == "feature-net-xs"
+    text = write_report(made.folder).read_text(encoding="utf-8")
+    assert "Take feature-net-xs: of the models within 4kB it scores highest on validation subjects" in text
+    made.close()
+    # Another budget trains nothing, and may fit nothing.
+    spec = made.folder / "study.toml"
+    call = ["study", str(spec), "--out", str(made.folder), "--data", str(recordings), "--continue", "--json"]
+    assert main([*call, "--budget", "100B"]) == 0
+    assert json.loads(capsys.readouterr().out)["recommended"] == "majority"
+    assert main([*call, "--budget", "2B"]) == 0
+    assert json.loads(capsys.readouterr().out)["recommended"] is None
+    text = write_report(made.folder).read_text(encoding="utf-8")
+    assert "No model fits into 2B: the smallest, majority, stores" in text
+
+
+def test_a_variant_has_its_own_training_where_it_says_so(runner):
+    own = Variant("lm", network="mlp-small", training=Training(epochs=7, augment={"jitter": 0.1}))
+    made = runner(variants=("lm", "own"), compare=(), variant={"own": own})
+    runs = {trial.variant: made.planner.run(trial) for trials in made.state.trials.values() for trial in trials}
+    assert (runs["lm"].recipe["epochs"], runs["own"].recipe["epochs"]) == (3, 7)
+    assert (runs["lm"].recipe["augment"], runs["own"].recipe["augment"]) == ((), ("jitter",))
+    assert (runs["own"].recipe["batch"], runs["own"].hyperparameters) == (32, {"jitter": 0.1})
+    with pytest.raises(UserError, match=r"warmup in .training. must be at least 0 and below 1, not 2"):
+        Study(name="one", variants=("own",), compare=(), variant={"own": replace(own, training=Training(warmup=2.0))})
+
+
+def test_the_best_student_is_searched_among_networks_that_fit():
+    study = read_study("best-student", "budget=64kB")
+    assert parse_budget(study.budget) == 64_000
+    assert {"feature-net-xs", "hybrid-net-s", "gru-8"} <= set(study.all_variants)
+    assert study.training_of(VARIANTS["feature-net-s"]) == study.training_of(study.all_variants["feature-net-s-kd"])

@@ -1,7 +1,7 @@
 """Table of studies that differ in the grouping of subjects, such as HAPT as WHAR Arena cuts it.
 
 ``python -m benchmarks.arena FOLDER… --out results/arena-hapt`` reads the folders of studies whose test subjects are
-evaluated, and writes ``table.csv``: a row for each model, scores averaged over groupings. ``macro_f1_folds`` is the mean
+evaluated, and writes ``table.csv``: a row a model, scores averaged over groupings. ``macro_f1_folds`` is the mean
 over folds and seeds (an absent class counts 0), ``macro_f1_pooled`` that of the confusion matrix of all subjects, mean
 over seeds; ``low`` and ``high`` are the ends of its 95 % interval over subjects and seeds; ``basic`` and
 ``transitions`` average the F1 of the classes without and with ``_TO_`` in their names.

@@ -244,9 +244,12 @@ def test_ctrl_c_says_how_to_go_on(still, quick, monkeypatch):
 def test_the_demo_trains_the_five_variants_and_is_quick_the_second_time(still, tmp_path):
     code, out, _ = still("demo", "--out", tmp_path / "made")
     assert code == 0
-    assert "24 simulated subjects" in out
-    for name in ("lm", "lm-att", "rb-kd", "rb-kd-att", "rab-kd", "rab-kd-no-maps", "deepconvlstm-om"):
+    assert "spar: 10 real subjects" in out
+    for name in ("lm", "lm-att", "rb-kd", "rb-kd-att", "rab-kd", "feature-net-s", "random-forest", "deepconvlstm-mm"):
         assert name in out
+    results = json.loads((tmp_path / "made" / "results.json").read_text())
+    rows = {row["variant"]: row for row in results["rows"]}
+    assert rows[results["recommended"]]["bytes_int8"] <= 8000
     figure = tmp_path / "made" / "scores.svg"
     assert figure.stat().st_size > 5_000
     assert figure.with_suffix(".png").read_bytes().startswith(b"\x89PNG")

@@ -72,7 +72,9 @@ def test_a_wrong_specification_is_one_sentence_with_the_place(tmp_path, text, sa
 def test_a_study_without_a_name_or_a_file_says_so(tmp_path):
     with pytest.raises(UserError, match="lacks the required key name"):
         read_study(written(tmp_path, "seeds = 3\n"))
-    with pytest.raises(UserError, match=r"no study 'demos'; built-in studies are attention-distillation, demo, "):
+    with pytest.raises(
+        UserError, match=r"no study 'demos'; built-in studies are attention-distillation, best-student, demo, "
+    ):
         read_study("demos")
     with pytest.raises(UserError, match="specification .* does not exist"):
         read_study(tmp_path / "nothing.toml")
@@ -124,7 +126,7 @@ def test_single_values_are_changed_from_outside():
     )
     assert (study.seeds, study.split.protocol, study.networks.student) == (5, "loso", "mlp")
     assert study.training.augment == {"jitter": 0.1}
-    assert read_study("demo").seeds == 2
+    assert read_study("demo").seeds == 1
     with pytest.raises(UserError, match="must be NAME=VALUE"):
         read_study("demo", "seeds")
     with pytest.raises(UserError, match="name in name.first must be a section"):

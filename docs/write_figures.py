@@ -6,6 +6,7 @@ python docs/write_figures.py --check  # exits with 1 when a page differs from th
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import sys
@@ -95,6 +96,45 @@ def study(name: str) -> str:
     return table(results) + f"\n\n*Trained in {results['seconds'] / 60:.0f} minutes on two cores; `results/{name}/`.*"
 
 
+def demo() -> str:
+    """Write the demo's table: scores on test subjects, and bytes on the device; the recommended model is bold."""
+    results = json.loads((RESULTS / "demo" / "results.json").read_text())
+    lines = ["| model | kind | macro-F1, % | parameters | KiB on the device |", "|---|---|--:|--:|--:|"]
+    for row in results["rows"]:
+        name = f"`{row['variant']}`" if row["kind"] != "teacher" else f"teacher: {row['variant']}"
+        cells = (
+            f"**{name}**, recommended" if row["variant"] == results["recommended"] else name,
+            row["kind"],
+            format_interval(score_of(row)),
+            format_count(row["parameters"]),
+            format_kib(row["bytes_int8"]),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def arena() -> str:
+    """Write the table of HAPT as WHAR Arena cuts it."""
+    with (RESULTS / "arena-hapt" / "table.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    lines = ["| model | parameters | KiB, int8 | mean of folds | pooled | six basic | transitions | groupings |"]
+    lines.append("|---|--:|--:|--:|--:|--:|--:|--:|")
+    for row in rows:
+        low, high = (float(row[end]) for end in ("low", "high"))
+        cells = (
+            f"`{row['model']}`",
+            format_count(int(row["parameters"])) if row["parameters"] else "–",
+            format_kib(float(row["bytes_int8"])),
+            f"{float(row['macro_f1_folds']):.3f}",
+            f"{float(row['macro_f1_pooled']):.3f} [{low:.3f}, {high:.3f}]",
+            f"{float(row['basic']):.3f}",
+            f"{float(row['transitions']):.3f}",
+            f"{row['groupings']} × {row['seeds']} seeds",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def co_trained(name: str) -> str:
     """Write the scores of co-trained teachers, and the weights of stages in the ensemble."""
     lines = []
@@ -160,6 +200,8 @@ def protocols(name: str) -> str:
 
 
 SECTIONS: dict[str, Callable[[], str]] = {
+    "demo": demo,
+    "arena-hapt": arena,
     "training": training,
     "methods": methods,
     "hapt": lambda: study("attention-distillation-hapt"),

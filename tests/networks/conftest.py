@@ -18,8 +18,11 @@ from stillmotion.networks.draws import drawn_by_numpy
 #: A small shape that every network takes, and its number of classes.
 WINDOW, CHANNELS, CLASSES = SHAPE = (32, 3, 5)
 
-#: Networks that differ from gru-8 and fastgrnn-8 in width only.
-OTHER_WIDTHS = ("gru-4", "gru-12", "fastgrnn-12")
+#: Networks that differ from gru-8, fastgrnn-8, feature-net-s and hybrid-net-s in width only.
+OTHER_WIDTHS = (
+    *("gru-4", "gru-12", "fastgrnn-12"),
+    *("feature-net-m", "feature-net-l", "hybrid-net-m", "hybrid-net-l"),
+)
 #: Every other network, and the options worth a test of their own.
 VARIANTS = [
     *((entry.name, {}) for entry in list_networks() if entry.name not in OTHER_WIDTHS),

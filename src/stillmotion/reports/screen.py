@@ -22,9 +22,11 @@ from rich.rule import Rule
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from ..errors import UserError
 from ..formatting import format_number
 from ..names import make_visible
 from ..signals.card import Card
+from ..signals.catalog import find_folder
 from ..signals.fetching import Fetched
 from ..signals.quality import Quality, SubjectQuality
 from ..signals.tables import Proposal
@@ -148,9 +150,10 @@ def show_cards(cards: Mapping[str, Card], data: Path | None = None) -> None:
     def locate(name: str, card: Card) -> str:
         if not card.layout:
             return "built in"
-        if root and (folder := Path(root).expanduser() / (card.folder or name)).is_dir():
-            return str(folder)
-        return "not found" if root else "no --data"
+        try:
+            return str(find_folder(name, data))
+        except UserError:
+            return "not installed" if card.package else "not found" if root else "no --data"
 
     columns: list[Column[tuple[str, Card]]] = [
         make_text("name", lambda row: row[0], style=lambda row: "bold"),

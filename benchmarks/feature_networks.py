@@ -62,7 +62,7 @@ def train(name: str, windows: sm.windows.Windows, splits: sm.windows.Splits) -> 
     fleet = Fleet(student, "lm", replicas, x, windows.labels, classes=classes, recipe=RECIPE)
     results = fleet.train(Progress(enabled=False))
     return [
-        fleet.student.answers(result.weights, result.state, x[fold.test])["logits"].argmax(1)
+        fleet.student.predict_taps(result.weights, result.state, x[fold.test])["logits"].argmax(1)
         for result, fold in zip(results, splits.folds, strict=True)
     ]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,7 +15,7 @@ from stillmotion.errors import UserError
 from stillmotion.evaluation import Interval
 from stillmotion.networks import build_network, network_cost
 from stillmotion.reports.report import write_report
-from stillmotion.studies import VARIANTS, Row, Study, Training, Variant, parse_budget, read_study, recommend
+from stillmotion.studies import VARIANTS, Results, Row, Study, Training, Variant, parse_budget, read_study, recommend
 
 SCORE = Interval(0.8, 0.7, 0.9, 9, 0.95)
 
@@ -100,3 +102,13 @@ def test_the_best_student_is_searched_among_networks_that_fit():
     assert parse_budget(study.budget) == 64_000
     assert {"feature-net-xs", "hybrid-net-s", "gru-8"} <= set(study.all_variants)
     assert study.training_of(VARIANTS["feature-net-s"]) == study.training_of(study.all_variants["feature-net-s-kd"])
+
+
+def test_rows_become_a_table_of_pandas_where_it_is_there(monkeypatch):
+    results = Results("one", "data", "lm", "loso", False, 9, rows=(row("lm", "reference", 2000, 0.8, 0.9),))
+    monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(DataFrame=list))
+    (values,) = results.to_pandas()
+    assert (values["variant"], values["bytes_int8"], values["macro_f1"]) == ("lm", 2000, 0.9)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(UserError, match="needs pandas"):
+        results.to_pandas()

@@ -67,11 +67,11 @@ def test_alpha_1_makes_rb_kd_equal_to_lm(teacher):
 def test_the_students_maps_approach_the_teachers_as_beta_grows(teacher):
     made, outcomes = learnt("rab-kd", teacher, runs({"beta": 0.0}, {"beta": 1.0}, {"beta": 30.0}), filters=6, epochs=15)
     windows, _ = problem()
-    target = teacher.network.answers(teacher.weights, teacher.state, windows[TRAIN])
-    assert made.lesson.beside.size == 0  # Maps of equal width are compared as they are.
+    target = teacher.network.predict_taps(teacher.weights, teacher.state, windows[TRAIN])
+    assert made.setup.aux.size == 0  # Maps of equal width are compared as they are.
     apart = []
     for outcome in outcomes:
-        mine = made.student.answers(outcome.weights, outcome.state, windows[TRAIN])
+        mine = made.student.predict_taps(outcome.weights, outcome.state, windows[TRAIN])
         apart.append([float(np.mean((mine[name] - target[name]) ** 2)) for name in TAPS[1:]])
     (free, *_), (weak, *_), (strong, *_) = apart
     assert free > 3 * weak > 9 * strong, apart
@@ -80,11 +80,11 @@ def test_the_students_maps_approach_the_teachers_as_beta_grows(teacher):
 
 def test_the_projector_learns_and_is_kept(teacher):
     made, (still, moved) = learnt("rab-kd", teacher, runs({"beta": 0.0}, {"beta": 10.0}))
-    first = made.lesson.beside.flat(made.lesson.aux_params(1))
+    first = made.setup.aux.flat(made.setup.aux_params(1))
     assert first.shape == (3 * 6 + 6,)
     np.testing.assert_array_equal(still.aux_params, first)
     assert np.abs(moved.aux_params - first).max() > 1e-3
-    assert set(made.lesson.beside.named(moved.aux_params)) == {
+    assert set(made.setup.aux.named(moved.aux_params)) == {
         "student/channel_attention_1/kernel",
         "student/channel_attention_1/bias",
     }

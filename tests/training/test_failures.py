@@ -215,5 +215,5 @@ def test_a_fleet_that_is_let_in_by_its_estimate_fits_into_the_free_memory_and_ha
     inputs = (ours._members(begun.slots), ours.shared, jnp.arange(8), jnp.asarray(8))
     taken = ours.program.epoch.lower(begun.learners, *inputs).compile().memory_analysis()
     whole = taken.temp_size_in_bytes + taken.argument_size_in_bytes + taken.output_size_in_bytes
-    stated = 8 * replica_bytes(ours.lesson.networks, recipe.batch) + windows.nbytes
+    stated = 8 * replica_bytes(ours.setup.networks, recipe.batch) + windows.nbytes
     assert stated / 2 < whole < stated / SHARE, f"XLA takes {whole / stated:.2f} times the estimate"

@@ -78,7 +78,7 @@ def runs(count=2, **hyperparameters):
 @pytest.mark.parametrize("name", TAUGHT)
 def test_every_method_improves_a_student_of_another_kind(name, taught):
     made = fleet(mixed(), runs(), teaching=name, teachers=[teacher(taught, name)], recipe=RECIPE, data=CLEAR)
-    first = made.lesson.beside.flat(made.lesson.aux_params(0))
+    first = made.setup.aux.flat(made.setup.aux_params(0))
     outcomes = made.train(Progress(enabled=False))
     for outcome in outcomes:
         assert outcome.status == "done", outcome.reason
@@ -160,7 +160,7 @@ def test_a_student_of_simkd_answers_by_the_teacher_s_classifier(taught, live):
     Functional(student, ["logits"]).put(outcome.weights, outcome.state)
     windows = CLEAR[0]
     seen = Functional(student, ["embedding", "logits"])
-    answers = seen.answers(*seen.own(), windows)
+    answers = seen.predict_taps(*seen.own(), windows)
     projector, shift = outcome.aux_params[:42].reshape(6, 7), outcome.aux_params[42:]
     kernel, bias = (np.asarray(each) for each in taught.get_layer("logits").weights)
     expected = (answers["embedding"] @ projector + shift) @ kernel + bias
@@ -178,7 +178,7 @@ def test_simkd_needs_a_dense_layer_from_the_embedding_on_both_sides(taught):
     with pytest.raises(IncompatibleNetworks, match="but deeper has no dense layer"):
         fleet(mixed(), runs(), teaching="simkd", teachers=[teacher(deeper, "simkd")])
     seen = teacher(taught, "simkd")
-    outputs = seen.network.answers(seen.weights, seen.state, CLEAR[0])
+    outputs = seen.network.predict_taps(seen.weights, seen.state, CLEAR[0])
     with pytest.raises(IncompatibleNetworks, match="an ensemble of teachers has none"):
         fleet(mixed(), runs(), teaching="simkd", teachers=[Teacher(outputs=outputs, name="two together")], data=CLEAR)
 
@@ -193,9 +193,9 @@ def test_a_teacher_is_seen_as_the_method_sees_it_however_it_was_made(taught):
     taps = ["logits", "stage1", "stage2", "stage3"]
     plain = Functional(taught, taps)
     own = fleet(mixed(), runs(1), teaching="fitnet", teachers=[Teacher(plain, *plain.own(), name="wide")])
-    assert set(own.lesson.cached) == {"logits", "stage2"}
+    assert set(own.setup.cached) == {"logits", "stage2"}
     viewed = fleet(mixed(), runs(1), teaching="fitnet", teachers=[teacher(taught, "fitnet")])
-    np.testing.assert_array_equal(own.lesson.cached["stage2"], viewed.lesson.cached["stage2"])
+    np.testing.assert_array_equal(own.setup.cached["stage2"], viewed.setup.cached["stage2"])
 
 
 def test_stages_are_learnt_alike_from_cached_and_from_live_answers(taught):

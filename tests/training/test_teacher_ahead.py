@@ -34,7 +34,7 @@ def test_om_is_5_to_12_points_ahead_of_lm_on_subjects_never_seen():
                 build_network(name, windows.spec, seed=0), "lm", runs, values, labels, classes=classes, recipe=recipe
             )
             for outcome in fleet.train():
-                logits = fleet.student.answers(outcome.weights, outcome.state, values[fold.test])["logits"]
+                logits = fleet.student.predict_taps(outcome.weights, outcome.state, values[fold.test])["logits"]
                 scores[name].append(float(macro_f1(confusion_matrix(labels[fold.test], logits.argmax(1), classes))))
     gap = np.mean(scores[LARGE]) - np.mean(scores[LIGHT])
     print({name: np.round(each, 3).tolist() for name, each in scores.items()}, f"gap {100 * gap:.1f} points")

@@ -60,7 +60,7 @@ def convolutions(fleet):
 
 def test_a_plain_convolution_does_not_run_inside_a_compiled_loop():
     fleet = fleet_of(small())
-    assert fleet.lesson.kept_convolutions == ()
+    assert fleet.setup.kept_convolutions == ()
     assert convolutions(fleet) == 0
 
 
@@ -72,7 +72,7 @@ def test_step_by_step_comes_to_what_the_compiled_loop_comes_to(count, options, m
     in_loop = fleet_of(small(), count).train(QUIET)
     monkeypatch.setattr(rewrite, "SMALL_KERNEL", 0)
     fleet = fleet_of(small(), count, **options)
-    assert len(fleet.lesson.kept_convolutions) == 1
+    assert len(fleet.setup.kept_convolutions) == 1
     for one, other in zip(in_loop, fleet.train(QUIET), strict=True):
         same(one, other, within=1e-5)
 
@@ -94,7 +94,7 @@ def test_a_users_model_takes_the_steps_that_keras_takes(build):
     np.testing.assert_allclose(outcome.weights, np.concatenate([w.ravel() for w in weights]), atol=1e-5)
     # The user's own model has what was learnt, by plain Keras.
     fleet.student.put(outcome.weights, outcome.state)
-    taps = fleet.student.answers(outcome.weights, outcome.state, WINDOWS)
+    taps = fleet.student.predict_taps(outcome.weights, outcome.state, WINDOWS)
     np.testing.assert_allclose(network.predict(WINDOWS, verbose=0), taps["logits"], atol=1e-5)
 
 

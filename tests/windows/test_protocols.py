@@ -23,11 +23,11 @@ def check_partition(windows, splits):
         everyone = [*fold.train_subjects, *fold.validation_subjects, *fold.test_subjects]
         assert len(everyone) == len(set(everyone))
         np.testing.assert_array_equal(
-            np.sort(np.concatenate([fold.side(split) for split in SPLITS])), np.arange(len(windows))
+            np.sort(np.concatenate([fold.rows(split) for split in SPLITS])), np.arange(len(windows))
         )
         for split in SPLITS:
-            assert {windows.subjects[i] for i in windows.subject_codes[fold.side(split)]} == set(fold.subjects(split))
-            assert (np.diff(fold.side(split)) > 0).all()
+            assert {windows.subjects[i] for i in windows.subject_codes[fold.rows(split)]} == set(fold.subjects(split))
+            assert (np.diff(fold.rows(split)) > 0).all()
 
 
 @settings(derandomize=True, max_examples=50, deadline=None)
@@ -120,7 +120,7 @@ def test_random_is_a_stratified_split_of_windows(subjects, signal_spec, counts, 
             make_splits(windows, "random")
         return
     fold = make_splits(windows, "random", seed=seed).folds[0]
-    np.testing.assert_array_equal(np.sort(np.concatenate([fold.side(s) for s in SPLITS])), np.arange(total))
+    np.testing.assert_array_equal(np.sort(np.concatenate([fold.rows(s) for s in SPLITS])), np.arange(total))
     assert len(fold.test) == math.ceil(0.15 * total)
     assert len(fold.validation) == math.ceil(0.15 * (total - len(fold.test)))
     for label, count in enumerate(counts):

@@ -94,7 +94,7 @@ class WindowIndex:
 
     def rows(self, fold: int, split: str) -> Rows:
         """Return the windows of ``train``, ``validation`` or ``test`` in a fold."""
-        return self.folds[fold].side(split)
+        return self.folds[fold].rows(split)
 
     @cached_property
     def subject_names(self) -> NDArray[np.str_]:
@@ -127,7 +127,7 @@ class WindowIndex:
             "example_values": self.example_values,
         }
         for number, fold in enumerate(self.folds):
-            arrays |= {f"{number}/{split}": fold.side(split) for split in SPLITS}
+            arrays |= {f"{number}/{split}": fold.rows(split) for split in SPLITS}
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, text=np.array(json.dumps(text)), **arrays)
         return buffer.getvalue()

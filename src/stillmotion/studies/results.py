@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
+from ..errors import UserError
 from ..evaluation import Reliability, compare_variants, confidence_sums, macro_f1
 from ..evaluation.compare import ComparedVariants
 from ..formatting import format_count, format_kib
@@ -69,6 +71,14 @@ class Results:
         """Name of the recommended row, a student or a baseline; None before test subjects are evaluated."""
         row = recommend(self.rows, budget=self.budget).row if self.compared else None
         return None if row is None else row.variant
+
+    def to_pandas(self) -> Any:
+        """Return the rows as a ``pandas.DataFrame`` with the columns of ``results.csv``; needs pandas."""
+        try:
+            pandas = import_module("pandas")
+        except ImportError:
+            raise UserError("to_pandas needs pandas: python -m pip install pandas.") from None
+        return pandas.DataFrame([row.to_dict() for row in self.rows])
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; ``rows`` have the keys of ``results.csv``."""

@@ -119,7 +119,7 @@ class TeacherCache:
         if (run.id, wanted) not in self._outputs:
             weights, state = self.store.weights(run.id)
             values = self.data.of(run).values
-            self._outputs[run.id, wanted] = self.network(run, method).answers(weights, state, values)
+            self._outputs[run.id, wanted] = self.network(run, method).predict_taps(weights, state, values)
         outputs: TapValues = self._outputs[run.id, wanted]
         return outputs
 

@@ -84,7 +84,7 @@ class DistillationSetup:
         return {name: values.shape[2:] for name, values in self.cached.items()}
 
     @cached_property
-    def beside(self) -> AuxParams:
+    def aux(self) -> AuxParams:
         """Layout of the auxiliary parameters."""
         return AuxParams(self.aux_params(0))
 
@@ -109,7 +109,7 @@ class DistillationSetup:
     def decays(self) -> Vector:
         """Mask of weight decay over all trained weights: student, co-trained teacher, auxiliary parameters."""
         teacher = self.trained_teacher
-        parts = [self.student.decays, *([] if teacher is None else [teacher.decays]), self.beside.decays]
+        parts = [self.student.decays, *([] if teacher is None else [teacher.decays]), self.aux.decays]
         return np.concatenate(parts)
 
     def aux_params(self, seed: int) -> AuxParamArrays:
@@ -176,7 +176,7 @@ def prepare_distillation(
         setup = DistillationSetup(method, student, tuple(teachers), _network(method, teachers), {})
     else:
         setup = DistillationSetup(method, student, tuple(teachers), None, _cache_taps(method, teachers, windows))
-    _ = setup.beside  # Taps that the method cannot compare raise here.
+    _ = setup.aux  # Taps that the method cannot compare raise here.
     return setup if method.classifier is None else _with_classifiers(setup)
 
 

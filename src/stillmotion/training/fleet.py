@@ -91,19 +91,19 @@ class Fleet:
         self.replicas = list(replicas)
         check_replicas(self.replicas, self.windows, self.labels, classes)
         in_step = live or bool(self.recipe.augment)
-        self.lesson = prepare_distillation(
+        self.setup = prepare_distillation(
             student, self.method, teachers, self.replicas, self.windows, classes, live=in_step
         )
-        self.student = self.lesson.student
+        self.student = self.setup.student
         self.features = self.student.features(self.windows)
-        self.teacher_features = [] if self.lesson.teacher is None else self.lesson.teacher.features(self.windows)
+        self.teacher_features = [] if self.setup.teacher is None else self.setup.teacher.features(self.windows)
         shared_bytes = sum(array.nbytes for array in (self.windows, *self.features, *self.teacher_features))
-        per_replica = replica_bytes(self.lesson.networks, self.recipe.batch, beside=self.lesson.beside.size)
+        per_replica = replica_bytes(self.setup.networks, self.recipe.batch, aux_params=self.setup.aux.size)
         self.size = choose_size(size, len(self.replicas), per_replica, shared_bytes)
         wanted = together or (TOGETHER_GPU if on_accelerator() else 1)
         self.together = min(wanted, self.size)
         self.tables = make_replica_tables(self.replicas, self.method, self.recipe, self.labels, classes)
-        self.program = compile_program(self.lesson, self.recipe, classes=classes, places=places, together=self.together)
+        self.program = compile_program(self.setup, self.recipe, classes=classes, places=places, together=self.together)
         self.shared = self._share()
         self.path = None if folder is None else Path(folder) / "fleet.ckpt"
         self.averages = any(resolve_hyperparameters(r, self.method, self.recipe)["average"] > 0 for r in self.replicas)
@@ -118,10 +118,10 @@ class Fleet:
             The results, in the order of the replicas.
         """
         show = Progress() if progress is None else progress
-        if self.lesson.kept_convolutions:
+        if self.setup.kept_convolutions:
             show.say(
                 f"Steps run one by one: inside a compiled loop the convolutions of "
-                f"{', '.join(self.lesson.kept_convolutions)} would be slow."
+                f"{', '.join(self.setup.kept_convolutions)} would be slow."
             )
         resumed = self._resume()
         standing = self._begin() if resumed is None else resumed
@@ -231,8 +231,8 @@ class Fleet:
                 history=tuple(slot.history),
                 weights=best.average if self.averages else best.weights[: self.student.size],
                 state=best.state,
-                teacher_weights=best.weights[self.student.size : best.weights.size - self.lesson.beside.size],
-                aux_params=best.weights[best.weights.size - self.lesson.beside.size :],
+                teacher_weights=best.weights[self.student.size : best.weights.size - self.setup.aux.size],
+                aux_params=best.weights[best.weights.size - self.setup.aux.size :],
                 teacher_state=best.teacher_state,
             )
             standing.slots[number] = None
@@ -275,7 +275,7 @@ class Fleet:
 
     def _begin(self, *, judge: bool = True) -> FleetState:
         if judge:
-            self.lesson.judge(self.replicas, self.windows, self.labels)
+            self.setup.judge(self.replicas, self.windows, self.labels)
         slots: list[Slot | None] = [Slot(number) for number in range(self.size)]
         learners = stack_states([self._fresh(number) for number in range(self.size)])
         return FleetState(slots, list(range(self.size, len(self.replicas))), {}, learners, learners)
@@ -289,9 +289,9 @@ class Fleet:
             state = self.student.with_statistics(state, replica.mean, replica.std, features)
         average = vector if self.averages else np.zeros(0, np.float32)
         teacher_state: State = []
-        network = self.lesson.trained_teacher
+        network = self.setup.trained_teacher
         if network is not None:
-            teacher = self.lesson.teachers[replica.teacher]
+            teacher = self.setup.teachers[replica.teacher]
             assert teacher.weights is not None
             theirs, teacher_state = teacher.weights, list(teacher.state or [])
             if self.method.fresh_teacher:
@@ -300,7 +300,7 @@ class Fleet:
             if replica.mean is not None and replica.std is not None:
                 features = [values[replica.train] for values in self.teacher_features]
                 teacher_state = network.with_statistics(teacher_state, replica.mean, replica.std, features)
-        vector = np.concatenate([vector, self.lesson.beside.flat(self.lesson.aux_params(replica.seed))])
+        vector = np.concatenate([vector, self.setup.aux.flat(self.setup.aux_params(replica.seed))])
         zero = np.zeros_like(vector)
         return TrainState(
             weights=vector,
@@ -319,13 +319,13 @@ class Fleet:
 
         weights: Any = jnp.zeros((0, 0))
         state: list[Any] = []
-        if self.lesson.teacher is not None:
-            teachers = self.lesson.teachers
+        if self.setup.teacher is not None:
+            teachers = self.setup.teachers
             weights = jnp.stack([jnp.asarray(teacher.weights) for teacher in teachers])
             states = [teacher.state or [] for teacher in teachers]
             state = [jnp.stack([jnp.asarray(leaf) for leaf in leaves]) for leaves in zip(*states, strict=True)]
-        taps = {name: jnp.asarray(values) for name, values in self.lesson.cached.items()}
-        handed = self.lesson.classifiers
+        taps = {name: jnp.asarray(values) for name, values in self.setup.cached.items()}
+        handed = self.setup.classifiers
         classifiers = None if handed is None else (jnp.asarray(handed[0]), jnp.asarray(handed[1]))
         windows, labels = jnp.asarray(self.windows), jnp.asarray(self.labels)
         features, theirs = (tuple(map(jnp.asarray, known)) for known in (self.features, self.teacher_features))
@@ -358,7 +358,7 @@ class Fleet:
             "method": [self.method.name, self.method.chosen, method_code(self.method)],
             "recipe": self.recipe.to_dict(),
             "student": model_structure(self.student.model),
-            "teacher": None if self.lesson.teacher is None else model_structure(self.lesson.teacher.model),
+            "teacher": None if self.setup.teacher is None else model_structure(self.setup.teacher.model),
             "classes": self.classes,
             "places": self.places,
             "size": self.size,

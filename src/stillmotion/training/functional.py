@@ -139,7 +139,7 @@ class Functional:
     def require_logits(self, vector: Vector, state: Sequence[Any], windows: NDArray[Any]) -> None:
         """Raise ``UserError`` where the network gives probabilities; where its graph does not tell, try windows."""
         if "logits" in self.taps and not gives_logits(self.tapped.output["logits"]):
-            refuse_probabilities(self.answers(vector, state, windows[:PROBES])["logits"], network=self.model.name)
+            refuse_probabilities(self.predict_taps(vector, state, windows[:PROBES])["logits"], network=self.model.name)
 
     def own(self, seed: int | None = None) -> tuple[Vector, State]:
         """Return the model's current weights and state; ``seed`` sets the random state of its dropout."""
@@ -216,7 +216,9 @@ class Functional:
         taps, after = rewrite(call, vector, list(state), x, list(features), keep=keep)
         return taps, after
 
-    def answers(self, vector: Vector, state: Sequence[Any], windows: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
+    def predict_taps(
+        self, vector: Vector, state: Sequence[Any], windows: NDArray[Any]
+    ) -> dict[str, NDArray[np.float32]]:
         """Compute all taps for windows (N, T, D) in inference mode; compiled once for all weights."""
         collected: dict[str, list[NDArray[np.float32]]] = {tap: [] for tap in self.taps}
         for start in range(0, len(windows), CHUNK):

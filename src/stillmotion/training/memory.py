@@ -20,15 +20,15 @@ STEP_FACTOR = 4
 UNKNOWN = 8 << 30
 
 
-def replica_bytes(networks: Sequence[Functional], batch: int, *, beside: int = 0) -> int:
+def replica_bytes(networks: Sequence[Functional], batch: int, *, aux_params: int = 0) -> int:
     """Estimate the bytes of one replica in training: weights, moments, best weights and the activations of a step.
 
     Args:
         networks: the networks that run in a step.
         batch: windows per step.
-        beside: number of auxiliary parameters.
+        aux_params: number of auxiliary parameters.
     """
-    weights = sum(network.size for network in networks) + beside
+    weights = sum(network.size for network in networks) + aux_params
     activations = sum(_activations(network) for network in networks) * batch
     return 4 * (6 * weights + STEP_FACTOR * activations)
 

@@ -92,7 +92,7 @@ class Program:
 
 
 def compile_program(
-    lesson: DistillationSetup, recipe: Recipe, *, classes: int, places: Places = (), together: int = 1
+    setup: DistillationSetup, recipe: Recipe, *, classes: int, places: Places = (), together: int = 1
 ) -> Program:
     """Compile the programs of a fleet.
 
@@ -100,7 +100,7 @@ def compile_program(
     loop (``DistillationSetup.kept_convolutions``): then each step of each replica is one program.
 
     Args:
-        lesson: method, student and teachers.
+        setup: method, student and teachers.
         recipe: settings of the training.
         classes: number of classes.
         places: channels of each sensor position, for rotations.
@@ -110,8 +110,8 @@ def compile_program(
     Returns:
         The compiled functions.
     """
-    student = lesson.student
-    step = partial(_step, lesson, recipe, classes, places)
+    student = setup.student
+    step = partial(_step, setup, recipe, classes, places)
 
     def epoch_of(learner: TrainState, member: ReplicaInputs, shared: Shared) -> tuple[TrainState, Array]:
         def body(carry: TrainState, row: tuple[Array, Array]) -> tuple[TrainState, Array]:
@@ -136,8 +136,8 @@ def compile_program(
 
         return jax.lax.scan(body, jnp.zeros((classes, classes), jnp.int32), order)[0]
 
-    terms = term_names(lesson, classes)
-    if lesson.kept_convolutions:
+    terms = term_names(setup, classes)
+    if setup.kept_convolutions:
         return Program(*_step_by_step(step, counted, len(terms), classes), terms=terms)
     return Program(
         epoch=jax.jit(_over_groups(epoch_of, together)),
@@ -223,7 +223,7 @@ def _over_groups(work: Callable[..., Any], together: int) -> Callable[..., Any]:
     return run
 
 
-def term_names(lesson: DistillationSetup, classes: int) -> tuple[str, ...]:
+def term_names(setup: DistillationSetup, classes: int) -> tuple[str, ...]:
     """Return the names of a method's loss terms, by tracing its objective without computing it."""
 
     def trace() -> dict[str, Array]:
@@ -231,18 +231,18 @@ def term_names(lesson: DistillationSetup, classes: int) -> tuple[str, ...]:
             return {name: jnp.zeros((2, *shape)) for name, shape in shapes.items()}
 
         batch = Batch(jnp.zeros((2, classes)), jnp.ones(2), jnp.zeros(classes))
-        hyperparameters = {name: jnp.asarray(number.default) for name, number in lesson.method.hyperparameters.items()}
-        aux_params = {name: jnp.zeros(shape) for name, shape in lesson.beside.shapes.items()}
-        student, teacher = taps(lesson.student.tap_shapes), taps(lesson.teacher_shapes)
-        return lesson.method.objective(batch, student, teacher, hyperparameters, aux_params)
+        hyperparameters = {name: jnp.asarray(number.default) for name, number in setup.method.hyperparameters.items()}
+        aux_params = {name: jnp.zeros(shape) for name, shape in setup.aux.shapes.items()}
+        student, teacher = taps(setup.student.tap_shapes), taps(setup.teacher_shapes)
+        return setup.method.objective(batch, student, teacher, hyperparameters, aux_params)
 
-    networks = (lesson.student, lesson.trained_teacher)
+    networks = (setup.student, setup.trained_teacher)
     own = {OWN_LOSSES for network in networks if network is not None and network.has_losses}
     return tuple(sorted({*jax.eval_shape(trace), *own}))
 
 
 def _step(
-    lesson: DistillationSetup,
+    setup: DistillationSetup,
     recipe: Recipe,
     classes: int,
     places: Places,
@@ -253,7 +253,7 @@ def _step(
     shared: Shared,
 ) -> tuple[TrainState, Array]:
     """Take one step of one replica; return the new train state and the loss terms."""
-    student, learning = lesson.student, lesson.trained_teacher
+    student, learning = setup.student, setup.trained_teacher
     hyperparameters = member.hyperparameters
     labels = shared.labels[rows]
     x = shared.windows[rows]  # (B, T, D)
@@ -274,11 +274,9 @@ def _step(
     done = (member.first_step + number) / member.total
     batch = Batch(targets, weights, member.offset, done)
     fixed: dict[str, Array] = {name: taps[member.teacher, rows] for name, taps in shared.taps.items()}
-    if lesson.teacher is not None and learning is None:
+    if setup.teacher is not None and learning is None:
         own = [leaf[member.teacher] for leaf in shared.teacher_state]
-        fixed, _ = lesson.teacher.apply(
-            shared.teacher_weights[member.teacher], own, x, teacher_features, training=False
-        )
+        fixed, _ = setup.teacher.apply(shared.teacher_weights[member.teacher], own, x, teacher_features, training=False)
         fixed = jax.lax.stop_gradient(fixed)
     after_student = student.size
     after_teacher = after_student + (0 if learning is None else learning.size)
@@ -291,9 +289,7 @@ def _step(
             own = vector[after_student:after_teacher]
             answers, teacher_state = learning.apply(own, learner.teacher_state, x, teacher_features, training=True)
             losses += [answers.pop(OWN_LOSSES)] if learning.has_losses else []
-        named = lesson.method.objective(
-            batch, taps, answers, hyperparameters, lesson.beside.named(vector[after_teacher:])
-        )
+        named = setup.method.objective(batch, taps, answers, hyperparameters, setup.aux.named(vector[after_teacher:]))
         named = {**named, OWN_LOSSES: sum(losses)} if losses else named
         terms = jnp.stack([named[name] for name in sorted(named)])
         return terms.sum(), (terms, state, teacher_state)
@@ -306,11 +302,9 @@ def _step(
         schedule=recipe.schedule,
         warmup=recipe.warmup,
     )
-    vector, moments = adam(
-        learner.weights, gradient, learner.moments, rate, hyperparameters, jnp.asarray(lesson.decays)
-    )
-    if lesson.method.classifier is not None:
-        vector = _with_classifier(lesson, vector, [part[member.teacher] for part in shared.classifiers or ()])
+    vector, moments = adam(learner.weights, gradient, learner.moments, rate, hyperparameters, jnp.asarray(setup.decays))
+    if setup.method.classifier is not None:
+        vector = _with_classifier(setup, vector, [part[member.teacher] for part in shared.classifiers or ()])
     finite = jnp.append(jnp.isfinite(terms), jnp.isfinite(jnp.sum(gradient)))
     active = (number < member.steps) & (learner.broken == SOUND)
     fault = jnp.where(finite.all(), SOUND, jnp.argmin(finite)).astype(jnp.int32)
@@ -329,14 +323,14 @@ def _step(
     return TrainState(kept[0], kept[1], average, kept[2], kept[3], broken), jnp.where(active, terms, 0.0)
 
 
-def _with_classifier(lesson: DistillationSetup, vector: Array, teacher: list[Array]) -> Array:
+def _with_classifier(setup: DistillationSetup, vector: Array, teacher: list[Array]) -> Array:
     """All trained numbers, the student's classifier replaced by what the method makes of the teacher's."""
-    assert lesson.method.classifier is not None
-    assert lesson.student.classifier is not None
-    aux_params = lesson.beside.named(vector[vector.shape[0] - lesson.beside.size :])
+    assert setup.method.classifier is not None
+    assert setup.student.classifier is not None
+    aux_params = setup.aux.named(vector[vector.shape[0] - setup.aux.size :])
     kernel, bias = teacher
     for place, values in zip(
-        lesson.student.classifier, lesson.method.classifier(aux_params, (kernel, bias)), strict=True
+        setup.student.classifier, setup.method.classifier(aux_params, (kernel, bias)), strict=True
     ):
         vector = vector.at[place].set(values.ravel())
     return vector

@@ -89,7 +89,7 @@ def predict_taps(teacher: Teacher, windows: Array, taps: Sequence[str]) -> dict[
     if teacher.network is not None:
         assert teacher.weights is not None
         assert teacher.state is not None
-        outputs = teacher.network.answers(teacher.weights, teacher.state, windows)
+        outputs = teacher.network.predict_taps(teacher.weights, teacher.state, windows)
     else:
         # Scores from elsewhere may be probabilities; a network's logits are taken before its softmax.
         outputs = {

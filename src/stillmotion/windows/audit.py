@@ -64,7 +64,7 @@ def audit_splits(
     splits.require_of(windows)
     findings: list[Finding] = []
     source, extents = trace(windows)
-    folds = [[fold.side(name) for name in SPLITS] for fold in splits.folds]
+    folds = [[fold.rows(name) for name in SPLITS] for fold in splits.folds]
     for number, fold in enumerate(folds):
         crossing, shared = shared_rows(extents, fold, number)
         if splits.protocol == "random":
@@ -146,7 +146,7 @@ def audit_extents(
 
 
 def _splits_of(fold: Fold | Sequence[ArrayLike], count: int, where: str) -> list[Rows]:
-    given = [fold.side(split) for split in SPLITS] if isinstance(fold, Fold) else [np.asarray(part) for part in fold]
+    given = [fold.rows(split) for split in SPLITS] if isinstance(fold, Fold) else [np.asarray(part) for part in fold]
     if len(given) == 2:
         given.insert(1, np.empty(0, np.int64))
     if len(given) != 3:

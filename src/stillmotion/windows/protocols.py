@@ -219,7 +219,7 @@ def _remarks(windows: Windows, subjects: Rows, has: NDArray[np.bool_], folds: li
     untrained, untested = [], []
     for number, fold in enumerate(folds):
         counts = {
-            name: np.bincount(windows.labels[fold.side(name)] + 1, minlength=len(classes) + 1)[1:] for name in SPLITS
+            name: np.bincount(windows.labels[fold.rows(name)] + 1, minlength=len(classes) + 1)[1:] for name in SPLITS
         }
         elsewhere = counts["validation"] + counts["test"]
         untrained += [

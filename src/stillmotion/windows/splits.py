@@ -38,7 +38,7 @@ class Fold:
     validation_subjects: tuple[str, ...]
     test_subjects: tuple[str, ...]
 
-    def side(self, name: str) -> Rows:
+    def rows(self, name: str) -> Rows:
         """Return the numbers of the windows of ``train``, ``validation`` or ``test``."""
         return {"train": self.train, "validation": self.validation, "test": self.test}[name]
 
@@ -84,12 +84,12 @@ class Splits:
                 f"the {len(windows)} of {windows.dataset} given; make them again with make_splits(windows, …)."
             )
 
-    def sides(self) -> np.ndarray[tuple[int, ...], np.dtype[np.int8]]:
+    def split_codes(self) -> np.ndarray[tuple[int, ...], np.dtype[np.int8]]:
         """Return the split of each window as a table (folds, windows): 0 train, 1 validation, 2 test, -1 none."""
         table = np.full((len(self.folds), self.windows), -1, np.int8)
         for row, fold in zip(table, self.folds, strict=True):
             for code, name in enumerate(SPLITS):
-                row[fold.side(name)] = code
+                row[fold.rows(name)] = code
         return table
 
     def save(self, path: str | Path) -> None:
@@ -105,7 +105,7 @@ class Splits:
             "notes": [asdict(note) for note in self.notes],
         }
         with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, sides=self.sides(), about=np.array(json.dumps(about)))
+            np.savez_compressed(file, sides=self.split_codes(), about=np.array(json.dumps(about)))
 
     @classmethod
     def load(cls, path: str | Path) -> Splits:
@@ -184,7 +184,7 @@ def differences(first: Splits, second: Splits) -> tuple[str, ...]:
     ]
     if first.fingerprint != second.fingerprint or len(first) != len(second):
         return tuple(lines)
-    for number, (left, right) in enumerate(zip(first.sides(), second.sides(), strict=True)):
+    for number, (left, right) in enumerate(zip(first.split_codes(), second.split_codes(), strict=True)):
         moved = int(np.count_nonzero(left != right))
         if moved:
             lines.append(f"fold {number}: {moved} of {first.windows} windows are in another split.")

@@ -8,7 +8,7 @@ TENSORFLOW_READY := $(TENSORFLOW)/.ready
 RAY_READY := $(VENV)/.ray
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-shuffled test-slow check format docs bench lock results mutual protocols figures clean
+.PHONY: help demo test test-shuffled test-slow check format docs bench lock results arena demo-results mutual protocols figures clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -32,7 +32,7 @@ $(RAY_READY): requirements-ray.lock $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-ray.lock
 	@touch $(RAY_READY)
 
-demo: $(READY)  ## the five variants on simulated subjects, trained and compared, in out/demo
+demo: $(READY)  ## train and compare on real subjects, choose a model within 8 kB, in out/demo
 	$(BIN)/still demo --out out/demo
 
 test: $(READY) $(TENSORFLOW_READY)  ## the tests (real recordings are read where they are found)
@@ -86,6 +86,18 @@ mutual: $(READY)  ## every method on two pairs of networks on HAPT, into results
 	  $(BIN)/still study results/$$name/study.toml --data $(RECORDINGS) --out out/$$name --score-test; \
 	  cp out/$$name/results.* results/$$name; \
 	done
+
+arena: $(READY)  ## HAPT as WHAR Arena cuts it, five groupings of the subjects, into results/ (hours; RECORDINGS holds hapt/)
+	set -e; for seed in 0 1 2 3 4; do \
+	  $(BIN)/still study results/arena-hapt/spec.toml --set split.seed=$$seed --data $(RECORDINGS) \
+	    --out out/arena-hapt/$$seed --score-test; \
+	done
+	$(BIN)/python -m benchmarks.arena out/arena-hapt/* --out results/arena-hapt
+
+demo-results: demo  ## keep the demo's table and figure in results/ and docs/
+	mkdir -p results/demo
+	cp out/demo/study.toml out/demo/results.* results/demo
+	cp out/demo/scores.svg docs/figures/demo.svg
 
 SETS ?= hapt wisdm-2019
 protocols: $(READY)  ## how much the random split flatters, into results/ (minutes; RECORDINGS holds hapt/ and wisdm-2019/)

@@ -1,4 +1,4 @@
-"""Write a page for every network into docs/networks: diagram, source, parameters and FLOPs at published shapes.
+"""Write a page for every network into docs/networks (diagram, source, cost at published shapes), and an overview.
 
 Run it after a network has been added or changed: ``python docs/make_networks.py [NAME …]``.
 """
@@ -46,6 +46,31 @@ def main() -> None:
     for entry in [get_network(name) for name in sys.argv[1:]] or list_networks():
         (FOLDER / "figures" / f"{entry.name}.svg").write_text(drawing(entry), encoding="utf-8")
         (FOLDER / f"{entry.name}.md").write_text(page(entry), encoding="utf-8")
+    (FOLDER / "index.md").write_text(overview(), encoding="utf-8")
+
+
+def overview() -> str:
+    """Return the page that lists all networks with their cost at one shape."""
+    window, channels, classes = DRAWN
+    lines = [
+        "# Networks",
+        "",
+        "Every network has a page with its source, its cost at published shapes, its taps and a diagram.",
+        "`still cost NAME` counts any shape layer by layer, `sm.networks.build_network` builds a network, and",
+        "`sm.networks.register_network` adds your own. Any network can be student or teacher.",
+        "",
+        f"At {window} samples, {channels} channels and {classes} classes (HAPT):",
+        "",
+        "| network | what it is | parameters | FLOPs | weights at int8 | activations at int8 |",
+        "|---|---|--:|--:|--:|--:|",
+    ]
+    for entry in list_networks():
+        cost = network_cost(build_network(entry, DRAWN))
+        memory = f"{cost.weight_bytes_int8:,} B | {cost.activation_bytes_int8:,} B"
+        lines.append(
+            f"| [`{entry.name}`]({entry.name}.md) | {entry.title} | {cost.params:,} | {cost.flops:,} | {memory} |"
+        )
+    return "\n".join([*lines, ""])
 
 
 def page(entry: Network) -> str:

@@ -31,17 +31,30 @@ SAID = {
         r"published: macro-F1 \d+\.\d %; Windows are split at random: .*",
         r"subjects:3: macro-F1 \d+\.\d %; nothing crosses",
     ],
+    "own_study": [
+        r"lm \(reference\): macro-F1 \d+\.\d % \[.*\] *",
+        r"match-logits \(variant\): macro-F1 \d+\.\d % \[.*\] \w.*",
+        r"naive-bayes \(baseline\): macro-F1 \d+\.\d % \[.*\] \w.*",
+        r"my-teacher \(teacher\): macro-F1 \d+\.\d % \[.*\] *",
+        r"report\.html: \d+ figures",
+        r"match-logits against lm: [+−]\d+\.\d points \[.*\], .+",
+    ],
     "own_table": [
         r"8 rooms, co2, temperature, humidity: airing, empty, meeting",
         r"  note: \d+ labels renamed",
         r"rooms never seen in training \(room \d, room \d\): accuracy (6\d|7\d|8\d|9\d|100)%",
+    ],
+    "own_teacher": [
+        r"best epoch \d+ of \d+, validation macro-F1 \d+\.\d %",
+        r"teacher: macro-F1 \d+\.\d % on 2 unseen subjects, 22,147 parameters",
+        r"student: macro-F1 ([6-9]\d|100)\.\d % on 2 unseen subjects, 5,994 parameters",
     ],
     "train_and_distil": [
         r"teacher: macro-F1 .*, [\d,]+ parameters, [\d,]+ FLOPs",
         r"student: macro-F1 .*, [\d,]+ parameters, [\d,]+ FLOPs",
     ],
 }
-SLOW = {"train_and_distil"}
+SLOW = {"own_study", "train_and_distil"}
 
 
 @pytest.mark.parametrize(

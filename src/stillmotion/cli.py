@@ -118,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
 
     audit = command("audit", _audit, "Check a split for leaks; exit code 1 if there are any.")
     _source(audit)
-    audit.add_argument("--protocol", required=True, help="published (leaky), official, subjects:K or loso")
+    audit.add_argument("--protocol", required=True, help="random, official, subjects:K, loso (leave-one-subject-out)")
     audit.add_argument("--window", type=int, help="window length in samples (default: the data set's)")
     audit.add_argument("--hop", type=int, help="samples between two windows (default: the data set's overlap)")
     audit.add_argument("--seed", type=int, default=0, help="seed of the split (default: 0)")

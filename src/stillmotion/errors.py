@@ -10,14 +10,14 @@ class ContractError(UserError):
 
 
 class UnknownName(UserError):
-    """An unknown name. The message lists the valid ones and the closest match."""
+    """An unknown name. The message lists the valid ones and the closest match, and ends in a remedy if there is one."""
 
-    def __init__(self, kind: str, name: str, valid: list[str]) -> None:
+    def __init__(self, kind: str, name: str, valid: list[str], remedy: str = "") -> None:
         import difflib
 
         close = difflib.get_close_matches(name, valid, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
-        super().__init__(f"Unknown {kind} {name!r}.{hint} Valid: {', '.join(valid)}.")
+        super().__init__(f"Unknown {kind} {name!r}.{hint} Valid: {', '.join(valid)}.{remedy and ' '}{remedy}")
 
 
 class DataWarning(UserWarning):

@@ -187,8 +187,10 @@ def test_wrong_methods_and_classifiers_are_named():
         register_classifier("svm", LinearSVC())
     with pytest.raises(UserError, match="majority is a built-in classifier"):
         register_classifier("majority", ToNearestMean())
-    with pytest.raises(UnknownName, match="'nearest'"):
+    with pytest.raises(UnknownName, match=r"'nearest'.*features\.register_classifier"):
         study()
+    with pytest.raises(UnknownName, match=r"variant in variants 'mine'.*methods\.register_method"):
+        Study(name="own", variants=("mine",))
 
 
 def test_an_own_classifier_is_fitted_on_scaled_features_with_weights_and_seed():

@@ -183,7 +183,7 @@ def test_what_a_user_does_wrong_is_one_sentence(teacher):
         ({"validation": (WINDOWS[:, :4], LABELS)}, r"Validation windows are \(4, 2\), training windows \(8, 2\)"),
         ({"method": "rb-kd"}, "rb-kd needs a teacher"),
         ({"teacher": worse}, "the given logits has an accuracy of"),
-        ({"teacher": worse[:-1]}, "the given logits gives logits for 119 windows, not 120"),
+        ({"teacher": worse[:-1]}, "the given logits: there are logits for 119 windows, not 120"),
         ({"hyperparameters": {"temprature": 2.0}, "teacher": teacher}, "Did you mean 'temperature'"),
         (
             {"hyperparameters": {"learning_rate": 1e30}},

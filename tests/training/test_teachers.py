@@ -114,7 +114,7 @@ def spoilt(row, value):
         (-scores(), r"the teacher has an accuracy of \d+\.\d % on 40 validation windows, the majority class alone"),
         (spoilt(100, np.nan), "not finite for 1 of 40 windows"),
         (spoilt(5, -np.inf), "not finite for 1 of 80 windows"),
-        (scores()[:-1], "gives logits for 119 windows, not 120"),
+        (scores()[:-1], "there are logits for 119 windows, not 120"),
         (np.ones((120, 4), np.float32), r"gives outputs \(4,\), but there are 3 classes"),
     ],
     ids=["constant", "worse than the majority class", "nan", "infinite", "too few", "other classes"],

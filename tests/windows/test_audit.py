@@ -391,3 +391,19 @@ def test_impossible_extents_are_refused():
         audit_extents(["a"], [0], [1], [([0],)])
     with pytest.raises(UserError, match="numbered 0 to 0, not 1 to 1"):
         audit_extents(["a"], [0], [1], [([0], [1])])
+
+
+def test_folds_drawn_elsewhere_are_audited_like_splits(six):
+    windows = cut(six)
+    splits = make_splits(windows, "subjects:3")
+    own = [(fold.train, fold.validation, fold.test) for fold in splits.folds]
+    assert audit_splits(windows, own, statistics=per_fold(windows, splits)).clean
+    train, validation, test = own[1]
+    wrong = [own[0], (np.append(train, test[:1]), validation, test[1:]), own[2]]
+    result = audit_splits(windows, wrong)
+    assert [(finding.fold, finding.count) for finding in errors(result, "subjects")] == [(1, 1)]
+    assert windows.subjects[windows.subject_codes[test[0]]] in errors(result, "subjects")[0].evidence
+    masks = [tuple(np.isin(np.arange(len(windows)), rows) for rows in fold) for fold in wrong]
+    assert audit_splits(windows, masks).to_dict() == result.to_dict()
+    with pytest.raises(UserError, match=f"fold 0: windows are numbered 0 to {len(windows) - 1}"):
+        audit_splits(windows, [([0], [len(windows)])])

@@ -325,7 +325,9 @@ def _require_rows(path: Path, rows: int, columns: int) -> None:
 
 def _require_suffix(path: Path) -> None:
     if path.suffix not in (".parquet", ".csv"):
-        raise UserError(f"{path}: expected a .parquet or .csv file.")
+        folder = path / "predictions" if (path / "predictions").is_dir() else path
+        hint = f", not a folder; give its files, such as {folder / '*.parquet'}" if path.is_dir() else ""
+        raise UserError(f"{path}: expected a .parquet or .csv file{hint}.")
 
 
 def _require_columns(path: Path, names: Sequence[str]) -> None:

@@ -181,9 +181,15 @@ def find_taps(wanted: Sequence[str], there: Sequence[str], *, method: str, netwo
     for name in wanted:
         matching = [tap for tap in there if fnmatchcase(tap, name)]
         if not matching:
-            raise UserError(
-                f"{method} needs {name} of {network}, which has {', '.join(there)}"
-                f"{': give it attention' if 'attention' in name else ''}."
-            )
+            raise UserError(f"{method} needs {name} of {network}, which has {', '.join(there)}{_remedy(name)}.")
         matched += [tap for tap in matching if tap not in matched]
     return tuple(matched)
+
+
+def _remedy(tap: str) -> str:
+    """What to do where a network has no such tap, as the end of a message."""
+    if "attention" in tap:
+        return ": give it attention"
+    if tap.startswith("stage"):
+        return ": name the layers to compare stage1, stage2, …, or take a method that needs logits alone"
+    return ""

@@ -75,14 +75,15 @@ class Study:
         self._check_names()
         toml_io.check(self)
         known = {**known_variants(), **self.variant}
-        for key, kind, names, valid in (
-            ("variants", "variant", self.variants, known),
-            ("compare", "variant", self.compare, known),
-            ("baselines", "baseline", self.baselines, known_baselines()),
+        for key, kind, names, valid, register in (
+            ("variants", "variant", self.variants, known, "methods.register_method"),
+            ("compare", "variant", self.compare, known, "methods.register_method"),
+            ("baselines", "baseline", self.baselines, known_baselines(), "features.register_classifier"),
         ):
             for name in names:
                 if name not in valid:
-                    raise UnknownName(f"{kind} in {key}", name, list(valid))
+                    remedy = f"Your own is registered by {register} before the Study is made."
+                    raise UnknownName(f"{kind} in {key}", name, list(valid), remedy)
         if len(self.compare) not in (0, 2):
             raise UserError(f"compare must name a variant and its reference, not {list(self.compare)}.")
         if not self.variants:

@@ -41,7 +41,9 @@ def run_study(
         out: folder of the study.
         data: folder of the recordings, or the recordings themselves (``sm.load``, ``sm.from_arrays``).
         networks: networks of one's own by the name that the study calls them: models, or functions that build one.
-        methods: distillation methods of one's own; each is a variant of its name.
+        methods: distillation methods of one's own; each is a variant of its name. Methods and classifiers given here
+            can be named by a TOML file; a ``Study`` checks its names when it is made, so register them before that
+            (``methods.register_method``, ``features.register_classifier``).
         classifiers: feature classifiers of one's own, as scikit-learn has them, by the name that ``baselines`` calls
             them.
         score_test: evaluate on the test subjects after selection; each evaluation is logged.

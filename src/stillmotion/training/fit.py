@@ -163,4 +163,9 @@ def _teacher(given: keras.Model | ArrayLike, method: Method) -> Teacher:
         network = teacher_network(given, method)
         weights, state = network.own()
         return Teacher(network, weights, state, name=given.name)
+    if isinstance(given, str):
+        raise UserError(
+            f"teacher must be a trained keras.Model or its logits, not the text {given!r}: build a network with "
+            f"networks.build_network and train it first."
+        )
     return Teacher(outputs={"logits": check_scores(given, "A teacher that is no keras.Model")}, name="the given logits")

@@ -100,7 +100,10 @@ def predict_taps(teacher: Teacher, windows: Array, taps: Sequence[str]) -> dict[
         if tap not in outputs:
             raise UserError(f"{teacher.name} has no tap {tap!r}; it gives {', '.join(outputs) or 'nothing'}.")
         if len(outputs[tap]) != len(windows):
-            raise UserError(f"{teacher.name} gives {tap} for {len(outputs[tap])} windows, not {len(windows)}.")
+            raise UserError(
+                f"{teacher.name}: there are {tap} for {len(outputs[tap])} windows, not {len(windows)}; give a row for "
+                f"each training window, then for each validation window."
+            )
     return {tap: np.asarray(outputs[tap], np.float32) for tap in taps}
 
 

@@ -23,7 +23,7 @@ from .windows import Windows
 
 def audit_splits(
     windows: Windows,
-    splits: Splits,
+    splits: Splits | Iterable[Fold | Sequence[ArrayLike]],
     *,
     statistics: Statistics | Sequence[Statistics] | None = None,
     others: Sequence[Dataset] = (),
@@ -39,7 +39,8 @@ def audit_splits(
 
     Args:
         windows: the windows that ``cut`` returned.
-        splits: the splits that ``make_splits`` returned for them.
+        splits: the splits that ``make_splits`` returned for them, or folds of one's own: for each the numbers of its
+            windows (or masks), as (train, test) or (train, validation, test).
         statistics: those that the networks are normalised with, one per fold (or one for all folds).
         others: data sets used together with this one, for training or for confirmation.
 
@@ -47,7 +48,7 @@ def audit_splits(
         The findings; ``clean`` tells whether there is no leak.
 
     Raises:
-        UserError: the splits are of other windows.
+        UserError: the splits are of other windows, or a fold names windows that do not exist.
 
     Example:
         >>> import numpy as np
@@ -60,7 +61,12 @@ def audit_splits(
         True
         >>> sm.audit_splits(windows, sm.make_splits(windows, "random")).clean
         False
+        >>> audit = sm.audit_splits(windows, [(np.arange(0, 30), np.arange(25, 40))])
+        >>> [(finding.kind, finding.count) for finding in audit.findings]
+        [('samples', 5), ('subjects', 1)]
     """
+    if not isinstance(splits, Splits):
+        splits = _own_splits(windows, splits)
     splits.require_of(windows)
     findings: list[Finding] = []
     source, extents = trace(windows)
@@ -143,6 +149,16 @@ def audit_extents(
         count += 1
     checked = {"folds": count, "windows": len(windows), "subjects": len(subjects)}
     return Audit(name, "own folds", checked, tuple(findings))
+
+
+def _own_splits(windows: Windows, folds: Iterable[Fold | Sequence[ArrayLike]]) -> Splits:
+    """Make splits of folds that were drawn elsewhere; their subjects are those of their windows."""
+    own = []
+    for number, fold in enumerate(folds):
+        rows = [np.unique(part) for part in _splits_of(fold, len(windows), f"{windows.dataset}, fold {number}")]
+        names = [tuple(windows.subjects[code] for code in np.unique(windows.subject_codes[part])) for part in rows]
+        own.append(Fold(rows[0], rows[1], rows[2], names[0], names[1], names[2]))
+    return Splits(windows.dataset, "own folds", 0, windows.fingerprint, len(windows), tuple(own))
 
 
 def _splits_of(fold: Fold | Sequence[ArrayLike], count: int, where: str) -> list[Rows]:

@@ -33,9 +33,9 @@ def make_splits(
     ``random`` (alias ``published``): one random split of the windows, stratified by class, 15 % test and 15 % of the
     rest validation, as published systems do. It leaks: every subject is in every split.
     ``official``: the publisher's test subjects. ``subjects:k``: grouped k-fold, each group of subjects tested once,
-    every class spread over the groups as evenly as possible. ``loso``: leave one subject out, each tested once. In
-    these three validation is by subject too, chosen for each fold among those not tested, and no subject is in two
-    splits.
+    every class spread over the groups as evenly as possible. ``loso`` (leave-one-subject-out): each subject tested
+    once, alone. In these three validation is by subject too, chosen for each fold among those not tested, and no
+    subject is in two splits.
 
     Args:
         windows: the windows that ``cut`` returned.

@@ -6,9 +6,13 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent / "src"), str(HERE)]
 
-from stillmotion import __version__  # noqa: E402
+from stillmotion import __version__, features, reports  # noqa: E402
 from stillmotion.reports.pages import card_page  # noqa: E402
 from stillmotion.signals import list_cards  # noqa: E402
+
+# Autodoc sees only what is imported, and these rooms import on first use.
+for room in (features, reports):
+    vars(room).update({name: getattr(room, name) for name in room.__all__})
 
 project = "stillmotion"
 author = "the stillmotion maintainers"

@@ -206,3 +206,10 @@ def test_an_own_classifier_is_fitted_on_scaled_features_with_weights_and_seed():
     model = ExtraTreesClassifier(7, random_state=5).fit(scaled, labels, sample_weight=weights[labels])
     np.testing.assert_allclose(np.exp(fitted.predict(features))[:, :2], model.predict_proba(scaled), atol=1e-6)
     assert (fitted.predict(features)[:, 2] < -20).all()
+
+
+def test_a_method_stands_for_the_variant_of_its_name():
+    own = Study(name="one", variants=("lm", replace(METHODS["kd"], name="my-kd")), compare=())
+    assert own.variants == ("lm", "my-kd")
+    assert own.all_variants["my-kd"].teacher == "plain"
+    assert METHODS["my-kd"].title == METHODS["kd"].title

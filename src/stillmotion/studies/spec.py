@@ -13,7 +13,7 @@ from typing import Annotated, Any, get_args
 from unicodedata import normalize
 
 from ..errors import UnknownName, UserError
-from ..methods import get_method
+from ..methods import Method, get_method, register_method
 from ..names import require_distinct, require_file_name
 from ..networks import get_network, parse_attention
 from ..networks.deepconvlstm import Recurrence
@@ -40,7 +40,8 @@ class Study:
 
     Args:
         name: of the study.
-        variants: variants to compare; ``CONTROLS`` (unless ``controls`` is false) and ``COMPANIONS`` are added.
+        variants: variants to compare, in Python also methods of one's own; ``CONTROLS`` (unless ``controls`` is false)
+            and ``COMPANIONS`` are added.
         compare: variant and reference of the primary comparison.
         seeds: students per fold and variant.
         published: use the recipe of Agac & Incel.
@@ -164,6 +165,11 @@ class Study:
 
     def _check_names(self) -> None:
         """Check names, which become files and folders: predictions, models, figures, the folder of the study."""
+        variants: Any = self.variants
+        if isinstance(variants, (tuple, list)):
+            # In Python a method of one's own may stand for the variant of its name.
+            given = tuple(register_method(each) if isinstance(each, Method) else each for each in variants)
+            object.__setattr__(self, "variants", given)
         defined = {require_file_name(name, "variant"): variant for name, variant in self.variant.items()}
         named: dict[str, Any] = {"name": require_file_name(self.name, "study"), "variant": defined}
         for part in ("variants", "compare"):

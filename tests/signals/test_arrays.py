@@ -99,7 +99,7 @@ def test_everything_after_it_works_on_windows():
     windows = sm.cut(data)
     split = sm.make_splits(windows, "subjects:3")
     assert sm.audit_splits(windows, split, statistics=[sm.fit_statistics(windows, f.train) for f in split.folds]).clean
-    by_hand = extract_array_features((0.1 * X + [0, 0, 1]).astype(np.float32), rate=20, groups=["wrist.acc"] * 3)
+    by_hand = extract_array_features((0.1 * X + [0, 0, 1]).astype(np.float32), rate=20, sensors=["wrist.acc"] * 3)
     np.testing.assert_array_equal(extract_features(windows).values, by_hand.values)
     assert len(sm.cut(sm.resample(data, 10))) == 60
     assert sm.signals.select_sensors(data, "wrist.acc.y").samples.shape == (2400, 1)

@@ -52,7 +52,7 @@ def by_hand(study_data, fold):
     """Features scaled by the training subjects' statistics, and labels, worked out without the study's own code."""
     spec = study_data.windows.spec
     values = extract_array_features(
-        study_data.values, rate=spec.rate, groups=[channel.group for channel in spec.channels]
+        study_data.values, rate=spec.rate, sensors=[channel.group for channel in spec.channels]
     ).values
     train = study_data.index.folds[fold].train
     std = values[train].std(0, dtype=np.float64)
@@ -67,7 +67,8 @@ def run_of(study, study_data, name, **hyperparameters):
 
 
 def fit(run, study_data):
-    return ClassifierJob(FleetPlan("trials", (run,), 1), study_data).train()
+    train = study_data.index.folds[run.fold].train
+    return ClassifierJob(FleetPlan("trials", (run,), 1), study_data, train).train()
 
 
 def probabilities_of(run, study_data):

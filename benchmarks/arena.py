@@ -49,9 +49,8 @@ def main() -> None:
         with read_study_state(folder) as state:
             for row in measure(state):
                 rows.setdefault(row["model"], []).append(row)
-            seed = f"split seed {state.study.split.seed}"
             results = compute_results(state)
-            matrices[seed] = {"classes": list(results.classes), "counts": results.confusion}
+            matrices[folder.name] = {"classes": list(results.classes), "counts": results.confusion}
     means = [{**each[0], **average(each), "groupings": len(each)} for each in rows.values()]
     cells = [[row[name] for name in COLUMNS] for row in means]
     atomic_write(options.out / "table.csv", write_csv(list(COLUMNS), cells))

@@ -205,6 +205,8 @@ def test_a_fleet_that_is_damaged_in_the_middle_of_a_study_is_trained_anew(
     whole: tuple[Path, dict[str, Any]], copy: Path, again: Callable[..., Runner], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names, runner = trained(monkeypatch), again()
+    with runner.store._file.change("predictions"):
+        runner.store._file.execute("DELETE FROM predictions WHERE split = 'test'")
     score = runner._score_test
 
     def broken(state: Any) -> None:

@@ -79,9 +79,9 @@ def load_study_data(study: Study, *, data: Path | Dataset | None = None) -> Stud
 
     Example:
         >>> from stillmotion.studies import load_study_data, read_study
-        >>> data = load_study_data(read_study("demo"))
+        >>> data = load_study_data(read_study("first-look"))
         >>> len(data.index.folds), data.index.spec.window
-        (1, 32)
+        (1, 128)
     """
     section, privileged = study.data, study.privileged
     dataset = _load_recordings(section, data)

@@ -36,6 +36,8 @@ def recommend(rows: Sequence[Row], *, budget: int | None = None) -> Recommendati
 
     Args:
         rows: of one table, with scores of the same subjects.
+        budget: most bytes that the recommended model may store on the device. Then the row within it that scores
+            highest on *validation* subjects is recommended, network or baseline: test subjects decide nothing.
 
     Returns:
         The recommended row, and what the decision rests on.

@@ -20,7 +20,6 @@ class Row:
         seeds: students per fold.
         parameters, flops: of the network; None for a baseline.
         bytes: what a device stores: the weights of the network at float32, or the numbers of a baseline at 4 bytes.
-        bytes_int8: the same with the weights of the network at int8; of a baseline as ``bytes``.
         validation: macro-F1 of the validation subjects, pooled over subjects, mean over seeds.
         macro_f1: of the test subjects with its interval, or None before they are evaluated.
         accuracy: of the test subjects.
@@ -35,6 +34,7 @@ class Row:
         ece: expected calibration error (15 bins), mean over seeds, of the test subjects, or of the validation subjects
             before the test set is evaluated.
         not_inferior: whether it is not inferior to the reference; None without an interval.
+        bytes_int8: ``bytes`` with the weights of the network at int8; of a baseline as ``bytes``.
     """
 
     variant: str
@@ -45,7 +45,6 @@ class Row:
     parameters: int | None = None
     flops: int | None = None
     bytes: int | None = None
-    bytes_int8: int | None = None
     validation: float | None = None
     macro_f1: Interval | None = None
     accuracy: float | None = None
@@ -60,6 +59,7 @@ class Row:
     size: str = ""
     ece: float | None = None
     not_inferior: bool | None = None
+    bytes_int8: int | None = None
 
     @property
     def description(self) -> str:

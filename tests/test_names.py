@@ -588,7 +588,7 @@ def test_the_card_of_a_bundle_shows_names_as_they_are() -> None:
     spec = SignalSpec(50.0, channels, NAMES[:4], 32, 16)
     counted = SimpleNamespace(
         network="<b>mine</b>", params=1, flops=1, multiply_adds=1, weight_bytes=1, activation_bytes=1,
-        weight_bytes_int8=1, activation_bytes_int8=1,
+        weight_bytes_int8=1, activation_bytes_int8=1, layers=(),
     )  # fmt: skip
     scores = [{"subject": name, "accuracy": 0.5} for name in NAMES]
     text = write_card(cast(Any, counted), spec, scores, {"data": {"name": "<script>"}, "[x](y)": "*a*"})

@@ -54,7 +54,7 @@ SAID = {
         r"student: macro-F1 .*, [\d,]+ parameters, [\d,]+ FLOPs",
     ],
 }
-SLOW = {"own_study", "train_and_distil"}
+SLOW = {"own_study", "own_teacher", "train_and_distil"}
 
 
 @pytest.mark.parametrize(

@@ -122,9 +122,14 @@ class Runner:
             state = self.state
         self.predictor.predict_missing(state, "validation")
         require_still_own(self.store, self.study, self.study_data.index.fingerprint)
-        if score_test or self.study.score_test:
+        scored = score_test or self.study.score_test
+        if scored:
             self._score_test(state)
-        return self.results()
+        results = self.results()
+        if scored:
+            self._write_predictions(state)
+            self._write_models(state, results)
+        return results
 
     def _retrain(self, damage: DamagedFleet) -> None:
         if damage.fleet in self._retrained:
@@ -153,7 +158,7 @@ class Runner:
         return RayExecutor(self.ray, self._local)
 
     def _score_test(self, state: StudyState) -> None:
-        """Evaluate on test subjects, write predictions and models; the evaluation is logged before it starts."""
+        """Evaluate on test subjects; the evaluation is logged before it starts."""
         fresh = unpredicted(state, "test")
         if fresh:
             self.store.require_weights(run.id for run in fresh)
@@ -161,8 +166,6 @@ class Runner:
             self._local.print(f"evaluating {len(fresh)} runs on {len(subjects)} test subjects")
             self.store.log_test_evaluation(len(fresh), len(subjects), "score-test")
             self.predictor.predict_missing(state, "test")
-        self._write_predictions(state)
-        self._write_models(state)
 
     def _write_predictions(self, state: StudyState) -> None:
         """Write a file of predictions for each variant, with all folds and seeds."""
@@ -175,7 +178,7 @@ class Runner:
             predictions = _predictions(file.removesuffix(".parquet"), wanted[file], state)
             write_predictions(self.folder / "predictions" / file, predictions)
 
-    def _write_models(self, state: StudyState) -> None:
+    def _write_models(self, state: StudyState, results: Results) -> None:
         """Write a bundle of each variant (the best run of fold 0 by validation score) and of the best variant."""
         chosen: dict[str, tuple[Run, str]] = {}
         for (name, fold), runs in state.reported.items():
@@ -183,7 +186,7 @@ class Runner:
                 chosen[name] = (max(runs, key=lambda each: state.ended[each.id].validation), name)
         if chosen:
             # With a budget, what is recommended was selected on validation subjects too.
-            recommended = compute_results(state).recommended if self.study.budget else None
+            recommended = results.recommended if self.study.budget else None
             best = max(chosen.values(), key=lambda each: state.ended[each[0].id].validation)
             chosen["best"] = chosen.get(recommended or "", best)
         wanted = {name: [self.study.name, variant, run.id] for name, (run, variant) in chosen.items()}

@@ -115,10 +115,9 @@ class Split:
         toml_io.check(self, "[split]")
 
 
-def _named(network: Any) -> Any:
+def name_network(network: Any) -> Any:
     """Register a network of one's own and return its name; any plain value stays, to be checked."""
-    plain = isinstance(network, str) or not (isinstance(network, Network) or callable(network))
-    return network if plain else register_network(network)
+    return register_network(network) if isinstance(network, Network) or callable(network) else network
 
 
 @dataclass(frozen=True)
@@ -143,8 +142,8 @@ class Networks:
 
     def __post_init__(self) -> None:
         teachers = self.teacher if isinstance(self.teacher, (tuple, list)) else (self.teacher,)
-        object.__setattr__(self, "student", _named(self.student))
-        object.__setattr__(self, "teacher", tuple(_named(each) for each in teachers))
+        object.__setattr__(self, "student", name_network(self.student))
+        object.__setattr__(self, "teacher", tuple(name_network(each) for each in teachers))
         toml_io.check(self, "[networks]")
         for name in ("teacher", "attention"):
             if not getattr(self, name):

@@ -9,9 +9,9 @@ from typing import Any, get_args
 from ..errors import UnknownName, UserError
 from ..methods import METHODS, Method, get_method, register_method
 from ..names import require_text
-from ..networks import get_network, register_network
+from ..networks import get_network
 from . import toml_io
-from .sections import Range, Source, Training
+from .sections import Range, Source, Training, name_network
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,7 @@ class Variant:
         if isinstance(method, Method):
             object.__setattr__(self, "method", register_method(method))
         for key in ("network", "assistant"):
-            if callable(getattr(self, key)):
-                object.__setattr__(self, key, register_network(getattr(self, key)))
+            object.__setattr__(self, key, name_network(getattr(self, key)))
         toml_io.check(self, "a variant")
         if self.teacher not in get_args(Source):
             raise UnknownName("teacher of a variant", self.teacher, list(get_args(Source)))
@@ -114,6 +113,13 @@ _DEFINED: dict[str, Variant] = {
             "hybrid-net-m",
         )
     },
+    "feature-net-s-kd": Variant(
+        "kd",
+        teacher="plain",
+        network="feature-net-s",
+        training=ON_FEATURES,
+        title="MLP of 16 units on features, taught by the teacher",
+    ),
     # The middle size of Agac & Incel; studies with other networks set their own assistant.
     "takd": Variant("takd", teacher="assistant", assistant="deepconvlstm-mm", title=get_method("takd").title),
     "hmkd-output": Variant(

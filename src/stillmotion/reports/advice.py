@@ -75,7 +75,7 @@ def advise(evidence: Evidence) -> Advice:
 
 
 def _describe_within(evidence: Evidence, row: Row, without: str) -> Advice:
-    limit = f"{evidence.record.study.budget}"
+    limit = evidence.record.study.budget
     within = (
         f"of the models within {limit} it scores highest on validation subjects, {format_percent(row.validation)} %"
     )

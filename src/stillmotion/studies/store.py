@@ -310,6 +310,8 @@ class Store:
             logits: (n, C) in the order of the fold's windows.
             role: ``student``, or ``teacher`` for the co-trained teacher of the run.
         """
+        if not logits:
+            return
         with self._file.change("predictions"):
             for run, values in logits.items():
                 self._file.insert("predictions", run, split, role, content=_to_bytes(values))

@@ -12,7 +12,7 @@ static int32_t ${P}_cosine(int i)
 /* Fourier transform of $N complex numbers in place, divided by $N. */
 static void ${P}_transform(int16_t *b)
 {
-    int i, j, k, half;
+    int i, j, k, half, turn;
     for (i = 1, j = 0; i < $N; ++i) {
         int bit = $N >> 1;
         for (; j & bit; bit >>= 1) {
@@ -25,9 +25,9 @@ static void ${P}_transform(int16_t *b)
             b[2 * j + k] = v;
         }
     }
-    for (half = 1; half < $N; half *= 2) {
+    for (half = 1, turn = $N; half < $N; half *= 2, turn >>= 1) {
         for (j = 0; j < half; ++j) {
-            int32_t c = ${P}_cosine(j * ($N / half)), s = ${P}_sine(j * ($N / half));
+            int32_t c = ${P}_cosine(j * turn), s = ${P}_sine(j * turn);
             for (i = j; i < $N; i += 2 * half) {
                 int16_t *p = b + 2 * i, *q = p + 2 * half;
                 int32_t re = (c * q[0] + s * q[1] + 16384) >> 15, im = (c * q[1] - s * q[0] + 16384) >> 15;

@@ -1,13 +1,18 @@
+/* Shell's sort with the gaps of Ciura. */
 static void ${P}_sort(int16_t *b, int n)
 {
-    int gap, i, j;
-    for (gap = n >> 1; gap; gap = gap > 2 ? (gap * 29) >> 6 : gap >> 1) {
-        for (i = gap; i < n; ++i) {
-            int16_t v = b[i];
-            for (j = i; j >= gap && b[j - gap] > v; j -= gap) {
-                b[j] = b[j - gap];
+    static const uint16_t gaps[9] = {1750, 701, 301, 132, 57, 23, 10, 4, 1};
+    int16_t *end = b + n, *p, *q;
+    int k;
+    for (k = 0; k < 9; ++k) {
+        int gap = gaps[k];
+        int16_t *second = gap < n ? b + gap : end;
+        for (p = second; p < end; ++p) {
+            int16_t v = *p;
+            for (q = p; q >= second && q[-gap] > v; q -= gap) {
+                *q = q[-gap];
             }
-            b[j] = v;
+            *q = v;
         }
     }
 }

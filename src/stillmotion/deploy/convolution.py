@@ -36,10 +36,9 @@ class Convolve(FloatBlock):
     low: float = -LARGEST
     high: float = LARGEST
 
-    @property
-    def is_linear(self) -> bool:
-        """Whether there is no activation."""
-        return self.low == -LARGEST and self.high == LARGEST
+    def folds(self, channels: int) -> bool:
+        """Tell whether a scale of each of so many channels can become part of it: it has no activation."""
+        return (self.low, self.high, self.kernel.shape[3]) == (-LARGEST, LARGEST, channels)
 
     def scaled(self, factor: NDArray[np.float64], shift: NDArray[np.float64]) -> Convolve:
         """Return the convolution whose filters' results are multiplied and shifted."""

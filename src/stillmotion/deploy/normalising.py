@@ -8,7 +8,7 @@ from math import floor, log2
 import numpy as np
 from numpy.typing import NDArray
 
-from .arithmetic import fit_int8
+from .arithmetic import fit_int8, to_int8
 from .blocks import Array, Block, Constant, Tensor
 from .float_block import FloatBlock
 
@@ -111,4 +111,4 @@ class NormaliseCounts(Block):
         shift = self.shift.astype(np.int64)
         half = (np.int64(1) << shift) >> 1
         values = (((counts - self.centre) * self.factor + half) >> shift) + self.output.zero_point
-        return np.clip(values, -128, 127).astype(np.int8)
+        return to_int8(np.asarray(values))

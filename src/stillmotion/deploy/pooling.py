@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from .arithmetic import LARGEST, fit_int8, requantise, split_factors
+from .arithmetic import LARGEST, fit_int8, requantise, split_factors, to_int8
 from .blocks import Array, Block, Tensor
 from .float_block import FloatBlock
 from .geometry import Geometry
@@ -55,9 +55,9 @@ class Pool(FloatBlock):
             return best.reshape(len(maps), *self.output.shape)
         total = np.zeros(shape, np.float32)
         for _, _, part in self.geometry.taps(maps, 0):
-            total = total + part
+            total += part
         if self.mode == "mean":
-            total = total / _counts(self.geometry).astype(np.float32)
+            total /= _counts(self.geometry).astype(np.float32)
         return total.reshape(len(maps), *self.output.shape)
 
     def quantise(self, inputs: tuple[Tensor, ...], low: float, high: float) -> Block:
@@ -119,7 +119,7 @@ class PoolInt8(Block):
                 values = np.where(total > 0, (total + half) // count, -((half - total) // count))
             else:
                 values = requantise(total, *self._factor) + self.output.zero_point
-        return np.clip(values, -128, 127).astype(np.int8).reshape(len(maps), *self.output.shape)
+        return to_int8(np.asarray(values)).reshape(len(maps), *self.output.shape)
 
 
 def _counts(geometry: Geometry) -> Array:

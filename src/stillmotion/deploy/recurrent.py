@@ -46,7 +46,7 @@ class Recur(FloatBlock):
     @property
     def units(self) -> int:
         """Width of the state."""
-        return self.recurrent.shape[0]
+        return int(self.recurrent.shape[0])
 
     @property
     def scratch_bytes(self) -> int:
@@ -100,8 +100,8 @@ class Recur(FloatBlock):
         return states if self.sequences else np.asarray(state[0])
 
     def range_of(self, x: tuple[Array, ...], y: Array) -> tuple[float, float]:
-        """Return the range of all states, the last or not."""
-        states = y if self.sequences else replace(self, sequences=True).run(*x)
+        """Return the range of the states; of FastGRNN, which alone may exceed 1, of all of them."""
+        states = y if self.sequences or self.cell != "fastgrnn" else replace(self, sequences=True).run(*x)
         return float(states.min()), float(states.max())
 
     def quantise(self, inputs: tuple[Tensor, ...], low: float, high: float) -> Block:

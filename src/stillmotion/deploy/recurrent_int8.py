@@ -62,16 +62,17 @@ def quantise_cell(
         largest: size of the largest state on calibration windows; only that of FastGRNN can exceed 1.
     """
     exponent = max(0, ceil(log2(max(largest, 1e-9)))) if cell == "fastgrnn" else 0
-    rows, factors = [], []
+    rows: list[NDArray[np.int8]] = []
+    factors: list[tuple[NDArray[np.int32], NDArray[np.int8]]] = []
     for matrix, scale in ((kernel, given.step), (recurrent, 2.0**exponent / 128)):
         scales = np.maximum(np.abs(matrix).max(0) / 127, 1e-12)
         rows.append(np.clip(np.rint(matrix / scales), -127, 127).astype(np.int8).T)
-        factors += split_factors(scale * scales * UNIT)
+        factors.append(split_factors(scale * scales * UNIT))
     units = len(recurrent)
     whole = np.rint(np.clip(bias, -256, 256) * UNIT)
     if cell == "fastgrnn":
         whole[2 * units :] = np.rint(bias[2 * units :] * ONE)
-    return CellNumbers(rows[0], rows[1], whole.astype(np.int32), *factors, exponent)
+    return CellNumbers(rows[0], rows[1], whole.astype(np.int32), *factors[0], *factors[1], exponent)
 
 
 @cache
@@ -94,12 +95,13 @@ def sigmoid_q15(x: Integers) -> Integers:
 
 def tanh_q15(x: Integers) -> Integers:
     """Return the hyperbolic tangent (Q15) of Q12: 2 · sigmoid(2x) - 1."""
-    return 2 * sigmoid_q15(2 * x) - ONE
+    return np.asarray(2 * sigmoid_q15(2 * x) - ONE)
 
 
 def multiply_q15(value: Integers, factor: Integers) -> Integers:
     """Return value · factor / 2^15, rounded half up, as C does it without 64 bits."""
-    return factor * (value >> 15) + ((factor * (value & (ONE - 1)) + (ONE >> 1)) >> 15)
+    low = (factor * (value & (ONE - 1)) + (ONE >> 1)) >> 15
+    return np.asarray(factor * (value >> 15) + low)
 
 
 def _shifted_sum(sums: Integers, multiplier: Array, shift: Array) -> Integers:
@@ -129,7 +131,7 @@ class RecurInt8(Block):
 
     @property
     def _units(self) -> int:
-        return self.numbers.recurrent.shape[1]
+        return int(self.numbers.recurrent.shape[1])
 
     @property
     def scratch_bytes(self) -> int:
@@ -206,4 +208,4 @@ class RecurInt8(Block):
     def _narrow(self, h: Integers) -> Integers:
         """Return the state as int8."""
         exponent = self.numbers.exponent
-        return np.clip((h + (1 << (7 + exponent))) >> (8 + exponent), -128, 127)
+        return np.asarray(np.clip((h + (1 << (7 + exponent))) >> (8 + exponent), -128, 127))

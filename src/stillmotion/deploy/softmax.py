@@ -81,7 +81,7 @@ class SoftmaxInt8(Block):
 
     @property
     def _table(self) -> NDArray[np.uint16]:
-        return np.rint(65535 * np.exp(-np.arange(256) * self.input.step)).astype(np.uint16)
+        return np.asarray(np.rint(65535 * np.exp(-np.arange(256) * self.input.step)), np.uint16)
 
     @property
     def constants(self) -> tuple[Constant, ...]:
@@ -109,4 +109,4 @@ class SoftmaxInt8(Block):
         powers = self._table[values.max(2, keepdims=True) - values].astype(np.int64)
         total = powers.sum(2, keepdims=True)
         shares = (powers * self.parts + total // 2) // total - 128
-        return np.minimum(shares, 127).astype(np.int8).reshape(len(x[0]), *self.output.shape)
+        return np.asarray(np.minimum(shares, 127), np.int8).reshape(len(x[0]), *self.output.shape)

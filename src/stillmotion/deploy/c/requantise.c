@@ -8,8 +8,3 @@ static int32_t requantise(int32_t value, int32_t multiplier, int shift)
     int32_t mask = (int32_t)(((uint32_t)1 << shift) - 1);
     return (high >> shift) + ((high & mask) > (mask >> 1) + (high < 0));
 }
-
-static int8_t saturate_s8(int32_t value, int32_t low, int32_t high)
-{
-    return (int8_t)(value < low ? low : value > high ? high : value);
-}

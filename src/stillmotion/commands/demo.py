@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-HELP = "Train, evaluate and compare five variants on simulated subjects."
+HELP = "Train, compare and choose on real subjects (SPAR; simulated ones without it), then write the report."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

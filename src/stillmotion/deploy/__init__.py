@@ -3,6 +3,7 @@
 Every block of the C code computes in NumPy what its C computes, bit for bit.
 """
 
-from .fixed_features import FixedFeatures, choose_shifts, fixed_features
+from .fixed_features import FixedFeatures, fixed_features
+from .float_features import FloatFeatures, float_features
 
-__all__ = ["FixedFeatures", "choose_shifts", "fixed_features"]
+__all__ = ["FixedFeatures", "FloatFeatures", "fixed_features", "float_features"]

@@ -3,4 +3,6 @@
 Every block of the C code computes in NumPy what its C computes, bit for bit.
 """
 
-__all__: list[str] = []
+from .fixed_features import FixedFeatures, choose_shifts, fixed_features
+
+__all__ = ["FixedFeatures", "choose_shifts", "fixed_features"]

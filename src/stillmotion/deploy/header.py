@@ -99,7 +99,7 @@ def _functions(target: Target) -> str:
     name, macro = target.name, target.macro
     lines = [
         f"/* Forget all samples. */\nvoid {name}_init(void);\n",
-        "/* Take one sample, in the units above. Return the class of the last window where one ends here, else NOT_YET.",
+        "/* Take one sample, in the units above. Return the class of the window that ends here, NOT_YET if none does.",
         "   A value that is not finite is replaced by the channel's last one (0 at first). */",
         f"int {name}_push(const float sample[{macro}_CHANNELS]);\n",
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from math import prod
 
 import numpy as np
@@ -72,8 +71,8 @@ def _memory(target: Target) -> str:
     return (
         f"static struct {{\n    int32_t filled, skipped;\n{arrays}}} state;\n\n"
         "/* Characters may alias every type. */\n"
-        f"static union {{\n    unsigned char bytes[{target.macro}_ARENA_BYTES];\n    int32_t integer;\n    float number;\n"
-        "} arena;\n\n"
+        f"static union {{\n    unsigned char bytes[{target.macro}_ARENA_BYTES];\n    int32_t integer;\n"
+        "    float number;\n} arena;\n\n"
         f"typedef char state_has_the_stated_size[sizeof state == {target.macro}_STATE_BYTES ? 1 : -1];\n"
         f"typedef char arena_has_the_stated_size[sizeof arena == {target.macro}_ARENA_BYTES ? 1 : -1];\n"
     )
@@ -132,10 +131,9 @@ def _api(target: Target) -> str:
 
 
 def _text(name: str) -> str:
-    """Return a text as the inside of a C string, in UTF-8."""
-    encoded = name.encode()
-    octal = "".join(f"\\{byte:03o}" if byte > 126 or byte < 32 else chr(byte) for byte in encoded)
-    return json.dumps(octal)[1:-1].replace("\\\\", "\\").replace("??", '?""?')
+    """Return a text as the inside of a C string: what is not plain ASCII as octal bytes."""
+    plain = set(map(chr, range(32, 127))) - set('"\\?')
+    return "".join(each if each in plain else "".join(f"\\{byte:03o}" for byte in each.encode()) for each in name)
 
 
 def _take(target: Target, kind: str) -> str:
@@ -143,7 +141,8 @@ def _take(target: Target, kind: str) -> str:
     skip = spec.hop > spec.window
     kept = 0 if skip else spec.window - spec.hop
     lines = [
-        f"/* Append one sample; run and move on where the window is full. */\nstatic int take(const {kind} *sample)\n{{",
+        "/* Append one sample; run and move on where the window is full. */",
+        f"static int take(const {kind} *sample)\n{{",
         "    int result;",
         "    memcpy(state.last, sample, sizeof state.last);",
     ]

@@ -7,10 +7,11 @@ from math import log2
 
 import numpy as np
 
+from ..errors import UserError
 from ..features.compute import make_spectrum_tables
 from ..features.feature_set import TIME, FeatureSet
 from ..features.scale import LIMIT, FeatureScale
-from .arithmetic import Floats, clamp, float_tensor, log1p_f32, sqrt_f32
+from .arithmetic import LARGEST, Floats, clamp, float_tensor, log1p_f32, sqrt_f32
 from .blocks import C_TYPES, Array, Block, Constant, Tensor, format_number
 from .feature_code import (
     column_type,
@@ -36,15 +37,18 @@ class FloatFeatures(FloatBlock):
 
     Args:
         features: which.
-        scale: means and standard deviations that standardise them.
+        scale: means and standard deviations that standardise them; none where they are not.
         clip: standardised features are limited to ± this.
-        raw: the features leave as they are; only integers are standardised.
     """
 
     features: FeatureSet
-    scale: FeatureScale
-    clip: float = LIMIT
-    raw: bool = False
+    scale: FeatureScale | None
+    clip: float
+
+    @property
+    def raw(self) -> bool:
+        """Whether the features leave as they are."""
+        return self.scale is None
 
     @property
     def scratch_bytes(self) -> int:
@@ -61,7 +65,7 @@ class FloatFeatures(FloatBlock):
     def constants(self) -> tuple[Constant, ...]:
         """Streams, standardisation and the tables of the transform."""
         arrays: dict[str, Array] = stream_arrays(self.features)
-        if not self.raw:
+        if self.scale is not None:
             arrays |= {"mean": self.scale.mean.astype(F), "factor": (F(1) / self.scale.std).astype(F)}
         if is_spectral(self.features):
             arrays["cosines"], arrays["sines"] = self._tables()
@@ -120,15 +124,21 @@ class FloatFeatures(FloatBlock):
         values = np.concatenate(parts, axis=1)
         if features.compressed:
             values = np.where(values < 0, -log1p_f32(np.abs(values)), log1p_f32(np.abs(values)))
-        if not self.raw:
-            values = clamp((values - self.scale.mean.astype(F)) * (F(1) / self.scale.std).astype(F), -self.clip, self.clip)
+        if self.scale is not None:
+            factor = (F(1) / self.scale.std).astype(F)
+            values = clamp((values - self.scale.mean.astype(F)) * factor, -self.clip, self.clip)
         return np.asarray(values, F)
 
     def quantise(self, inputs: tuple[Tensor, ...], low: float, high: float) -> Block:
         """Return the features in integers, from raw counts to standardised int8."""
+        if self.scale is None:
+            raise UserError(
+                f"{self.name}: features in integers are standardised by the training subjects' mean and standard "
+                f"deviation; put a Normalization layer and ops.clip behind the WindowFeatures."
+            )
         given = np.broadcast_to(np.asarray(inputs[0].scale), len(self.features.channels))
         shifts = [round(-log2(step)) for step in given]
-        return fixed_features(self.features, self.scale, shifts, name=self.name, clip=self.clip)
+        return fixed_features(self.features, self.scale, shifts, name=self.name, clip=min(self.clip, LIMIT))
 
     def _in_time(self, x: Floats) -> list[Floats]:
         """Compute statistics in time (n, S, T)."""
@@ -185,16 +195,15 @@ class FloatFeatures(FloatBlock):
 
 
 def float_features(
-    features: FeatureSet, scale: FeatureScale, *, name: str = "features", clip: float = LIMIT, raw: bool = False
+    features: FeatureSet, scale: FeatureScale | None = None, *, name: str = "features", clip: float = LARGEST
 ) -> FloatFeatures:
     """Make the block that computes window features in float32.
 
     Args:
         features: which.
-        scale: means and standard deviations that standardise them.
+        scale: means and standard deviations that standardise them; none to leave them as they are.
         name: of the block.
         clip: standardised features are limited to ± this.
-        raw: leave the features as they are; ``scale`` then standardises the integers alone.
 
     Returns:
         The block.
@@ -215,7 +224,6 @@ def float_features(
         features=features,
         scale=scale,
         clip=clip,
-        raw=raw,
     )
 
 

@@ -74,7 +74,6 @@ class Reader:
         #: The tensor of the program that holds each tensor of the graph, and the graph's name for it last given.
         self.at: dict[str, str] = {}
         self.owner: dict[str, str] = {}
-        self.features: dict[str, Any] = {}
         self._consumers: dict[str, list[Node]] = {}
         for node in graph.nodes:
             for name in node.inputs:
@@ -127,6 +126,11 @@ class Reader:
         """Add a step that reads tensors of the program, and return its tensor."""
         self.steps[block.name] = Step(block, inputs)
         return block.name
+
+    def change(self, tensor: str, block: FloatBlock) -> str:
+        """Put another block of the same name in the place of a tensor's, and return the tensor."""
+        self.steps[tensor] = replace(self.steps[tensor], block=block)
+        return tensor
 
     def activate(self, tensor: str, activation: Any, node: Node) -> str:
         """Apply an activation, by its name in Keras, to a tensor that the node itself computes."""

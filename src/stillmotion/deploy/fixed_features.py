@@ -201,7 +201,10 @@ class FixedFeatures(Block):
             lines += [f"    {name}_correlation(x, {name}_pair[i], {name}_pair[i + 1], &place);", "}"]
         if features.jerks:
             lines += [f"place.step = {streams};", f"for (i = 0; i < {streams}; ++i) {{"]
-            lines += [f"    place.index = {statistics * streams + pairs} + i;", f"    place.unit = {unit['jerk.mean']};"]
+            lines += [
+                f"    place.index = {statistics * streams + pairs} + i;",
+                f"    place.unit = {unit['jerk.mean']};",
+            ]
             lines += [f"    {name}_read(x, b, i, {window - 1}, 1);"]
             lines += [f"    {name}_time(b, {window - 1}, {base}, &place, {name}_exponent[i]);", "}"]
         source = "".join(_template(part) for part in parts)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..networks.graph import Node
 from .arithmetic import LARGEST, float_tensor
 from .convolution import Convolve
+from .described import add_features
 from .geometry import Geometry
 from .merging import Concatenate, Merge
 from .moving import Move
@@ -219,7 +220,7 @@ def _clip(reader: Reader, node: Node) -> str:
     tensor = reader.at[node.inputs[0]]
     limits = (float(node.attributes["x_min"]), float(node.attributes["x_max"]))
     if tensor in reader.features:
-        reader.refuse(node, "window features are not there yet")
+        return add_features(reader, node, reader.features[tensor], limits)
     return _apply(reader, node, "clamp", limits)
 
 

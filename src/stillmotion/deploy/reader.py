@@ -92,8 +92,15 @@ class Reader:
             else:
                 self.refuse(node)
             self.owner[self.at[node.name]] = node.name
+            self._require_clip(node)
         signal = float_tensor(self.graph[self.graph.inputs[0]].shape)
         return Program(tuple(self.steps.values()), signal, self.at[self.graph.outputs[0]])
+
+    def _require_clip(self, node: Node) -> None:
+        """Refuse a node that reads window features which are not standardised and clipped yet."""
+        known = ("WindowFeatures", "Normalization", "Clip", *VIEWS)
+        if node.op not in known and any(self.at[name] in self.features for name in node.inputs):
+            self.refuse(node, "it reads window features; put Normalization and ops.clip(x, -5, 5) behind them")
 
     def refuse(self, node: Node, why: str = "") -> NoReturn:
         """Raise ``UserError`` for a node without a C form."""

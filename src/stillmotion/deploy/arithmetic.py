@@ -21,6 +21,17 @@ LARGEST = float(np.finfo(np.float32).max)
 #: Beyond this, ``exp`` would leave the range of float32.
 EXP_LIMIT = 87.0
 LOG2_E, LN2_HIGH, LN2_LOW = 1.44269504, 0.693359375, -2.12194440e-4
+LOG = (
+    7.0376836292e-2,
+    -1.1514610310e-1,
+    1.1676998740e-1,
+    -1.2420140846e-1,
+    1.4249322787e-1,
+    -1.6668057665e-1,
+    2.0000714765e-1,
+    -2.4999993993e-1,
+    3.3333331174e-1,
+)
 EXP = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
 
 
@@ -49,6 +60,37 @@ def tanh_f32(x: Floats) -> Floats:
     """Return 1 - 2 / (exp(2x) + 1)."""
     f = np.float32
     return np.asarray(f(1) - f(2) / (exp_f32(x * f(2)) + f(1)))
+
+
+def sqrt_f32(x: Floats) -> Floats:
+    """Return square roots by Newton's method, 0 for x ≤ 0."""
+    f, positive = np.float32, np.where(x > 0, x, np.float32(1))
+    root = ((positive.view(np.int32) >> 1) + 0x1FBD1DF5).astype(np.int32).view(np.float32)
+    for _ in range(4):
+        root = f(0.5) * (root + positive / root)
+    return np.asarray(np.where(x > 0, root, f(0)))
+
+
+def log_f32(x: Floats) -> Floats:
+    """Return the natural logarithm of normal x > 0."""
+    f = np.float32
+    bits = np.asarray(x, np.float32).view(np.int32).astype(np.int64) + 0x4AFB0D
+    exponent = ((bits >> 23) - 127).astype(np.float32)
+    x = ((bits & 0x7FFFFF) + 0x3F3504F3).astype(np.int32).view(np.float32) - f(1)
+    square, y = x * x, np.full_like(x, f(LOG[0]))
+    for coefficient in LOG[1:]:
+        y = y * x + f(coefficient)
+    y = y * x * square
+    y = y + exponent * f(LN2_LOW)
+    y = y - f(0.5) * square
+    return np.asarray(x + y + exponent * f(LN2_HIGH))
+
+
+def log1p_f32(x: Floats) -> Floats:
+    """Return log(1 + x) of x ≥ 0."""
+    total = np.float32(1) + x
+    lost = total - np.float32(1)
+    return np.asarray(np.where(lost > 0, log_f32(total) * (x / np.where(lost > 0, lost, np.float32(1))), x))
 
 
 def clamp(x: Array, low: float, high: float) -> Array:

@@ -9,29 +9,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
-from importlib.resources import files
-from math import floor, frexp, log, log2
-from string import Template
+from functools import cached_property
+from math import frexp, log
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..features.compute import make_spectrum_tables
 from ..features.feature_set import TIME, FeatureSet
 from ..features.scale import LIMIT, FeatureScale
-from .blocks import Array, Block, Constant, Tensor
+from .blocks import C_TYPES, Array, Block, Constant, Tensor
+from .feature_code import (
+    column_type,
+    fill_templates,
+    is_spectral,
+    is_timed,
+    read_template,
+    stream_arrays,
+    write_body,
+)
 from .fixed_numbers import log2_of_sum, multiply_high, normalise
 from .fixed_spectrum import FixedSpectrum
 from .fixed_statistics import NORM_BASE, compute_statistics
+from .signal_counts import SHIFTS
 
 #: Longest window whose sums fit their integers.
 LONGEST = 4096
-#: Finest and coarsest step of a sensor: 2^-24 and 2^8.
-SHIFTS = range(-8, 25)
-#: What 5 standard deviations are.
+#: Folder of its C files.
+FOLDER = "features_int"
+#: What the clip is as an integer.
 LIMITS = {"int8": 127, "int16": 32767}
 
 
@@ -57,22 +64,11 @@ class FixedFeatures(Block):
     @property
     def support(self) -> tuple[str, ...]:
         """C functions of numbers in integers."""
+        timed, paired = is_timed(self.features), bool(self.features.pairs)
         needed = {"normalise": True, "log2_of_one_plus": self.features.compressed}
-        needed |= {"round_root": True, "narrow": self._timed or self._paired, "spread": self._timed or self._paired}
-        needed |= {"divide": self._spectral or self._paired}
+        needed |= {"round_root": True, "narrow": timed or paired, "spread": timed or paired}
+        needed |= {"divide": is_spectral(self.features) or paired}
         return tuple(name for name, yes in needed.items() if yes)
-
-    @property
-    def _timed(self) -> bool:
-        return bool(self.features.streams) and "time" in self.features.groups
-
-    @property
-    def _spectral(self) -> bool:
-        return bool(self.features.streams) and "spectrum" in self.features.groups
-
-    @property
-    def _paired(self) -> bool:
-        return bool(self.features.pairs)
 
     @cached_property
     def spectrum(self) -> FixedSpectrum:
@@ -84,13 +80,13 @@ class FixedFeatures(Block):
         """What 1 of each statistic's integers stands for, in the order of the C's table."""
         window, rate = self.features.window, self.features.rate
         units: dict[str, float] = {}
-        if self._timed:
+        if is_timed(self.features):
             units |= _time_units(window, rate, 1.0, "")
         if self.features.jerks:
             units |= _time_units(window - 1, rate, rate, "jerk.")
-        if self._spectral:
+        if is_spectral(self.features):
             units |= {"peak_hz": rate / window, "peak_share": 1.0, "power": self.spectrum.unit}
-        if self._paired:
+        if self.features.pairs:
             units["correlation"] = 1.0
         return units
 
@@ -124,37 +120,25 @@ class FixedFeatures(Block):
         narrow_type = np.int16 if np.abs(offsets).max() < 2**15 else np.int32
         return np.array(slopes, np.uint16), np.array(shifts, np.int8), offsets.astype(narrow_type)
 
-    @cached_property
-    def bands(self) -> NDArray[np.uint16]:
-        """The last bin of each band."""
-        counts = make_spectrum_tables(self.features, self.features.window)["bands"].sum(0)
-        return np.cumsum(counts).astype(np.uint16)
-
     @property
     def constants(self) -> tuple[Constant, ...]:
         """Streams, units, standardisation and the tables of the transform."""
-        streams = self.features.streams
-        column_type = np.uint8 if len(self.features.channels) < 256 else np.uint16
         slope, shift, offset = self.standard
         unit, unit_exponent = self.unit_table
-        arrays = {"unit": unit, "unit_exponent": unit_exponent, "slope": slope, "shift": shift, "offset": offset}
-        if streams and (self._timed or self._spectral):
-            arrays["stream"] = np.cumsum([0, *(len(stream.columns) for stream in streams)]).astype(column_type)
-            arrays["column"] = np.array([column for stream in streams for column in stream.columns], column_type)
+        arrays: dict[str, Array] = {"unit": unit, "unit_exponent": unit_exponent}
+        arrays |= {"slope": slope, "shift": shift, "offset": offset} | stream_arrays(self.features)
+        if "stream" in arrays:
             arrays["exponent"] = np.array([-shift for shift in self.shifts], np.int8)
-        if self._spectral:
-            arrays |= {"band": self.bands, **self.spectrum.tables}
-        if self._paired:
-            arrays["pair"] = np.array(self.features.pairs, column_type).ravel()
+        if is_spectral(self.features):
+            arrays |= self.spectrum.tables
         return tuple(Constant(name, array) for name, array in arrays.items())
 
     def function(self, prefix: str) -> str:
         """Return the C of the statistics that the features have, and the function that calls them."""
-        features, window = self.features, self.features.window
-        streams, pairs = len(features.streams), len(features.pairs)
-        unit = {name: place for place, name in enumerate(self.units)}
+        features, window, name = self.features, self.features.window, f"{prefix}_{self.name}"
+        unit = {statistic: place for place, statistic in enumerate(self.units)}
         values = {
-            "P": f"{prefix}_{self.name}",
+            "P": name,
             "OUT": self.output.c_type,
             "T": window,
             "N": window // 2,
@@ -168,49 +152,22 @@ class FixedFeatures(Block):
             "BANDS": len(features.bands),
             "POWER": unit.get("power", 0),
             "CORRELATION": unit.get("correlation", 0),
-            "COLUMN": "uint8_t" if len(features.channels) < 256 else "uint16_t",
-            "JERK": _template("difference") if features.jerks else "",
+            "COLUMN": C_TYPES[np.dtype(column_type(features)).name],
+            "JERK": read_template(FOLDER, "difference") if features.jerks else "",
+            "TRANSFORM": read_template(FOLDER, "fft" if self.spectrum.is_fast else "dft"),
         }
+        timed, spectral = is_timed(features), is_spectral(features)
         parts = ["begin", "put_compressed" if features.compressed else "put_linear"]
-        body = []
-        name = values["P"]
-        if self._timed or self._spectral:
-            parts.append("stream")
+        parts += ["stream"] * (timed or spectral) + ["time"] * timed + ["spectrum"] * spectral
+        parts += ["correlation"] * bool(features.pairs)
         base = f"{name}_stream[i + 1] - {name}_stream[i] > 1 ? {NORM_BASE} : 0"
-        if self._timed:
-            parts.append("time")
-            body += [
-                f"{name}_read(x, b, i, {window}, 0);",
-                f"{name}_time(b, {window}, {base}, &place, {name}_exponent[i]);",
-            ]
-        if self._spectral:
-            parts += ["spectrum"]
-            values["TRANSFORM"] = _template("fft" if self.spectrum.is_fast else "dft")
-            body += [f"{name}_read(x, b, i, {window}, 0);", f"{name}_spectrum(b, &place, {name}_exponent[i]);"]
-        if self._paired:
-            parts.append("correlation")
-        lines = ["int16_t *b = (int16_t *)scratch;", f"{name}_place place;", "int i;", "place.y = y;"]
-        lines += [] if self._timed or self._spectral else ["(void)b;"]
-        statistics = 8 * self._timed + (2 + len(features.bands)) * self._spectral
-        if body:
-            lines += [f"place.step = {streams};", f"for (i = 0; i < {streams}; ++i) {{", "    place.index = i;"]
-            lines += ["    place.unit = 0;", *(f"    {line}" for line in body), "}"]
-        if self._paired:
-            lines += [f"place.index = {statistics * streams};", "place.step = 1;"]
-            lines += [f"place.unit = {unit['correlation']};", f"for (i = 0; i < {2 * pairs}; i += 2) {{"]
-            lines += [f"    {name}_correlation(x, {name}_pair[i], {name}_pair[i + 1], &place);", "}"]
-        if features.jerks:
-            lines += [f"place.step = {streams};", f"for (i = 0; i < {streams}; ++i) {{"]
-            lines += [
-                f"    place.index = {statistics * streams + pairs} + i;",
-                f"    place.unit = {unit['jerk.mean']};",
-            ]
-            lines += [f"    {name}_read(x, b, i, {window - 1}, 1);"]
-            lines += [f"    {name}_time(b, {window - 1}, {base}, &place, {name}_exponent[i]);", "}"]
-        source = "".join(_template(part) for part in parts)
-        while "$" in source:
-            source = Template(source).substitute(values)
-        return source + self.head(prefix) + "\n{\n" + "".join(f"    {line}\n" for line in lines) + "}\n"
+        calls = {
+            "time": f"{name}_time(b, {window}, {base}, &place, {name}_exponent[i]);",
+            "spectrum": f"{name}_spectrum(b, &place, {name}_exponent[i]);",
+            "jerk": f"{name}_time(b, {window - 1}, {base}, &place, {name}_exponent[i]);",
+        }
+        body = write_body(features, name, "int16_t", calls, lambda first: [f"place.unit = {unit[first]};"])
+        return f"{fill_templates(FOLDER, parts, values)}{self.head(prefix)}\n{body}"
 
     def run(self, *x: Array) -> Array:
         """Compute the integers of windows (n, T, D)."""
@@ -239,15 +196,17 @@ def fixed_features(
     *,
     name: str = "features",
     dtype: Literal["int8", "int16"] = "int8",
+    clip: float = LIMIT,
 ) -> FixedFeatures:
     """Make the block that computes window features without floating point.
 
     Args:
         features: which, of windows of at most 4096 samples.
         scale: means and standard deviations of the model.
-        shifts: of each channel: value = count · 2^-shift; the same within a sensor. See ``choose_shifts``.
+        shifts: of each channel: value = count · 2^-shift; the same within a sensor. See ``fit_counts``.
         name: of the block.
-        dtype: of the features: as int8, 127 stands for 5 standard deviations, as int16, 32767.
+        dtype: of the features: as int8, 127 stands for ``clip``, as int16, 32767.
+        clip: standardised features are limited to ± this.
 
     Returns:
         The block.
@@ -282,39 +241,11 @@ def fixed_features(
     return FixedFeatures(
         name=name,
         inputs=(Tensor((features.window, len(features.channels)), "int16", tuple(2.0**-each for each in shifts)),),
-        output=Tensor((len(features.names),), dtype, LIMIT / LIMITS[dtype]),
+        output=Tensor((len(features.names),), dtype, clip / LIMITS[dtype]),
         features=features,
         shifts=tuple(shifts[stream.columns[0]] for stream in features.streams),
         scale=scale,
     )
-
-
-def choose_shifts(windows: ArrayLike, features: FeatureSet, *, headroom: float = 2.0) -> tuple[int, ...]:
-    """Choose the finest steps of the channels in which windows fit 16 bits.
-
-    Args:
-        windows: (n, T, D) of training subjects, in the signal's units.
-        features: names the sensor of each channel.
-        headroom: how many times the largest value must fit.
-
-    Returns:
-        The shift of each channel: value = count · 2^-shift.
-
-    Example:
-        >>> import numpy as np
-        >>> from stillmotion.deploy import choose_shifts
-        >>> from stillmotion.features import FeatureSet
-        >>> features = FeatureSet(2, 50.0, ("acc.x", "acc.y"), ("acc", "acc"))
-        >>> choose_shifts(np.array([[[1.0, -1.9], [0.5, 1.0]]]), features)
-        (13, 13)
-    """
-    largest = np.abs(np.asarray(windows)).max((0, 1))
-    shifts = []
-    for sensor in features.sensors:
-        peak = float(max(largest[column] for column in features.columns_of(sensor))) * headroom
-        finest = floor(log2(NORM_BASE / peak)) if peak > 0 else SHIFTS[-1]
-        shifts.append(min(max(finest, SHIFTS[0]), SHIFTS[-1]))
-    return tuple(shifts)
 
 
 def _time_units(samples: int, rate: float, factor: float, prefix: str) -> dict[str, float]:
@@ -330,8 +261,3 @@ def _mantissa(value: float) -> tuple[int, int]:
     fraction, exponent = frexp(value)
     bits = round(fraction * 2**16)
     return (bits, exponent - 16) if bits < 2**16 else (2**15, exponent - 15)
-
-
-@cache
-def _template(name: str) -> str:
-    return (files(__package__) / "c" / "features" / f"{name}.c").read_text(encoding="utf-8")

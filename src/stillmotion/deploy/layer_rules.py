@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..features.feature_set import FeatureSet
+from ..features.scale import FeatureScale
 from ..networks.graph import Node
 from .arithmetic import LARGEST, float_tensor
 from .convolution import Convolve
-from .described import add_features
+from .float_features import FloatFeatures, float_features
 from .geometry import Geometry
 from .merging import Concatenate, Merge
 from .moving import Move
@@ -167,9 +169,10 @@ def _normalisation(reader: Reader, node: Node) -> str:
     weights = weights_of(node)
     mean, std = weights["mean"], np.maximum(np.sqrt(weights["variance"]), 1e-7)
     tensor = reader.at[node.inputs[0]]
-    if tensor in reader.features:
-        reader.features[tensor] |= {"mean": mean, "std": std}
-        return tensor
+    block = reader.steps[tensor].block if tensor in reader.steps else None
+    if isinstance(block, FloatFeatures) and block.raw and reader.alone(node):
+        scale = FeatureScale(mean.astype(np.float32).ravel(), std.astype(np.float32).ravel())
+        return reader.change(tensor, replace(block, scale=scale))
     if tensor != SIGNAL:
         return _channelwise(reader, node, 1 / std, -mean / std)
     block = Normalise(
@@ -219,8 +222,10 @@ def _elu(reader: Reader, node: Node) -> str:
 def _clip(reader: Reader, node: Node) -> str:
     tensor = reader.at[node.inputs[0]]
     limits = (float(node.attributes["x_min"]), float(node.attributes["x_max"]))
-    if tensor in reader.features:
-        return add_features(reader, node, reader.features[tensor], limits)
+    block = reader.steps[tensor].block if tensor in reader.steps else None
+    standardised = isinstance(block, FloatFeatures) and not block.raw and reader.alone(node)
+    if standardised and limits[0] == -limits[1] and block.clip == LARGEST:
+        return reader.change(tensor, replace(block, clip=limits[1]))
     return _apply(reader, node, "clamp", limits)
 
 
@@ -228,8 +233,9 @@ def _clip(reader: Reader, node: Node) -> str:
 def _window_features(reader: Reader, node: Node) -> str:
     if reader.at[node.inputs[0]] != SIGNAL:
         reader.refuse(node, "window features describe the raw signal; put the layer right after the input")
-    reader.features[node.name] = {"features": node.attributes["features"]}
-    return node.name
+    given = node.attributes["features"]
+    features = given if isinstance(given, FeatureSet) else FeatureSet.from_dict(given)
+    return reader.add(float_features(features, name=reader.name(node.name)), SIGNAL)
 
 
 @rule("Softmax")

@@ -74,7 +74,6 @@ class Reader:
         #: The tensor of the program that holds each tensor of the graph, and the graph's name for it last given.
         self.at: dict[str, str] = {}
         self.owner: dict[str, str] = {}
-        self.features: dict[str, Any] = {}
         self._consumers: dict[str, list[Node]] = {}
         for node in graph.nodes:
             for name in node.inputs:
@@ -92,15 +91,8 @@ class Reader:
             else:
                 self.refuse(node)
             self.owner[self.at[node.name]] = node.name
-            self._require_clip(node)
         signal = float_tensor(self.graph[self.graph.inputs[0]].shape)
         return Program(tuple(self.steps.values()), signal, self.at[self.graph.outputs[0]])
-
-    def _require_clip(self, node: Node) -> None:
-        """Refuse a node that reads window features which are not standardised and clipped yet."""
-        known = ("WindowFeatures", "Normalization", "Clip", *VIEWS)
-        if node.op not in known and any(self.at[name] in self.features for name in node.inputs):
-            self.refuse(node, "it reads window features; put Normalization and ops.clip(x, -5, 5) behind them")
 
     def refuse(self, node: Node, why: str = "") -> NoReturn:
         """Raise ``UserError`` for a node without a C form."""
@@ -134,6 +126,11 @@ class Reader:
         """Add a step that reads tensors of the program, and return its tensor."""
         self.steps[block.name] = Step(block, inputs)
         return block.name
+
+    def change(self, tensor: str, block: FloatBlock) -> str:
+        """Put another block of the same name in the place of a tensor's, and return the tensor."""
+        self.steps[tensor] = replace(self.steps[tensor], block=block)
+        return tensor
 
     def activate(self, tensor: str, activation: Any, node: Node) -> str:
         """Apply an activation, by its name in Keras, to a tensor that the node itself computes."""

@@ -2,7 +2,7 @@
 static void ${P}_read(const int16_t *x, int16_t *b, int stream, int n, int jerk)
 {
     int count = ${P}_stream[stream + 1] - ${P}_stream[stream];
-    const uint8_t *column = ${P}_column + ${P}_stream[stream];
+    const $COLUMN *column = ${P}_column + ${P}_stream[stream];
     (void)jerk;
     for (; n; --n, x += $D) {
         uint32_t squares = 0;

@@ -1,8 +1,8 @@
 """Save, open and use a bundle: a folder with a model and the contract that its signal must fit.
 
 Its files are ``model.keras`` (signal to logits), ``signal.json`` (the contract), ``scores.json`` (per subject),
-``provenance.json`` (data, protocol, method, versions), ``README.md`` (the model card) and ``manifest.json`` (SHA-256
-of all others). There is no pickle in it.
+``provenance.json`` (data, protocol, method, versions), ``calibration.npz`` (training windows for integers, where they
+are kept), ``README.md`` (the model card) and ``manifest.json`` (SHA-256 of all others). There is no pickle in it.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ from ..networks.draws import drawn_by_numpy
 from ..networks.heads import gives_logits, refuse_probabilities
 from ..networks.taps import make_inference_model
 from ..signals import SignalSpec
+from .calibration import pack_windows, require_windows, unpack_windows
 from .card import write_card
 
 MODEL, SIGNAL, SCORES, PROVENANCE, CARD = "model.keras", "signal.json", "scores.json", "provenance.json", "README.md"
-MANIFEST = "manifest.json"
+CALIBRATION, MANIFEST = "calibration.npz", "manifest.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +46,7 @@ class Bundle:
         scores: one row per subject: ``subject`` and its scores.
         provenance: where the model comes from: data, protocol, method, seed, versions.
         sha256: checksum of the model's file.
+        calibration: (n, time, channels) windows of training subjects, or None.
     """
 
     path: Path
@@ -52,6 +54,7 @@ class Bundle:
     scores: tuple[Mapping[str, Any], ...]
     provenance: Mapping[str, Any]
     sha256: str
+    calibration: NDArray[np.float32] | None = None
 
     @classmethod
     def save(
@@ -62,6 +65,7 @@ class Bundle:
         *,
         scores: Sequence[Mapping[str, Any]] = (),
         provenance: Mapping[str, Any] | None = None,
+        calibration: ArrayLike | None = None,
         replace: bool = False,
     ) -> Bundle:
         """Save a bundle to a folder; the folder is written atomically.
@@ -73,6 +77,8 @@ class Bundle:
             spec: the contract of the windows that the model was trained on.
             scores: one row per subject, each with ``subject``.
             provenance: values that fit JSON; the network's name and the versions used are added.
+            calibration: (n, time, channels) windows of training subjects, which an export to integers needs; whoever
+                has the bundle can read them.
             replace: whether to replace a bundle that exists at ``path``.
 
         Returns:
@@ -101,12 +107,15 @@ class Bundle:
         rows = [dict(row) for row in scores]
         metadata = {SIGNAL: spec.to_dict(), SCORES: rows, PROVENANCE: full_provenance}
         texts = {name: _as_json(name, value) for name, value in metadata.items()}
+        windows = None if calibration is None else require_windows(calibration, spec, "calibration")
         texts[CARD] = write_card(network_cost(device), spec, rows, full_provenance)
         with atomic_folder(path, replace=replace) as draft:
             device.save(draft / MODEL)
             for name, text in texts.items():
                 (draft / name).write_text(text, encoding="utf-8")
-            sums = {name: _sha256((draft / name).read_bytes()) for name in sorted((MODEL, *texts))}
+            if windows is not None:
+                (draft / CALIBRATION).write_bytes(pack_windows(windows))
+            sums = {file.name: _sha256(file.read_bytes()) for file in sorted(draft.iterdir())}
             (draft / MANIFEST).write_text(json.dumps({"sha256": sums}, indent=2) + "\n", encoding="utf-8")
         return cls.open(path)
 
@@ -149,7 +158,9 @@ class Bundle:
             spec = SignalSpec.from_dict(signal)
         except UserError as problem:
             raise UserError(f"{path / SIGNAL}: {problem}") from problem
-        return cls(path, spec, tuple(scores), provenance, _sha256(contents[MODEL]))
+        given = contents.get(CALIBRATION)
+        calibration = None if given is None else unpack_windows(given, spec, path / CALIBRATION)
+        return cls(path, spec, tuple(scores), provenance, _sha256(contents[MODEL]), calibration=calibration)
 
     @cached_property
     def model(self) -> keras.Model:

@@ -3,7 +3,22 @@
 Every block of the C code computes in NumPy what its C computes, bit for bit.
 """
 
+from .export import CExport, export_c, read_calibration
 from .fixed_features import FixedFeatures, fixed_features
 from .float_features import FloatFeatures, float_features
+from .memory_plan import plan_memory
+from .reading import read_program
+from .signal_counts import fit_counts
 
-__all__ = ["FixedFeatures", "FloatFeatures", "fixed_features", "float_features"]
+__all__ = [
+    "CExport",
+    "FixedFeatures",
+    "FloatFeatures",
+    "export_c",
+    "fit_counts",
+    "fixed_features",
+    "float_features",
+    "plan_memory",
+    "read_calibration",
+    "read_program",
+]

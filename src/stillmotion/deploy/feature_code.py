@@ -87,6 +87,9 @@ def write_body(
         lines += [f"    {name}_correlation(x, {name}_pair[i], {name}_pair[i + 1], &place);", "}"]
     if features.jerks:
         lines += [f"place.step = {streams};", f"for (i = 0; i < {streams}; ++i) {{"]
-        lines += [f"    place.index = {statistics * streams + pairs} + i;", *(f"    {each}" for each in start("jerk.mean"))]
+        lines += [
+            f"    place.index = {statistics * streams + pairs} + i;",
+            *(f"    {each}" for each in start("jerk.mean")),
+        ]
         lines += [f"    {name}_read(x, b, i, {window - 1}, 1);", f"    {calls['jerk']}", "}"]
     return "{\n" + "".join(f"    {line}\n" for line in lines) + "}\n"

@@ -96,9 +96,7 @@ def _quantile(ordered: Integers, quarters: int) -> Integers:
     return np.asarray(4 * low + (at & 3) * (high - low))
 
 
-def _in_frequency(
-    x: Integers, exponents: Integers, features: FeatureSet, spectrum: FixedSpectrum
-) -> list[Statistic]:
+def _in_frequency(x: Integers, exponents: Integers, features: FeatureSet, spectrum: FixedSpectrum) -> list[Statistic]:
     """Compute peak, share and bands of streams (n, S, T)."""
     centred, shift = spectrum.centre(x)
     powers = spectrum.powers(centred)

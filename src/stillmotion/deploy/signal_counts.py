@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import UnknownName, UserError
 from ..signals import SignalSpec
 
+#: How many times the largest value of the calibration windows fits: other subjects move harder.
+HEADROOM = 1.25
 #: Steps may lie between 2^-24 and 2^8.
 SHIFTS = range(-8, 25)
 
@@ -78,7 +80,6 @@ def fit_counts(spec: SignalSpec, windows: ArrayLike | None, full_scale: Mapping[
         elif largest is None:
             raise UserError(f"{group} has no full scale: give its largest value, such as --full-scale {group}=8.")
         else:
-            # 32767 counts are less than the power of two that they are scaled to.
-            most = float(largest[columns].max()) * 32768 / 32767
+            most = float(largest[columns].max()) * HEADROOM
         shifts[group] = min(max(15 - ceil(log2(max(most, 1e-9))), SHIFTS.start), SHIFTS.stop - 1)
     return Counts(tuple(shifts[channel.group] for channel in spec.channels))

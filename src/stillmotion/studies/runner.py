@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..bundles import Bundle
+from ..bundles.calibration import spread_rows
 from ..evaluation import Predictions, accuracy, macro_f1, write_predictions
 from ..files import name_write_errors, sweep_drafts
 from ..interrupts import raised_again
@@ -243,8 +244,15 @@ class Runner:
             "seed": run.seed,
             "chosen": "on validation subjects",
         }
-        path = self.folder / "models" / name
-        Bundle.save(path, load_model(state, run), index.spec, scores=scores, provenance=provenance, replace=True)
+        Bundle.save(
+            self.folder / "models" / name,
+            load_model(state, run),
+            index.spec,
+            scores=scores,
+            provenance=provenance,
+            calibration=self.study_data.windows.values(spread_rows(index.rows(run.fold, "train"))),
+            replace=True,
+        )
 
     @property
     def versions(self) -> dict[str, str]:

@@ -81,9 +81,7 @@ class Compiled:
                 f"{name}_predict, {raw}, {name}_init, {name}_logits}},"
             )
         includes = "\n".join(f'#include "{name}.h"' for name, _, _ in models)
-        (folder / "driver.c").write_text(
-            DRIVER.replace("@INCLUDES@", includes).replace("@MODELS@", "\n".join(rows))
-        )
+        (folder / "driver.c").write_text(DRIVER.replace("@INCLUDES@", includes).replace("@MODELS@", "\n".join(rows)))
         sources = [f"{name}.c" for name, _, _ in models]
         self.file = folder / "all"
         subprocess.run(["gcc", *STRICT, *flags, "-o", "all", "driver.c", *sources], cwd=folder, check=True)

@@ -12,12 +12,11 @@ from functools import cached_property
 from math import ceil, log
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..features.arrays import LEAF, SMALLEST, TreeArrays
 from ..features.compute import compress
 from ..features.scale import FeatureScale
-from .arithmetic import Floats, float_tensor, log_f32
+from .arithmetic import log_f32
 from .blocks import C_TYPES, Array, Block, Constant, Tensor, format_number
 from .feature_code import fill_templates
 from .fixed_numbers import log2_of_one_plus, multiply_high, normalise, split_factor
@@ -65,7 +64,7 @@ class Nodes:
             for child in (trees.left, trees.right)
         ]
         least, most = min(part.min() for part in children), max(part.max() for part in children)
-        kind = next(each for each in (np.int8, np.int16, np.int32) if np.iinfo(each).min <= least and most <= np.iinfo(each).max)
+        kind = next(each for each in (np.int8, np.int16, np.int32) if np.iinfo(each).min <= min(least, -1 - most))
         features = np.maximum(trees.feature[order], 0)
         return cls(
             first.astype(np.uint16 if first[-1] < 2**16 else np.uint32),
@@ -227,4 +226,4 @@ class ForestInt(Block):
         slope, shift, offset = self._line
         value = (exponent << 25) + log2_of_one_plus(mantissa & 0x7FFFFFFF)
         value = ((multiply_high(value, slope) >> shift) - offset + 8) >> 4
-        return np.clip(value, -128, 127).astype(np.int8)
+        return np.asarray(np.clip(value, -128, 127), np.int8)

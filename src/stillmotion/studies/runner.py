@@ -257,7 +257,7 @@ class Runner:
         shares = state.shares(members) if run.weighting else share_equally(members)
         assert shares is not None
         outputs = "live" if run.live else "co-trained" if get_method(run.method).trains_teacher else "stored"
-        return {"teachers": weigh_kinds(members, shares), "teacher_seeds": len(members), "outputs": outputs}
+        return {"teachers": weigh_kinds(members, shares), "teacher_runs": len(members), "outputs": outputs}
 
     @property
     def versions(self) -> dict[str, str]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..errors import DataWarning, UserError
 from ..evaluation import ConfusionMatrices
 from .baselines import Baseline
+from .ensembles import share_by_fit, share_equally, teacher_kinds
 from .folder import recorded_study, warn_of_edits
 from .index import Rows, WindowIndex
 from .plan import Planner
@@ -46,6 +47,7 @@ class StudyState:
     store: Store
     ended: Mapping[str, RunStatus]
     _counts: dict[tuple[str, str, str], Counts] = field(default_factory=dict, init=False, repr=False)
+    _shares: dict[str, NDArray[np.float64] | None] = field(default_factory=dict, init=False, repr=False)
 
     @staticmethod
     def of(planner: Planner, store: Store) -> StudyState:
@@ -201,9 +203,9 @@ class StudyState:
             yield "seeds", [run for runs in self.finals.values() for run in runs]
 
     def logits(self, runs: Sequence[Run], split: str, *, role: str = "student") -> Logits | None:
-        """Return stored predictions of a run, or of a teacher that is the mean of several; None if one has none.
+        """Return stored predictions of a run, or of a teacher of several runs; None if one has none.
 
-        The mean is of probabilities; its logarithm is returned.
+        Of several, the weighted mean of probabilities is taken; its logarithm is returned.
         """
         from scipy.special import softmax
 
@@ -213,7 +215,20 @@ class StudyState:
         known = [softmax(each, axis=1) for each in every if each is not None]
         if not every or len(known) < len(every):
             return None
-        return np.asarray(np.log(np.maximum(np.mean(known, axis=0), 1e-12)), np.float32)
+        shares = self.shares(runs)
+        if shares is None:
+            return None
+        return np.asarray(np.log(np.maximum(np.tensordot(shares, known, 1), 1e-12)), np.float32)
+
+    def shares(self, runs: Sequence[Run]) -> NDArray[np.float64] | None:
+        """Return the weight of each of several teacher runs; None if weights cannot be fitted yet."""
+        if self.study.teaching.weights == "equal" or len(teacher_kinds(runs)) == 1:
+            return share_equally(runs)
+        key = "+".join(run.id for run in runs)
+        if key not in self._shares:
+            labels = self.index.labels[self.index.rows(runs[0].fold, "validation")]
+            self._shares[key] = share_by_fit(runs, lambda run: self.store.predictions(run.id, "validation"), labels)
+        return self._shares[key]
 
     def counts(self, runs: Sequence[Run], split: str, *, role: str = "student") -> Counts | None:
         """Return the confusion matrices (P, C, C) of all subjects from predictions of a run, or of a mean of several.

@@ -27,6 +27,9 @@ from .variants import COMPANIONS, CONTROLS, Variant, known_variants
 
 BUILT_IN = files(__package__) / "built_in"
 
+#: The primary comparison of a study that names none: a variant and its reference.
+PRIMARY = ("rab-kd", "lm")
+
 
 @dataclass(frozen=True)
 class Study:
@@ -42,7 +45,8 @@ class Study:
         name: of the study.
         variants: variants to compare, in Python also methods of one's own; ``CONTROLS`` (unless ``controls`` is false)
             and ``COMPANIONS`` are added.
-        compare: variant and reference of the primary comparison.
+        compare: variant and reference of the primary comparison; by default ``PRIMARY`` where both are among
+            ``variants``, otherwise none.
         seeds: students per fold and variant.
         published: use the recipe of Agac & Incel.
         controls: whether the controls are added.
@@ -56,7 +60,7 @@ class Study:
 
     name: str
     variants: tuple[str, ...] = ("lm", "lm-att", "rb-kd", "rb-kd-att", "rab-kd")
-    compare: tuple[str, ...] = ("rab-kd", "lm")
+    compare: tuple[str, ...] = PRIMARY
     seeds: Annotated[int, REPEATS] = 3
     published: bool = False
     controls: bool = True
@@ -73,6 +77,8 @@ class Study:
     variant: Mapping[str, Variant] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.compare is PRIMARY and not set(PRIMARY) <= set(self.variants):  # it was not chosen
+            object.__setattr__(self, "compare", ())
         self._check_names()
         toml_io.check(self)
         known = {**known_variants(), **self.variant}

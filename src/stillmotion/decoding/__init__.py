@@ -1,10 +1,12 @@
 """Decoding: activities from windows in a row.
 
 ``fit_decoder`` fits a chain over the classes (usual durations, a grammar of what can follow what, or learned
-transitions), ``Decoder`` answers causally, with a fixed lag or offline, and ``IntegerDecoder`` is its form in whole
-numbers that C repeats bit for bit. Below lie ``filter_forward``, ``smooth_lag``, ``smooth`` and ``find_path``.
+transitions), ``choose_decoder`` also chooses its numbers on validation subjects, ``Decoder`` answers causally, with a
+fixed lag or offline, and ``IntegerDecoder`` is its form in whole numbers that C repeats bit for bit. Below lie
+``filter_forward``, ``smooth_lag``, ``smooth`` and ``find_path``.
 """
 
+from .choose import choose_decoder
 from .decoder import Decoded, Decoder
 from .filters import filter_forward, find_path, smooth, smooth_lag
 from .fit import fit_decoder, fit_temperature
@@ -18,6 +20,7 @@ __all__ = [
     "Decoder",
     "Grammar",
     "IntegerDecoder",
+    "choose_decoder",
     "count_transitions",
     "filter_forward",
     "find_path",

@@ -24,7 +24,7 @@ from .folder import require_folder, require_still_own, take_folder
 from .jobs import ClassifierJob, FleetJob, prepare_job
 from .own import describe_own
 from .plan import Planner
-from .predict import Predictor, load_model, unpredicted
+from .predict import Predictor, load_model, unpredicted, without_sequences
 from .results import Results, compute_results
 from .runs import FleetPlan, Run
 from .spec import Study
@@ -159,7 +159,7 @@ class Runner:
 
     def _score_test(self, state: StudyState) -> None:
         """Evaluate on test subjects; the evaluation is logged before it starts."""
-        fresh = unpredicted(state, "test")
+        fresh = list(dict.fromkeys([*unpredicted(state, "test"), *without_sequences(state, "test")]))
         if fresh:
             self.store.require_weights(run.id for run in fresh)
             subjects = state.index.subjects_of("test")

@@ -1,12 +1,12 @@
 """Decoding: activities from windows in a row.
 
 ``fit_decoder`` fits a chain over the classes (usual durations, a grammar of what can follow what, or learned
-transitions), ``choose_decoder`` also chooses its numbers on validation subjects, ``Decoder`` answers causally, with a
+transitions), ``choose_numbers`` chooses its numbers on validation subjects, ``Decoder`` answers causally, with a
 fixed lag or offline, and ``IntegerDecoder`` is its form in whole numbers that C repeats bit for bit. Below lie
 ``filter_forward``, ``smooth_lag``, ``smooth`` and ``find_path``.
 """
 
-from .choose import choose_decoder
+from .choose import DecoderNumbers, choose_numbers
 from .decoder import Decoded, Decoder
 from .filters import filter_forward, find_path, smooth, smooth_lag
 from .fit import fit_decoder, fit_temperature
@@ -18,9 +18,10 @@ from .transitions import count_transitions, leave_evenly, make_transitions, usua
 __all__ = [
     "Decoded",
     "Decoder",
+    "DecoderNumbers",
     "Grammar",
     "IntegerDecoder",
-    "choose_decoder",
+    "choose_numbers",
     "count_transitions",
     "filter_forward",
     "find_path",

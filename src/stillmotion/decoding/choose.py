@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -10,9 +11,8 @@ from numpy.typing import ArrayLike
 
 from ..errors import UserError
 from ..evaluation import macro_f1
-from .decoder import Decoder
 from .filters import find_path, smooth_lag
-from .fit import LONGEST_GAP, PRIOR, SPAN, fit_decoder, fit_temperature, leaving, log_class_prior
+from .fit import LONGEST_GAP, PRIOR, SPAN, fit_temperature, leaving, log_class_prior
 from .grammar import Grammar
 from .sequences import Floats, Gaps, Integers, check_gaps, restart_at
 from .transitions import make_transitions, usual_durations
@@ -24,20 +24,28 @@ STRENGTHS = (1.0, 1.5, 2.0, 3.0)
 PRIORS = (PRIOR, 0.0, 1.0)
 
 
-def choose_decoder(
+@dataclass(frozen=True)
+class DecoderNumbers:
+    """Numbers of a decoder that are chosen: factor of usual durations, temperature, share of the prior."""
+
+    stay: float = STAYS[0]
+    temperature: float = 1.0
+    prior: float = PRIORS[0]
+
+
+def choose_numbers(
     kind: str,
     classes: Sequence[str],
     labels: ArrayLike,
     *,
-    hop: float,
     logits: ArrayLike,
     truth: ArrayLike,
     delays: Sequence[int | None] = (0, 2, None),
     gaps: ArrayLike | None = None,
     validation_gaps: ArrayLike | None = None,
     grammar: Grammar | None = None,
-) -> Decoder:
-    """Fit a decoder to training subjects, and choose its numbers on validation subjects.
+) -> DecoderNumbers:
+    """Choose the numbers of a decoder on windows in a row of validation subjects.
 
     The temperature is that of the highest likelihood of single windows (``fit_temperature``); then the factors of usual
     durations and of the temperature, and the share of the prior, are those with the highest macro-F1, averaged over the
@@ -47,7 +55,6 @@ def choose_decoder(
         kind: as in ``fit_decoder``.
         classes: their names.
         labels: (n,) class of each window of the training subjects, -1 for none, sequences one after another.
-        hop: seconds from one window to the next.
         logits: (m, C) of the windows of the validation subjects, sequences one after another.
         truth: (m,) their classes, -1 for none: decoded, but not scored.
         delays: lags in windows, None for offline.
@@ -56,17 +63,19 @@ def choose_decoder(
         grammar: needed by ``grammar`` only.
 
     Returns:
-        The decoder, with the first delay.
+        The numbers, arguments of ``fit_decoder``.
 
     Raises:
         UserError: no validation window has a class, or as in ``fit_decoder``.
 
     Example:
         >>> import numpy as np
-        >>> from stillmotion.decoding import choose_decoder
+        >>> from dataclasses import asdict
+        >>> from stillmotion.decoding import choose_numbers, fit_decoder
         >>> truth = np.repeat([0, 1, 0, 1], 10)
         >>> logits = 3 * np.eye(2)[truth] + np.random.default_rng(0).normal(0, 2, (40, 2))
-        >>> decoder = choose_decoder("duration", ("rest", "walk"), truth, hop=1.0, logits=logits, truth=truth)
+        >>> numbers = choose_numbers("duration", ("rest", "walk"), truth, logits=logits, truth=truth)
+        >>> decoder = fit_decoder("duration", ("rest", "walk"), truth, hop=1.0, **asdict(numbers))
         >>> alone, in_sequence = logits.argmax(1), decoder.decode(logits).labels
         >>> float((alone == truth).mean()), float((in_sequence == truth).mean())
         (0.825, 0.875)
@@ -76,25 +85,14 @@ def choose_decoder(
     if not len(known):
         raise UserError("No window of the validation subjects has a class; a decoder is chosen on labelled ones.")
     temperature = fit_temperature(scores[known], true[known])
-    stay, strength, prior = STAYS[0], STRENGTHS[0], PRIORS[0]
-    if kind != "none":
-        settings = list(product(STAYS, STRENGTHS, PRIORS))
-        chain = _chains(kind, classes, labels, gaps, grammar, settings, scores / temperature)
-        hops = restart_at(check_gaps(validation_gaps, len(scores)), LONGEST_GAP)
-        means = np.mean([_score(chain, hops, delay, true, known) for delay in delays], axis=0)
-        stay, strength, prior = settings[int(np.argmax(np.round(means, 6)))]
-    return fit_decoder(
-        kind,
-        classes,
-        labels,
-        hop=hop,
-        gaps=gaps,
-        grammar=grammar,
-        stay=stay,
-        temperature=temperature * strength,
-        prior=prior,
-        lag=delays[0],
-    )
+    if kind == "none":
+        return DecoderNumbers(temperature=temperature)
+    settings = list(product(STAYS, STRENGTHS, PRIORS))
+    chain = _chains(kind, classes, labels, gaps, grammar, settings, scores / temperature)
+    hops = restart_at(check_gaps(validation_gaps, len(scores)), LONGEST_GAP)
+    means = np.mean([_score(chain, hops, delay, true, known) for delay in delays], axis=0)
+    stay, strength, prior = settings[int(np.argmax(np.round(means, 6)))]
+    return DecoderNumbers(stay, temperature * strength, prior)
 
 
 _Chains = tuple[Floats, Floats, Floats]

@@ -101,6 +101,7 @@ def score_events(
     if not 0 < overlap <= 1:
         raise UserError(f"An overlap must be above 0 and at most 1, not {overlap}.")
     order, source = sort_by_time(predictions)
+    assert predictions.time is not None
     time = predictions.time[order]
     step = usual_hop(predictions.variant, time, source) if hop is None else hop
     if not step > 0:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..decoding import Decoded
 from ..errors import DataWarning, UserError
 from ..evaluation import ConfusionMatrices
 from .baselines import Baseline
@@ -46,6 +47,7 @@ class StudyState:
     store: Store
     ended: Mapping[str, RunStatus]
     _counts: dict[tuple[str, str, str], Counts] = field(default_factory=dict, init=False, repr=False)
+    decoded: dict[tuple[str, str], dict[str, Decoded]] = field(default_factory=dict, init=False, repr=False)
 
     @staticmethod
     def of(planner: Planner, store: Store) -> StudyState:
@@ -261,7 +263,11 @@ def count_subjects(index: WindowIndex, rows: Rows, logits: Logits) -> Counts:
 
     Logits that are not finite are never the highest.
     """
-    predicted = np.where(np.isfinite(logits), logits, -np.inf).argmax(1)
+    return count_labels(index, rows, np.where(np.isfinite(logits), logits, -np.inf).argmax(1))
+
+
+def count_labels(index: WindowIndex, rows: Rows, predicted: NDArray[np.int64]) -> Counts:
+    """Count confusion matrices (P, C, C) of all subjects from the predicted classes (n,) of some windows."""
     shape = (len(index.subjects), index.classes, index.classes)
     cells = np.ravel_multi_index((index.subject_codes[rows], index.labels[rows], predicted), shape)
     return np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape)

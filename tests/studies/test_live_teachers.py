@@ -28,6 +28,7 @@ from stillmotion.studies.variants import Variant
 
 from .conftest import small_index
 
+INDEX = replace(small_index(), spec=small_index().spec.with_window(128, 128))
 AUGMENTED = Training(batch=32, epochs=2, patience=2, learning_rate=3e-3, augment={"jitter": 0.1})
 
 
@@ -80,7 +81,9 @@ def test_seeds_of_a_kind_share_its_weight():
     assert share_by_fit(runs, lambda run: None if run is runs[3] else logits[run], labels) is None
 
 
-def planned(variants=("kd",), teacher=("mlp",), *, network="mlp-small", defined=None, training=AUGMENTED, **teaching):
+def planned(
+    variants=("kd",), teacher=("feature-net-m",), *, network="mlp-small", defined=None, training=AUGMENTED, **teaching
+):
     study = Study(
         name="planned",
         variants=variants,
@@ -92,7 +95,7 @@ def planned(variants=("kd",), teacher=("mlp",), *, network="mlp-small", defined=
         teaching=Teaching(**teaching),
         variant=defined or {},
     )
-    return Planner(study, small_index(), accelerator=False)
+    return Planner(study, INDEX, accelerator=False)
 
 
 def first_run(planner, variant="kd", seed=0):
@@ -100,25 +103,24 @@ def first_run(planner, variant="kd", seed=0):
 
 
 def test_small_teachers_run_in_every_step_and_large_ones_are_stored():
-    spec = small_index().spec
-    flops = {name: network_cost(build_network(name, spec)).flops for name in ("mlp", "deepconvlstm-om", "cnn-har")}
-    assert flops["mlp"] < 2 * flops["mlp"] < FLOPS < flops["deepconvlstm-om"]
+    flops = {name: network_cost(build_network(name, INDEX.spec)).flops for name in ("feature-net-m", "cnn-har")}
+    assert 2 * flops["feature-net-m"] < FLOPS < flops["cnn-har"]
     assert first_run(planned()).live
-    assert first_run(planned(teacher=("mlp", "feature-net-s"), seeds=2)).live
-    stored = first_run(planned(teacher=("deepconvlstm-om",)))
+    assert first_run(planned(teacher=("feature-net-m", "feature-net-s"), seeds=2)).live
+    stored = first_run(planned(teacher=("cnn-har",)))
     assert (stored.live, stored.stored) == (False, True)
     # Beside a student that is large itself, the same teacher costs little.
-    assert flops["deepconvlstm-om"] < 3 * TIMES * flops["deepconvlstm-om"]
-    assert first_run(planned(teacher=("deepconvlstm-om",), network="deepconvlstm-om")).live
+    assert flops["cnn-har"] < 3 * TIMES * flops["cnn-har"]
+    assert first_run(planned(teacher=("cnn-har",), network="cnn-har")).live
     # What is wanted holds; without augmentation both are the same, and outputs are computed once.
-    assert first_run(planned(teacher=("deepconvlstm-om",), outputs="live")).live
+    assert first_run(planned(teacher=("cnn-har",), outputs="live")).live
     assert first_run(planned(outputs="stored")).stored
     plain = first_run(planned(training=replace(AUGMENTED, augment=None), outputs="live"))
     assert (plain.live, plain.stored) == (False, False)
     # Other taps than logits are compared with those of the same windows.
-    assert first_run(planned(("rkd",), teacher=("deepconvlstm-om",)), "rkd").live
+    assert first_run(planned(("rkd",), teacher=("cnn-har",)), "rkd").live
     # A forest cannot run in a step; the teachers beside it are cross-fitted, too.
-    assert first_run(planned(teacher=("mlp", "random-forest"))).stored
+    assert first_run(planned(teacher=("feature-net-m", "random-forest"))).stored
 
 
 def test_runs_that_were_possible_before_keep_their_fingerprints():
@@ -133,9 +135,9 @@ def test_runs_that_were_possible_before_keep_their_fingerprints():
     assert stored.id == fingerprint(stored, "weighting")
     assert fitted.id == fingerprint(fitted, "stored")
     assert len({run.id, stored.id, fitted.id}) == 3
-    several = planned(teacher=("mlp", "feature-net-s"))
+    several = planned(teacher=("feature-net-m", "feature-net-s"))
     assert first_run(several).weighting == "fitted"
-    assert first_run(planned(teacher=("mlp", "feature-net-s"), weights="equal")).weighting == ""
+    assert first_run(planned(teacher=("feature-net-m", "feature-net-s"), weights="equal")).weighting == ""
     assert first_run(planned(seeds=3)).weighting == ""
 
 
@@ -178,7 +180,7 @@ def test_what_cannot_be_is_refused_before_anything_trains(changes, message):
 @pytest.mark.slow
 def test_unlike_networks_teach_in_every_step_by_their_fitted_weights(runner):
     made = runner(
-        networks=Networks("mlp-small", ("mlp", "feature-net-s")),
+        networks=Networks("mlp-small", ("mlp-small", "feature-net-m")),
         teaching=Teaching(seeds=2, training=replace(AUGMENTED, epochs=6, patience=6)),
         training=replace(AUGMENTED, augment={"mixup": 0.4, "feature-noise": 0.1}),
         seeds=1,
@@ -191,7 +193,7 @@ def test_unlike_networks_teach_in_every_step_by_their_fitted_weights(runner):
     assert (student.live, student.weighting) == (True, "fitted")
     runs = made.planner.teachers(made.study.all_variants["rb-kd"], 0, "")
     assert [(run.network, run.seed) for run in runs] == [
-        ("mlp", 0), ("mlp", 1), ("feature-net-s", 0), ("feature-net-s", 1)
+        ("mlp-small", 0), ("mlp-small", 1), ("feature-net-m", 0), ("feature-net-m", 1)
     ]  # fmt: skip
     # By hand: probabilities of every teacher, weights by SciPy.
     probabilities = [softmax(made.predictor.logits(run, fold.validation), axis=1) for run in runs]
@@ -208,22 +210,22 @@ def test_unlike_networks_teach_in_every_step_by_their_fitted_weights(runner):
     # The teacher of the table, of the teacher gap and of the bundle is this weighted mean.
     tests = [softmax(made.predictor.logits(run, fold.test), axis=1) for run in runs]
     predicted = np.tensordot(made.state.shares(runs), tests, 1).argmax(1)
-    counts = made.state.confusion_of_teacher("mlp + feature-net-s", "test").counts.sum((0, 1, 2))
+    counts = made.state.confusion_of_teacher("mlp-small + feature-net-m", "test").counts.sum((0, 1, 2))
     assert np.trace(counts) == (predicted == index.labels[fold.test]).sum()
     rows = {row.variant: row for row in results.rows}
-    row = rows["mlp + feature-net-s"]
-    assert row.settings == (f"mlp {first:.2f}, feature-net-s {second:.2f}",)
+    row = rows["mlp-small + feature-net-m"]
+    assert row.settings == (f"mlp-small {first:.2f}, feature-net-m {second:.2f}",)
     sizes = [network_cost(build_network(run.network, index.spec)).params for run in runs]
     assert row.parameters == sum(sizes)
-    assert [gap.teacher for gap in results.teacher_gaps] == ["mlp + feature-net-s"]
+    assert [gap.teacher for gap in results.teacher_gaps] == ["mlp-small + feature-net-m"]
     provenance = json.loads((made.folder / "models" / "rb-kd" / "provenance.json").read_text())
     assert provenance["outputs"] == "live"
     assert provenance["teacher_runs"] == 4
-    assert provenance["teachers"] == pytest.approx({"mlp": first, "feature-net-s": second}, abs=2e-3)
+    assert provenance["teachers"] == pytest.approx({"mlp-small": first, "feature-net-m": second}, abs=2e-3)
     page = write_report(made.folder).read_text(encoding="utf-8")
     assert "rb-kd: teachers run in every step, on the very windows that the student sees" in page
     (diagram,) = [figure for figure in diagrams(Evidence(made.state)) if figure.name == "diagram-rb-kd"]
-    assert "Teacher: mlp + feature-net-s (mean of 4). Teachers run in every step" in diagram.text
+    assert "Teacher: mlp-small + feature-net-m (mean of 4). Teachers run in every step" in diagram.text
     assert made.state.complete
     # Nothing is trained again.
     assert made.run().rows == made.results().rows

@@ -73,7 +73,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def forget_own() -> Iterator[None]:
     """Networks, methods and classifiers that a test registers are gone after it."""
-    from stillmotion.features import classifiers
+    from stillmotion.features import registered
     from stillmotion.methods import METHODS
     from stillmotion.networks import registry
 
@@ -82,7 +82,7 @@ def forget_own() -> Iterator[None]:
     METHODS.clear()
     METHODS.update(methods)
     registry._OWN.clear()
-    classifiers._OWN.clear()
+    registered._OWN.clear()
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..evaluation import accuracy, confusion_matrix, macro_f1
-from ..features import FittedClassifier, fit_classifier
+from ..features import FeatureSet, FittedClassifier, fit_classifier
 from ..methods import IncompatibleNetworks, get_method
 from ..networks import build_network
 from ..signals import SignalSpec
@@ -189,6 +189,7 @@ def _fit(run: Run, data: StudyData, train: Rows) -> FittedClassifier:
             _features(run, data, train),
             labels,
             index.classes,
+            features=FeatureSet.of(index.spec),
             weights=class_weights(counts, imbalance) if imbalance in ("weights", "sqrt-weights") else None,
             subtract_prior=imbalance == "logit-adjustment",
             seed=run.seed,

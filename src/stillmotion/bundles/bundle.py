@@ -2,8 +2,9 @@
 
 Its files are the model, ``model.keras`` (a network) or ``model.npz`` (a feature classifier), from signal to logits;
 ``signal.json`` (the contract), ``scores.json`` (per subject), ``provenance.json`` (data, protocol, method, versions),
-``decoder.json`` (of windows in a row, if there is one), ``golden.npz`` (a few windows and their logits), ``README.md``
-(the model card) and ``manifest.json`` (SHA-256 of all others). There is no pickle in it.
+``decoder.json`` (of windows in a row) and ``calibration.npz`` (training windows for integers) where there are any,
+``golden.npz`` (a few windows and their logits), ``README.md`` (the model card) and ``manifest.json`` (SHA-256 of all
+others). There is no pickle in it.
 """
 
 from __future__ import annotations
@@ -26,10 +27,12 @@ from ..features import ClassifierArrays, LinearArrays, TreeArrays, pack_arrays, 
 from ..files import atomic_folder
 from ..names import require_name
 from ..signals import SignalSpec
+from .calibration import pack_windows, require_windows, spread_rows, unpack_windows
 from .card import write_card
 from .classifier import classifier_logits, cost_of_classifier, require_classifier
 from .contents import (
     ARRAYS,
+    CALIBRATION,
     CARD,
     DECODER,
     GOLDEN,
@@ -68,6 +71,7 @@ class Bundle:
         sha256: checksum of the model's file.
         model_file: name of the model's file, ``model.keras`` or ``model.npz``.
         decoder: of windows in a row, or None.
+        calibration: (n, T, D) windows of training subjects, or None.
     """
 
     path: Path
@@ -77,6 +81,7 @@ class Bundle:
     sha256: str
     model_file: str = MODEL
     decoder: Decoder | None = None
+    calibration: Floats | None = None
 
     @classmethod
     def save(
@@ -88,6 +93,7 @@ class Bundle:
         scores: Sequence[Mapping[str, Any]] = (),
         provenance: Mapping[str, Any] | None = None,
         decoder: Decoder | None = None,
+        calibration: ArrayLike | None = None,
         golden: ArrayLike | None = None,
         replace: bool = False,
     ) -> Bundle:
@@ -102,8 +108,10 @@ class Bundle:
             provenance: values that fit JSON; the network's name and the versions used are added. ``estimate`` is a
                 sentence about the scores.
             decoder: of windows in a row, for the classes and the hop of the contract.
-            golden: windows (n, T, D) that are stored with their logits, for whoever runs the model elsewhere; a few
-                random ones by default.
+            calibration: windows (n, T, D) of training subjects, which an export to integers needs; whoever has the
+                bundle can read them.
+            golden: windows (n, T, D) that are stored with their logits, for whoever runs the model elsewhere; by
+                default a few of ``calibration``, without it random ones.
             replace: whether to replace a bundle that exists at ``path``.
 
         Returns:
@@ -123,7 +131,10 @@ class Bundle:
             raise UserError("Every row of a bundle's scores needs the key 'subject'.")
         rows, full = [dict(row) for row in scores], dict(provenance or {})
         versions = {name: version(name) for name in ("stillmotion", "keras", "numpy")}
-        if golden is None:
+        kept = None if calibration is None else require_windows(calibration, spec, "calibration")
+        if golden is None and kept is not None:
+            golden = kept[spread_rows(np.arange(len(kept)), DRAWN)]
+        elif golden is None:
             golden = np.random.default_rng(0).normal(size=(DRAWN, spec.window, len(spec.channels)))
         windows = _require_windows(golden, spec)
         if decoder is not None:
@@ -146,6 +157,7 @@ class Bundle:
         texts = {name: to_json(name, value) for name, value in metadata.items()}
         texts[CARD] = write_card(cost, spec, rows, full)
         contents = {name: text.encode() for name, text in texts.items()} | {GOLDEN: pack_golden(windows, logits)}
+        contents |= {} if kept is None else {CALIBRATION: pack_windows(kept)}
         with atomic_folder(path, replace=replace) as draft:
             if isinstance(model, (TreeArrays, LinearArrays)):
                 contents[ARRAYS] = pack_arrays(model)
@@ -199,7 +211,9 @@ class Bundle:
             raise UserError(f"{path / SIGNAL}: {problem}") from problem
         file = ARRAYS if ARRAYS in contents else MODEL
         decoder = read_decoder(path / DECODER, contents[DECODER], spec) if DECODER in contents else None
-        return cls(path, spec, tuple(scores), provenance, sha256_of(contents[file]), file, decoder)
+        given = contents.get(CALIBRATION)
+        calibration = None if given is None else unpack_windows(given, spec, path / CALIBRATION)
+        return cls(path, spec, tuple(scores), provenance, sha256_of(contents[file]), file, decoder, calibration)
 
     @cached_property
     def model(self) -> keras.Model:

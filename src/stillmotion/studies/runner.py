@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..bundles import Bundle
+from ..bundles.calibration import spread_rows
 from ..evaluation import Predictions, accuracy, macro_f1, write_predictions
 from ..files import name_write_errors, sweep_drafts
 from ..interrupts import raised_again
@@ -252,8 +253,16 @@ class Runner:
         }
         path = self.folder / "models" / name
         decoder = decoder_of(state, run) if self.study.decoding else None
-        model = load_model(state, run)
-        Bundle.save(path, model, index.spec, scores=scores, provenance=provenance, decoder=decoder, replace=True)
+        Bundle.save(
+            path,
+            load_model(state, run),
+            index.spec,
+            scores=scores,
+            provenance=provenance,
+            decoder=decoder,
+            calibration=self.study_data.windows.values(spread_rows(index.rows(run.fold, "train"))),
+            replace=True,
+        )
 
     def _taught_by(self, state: StudyState, run: Run) -> dict[str, Any]:
         """Return the teachers of a run with their weights, and whether they ran in its steps."""

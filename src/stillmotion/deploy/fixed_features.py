@@ -131,7 +131,7 @@ class FixedFeatures(Block):
         if "stream" in arrays:
             arrays["exponent"] = np.array([-shift for shift in self.shifts], np.int8)
         if is_spectral(self.features):
-            arrays |= self.spectrum.tables
+            arrays.update(self.spectrum.tables)
         return tuple(Constant(name, array) for name, array in arrays.items())
 
     def function(self, prefix: str) -> str:

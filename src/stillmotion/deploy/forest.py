@@ -124,11 +124,12 @@ class Forest(FloatBlock):
 
     Args:
         trees: the classifier.
-        scale: means and standard deviations of the compressed features, which integers are standardised by.
+        scale: means and standard deviations of the compressed features, which integers are standardised by; None
+            where there are no integers.
     """
 
     trees: TreeArrays
-    scale: FeatureScale
+    scale: FeatureScale | None
 
     @cached_property
     def nodes(self) -> Nodes:
@@ -159,6 +160,7 @@ class Forest(FloatBlock):
 
     def quantise(self, inputs: tuple[Tensor, ...], low: float, high: float) -> Block:
         """Return the trees with thresholds in the integers of the features."""
+        assert self.scale is not None  # The features before it would have refused.
         given = inputs[0]
         inner = self.trees.feature != LEAF
         feature = np.maximum(self.trees.feature, 0)

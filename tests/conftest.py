@@ -37,8 +37,22 @@ COMPILED = {
 }
 
 
+#: Tests compile much and compute little: without these XLA takes five times as long, most of it in LLVM.
+QUICK_COMPILATION = (
+    "--xla_backend_optimization_level=0",
+    "--xla_llvm_disable_expensive_passes=true",
+    "--xla_cpu_use_fusion_emitters=false",
+    "--xla_cpu_parallel_codegen_split_count=1",
+)
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Give JAX a folder for what it compiles, before the workers start and before the first import of JAX."""
+    """Say how JAX compiles and where it keeps that, before the workers start and before the first import of JAX.
+
+    The slow tests train for minutes, and are compiled as users' programs are.
+    """
+    if not hasattr(config, "workerinput") and config.option.markexpr == "not slow":
+        os.environ["XLA_FLAGS"] = " ".join([*os.environ.get("XLA_FLAGS", "").split(), *QUICK_COMPILATION])
     if not hasattr(config, "workerinput") and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         folder = tempfile.mkdtemp(prefix="stillmotion-compiled-")
         os.environ.update(COMPILED | {"JAX_COMPILATION_CACHE_DIR": folder})

@@ -22,6 +22,7 @@ ROOMS = (
     "deploy",
     "studies",
     "reports",
+    "commands",
 )
 HEAVY = ("jax", "keras", "pyarrow", "scipy", "sklearn", "matplotlib", "rich", "numpy")
 

@@ -3,6 +3,7 @@ import pytest
 
 from stillmotion.errors import UserError
 from stillmotion.signals import Dataset, Recording
+from stillmotion.windows import cut
 
 from .subjects import SPEC, dataset, recording
 
@@ -41,3 +42,12 @@ def test_columns_that_do_not_belong_together_are_refused():
         dataset(Recording("1", "1", good.samples, good.labels + 1))
     with pytest.raises(UserError, match="some recordings carry timestamps and some do not"):
         dataset(good, recording("2", times=np.arange(500) / 50))
+
+
+def test_a_printed_data_set_fits_a_line_however_many_recordings_it_has():
+    data = dataset(*(recording(str(number), 60, seed=number) for number in range(200)))
+    assert len(repr(data)) < 160
+    for part in ("200 subjects", "200 recordings", f"{200 * 60 / SPEC.rate / 60:,.1f} minutes", "6 channels"):
+        assert part in repr(data)
+    windows = cut(data)
+    assert f"{len(windows):,} of {SPEC.window} samples" in repr(windows)

@@ -1,8 +1,8 @@
 """Save, open and use a bundle: a folder with a model and the contract that its signal must fit.
 
 Its files are ``model.keras`` (signal to logits), ``signal.json`` (the contract), ``scores.json`` (per subject),
-``provenance.json`` (data, protocol, method, versions), ``README.md`` (the model card) and ``manifest.json`` (SHA-256
-of all others). There is no pickle in it.
+``provenance.json`` (data, protocol, method, versions), ``decoder.json`` (of windows in a row, if there is one),
+``README.md`` (the model card) and ``manifest.json`` (SHA-256 of all others). There is no pickle in it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..decoding import Decoder
 from ..errors import ContractError, UserError
 from ..files import atomic_folder
 from ..names import require_name
@@ -32,7 +33,7 @@ from ..signals import SignalSpec
 from .card import write_card
 
 MODEL, SIGNAL, SCORES, PROVENANCE, CARD = "model.keras", "signal.json", "scores.json", "provenance.json", "README.md"
-MANIFEST = "manifest.json"
+DECODER, MANIFEST = "decoder.json", "manifest.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +46,7 @@ class Bundle:
         scores: one row per subject: ``subject`` and its scores.
         provenance: where the model comes from: data, protocol, method, seed, versions.
         sha256: checksum of the model's file.
+        decoder: of windows in a row, or None.
     """
 
     path: Path
@@ -52,6 +54,7 @@ class Bundle:
     scores: tuple[Mapping[str, Any], ...]
     provenance: Mapping[str, Any]
     sha256: str
+    decoder: Decoder | None = None
 
     @classmethod
     def save(
@@ -62,6 +65,7 @@ class Bundle:
         *,
         scores: Sequence[Mapping[str, Any]] = (),
         provenance: Mapping[str, Any] | None = None,
+        decoder: Decoder | None = None,
         replace: bool = False,
     ) -> Bundle:
         """Save a bundle to a folder; the folder is written atomically.
@@ -73,6 +77,7 @@ class Bundle:
             spec: the contract of the windows that the model was trained on.
             scores: one row per subject, each with ``subject``.
             provenance: values that fit JSON; the network's name and the versions used are added.
+            decoder: of windows in a row, for the classes and the hop of the contract.
             replace: whether to replace a bundle that exists at ``path``.
 
         Returns:
@@ -80,7 +85,7 @@ class Bundle:
 
         Raises:
             UserError: the folder exists, a row has no ``subject``, or the model gives probabilities.
-            ContractError: the model does not fit the contract.
+            ContractError: the model or the decoder does not fit the contract.
         """
         path = Path(path)
         require_name(path.name, "bundle's folder")
@@ -93,6 +98,8 @@ class Bundle:
         device = make_inference_model(model)
         _require_shape(device, spec)
         _require_logits(device)
+        if decoder is not None:
+            _require_decoder(decoder, spec)
         full_provenance = {
             **(provenance or {}),
             "network": model.name.replace("_", "-"),
@@ -100,6 +107,7 @@ class Bundle:
         }
         rows = [dict(row) for row in scores]
         metadata = {SIGNAL: spec.to_dict(), SCORES: rows, PROVENANCE: full_provenance}
+        metadata |= {} if decoder is None else {DECODER: decoder.to_dict()}
         texts = {name: _as_json(name, value) for name, value in metadata.items()}
         texts[CARD] = write_card(network_cost(device), spec, rows, full_provenance)
         with atomic_folder(path, replace=replace) as draft:
@@ -149,7 +157,8 @@ class Bundle:
             spec = SignalSpec.from_dict(signal)
         except UserError as problem:
             raise UserError(f"{path / SIGNAL}: {problem}") from problem
-        return cls(path, spec, tuple(scores), provenance, _sha256(contents[MODEL]))
+        decoder = _read_decoder(path / DECODER, contents[DECODER], spec) if DECODER in contents else None
+        return cls(path, spec, tuple(scores), provenance, _sha256(contents[MODEL]), decoder)
 
     @cached_property
     def model(self) -> keras.Model:
@@ -213,6 +222,27 @@ def _require_shape(model: keras.Model, spec: SignalSpec) -> None:
             f"The network maps {actual[0]} to {actual[1]} but its signal has windows of {expected[0]} and "
             f"{expected[1][0]} classes."
         )
+
+
+def _require_decoder(decoder: Decoder, spec: SignalSpec) -> None:
+    seconds = spec.hop / spec.rate
+    if decoder.classes != spec.classes or abs(decoder.hop - seconds) > 0.01 * seconds:
+        raise ContractError(
+            f"The decoder is for the classes [{', '.join(decoder.classes)}] and a hop of {decoder.hop:g} s, but the "
+            f"signal has [{', '.join(spec.classes)}] and {seconds:g} s."
+        )
+
+
+def _read_decoder(path: Path, content: bytes, spec: SignalSpec) -> Decoder:
+    values = _parsed(path, content)
+    if not isinstance(values, dict):
+        raise UserError(f"{path} must hold an object, not a {type(values).__name__}; copy it again.")
+    try:
+        decoder = Decoder.from_dict(values)
+        _require_decoder(decoder, spec)
+    except UserError as problem:
+        raise UserError(f"{path}: {problem}") from problem
+    return decoder
 
 
 def _require_logits(model: keras.Model) -> None:

@@ -67,7 +67,7 @@ class Note:
     where: str = ""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """Hold recordings that share one signal contract.
 
@@ -86,7 +86,7 @@ class Dataset:
     official_test: tuple[str, ...] = ()
     same_subjects_as: tuple[str, ...] = ()
     fingerprint: str = field(default="", compare=False)
-    raw: Dataset | None = field(default=None, repr=False)
+    raw: Dataset | None = None
 
     @classmethod
     def of(
@@ -172,6 +172,13 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.index)
+
+    def __repr__(self) -> str:
+        minutes = len(self.samples) / self.spec.rate / 60
+        return (
+            f"<Dataset {self.name}: {len(self.subjects)} subjects, {len(self)} recordings, {minutes:,.1f} minutes at "
+            f"{self.spec.rate:g} Hz, {len(self.spec.channels)} channels, {len(self.spec.classes)} classes>"
+        )
 
     def having(self, subjects: Iterable[str]) -> Dataset:
         """Return the recordings of some subjects only."""

@@ -113,6 +113,8 @@ class ClassifierJob:
             return TrainedFleet(self.plan, reason=str(reason))
         # A teacher's targets are for windows that it was not trained on.
         rows = np.union1d(fold.validation, fold.test)
+        for split in ("validation", "test"):
+            rows = np.union1d(rows, index.unlabelled_rows(run.fold, split))
         if run.group >= 0:
             rows = np.setdiff1d(np.arange(len(index)), self.train_rows)
         logits = fitted.predict(_features(run, self.data, rows))
@@ -143,7 +145,7 @@ def prepare_job(plan: FleetPlan, planner: Planner, data: StudyData, teachers: Te
         spec=seen.windows.spec,
         places=seen.places,
         values=seen.values,
-        labels=data.index.labels,
+        labels=np.maximum(data.index.labels, 0),  # windows without a class are in no split
     )
 
 

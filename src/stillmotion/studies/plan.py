@@ -189,7 +189,9 @@ class Planner:
             kind="features",
             method=name,
             seed=seed,
-            recipe={"select": recipe.select, "imbalance": recipe.imbalance, "version": VERSION},
+            recipe={"select": recipe.select, "imbalance": recipe.imbalance, "version": VERSION}
+            # Only predictions of a classifier are kept: with windows without a class it is another run.
+            | ({"unlabelled": True} if len(self.index.unlabelled) else {}),
             hyperparameters=dict(hyperparameters),
         )
 

@@ -22,6 +22,7 @@ from .recommend import recommend
 from .row import Row
 from .runs import Run
 from .search import count_trials
+from .sequences import SequenceRow, score_sequences
 from .state import StudyState
 from .store import Logits
 from .teacher_gap import TeacherGap, compute_teacher_gaps
@@ -47,6 +48,7 @@ class Results:
         classes: their names, in the order of confusion matrices.
         confusion: (true, predicted) counts of the test subjects, pooled over subjects, for each seed of each variant
             and teacher; None before test subjects are evaluated.
+        sequences: scores of windows alone and in sequence, by variant and delay; empty without ``[decoding]``.
         budget: most bytes that the recommended model may store; None without a limit.
     """
 
@@ -66,6 +68,7 @@ class Results:
     classes: tuple[str, ...] = ()
     confusion: Mapping[str, Sequence[Sequence[Sequence[int]]]] | None = None
     budget: int | None = None
+    sequences: tuple[SequenceRow, ...] = ()
 
     @property
     def recommended(self) -> str | None:
@@ -84,9 +87,10 @@ class Results:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; ``rows`` have the keys of ``results.csv``."""
         confusion = None if self.confusion is None else {"classes": self.classes, "counts": self.confusion}
-        values = asdict(replace(self, rows=(), confusion=None)) | {
+        values = asdict(replace(self, rows=(), confusion=None, sequences=())) | {
             "recommended": self.recommended,
             "rows": [row.to_dict() for row in self.rows],
+            "sequences": [row.to_dict() for row in self.sequences],
             "confusion": confusion,
         }
         del values["classes"]
@@ -123,6 +127,7 @@ def compute_results(state: StudyState) -> Results:
         classes=index.spec.classes,
         budget=parse_budget(study.budget),
         confusion=_pool_confusion(state) if state.tested else None,
+        sequences=score_sequences(state),
     )
 
 

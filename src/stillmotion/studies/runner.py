@@ -26,9 +26,10 @@ from .folder import require_folder, require_still_own, take_folder
 from .jobs import ClassifierJob, FleetJob, prepare_job
 from .own import describe_own
 from .plan import Planner
-from .predict import Predictor, load_model, unpredicted
+from .predict import Predictor, load_model, unpredicted, without_sequences
 from .results import Results, compute_results
 from .runs import FleetPlan, Run
+from .sequences import choose_missing, decoder_of, decoding_key, sequence_logits, sequence_rows
 from .spec import Study
 from .state import StudyState
 from .store import Store
@@ -123,6 +124,7 @@ class Runner:
             self._train(plans)
             state = self.state
         self.predictor.predict_missing(state, "validation")
+        choose_missing(state)
         require_still_own(self.store, self.study, self.study_data.index.fingerprint)
         scored = score_test or self.study.score_test
         if scored:
@@ -161,7 +163,7 @@ class Runner:
 
     def _score_test(self, state: StudyState) -> None:
         """Evaluate on test subjects; the evaluation is logged before it starts."""
-        fresh = unpredicted(state, "test")
+        fresh = list(dict.fromkeys([*unpredicted(state, "test"), *without_sequences(state, "test")]))
         if fresh:
             self.store.require_weights(run.id for run in fresh)
             subjects = state.index.subjects_of("test")
@@ -172,8 +174,9 @@ class Runner:
     def _write_predictions(self, state: StudyState) -> None:
         """Write a file of predictions for each variant, with all folds and seeds."""
         wanted: dict[str, list[list[Any]]] = {}
+        rows = ["with windows without a class"] if self.study.decoding else []
         for (name, fold), runs in state.finals.items():
-            done = [[fold, seed, run.id] for seed, run in enumerate(runs) if state.is_done(run)]
+            done = [[fold, seed, run.id, *rows] for seed, run in enumerate(runs) if state.is_done(run)]
             if done:
                 wanted.setdefault(f"{name}.parquet", []).extend(done)
         for file in self._outdated("predictions", wanted):
@@ -191,7 +194,8 @@ class Runner:
             recommended = results.recommended if self.study.budget else None
             best = max(chosen.values(), key=lambda each: state.ended[each[0].id].validation)
             chosen["best"] = chosen.get(recommended or "", best)
-        wanted = {name: [self.study.name, variant, run.id] for name, (run, variant) in chosen.items()}
+        decoder = [decoding_key(self.study)] if self.study.decoding else []
+        wanted = {name: [self.study.name, variant, run.id, *decoder] for name, (run, variant) in chosen.items()}
         for name in self._outdated("models", wanted):
             self._bundle(state, name, *chosen[name])
 
@@ -247,7 +251,9 @@ class Runner:
             "chosen": "on validation subjects",
         }
         path = self.folder / "models" / name
-        Bundle.save(path, load_model(state, run), index.spec, scores=scores, provenance=provenance, replace=True)
+        decoder = decoder_of(state, run) if self.study.decoding else None
+        model = load_model(state, run)
+        Bundle.save(path, model, index.spec, scores=scores, provenance=provenance, decoder=decoder, replace=True)
 
     def _taught_by(self, state: StudyState, run: Run) -> dict[str, Any]:
         """Return the teachers of a run with their weights, and whether they ran in its steps."""
@@ -271,18 +277,18 @@ def _predictions(name: str, runs: list[list[Any]], state: StudyState) -> Predict
 
     Args:
         name: of the variant.
-        runs: fold, seed and id of each run.
+        runs: fold, seed and id of each run; with decoding the windows without a class are part of the file.
         state: of the study.
     """
     index = state.index
-    by_run = [index.rows(fold, "test") for fold, _, _ in runs]
+    by_run = [sequence_rows(index, fold, "test") for fold, *_ in runs]
     lengths, rows = [len(each) for each in by_run], np.concatenate(by_run)
-    logits = [state.store.predictions(run, "test") for *_, run in runs]
+    logits = [sequence_logits(state, run, "test") for _, _, run, *_ in runs]
     return Predictions.of(
         name,
         subject=index.subject_names[rows],
-        fold=np.repeat([fold for fold, _, _ in runs], lengths),
-        seed=np.repeat([seed for _, seed, _ in runs], lengths),
+        fold=np.repeat([fold for fold, *_ in runs], lengths),
+        seed=np.repeat([seed for _, seed, *_ in runs], lengths),
         y=index.labels[rows],
         scores=np.concatenate([each for each in logits if each is not None]),
         classes=index.spec.classes,

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any, Literal, get_args
 
+from ..decoding import Grammar, read_grammar
+from ..decoding.decoder import KINDS, MOST_WINDOWS
 from ..errors import UnknownName, UserError
 from ..limits import PART, SEED, Limits
 from ..networks import Network, register_network
@@ -225,6 +227,56 @@ class Teaching:
         for name, choices in (("targets", Targets), ("outputs", Outputs), ("weights", Weights)):
             if getattr(self, name) not in get_args(choices):
                 raise UnknownName(f"{name} in [teaching]", getattr(self, name), list(get_args(choices)))
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """``[decoding]``: decode windows in a row; windows without a class are kept, so that sequences have no holes.
+
+    Args:
+        decoder: ``none``, ``duration``, ``grammar`` or ``learned`` (see ``fit_decoder``).
+        lags: windows of future that answers wait for, 0 for none; a table has a column for each, and the first is that
+            of bundles.
+        offline: whether whole recordings are decoded too.
+        grammar: a built-in grammar, or the path of a TOML file, whose content is then kept in ``follows``.
+        follows: the grammar itself: what can directly follow each activity.
+        transitions: activities whose scores are shown apart; by default those of the grammar, or of the data set.
+        calibrate: whether factor of durations, temperature and prior are chosen on validation subjects of each fold.
+    """
+
+    decoder: str = "none"
+    lags: tuple[Annotated[int, Limits(0, MOST_WINDOWS)], ...] = (0, 1, 2, 4)
+    offline: bool = True
+    grammar: str = ""
+    follows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    transitions: tuple[str, ...] = ()
+    calibrate: bool = True
+
+    def __post_init__(self) -> None:
+        toml_io.check(self, "[decoding]")
+        if self.decoder not in KINDS:
+            raise UnknownName("decoder in [decoding]", self.decoder, list(KINDS))
+        if not self.delays:
+            raise UserError("[decoding] needs at least one of lags, or offline = true.")
+        if self.grammar and not self.follows:
+            read = read_grammar(self.grammar)
+            object.__setattr__(self, "follows", dict(read.follows))
+            object.__setattr__(self, "transitions", self.transitions or read.transitions)
+        if self.decoder == "grammar" and not self.follows:
+            raise UserError("The decoder 'grammar' in [decoding] needs grammar, such as grammar = \"hapt-postures\".")
+
+    def __bool__(self) -> bool:
+        return self.decoder != "none"
+
+    @property
+    def delays(self) -> tuple[int | None, ...]:
+        """Lags in windows, and None for offline."""
+        return (*dict.fromkeys(self.lags), *((None,) if self.offline else ()))
+
+    @property
+    def table(self) -> Grammar | None:
+        """The grammar, if there is one."""
+        return Grammar(self.grammar or "of the study", self.follows, self.transitions) if self.follows else None
 
 
 @dataclass(frozen=True)

@@ -18,15 +18,19 @@ from ..names import require_distinct, require_file_name
 from ..networks import get_network, parse_attention
 from ..networks.deepconvlstm import Recurrence
 from ..windows.protocols import count_of
+from ..windows.splits import resolve_protocol
 from . import toml_io
 from .baselines import BASELINES, Baseline, known_baselines
 from .budget import parse_budget
 from .hyperparameters import check_hyperparameters
-from .sections import REPEATS, Data, Networks, Outputs, Privileged, Search, Split, Teaching, Training
+from .sections import REPEATS, Data, Decoding, Networks, Outputs, Privileged, Search, Split, Teaching, Training
 from .teacher_outputs import allowed_outputs
 from .variants import COMPANIONS, CONTROLS, PLAIN, Variant, known_variants
 
 BUILT_IN = files(__package__) / "built_in"
+
+#: The primary comparison of a study that names none: a variant and its reference.
+PRIMARY = ("rab-kd", "lm")
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,8 @@ class Study:
         name: of the study.
         variants: variants to compare, in Python also methods of one's own; ``CONTROLS`` (unless ``controls`` is false)
             and ``COMPANIONS`` are added.
-        compare: variant and reference of the primary comparison.
+        compare: variant and reference of the primary comparison; by default ``PRIMARY`` where both are among
+            ``variants``, otherwise none.
         seeds: students per fold and variant.
         published: use the recipe of Agac & Incel.
         controls: whether the controls are added.
@@ -51,13 +56,13 @@ class Study:
         score_test: evaluate on the test subjects in every run of the study (as the demo does).
         budget: most bytes that the recommended model may store on the device, such as ``8kB``: a network its int8
             weights with the tables of its features, a feature classifier its numbers at 4 bytes.
-        data, privileged, split, networks, training, teaching, search: the sections.
+        data, privileged, split, networks, training, teaching, decoding, search: the sections.
         variant: new variants, or changes to built-in ones.
     """
 
     name: str
     variants: tuple[str, ...] = ("lm", "lm-att", "rb-kd", "rb-kd-att", "rab-kd")
-    compare: tuple[str, ...] = ("rab-kd", "lm")
+    compare: tuple[str, ...] = PRIMARY
     seeds: Annotated[int, REPEATS] = 3
     published: bool = False
     controls: bool = True
@@ -70,10 +75,13 @@ class Study:
     networks: Networks = field(default_factory=Networks)
     training: Training = field(default_factory=Training)
     teaching: Teaching = field(default_factory=Teaching)
+    decoding: Decoding = field(default_factory=Decoding)
     search: Search = field(default_factory=Search)
     variant: Mapping[str, Variant] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.compare is PRIMARY and not set(PRIMARY) <= set(self.variants):  # it was not chosen
+            object.__setattr__(self, "compare", ())
         self._check_names()
         toml_io.check(self)
         known = {**known_variants(), **self.variant}
@@ -98,6 +106,7 @@ class Study:
         self._check_networks()
         self._check_teachers()
         self._check_privileged()
+        self._check_decoding()
         variants = {**self.variant, **self.all_variants}
         check_hyperparameters(self.training, self.search, variants, attentions=len(self.attentions))
         recipes = {"training": self.training, "teaching.training": self.teacher_training}
@@ -254,6 +263,26 @@ class Study:
                     f"{name} runs student and teacher on the same windows, but [privileged] gives teachers other ones: "
                     f"leave one of the two out."
                 )
+
+    def _check_decoding(self) -> None:
+        """Check that there are whole recordings of test subjects, and scores of all their windows."""
+        if not self.decoding:
+            return
+        if resolve_protocol(self.split.protocol) == "random":
+            raise UserError(
+                "[decoding] needs whole recordings of subjects that are not trained on, but the protocol "
+                f"{self.split.protocol} splits windows; use subjects:k or loso."
+            )
+        if self.data.cut != "recordings":
+            raise UserError(
+                f"[decoding] needs windows in a row, but cut = '{self.data.cut}' in [data] cuts labelled segments "
+                f"apart; use cut = 'recordings'."
+            )
+        if self.privileged or self.scores:
+            what = "[privileged]" if self.privileged else f"the file of scores {self.scores}"
+            raise UserError(
+                f"[decoding] also answers windows without a class, which {what} lacks; leave one of them out."
+            )
 
 
 def read_study(source: str | Path, *changes: str) -> Study:

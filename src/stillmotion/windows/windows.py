@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Windows:
     """Windows of a data set. Made by ``cut``.
 
@@ -59,6 +59,12 @@ class Windows:
 
     def __len__(self) -> int:
         return len(self.starts)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Windows of {self.dataset}: {len(self):,} of {self.spec.window} samples ({self.spec.seconds:.2f} s), one "
+            f"every {self.spec.hop}, {len(self.subjects)} subjects, {len(self.spec.classes)} classes>"
+        )
 
     @property
     def subjects(self) -> tuple[str, ...]:

@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import UserError
-from .files import atomic_write
+from ..errors import UserError
+from ..files import atomic_write
 
 if TYPE_CHECKING:
-    from .signals import Dataset, Proposal, TableMap
+    from ..signals import Dataset, Proposal, TableMap
 
 #: Flag to key of a mapping, and its help text.
 FLAGS = {
@@ -45,7 +45,7 @@ def add_table_flags(command: argparse.ArgumentParser) -> None:
 
 def read_table_flags(options: argparse.Namespace) -> dict[str, Any]:
     """Return the flags as values of a mapping."""
-    from .signals.tables.mapping import parse_sensor_flag
+    from ..signals.tables.mapping import parse_sensor_flag
 
     values: dict[str, Any] = {}
     for key, _ in FLAGS.values():
@@ -65,7 +65,7 @@ def read_table_flags(options: argparse.Namespace) -> dict[str, Any]:
 
 def load_named(options: argparse.Namespace, mapping: TableMap | None = None) -> Dataset:
     """Load the data set or table that a command names, with ``mapping`` or with the flags' mapping."""
-    from .signals import load
+    from ..signals import load
 
     given = mapping or proposed(options) or _read_mapping(options)
     return load(options.name, data=options.data, sensors=options.sensors, mapping=given)
@@ -73,8 +73,8 @@ def load_named(options: argparse.Namespace, mapping: TableMap | None = None) -> 
 
 def proposed(options: argparse.Namespace) -> Proposal | None:
     """Return a proposed mapping for a table that has none; None otherwise."""
-    from .signals.catalog import ALIASES, MODULES
-    from .signals.tables import propose_if_unmapped
+    from ..signals.catalog import ALIASES, MODULES
+    from ..signals.tables import propose_if_unmapped
 
     if options.mapping or options.name in MODULES or options.name in ALIASES:
         return None
@@ -93,8 +93,8 @@ def save(proposal: Proposal | None, options: argparse.Namespace) -> None:
 
 
 def _read_mapping(options: argparse.Namespace) -> dict[str, Any] | None:
-    from .signals.tables.find import FOLDER_MAPPING, resolve_path
-    from .signals.tables.mapping import read_toml
+    from ..signals.tables.find import FOLDER_MAPPING, resolve_path
+    from ..signals.tables.mapping import read_toml
 
     values = read_table_flags(options)
     if options.mapping:

@@ -1,0 +1,11 @@
+"""The subcommands of ``still``: one file each, with its help, its options and what it runs.
+
+A command parses its options, calls the Python API and prints the result. Nothing heavy is imported before it runs.
+"""
+
+from . import audit, compare, cost, datasets, demo, fetch, inspect, report, study
+
+#: In the order of ``still --help``.
+COMMANDS = (demo, datasets, fetch, inspect, audit, cost, compare, study, report)
+
+__all__ = ["COMMANDS"]

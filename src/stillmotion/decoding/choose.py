@@ -20,7 +20,7 @@ from .transitions import make_transitions, usual_durations
 #: Factors of the usual durations, factors of the temperature and shares of the prior that are tried; of equals the
 #: first is taken, so what a decoder has by default comes first.
 STAYS = (1.0, 0.5, 2.0)
-STRENGTHS = (1.0, 1.5, 2.0, 3.0)
+STRENGTHS = (1.0, 0.75, 1.5, 2.0)
 PRIORS = (PRIOR, 0.0, 1.0)
 
 

@@ -37,8 +37,17 @@ COMPILED = {
 }
 
 
+#: Tests compile much and compute little: without these XLA takes five times as long.
+QUICK_COMPILATION = ("--xla_backend_optimization_level=0", "--xla_cpu_use_fusion_emitters=false")
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Give JAX a folder for what it compiles, before the workers start and before the first import of JAX."""
+    """Say how JAX compiles and where it keeps that, before the workers start and before the first import of JAX.
+
+    The slow tests train for minutes, and are compiled as users' programs are.
+    """
+    if not hasattr(config, "workerinput") and config.option.markexpr == "not slow":
+        os.environ["XLA_FLAGS"] = " ".join([*os.environ.get("XLA_FLAGS", "").split(), *QUICK_COMPILATION])
     if not hasattr(config, "workerinput") and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         folder = tempfile.mkdtemp(prefix="stillmotion-compiled-")
         os.environ.update(COMPILED | {"JAX_COMPILATION_CACHE_DIR": folder})
@@ -64,7 +73,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def forget_own() -> Iterator[None]:
     """Networks, methods and classifiers that a test registers are gone after it."""
-    from stillmotion.features import classifiers
+    from stillmotion.features import registered
     from stillmotion.methods import METHODS
     from stillmotion.networks import registry
 
@@ -73,7 +82,7 @@ def forget_own() -> Iterator[None]:
     METHODS.clear()
     METHODS.update(methods)
     registry._OWN.clear()
-    classifiers._OWN.clear()
+    registered._OWN.clear()
 
 
 @pytest.fixture(scope="session")

@@ -42,11 +42,9 @@ def test_a_forest_teaches_each_subject_with_trees_that_never_saw_the_subject(run
     group, forests = made.planner.group_of(0), []
     for number, run in enumerate(runs):
         own = fold.train[group[fold.train] != number]
-        mean, std = features[own].mean(0, dtype=np.float64), features[own].std(0, dtype=np.float64)
-        scaled = ((features - mean) / np.where(std > 0, std, 1)).astype(np.float32)
         forest = RandomForestClassifier(15, random_state=0, **run.hyperparameters)
         shares = np.zeros((len(index), 4))  # Not every class is among the windows of every group.
-        shares[:, np.unique(index.labels[own])] = forest.fit(scaled[own], index.labels[own]).predict_proba(scaled)
+        shares[:, np.unique(index.labels[own])] = forest.fit(features[own], index.labels[own]).predict_proba(features)
         forests.append(shares)
         held = fold.train[group[fold.train] == number]
         np.testing.assert_allclose(np.exp(targets[held]), np.maximum(forests[-1][held], 1e-12), rtol=1e-4, atol=1e-6)

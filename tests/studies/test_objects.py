@@ -14,7 +14,7 @@ from sklearn.svm import LinearSVC
 
 import stillmotion as sm
 from stillmotion.errors import UnknownName, UserError
-from stillmotion.features import fit_classifier, register_classifier
+from stillmotion.features import FeatureSet, fit_classifier, register_classifier
 from stillmotion.methods import METHODS, get_method, register_method
 from stillmotion.networks import build_network, list_networks, network_cost, register_network, set_statistics
 from stillmotion.networks.normaliser import Normaliser
@@ -197,12 +197,13 @@ def test_an_own_classifier_is_fitted_on_scaled_features_with_weights_and_seed():
     from sklearn.ensemble import ExtraTreesClassifier
 
     rng = np.random.default_rng(0)
-    features = rng.normal(size=(60, 4)).astype(np.float32) * [1, 10, 100, 1]
+    features = (rng.normal(size=(60, 8)) * [1, 10, 100, 1, 1, 1, 1, 1]).astype(np.float32)
     labels = (features[:, 1] > 5).astype(np.int64)
+    described = FeatureSet(50, 25.0, ("pulse",), ("pulse",), groups=("axes", "time"))
     weights = np.array([0.5, 2.0])
     register_classifier("extra", ExtraTreesClassifier(7, random_state=99))
-    fitted = fit_classifier("extra", features, labels, 3, weights=weights, seed=5)
-    scaled = ((features - features.mean(0)) / features.std(0)).astype(np.float32)
+    fitted = fit_classifier("extra", features, labels, 3, features=described, weights=weights, seed=5)
+    scaled = ((features - features.mean(0, float)) / features.std(0, float)).clip(-5, 5).astype(np.float32)
     model = ExtraTreesClassifier(7, random_state=5).fit(scaled, labels, sample_weight=weights[labels])
     np.testing.assert_allclose(np.exp(fitted.predict(features))[:, :2], model.predict_proba(scaled), atol=1e-6)
     assert (fitted.predict(features)[:, 2] < -20).all()

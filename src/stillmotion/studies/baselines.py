@@ -9,7 +9,7 @@ from ..features import own_classifiers
 from .sections import Range
 
 #: Raised when the fit changes, which invalidates earlier runs.
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,14 @@ from typing import Any
 import numpy as np
 
 from ..bundles import Bundle
+from ..bundles.calibration import spread_rows
 from ..evaluation import Predictions, accuracy, macro_f1, write_predictions
 from ..files import name_write_errors, sweep_drafts
 from ..interrupts import raised_again
+from ..methods import get_method
 from ..signals import Dataset
 from .data import StudyData, load_study_data
+from .ensembles import share_equally, weigh_kinds
 from .executors import Executor, LocalExecutor
 from .feasible import require_feasible
 from .folder import require_folder, require_still_own, take_folder
@@ -245,12 +248,31 @@ class Runner:
             "method": run.method,
             "hyperparameters": dict(run.hyperparameters),
             "seed": run.seed,
+            **self._taught_by(state, run),
             "chosen": "on validation subjects",
         }
         path = self.folder / "models" / name
         decoder = decoder_of(state, run) if self.study.decoding else None
-        model = load_model(state, run)
-        Bundle.save(path, model, index.spec, scores=scores, provenance=provenance, decoder=decoder, replace=True)
+        Bundle.save(
+            path,
+            load_model(state, run),
+            index.spec,
+            scores=scores,
+            provenance=provenance,
+            decoder=decoder,
+            calibration=self.study_data.windows.values(spread_rows(index.rows(run.fold, "train"))),
+            replace=True,
+        )
+
+    def _taught_by(self, state: StudyState, run: Run) -> dict[str, Any]:
+        """Return the teachers of a run with their weights, and whether they ran in its steps."""
+        if not run.teachers:
+            return {"teacher": str(self.study.scores)} if run.scores else {}
+        members = [self.planner.teacher(name) for name in run.teachers]
+        shares = state.shares(members) if run.weighting else share_equally(members)
+        assert shares is not None
+        outputs = "live" if run.live else "co-trained" if get_method(run.method).trains_teacher else "stored"
+        return {"teachers": weigh_kinds(members, shares), "teacher_runs": len(members), "outputs": outputs}
 
     @property
     def versions(self) -> dict[str, str]:

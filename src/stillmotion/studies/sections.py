@@ -19,6 +19,8 @@ from . import toml_io
 Source = Literal["none", "plain", "attention", "self", "assistant"]
 Cut = Literal["recordings", "labelled-segments"]
 Targets = Literal["auto", "in-sample", "cross-fit"]
+Outputs = Literal["auto", "live", "stored"]
+Weights = Literal["fitted", "equal"]
 SearchKind = Literal["none", "grid", "optuna"]
 #: In Hz; 0 is the rate of the data set.
 RATE = Limits(0.1, 100_000, zero=True)
@@ -130,8 +132,8 @@ class Networks:
 
     Args:
         student: name of the student network.
-        teacher: names of teachers, networks or feature classifiers (students learn from the mean of several), or a
-            file of scores.
+        teacher: names of teachers, networks or feature classifiers (students learn from the weighted mean of several),
+            or a file of scores.
         attention: attention blocks, see ``networks.parse_attention``; several are searched, and ``published`` stands
             for the 60 configurations of Agac & Incel.
         recurrence: recurrence of the DeepConvLSTM networks.
@@ -205,6 +207,11 @@ class Teaching:
             trained on that subject. ``auto`` cross-fits where a teacher is a feature classifier: what a forest predicts
             of its own training windows is almost one-hot.
         groups: number of subject groups of ``cross-fit``.
+        outputs: with augmentation, ``live`` runs teachers in every step, on the very windows that the student sees,
+            and ``stored`` takes their outputs for the unchanged windows (logits are mixed as labels are). ``auto``
+            runs networks whose cost is small beside the student's step (see ``teacher_outputs``).
+        weights: of unlike teachers in the mean of their probabilities: ``fitted`` by log-loss on the validation
+            subjects, or ``equal``. Seeds of one network or classifier always share its weight equally.
         training: differences from ``[training]``.
     """
 
@@ -212,11 +219,14 @@ class Teaching:
     targets: str = "auto"
     groups: Annotated[int, Limits(2, 10_000)] = 3
     training: Training = field(default_factory=Training)
+    outputs: str = "auto"
+    weights: str = "fitted"
 
     def __post_init__(self) -> None:
         toml_io.check(self, "[teaching]")
-        if self.targets not in get_args(Targets):
-            raise UnknownName("targets", self.targets, list(get_args(Targets)))
+        for name, choices in (("targets", Targets), ("outputs", Outputs), ("weights", Weights)):
+            if getattr(self, name) not in get_args(choices):
+                raise UnknownName(f"{name} in [teaching]", getattr(self, name), list(get_args(choices)))
 
 
 @dataclass(frozen=True)

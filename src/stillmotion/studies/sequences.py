@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from ..decoding import Decoded, Decoder, DecoderNumbers, choose_numbers, fit_decoder, order_windows
 from ..evaluation import Interval, Predictions, compare_variants, f1_per_class, score_bouts, score_events
 from ..signals.catalog import list_cards
+from .counts import Counts, count_labels, pool_folds
 from .index import Rows, WindowIndex, unlabelled
 from .predict import reported_runs, without_sequences
 from .runs import Run
 from .spec import Study
-from .state import Counts, StudyState, count_labels, pool_folds
+from .state import StudyState
 
 #: Delay of windows that are answered alone.
 ALONE = "alone"

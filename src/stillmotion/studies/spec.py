@@ -23,8 +23,9 @@ from . import toml_io
 from .baselines import BASELINES, Baseline, known_baselines
 from .budget import parse_budget
 from .hyperparameters import check_hyperparameters
-from .sections import REPEATS, Data, Decoding, Networks, Privileged, Search, Split, Teaching, Training
-from .variants import COMPANIONS, CONTROLS, Variant, known_variants
+from .sections import REPEATS, Data, Decoding, Networks, Outputs, Privileged, Search, Split, Teaching, Training
+from .teacher_outputs import allowed_outputs
+from .variants import COMPANIONS, CONTROLS, PLAIN, Variant, known_variants
 
 BUILT_IN = files(__package__) / "built_in"
 
@@ -166,6 +167,13 @@ class Study:
         """Training section of the teachers."""
         return self.teaching.training.over(self.training)
 
+    def outputs_of(self, name: str, variant: Variant, training: Training) -> tuple[Outputs, ...]:
+        """Return how the outputs of a variant's fixed teacher may be made; of both, their cost decides."""
+        only_stored = "its teacher is a file of scores" if self.scores else ""
+        only_stored = only_stored or ("its teachers are cross-fitted" if self.cross_fit else "")
+        networks = len(self.networks.teacher) * self.teaching.seeds
+        return allowed_outputs(name, variant, training, self.teaching, networks=networks, only_stored=only_stored)
+
     def to_toml(self, *, changed: bool = False) -> str:
         """Return the specification as TOML, complete or as differences from the defaults."""
         import tomli_w
@@ -211,7 +219,7 @@ class Study:
             _ = self.attentions
 
     def _check_teachers(self) -> None:
-        """Check that methods have the teacher they need, and a single network where it runs in every step."""
+        """Check that methods have the teacher they need, and a single network where it is trained with the student."""
         teaching = self.teaching
         one_network = len(self.networks.teacher) == 1 and self.scores is None
         single = one_network and teaching.seeds == 1 and not self.cross_fit
@@ -222,6 +230,10 @@ class Study:
                     f"[variant.{name}] uses {variant.method}, which needs a teacher; set teacher, for example to "
                     f"'plain'."
                 )
+            if variant.teacher != "none" and not method.trains_teacher:
+                self.outputs_of(name, variant, self.training_of(variant))
+            if variant.teacher == "assistant":
+                self.outputs_of(variant.assistant, PLAIN, self.teacher_training)
             if variant.teacher in ("none", "self") or single:
                 continue
             other = [tap for tap in method.teacher_taps if tap != "logits"]
@@ -234,12 +246,6 @@ class Study:
                 raise UserError(
                     f"{name} also trains its teacher, which must be a single network: use one teacher with one seed "
                     f"and in-sample targets, or leave it out."
-                )
-            if self.training_of(variant).augment and variant.teacher in ("plain", "attention"):
-                raise UserError(
-                    f"With augmentation the teacher of {name} runs in every step, so it must be a single network, not "
-                    f"a file of scores or the mean of several: leave augment in [training] out, or use one teacher "
-                    f"with in-sample targets."
                 )
 
     def _check_privileged(self) -> None:

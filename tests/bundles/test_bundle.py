@@ -46,9 +46,10 @@ def windows():
     return np.random.default_rng(1).normal(size=(6, 32, 3)).astype(np.float32) * 5
 
 
-def test_it_holds_six_papers_and_no_pickle(bundle):
+def test_it_holds_seven_papers_and_no_pickle(bundle):
     names = {path.name for path in bundle.path.iterdir()}
-    assert names == {"model.keras", "signal.json", "scores.json", "provenance.json", "README.md", "manifest.json"}
+    papers = {"signal.json", "scores.json", "provenance.json", "README.md", "manifest.json", "golden.npz"}
+    assert names == {"model.keras", *papers}
     assert [path.name for path in bundle.path.parent.iterdir()] == ["best"]  # no draft left
 
 
@@ -63,6 +64,17 @@ def test_it_comes_back_as_it_was(bundle, model, windows):
     expected = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     np.testing.assert_allclose(again.predict(windows, SPEC), expected, atol=1e-5)
     assert again.predict(windows[:0], SPEC).shape == (0, 5)
+
+
+def test_golden_vectors_are_windows_with_the_logits_of_the_model(bundle, model, windows, tmp_path):
+    drawn, logits = Bundle.open(bundle.path).golden
+    assert drawn.shape == (4, 32, 3)
+    np.testing.assert_allclose(logits, model(drawn), atol=1e-5)
+    given, logits = Bundle.save(tmp_path / "given", model, SPEC, golden=windows[:2]).golden
+    np.testing.assert_array_equal(given, windows[:2])
+    np.testing.assert_allclose(logits, model(windows[:2]), atol=1e-5)
+    with pytest.raises(ContractError, match=r"\(32, 3\), not \(31, 3\)"):
+        Bundle.save(tmp_path / "short", model, SPEC, golden=windows[:, 1:])
 
 
 def test_its_own_instructions_open_it_with_keras_and_numpy_alone(bundle):

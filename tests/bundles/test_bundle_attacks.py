@@ -24,7 +24,7 @@ from .test_bundle import SCORES, SPEC
 #: Keras copies its variables in a way that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 PAPERS = ("signal.json", "scores.json", "provenance.json")
-FILES = ("model.keras", "README.md", "manifest.json", *PAPERS)
+FILES = ("model.keras", "golden.npz", "README.md", "manifest.json", *PAPERS)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """Bundles: a model with its signal contract, scores, provenance, model card and checksums, in one folder.
 
-A bundle opens with Keras and NumPy alone and holds no pickle; ``saved_cost`` counts the cost of the model in a bundle
-or in any ``.keras`` file.
+Its model is a Keras network or a feature classifier as plain arrays; it holds no pickle. ``saved_cost`` counts the cost
+of the model in a bundle or in any ``.keras`` file.
 """
 
 from .bundle import Bundle

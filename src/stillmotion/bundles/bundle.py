@@ -1,13 +1,14 @@
 """Save, open and use a bundle: a folder with a model and the contract that its signal must fit.
 
-Its files are ``model.keras`` (signal to logits), ``signal.json`` (the contract), ``scores.json`` (per subject),
-``provenance.json`` (data, protocol, method, versions), ``calibration.npz`` (training windows for integers, where they
-are kept), ``README.md`` (the model card) and ``manifest.json`` (SHA-256 of all others). There is no pickle in it.
+Its files are the model, ``model.keras`` (a network) or ``model.npz`` (a feature classifier), from signal to logits;
+``signal.json`` (the contract), ``scores.json`` (per subject), ``provenance.json`` (data, protocol, method, versions),
+``decoder.json`` (of windows in a row) and ``calibration.npz`` (training windows for integers) where there are any,
+``golden.npz`` (a few windows and their logits), ``README.md`` (the model card) and ``manifest.json`` (SHA-256 of all
+others). There is no pickle in it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -15,25 +16,47 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..decoding import Decoder
 from ..errors import ContractError, UserError
+from ..features import ClassifierArrays, LinearArrays, TreeArrays, pack_arrays, unpack_arrays
 from ..files import atomic_folder
 from ..names import require_name
-from ..networks.cost import network_cost
-from ..networks.draws import drawn_by_numpy
-from ..networks.heads import gives_logits, refuse_probabilities
-from ..networks.taps import make_inference_model
 from ..signals import SignalSpec
-from .calibration import pack_windows, require_windows, unpack_windows
+from .calibration import pack_windows, require_windows, spread_rows, unpack_windows
 from .card import write_card
+from .classifier import classifier_logits, cost_of_classifier, require_classifier
+from .contents import (
+    ARRAYS,
+    CALIBRATION,
+    CARD,
+    DECODER,
+    GOLDEN,
+    MANIFEST,
+    MODEL,
+    PROVENANCE,
+    SCORES,
+    SIGNAL,
+    hold_folder,
+    pack_golden,
+    parse_json,
+    read_verified,
+    sha256_of,
+    to_json,
+    unpack_golden,
+)
+from .decoder import read_decoder, require_decoder
 
-MODEL, SIGNAL, SCORES, PROVENANCE, CARD = "model.keras", "signal.json", "scores.json", "provenance.json", "README.md"
-CALIBRATION, MANIFEST = "calibration.npz", "manifest.json"
+if TYPE_CHECKING:
+    import keras
+
+Floats = NDArray[np.float32]
+#: Golden windows that are drawn where none are given.
+DRAWN = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +69,9 @@ class Bundle:
         scores: one row per subject: ``subject`` and its scores.
         provenance: where the model comes from: data, protocol, method, seed, versions.
         sha256: checksum of the model's file.
-        calibration: (n, time, channels) windows of training subjects, or None.
+        model_file: name of the model's file, ``model.keras`` or ``model.npz``.
+        decoder: of windows in a row, or None.
+        calibration: (n, T, D) windows of training subjects, or None.
     """
 
     path: Path
@@ -54,31 +79,39 @@ class Bundle:
     scores: tuple[Mapping[str, Any], ...]
     provenance: Mapping[str, Any]
     sha256: str
-    calibration: NDArray[np.float32] | None = None
+    model_file: str = MODEL
+    decoder: Decoder | None = None
+    calibration: Floats | None = None
 
     @classmethod
     def save(
         cls,
         path: str | Path,
-        model: keras.Model,
+        model: keras.Model | ClassifierArrays,
         spec: SignalSpec,
         *,
         scores: Sequence[Mapping[str, Any]] = (),
         provenance: Mapping[str, Any] | None = None,
+        decoder: Decoder | None = None,
         calibration: ArrayLike | None = None,
+        golden: ArrayLike | None = None,
         replace: bool = False,
     ) -> Bundle:
         """Save a bundle to a folder; the folder is written atomically.
 
         Args:
             path: folder to create.
-            model: the model; auxiliary classifiers and a final softmax are removed. Its input and logits must have the
-                contract's shape.
+            model: the network, of which auxiliary classifiers and a final softmax are removed, or the arrays of a
+                feature classifier. Its input and logits must have the contract's shape.
             spec: the contract of the windows that the model was trained on.
             scores: one row per subject, each with ``subject``.
-            provenance: values that fit JSON; the network's name and the versions used are added.
-            calibration: (n, time, channels) windows of training subjects, which an export to integers needs; whoever
-                has the bundle can read them.
+            provenance: values that fit JSON; the network's name and the versions used are added. ``estimate`` is a
+                sentence about the scores.
+            decoder: of windows in a row, for the classes and the hop of the contract.
+            calibration: windows (n, T, D) of training subjects, which an export to integers needs; whoever has the
+                bundle can read them.
+            golden: windows (n, T, D) that are stored with their logits, for whoever runs the model elsewhere; by
+                default a few of ``calibration``, without it random ones.
             replace: whether to replace a bundle that exists at ``path``.
 
         Returns:
@@ -86,7 +119,7 @@ class Bundle:
 
         Raises:
             UserError: the folder exists, a row has no ``subject``, or the model gives probabilities.
-            ContractError: the model does not fit the contract.
+            ContractError: the model, the decoder or the golden windows do not fit the contract.
         """
         path = Path(path)
         require_name(path.name, "bundle's folder")
@@ -96,26 +129,44 @@ class Bundle:
             raise UserError(f"{path} exists and is no bundle; choose another folder.")
         if any("subject" not in row for row in scores):
             raise UserError("Every row of a bundle's scores needs the key 'subject'.")
-        device = make_inference_model(model)
-        _require_shape(device, spec)
-        _require_logits(device)
-        full_provenance = {
-            **(provenance or {}),
-            "network": model.name.replace("_", "-"),
-            "versions": {name: version(name) for name in ("stillmotion", "keras", "numpy")},
-        }
-        rows = [dict(row) for row in scores]
-        metadata = {SIGNAL: spec.to_dict(), SCORES: rows, PROVENANCE: full_provenance}
-        texts = {name: _as_json(name, value) for name, value in metadata.items()}
-        windows = None if calibration is None else require_windows(calibration, spec, "calibration")
-        texts[CARD] = write_card(network_cost(device), spec, rows, full_provenance)
+        rows, full = [dict(row) for row in scores], dict(provenance or {})
+        versions = {name: version(name) for name in ("stillmotion", "keras", "numpy")}
+        kept = None if calibration is None else require_windows(calibration, spec, "calibration")
+        if golden is None and kept is not None:
+            golden = kept[spread_rows(np.arange(len(kept)), DRAWN)]
+        elif golden is None:
+            golden = np.random.default_rng(0).normal(size=(DRAWN, spec.window, len(spec.channels)))
+        windows = _require_windows(golden, spec)
+        if decoder is not None:
+            require_decoder(decoder, spec)
+        if isinstance(model, (TreeArrays, LinearArrays)):
+            require_classifier(model, spec)
+            cost = cost_of_classifier(model, str(full.get("method", "feature-classifier")))
+            logits = classifier_logits(model, windows)
+        else:
+            from ..networks.cost import network_cost
+            from .network import make_device_model
+
+            full["network"] = model.name.replace("_", "-")
+            model = make_device_model(model, spec)
+            cost = network_cost(model)
+            logits = model.predict(windows, verbose=0)
+        full["versions"] = versions
+        metadata = {SIGNAL: spec.to_dict(), SCORES: rows, PROVENANCE: full}
+        metadata |= {} if decoder is None else {DECODER: decoder.to_dict()}
+        texts = {name: to_json(name, value) for name, value in metadata.items()}
+        texts[CARD] = write_card(cost, spec, rows, full)
+        contents = {name: text.encode() for name, text in texts.items()} | {GOLDEN: pack_golden(windows, logits)}
+        contents |= {} if kept is None else {CALIBRATION: pack_windows(kept)}
         with atomic_folder(path, replace=replace) as draft:
-            device.save(draft / MODEL)
-            for name, text in texts.items():
-                (draft / name).write_text(text, encoding="utf-8")
-            if windows is not None:
-                (draft / CALIBRATION).write_bytes(pack_windows(windows))
-            sums = {file.name: _sha256(file.read_bytes()) for file in sorted(draft.iterdir())}
+            if isinstance(model, (TreeArrays, LinearArrays)):
+                contents[ARRAYS] = pack_arrays(model)
+            else:
+                model.save(draft / MODEL)
+                contents[MODEL] = (draft / MODEL).read_bytes()
+            for name, content in contents.items():
+                (draft / name).write_bytes(content)
+            sums = {name: sha256_of(contents[name]) for name in sorted(contents)}
             (draft / MANIFEST).write_text(json.dumps({"sha256": sums}, indent=2) + "\n", encoding="utf-8")
         return cls.open(path)
 
@@ -135,7 +186,7 @@ class Bundle:
         path = Path(path)
         while True:
             # A folder that is held open keeps its inode: one replaced while it was read is recognised and read again.
-            held = _hold(path)
+            held = hold_folder(path)
             try:
                 return cls._read(path)
             except UserError:
@@ -147,8 +198,8 @@ class Bundle:
 
     @classmethod
     def _read(cls, path: Path) -> Bundle:
-        contents = _verified(path)
-        signal, scores, provenance = (_parsed(path / name, contents[name]) for name in (SIGNAL, SCORES, PROVENANCE))
+        contents = read_verified(path)
+        signal, scores, provenance = (parse_json(path / name, contents[name]) for name in (SIGNAL, SCORES, PROVENANCE))
         for name, value in ((SIGNAL, signal), (PROVENANCE, provenance)):
             if not isinstance(value, dict):
                 raise UserError(f"{path / name} must hold an object, not a {type(value).__name__}; copy it again.")
@@ -158,31 +209,52 @@ class Bundle:
             spec = SignalSpec.from_dict(signal)
         except UserError as problem:
             raise UserError(f"{path / SIGNAL}: {problem}") from problem
+        file = ARRAYS if ARRAYS in contents else MODEL
+        decoder = read_decoder(path / DECODER, contents[DECODER], spec) if DECODER in contents else None
         given = contents.get(CALIBRATION)
         calibration = None if given is None else unpack_windows(given, spec, path / CALIBRATION)
-        return cls(path, spec, tuple(scores), provenance, _sha256(contents[MODEL]), calibration=calibration)
+        return cls(path, spec, tuple(scores), provenance, sha256_of(contents[file]), file, decoder, calibration)
 
     @cached_property
     def model(self) -> keras.Model:
-        """The model, from the signal in the contract's units to logits."""
-        file = self.path / MODEL
-        self._require_same_model()
-        try:
-            with drawn_by_numpy():
-                model = make_inference_model(keras.models.load_model(file, compile=False))
-        except Exception as problem:  # Keras raises many types for files that it did not write.
-            reason = str(problem).strip().partition("\n")[0]
-            raise UserError(f"{file} cannot be loaded by Keras ({reason}); copy the bundle again.") from problem
-        self._require_same_model()
-        _require_shape(model, self.spec)
+        """The network, from the signal in the contract's units to logits."""
+        if self.classifier is not None:
+            raise UserError(f"{self.path} holds a feature classifier and no network; use its classifier.")
+        from .network import load_network, require_shape
+
+        self._model_content()
+        model = load_network(self.path / MODEL)
+        self._model_content()
+        require_shape(model, self.spec)
         return model
 
-    def _require_same_model(self) -> None:
-        file = self.path / MODEL
-        if not file.is_file() or _sha256(file.read_bytes()) != self.sha256:
-            raise UserError(f"{file} is not the file that was opened: it was replaced since; open the bundle again.")
+    @cached_property
+    def classifier(self) -> ClassifierArrays | None:
+        """The feature classifier, None if the model is a network."""
+        if self.model_file != ARRAYS:
+            return None
+        classifier = unpack_arrays(self._model_content(), self.path / ARRAYS)
+        require_classifier(classifier, self.spec)
+        return classifier
 
-    def logits(self, windows: ArrayLike, spec: SignalSpec) -> NDArray[np.float32]:
+    @cached_property
+    def golden(self) -> tuple[Floats, Floats]:
+        """The golden vectors: a few windows (n, T, D) and the logits (n, C) that were saved with them."""
+        file = self.path / GOLDEN
+        if not file.is_file():
+            raise UserError(f"{self.path} has no golden vectors; save the bundle again with this version.")
+        shape = (self.spec.window, len(self.spec.channels))
+        return unpack_golden(file, file.read_bytes(), shape, len(self.spec.classes))
+
+    def _model_content(self) -> bytes:
+        """Read the model's file, which must still be the one that was opened."""
+        file = self.path / self.model_file
+        content = file.read_bytes() if file.is_file() else b""
+        if sha256_of(content) != self.sha256:
+            raise UserError(f"{file} is not the file that was opened: it was replaced since; open the bundle again.")
+        return content
+
+    def logits(self, windows: ArrayLike, spec: SignalSpec) -> Floats:
         """Return the logits of windows.
 
         Args:
@@ -196,15 +268,14 @@ class Bundle:
             ContractError: the windows do not fit the bundle.
         """
         self.spec.require_fit(spec, this="bundle", other="signal")
-        windows = np.asarray(windows, np.float32)
-        expected = (self.spec.window, len(self.spec.channels))
-        if windows.shape[1:] != expected:
-            raise ContractError(f"The bundle takes windows of shape {expected}, not {windows.shape[1:]}.")
+        windows = _require_windows(windows, self.spec)
         if not len(windows):
             return np.zeros((0, len(self.spec.classes)), np.float32)
+        if self.classifier is not None:
+            return classifier_logits(self.classifier, windows)
         return np.asarray(self.model.predict(windows, batch_size=256, verbose=0), np.float32)
 
-    def predict(self, windows: ArrayLike, spec: SignalSpec) -> NDArray[np.float32]:
+    def predict(self, windows: ArrayLike, spec: SignalSpec) -> Floats:
         """Return the class probabilities (windows, classes) of windows.
 
         Args:
@@ -216,75 +287,9 @@ class Bundle:
         return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
 
-def _require_shape(model: keras.Model, spec: SignalSpec) -> None:
-    expected = (spec.window, len(spec.channels)), (len(spec.classes),)
-    actual = tuple(model.input_shape[1:]), tuple(model.output_shape[1:])
-    if actual != expected:
-        raise ContractError(
-            f"The network maps {actual[0]} to {actual[1]} but its signal has windows of {expected[0]} and "
-            f"{expected[1][0]} classes."
-        )
-
-
-def _require_logits(model: keras.Model) -> None:
-    """Raise ``UserError`` for a model that gives probabilities; where its layers do not tell, random windows do."""
-    if not gives_logits(model.outputs[0]):
-        drawn = np.random.default_rng(0).normal(size=(4, *model.input_shape[1:])).astype(np.float32)
-        refuse_probabilities(model.predict(drawn, verbose=0), network=model.name)
-
-
-def _hold(path: Path) -> int:
-    """Open a folder and return its descriptor, or -1 where that is not possible."""
-    try:
-        return os.open(path, os.O_RDONLY)
-    except OSError:
-        return -1
-
-
-def _verified(path: Path) -> dict[str, bytes]:
-    """Read every file that the manifest lists and verify its checksum."""
-    needed = (MODEL, SIGNAL, SCORES, PROVENANCE)
-    there = {file.name for file in path.iterdir()} if path.is_dir() else set()
-    if missing := [name for name in needed if name not in there]:
-        raise UserError(f"{path} is no bundle: it lacks {', '.join(missing)}.")
-    if MANIFEST not in there:
-        raise UserError(
-            f"{path} lacks {MANIFEST}, so its files cannot be verified; save the bundle again with this version."
-        )
-    try:
-        manifest = _parsed(path / MANIFEST, (path / MANIFEST).read_bytes())
-        sums = manifest.get("sha256") if isinstance(manifest, dict) else None
-        if not isinstance(sums, dict) or not set(needed) <= set(sums):
-            raise UserError(f"{path / MANIFEST} does not list the bundle's files; copy the bundle again.")
-        contents = {name: (path / name).read_bytes() for name in sorted(there - {MANIFEST}) if name in sums}
-    except OSError as problem:
-        raise UserError(f"{problem.filename or path} cannot be read ({problem.strerror}).") from problem
-    for name, expected in sums.items():
-        if name not in contents:
-            raise UserError(f"{path} lacks {name}, which its {MANIFEST} lists; copy the bundle again.")
-        if _sha256(contents[name]) != expected:
-            raise UserError(f"{path / name} is not the file that was bundled: its checksum differs; copy it again.")
-    if added := sorted(there - {MANIFEST, *sums}):
-        raise UserError(f"{path / added[0]} is not part of the bundle: its {MANIFEST} does not list it; remove it.")
-    return contents
-
-
-def _as_json(name: str, value: Any) -> str:
-    try:
-        return json.dumps(value, indent=2, allow_nan=False) + "\n"
-    except ValueError as problem:
-        raise UserError(f"{name} of a bundle cannot hold NaN or an infinite number; leave it out.") from problem
-
-
-def _parsed(path: Path, content: bytes) -> Any:
-    def refuse(name: str) -> Any:
-        raise ValueError(f"{name} is not a JSON number")
-
-    try:
-        return json.loads(content.decode("utf-8"), parse_constant=refuse)
-    except (ValueError, RecursionError) as problem:
-        raise UserError(f"{path} is not valid JSON ({problem}); copy the bundle again.") from problem
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def _require_windows(windows: ArrayLike, spec: SignalSpec) -> Floats:
+    values = np.asarray(windows, np.float32)
+    expected = (spec.window, len(spec.channels))
+    if values.shape[1:] != expected:
+        raise ContractError(f"The bundle takes windows of shape {expected}, not {values.shape[1:]}.")
+    return values

@@ -23,14 +23,29 @@ print([signal["classes"][index] for index in logits.argmax(axis=1)])
 """
 
 
+#: Code that opens the bundle of a feature classifier; it runs in the bundle's folder.
+OPENING_OF_CLASSIFIER = """\
+import numpy as np
+from stillmotion.bundles import Bundle
+
+bundle = Bundle.open(".")
+windows = np.zeros((1, bundle.spec.window, len(bundle.spec.channels)))  # your windows, in the units above
+logits = bundle.logits(windows, bundle.spec)
+print([bundle.spec.classes[index] for index in logits.argmax(axis=1)])
+"""
+
 #: What registers the layer of window features; it imports nothing but Keras and NumPy.
 LAYER = "import stillmotion.features.feature_layer  # the layer of window features\n"
 
 
 def write_card(cost: Cost, spec: SignalSpec, scores: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any]) -> str:
     """Return the model card as Markdown."""
-    described = any(layer.kind == "WindowFeatures" for layer in cost.layers)
+    kinds = {layer.kind for layer in cost.layers}
+    described, network = "WindowFeatures" in kinds, "network" in provenance
     opening = OPENING.replace("import keras\n", f"import keras\n{LAYER}") if described else OPENING
+    how = f"With Keras and NumPy{'' if described else ' alone'}, on any Keras backend:"
+    if not network:
+        opening, how = OPENING_OF_CLASSIFIER, "With stillmotion; the arrays in model.npz are plain ones:"
     return "\n".join(
         [
             f"# {escape_markdown(cost.network)}",
@@ -46,21 +61,24 @@ def write_card(cost: Cost, spec: SignalSpec, scores: Sequence[Mapping[str, Any]]
             "",
             "## Cost per window",
             "",
-            f"{cost.params:,} parameters, {cost.flops:,} FLOPs ({cost.multiply_adds:,} multiply-adds), "
-            f"{cost.weight_bytes:,} bytes of weights and at most {cost.activation_bytes:,} bytes of activations at "
-            f"float32 ({cost.weight_bytes_int8:,} and {cost.activation_bytes_int8:,} at int8).",
+            *_cost(cost, network=network),
             "",
             "## Scores per subject",
             "",
+            *([escape_markdown(str(provenance["estimate"])), ""] if "estimate" in provenance else []),
             *_scores(scores),
             "",
             "## Provenance",
             "",
-            *(f"- {escape_markdown(f'{key}: {_plain(value)}')}" for key, value in provenance.items()),
+            *(
+                f"- {escape_markdown(f'{key}: {_plain(value)}')}"
+                for key, value in provenance.items()
+                if key != "estimate"
+            ),
             "",
             "## How to open it",
             "",
-            f"With Keras and NumPy{'' if described else ' alone'}, on any Keras backend:",
+            how,
             "",
             "```python",
             opening.rstrip(),
@@ -68,6 +86,16 @@ def write_card(cost: Cost, spec: SignalSpec, scores: Sequence[Mapping[str, Any]]
             "",
         ]
     )
+
+
+def _cost(cost: Cost, *, network: bool) -> list[str]:
+    operations = f"{cost.flops:,} FLOPs ({cost.multiply_adds:,} multiply-adds)"
+    stored = f"{cost.weight_bytes:,} bytes of weights" if network else f"{cost.weight_bytes:,} bytes with its tables"
+    memory = f"{stored} and at most {cost.activation_bytes:,} bytes of activations at float32"
+    if not network:
+        return [f"{cost.params:,} stored numbers, {operations}, {memory}."]
+    at_int8 = f"{cost.weight_bytes_int8:,} and {cost.activation_bytes_int8:,} at int8"
+    return [f"{cost.params:,} parameters, {operations}, {memory} ({at_int8})."]
 
 
 def _scores(scores: Sequence[Mapping[str, Any]]) -> list[str]:

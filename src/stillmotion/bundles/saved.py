@@ -13,7 +13,9 @@ import keras
 from ..errors import UserError
 from ..networks.cost import Cost, network_cost
 from ..networks.draws import drawn_by_numpy
-from .bundle import MODEL, Bundle
+from .bundle import Bundle
+from .classifier import cost_of_classifier
+from .contents import MODEL
 
 
 def saved_cost(path: str | Path) -> Cost:
@@ -40,7 +42,10 @@ def saved_cost(path: str | Path) -> Cost:
     path = Path(path)
     if not path.is_dir() and path.suffix != ".keras":
         raise UserError(f"{path} is neither the folder of a bundle nor a .keras file.")
-    model = open_model(Bundle.open(path).path / MODEL if path.is_dir() else path)
+    bundle = Bundle.open(path) if path.is_dir() else None
+    if bundle is not None and bundle.classifier is not None:
+        return cost_of_classifier(bundle.classifier, str(bundle.provenance.get("method", "feature-classifier")))
+    model = open_model(path if bundle is None else path / MODEL)
     try:
         return network_cost(model)
     except UserError as problem:

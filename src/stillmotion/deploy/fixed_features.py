@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import frexp, log
+from math import log
 from typing import Literal
 
 import numpy as np
@@ -29,7 +29,7 @@ from .feature_code import (
     stream_arrays,
     write_body,
 )
-from .fixed_numbers import log2_of_sum, multiply_high, normalise
+from .fixed_numbers import log2_of_sum, multiply_high, normalise, split_factor
 from .fixed_spectrum import FixedSpectrum
 from .fixed_statistics import NORM_BASE, compute_statistics
 from .signal_counts import SHIFTS
@@ -93,7 +93,7 @@ class FixedFeatures(Block):
     @cached_property
     def unit_table(self) -> tuple[NDArray[np.uint16], NDArray[np.int8]]:
         """Each unit as 16 bits · 2^(exponent - 16)."""
-        mantissas, exponents = zip(*(_mantissa(unit) for unit in self.units.values()), strict=True)
+        mantissas, exponents = zip(*(split_factor(unit) for unit in self.units.values()), strict=True)
         return np.array(mantissas, np.uint16), np.array([each + 16 for each in exponents], np.int8)
 
     @cached_property
@@ -110,12 +110,12 @@ class FixedFeatures(Block):
         for each in steps:
             if self.features.compressed:
                 # The logarithm comes as log2 · 2^25 and the product loses 16 bits.
-                slope, exponent = _mantissa(each * log(2) * 2.0**-25 * 2**16)
+                slope, exponent = split_factor(each * log(2) * 2.0**-25 * 2**16)
                 # A standard deviation so small is rounding: the steepest slope that fits.
                 slope, exponent = (slope, exponent) if exponent < 0 else (0xFFFF, -1)
                 slopes.append(slope), shifts.append(min(-exponent, 31))
             else:
-                slope, exponent = _mantissa(each * 2**16)
+                slope, exponent = split_factor(each * 2**16)
                 slopes.append(slope), shifts.append(int(np.clip(-exponent, -128, 127)))
         narrow_type = np.int16 if np.abs(offsets).max() < 2**15 else np.int32
         return np.array(slopes, np.uint16), np.array(shifts, np.int8), offsets.astype(narrow_type)
@@ -254,10 +254,3 @@ def _time_units(samples: int, rate: float, factor: float, prefix: str) -> dict[s
     units = {name: unit * factor for name, unit in whole.items()}
     units |= {"energy": factor**2 / samples, "zero_crossings": rate / (samples - 1)}
     return {f"{prefix}{name}": units[name] for name in TIME}
-
-
-def _mantissa(value: float) -> tuple[int, int]:
-    """Return 16 bits and an exponent: value ≈ bits · 2^exponent."""
-    fraction, exponent = frexp(value)
-    bits = round(fraction * 2**16)
-    return (bits, exponent - 16) if bits < 2**16 else (2**15, exponent - 15)

@@ -5,6 +5,7 @@ A number is a mantissa of 32 bits and an exponent: mantissa · 2^exponent.
 
 from __future__ import annotations
 
+from math import frexp
 from typing import Any
 
 import numpy as np
@@ -78,3 +79,10 @@ def log2_of_sum(mantissa: Integers, exponent: Integers) -> Integers:
 def multiply_high(mantissa: Integers, factor: Any) -> Integers:
     """Return the product of 32 and 16 bits, less its lowest 16."""
     return (mantissa * factor) >> 16
+
+
+def split_factor(value: float) -> tuple[int, int]:
+    """Return a factor above 0 as 16 bits and an exponent: value ≈ bits · 2^exponent."""
+    fraction, exponent = frexp(value)
+    bits = round(fraction * 2**16)
+    return (bits, exponent - 16) if bits < 2**16 else (2**15, exponent - 15)

@@ -105,14 +105,18 @@ def _run(target: Target, plan: MemoryPlan) -> str:
         return f"({kind} *)(arena.bytes + {plan.offsets[name]})"
 
     lines = [
+        f"/* Define it to measure blocks by themselves: called with the number of each before it runs. */\n"
+        f"#ifndef {target.macro}_MARK\n#define {target.macro}_MARK(block) ((void)0)\n#endif\n",
         f"static int run(const {signal.c_type} *window, {logits.c_type} *logits)\n{{",
         "    int i, best = 0;",
     ]
-    for step in program.steps:
+    for number, step in enumerate(program.steps):
         inputs = [pointer(name, constant=True) for name in step.inputs]
         scratch = f"arena.bytes + {plan.scratch[step.output]}" if step.output in plan.scratch else ""
+        lines.append(f"    {target.macro}_MARK({number});")
         lines.append(f"    {step.block.call(LAYER, inputs, pointer(step.output, constant=False), scratch)}")
     lines += [
+        f"    {target.macro}_MARK({len(program.steps)});",
         f"    memcpy(logits, {pointer(program.output, constant=True)}, {logits.size} * sizeof *logits);",
         f"    for (i = 1; i < {logits.size}; i++)",
         "        best = logits[i] > logits[best] ? i : best;",

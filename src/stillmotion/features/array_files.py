@@ -74,7 +74,7 @@ def unpack_arrays(content: bytes, path: str | Path) -> ClassifierArrays:
         UserError: the file is damaged, too large or holds something else.
     """
     try:
-        arrays = _read_arrays(content)
+        arrays = read_npz(content, LARGEST)
         about = json.loads(arrays.pop("about").tobytes())
         kind = KINDS[about["kind"]]
         if about["version"] != VERSION or set(arrays) != set(_names(kind)):
@@ -88,13 +88,32 @@ def unpack_arrays(content: bytes, path: str | Path) -> ClassifierArrays:
         raise UserError(f"{path} is damaged or no feature classifier ({problem}); copy it again.") from problem
 
 
-def _read_arrays(content: bytes) -> dict[str, Any]:
-    """Read the arrays of an ``.npz``; sizes are checked before memory is taken for them."""
+def read_npz(content: bytes, largest: int) -> dict[str, Any]:
+    """Read the arrays of an ``.npz``; sizes are checked before memory is taken for them, and objects are refused.
+
+    Args:
+        content: of the file.
+        largest: most bytes of all arrays.
+
+    Returns:
+        The arrays by name.
+
+    Raises:
+        UserError: they take more bytes; ``UNREADABLE`` are raised by files that NumPy did not write.
+
+    Example:
+        >>> import io
+        >>> import numpy as np
+        >>> from stillmotion.features.array_files import read_npz
+        >>> np.savez(file := io.BytesIO(), x=np.arange(3))
+        >>> read_npz(file.getvalue(), 1000)
+        {'x': array([0, 1, 2])}
+    """
     arrays = {}
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = archive.infolist()
-        if sum(member.file_size for member in members) > LARGEST:
-            raise UserError(f"its arrays take more than {LARGEST >> 20} MiB; expected a classifier for a device.")
+        if sum(member.file_size for member in members) > largest:
+            raise UserError(f"its arrays take more than {largest >> 20} MiB; expected a model for a device.")
         for member in members:
             raw = io.BytesIO(archive.read(member))
             if np.lib.format.read_magic(raw) != (1, 0):

@@ -146,7 +146,7 @@ def describe_changes(changes: Mapping[str, tuple[Any, Any]]) -> str:
 def _why_fixed(key: str, old: Study, new: Study) -> str:
     """Return why a key of a study cannot change, empty if it can."""
     search, later = old.search, new.search
-    if key in FREE:
+    if key in FREE or key.startswith("decoding."):
         return ""
     if key.startswith("variant."):
         same = set(old.all_variants) & set(new.all_variants)

@@ -17,17 +17,20 @@ from ..bundles.calibration import spread_rows
 from ..evaluation import Predictions, accuracy, macro_f1, write_predictions
 from ..files import name_write_errors, sweep_drafts
 from ..interrupts import raised_again
+from ..methods import get_method
 from ..signals import Dataset
 from .data import StudyData, load_study_data
+from .ensembles import share_equally, weigh_kinds
 from .executors import Executor, LocalExecutor
 from .feasible import require_feasible
 from .folder import require_folder, require_still_own, take_folder
 from .jobs import ClassifierJob, FleetJob, prepare_job
 from .own import describe_own
 from .plan import Planner
-from .predict import Predictor, load_model, unpredicted
+from .predict import Predictor, load_model, unpredicted, without_sequences
 from .results import Results, compute_results
 from .runs import FleetPlan, Run
+from .sequences import choose_missing, decoder_of, decoding_key, sequence_logits, sequence_rows
 from .spec import Study
 from .state import StudyState
 from .store import Store
@@ -122,6 +125,7 @@ class Runner:
             self._train(plans)
             state = self.state
         self.predictor.predict_missing(state, "validation")
+        choose_missing(state)
         require_still_own(self.store, self.study, self.study_data.index.fingerprint)
         scored = score_test or self.study.score_test
         if scored:
@@ -160,7 +164,7 @@ class Runner:
 
     def _score_test(self, state: StudyState) -> None:
         """Evaluate on test subjects; the evaluation is logged before it starts."""
-        fresh = unpredicted(state, "test")
+        fresh = list(dict.fromkeys([*unpredicted(state, "test"), *without_sequences(state, "test")]))
         if fresh:
             self.store.require_weights(run.id for run in fresh)
             subjects = state.index.subjects_of("test")
@@ -171,8 +175,9 @@ class Runner:
     def _write_predictions(self, state: StudyState) -> None:
         """Write a file of predictions for each variant, with all folds and seeds."""
         wanted: dict[str, list[list[Any]]] = {}
+        rows = ["with windows without a class"] if self.study.decoding else []
         for (name, fold), runs in state.finals.items():
-            done = [[fold, seed, run.id] for seed, run in enumerate(runs) if state.is_done(run)]
+            done = [[fold, seed, run.id, *rows] for seed, run in enumerate(runs) if state.is_done(run)]
             if done:
                 wanted.setdefault(f"{name}.parquet", []).extend(done)
         for file in self._outdated("predictions", wanted):
@@ -190,7 +195,8 @@ class Runner:
             recommended = results.recommended if self.study.budget else None
             best = max(chosen.values(), key=lambda each: state.ended[each[0].id].validation)
             chosen["best"] = chosen.get(recommended or "", best)
-        wanted = {name: [self.study.name, variant, run.id] for name, (run, variant) in chosen.items()}
+        decoder = [decoding_key(self.study)] if self.study.decoding else []
+        wanted = {name: [self.study.name, variant, run.id, *decoder] for name, (run, variant) in chosen.items()}
         for name in self._outdated("models", wanted):
             self._bundle(state, name, *chosen[name])
 
@@ -242,17 +248,31 @@ class Runner:
             "method": run.method,
             "hyperparameters": dict(run.hyperparameters),
             "seed": run.seed,
+            **self._taught_by(state, run),
             "chosen": "on validation subjects",
         }
+        path = self.folder / "models" / name
+        decoder = decoder_of(state, run) if self.study.decoding else None
         Bundle.save(
-            self.folder / "models" / name,
+            path,
             load_model(state, run),
             index.spec,
             scores=scores,
             provenance=provenance,
+            decoder=decoder,
             calibration=self.study_data.windows.values(spread_rows(index.rows(run.fold, "train"))),
             replace=True,
         )
+
+    def _taught_by(self, state: StudyState, run: Run) -> dict[str, Any]:
+        """Return the teachers of a run with their weights, and whether they ran in its steps."""
+        if not run.teachers:
+            return {"teacher": str(self.study.scores)} if run.scores else {}
+        members = [self.planner.teacher(name) for name in run.teachers]
+        shares = state.shares(members) if run.weighting else share_equally(members)
+        assert shares is not None
+        outputs = "live" if run.live else "co-trained" if get_method(run.method).trains_teacher else "stored"
+        return {"teachers": weigh_kinds(members, shares), "teacher_runs": len(members), "outputs": outputs}
 
     @property
     def versions(self) -> dict[str, str]:
@@ -266,18 +286,18 @@ def _predictions(name: str, runs: list[list[Any]], state: StudyState) -> Predict
 
     Args:
         name: of the variant.
-        runs: fold, seed and id of each run.
+        runs: fold, seed and id of each run; with decoding the windows without a class are part of the file.
         state: of the study.
     """
     index = state.index
-    by_run = [index.rows(fold, "test") for fold, _, _ in runs]
+    by_run = [sequence_rows(index, fold, "test") for fold, *_ in runs]
     lengths, rows = [len(each) for each in by_run], np.concatenate(by_run)
-    logits = [state.store.predictions(run, "test") for *_, run in runs]
+    logits = [sequence_logits(state, run, "test") for _, _, run, *_ in runs]
     return Predictions.of(
         name,
         subject=index.subject_names[rows],
-        fold=np.repeat([fold for fold, _, _ in runs], lengths),
-        seed=np.repeat([seed for _, seed, _ in runs], lengths),
+        fold=np.repeat([fold for fold, *_ in runs], lengths),
+        seed=np.repeat([seed for _, seed, *_ in runs], lengths),
         y=index.labels[rows],
         scores=np.concatenate([each for each in logits if each is not None]),
         classes=index.spec.classes,

@@ -4,7 +4,8 @@ Emulation counts instructions, never time: a board's clock, memory and pipeline 
 """
 
 from .evidence import Evidence
+from .exported import measure_export
 from .machines import MACHINES, Machine
 from .measure import Entry, measure
 
-__all__ = ["MACHINES", "Entry", "Evidence", "Machine", "measure"]
+__all__ = ["MACHINES", "Entry", "Evidence", "Machine", "measure", "measure_export"]

@@ -9,8 +9,8 @@ from typing import Any
 #: What every number leaves out.
 SCOPE = (
     "Flash is what the model adds to a program that does nothing: its constants, its code and what it needs of the "
-    "compiler's library. RAM is its memory between calls and the deepest stack of one call; the window that the "
-    "caller hands over is not in it. Instructions are counted by QEMU, which knows no cycles: they give no time and "
+    "compiler's library. RAM is its memory between calls and the deepest stack of one call; what the caller "
+    "hands over, a sample or a window, is not in it. Instructions are counted by QEMU, which knows no cycles: they give no time and "
     "no energy."
 )
 
@@ -28,7 +28,7 @@ class Evidence:
         constants: of these, bytes of weights and tables.
         ram: bytes of memory between calls.
         stack: bytes of stack of one call, the most.
-        window: bytes of the window that the caller hands over.
+        window: bytes of a window that the caller holds; 0 where it pushes samples.
         windows: how many ran.
         equal: how many gave, byte for byte, what was expected.
         instructions: of one window, the mean.
@@ -70,8 +70,8 @@ class Evidence:
         return (
             f"{self.machine} ({self.board} emulated by QEMU; {self.compiler}, {self.flags})\n"
             f"  flash {self.flash:,} B: constants {self.constants:,} B, code {self.code:,} B\n"
-            f"  RAM {self.ram + self.stack:,} B: memory {self.ram:,} B, stack {self.stack:,} B; "
-            f"window of the caller {self.window:,} B\n"
+            f"  RAM {self.ram + self.stack:,} B: memory {self.ram:,} B, stack {self.stack:,} B"
+            f"{f'; window of the caller {self.window:,} B' if self.window else ''}\n"
             f"  {self.instructions:,} instructions a window{blocks}\n"
             f"  {self.windows} windows, {same}"
         )

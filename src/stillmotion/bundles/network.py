@@ -1,0 +1,46 @@
+"""A bundle's model as a Keras network: its form for the device, its fit to the contract, its file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from ..errors import ContractError, UserError
+from ..networks.draws import drawn_by_numpy
+from ..networks.heads import gives_logits, refuse_probabilities
+from ..networks.taps import make_inference_model
+from ..signals import SignalSpec
+
+
+def make_device_model(model: keras.Model, spec: SignalSpec) -> keras.Model:
+    """Return a model without auxiliary classifiers and softmax, which must fit the contract and give logits."""
+    device = make_inference_model(model)
+    require_shape(device, spec)
+    # Where its layers do not tell, random windows do.
+    if not gives_logits(device.outputs[0]):
+        drawn = np.random.default_rng(0).normal(size=(4, *device.input_shape[1:])).astype(np.float32)
+        refuse_probabilities(device.predict(drawn, verbose=0), network=device.name)
+    return device
+
+
+def load_network(file: Path) -> keras.Model:
+    """Load the network of a bundle."""
+    try:
+        with drawn_by_numpy():
+            return make_inference_model(keras.models.load_model(file, compile=False))
+    except Exception as problem:  # Keras raises many types for files that it did not write.
+        reason = str(problem).strip().partition("\n")[0]
+        raise UserError(f"{file} cannot be loaded by Keras ({reason}); copy the bundle again.") from problem
+
+
+def require_shape(model: keras.Model, spec: SignalSpec) -> None:
+    """Raise ``ContractError`` unless a model maps the contract's windows to its classes."""
+    expected = (spec.window, len(spec.channels)), (len(spec.classes),)
+    actual = tuple(model.input_shape[1:]), tuple(model.output_shape[1:])
+    if actual != expected:
+        raise ContractError(
+            f"The network maps {actual[0]} to {actual[1]} but its signal has windows of {expected[0]} and "
+            f"{expected[1][0]} classes."
+        )

@@ -18,6 +18,7 @@ from ..bundles.calibration import require_windows
 from ..errors import UserError
 from ..files import atomic_folder
 from .blocks import Array
+from .classifier import read_classifier
 from .example import write_example
 from .header import Target, c_name
 from .program import Program, quantise_program
@@ -121,7 +122,9 @@ def export_c(
     counts = None
     if windows is not None or full_scale:
         counts = fit_counts(bundle.spec, windows, full_scale)
-    program, agreement = read_program(bundle.model), None
+    classifier = bundle.classifier
+    program = read_program(bundle.model) if classifier is None else read_classifier(classifier, windows)
+    agreement = None
     if int8:
         assert windows is not None
         assert counts is not None

@@ -80,6 +80,8 @@ def unpredicted(state: StudyState, split: str) -> list[Run]:
     """List the reported runs and their teachers that have no predictions yet."""
     predicted = state.store.predicted(split)
     students = [run for runs in state.reported.values() for run in runs]
+    # A refit was trained on the validation subjects.
+    students += state.trained_refits if split == "test" else []
     teachers = [run for members in state.trained_teachers.values() for runs in members.values() for run in runs]
     return [run for run in dict.fromkeys([*students, *teachers]) if run.id not in predicted]
 

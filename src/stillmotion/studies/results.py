@@ -18,6 +18,7 @@ from .baselines import Baseline
 from .budget import parse_budget
 from .co_trained import CoTrainedTeacher, compare_co_trained_teachers
 from .recommend import recommend
+from .refit_scores import RefitScore, compare_refits
 from .row import Row
 from .runs import Run
 from .search import count_trials
@@ -47,6 +48,7 @@ class Results:
         confusion: (true, predicted) counts of the test subjects, pooled over subjects, for each seed of each variant
             and teacher; None before test subjects are evaluated.
         budget: most bytes that the recommended model may store; None without a limit.
+        refits: scores of refits on training and validation subjects, if the study has them.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Results:
     classes: tuple[str, ...] = ()
     confusion: Mapping[str, Sequence[Sequence[Sequence[int]]]] | None = None
     budget: int | None = None
+    refits: tuple[RefitScore, ...] = ()
 
     @property
     def recommended(self) -> str | None:
@@ -122,6 +125,7 @@ def compute_results(state: StudyState) -> Results:
         classes=index.spec.classes,
         budget=parse_budget(study.budget),
         confusion=_pool_confusion(state) if state.tested else None,
+        refits=tuple(compare_refits(state)) if state.tested else (),
     )
 
 

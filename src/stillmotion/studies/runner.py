@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..bundles import Bundle
-from ..evaluation import Predictions, accuracy, macro_f1, write_predictions
+from ..evaluation import Predictions, write_predictions
 from ..files import name_write_errors, sweep_drafts
 from ..interrupts import raised_again
 from ..signals import Dataset
@@ -22,11 +21,13 @@ from .executors import Executor, LocalExecutor
 from .feasible import require_feasible
 from .folder import require_folder, require_still_own, take_folder
 from .jobs import ClassifierJob, FleetJob, prepare_job
+from .models import choose_models, save_model
 from .own import describe_own
 from .plan import Planner
-from .predict import Predictor, load_model, unpredicted
+from .predict import Predictor, unpredicted
 from .results import Results, compute_results
-from .runs import FleetPlan, Run
+from .runs import FleetPlan
+from .shipping import Shipment, plan_shipment
 from .spec import Study
 from .state import StudyState
 from .store import Store
@@ -128,7 +129,11 @@ class Runner:
         results = self.results()
         if scored:
             self._write_predictions(state)
-            self._write_models(state, results)
+            shipment = self._ship(state, results)
+            shipped = self.state
+            if len(shipped.ended) > len(state.ended):
+                results = compute_results(shipped)
+            self._write_models(shipped, results, shipment)
         return results
 
     def _retrain(self, damage: DamagedFleet) -> None:
@@ -170,7 +175,8 @@ class Runner:
     def _write_predictions(self, state: StudyState) -> None:
         """Write a file of predictions for each variant, with all folds and seeds."""
         wanted: dict[str, list[list[Any]]] = {}
-        for (name, fold), runs in state.finals.items():
+        refits = {(f"{name}-refit", fold): runs for (name, fold), runs in state.refits.items()}
+        for (name, fold), runs in (state.finals | refits).items():
             done = [[fold, seed, run.id] for seed, run in enumerate(runs) if state.is_done(run)]
             if done:
                 wanted.setdefault(f"{name}.parquet", []).extend(done)
@@ -178,20 +184,20 @@ class Runner:
             predictions = _predictions(file.removesuffix(".parquet"), wanted[file], state)
             write_predictions(self.folder / "predictions" / file, predictions)
 
-    def _write_models(self, state: StudyState, results: Results) -> None:
-        """Write a bundle of each variant (the best run of fold 0 by validation score) and of the best variant."""
-        chosen: dict[str, tuple[Run, str]] = {}
-        for (name, fold), runs in state.reported.items():
-            if fold == 0 and runs and runs[0].kind == "network":
-                chosen[name] = (max(runs, key=lambda each: state.ended[each.id].validation), name)
-        if chosen:
-            # With a budget, what is recommended was selected on validation subjects too.
-            recommended = results.recommended if self.study.budget else None
-            best = max(chosen.values(), key=lambda each: state.ended[each[0].id].validation)
-            chosen["best"] = chosen.get(recommended or "", best)
-        wanted = {name: [self.study.name, variant, run.id] for name, (run, variant) in chosen.items()}
+    def _ship(self, state: StudyState, results: Results) -> Shipment | None:
+        """Fit the recommended variant to all subjects that may be trained on, if the study ships."""
+        shipment = plan_shipment(state, results) if self.study.ship else None
+        while shipment is not None and (missing := shipment.missing(state)):
+            self._train(self.planner.fleets("ship", missing))
+            state = self.state
+        return shipment
+
+    def _write_models(self, state: StudyState, results: Results, shipment: Shipment | None) -> None:
+        """Write a bundle of each variant and of what ships."""
+        models = choose_models(state, results, shipment)
+        wanted = {name: [self.study.name, model.variant, model.run.id] for name, model in models.items()}
         for name in self._outdated("models", wanted):
-            self._bundle(state, name, *chosen[name])
+            save_model(self.folder / "models" / name, models[name], state, self.study_data)
 
     def _outdated(self, kind: str, wanted: Mapping[str, Any]) -> Iterator[str]:
         """Yield the names in a folder that must be written, because they are missing or made from other runs.
@@ -216,35 +222,6 @@ class Runner:
                 kept[name] = source
         if kept != known:
             self.store.note(**{kind: kept})
-
-    def _bundle(self, state: StudyState, name: str, run: Run, variant: str) -> None:
-        index = state.index
-        counts = state.counts([run], "test")
-        assert counts is not None
-        scores = [
-            {
-                "subject": subject,
-                "windows": int(matrix.sum()),
-                "accuracy": float(accuracy(matrix)),
-                "macro_f1": float(macro_f1(matrix, absent="skip")),
-            }
-            for subject, matrix in zip(index.subjects, counts, strict=True)
-            if matrix.any()
-        ]
-        provenance = {
-            "study": self.study.name,
-            "variant": variant,
-            "run": run.id,
-            "data": {"name": self.study.data.name, "fingerprint": index.fingerprint},
-            "protocol": self.study.split.protocol,
-            "fold": run.fold,
-            "method": run.method,
-            "hyperparameters": dict(run.hyperparameters),
-            "seed": run.seed,
-            "chosen": "on validation subjects",
-        }
-        path = self.folder / "models" / name
-        Bundle.save(path, load_model(state, run), index.spec, scores=scores, provenance=provenance, replace=True)
 
     @property
     def versions(self) -> dict[str, str]:

@@ -42,6 +42,9 @@ class Run:
         group: group of subjects left out of training (cross-fitting), -1 for none.
         privileged: fingerprint of the privileged windows that it sees, or empty.
         layers: fingerprint of a network of the user's own, empty for a built-in one.
+        refit: what it is trained on: the training subjects of its fold (empty), ``train+validation``, or ``all``
+            subjects of all folds that may be trained on.
+        stop: epochs of a network's refit, for which there are no subjects left to choose.
     """
 
     data: str
@@ -60,11 +63,16 @@ class Run:
     group: int = -1
     privileged: str = ""
     layers: str = ""
+    refit: str = ""
+    stop: int = 0
 
     @cached_property
     def id(self) -> str:
         """Short fingerprint."""
-        text = json.dumps({**asdict(self), "parts": PARTS, "code": code_of(self.method)}, sort_keys=True)
+        values = asdict(self)
+        if not self.refit:  # Runs of folders from before there were refits keep theirs.
+            del values["refit"], values["stop"]
+        text = json.dumps({**values, "parts": PARTS, "code": code_of(self.method)}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def __eq__(self, other: object) -> bool:
@@ -104,7 +112,7 @@ class Run:
 class FleetPlan:
     """Runs that train as one fleet, in this order, ``size`` at a time; fixed before training.
 
-    ``phase`` is ``teachers``, ``trials`` or ``seeds``.
+    ``phase`` is ``teachers``, ``trials``, ``seeds``, ``refits`` or ``ship``.
     """
 
     phase: str
@@ -122,7 +130,8 @@ class FleetPlan:
 class ClassifierResult:
     """The result of a fitted feature classifier.
 
-    Its predictions are kept, not the model: the trees of a hard data set take tens of megabytes per run.
+    Its predictions are kept, and the model only of one fitted to all subjects, which has nobody left to predict: the
+    trees of a hard data set take tens of megabytes per run.
 
     Args:
         validation: score on the validation windows.
@@ -130,12 +139,29 @@ class ClassifierResult:
         rows: windows that it predicts, ascending: validation and test windows of its fold, for a cross-fitted teacher
             all that it was not trained on.
         logits: (n, C) of these windows.
+        packed: the arrays of the model, see ``features.pack_arrays``; empty where they are not kept.
     """
 
     validation: float
     size: Mapping[str, float]
     rows: NDArray[np.int64]
     logits: NDArray[np.float32]
+    packed: bytes = b""
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """A finished run: status ``done`` or ``failed`` (with a reason), validation score, epochs, seconds."""
+
+    run: str
+    status: str
+    validation: float
+    best_epoch: int
+    epochs: int
+    seconds: float
+    reason: str
+    fleet: str
+    place: int
 
 
 @dataclass(frozen=True, eq=False)

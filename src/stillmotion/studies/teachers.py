@@ -99,15 +99,16 @@ class TeacherCache:
             from scipy.special import softmax
 
             values = np.stack([softmax(each[tap], axis=-1) if tap == "logits" else each[tap] for each in outputs])
-            mean = self._mean(values, [run.group for run in runs], runs[0].fold)
+            mean = self._mean(values, runs)
             means[tap] = np.log(np.maximum(mean, 1e-12)) if tap == "logits" else mean
         return means
 
-    def _mean(self, values: NDArray[np.float32], groups: list[int], fold: int) -> NDArray[np.float32]:
+    def _mean(self, values: NDArray[np.float32], runs: Sequence[Run]) -> NDArray[np.float32]:
         """Average over teachers (axis 0); windows of a training subject only over teachers not trained on it."""
+        groups = [run.group for run in runs]
         if max(groups) < 0:
             return np.asarray(values.mean(0), np.float32)
-        group = self.planner.group_of(fold)
+        group = self.planner.group_of(runs[0].fold, runs[0].refit)
         weights = np.array([(group == left_out) | (group < 0) for left_out in groups], np.float32)  # (teachers, N)
         weights /= weights.sum(0)
         return np.asarray(np.einsum("tn...,tn->n...", values, weights), np.float32)

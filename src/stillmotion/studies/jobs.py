@@ -204,5 +204,7 @@ def fit_arrays(run: Run, data: StudyData, train: Rows) -> ClassifierArrays | Non
 
 
 def _features(run: Run, data: StudyData, rows: Rows) -> NDArray[np.float32]:
-    """Return the features of windows; none for the majority class, which needs none."""
-    return np.zeros((len(rows), 0), np.float32) if run.method == "majority" else data.features[rows]
+    """Return what a classifier is fitted to: features; windows themselves; nothing for the majority class."""
+    if run.method == "majority":
+        return np.zeros((len(rows), 0), np.float32)
+    return data.values[rows] if run.method == "random-convolutions" else data.features[rows]

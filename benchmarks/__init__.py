@@ -18,6 +18,7 @@ MODULES = {
     "networks": "benchmarks.networks",
     "training": "benchmarks.training",
     "methods": "benchmarks.methods",
+    "teachers": "benchmarks.teachers",
     "statistics": "benchmarks.statistics",
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -113,40 +113,49 @@ def _measured(way: Method, pairs: Any, steps: int) -> Row:
 
 
 def _epoch(student: Any, way: Method, steps: int, teacher: Any = None) -> Callable[[], object]:
-    """Return a function that runs a fleet's compiled epoch, always from the same weights, to its end."""
-    import jax
-    import jax.numpy as jnp
-
-    from stillmotion.training import Fleet, Recipe, Replica, Teacher
+    """Return a function that runs a fleet's compiled epoch with the taps of a teacher cached, or trained with it."""
+    from stillmotion.training import Recipe, Teacher
     from stillmotion.training.distillation import teacher_network
 
-    random = np.random.default_rng(0)
-    count = steps * BATCH
-    windows = random.normal(size=(count, *SHAPE[:2])).astype(np.float32)
-    labels = random.integers(0, SHAPE[2], count)
-    teachers = []
+    random, teachers = np.random.default_rng(0), []
     if way.teacher_taps:
         network = teacher_network(teacher, way)
         drawn = {
-            name: random.normal(size=(count, *shape)).astype(np.float32) for name, shape in network.tap_shapes.items()
+            name: random.normal(size=(steps * BATCH, *shape)).astype(np.float32)
+            for name, shape in network.tap_shapes.items()
         }
         weights, state = network.own()
         if way.trains_teacher:
             teachers = [Teacher(network, weights, state)]
         else:
             teachers = [Teacher(outputs=drawn, classifier=network.classifier_of(weights))]
-    replica = Replica(0, np.arange(count), np.arange(BATCH))
-    fleet = Fleet(
-        student,
-        way,
-        [replica],
-        windows,
-        labels,
-        classes=SHAPE[2],
-        recipe=Recipe(batch=BATCH),
-        teachers=teachers,
-        size=1,
-    )
+    return compiled_epoch(student, way, steps, teachers, Recipe(batch=BATCH))
+
+
+def compiled_epoch(
+    student: Any, way: Method | str, steps: int, teachers: Sequence[Any], recipe: Any, **strengths: float
+) -> Callable[[], object]:
+    """Return a function that runs the compiled epoch of a fleet of one, always from the same weights, to its end.
+
+    Args:
+        student: the network.
+        way: the method.
+        steps: of the epoch; its windows are drawn at random.
+        teachers: the teacher, or none.
+        recipe: of the training.
+        strengths: of the recipe's augmentation.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    from stillmotion.training import Fleet, Replica
+
+    random = np.random.default_rng(0)
+    count = steps * recipe.batch
+    windows = random.normal(size=(count, *SHAPE[:2])).astype(np.float32)
+    labels = random.integers(0, SHAPE[2], count)
+    replica = Replica(0, np.arange(count), np.arange(recipe.batch), strengths)
+    fleet = Fleet(student, way, [replica], windows, labels, classes=SHAPE[2], recipe=recipe, teachers=teachers, size=1)
     standing = fleet._begin(judge=False)
     learners, members = jax.device_put((standing.learners, fleet._members(standing.slots)))
     slots, alive = jnp.arange(1, dtype=jnp.int32), jnp.asarray(1)

@@ -37,13 +37,8 @@ COMPILED = {
 }
 
 
-#: Tests compile much and compute little: without these XLA takes five times as long, most of it in LLVM.
-QUICK_COMPILATION = (
-    "--xla_backend_optimization_level=0",
-    "--xla_llvm_disable_expensive_passes=true",
-    "--xla_cpu_use_fusion_emitters=false",
-    "--xla_cpu_parallel_codegen_split_count=1",
-)
+#: Tests compile much and compute little: without these XLA takes five times as long.
+QUICK_COMPILATION = ("--xla_backend_optimization_level=0", "--xla_cpu_use_fusion_emitters=false")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,7 +1,7 @@
 """stillmotion: train small human-activity recognisers with knowledge distillation.
 
 Subpackages: ``signals``, ``windows``, ``features``, ``networks``, ``methods``, ``evaluation``, ``training``,
-``bundles``, ``studies`` and ``reports``. The ``still`` command calls their functions; ``load``, ``cut``,
+``decoding``, ``bundles``, ``studies`` and ``reports``. The ``still`` command calls their functions; ``load``, ``cut``,
 ``make_splits``, ``audit_splits``, ``fit``, ``run_study`` and some others can be imported from here.
 """
 
@@ -17,7 +17,19 @@ if "keras" not in _sys.modules:
     _os.environ.setdefault("KERAS_BACKEND", "jax")
 
 if TYPE_CHECKING:
-    from . import bundles, evaluation, features, methods, networks, reports, signals, studies, training, windows
+    from . import (
+        bundles,
+        decoding,
+        evaluation,
+        features,
+        methods,
+        networks,
+        reports,
+        signals,
+        studies,
+        training,
+        windows,
+    )
     from .signals import from_arrays, inspect, load, resample
     from .studies import run_study
     from .training import fit
@@ -31,6 +43,7 @@ _SUBPACKAGES = (
     "methods",
     "evaluation",
     "training",
+    "decoding",
     "bundles",
     "studies",
     "reports",
@@ -52,6 +65,7 @@ __all__ = [
     "audit_splits",
     "bundles",
     "cut",
+    "decoding",
     "evaluation",
     "features",
     "fit",

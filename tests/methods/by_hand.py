@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Collection
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -72,6 +72,44 @@ def extras_of(name: str, student: Tree, teacher: Tree, **options: str) -> Tree:
     return {tap: values.astype(np.float64) + 0.1 * rng.normal(size=values.shape) for tap, values in made.items()}
 
 
+@cache
+def _program(name: str, mutual: bool, **options: str) -> Any:
+    way = get_method(name, **options)
+
+    @jax.jit
+    @partial(jax.value_and_grad, has_aux=True)
+    def run(moving: Any, still: Any, batch: Any, settings: Tree, chosen: Tree) -> Any:
+        terms = way.objective(Batch(*batch), moving[0], moving[1] if mutual else still, settings, moving[-1])
+        return sum(chosen.get(term, 0.0) * value for term, value in terms.items()), terms
+
+    return run
+
+
+def evaluate(
+    name: str,
+    student: Tree,
+    teacher: Tree,
+    aux_params: Tree,
+    *,
+    batch: Batch,
+    hyperparameters: dict[str, float],
+    chosen: Collection[str],
+    mutual: bool = False,
+    **options: str,
+) -> tuple[Tree, list[Tree]]:
+    """All terms in float32, and the slopes of the sum of the chosen ones: in student, teacher (if mutual), extras.
+
+    Compiled once for a method and a shape, whatever the hyperparameters and the terms.
+    """
+    way = get_method(name, **options)
+    moving = [student, teacher, aux_params] if mutual else [student, aux_params]
+    given = (moving, {} if mutual else teacher, tuple(batch), way.resolve(hyperparameters))
+    weights = {term: float(term in chosen) for term in way.terms}
+    single = jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), (*given, weights))
+    (_, terms), slopes = _program(name, mutual, **options)(*single)
+    return terms, slopes
+
+
 def check(
     name: str,
     loops: Loops,
@@ -88,20 +126,12 @@ def check(
 
     ``mutual`` is, for methods that train both, what the gradient descends: the loops' sum with targets held still.
     """
-    way = get_method(name, **options)
-    settings = way.resolve(hyperparameters or {})
+    settings = get_method(name, **options).resolve(hyperparameters or {})
     aux_params = extras_of(name, student, teacher, **options)
-    single = partial(jax.tree.map, lambda leaf: np.asarray(leaf, np.float32))
-
-    @jax.jit
-    @partial(jax.value_and_grad, has_aux=True)
-    def ours(tree: Any, still: Any) -> Any:
-        terms = way.objective(Batch(*single(tuple(batch))), tree[0], tree[1] if mutual else still, settings, tree[-1])
-        return sum(terms.values()), terms
-
-    moving = [student, teacher, aux_params] if mutual else [student, aux_params]
-    (_, terms), slopes = ours(single(moving), single(teacher))
     expected = loops(batch, student, teacher, settings, aux_params)
+    given = {"batch": batch, "hyperparameters": settings, "chosen": expected, "mutual": mutual is not None, **options}
+    terms, slopes = evaluate(name, student, teacher, aux_params, **given)
+    moving = [student, teacher, aux_params] if mutual else [student, aux_params]
     assert set(terms) == set(expected)
     for term, value in expected.items():
         np.testing.assert_allclose(float(terms[term]), value, rtol=within, atol=within / 10, err_msg=term)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import jax
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stillmotion.methods import METHODS, Batch, IncompatibleNetworks, get_method
+from stillmotion.methods import METHODS, IncompatibleNetworks, get_method
 from stillmotion.methods.alignment import averaging_matrix
 from stillmotion.methods.stages import TIME_STEPS, averaged, condense, middle, stage_pairs
 
-from .by_hand import check, cross_entropy, drawn, kl, labels, linear, resized, stretches
+from .by_hand import check, cross_entropy, drawn, evaluate, kl, labels, linear, resized, stretches
 
 B, C = 5, 3
 STUDENT = {"stage1": (6, 2), "stage2": (4, 3)}
@@ -229,17 +228,17 @@ def test_simkd_s_classifier_is_the_teacher_s_on_the_projected_embedding():
 
 def added(name, student, teacher):
     """What a method adds to the cross-entropy, and its slope in the student's embedding."""
-    way = METHODS[name]
-    batch = Batch(*(np.asarray(part, np.float32) for part in labels(len(student), C)))
-    logits = np.zeros((len(student), C), np.float32)
-
-    def terms(e):
-        mine, theirs = {"logits": logits, "embedding": e}, {"logits": logits, "embedding": np.float32(teacher)}
-        made = way.objective(batch, mine, theirs, way.resolve({}), {})
-        return sum(value for term, value in made.items() if term != "cross_entropy")
-
-    value, slope = jax.value_and_grad(terms)(np.float32(student))
-    return float(value), np.asarray(slope)
+    logits = np.zeros((len(student), C))
+    terms, (slopes, _) = evaluate(
+        name,
+        {"logits": logits, "embedding": student},
+        {"logits": logits, "embedding": teacher},
+        {},
+        batch=labels(len(student), C),
+        hyperparameters={},
+        chosen=set(METHODS[name].terms) - {"cross_entropy"},
+    )
+    return sum(float(value) for term, value in terms.items() if term != "cross_entropy"), slopes["embedding"]
 
 
 def pair(seed):
@@ -284,16 +283,13 @@ def test_windows_that_are_one_point_have_finite_losses_and_slopes(name):
 
 @pytest.mark.parametrize("name", ["at", "crd"])
 def test_silent_stages_and_embeddings_have_finite_slopes(name):
-    way = METHODS[name]
     shape = {"logits": (C,), "stage1": (4, 1), "embedding": (4,)}
-    student = {tap: np.zeros((B, *size), np.float32) for tap, size in shape.items()}
-    aux_params = way.init_aux_params(shape, shape, 0)
-    batch = Batch(*(np.asarray(part, np.float32) for part in labels(B, C)))
-
-    def loss(mine):
-        return sum(way.objective(batch, mine, student, way.resolve({}), aux_params).values())
-
-    for slope in jax.grad(loss)(student).values():
+    silent = {tap: np.zeros((B, *size)) for tap, size in shape.items()}
+    aux_params = METHODS[name].init_aux_params(shape, shape, 0)
+    _, (slopes, _) = evaluate(
+        name, silent, silent, aux_params, batch=labels(B, C), hyperparameters={}, chosen=METHODS[name].terms
+    )
+    for slope in slopes.values():
         assert np.isfinite(slope).all()
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import jax
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stillmotion.methods import METHODS, Batch, get_method
+from stillmotion.methods import METHODS, get_method
 from stillmotion.methods.dist import correlation
 
-from .by_hand import SHAPES, check, cross_entropy, drawn, kl, labels, linear, softmax
+from .by_hand import SHAPES, check, cross_entropy, drawn, evaluate, kl, labels, linear, softmax
 
 each_shape = pytest.mark.parametrize(("batch", "classes"), SHAPES)
 
@@ -174,15 +173,16 @@ def test_dkd_begins_weakly(done, share):
 
 def taught(name, student, teacher, **hyperparameters):
     """What a method adds to the cross-entropy, and its slope."""
-    way, batch = METHODS[name], labels(*np.shape(student))
-    batch = Batch(*(np.asarray(part, np.float32) for part in batch))
-
-    def terms(z):
-        made = way.objective(batch, {"logits": z}, {"logits": np.float32(teacher)}, way.resolve(hyperparameters), {})
-        return sum(value for term, value in made.items() if term != "cross_entropy")
-
-    value, slope = jax.value_and_grad(terms)(np.float32(student))
-    return float(value), np.asarray(slope)
+    terms, (slopes, _) = evaluate(
+        name,
+        {"logits": student},
+        {"logits": teacher},
+        {},
+        batch=labels(*np.shape(student)),
+        hyperparameters=hyperparameters,
+        chosen=set(METHODS[name].terms) - {"cross_entropy"},
+    )
+    return sum(float(value) for term, value in terms.items() if term != "cross_entropy"), slopes["logits"]
 
 
 @settings(derandomize=True, max_examples=10, deadline=None)

@@ -8,10 +8,10 @@ import jax
 import numpy as np
 import pytest
 
-from stillmotion.methods import Batch, get_method
+from stillmotion.methods import get_method
 from stillmotion.methods.hmkd import WIDTH, ensemble_weights
 
-from .by_hand import check, cross_entropy, drawn, kl, labels, linear, softmax
+from .by_hand import check, cross_entropy, drawn, evaluate, kl, labels, linear, softmax
 
 B, C = 4, 3
 STUDENT = {"logits": (C,), "stage1": (1, 3), "stage2": (5, 2)}
@@ -153,17 +153,9 @@ def test_hmkd_is_its_formula(hyperparameters, ensemble):
 
 def slopes(name, hyperparameters, terms, **options):
     """Slopes of chosen terms in student, teacher and extras."""
-    way = get_method(name, **options)
-    batch = Batch(*(np.asarray(part, np.float32) for part in labels(B, C)))
-    single = partial(jax.tree.map, np.float32)
-    shapes = [dict(STUDENT), dict(TEACHER)]
-    aux_params = way.init_aux_params(*shapes, 0) if way.aux_params else {}
-
-    def chosen(tree):
-        made = way.objective(batch, tree[0], tree[1], way.resolve(hyperparameters), tree[2])
-        return sum(made[term] for term in terms)
-
-    return jax.grad(chosen)((single(drawn(1, B, **STUDENT)), single(drawn(2, B, **TEACHER)), aux_params))
+    aux_params = get_method(name, **options).init_aux_params(dict(STUDENT), dict(TEACHER), 0)
+    given = {"batch": labels(B, C), "hyperparameters": hyperparameters, "chosen": terms, "mutual": True, **options}
+    return evaluate(name, drawn(1, B, **STUDENT), drawn(2, B, **TEACHER), aux_params, **given)[1]
 
 
 def moves(tree):

@@ -21,7 +21,7 @@ WINDOW, CHANNELS, CLASSES = SHAPE = (32, 3, 5)
 #: Networks that differ from gru-8, fastgrnn-8, feature-net-s and hybrid-net-s in width only.
 OTHER_WIDTHS = (
     *("gru-4", "gru-12", "fastgrnn-12"),
-    *("feature-net-m", "feature-net-l", "hybrid-net-m", "hybrid-net-l"),
+    *("feature-net-m", "feature-net-l", "feature-net-xl", "hybrid-net-m", "hybrid-net-l"),
 )
 #: Every other network, and the options worth a test of their own.
 VARIANTS = [

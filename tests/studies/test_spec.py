@@ -55,7 +55,7 @@ def test_a_study_survives_its_written_form_whole_and_as_differences(tmp_path):
             "[search.hyperparameters.omega]\nlow = 1\nhigh = 2\n",
             r"hyperparameter in \[search.hyperparameters\] 'omega'.*beta",
         ),
-        ('[teaching]\ntargets = "cross"\n', "targets 'cross'. Did you mean 'cross-fit'"),
+        ('[teaching]\ntargets = "cross"\n', "'cross'. Did you mean 'cross-fit'"),
         ('[variant.mine]\nmethod = "hint"\n', "method 'hint'.*rb-kd"),
         ('[variant.mine]\nmethod = "lm"\nteacher = "om"\n', "teacher of a variant 'om'.*plain"),
         ('[training]\nselect = "f1"\n', "select 'f1'. Valid: macro-f1, accuracy"),

@@ -127,14 +127,6 @@ def test_scores_that_do_not_fit_are_named_with_their_row(runner, tmp_path):
         read_scores(tmp_path / "bad.parquet", made.study_data.windows)
 
 
-def test_augmentation_with_several_teachers_is_refused_before_anything_trains(runner):
-    with pytest.raises(UserError, match="With augmentation the teacher of rb-kd runs in every step"):
-        runner(
-            training=Training(batch=32, epochs=1, augment={"jitter": 0.1}),
-            teaching=Teaching(seeds=2, training=TRAINING),
-        )
-
-
 def test_the_same_study_has_the_same_teachers_and_more_seeds_keep_those_there_were(runner):
     def teachers(folder, **changes):
         return {

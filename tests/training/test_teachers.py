@@ -68,7 +68,9 @@ def test_a_teacher_that_is_run_in_every_step_says_what_was_computed_once(able):
     augmented = train(dense(), moved, teaching="rb-kd", teachers=[as_teacher(able)], recipe=recipe)
     assert np.abs(augmented[0].weights - live[0].weights).max() > 1e-3
     with pytest.raises(UserError, match="scores from a file are not enough"):
-        fleet(dense(), still, teaching="rb-kd", teachers=[Teacher(outputs={"logits": scores()})], recipe=recipe)
+        fleet(
+            dense(), still, teaching="rb-kd", teachers=[Teacher(outputs={"logits": scores()})], recipe=recipe, live=True
+        )
 
 
 def test_a_live_teacher_sees_the_view_that_its_student_sees(able):

@@ -2,6 +2,7 @@
 
 Its files are the model, ``model.keras`` (a network) or ``model.npz`` (a feature classifier), from signal to logits;
 ``signal.json`` (the contract), ``scores.json`` (per subject), ``provenance.json`` (data, protocol, method, versions),
+``decoder.json`` (of windows in a row) and ``calibration.npz`` (training windows for integers) where there are any,
 ``golden.npz`` (a few windows and their logits), ``README.md`` (the model card) and ``manifest.json`` (SHA-256 of all
 others). There is no pickle in it.
 """
@@ -20,16 +21,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..decoding import Decoder
 from ..errors import ContractError, UserError
 from ..features import ClassifierArrays, LinearArrays, TreeArrays, pack_arrays, unpack_arrays
 from ..files import atomic_folder
 from ..names import require_name
 from ..signals import SignalSpec
+from .calibration import pack_windows, require_windows, spread_rows, unpack_windows
 from .card import write_card
 from .classifier import classifier_logits, cost_of_classifier, require_classifier
 from .contents import (
     ARRAYS,
+    CALIBRATION,
     CARD,
+    DECODER,
     GOLDEN,
     MANIFEST,
     MODEL,
@@ -44,6 +49,7 @@ from .contents import (
     to_json,
     unpack_golden,
 )
+from .decoder import read_decoder, require_decoder
 
 if TYPE_CHECKING:
     import keras
@@ -64,6 +70,8 @@ class Bundle:
         provenance: where the model comes from: data, protocol, method, seed, versions.
         sha256: checksum of the model's file.
         model_file: name of the model's file, ``model.keras`` or ``model.npz``.
+        decoder: of windows in a row, or None.
+        calibration: (n, T, D) windows of training subjects, or None.
     """
 
     path: Path
@@ -72,6 +80,8 @@ class Bundle:
     provenance: Mapping[str, Any]
     sha256: str
     model_file: str = MODEL
+    decoder: Decoder | None = None
+    calibration: Floats | None = None
 
     @classmethod
     def save(
@@ -82,6 +92,8 @@ class Bundle:
         *,
         scores: Sequence[Mapping[str, Any]] = (),
         provenance: Mapping[str, Any] | None = None,
+        decoder: Decoder | None = None,
+        calibration: ArrayLike | None = None,
         golden: ArrayLike | None = None,
         replace: bool = False,
     ) -> Bundle:
@@ -95,8 +107,11 @@ class Bundle:
             scores: one row per subject, each with ``subject``.
             provenance: values that fit JSON; the network's name and the versions used are added. ``estimate`` is a
                 sentence about the scores.
-            golden: windows (n, T, D) that are stored with their logits, for whoever runs the model elsewhere; a few
-                random ones by default.
+            decoder: of windows in a row, for the classes and the hop of the contract.
+            calibration: windows (n, T, D) of training subjects, which an export to integers needs; whoever has the
+                bundle can read them.
+            golden: windows (n, T, D) that are stored with their logits, for whoever runs the model elsewhere; by
+                default a few of ``calibration``, without it random ones.
             replace: whether to replace a bundle that exists at ``path``.
 
         Returns:
@@ -104,7 +119,7 @@ class Bundle:
 
         Raises:
             UserError: the folder exists, a row has no ``subject``, or the model gives probabilities.
-            ContractError: the model or the golden windows do not fit the contract.
+            ContractError: the model, the decoder or the golden windows do not fit the contract.
         """
         path = Path(path)
         require_name(path.name, "bundle's folder")
@@ -116,9 +131,14 @@ class Bundle:
             raise UserError("Every row of a bundle's scores needs the key 'subject'.")
         rows, full = [dict(row) for row in scores], dict(provenance or {})
         versions = {name: version(name) for name in ("stillmotion", "keras", "numpy")}
-        if golden is None:
+        kept = None if calibration is None else require_windows(calibration, spec, "calibration")
+        if golden is None and kept is not None:
+            golden = kept[spread_rows(np.arange(len(kept)), DRAWN)]
+        elif golden is None:
             golden = np.random.default_rng(0).normal(size=(DRAWN, spec.window, len(spec.channels)))
         windows = _require_windows(golden, spec)
+        if decoder is not None:
+            require_decoder(decoder, spec)
         if isinstance(model, (TreeArrays, LinearArrays)):
             require_classifier(model, spec)
             cost = cost_of_classifier(model, str(full.get("method", "feature-classifier")))
@@ -133,9 +153,11 @@ class Bundle:
             logits = model.predict(windows, verbose=0)
         full["versions"] = versions
         metadata = {SIGNAL: spec.to_dict(), SCORES: rows, PROVENANCE: full}
+        metadata |= {} if decoder is None else {DECODER: decoder.to_dict()}
         texts = {name: to_json(name, value) for name, value in metadata.items()}
         texts[CARD] = write_card(cost, spec, rows, full)
         contents = {name: text.encode() for name, text in texts.items()} | {GOLDEN: pack_golden(windows, logits)}
+        contents |= {} if kept is None else {CALIBRATION: pack_windows(kept)}
         with atomic_folder(path, replace=replace) as draft:
             if isinstance(model, (TreeArrays, LinearArrays)):
                 contents[ARRAYS] = pack_arrays(model)
@@ -188,7 +210,10 @@ class Bundle:
         except UserError as problem:
             raise UserError(f"{path / SIGNAL}: {problem}") from problem
         file = ARRAYS if ARRAYS in contents else MODEL
-        return cls(path, spec, tuple(scores), provenance, sha256_of(contents[file]), file)
+        decoder = read_decoder(path / DECODER, contents[DECODER], spec) if DECODER in contents else None
+        given = contents.get(CALIBRATION)
+        calibration = None if given is None else unpack_windows(given, spec, path / CALIBRATION)
+        return cls(path, spec, tuple(scores), provenance, sha256_of(contents[file]), file, decoder, calibration)
 
     @cached_property
     def model(self) -> keras.Model:

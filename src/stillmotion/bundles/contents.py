@@ -17,7 +17,7 @@ from ..features.array_files import UNREADABLE, read_npz
 
 MODEL, ARRAYS, GOLDEN = "model.keras", "model.npz", "golden.npz"
 SIGNAL, SCORES, PROVENANCE, CARD = "signal.json", "scores.json", "provenance.json", "README.md"
-MANIFEST = "manifest.json"
+DECODER, CALIBRATION, MANIFEST = "decoder.json", "calibration.npz", "manifest.json"
 #: Most bytes of golden vectors.
 MOST_GOLDEN = 1 << 26
 

@@ -5,6 +5,7 @@ scores and intervals are computed from those, and ``compare_variants`` compares 
 are resampled rather than windows, because a model is meant for subjects never seen in training.
 """
 
+from .bouts import BoutScores, score_bouts
 from .calibration import Reliability, are_probabilities, compute_calibration, compute_reliability, confidence_sums
 from .compare import ComparedVariants, Comparison, VariantScore, compare_variants
 from .confusion import ConfusionMatrices, count_confusion
@@ -31,6 +32,7 @@ from .ranks import CriticalDifference, Rank, critical_difference, rank_variants
 from .sign_flips import SignFlips, flip_signs
 
 __all__ = [
+    "BoutScores",
     "ComparedVariants",
     "Comparison",
     "ConfusionMatrices",
@@ -67,6 +69,7 @@ __all__ = [
     "recall_per_class",
     "rows_by_class",
     "rows_by_subject",
+    "score_bouts",
     "score_events",
     "subject_interval",
     "weighted_f1",

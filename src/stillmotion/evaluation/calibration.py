@@ -152,6 +152,7 @@ def compute_calibration(predictions: Predictions, *, bins: int = 15) -> Reliabil
         >>> round(compute_calibration(predictions).ece, 3)
         0.45
     """
+    predictions = predictions.labelled()
     if predictions.scores is None or len(predictions) == 0 or not are_probabilities(predictions.scores):
         return None
     return compute_reliability(predictions.y, predictions.scores, bins=bins)

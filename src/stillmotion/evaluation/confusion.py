@@ -146,6 +146,7 @@ def count_confusion(predictions: Sequence[Predictions]) -> ConfusionMatrices:
     """
     if not predictions:
         raise UserError("There are no predictions to count.")
+    predictions = [part.labelled() for part in predictions]
     variants = tuple(part.variant for part in predictions)
     classes = _classes(predictions)
     subjects, subject = _codes([part.subject for part in predictions])

@@ -60,7 +60,7 @@ class EventScores:
 
 
 @dataclass(frozen=True, eq=False)
-class _Events:
+class Events:
     """Runs of one class: class, first window and end (exclusive)."""
 
     label: Integers
@@ -97,15 +97,13 @@ def score_events(
         >>> score_events(predictions).onset_delay
         1.0
     """
-    if predictions.recording is None or predictions.time is None:
-        raise UserError(f"{predictions.variant}: event scores need the columns recording and time.")
+    predictions = continuous(predictions)
     if not 0 < overlap <= 1:
         raise UserError(f"An overlap must be above 0 and at most 1, not {overlap}.")
-    if len(predictions) == 0:
-        raise UserError(f"{predictions.variant}: there are no windows to score.")
-    order, source = _in_time(predictions)
+    order, source = sort_by_time(predictions)
+    assert predictions.time is not None
     time = predictions.time[order]
-    step = _hop(predictions.variant, time, source) if hop is None else hop
+    step = usual_hop(predictions.variant, time, source) if hop is None else hop
     if not step > 0:
         raise UserError(f"A hop must be longer than 0 s, not {step} s.")
     early = round((step if tolerance is None else tolerance) / step)
@@ -113,9 +111,9 @@ def score_events(
     matched, true_events, predicted_events = np.zeros((3, classes), np.int64)
     delays: list[float] = []
     onsets = false = 0
-    for part in _stretches(time, source, step):
-        truth = _events(predictions.y[order[part]])
-        predicted = _events(predictions.prediction[order[part]])
+    for part in find_stretches(time, source, step):
+        truth = find_events(predictions.y[order[part]])
+        predicted = find_events(predictions.prediction[order[part]])
         matched += np.bincount(truth.label[_matched(truth, predicted, overlap)], minlength=classes)
         true_events += np.bincount(truth.label, minlength=classes)
         predicted_events += np.bincount(predicted.label, minlength=classes)
@@ -135,7 +133,17 @@ def score_events(
     )
 
 
-def _in_time(predictions: Predictions) -> tuple[Integers, Integers]:
+def continuous(predictions: Predictions) -> Predictions:
+    """Return the windows with a class; raise ``UserError`` if there is none, or if they have no recording or time."""
+    if predictions.recording is None or predictions.time is None:
+        raise UserError(f"{predictions.variant}: event scores need the columns recording and time.")
+    predictions = predictions.labelled()
+    if len(predictions) == 0:
+        raise UserError(f"{predictions.variant}: there are no windows to score.")
+    return predictions
+
+
+def sort_by_time(predictions: Predictions) -> tuple[Integers, Integers]:
     """Sort rows by run, recording and time; also return the source of each row after sorting."""
     source = np.zeros(len(predictions), np.int64)
     for column in (predictions.seed, predictions.fold, predictions.subject, predictions.recording):
@@ -147,7 +155,8 @@ def _in_time(predictions: Predictions) -> tuple[Integers, Integers]:
     return order.astype(np.int64), source[order].astype(np.int64)
 
 
-def _hop(variant: str, time: Floats, source: Integers) -> float:
+def usual_hop(variant: str, time: Floats, source: Integers) -> float:
+    """Return the most frequent distance of neighbouring windows in seconds."""
     steps = np.diff(time)[np.diff(source) == 0]
     if len(steps) == 0:
         raise UserError(f"{variant}: every recording has one window only; give the hop, or leave out the time.")
@@ -157,22 +166,24 @@ def _hop(variant: str, time: Floats, source: Integers) -> float:
     return float(lengths[counts.argmax()])
 
 
-def _stretches(time: Floats, source: Integers, hop: float) -> Iterator[slice]:
+def find_stretches(time: Floats, source: Integers, hop: float) -> Iterator[slice]:
+    """Yield the stretches of sorted windows: runs of one source without a gap."""
     cuts = np.flatnonzero((np.diff(source) != 0) | (np.diff(time) > GAP * hop)) + 1
     edges = [0, *cuts.tolist(), len(time)]
     yield from (slice(begin, end) for begin, end in pairwise(edges))
 
 
-def _events(labels: Integers) -> _Events:
+def find_events(labels: Integers) -> Events:
+    """Find the events of a stretch: runs of one class."""
     cuts = np.flatnonzero(np.diff(labels)) + 1
     begin = np.concatenate([[0], cuts]).astype(np.int64)
-    return _Events(labels[begin], begin, np.concatenate([cuts, [len(labels)]]).astype(np.int64))
+    return Events(labels[begin], begin, np.concatenate([cuts, [len(labels)]]).astype(np.int64))
 
 
-def _matched(truth: _Events, predicted: _Events, overlap: float) -> Integers:
+def _matched(truth: Events, predicted: Events, overlap: float) -> Integers:
     """Find the true events that a predicted one matches; pairs with the best overlap are matched first."""
     # The windows of two events in common are consecutive, so their number is the intersection.
-    pair = _owner(truth) * len(predicted.label) + _owner(predicted)
+    pair = number_events(truth) * len(predicted.label) + number_events(predicted)
     pairs, common = np.unique(pair, return_counts=True)
     of_truth, of_predicted = np.divmod(pairs, len(predicted.label))
     whole = (truth.end - truth.begin)[of_truth] + (predicted.end - predicted.begin)[of_predicted] - common
@@ -187,12 +198,12 @@ def _matched(truth: _Events, predicted: _Events, overlap: float) -> Integers:
     return np.array(sorted(matched), np.int64)
 
 
-def _owner(events: _Events) -> Integers:
+def number_events(events: Events) -> Integers:
     """Return the number of the event that each window belongs to."""
     return np.repeat(np.arange(len(events.label)), events.end - events.begin)
 
 
-def _delays(truth: _Events, predicted: NDArray[np.int64]) -> Integers:
+def _delays(truth: Events, predicted: NDArray[np.int64]) -> Integers:
     """Count windows until each event after the first is detected, -1 for never; the first has no onset."""
     delays = np.full(len(truth.label) - 1, -1, np.int64)
     for at in range(1, len(truth.label)):
@@ -202,7 +213,7 @@ def _delays(truth: _Events, predicted: NDArray[np.int64]) -> Integers:
     return delays
 
 
-def _false_transitions(truth: _Events, predicted: _Events, early: int) -> int:
+def _false_transitions(truth: Events, predicted: Events, early: int) -> int:
     """Count the predicted transitions that no true event explains."""
     explained = np.zeros(len(truth.label), np.bool_)
     false = 0

@@ -37,7 +37,8 @@ class Predictions:
         subject: (n,) subject of each window.
         fold: (n,) the fold that tested it; subjects of one fold share a model.
         seed: (n,) of the training run.
-        y: (n,) true class, 0 to C - 1.
+        y: (n,) true class, 0 to C - 1; with recording and time also -1: a window without a class, which is part of its
+            sequence but not scored.
         prediction: (n,) predicted class.
         scores: (n, C) probabilities or logits of the classes, if known.
         classes: names, by default ``0`` ….
@@ -133,6 +134,15 @@ class Predictions:
             time=None if time is None else np.asarray(time, np.float64),
         )
 
+    @property
+    def scored(self) -> NDArray[np.bool_]:
+        """(n,) whether each window has a class."""
+        return self.y >= 0
+
+    def labelled(self) -> Predictions:
+        """Return the windows that have a class, which are scored."""
+        return self if self.scored.all() else self.take(self.scored)
+
     def take(self, rows: ArrayLike) -> Predictions:
         """Select rows by numbers or a mask."""
         chosen = np.asarray(rows)
@@ -175,8 +185,10 @@ def _first_fault(predictions: Predictions) -> tuple[int, str] | None:
     """Find the first invalid row, and describe its fault."""
     classes = len(predictions.classes)
     faults: list[tuple[int, str]] = []
+    in_sequence = predictions.recording is not None and predictions.time is not None
     for name, column in (("y", predictions.y), ("prediction", predictions.prediction)):
-        bad = np.flatnonzero((column < 0) | (column >= classes))
+        lowest = -1 if in_sequence and name == "y" else 0
+        bad = np.flatnonzero((column < lowest) | (column >= classes))
         if len(bad):
             null = "; leave out windows without a class" if column[bad[0]] < 0 else ""
             faults.append((int(bad[0]), f"{name} is {column[bad[0]]}; classes go from 0 to {classes - 1}{null}."))

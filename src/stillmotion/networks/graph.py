@@ -182,6 +182,8 @@ def _arguments(call: Call) -> dict[str, Any]:
     args, kwargs = call.arguments
     tensors = {id(tensor) for tensor in call.inputs}
     named = {key: value for key, value in kwargs.items() if id(value) not in tensors}
+    if type(call.operation).__name__ == "GetItem":
+        return {"key": args[1] if len(args) > 1 else kwargs["key"]}
     constants = tuple(value for value in args if id(value) not in tensors and not isinstance(value, (list, tuple)))
     return {**settings, **named, **({"constants": constants} if constants else {})}
 

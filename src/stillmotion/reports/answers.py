@@ -19,6 +19,7 @@ from ..windows import Fold
 from .advice import advise
 from .evidence import Evidence
 from .markup import Html, items, joined, tag
+from .teaching import describe_teaching
 
 SURE = {
     "shown": ("good", "Evidence: shown, at a family-wise error rate of 5 %."),
@@ -108,6 +109,7 @@ def compared(evidence: Evidence) -> Html:
     protocol = f"{results.protocol}, {format_several(len(folds), 'fold')}: {audit}"
     each = "per variant and fold"
     budget = f"{format_several(study.seeds, 'seed')} {each}; {format_several(most, 'trial')} {each}"
+    teaching = describe_teaching(evidence.record)
     evaluations = (
         format_several(results.test_evaluations, "test-set evaluation")
         if results.test_evaluations
@@ -123,6 +125,7 @@ def compared(evidence: Evidence) -> Html:
         *([("Controls", f"{format_list(controls)}: without a teacher, or with a part left out")] if controls else []),
         *([("Baselines", f"{format_list(baselines)}: no network, no device code")] if baselines else []),
         ("Networks", f"student {study.networks.student}; teacher {format_list(study.networks.teacher)}"),
+        *([("Teaching", "; ".join(teaching))] if teaching else []),
         ("Seeds, trials", f"{budget}, selected on validation subjects"),
         ("Test subjects", evaluations),
         ("Training", f"{format_duration(results.seconds)} in total"),

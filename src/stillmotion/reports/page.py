@@ -18,6 +18,7 @@ from .palette import COLOURS, colours, style_sheet
 from .protocols import explain_protocols, protocols_table
 from .published import PROTOCOL, published_for, published_table
 from .results import co_trained_tables, refit_tables
+from .sequences import sequence_tables
 from .table import tabulate
 
 Drawn = Mapping[str, Sequence[tuple[Figure, str]]]
@@ -196,6 +197,15 @@ def _protocols(evidence: Evidence) -> Html:
     return joined(items(explain_protocols(evidence.beside)), protocols_table(evidence.beside).to_html())
 
 
+def _sequences(evidence: Evidence) -> Html:
+    """Return the tables of windows alone and in sequence, or how to request them."""
+    tables = list(sequence_tables(evidence.results))
+    if not tables:
+        text = "Windows were answered alone; [decoding] in the specification decodes windows in a row."
+        return tag("p", text, class_="quiet")
+    return joined(*(joined(tag("h3", each.title), each.to_html()) for each in tables))
+
+
 def _training(evidence: Evidence) -> Html:
     if not evidence.histories or any(row.trials > 1 for row in evidence.rows):
         return Html("")
@@ -228,6 +238,7 @@ SECTIONS = (
         _differences,
         "There is no other variant to compare.",
     ),
+    Section("sequences", "Windows in a row", body=_sequences),
     Section("protocols", "Under another protocol", (figures.protocols,), _protocols),
     Section(
         "subjects",

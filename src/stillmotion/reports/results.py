@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from ..escaping import escape_markdown
 from ..files import atomic_write
 from ..formatting import format_duration, format_kib, format_kilo
 from ..studies import CoTrainedTeacher, RefitScore, Results, Row
 from .screen import console, styled
+from .sequences import sequence_tables
 from .table import Column, Table, make_count, make_gain, make_interval, make_p, make_percent, make_text, tabulate
 
 #: Columns of the terminal, Markdown and LaTeX; the page shows all.
@@ -138,6 +140,8 @@ def show_results(results: Results) -> None:
     for gap in results.teacher_gaps:
         out.print(str(gap), style="" if gap.shown else "yellow", highlight=False)
     out.print(results_table(results).select(*SHORT).to_terminal())
+    for table in sequence_tables(results):
+        out.print(table.to_terminal())
     for each in (*results.co_trained_teachers, *results.refits):
         out.print(str(each), highlight=False)
     for row in results.rows:
@@ -150,6 +154,8 @@ def show_results(results: Results) -> None:
 
 def write_results(results: Results, folder: Path) -> list[Path]:
     """Write ``results.json``, ``results.csv`` and ``results.md`` to ``folder``, each atomically.
+
+    A study that decodes windows in a row also has ``sequences.csv``.
 
     Args:
         results: of a study.
@@ -173,9 +179,19 @@ def write_results(results: Results, folder: Path) -> list[Path]:
         "results.csv": tabulate(results.name, [row.to_dict() for row in results.rows]).to_csv(),
         "results.md": to_markdown(results),
     }
+    if results.sequences:
+        texts["sequences.csv"] = tabulate(results.name, [_flat(row.to_dict()) for row in results.sequences]).to_csv()
     for name, text in texts.items():
         atomic_write(folder / name, text)
     return [folder / name for name in texts]
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Flatten the event scores of a row to columns such as ``events_seen``."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= {f"{key}_{name}": each for name, each in value.items()} if isinstance(value, dict) else {key: value}
+    return flat
 
 
 def to_markdown(results: Results) -> str:
@@ -200,8 +216,9 @@ def to_markdown(results: Results) -> str:
     gaps = [escape_markdown(gap.teacher) + str(gap).removeprefix(gap.teacher) for gap in results.teacher_gaps]
     lines = [f"## {escape_markdown(table.title)}", "", *(f"- {gap}" for gap in gaps)]
     lines += ["", table.to_markdown(), escape_markdown(table.caption)]
-    for each in (*refit_tables(results), *co_trained_tables(results)):
+    for each in (*sequence_tables(results), *refit_tables(results), *co_trained_tables(results)):
         lines += ["", f"### {each.title}", "", each.to_markdown().rstrip()]
+        lines += ["", escape_markdown(each.caption)] if each.caption else []
     return "\n".join([*lines, ""])
 
 

@@ -22,6 +22,7 @@ class Card:
         counts: published counts, checked by ``fetch`` (``samples``, ``windows`` … or class names).
         official_test: test subjects of the official split (empty: no official split).
         same_subjects_as: other data sets recorded from the same subjects.
+        transitions: classes that are transitions between others, whose scores are shown apart.
         devices: positions that are read one at a time, the first by default (empty: all at once).
         quirks: irregularities of the files, one sentence each.
         download: address of the publisher's archive (empty: none).
@@ -44,6 +45,7 @@ class Card:
     counts: Mapping[str, int] = field(default_factory=dict)
     official_test: tuple[str, ...] = ()
     same_subjects_as: tuple[str, ...] = ()
+    transitions: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
     quirks: tuple[str, ...] = ()
     download: str = ""

@@ -16,7 +16,8 @@ from .results import Results
 from .row import Row
 from .runner import Runner
 from .search import Trial, count_trials
-from .sections import Data, Networks, Privileged, Range, Search, Split, Teaching, Training
+from .sections import Data, Decoding, Networks, Privileged, Range, Search, Split, Teaching, Training
+from .sequences import SequenceRow
 from .spec import Study, built_in, read_study
 from .state import StudyState, read_study_state
 from .study import open_study, run_study
@@ -29,6 +30,7 @@ __all__ = [
     "Baseline",
     "CoTrainedTeacher",
     "Data",
+    "Decoding",
     "Networks",
     "Planner",
     "Privileged",
@@ -40,6 +42,7 @@ __all__ = [
     "Row",
     "Runner",
     "Search",
+    "SequenceRow",
     "Split",
     "Study",
     "StudyData",

@@ -10,8 +10,9 @@ import numpy as np
 from ..evaluation import Interval, compare_variants
 from ..formatting import format_points, format_score
 from ..methods import get_method
+from .counts import Counts, pool_folds
 from .runs import Run
-from .state import Counts, StudyState, pool_folds
+from .state import StudyState
 
 
 @dataclass(frozen=True)

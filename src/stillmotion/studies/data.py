@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..errors import DataWarning, UserError
 from ..features.window_features import extract_features
 from ..signals import load, resample, select_classes, select_sensors
-from ..signals.recording import Dataset
+from ..signals.recording import NULL, Dataset
 from ..windows import Splits, Statistics, Windows, audit_splits, cut, fit_statistics, make_splits, split_segments
 from ..windows.augment import Places, sensor_places
 from .index import WindowIndex
@@ -90,11 +90,15 @@ def load_study_data(study: Study, *, data: Path | Dataset | None = None) -> Stud
         window = section.window or spec.window
         spec = spec.with_window(window, section.hop) if section.hop else spec.with_window(window)
     last: Literal["drop", "keep"] = "drop" if section.cut == "labelled-segments" else "keep"
-    windows, teacher_windows = cut(dataset, spec=spec, missing="drop", last=last), None
+    null: Literal["drop", "keep"] = "keep" if study.decoding else "drop"
+    windows, teacher_windows = cut(dataset, spec=spec, null=null, missing="drop", last=last), None
     if privileged:
         sensors, rate = privileged.sensors or section.sensors, privileged.rate or windows.spec.rate
         recordings = _load_recordings(replace(section, sensors=sensors, rate=rate), data)
         windows, teacher_windows = pair_windows(windows, recordings, privileged)
+    # Windows without a class come last: the numbers of the others, and so all runs, are the same with and without.
+    every = windows.take(np.argsort(windows.labels == NULL, kind="stable"))
+    windows = every.take(every.labels != NULL)
     splits = make_splits(windows, study.split.protocol, seed=study.split.seed, validation=study.split.validation)
     splits = _first_folds(splits, study.split.folds)
     for number, fold in enumerate(splits.folds):
@@ -112,7 +116,7 @@ def load_study_data(study: Study, *, data: Path | Dataset | None = None) -> Stud
             DataWarning,
             stacklevel=2,
         )
-    index = WindowIndex.of(windows, splits.folds, tuple(leaks), fingerprint(windows))
+    index = WindowIndex.of(every, splits.folds, tuple(leaks), fingerprint(windows))
     if teacher_windows is not None:
         index = replace(index, teacher_spec=teacher_windows.spec, teacher_fingerprint=fingerprint(teacher_windows))
     scores = None
@@ -122,7 +126,7 @@ def load_study_data(study: Study, *, data: Path | Dataset | None = None) -> Stud
     teachers = None
     if teacher_windows is not None:
         teachers = StudyData(index, teacher_windows, _statistics(teacher_windows, splits))
-    return StudyData(index, windows, statistics, teachers, scores)
+    return StudyData(index, every, statistics, teachers, scores)
 
 
 def fingerprint(windows: Windows) -> str:

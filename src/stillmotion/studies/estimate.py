@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from ..methods import IncompatibleNetworks, get_method
 from ..networks import network_cost
-from ..training import Fleet, Replica, Teacher
+from ..training import Fleet, Replica, Teacher, join_teachers
 from ..training.distillation import teacher_network
 from .baselines import Baseline
 from .data import StudyData
@@ -62,7 +63,7 @@ class Clock:
 
     planner: Planner
     data: StudyData
-    _paces: dict[tuple[str, str, str, bool], Pace] = field(default_factory=dict, init=False)
+    _paces: dict[tuple[Any, ...], Pace] = field(default_factory=dict, init=False)
     _flops: dict[tuple[str, str, str, bool], int] = field(default_factory=dict, init=False)
     _fits: dict[str, float] = field(default_factory=dict, init=False)
 
@@ -81,8 +82,9 @@ class Clock:
         return Line(fleet.phase, str(run), len(fleet.runs), fleet.size, steps, seconds)
 
     def pace(self, run: Run) -> Pace:
-        """Measure the pace once per network, method and presence of attention."""
-        key = (run.network, run.method, "with attention" if run.attention else "", bool(run.privileged))
+        """Measure the pace once per network, method, presence of attention and teachers in the step."""
+        live = [self.planner.teacher(name).architecture for name in run.teachers] if run.live else []
+        key = (run.network, run.method, bool(run.attention), bool(run.privileged), *live)
         if key not in self._paces:
             self._paces[key] = self._measure(run)
         return self._paces[key]
@@ -101,8 +103,8 @@ class Clock:
         return self._flops[key]
 
     def _teacher_seconds(self, fleet: FleetPlan) -> float:
-        """Estimate the time in which every teacher predicts all windows once."""
-        teachers = {each for run in fleet.runs for each in run.teachers}
+        """Estimate the time in which every teacher whose outputs are stored predicts all windows once."""
+        teachers = {each for run in fleet.runs if not run.live for each in run.teachers}
         if not teachers:
             return 0.0
         networks = [run for run in map(self.planner.teacher, teachers) if run.kind == "network"]
@@ -123,6 +125,7 @@ class Clock:
             classes=len(spec.classes),
             recipe=replace(recipe_of(run), epochs=10**6, patience=10**6),
             teachers=self._random_teachers(run, 2 * count),
+            live=run.live,
             places=self.data.places,
         )
         taken = fleet.measured(EPOCHS)
@@ -137,13 +140,16 @@ class Clock:
             return [Teacher(outputs={"logits": random.normal(size=(count, classes)).astype(np.float32)})]
         if not run.teachers:
             return []
-        teacher = self.planner.teacher(run.teachers[0])
-        if teacher.kind == "features":
+        teachers, method = [self.planner.teacher(name) for name in run.teachers], get_method(run.method)
+        networks = [
+            teacher_network(model_of(each, self.planner.index), method) for each in teachers if each.kind == "network"
+        ]
+        if run.live or method.trains_teacher:
+            members = [Teacher(network, *network.own()) for network in networks]
+            return [join_teachers(members) if len(members) > 1 else members[0]]
+        if len(networks) < len(teachers):
             return [Teacher(outputs={"logits": random.normal(size=(count, classes)).astype(np.float32)})]
-        network = teacher_network(model_of(teacher, self.planner.index), get_method(run.method))
-        if run.recipe["augment"] or get_method(run.method).trains_teacher:
-            weights, state = network.own()
-            return [Teacher(network, weights, state)]
+        network = networks[0]
         outputs = {
             name: random.uniform(size=(count, *shape)).astype(np.float32) for name, shape in network.tap_shapes.items()
         }

@@ -148,7 +148,7 @@ def describe_changes(changes: Mapping[str, tuple[Any, Any]]) -> str:
 def _why_fixed(key: str, old: Study, new: Study) -> str:
     """Return why a key of a study cannot change, empty if it can."""
     search, later = old.search, new.search
-    if key in FREE:
+    if key in FREE or key.startswith("decoding."):
         return ""
     if key.startswith("baseline."):
         name = key.split(".")[1]

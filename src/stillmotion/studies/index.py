@@ -23,6 +23,11 @@ from .runs import Run
 Rows = NDArray[np.int64]
 
 
+def unlabelled(split: str) -> str:
+    """Name the predictions of the windows without a class of the subjects of a split."""
+    return f"{split}-unlabelled"
+
+
 @dataclass(frozen=True, eq=False)
 class WindowIndex:
     """Windows of a study without their values.
@@ -32,7 +37,7 @@ class WindowIndex:
         spec: the signal contract.
         subjects: names of the subjects.
         subject_codes: (N,) subject of each window, as indices into ``subjects``.
-        labels: (N,) class of each window.
+        labels: (N,) class of each window; -1 for windows without one, which come last and are only decoded.
         recording: (N,) number of the recording that each window lies in.
         seconds: (N,) start of each window within its recording.
         folds: the folds that the study runs.
@@ -95,6 +100,16 @@ class WindowIndex:
     def rows(self, fold: int, split: str) -> Rows:
         """Return the windows of ``train``, ``validation`` or ``test`` in a fold."""
         return self.folds[fold].rows(split)
+
+    @cached_property
+    def unlabelled(self) -> Rows:
+        """The windows without a class."""
+        return np.flatnonzero(self.labels < 0)
+
+    def unlabelled_rows(self, fold: int, split: str) -> Rows:
+        """Return the windows without a class of the subjects of ``train``, ``validation`` or ``test`` in a fold."""
+        codes = [self.subjects.index(subject) for subject in self.folds[fold].subjects(split)]
+        return self.unlabelled[np.isin(self.subject_codes[self.unlabelled], codes)]
 
     @cached_property
     def subject_names(self) -> NDArray[np.str_]:

@@ -15,7 +15,7 @@ from ..features import ClassifierArrays, FeatureSet, FittedClassifier, fit_class
 from ..methods import IncompatibleNetworks, get_method
 from ..networks import build_network
 from ..signals import SignalSpec
-from ..training import Fleet, Recipe, Replica, Teacher
+from ..training import Fleet, Recipe, Replica, Teacher, join_teachers
 from ..training.distillation import teacher_network
 from ..training.progress import Progress
 from ..training.replicas import class_weights
@@ -39,7 +39,7 @@ class FleetJob:
     Args:
         plan: its runs; shared settings are read from the first.
         replicas: seeds, windows and hyperparameters of each run.
-        teachers: outputs by tap for all windows, or networks that run in every step.
+        teachers: outputs by tap for all windows, or networks, single or several, that run in every step.
         spec: signal contract of its windows.
         places: sensors by position on the body.
         values: (N, T, D).
@@ -69,6 +69,7 @@ class FleetJob:
                 classes=len(self.spec.classes),
                 recipe=recipe_of(run),
                 teachers=[self._teacher(each) for each in self.teachers],
+                live=run.live,
                 places=self.places,
                 size=self.plan.size,
                 folder=folder,
@@ -83,9 +84,12 @@ class FleetJob:
         if isinstance(given, CachedTeacher):
             return Teacher(outputs=given.outputs, classifier=given.classifier, name=given.name)
         run = self.plan.runs[0]
-        model = build_network(given.network, self.spec, seed=0, **given.options)
-        network = teacher_network(model, get_method(run.method, **run.options))
-        return Teacher(network, given.weights, given.state, name=given.name)
+        members = []
+        for each in given.members:
+            model = build_network(each.network, self.spec, seed=0, **each.options)
+            network = teacher_network(model, get_method(run.method, **run.options))
+            members.append(Teacher(network, each.weights, each.state, name=each.network))
+        return join_teachers(members, given.shares, name=given.name) if len(members) > 1 else members[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +114,8 @@ class ClassifierJob:
             return TrainedFleet(self.plan, reason=str(reason))
         # A teacher's targets are for windows that it was not trained on.
         rows = np.zeros(0, np.int64) if run.refit == "all" else np.union1d(validation, fold.test)
+        for split in {"": ("validation", "test"), "all": ()}.get(run.refit, ("test",)):
+            rows = np.union1d(rows, index.unlabelled_rows(run.fold, split))
         if run.group >= 0:
             rows = np.setdiff1d(np.arange(len(index)), self.train_rows)
         logits = fitted.predict(_features(run, self.data, rows))
@@ -128,13 +134,14 @@ def prepare_job(plan: FleetPlan, planner: Planner, data: StudyData, teachers: Te
     if run.kind == "features":
         return ClassifierJob(plan, data, planner.rows(run)[0])
     seen = data.of(run)
-    live = bool(run.recipe["augment"]) or get_method(run.method).trains_teacher
+    live = run.live or get_method(run.method).trains_teacher
     numbers: dict[tuple[str, ...], int] = {}
     prepared: list[CachedTeacher | LiveTeacher] = []
     for each in plan.runs:
         if each.teachers not in numbers and (each.teachers or each.scores):
             numbers[each.teachers] = len(numbers)
-            prepared.append(teachers.teacher(run.method, [planner.teacher(name) for name in each.teachers], live=live))
+            members = [planner.teacher(name) for name in each.teachers]
+            prepared.append(teachers.teacher(run.method, members, live=live, weighting=each.weighting))
     return FleetJob(
         plan=plan,
         replicas=tuple(_replica(each, planner, seen, numbers.get(each.teachers, 0)) for each in plan.runs),
@@ -142,7 +149,7 @@ def prepare_job(plan: FleetPlan, planner: Planner, data: StudyData, teachers: Te
         spec=seen.windows.spec,
         places=seen.places,
         values=seen.values,
-        labels=data.index.labels,
+        labels=np.maximum(data.index.labels, 0),  # windows without a class are in no split
     )
 
 

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..bundles import Bundle
+from ..bundles.calibration import spread_rows
 from ..evaluation import accuracy, macro_f1
 from ..features import unpack_arrays
+from ..methods import get_method
 from .data import StudyData
+from .ensembles import share_equally, weigh_kinds
 from .jobs import fit_arrays
 from .predict import load_model
 from .results import Results
 from .runs import Run
+from .sequences import decoder_of
 from .shipping import Shipment, can_ship, cross_validated_scores, describe_shipment, recommended_variant
 from .state import StudyState
 
@@ -93,12 +95,33 @@ def save_model(path: Path, model: SavedModel, state: StudyState, data: StudyData
         "method": run.method,
         "hyperparameters": dict(run.hyperparameters),
         "seed": run.seed,
+        **_taught_by(state, run),
         **model.about,
     }
-    golden = data.windows.values(train[np.linspace(0, len(train) - 1, GOLDEN).astype(int)])
+    chosen = [each for (name, _), runs in state.reported.items() if name == model.variant for each in runs]
+    decoder = decoder_of(state, run, chosen=chosen if run.refit else ()) if study.decoding else None
     Bundle.save(
-        path, content, state.index.spec, scores=model.scores, provenance=provenance, golden=golden, replace=True
+        path,
+        content,
+        state.index.spec,
+        scores=model.scores,
+        provenance=provenance,
+        decoder=decoder,
+        calibration=data.windows.values(spread_rows(train)),
+        golden=data.windows.values(spread_rows(train, GOLDEN)),
+        replace=True,
     )
+
+
+def _taught_by(state: StudyState, run: Run) -> dict[str, Any]:
+    """Return the teachers of a run with their weights, and whether they ran in its steps."""
+    if not run.teachers:
+        return {"teacher": str(state.study.scores)} if run.scores else {}
+    members = [state.planner.teacher(name) for name in run.teachers]
+    shares = state.shares(members) if run.weighting else share_equally(members)
+    assert shares is not None
+    outputs = "live" if run.live else "co-trained" if get_method(run.method).trains_teacher else "stored"
+    return {"teachers": weigh_kinds(members, shares), "teacher_runs": len(members), "outputs": outputs}
 
 
 def _scores_of_run(state: StudyState, run: Run) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..methods import get_method
-from ..networks import build_network, get_network
+from ..networks import build_network, get_network, network_cost
 from ..signals import SignalSpec
 from ..training import Recipe
 from ..training.fingerprint import model_fingerprint
@@ -20,12 +20,14 @@ from ..training.functional import Functional
 from ..training.memory import on_accelerator, replica_bytes
 from ..windows.splits import SPLITS, resolve_protocol
 from .baselines import VERSION, Baseline
+from .ensembles import teacher_kinds
 from .index import Rows, WindowIndex
 from .runs import FleetPlan, Run
 from .search import Trial
 from .sections import Training
 from .spec import Study
-from .variants import Variant
+from .teacher_outputs import FLOPS, STEP, TIMES
+from .variants import PLAIN, Variant
 
 #: Maximum number of runs in a fleet, which share one checkpoint.
 LARGEST = 512
@@ -33,8 +35,6 @@ LARGEST = 512
 TOGETHER = {"cpu": 16, "accelerator": 512}
 #: Memory of a fleet in bytes; fixed, so that the plan does not depend on free memory.
 ROOM = {"cpu": 4 << 30, "accelerator": 32 << 30}
-#: Variant that learns from the plain teachers of the study.
-PLAIN = Variant("kd", teacher="plain")
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,11 @@ class Planner:
     index: WindowIndex
     accelerator: bool | None = None
     _bytes_of: dict[tuple[str, str, bool], int] = field(default_factory=dict, init=False, repr=False)
+    _flops_of: dict[tuple[str, str, bool], int] = field(default_factory=dict, init=False, repr=False)
     _own: dict[str, str] = field(default_factory=dict, init=False, repr=False)
     _runs: dict[tuple[Any, ...], Run] = field(default_factory=dict, init=False, repr=False)
     _refitted: dict[str, Run] = field(default_factory=dict, init=False, repr=False)
+    _in_folds: dict[str, tuple[Run, ...]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def data(self) -> str:
@@ -96,13 +98,21 @@ class Planner:
         """Return the teacher runs of a variant's teacher assistant, which must be trained before it."""
         return self.teachers(PLAIN, fold, "") if variant.teacher == "assistant" else ()
 
+    def _teachers(self, run: Run) -> tuple[Run, ...]:
+        return tuple(map(self.teacher, run.teachers))
+
     def teacher(self, name: str) -> Run:
         """Return the teacher run with this id."""
         return self._refitted.get(name) or self._teachers_by_id[name]
 
-    def add_teachers(self, runs: Iterable[Run]) -> None:
-        """Add teachers that were fitted again, to all subjects."""
+    def add_teachers(self, runs: Mapping[Run, tuple[Run, ...]]) -> None:
+        """Add teachers that were fitted again, to all subjects, each with those of the folds that it stands for."""
         self._refitted.update({run.id: run for run in runs})
+        self._in_folds.update({run.id: before for run, before in runs.items()})
+
+    def teachers_in_folds(self, runs: Iterable[Run]) -> list[tuple[Run, ...]]:
+        """Return for each fold the teachers that teachers fitted to all subjects stand for."""
+        return list(zip(*(self._in_folds[run.id] for run in runs), strict=True))
 
     @cached_property
     def _teachers_by_id(self) -> dict[str, Run]:
@@ -131,7 +141,7 @@ class Planner:
         training = self.study.training_of(variant)
         network = variant.network or self.study.networks.student
         scored = self.index.scores and variant.teacher not in ("none", "self", "assistant")
-        return Run(
+        run = Run(
             data=self.data,
             fold=trial.fold,
             network=network,
@@ -142,16 +152,19 @@ class Planner:
             recurrence=self._recurrence(network),
             options=dict(variant.options),
             hyperparameters={**training.hyperparameters, **trial.hyperparameters},
-            teachers=tuple(run.id for run in self.teachers(variant, trial.fold, trial.attention)),
             scores=self.index.scores if scored else "",
             layers=self._layers(network),
         )
+        taught = self.teachers(variant, trial.fold, trial.attention)
+        return self._taught(run, trial.variant, variant, training, taught)
 
     def fleets(self, phase: str, runs: Iterable[Run]) -> list[FleetPlan]:
         """Group runs of equal kind into fleets, in the order given."""
-        alike: dict[str, list[Run]] = {}
+        alike: dict[tuple[Any, ...], list[Run]] = {}
         for run in dict.fromkeys(runs):
-            alike.setdefault(run.fleet_key, []).append(run)
+            # Teachers that run in the steps of one fleet are of the same networks.
+            teachers = [each.architecture for each in self._teachers(run)] if self._in_step(run) else []
+            alike.setdefault((run.fleet_key, *teachers), []).append(run)
         fleets = []
         for group in alike.values():
             if group[0].kind == "features":
@@ -202,7 +215,9 @@ class Planner:
             kind="features",
             method=name,
             seed=seed,
-            recipe={"select": recipe.select, "imbalance": recipe.imbalance, "version": VERSION},
+            recipe={"select": recipe.select, "imbalance": recipe.imbalance, "version": VERSION}
+            # Only predictions of a classifier are kept: with windows without a class it is another run.
+            | ({"unlabelled": True} if len(self.index.unlabelled) else {}),
             hyperparameters=dict(hyperparameters),
         )
 
@@ -225,8 +240,43 @@ class Planner:
     def _assistant(self, variant: Variant, fold: int) -> Run:
         """Return the run of a teacher assistant: KD with default hyperparameters and the recipe of teachers."""
         run = self._teacher_run(variant.assistant, "", self.study.teacher_training, fold, 0, -1)
-        teachers = tuple(each.id for each in self.assistant_teachers(variant, fold))
-        return replace(run, method="kd", teachers=teachers, scores="" if teachers else self.index.scores)
+        taught = self.assistant_teachers(variant, fold)
+        run = replace(run, method="kd", scores="" if taught else self.index.scores)
+        return self._taught(run, variant.assistant, PLAIN, self.study.teacher_training, taught)
+
+    def _taught(self, run: Run, name: str, variant: Variant, training: Training, teachers: Sequence[Run]) -> Run:
+        """Return a run with its teachers, and how it learns from them.
+
+        Args:
+            run: the run.
+            name: of its variant.
+            variant: its method and source of teachers.
+            training: its recipe.
+            teachers: its teacher runs, trained before.
+        """
+        run = replace(run, teachers=tuple(teacher.id for teacher in teachers))
+        if self.study.teaching.weights == "fitted" and len(teacher_kinds(teachers)) > 1:
+            run = replace(run, weighting="fitted")
+        if not run.recipe["augment"] or not (run.teachers or run.scores) or get_method(run.method).trains_teacher:
+            return run
+        allowed = self.study.outputs_of(name, variant, training)
+        if len(allowed) > 1:
+            limit = max(FLOPS, TIMES * STEP * self._flops(run))
+            allowed = ("live",) if sum(map(self._flops, teachers)) <= limit else ("stored",)
+        return replace(run, stored=allowed == ("stored",))
+
+    def _flops(self, run: Run) -> int:
+        """Count the FLOPs of a network for a window but for its features; attention adds little and is left out."""
+        key = (run.network, run.recurrence, bool(run.privileged))
+        if key not in self._flops_of:
+            plain = replace(run, attention="")
+            model = build_network(run.network, self.index.spec_of(run), seed=0, **plain.options_of_network)
+            layers = network_cost(model).layers
+            self._flops_of[key] = sum(layer.flops for layer in layers if layer.kind != "WindowFeatures")
+        return self._flops_of[key]
+
+    def _in_step(self, run: Run) -> bool:
+        return run.live or (bool(run.teachers) and get_method(run.method).trains_teacher)
 
     def _recipe(self, training: Training) -> Recipe:
         return training.recipe(published=self.study.published)
@@ -247,8 +297,9 @@ class Planner:
         accelerator = on_accelerator() if self.accelerator is None else self.accelerator
         device, batch = "accelerator" if accelerator else "cpu", int(run.recipe["batch"])
         bytes_each = self._bytes(run.network, batch, self.index.spec_of(run))
-        if get_method(run.method).trains_teacher:
-            bytes_each += max(self._bytes(each, batch, self.index.spec) for each in self.study.networks.teacher)
+        if self._in_step(run):
+            for each in self._teachers(run):
+                bytes_each += self._bytes(each.network, batch, self.index.spec_of(each))
         return training.replicas or max(1, min(TOGETHER[device], ROOM[device] // bytes_each))
 
     def _bytes(self, network: str, batch: int, spec: SignalSpec) -> int:

@@ -11,7 +11,7 @@ from ..methods.method import Shapes
 from ..training.distillation import AuxParams
 from ..training.functional import Functional, Vector
 from .data import StudyData
-from .index import Rows
+from .index import Rows, unlabelled
 from .plan import Planner
 from .runs import Run
 from .state import StudyState
@@ -33,8 +33,15 @@ class Predictor:
             state: of the study.
             split: ``validation`` or ``test``.
         """
-        students = list(dict.fromkeys(run for runs in state.reported.values() for run in runs))
-        self._predict_co_trained(students, split)
+        self._predict_co_trained(reported_runs(state), split)
+        index = self.data.index
+        self.store.add_predictions(
+            unlabelled(split),
+            {
+                run.id: self.logits(run, index.unlabelled_rows(run.fold, split))
+                for run in without_sequences(state, split)
+            },
+        )
         # Predictions of students come last: a run that has them is evaluated.
         self.store.add_predictions(
             split,
@@ -76,14 +83,29 @@ class Predictor:
             self.store.add_predictions(split, logits, role="teacher")
 
 
+def reported_runs(state: StudyState) -> list[Run]:
+    """List the reported runs, each once."""
+    return list(dict.fromkeys(run for runs in state.reported.values() for run in runs))
+
+
+def runs_to_predict(state: StudyState, split: str) -> list[Run]:
+    """List the reported runs, and for test subjects the refits, which were trained on the validation subjects."""
+    return [*reported_runs(state), *(state.trained_refits if split == "test" else ())]
+
+
+def without_sequences(state: StudyState, split: str) -> list[Run]:
+    """List the runs that still have to predict windows without a class, which complete sequences."""
+    if not state.study.decoding:
+        return []
+    predicted = state.store.predicted(unlabelled(split))
+    return [run for run in runs_to_predict(state, split) if run.id not in predicted]
+
+
 def unpredicted(state: StudyState, split: str) -> list[Run]:
-    """List the reported runs and their teachers that have no predictions yet."""
+    """List the runs to predict and their teachers that have no predictions yet."""
     predicted = state.store.predicted(split)
-    students = [run for runs in state.reported.values() for run in runs]
-    # A refit was trained on the validation subjects.
-    students += state.trained_refits if split == "test" else []
     teachers = [run for members in state.trained_teachers.values() for runs in members.values() for run in runs]
-    return [run for run in dict.fromkeys([*students, *teachers]) if run.id not in predicted]
+    return [run for run in dict.fromkeys([*runs_to_predict(state, split), *teachers]) if run.id not in predicted]
 
 
 def load_model(state: StudyState, run: Run) -> keras.Model:

@@ -76,23 +76,31 @@ def refit_on_all(
     trial = select_over_folds(trials)
     variant = planner.study.systems[trial.variant]
     model = planner.run(trial)
-    first: list[Run] = []
-    teachers: list[Run] = []
+    first: dict[Run, tuple[Run, ...]] = {}
+    teachers: dict[Run, tuple[Run, ...]] = {}
     if isinstance(variant, Variant):
         folds = range(len(planner.index.folds))
         first = _refit_together([planner.assistant_teachers(variant, fold) for fold in folds], ended)
-        teachers = _refit_together([planner.teachers(variant, fold, trial.attention) for fold in folds], ended)
-        teachers = [
-            replace(run, teachers=tuple(each.id for each in first)) if run.teachers else run for run in teachers
-        ]
+        taught_by = tuple(run.id for run in first)
+        members = [planner.teachers(variant, fold, trial.attention) for fold in folds]
+        teachers = _refit_together(members, ended, taught_by)
         model = replace(model, teachers=tuple(run.id for run in teachers))
-    planner.add_teachers([*first, *teachers])
-    return first, teachers, _refit(model, "all", _median_epoch(runs, ended))
+    planner.add_teachers({**first, **teachers})
+    return list(first), list(teachers), _refit(model, "all", _median_epoch(runs, ended))
 
 
-def _refit_together(by_fold: Sequence[Sequence[Run]], ended: Mapping[str, RunStatus]) -> list[Run]:
-    """Return one teacher on all subjects for each place among the teachers of the folds."""
-    return [_refit(runs[0], "all", _median_epoch(runs, ended)) for runs in zip(*by_fold, strict=True)]
+def _refit_together(
+    by_fold: Sequence[Sequence[Run]], ended: Mapping[str, RunStatus], teachers: tuple[str, ...] = ()
+) -> dict[Run, tuple[Run, ...]]:
+    """Return one teacher on all subjects for each place among the teachers of the folds, with those that are trained.
+
+    A teacher that had teachers learns from ``teachers``.
+    """
+    whole = [runs for runs in by_fold if all(run.id in ended for run in runs)] or by_fold
+    return {
+        replace(_refit(runs[0], "all", _median_epoch(runs, ended)), teachers=teachers if runs[0].teachers else ()): runs
+        for runs in zip(*whole, strict=True)
+    }
 
 
 def _refit(run: Run, refit: str, stop: int) -> Run:

@@ -17,11 +17,13 @@ from ..networks import Cost, network_cost
 from .baselines import Baseline
 from .budget import parse_budget
 from .co_trained import CoTrainedTeacher, compare_co_trained_teachers
+from .ensembles import teacher_kinds, weigh_kinds
 from .recommend import recommend
 from .refit_scores import RefitScore, compare_refits
 from .row import Row
 from .runs import Run
 from .search import count_trials
+from .sequences import SequenceRow, score_sequences
 from .state import StudyState
 from .store import Logits
 from .teacher_gap import TeacherGap, compute_teacher_gaps
@@ -47,6 +49,7 @@ class Results:
         classes: their names, in the order of confusion matrices.
         confusion: (true, predicted) counts of the test subjects, pooled over subjects, for each seed of each variant
             and teacher; None before test subjects are evaluated.
+        sequences: scores of windows alone and in sequence, by variant and delay; empty without ``[decoding]``.
         budget: most bytes that the recommended model may store; None without a limit.
         refits: scores of refits on training and validation subjects, if the study has them.
     """
@@ -68,6 +71,7 @@ class Results:
     confusion: Mapping[str, Sequence[Sequence[Sequence[int]]]] | None = None
     budget: int | None = None
     refits: tuple[RefitScore, ...] = ()
+    sequences: tuple[SequenceRow, ...] = ()
 
     @property
     def recommended(self) -> str | None:
@@ -86,9 +90,10 @@ class Results:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; ``rows`` have the keys of ``results.csv``."""
         confusion = None if self.confusion is None else {"classes": self.classes, "counts": self.confusion}
-        values = asdict(replace(self, rows=(), confusion=None)) | {
+        values = asdict(replace(self, rows=(), confusion=None, sequences=())) | {
             "recommended": self.recommended,
             "rows": [row.to_dict() for row in self.rows],
+            "sequences": [row.to_dict() for row in self.sequences],
             "confusion": confusion,
         }
         del values["classes"]
@@ -126,6 +131,7 @@ def compute_results(state: StudyState) -> Results:
         budget=parse_budget(study.budget),
         confusion=_pool_confusion(state) if state.tested else None,
         refits=tuple(compare_refits(state)) if state.tested else (),
+        sequences=score_sequences(state),
     )
 
 
@@ -222,24 +228,33 @@ def _teacher_row(state: StudyState, name: str) -> Row:
         (standing,) = compare_variants(matrices).standings
         score, accuracy = standing.macro_f1, standing.accuracy
     ended = [state.ended[run.id] for run in runs]
-    # Of several networks the first stands for the size; that of feature classifiers is not counted here.
-    cost = next((cost_of(state, run) for run in runs if run.kind == "network"), None)
+    # Several networks of a fold are one teacher; the size of feature classifiers is not counted here.
+    costs = [cost_of(state, run) for run in members[0] if run.kind == "network"]
     return Row(
         variant=name,
         title="teacher",
         kind="teacher",
         seeds=state.study.teaching.seeds,
-        parameters=None if cost is None else cost.params,
-        flops=None if cost is None else cost.flops,
-        bytes=None if cost is None else cost.weight_bytes,
-        bytes_int8=None if cost is None else cost.weight_bytes_int8,
+        parameters=sum(cost.params for cost in costs) or None,
+        flops=sum(cost.flops for cost in costs) or None,
+        bytes=sum(cost.weight_bytes for cost in costs) or None,
+        bytes_int8=sum(cost.weight_bytes_int8 for cost in costs) or None,
         validation=_mean(_pooled(state, [members], "validation")),
+        settings=_fitted_weights(state, members),
         macro_f1=score,
         accuracy=accuracy,
         epochs=sum(each.epochs for each in ended),
         seconds=sum(each.seconds for each in ended),
         ece=_mean_ece(state, [members], split),
     )
+
+
+def _fitted_weights(state: StudyState, members: Sequence[Sequence[Run]]) -> tuple[str, ...]:
+    """Return the fitted weights of unlike teachers in each fold as text."""
+    if state.study.teaching.weights == "equal" or len(teacher_kinds(members[0])) == 1:
+        return ()
+    weighed = [weigh_kinds(runs, shares) for runs in members if (shares := state.shares(runs)) is not None]
+    return tuple(", ".join(f"{kind} {weight:.2f}" for kind, weight in each.items()) for each in weighed)
 
 
 def _pooled(state: StudyState, by_seed: Sequence[Sequence[Sequence[Run]]], split: str) -> list[float]:

@@ -24,9 +24,10 @@ from .jobs import ClassifierJob, FleetJob, prepare_job
 from .models import choose_models, save_model
 from .own import describe_own
 from .plan import Planner
-from .predict import Predictor, unpredicted
+from .predict import Predictor, unpredicted, without_sequences
 from .results import Results, compute_results
 from .runs import FleetPlan
+from .sequences import choose_missing, decoding_key, sequence_logits, sequence_rows
 from .shipping import Shipment, plan_shipment
 from .spec import Study
 from .state import StudyState
@@ -122,6 +123,7 @@ class Runner:
             self._train(plans)
             state = self.state
         self.predictor.predict_missing(state, "validation")
+        choose_missing(state)
         require_still_own(self.store, self.study, self.study_data.index.fingerprint)
         scored = score_test or self.study.score_test
         if scored:
@@ -164,7 +166,7 @@ class Runner:
 
     def _score_test(self, state: StudyState) -> None:
         """Evaluate on test subjects; the evaluation is logged before it starts."""
-        fresh = unpredicted(state, "test")
+        fresh = list(dict.fromkeys([*unpredicted(state, "test"), *without_sequences(state, "test")]))
         if fresh:
             self.store.require_weights(run.id for run in fresh)
             subjects = state.index.subjects_of("test")
@@ -175,9 +177,10 @@ class Runner:
     def _write_predictions(self, state: StudyState) -> None:
         """Write a file of predictions for each variant, with all folds and seeds."""
         wanted: dict[str, list[list[Any]]] = {}
+        rows = ["with windows without a class"] if self.study.decoding else []
         refits = {(f"{name}-refit", fold): runs for (name, fold), runs in state.refits.items()}
         for (name, fold), runs in (state.finals | refits).items():
-            done = [[fold, seed, run.id] for seed, run in enumerate(runs) if state.is_done(run)]
+            done = [[fold, seed, run.id, *rows] for seed, run in enumerate(runs) if state.is_done(run)]
             if done:
                 wanted.setdefault(f"{name}.parquet", []).extend(done)
         for file in self._outdated("predictions", wanted):
@@ -195,7 +198,8 @@ class Runner:
     def _write_models(self, state: StudyState, results: Results, shipment: Shipment | None) -> None:
         """Write a bundle of each variant and of what ships."""
         models = choose_models(state, results, shipment)
-        wanted = {name: [self.study.name, model.variant, model.run.id] for name, model in models.items()}
+        decoder = [decoding_key(self.study)] if self.study.decoding else []
+        wanted = {name: [self.study.name, model.variant, model.run.id, *decoder] for name, model in models.items()}
         for name in self._outdated("models", wanted):
             save_model(self.folder / "models" / name, models[name], state, self.study_data)
 
@@ -235,18 +239,18 @@ def _predictions(name: str, runs: list[list[Any]], state: StudyState) -> Predict
 
     Args:
         name: of the variant.
-        runs: fold, seed and id of each run.
+        runs: fold, seed and id of each run; with decoding the windows without a class are part of the file.
         state: of the study.
     """
     index = state.index
-    by_run = [index.rows(fold, "test") for fold, _, _ in runs]
+    by_run = [sequence_rows(index, fold, "test") for fold, *_ in runs]
     lengths, rows = [len(each) for each in by_run], np.concatenate(by_run)
-    logits = [state.store.predictions(run, "test") for *_, run in runs]
+    logits = [sequence_logits(state, run, "test") for _, _, run, *_ in runs]
     return Predictions.of(
         name,
         subject=index.subject_names[rows],
-        fold=np.repeat([fold for fold, _, _ in runs], lengths),
-        seed=np.repeat([seed for _, seed, _ in runs], lengths),
+        fold=np.repeat([fold for fold, *_ in runs], lengths),
+        seed=np.repeat([seed for _, seed, *_ in runs], lengths),
         y=index.labels[rows],
         scores=np.concatenate([each for each in logits if each is not None]),
         classes=index.spec.classes,

@@ -19,6 +19,8 @@ from ..training import RunResult
 #: Raised by hand when a change to a part changes results, which invalidates earlier runs. Methods are fingerprinted by
 #: their code; these parts are not, since most changes to them leave results as they are.
 PARTS = {"windows": 1, "features": 1, "networks": 1, "training": 1}
+#: Settings that a run may have since they exist; left out of the fingerprint of a run without them, which stays valid.
+LATER = ("stored", "weighting", "refit", "stop")
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +44,8 @@ class Run:
         group: group of subjects left out of training (cross-fitting), -1 for none.
         privileged: fingerprint of the privileged windows that it sees, or empty.
         layers: fingerprint of a network of the user's own, empty for a built-in one.
+        stored: whether it learns from its teachers' outputs for unchanged windows although it augments its own.
+        weighting: ``fitted`` if the weights of its teachers are, else empty.
         refit: what it is trained on: the training subjects of its fold (empty), ``train+validation``, or ``all``
             subjects of all folds that may be trained on.
         stop: epochs of a network's refit, for which there are no subjects left to choose.
@@ -63,16 +67,16 @@ class Run:
     group: int = -1
     privileged: str = ""
     layers: str = ""
+    stored: bool = False
+    weighting: str = ""
     refit: str = ""
     stop: int = 0
 
     @cached_property
     def id(self) -> str:
         """Short fingerprint."""
-        values = asdict(self)
-        if not self.refit:  # Runs of folders from before there were refits keep theirs.
-            del values["refit"], values["stop"]
-        text = json.dumps({**values, "parts": PARTS, "code": code_of(self.method)}, sort_keys=True)
+        settings = {name: value for name, value in asdict(self).items() if value or name not in LATER}
+        text = json.dumps({**settings, "parts": PARTS, "code": code_of(self.method)}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def __eq__(self, other: object) -> bool:
@@ -90,6 +94,11 @@ class Run:
     def fleet_key(self) -> str:
         """Key that is equal for runs that can train as one fleet."""
         return json.dumps([self.architecture, self.method, dict(self.options), dict(self.recipe)], sort_keys=True)
+
+    @property
+    def live(self) -> bool:
+        """Whether its fixed teachers run in every step, on the windows that it sees."""
+        return bool(self.recipe.get("augment") and self.teachers and not self.stored)
 
     @property
     def model(self) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any, Literal, get_args
 
+from ..decoding import Grammar, read_grammar
+from ..decoding.decoder import KINDS, MOST_WINDOWS
 from ..errors import UnknownName, UserError
 from ..limits import PART, SEED, Limits
 from ..networks import Network, register_network
@@ -19,6 +21,8 @@ Source = Literal["none", "plain", "attention", "self", "assistant"]
 REFIT = "train+validation"
 Cut = Literal["recordings", "labelled-segments"]
 Targets = Literal["auto", "in-sample", "cross-fit"]
+Outputs = Literal["auto", "live", "stored"]
+Weights = Literal["fitted", "equal"]
 SearchKind = Literal["none", "grid", "optuna"]
 #: In Hz; 0 is the rate of the data set.
 RATE = Limits(0.1, 100_000, zero=True)
@@ -130,8 +134,8 @@ class Networks:
 
     Args:
         student: name of the student network.
-        teacher: names of teachers, networks or feature classifiers (students learn from the mean of several), or a
-            file of scores.
+        teacher: names of teachers, networks or feature classifiers (students learn from the weighted mean of several),
+            or a file of scores.
         attention: attention blocks, see ``networks.parse_attention``; several are searched, and ``published`` stands
             for the 60 configurations of Agac & Incel.
         recurrence: recurrence of the DeepConvLSTM networks.
@@ -210,6 +214,11 @@ class Teaching:
             trained on that subject. ``auto`` cross-fits where a teacher is a feature classifier: what a forest predicts
             of its own training windows is almost one-hot.
         groups: number of subject groups of ``cross-fit``.
+        outputs: with augmentation, ``live`` runs teachers in every step, on the very windows that the student sees,
+            and ``stored`` takes their outputs for the unchanged windows (logits are mixed as labels are). ``auto``
+            runs networks whose cost is small beside the student's step (see ``teacher_outputs``).
+        weights: of unlike teachers in the mean of their probabilities: ``fitted`` by log-loss on the validation
+            subjects, or ``equal``. Seeds of one network or classifier always share its weight equally.
         training: differences from ``[training]``.
     """
 
@@ -217,11 +226,64 @@ class Teaching:
     targets: str = "auto"
     groups: Annotated[int, Limits(2, 10_000)] = 3
     training: Training = field(default_factory=Training)
+    outputs: str = "auto"
+    weights: str = "fitted"
 
     def __post_init__(self) -> None:
         toml_io.check(self, "[teaching]")
-        if self.targets not in get_args(Targets):
-            raise UnknownName("targets", self.targets, list(get_args(Targets)))
+        for name, choices in (("targets", Targets), ("outputs", Outputs), ("weights", Weights)):
+            if getattr(self, name) not in get_args(choices):
+                raise UnknownName(f"{name} in [teaching]", getattr(self, name), list(get_args(choices)))
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """``[decoding]``: decode windows in a row; windows without a class are kept, so that sequences have no holes.
+
+    Args:
+        decoder: ``none``, ``duration``, ``grammar`` or ``learned`` (see ``fit_decoder``).
+        lags: windows of future that answers wait for, 0 for none; a table has a column for each, and the first is that
+            of bundles.
+        offline: whether whole recordings are decoded too.
+        grammar: a built-in grammar, or the path of a TOML file, whose content is then kept in ``follows``.
+        follows: the grammar itself: what can directly follow each activity.
+        transitions: activities whose scores are shown apart; by default those of the grammar, or of the data set.
+        calibrate: whether factor of durations, temperature and prior are chosen on validation subjects of each fold.
+    """
+
+    decoder: str = "none"
+    lags: tuple[Annotated[int, Limits(0, MOST_WINDOWS)], ...] = (0, 1, 2, 4)
+    offline: bool = True
+    grammar: str = ""
+    follows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    transitions: tuple[str, ...] = ()
+    calibrate: bool = True
+
+    def __post_init__(self) -> None:
+        toml_io.check(self, "[decoding]")
+        if self.decoder not in KINDS:
+            raise UnknownName("decoder in [decoding]", self.decoder, list(KINDS))
+        if not self.delays:
+            raise UserError("[decoding] needs at least one of lags, or offline = true.")
+        if self.grammar and not self.follows:
+            read = read_grammar(self.grammar)
+            object.__setattr__(self, "follows", dict(read.follows))
+            object.__setattr__(self, "transitions", self.transitions or read.transitions)
+        if self.decoder == "grammar" and not self.follows:
+            raise UserError("The decoder 'grammar' in [decoding] needs grammar, such as grammar = \"hapt-postures\".")
+
+    def __bool__(self) -> bool:
+        return self.decoder != "none"
+
+    @property
+    def delays(self) -> tuple[int | None, ...]:
+        """Lags in windows, and None for offline."""
+        return (*dict.fromkeys(self.lags), *((None,) if self.offline else ()))
+
+    @property
+    def table(self) -> Grammar | None:
+        """The grammar, if there is one."""
+        return Grammar(self.grammar or "of the study", self.follows, self.transitions) if self.follows else None
 
 
 @dataclass(frozen=True)

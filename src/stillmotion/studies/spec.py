@@ -18,12 +18,14 @@ from ..names import require_distinct, require_file_name
 from ..networks import get_network, parse_attention
 from ..networks.deepconvlstm import Recurrence
 from ..windows.protocols import count_of
+from ..windows.splits import resolve_protocol
 from . import toml_io
 from .baselines import DEFAULT, Baseline, known_baselines
 from .budget import parse_budget
 from .hyperparameters import check_hyperparameters
-from .sections import REPEATS, Data, Networks, Privileged, Search, Split, Teaching, Training
-from .variants import COMPANIONS, CONTROLS, Variant, known_variants
+from .sections import REPEATS, Data, Decoding, Networks, Outputs, Privileged, Search, Split, Teaching, Training
+from .teacher_outputs import allowed_outputs
+from .variants import COMPANIONS, CONTROLS, PLAIN, Variant, known_variants
 
 BUILT_IN = files(__package__) / "built_in"
 
@@ -54,7 +56,7 @@ class Study:
         score_test: evaluate on the test subjects in every run of the study (as the demo does).
         budget: most bytes that the recommended model may store on the device, such as ``8kB``: a network its int8
             weights with the tables of its features, a feature classifier its numbers at 4 bytes.
-        data, privileged, split, networks, training, teaching, search: the sections.
+        data, privileged, split, networks, training, teaching, decoding, search: the sections.
         variant: new variants, or changes to built-in ones.
         baseline: new baselines: a feature classifier with fixed hyperparameters or search ranges of its own.
         ship: whether the recommended variant is fitted to all subjects that may be trained on once the test set is
@@ -76,6 +78,7 @@ class Study:
     networks: Networks = field(default_factory=Networks)
     training: Training = field(default_factory=Training)
     teaching: Teaching = field(default_factory=Teaching)
+    decoding: Decoding = field(default_factory=Decoding)
     search: Search = field(default_factory=Search)
     variant: Mapping[str, Variant] = field(default_factory=dict)
     baseline: Mapping[str, Baseline] = field(default_factory=dict)
@@ -108,6 +111,7 @@ class Study:
         self._check_networks()
         self._check_teachers()
         self._check_privileged()
+        self._check_decoding()
         variants = {**self.variant, **self.all_variants}
         check_hyperparameters(self.training, self.search, variants, attentions=len(self.attentions))
         self._check_refit()
@@ -173,6 +177,13 @@ class Study:
         """Training section of the teachers."""
         return self.teaching.training.over(self.training)
 
+    def outputs_of(self, name: str, variant: Variant, training: Training) -> tuple[Outputs, ...]:
+        """Return how the outputs of a variant's fixed teacher may be made; of both, their cost decides."""
+        only_stored = "its teacher is a file of scores" if self.scores else ""
+        only_stored = only_stored or ("its teachers are cross-fitted" if self.cross_fit else "")
+        networks = len(self.networks.teacher) * self.teaching.seeds
+        return allowed_outputs(name, variant, training, self.teaching, networks=networks, only_stored=only_stored)
+
     def to_toml(self, *, changed: bool = False) -> str:
         """Return the specification as TOML, complete or as differences from the defaults."""
         import tomli_w
@@ -228,7 +239,7 @@ class Study:
             _ = self.attentions
 
     def _check_teachers(self) -> None:
-        """Check that methods have the teacher they need, and a single network where it runs in every step."""
+        """Check that methods have the teacher they need, and a single network where it is trained with the student."""
         teaching = self.teaching
         one_network = len(self.networks.teacher) == 1 and self.scores is None
         single = one_network and teaching.seeds == 1 and not self.cross_fit
@@ -239,6 +250,10 @@ class Study:
                     f"[variant.{name}] uses {variant.method}, which needs a teacher; set teacher, for example to "
                     f"'plain'."
                 )
+            if variant.teacher != "none" and not method.trains_teacher:
+                self.outputs_of(name, variant, self.training_of(variant))
+            if variant.teacher == "assistant":
+                self.outputs_of(variant.assistant, PLAIN, self.teacher_training)
             if variant.teacher in ("none", "self") or single:
                 continue
             other = [tap for tap in method.teacher_taps if tap != "logits"]
@@ -251,12 +266,6 @@ class Study:
                 raise UserError(
                     f"{name} also trains its teacher, which must be a single network: use one teacher with one seed "
                     f"and in-sample targets, or leave it out."
-                )
-            if self.training_of(variant).augment and variant.teacher in ("plain", "attention"):
-                raise UserError(
-                    f"With augmentation the teacher of {name} runs in every step, so it must be a single network, not "
-                    f"a file of scores or the mean of several: leave augment in [training] out, or use one teacher "
-                    f"with in-sample targets."
                 )
 
     def _check_privileged(self) -> None:
@@ -274,6 +283,26 @@ class Study:
                     f"{name} runs student and teacher on the same windows, but [privileged] gives teachers other ones: "
                     f"leave one of the two out."
                 )
+
+    def _check_decoding(self) -> None:
+        """Check that there are whole recordings of test subjects, and scores of all their windows."""
+        if not self.decoding:
+            return
+        if resolve_protocol(self.split.protocol) == "random":
+            raise UserError(
+                "[decoding] needs whole recordings of subjects that are not trained on, but the protocol "
+                f"{self.split.protocol} splits windows; use subjects:k or loso."
+            )
+        if self.data.cut != "recordings":
+            raise UserError(
+                f"[decoding] needs windows in a row, but cut = '{self.data.cut}' in [data] cuts labelled segments "
+                f"apart; use cut = 'recordings'."
+            )
+        if self.privileged or self.scores:
+            what = "[privileged]" if self.privileged else f"the file of scores {self.scores}"
+            raise UserError(
+                f"[decoding] also answers windows without a class, which {what} lacks; leave one of them out."
+            )
 
 
 def read_study(source: str | Path, *changes: str) -> Study:

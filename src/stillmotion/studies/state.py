@@ -14,11 +14,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..decoding import Decoded
 from ..errors import DataWarning, UserError
 from ..evaluation import ConfusionMatrices
 from .baselines import Baseline
+from .counts import Counts, any_known, count_subjects, pool_folds
+from .ensembles import share_by_fit, share_equally, teacher_kinds
 from .folder import recorded_study, warn_of_edits
-from .index import Rows, WindowIndex
+from .index import WindowIndex
 from .plan import Planner
 from .refit import refit_in_folds
 from .runs import FleetPlan, Run, RunStatus
@@ -28,7 +31,6 @@ from .store import Logits, Store
 
 #: A variant and a fold.
 Key = tuple[str, int]
-Counts = NDArray[np.int64]
 #: Runs by fold whose mean is one teacher.
 Members = Mapping[int, tuple[Run, ...]]
 
@@ -47,6 +49,8 @@ class StudyState:
     store: Store
     ended: Mapping[str, RunStatus]
     _counts: dict[tuple[str, str, str], Counts] = field(default_factory=dict, init=False, repr=False)
+    _shares: dict[str, NDArray[np.float64] | None] = field(default_factory=dict, init=False, repr=False)
+    decoded: dict[tuple[str, str], dict[str, Decoded]] = field(default_factory=dict, init=False, repr=False)
 
     @staticmethod
     def of(planner: Planner, store: Store) -> StudyState:
@@ -213,9 +217,9 @@ class StudyState:
             yield "refits", [run for runs in self.refits.values() for run in runs]
 
     def logits(self, runs: Sequence[Run], split: str, *, role: str = "student") -> Logits | None:
-        """Return stored predictions of a run, or of a teacher that is the mean of several; None if one has none.
+        """Return stored predictions of a run, or of a teacher of several runs; None if one has none.
 
-        The mean is of probabilities; its logarithm is returned.
+        Of several, the weighted mean of probabilities is taken; its logarithm is returned.
         """
         from scipy.special import softmax
 
@@ -225,7 +229,23 @@ class StudyState:
         known = [softmax(each, axis=1) for each in every if each is not None]
         if not every or len(known) < len(every):
             return None
-        return np.asarray(np.log(np.maximum(np.mean(known, axis=0), 1e-12)), np.float32)
+        shares = self.shares(runs)
+        if shares is None:
+            return None
+        return np.asarray(np.log(np.maximum(np.tensordot(shares, known, 1), 1e-12)), np.float32)
+
+    def shares(self, runs: Sequence[Run]) -> NDArray[np.float64] | None:
+        """Return the weight of each of several teacher runs; None if weights cannot be fitted yet."""
+        if self.study.teaching.weights == "equal" or len(teacher_kinds(runs)) == 1:
+            return share_equally(runs)
+        if runs[0].refit:
+            fitted = [self.shares(each) for each in self.planner.teachers_in_folds(runs)]
+            return np.asarray(np.mean([each for each in fitted if each is not None], axis=0))
+        key = "+".join(run.id for run in runs)
+        if key not in self._shares:
+            labels = self.index.labels[self.index.rows(runs[0].fold, "validation")]
+            self._shares[key] = share_by_fit(runs, lambda run: self.store.predictions(run.id, "validation"), labels)
+        return self._shares[key]
 
     def counts(self, runs: Sequence[Run], split: str, *, role: str = "student") -> Counts | None:
         """Return the confusion matrices (P, C, C) of all subjects from predictions of a run, or of a mean of several.
@@ -267,61 +287,6 @@ class StudyState:
         reported += self.trained_refits
         predicted = self.store.predicted("test")
         return bool(reported) and all(run.id in predicted for run in reported)
-
-
-def count_subjects(index: WindowIndex, rows: Rows, logits: Logits) -> Counts:
-    """Count confusion matrices (P, C, C) of all subjects from the logits (n, C) of some windows.
-
-    Logits that are not finite are never the highest.
-    """
-    predicted = np.where(np.isfinite(logits), logits, -np.inf).argmax(1)
-    shape = (len(index.subjects), index.classes, index.classes)
-    cells = np.ravel_multi_index((index.subject_codes[rows], index.labels[rows], predicted), shape)
-    return np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape)
-
-
-def any_known(values: Sequence[Counts | None]) -> bool:
-    """Return whether any confusion matrix is known."""
-    return any(value is not None for value in values)
-
-
-def pool_folds(
-    index: WindowIndex,
-    columns: Mapping[str, Sequence[Sequence[Counts | None]]],
-    split: str,
-    seeds: int,
-    *,
-    folds: Sequence[int] | None = None,
-) -> ConfusionMatrices:
-    """Add up the confusion matrices of folds.
-
-    Args:
-        index: the windows.
-        columns: matrices (P, C, C) by name, fold and seed; None where a run has none.
-        split: whose subjects are kept.
-        seeds: number of seeds.
-        folds: numbers of the folds; all by default.
-    """
-    numbers = range(len(index.folds)) if folds is None else folds
-    tested: dict[str, list[str]] = {}
-    for number in numbers:
-        for subject in index.folds[number].subjects(split):
-            tested.setdefault(subject, []).append(str(number))
-    at = [index.subjects.index(subject) for subject in tested]
-    table = np.zeros((len(columns), seeds, len(at), index.classes, index.classes), np.int64)
-    for row, by_fold in zip(table, columns.values(), strict=True):
-        for by_seed in by_fold:
-            for cells, counts in zip(row, by_seed, strict=False):
-                if counts is not None:
-                    cells += counts[at]
-    return ConfusionMatrices(
-        variants=tuple(columns),
-        seeds=tuple(range(seeds)),
-        subjects=tuple(tested),
-        folds=tuple(" + ".join(each) for each in tested.values()),
-        classes=index.spec.classes,
-        counts=table,
-    )
 
 
 @contextmanager

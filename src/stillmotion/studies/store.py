@@ -291,7 +291,8 @@ class Store:
         """Store logits of the windows of ``validation`` or ``test`` in a run's fold, by run.
 
         Args:
-            split: ``validation`` or ``test``; ``all`` for a file of scores, whose "run" is its checksum.
+            split: ``validation`` or ``test``; ``test-unlabelled`` for windows without a class; ``all`` for a file of
+                scores, whose "run" is its checksum.
             logits: (n, C) in the order of the fold's windows.
             role: ``student``, or ``teacher`` for the co-trained teacher of the run.
         """

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from ..evaluation import Interval, compare_variants
 from ..formatting import format_points
-from .state import Counts, StudyState, count_subjects, pool_folds
+from .counts import Counts, count_subjects, pool_folds
+from .state import StudyState
 
 #: Printed for a teacher that was not shown to be better than the student.
 NO_GAP = "no teacher gap shown"

@@ -66,6 +66,9 @@ class Variant:
         require_text(self.title, "title")
 
 
+#: The study's teachers by knowledge distillation: what a teacher assistant learns from.
+PLAIN = Variant("kd", teacher="plain")
+
 #: A patient recipe for small networks on window features (Beyer et al., "a good teacher is patient and consistent"):
 #: one cycle of the learning rate, mixed windows, smooth labels.
 ON_FEATURES = Training(

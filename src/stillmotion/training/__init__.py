@@ -7,6 +7,6 @@ from .fit import Fitted, fit
 from .fleet import Fleet
 from .fleet_state import RunResult
 from .recipe import PUBLISHED, Recipe, Replica
-from .teacher import Teacher
+from .teacher import Teacher, join_teachers
 
-__all__ = ["PUBLISHED", "Fitted", "Fleet", "Recipe", "Replica", "RunResult", "Teacher", "fit"]
+__all__ = ["PUBLISHED", "Fitted", "Fleet", "Recipe", "Replica", "RunResult", "Teacher", "fit", "join_teachers"]

@@ -12,9 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
+from ..features.feature_layer import WindowFeatures
+from ..features.feature_set import FeatureSet
 from ..methods import IncompatibleNetworks, Method, find_taps
 from ..methods.method import AuxParamArrays, Shapes
 from ..networks.taps import list_taps
+from ..windows.augment import MIXUP
 from .functional import Functional, Vector
 from .recipe import Replica
 from .teacher import Teacher, check_teachers, predict_taps, require_able, require_finite
@@ -64,7 +67,8 @@ class DistillationSetup:
         method: the distillation method.
         student: the student network, with the taps that the method needs.
         teachers: all teachers; a replica refers to one by index.
-        teacher: the teacher network that runs in every step, or None where its taps are cached.
+        members: the teacher's networks that run in every step: one, or several whose mean probabilities teach; none
+            where its taps are cached.
         cached: cached taps of all teachers by name, (teachers, N, …); empty where the teacher runs in every step.
         classifiers: kernels (teachers, F, C) and biases (teachers, C) of all teachers, for methods that reuse them.
     """
@@ -72,15 +76,17 @@ class DistillationSetup:
     method: Method
     student: Functional
     teachers: tuple[Teacher, ...]
-    teacher: Functional | None
+    members: tuple[Functional, ...]
     cached: dict[str, NDArray[np.float32]]
     classifiers: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
 
     @cached_property
     def teacher_shapes(self) -> Shapes:
         """Shape of each of the teacher's taps, without the batch axis."""
-        if self.teacher is not None:
-            return self.teacher.tap_shapes
+        if len(self.members) > 1:
+            return {"logits": self.members[0].tap_shapes["logits"]}
+        if self.members:
+            return self.members[0].tap_shapes
         return {name: values.shape[2:] for name, values in self.cached.items()}
 
     @cached_property
@@ -91,12 +97,28 @@ class DistillationSetup:
     @property
     def networks(self) -> list[Functional]:
         """The networks that run in a step."""
-        return [self.student] if self.teacher is None else [self.student, self.teacher]
+        return [self.student, *self.members]
 
     @property
     def trained_teacher(self) -> Functional | None:
         """The network of a co-trained teacher, or None."""
-        return self.teacher if self.method.trains_teacher else None
+        return self.members[0] if self.method.trains_teacher else None
+
+    @property
+    def trained(self) -> list[Functional]:
+        """The networks that are trained: the student, and a co-trained teacher."""
+        return [self.student, *(self.members if self.method.trains_teacher else ())]
+
+    @property
+    def live(self) -> tuple[Functional, ...]:
+        """The networks of a fixed teacher that run in every step."""
+        return () if self.method.trains_teacher else self.members
+
+    @cached_property
+    def feature_layers(self) -> dict[FeatureSet, WindowFeatures]:
+        """The features of the windows that student and teachers read: each set once, whoever reads it."""
+        layers = [layer for network in self.networks for layer, _ in network.described]
+        return {layer.features: layer for layer in reversed(layers)}
 
     @property
     def kept_convolutions(self) -> tuple[str, ...]:
@@ -142,7 +164,8 @@ def prepare_distillation(
     windows: NDArray[np.float32],
     classes: int,
     *,
-    live: bool,
+    live: bool | None,
+    augment: Sequence[str] = (),
 ) -> DistillationSetup:
     """Prepare a method for training: check networks, windows and classes, and cache the taps of fixed teachers.
 
@@ -153,7 +176,8 @@ def prepare_distillation(
         replicas: the replicas of the student.
         windows: (N, T, D); teachers' taps for them are cached unless the teacher runs in every step.
         classes: number of classes.
-        live: whether the teacher runs in every step.
+        live: whether the teacher runs in every step; by default it does with augmentation if it is made of networks.
+        augment: kinds of augmentation.
 
     Returns:
         The setup.
@@ -169,13 +193,16 @@ def prepare_distillation(
     if not student.size:
         raise UserError(f"{model.name} has no weights to train: all its layers are frozen.")
     if not method.teacher_taps:
-        return DistillationSetup(method, student, tuple(teachers), None, {})
+        return DistillationSetup(method, student, tuple(teachers), (), {})
     teachers = [_with_view(teacher, method) for teacher in teachers]
     check_teachers(teachers, replicas, windows, classes, method=method.name)
+    if live is None:
+        live = bool(augment) and all(teacher.can_run for teacher in teachers)
     if live or method.trains_teacher:
-        setup = DistillationSetup(method, student, tuple(teachers), _network(method, teachers), {})
+        setup = DistillationSetup(method, student, tuple(teachers), _members(method, teachers), {})
     else:
-        setup = DistillationSetup(method, student, tuple(teachers), None, _cache_taps(method, teachers, windows))
+        _require_mixable(method, augment)
+        setup = DistillationSetup(method, student, tuple(teachers), (), _cache_taps(method, teachers, windows))
     _ = setup.aux  # Taps that the method cannot compare raise here.
     return setup if method.classifier is None else _with_classifiers(setup)
 
@@ -195,22 +222,46 @@ def teacher_network(model: keras.Model, method: Method) -> Functional:
 def _with_view(teacher: Teacher, method: Method) -> Teacher:
     """Apply the method's view to a teacher's taps; outputs from elsewhere are assumed to have it already."""
     network = teacher.network
+    if teacher.members:
+        return replace(teacher, members=tuple(_with_view(member, method) for member in teacher.members))
     if network is None or network.view is method.view:
         return teacher
     find_taps(method.teacher_taps, network.taps, **_names(method, teacher.name))
     return replace(teacher, network=Functional(network.model, network.taps, method.view))
 
 
-def _network(method: Method, teachers: Sequence[Teacher]) -> Functional:
-    """Return the teacher network that runs in every step; all teachers of a fleet share its architecture."""
-    network = teachers[0].network
-    if network is None or any(teacher.network is None for teacher in teachers):
+def _members(method: Method, teachers: Sequence[Teacher]) -> tuple[Functional, ...]:
+    """Return the teacher's networks that run in every step; all teachers of a fleet share their architectures."""
+    members = [[part.network for part in teacher.parts if part.network is not None] for teacher in teachers]
+    for teacher, networks in zip(teachers, members, strict=True):
+        if not teacher.can_run:
+            raise UserError(
+                f"{method.name} runs its teacher in every step here (live=True or co-training), so scores from a file "
+                f"are not enough: pass the teacher as a model."
+            )
+        if [network.shapes for network in networks] != [network.shapes for network in members[0]]:
+            raise UserError(
+                f"{teacher.name} and {teachers[0].name} are not of the same networks, so they cannot run in the steps "
+                f"of one fleet: train their students in fleets of their own."
+            )
+        for network in networks:
+            find_taps(method.teacher_taps, network.taps, **_names(method, teacher.name))
+        if len(networks) > 1 and (method.trains_teacher or method.teacher_taps != ("logits",)):
+            raise UserError(
+                f"{method.name} needs a single teacher network in every step, not {len(networks)}: of several only the "
+                f"mean of their probabilities can teach."
+            )
+    return tuple(members[0])
+
+
+def _require_mixable(method: Method, augment: Sequence[str]) -> None:
+    """Raise ``UserError`` where ``mixup`` would have to mix cached taps that are no logits."""
+    others = [tap for tap in method.teacher_taps if tap != "logits"]
+    if MIXUP in augment and others:
         raise UserError(
-            f"{method.name} runs its teacher in every step here (because of augmentation or co-training), so scores "
-            f"from a file are not enough: pass the teacher as a model."
+            f"{method.name} needs {', '.join(others)} of its teacher, which cannot be known for mixed windows from "
+            f"outputs for single ones: run the teacher in every step, or leave mixup out."
         )
-    find_taps(method.teacher_taps, network.taps, **_names(method, teachers[0].name))
-    return network
 
 
 def _cache_taps(
@@ -256,6 +307,8 @@ def _with_classifiers(setup: DistillationSetup) -> DistillationSetup:
 
 
 def _list_outputs(teacher: Teacher) -> list[str]:
+    if teacher.members:
+        return ["logits"]
     return list(teacher.network.taps if teacher.network is not None else teacher.outputs or {})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import keras
@@ -25,7 +25,7 @@ from .distillation import teacher_network
 from .fleet import Fleet
 from .progress import Progress
 from .recipe import Recipe, Replica
-from .teacher import Teacher
+from .teacher import Teacher, join_teachers
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def fit(
     *,
     validation: tuple[ArrayLike, ArrayLike] | None = None,
     subjects: ArrayLike | None = None,
-    teacher: keras.Model | ArrayLike | None = None,
+    teacher: keras.Model | Sequence[keras.Model] | ArrayLike | None = None,
     method: str | Method | None = None,
     hyperparameters: Mapping[str, float] | None = None,
     recipe: Recipe | None = None,
@@ -63,8 +63,9 @@ def fit(
         labels: (n,) class of each window, from 0.
         validation: windows and labels of *other subjects*.
         subjects: (n,) subject of each window; about 20 % of the subjects, drawn by ``seed``, are held out.
-        teacher: a trained ``keras.Model``, or its logits or probabilities for ``windows`` and then the validation
-            windows (enough for methods that need only logits).
+        teacher: a trained ``keras.Model``, or a list of several, whose probabilities are averaged; or its logits or
+            probabilities for ``windows`` and then the validation windows. The last two teach logits alone. With
+            augmentation models answer the very windows that the student sees.
         method: by default ``lm`` without a teacher, ``rb-kd`` with one.
         hyperparameters: hyperparameters of the method and the optimiser (``learning_rate``, ``temperature`` …).
         recipe: batch, epochs, patience …; see ``Recipe``.
@@ -158,7 +159,9 @@ def _is_new(layer: keras.layers.Normalization) -> bool:
     return np.allclose(np.asarray(layer.adapt_mean), 0) and np.allclose(np.asarray(layer.adapt_variance), 1)
 
 
-def _teacher(given: keras.Model | ArrayLike, method: Method) -> Teacher:
+def _teacher(given: keras.Model | Sequence[keras.Model] | ArrayLike, method: Method) -> Teacher:
+    if isinstance(given, list | tuple) and given and all(isinstance(each, keras.Model) for each in given):
+        return join_teachers([_teacher(each, method) for each in given])
     if isinstance(given, keras.Model):
         network = teacher_network(given, method)
         weights, state = network.own()

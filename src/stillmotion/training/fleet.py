@@ -10,10 +10,12 @@ from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..errors import UserError
 from ..evaluation import accuracy, macro_f1
+from ..features.feature_set import FeatureSet
+from ..features.window_features import compute_feature_table
 from ..interrupts import SAVING, saved_when_stopped
 from ..methods import Method, get_method, method_code
 from ..windows.augment import Places, check_kinds
@@ -25,10 +27,11 @@ from .fleet_state import FleetState, RunResult, Slot
 from .functional import State, Vector
 from .memory import choose_size, on_accelerator, replica_bytes
 from .optimiser import Moments
-from .program import SOUND, ReplicaInputs, Shared, TrainState, compile_program, keys
+from .program import SOUND, ReplicaInputs, TrainState, compile_program, keys
 from .progress import Epoch, Progress
 from .recipe import Recipe, Replica, check_replicas
 from .replicas import make_replica_tables, resolve_hyperparameters
+from .shared import TEACHER_PARTS, share_arrays
 from .slots import put_state, select_states, stack_states, take_state
 from .teacher import Teacher
 
@@ -54,7 +57,8 @@ class Fleet:
         classes: number of classes.
         recipe: settings that all replicas share.
         teachers: for methods that need one; a replica refers to its teacher by index.
-        live: run teachers in every step (always so with augmentation) instead of caching their taps.
+        live: run teachers in every step, on the very windows that the student sees, or cache their taps for all
+            windows; by default they run with augmentation if they are networks. Cached logits are mixed as labels are.
         places: channels of each sensor position, for rotations (``windows.augment.sensor_places``).
         size: number of replicas that train at a time; chosen from the free memory by default.
         together: number of replicas that share one matrix product; chosen by default.
@@ -74,7 +78,7 @@ class Fleet:
         classes: int,
         recipe: Recipe | None = None,
         teachers: Sequence[Teacher] = (),
-        live: bool = False,
+        live: bool | None = None,
         places: Places = (),
         size: int | None = None,
         together: int | None = None,
@@ -90,21 +94,27 @@ class Fleet:
         self.classes, self.places, self.own_weights, self.every = classes, places, own_weights, every
         self.replicas = list(replicas)
         check_replicas(self.replicas, self.windows, self.labels, classes)
-        in_step = live or bool(self.recipe.augment)
         self.setup = prepare_distillation(
-            student, self.method, teachers, self.replicas, self.windows, classes, live=in_step
+            student,
+            self.method,
+            teachers,
+            self.replicas,
+            self.windows,
+            classes,
+            live=live,
+            augment=self.recipe.augment,
         )
-        self.student = self.setup.student
-        self.features = self.student.features(self.windows)
-        self.teacher_features = [] if self.setup.teacher is None else self.setup.teacher.features(self.windows)
-        shared_bytes = sum(array.nbytes for array in (self.windows, *self.features, *self.teacher_features))
-        per_replica = replica_bytes(self.setup.networks, self.recipe.batch, aux_params=self.setup.aux.size)
+        self.student, trained, frozen = self.setup.student, self.setup.trained, self.setup.live
+        self.features = {each: compute_feature_table(self.windows, each) for each in self.setup.feature_layers}
+        shared_bytes = sum(array.nbytes for array in (self.windows, *self.features.values()))
+        shared_bytes += sum(4 * network.size for network in frozen) * len(teachers)
+        per_replica = replica_bytes(trained, self.recipe.batch, aux_params=self.setup.aux.size, frozen=frozen)
         self.size = choose_size(size, len(self.replicas), per_replica, shared_bytes)
         wanted = together or (TOGETHER_GPU if on_accelerator() else 1)
         self.together = min(wanted, self.size)
         self.tables = make_replica_tables(self.replicas, self.method, self.recipe, self.labels, classes)
         self.program = compile_program(self.setup, self.recipe, classes=classes, places=places, together=self.together)
-        self.shared = self._share()
+        self.shared = share_arrays(self.setup, self.windows, self.labels, self.features)
         self.path = None if folder is None else Path(folder) / "fleet.ckpt"
         self.averages = any(resolve_hyperparameters(r, self.method, self.recipe)["average"] > 0 for r in self.replicas)
 
@@ -288,8 +298,7 @@ class Fleet:
         replica = self.replicas[number]
         vector, state = self._first_weights(replica.seed)
         if replica.mean is not None and replica.std is not None:
-            features = [values[replica.train] for values in self.features]
-            state = self.student.with_statistics(state, replica.mean, replica.std, features)
+            state = self.student.with_statistics(state, replica.mean, replica.std, self._features_of(replica))
         average = vector if self.averages else np.zeros(0, np.float32)
         teacher_state: State = []
         network = self.setup.trained_teacher
@@ -301,7 +310,7 @@ class Fleet:
                 theirs, teacher_state = network.initial((replica.seed + TEACHER_SEEDS) % 2**32)
             vector = np.concatenate([vector, theirs])
             if replica.mean is not None and replica.std is not None:
-                features = [values[replica.train] for values in self.teacher_features]
+                features = self._features_of(replica)
                 teacher_state = network.with_statistics(teacher_state, replica.mean, replica.std, features)
         vector = np.concatenate([vector, self.setup.aux.flat(self.setup.aux_params(replica.seed))])
         zero = np.zeros_like(vector)
@@ -317,22 +326,8 @@ class Fleet:
     def _first_weights(self, seed: int) -> tuple[Vector, State]:
         return self.student.own(seed) if self.own_weights else self.student.initial(seed)
 
-    def _share(self) -> Shared:
-        import jax.numpy as jnp
-
-        weights: Any = jnp.zeros((0, 0))
-        state: list[Any] = []
-        if self.setup.teacher is not None:
-            teachers = self.setup.teachers
-            weights = jnp.stack([jnp.asarray(teacher.weights) for teacher in teachers])
-            states = [teacher.state or [] for teacher in teachers]
-            state = [jnp.stack([jnp.asarray(leaf) for leaf in leaves]) for leaves in zip(*states, strict=True)]
-        taps = {name: jnp.asarray(values) for name, values in self.setup.cached.items()}
-        handed = self.setup.classifiers
-        classifiers = None if handed is None else (jnp.asarray(handed[0]), jnp.asarray(handed[1]))
-        windows, labels = jnp.asarray(self.windows), jnp.asarray(self.labels)
-        features, theirs = (tuple(map(jnp.asarray, known)) for known in (self.features, self.teacher_features))
-        return Shared(windows, labels, taps, weights, state, classifiers, features, theirs)
+    def _features_of(self, replica: Replica) -> dict[FeatureSet, NDArray[np.float32]]:
+        return {each: values[replica.train] for each, values in self.features.items()}
 
     def _report(self, standing: FleetState, terms: dict[str, float], seconds: float, first: float, done: int) -> Epoch:
         here = [slot for slot in standing.slots if slot is not None]
@@ -357,11 +352,13 @@ class Fleet:
     @cached_property
     def _fingerprint(self) -> str:
         """Fingerprint everything that determines the results."""
+        import jax
+
         plain = {
             "method": [self.method.name, self.method.chosen, method_code(self.method)],
             "recipe": self.recipe.to_dict(),
             "student": model_structure(self.student.model),
-            "teacher": None if self.setup.teacher is None else model_structure(self.setup.teacher.model),
+            "teachers": [model_structure(network.model) for network in self.setup.members],
             "classes": self.classes,
             "places": self.places,
             "size": self.size,
@@ -374,8 +371,8 @@ class Fleet:
         rows = [part for r in self.replicas for part in (r.train, r.validation, r.mean, r.std)]
         # The weights of one seed stand for those of all, and hold what no seed draws anew (a normaliser's statistics).
         vector, state = self._first_weights(self.replicas[0].seed)
-        shared = [*self.shared.taps.values(), self.shared.teacher_weights, *self.shared.teacher_state]
-        return fingerprint(plain, [self.windows, self.labels, *rows, vector, *state, *shared])
+        teachers = jax.tree.leaves([getattr(self.shared, part) for part in TEACHER_PARTS])
+        return fingerprint(plain, [self.windows, self.labels, *rows, vector, *state, *teachers])
 
     def _save(self, standing: FleetState) -> None:
         if self.path is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
 
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..features.feature_layer import WindowFeatures
+from ..features.feature_set import FeatureSet
 from ..features.scale import FeatureScale, fit_scale
-from ..features.window_features import compute_feature_table
 from ..methods.method import View
 from ..networks.heads import gives_logits, refuse_probabilities
 from ..networks.initial import draw_initial_weights
@@ -166,26 +166,25 @@ class Functional:
             if node.input_tensors[0] is signal
         )
 
-    def features(self, windows: NDArray[Any]) -> list[NDArray[np.float32]]:
-        """Compute what the layers of window features give for windows (N, T, D): an array (N, F) for each."""
-        return [compute_feature_table(windows, layer.features) for layer, _ in self.described]
-
     def with_statistics(
-        self, state: State, mean: NDArray[np.float32], std: NDArray[np.float32], features: Sequence[NDArray[np.float32]]
+        self,
+        state: State,
+        mean: NDArray[np.float32],
+        std: NDArray[np.float32],
+        features: Mapping[FeatureSet, NDArray[np.float32]],
     ) -> State:
         """Return the state with the statistics of the normalisers of the signal and of window features.
 
         Args:
             state: the state.
             mean, std: (channels,) of the signal; a network that reads it through window features alone needs none.
-            features: what ``features`` computed for the training windows.
+            features: the training windows' features, (n, F) for each set.
         """
         changed, ids = list(state), [id(variable) for variable in self.state]
-        known = {id(layer): values for (layer, _), values in zip(self.described, features, strict=True)}
         statistics = [
-            (layer, fit_scale(known[id(source)]))
+            (layer, fit_scale(features[source.features]))
             for source, layer in feature_normalisers(self.tapped)
-            if id(source) in known
+            if source in [each for each, _ in self.described]
         ]
         if not statistics or has_normaliser(self.tapped):
             signal = FeatureScale(np.asarray(mean, np.float32), np.asarray(std, np.float32))
@@ -208,7 +207,7 @@ class Functional:
         Args:
             vector, state: weights and state.
             x: the windows.
-            features: what ``features`` computed for these windows, which is then not computed again.
+            features: what the layers ``described`` give for these windows, which is then not computed again.
             training: whether dropout and batch statistics are on.
         """
         keep = bool(self.kept_convolutions)

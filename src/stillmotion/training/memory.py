@@ -20,17 +20,20 @@ STEP_FACTOR = 4
 UNKNOWN = 8 << 30
 
 
-def replica_bytes(networks: Sequence[Functional], batch: int, *, aux_params: int = 0) -> int:
+def replica_bytes(
+    networks: Sequence[Functional], batch: int, *, aux_params: int = 0, frozen: Sequence[Functional] = ()
+) -> int:
     """Estimate the bytes of one replica in training: weights, moments, best weights and the activations of a step.
 
     Args:
-        networks: the networks that run in a step.
+        networks: the networks that are trained in a step.
         batch: windows per step.
         aux_params: number of auxiliary parameters.
+        frozen: networks of a fixed teacher that run in a step without a gradient; replicas share their weights.
     """
     weights = sum(network.size for network in networks) + aux_params
-    activations = sum(_activations(network) for network in networks) * batch
-    return 4 * (6 * weights + STEP_FACTOR * activations)
+    activations = STEP_FACTOR * sum(map(_activations, networks)) + sum(map(_activations, frozen))
+    return 4 * (6 * weights + activations * batch)
 
 
 def choose_size(asked: int | None, runs: int, per_replica: int, shared: int, *, free: int | None = None) -> int:

@@ -12,11 +12,14 @@ import jax.numpy as jnp
 
 from ..methods import Batch
 from ..methods.method import Shapes
-from ..windows.augment import MIXUP, Places, augment, draw_mix
+from ..networks.heads import SMALLEST
+from ..windows.augment import FEATURE_NOISE, MIXUP, ON_FEATURES, Places, add_feature_noise, augment, draw_mix
 from .distillation import DistillationSetup
-from .functional import OWN_LOSSES
+from .functional import OWN_LOSSES, Functional
 from .optimiser import Moments, adam, scheduled_rate
 from .recipe import Recipe
+from .shared import Shared
+from .teacher import log_pool
 
 Array = Any
 #: ``broken`` of a replica in which everything is finite.
@@ -36,24 +39,6 @@ class TrainState(NamedTuple):
     state: list[Array]
     teacher_state: list[Array]
     broken: Array
-
-
-class Shared(NamedTuple):
-    """Arrays that all replicas read: windows, labels, teachers' cached taps or their weights and state.
-
-    ``features`` and ``teacher_features`` are what the layers of window features of the student, and of a teacher that
-    runs in every step, give for all windows, (N, F) each.
-    ``classifiers`` are kernels (teachers, F, C) and biases (teachers, C), for methods that reuse them.
-    """
-
-    windows: Array
-    labels: Array
-    taps: dict[str, Array]
-    teacher_weights: Array
-    teacher_state: list[Array]
-    classifiers: tuple[Array, Array] | None = None
-    features: tuple[Array, ...] = ()
-    teacher_features: tuple[Array, ...] = ()
 
 
 class ReplicaInputs(NamedTuple):
@@ -123,8 +108,8 @@ def compile_program(
     def counted(counts: Array, learner: TrainState, row: Array, shared: Shared) -> Array:
         weights = learner.average if learner.average.size else learner.weights
         at = jnp.maximum(row, 0)
-        x, features = shared.windows[at], [values[at] for values in shared.features]
-        taps, _ = student.apply(weights[: student.size], learner.state, x, features, training=False)
+        x, described = shared.windows[at], _described(setup, [values[at] for values in shared.features])
+        taps, _ = student.apply(weights[: student.size], learner.state, x, described(student), training=False)
         guess = jnp.argmax(taps["logits"], axis=-1)
         true = shared.labels[at]
         answered = (row >= 0) & jnp.isfinite(taps["logits"]).all(-1)
@@ -257,37 +242,38 @@ def _step(
     hyperparameters = member.hyperparameters
     labels = shared.labels[rows]
     x = shared.windows[rows]  # (B, T, D)
-    # Features of augmented windows are computed in the step; mixup alone mixes the features of windows.
-    cached = set(recipe.augment) <= {MIXUP}
-    features, teacher_features = (
-        [values[rows] for values in known] if cached else [] for known in (shared.features, shared.teacher_features)
-    )
+    features = [values[rows] for values in shared.features]
     targets = jax.nn.one_hot(labels, classes)
+    fixed: dict[str, Array] = {name: taps[member.teacher, rows] for name, taps in shared.taps.items()}
     if recipe.augment:
         key = jax.random.fold_in(member.key, member.first_step + number)
         if MIXUP in recipe.augment:
             mix = draw_mix(key, recipe.augment, hyperparameters[MIXUP], x.shape[0])
-            features, teacher_features = [mix(each) for each in features], [mix(each) for each in teacher_features]
+            features = [mix(each) for each in features]
+            # Outputs for single windows are mixed as their labels are.
+            fixed = {name: jnp.log(jnp.maximum(mix(jax.nn.softmax(z)), SMALLEST)) for name, z in fixed.items()}
         x, targets = augment(key, x, targets, recipe.augment, hyperparameters, places)
+        if not set(recipe.augment) <= set(ON_FEATURES):
+            features = [layer(x) for layer in setup.feature_layers.values()]
+        if FEATURE_NOISE in recipe.augment:
+            features = add_feature_noise(key, features, recipe.augment, hyperparameters[FEATURE_NOISE])
+    described = _described(setup, features)
     weights = targets @ member.class_weights
     targets = targets * (1 - hyperparameters["smoothing"]) + hyperparameters["smoothing"] / classes
     done = (member.first_step + number) / member.total
     batch = Batch(targets, weights, member.offset, done)
-    fixed: dict[str, Array] = {name: taps[member.teacher, rows] for name, taps in shared.taps.items()}
-    if setup.teacher is not None and learning is None:
-        own = [leaf[member.teacher] for leaf in shared.teacher_state]
-        fixed, _ = setup.teacher.apply(shared.teacher_weights[member.teacher], own, x, teacher_features, training=False)
-        fixed = jax.lax.stop_gradient(fixed)
+    if setup.live:
+        fixed = _live_taps(setup, shared, member.teacher, x, described)
     after_student = student.size
     after_teacher = after_student + (0 if learning is None else learning.size)
 
     def loss(vector: Array) -> tuple[Array, tuple[Array, Any, Any]]:
-        taps, state = student.apply(vector[:after_student], learner.state, x, features, training=True)
+        taps, state = student.apply(vector[:after_student], learner.state, x, described(student), training=True)
         losses = [taps.pop(OWN_LOSSES)] if student.has_losses else []
         answers, teacher_state = fixed, learner.teacher_state
         if learning is not None:
             own = vector[after_student:after_teacher]
-            answers, teacher_state = learning.apply(own, learner.teacher_state, x, teacher_features, training=True)
+            answers, teacher_state = learning.apply(own, learner.teacher_state, x, described(learning), training=True)
             losses += [answers.pop(OWN_LOSSES)] if learning.has_losses else []
         named = setup.method.objective(batch, taps, answers, hyperparameters, setup.aux.named(vector[after_teacher:]))
         named = {**named, OWN_LOSSES: sum(losses)} if losses else named
@@ -321,6 +307,27 @@ def _step(
     )
     broken = jnp.where(active, fault, learner.broken)
     return TrainState(kept[0], kept[1], average, kept[2], kept[3], broken), jnp.where(active, terms, 0.0)
+
+
+def _described(setup: DistillationSetup, features: list[Array]) -> Callable[[Functional], list[Array]]:
+    """Return what gives a network its features of a batch, from those of each set."""
+    by_set = dict(zip(setup.feature_layers, features, strict=True))
+    return lambda network: [by_set[layer.features] for layer, _ in network.described]
+
+
+def _live_taps(
+    setup: DistillationSetup, shared: Shared, teacher: Array, x: Array, described: Callable[[Functional], list[Array]]
+) -> dict[str, Array]:
+    """Return the taps of a fixed teacher for the very batch that the student sees, in inference mode."""
+    every = []
+    for network, weights, state in zip(setup.live, shared.teacher_weights, shared.teacher_state, strict=True):
+        own = [leaf[teacher] for leaf in state]
+        taps, _ = network.apply(weights[teacher], own, x, described(network), training=False)
+        every.append(jax.lax.stop_gradient(taps))
+    if len(every) == 1:
+        return every[0]
+    assert shared.shares is not None
+    return {"logits": log_pool([taps["logits"] for taps in every], shared.shares[teacher])}
 
 
 def _with_classifier(setup: DistillationSetup, vector: Array, teacher: list[Array]) -> Array:

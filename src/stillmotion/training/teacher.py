@@ -1,4 +1,4 @@
-"""Fixed teachers: check them and compute their taps once."""
+"""Fixed teachers, single or several together: check them and compute their taps once."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -34,6 +36,8 @@ class Teacher:
         classifier: kernel (F, C) and bias (C,) of the dense layer from the embedding to the logits in ``outputs``, for
             methods that reuse it.
         name: its name in messages.
+        members: several teachers that teach together, each a network; it has no network or outputs of its own then.
+        shares: weight of each member in the mean of their probabilities; see ``join_teachers``.
     """
 
     network: Functional | None = None
@@ -42,6 +46,18 @@ class Teacher:
     outputs: dict[str, NDArray[np.float32]] | None = None
     classifier: tuple[Vector, Vector] | None = None
     name: str = "the teacher"
+    members: tuple[Teacher, ...] = ()
+    shares: tuple[float, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Teacher, ...]:
+        """Its members, or itself where it has none."""
+        return self.members or (self,)
+
+    @property
+    def can_run(self) -> bool:
+        """Whether it is made of networks, which can run in every step."""
+        return all(part.network is not None for part in self.parts)
 
     @property
     def dense_classifier(self) -> tuple[Vector, Vector] | None:
@@ -49,6 +65,57 @@ class Teacher:
         if self.network is None or self.weights is None:
             return self.classifier
         return self.network.classifier_of(self.weights)
+
+
+def join_teachers(teachers: Sequence[Teacher], weights: Sequence[float] = (), *, name: str = "") -> Teacher:
+    """Join several trained networks to one teacher, whose probabilities are the weighted mean of theirs.
+
+    Probabilities are averaged, not logits: the scale of logits differs between kinds of networks, and with it their
+    weight in a mean of logits. The mean is the one of ``log_pool``, which is also that of stored outputs.
+
+    Args:
+        teachers: networks with their weights and state.
+        weights: of each, 0 or more, with the sum 1; equal by default.
+        name: its name in messages.
+
+    Returns:
+        The teacher.
+
+    Raises:
+        UserError: a teacher is no single network, or weights do not fit.
+
+    Example:
+        >>> from stillmotion.networks import build_network
+        >>> from stillmotion.training import Teacher, join_teachers
+        >>> from stillmotion.training.functional import Functional
+        >>> networks = [Functional(build_network("mlp-small", (20, 3, 4), seed=n), ["logits"]) for n in range(3)]
+        >>> teacher = join_teachers([Teacher(network, *network.own()) for network in networks], (0.5, 0.25, 0.25))
+        >>> teacher.shares
+        (0.5, 0.25, 0.25)
+    """
+    if not teachers:
+        raise UserError("An ensemble of teachers needs at least one network, not none.")
+    for teacher in teachers:
+        if teacher.network is None:
+            raise UserError(f"{teacher.name} is no single network, and only networks can be joined to one teacher.")
+    shares = np.asarray(weights if len(weights) else np.full(len(teachers), 1 / len(teachers)), np.float64)
+    if shares.shape != (len(teachers),) or not np.isfinite(shares).all() or shares.min() < 0:
+        raise UserError(f"{len(teachers)} teachers need a weight of 0 or more each, not {list(weights)}.")
+    if abs(shares.sum() - 1) > 1e-6:
+        raise UserError(f"The weights of teachers must add up to 1, not to {shares.sum():g}.")
+    joined = name or " and ".join(dict.fromkeys(teacher.name for teacher in teachers))
+    return Teacher(members=tuple(teachers), shares=tuple(shares.tolist()), name=joined)
+
+
+def log_pool(logits: Sequence[Array], shares: Array) -> Array:
+    """Return log Σ_m w_m softmax(z_m): the logarithm of the weighted mean of probabilities.
+
+    Args:
+        logits: (B, C) of each teacher.
+        shares: (M,) weights w.
+    """
+    logs = jnp.stack([jax.nn.log_softmax(each) for each in logits])
+    return jax.nn.logsumexp(logs, axis=0, b=jnp.asarray(shares)[:, None, None])
 
 
 def check_teachers(
@@ -62,7 +129,7 @@ def check_teachers(
             raise UserError(
                 f"Replica {replica.name or number} has teacher {replica.teacher}; valid are 0 … {len(teachers) - 1}."
             )
-    for teacher in teachers:
+    for teacher in (part for each in teachers for part in each.parts):
         logits = (teacher.outputs or {}).get("logits")
         if teacher.network is not None:
             assert teacher.weights is not None
@@ -86,7 +153,10 @@ def predict_taps(teacher: Teacher, windows: Array, taps: Sequence[str]) -> dict[
     Raises:
         UserError: the teacher lacks a tap, or has outputs for another number of windows.
     """
-    if teacher.network is not None:
+    if teacher.members:
+        every = [predict_taps(member, windows, ["logits"])["logits"] for member in teacher.members]
+        outputs = {"logits": np.asarray(log_pool(every, np.asarray(teacher.shares, np.float32)))}
+    elif teacher.network is not None:
         assert teacher.weights is not None
         assert teacher.state is not None
         outputs = teacher.network.predict_taps(teacher.weights, teacher.state, windows)

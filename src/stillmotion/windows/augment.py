@@ -1,6 +1,7 @@
 """Augmentation of windows, compiled into the training step; every strength is an array.
 
-Strength 0 leaves windows unchanged. All augmentations act on the raw signal, before the normaliser.
+Strength 0 leaves windows unchanged. All augmentations act on the raw signal, before the normaliser, but
+``feature-noise``, which acts on window features.
 """
 
 from __future__ import annotations
@@ -109,6 +110,9 @@ KINDS: dict[str, Augmentation] = {
     "mirror": mirror,
 }
 MIXUP = "mixup"
+FEATURE_NOISE = "feature-noise"
+#: Kinds that need no change of the windows' features but what follows from the features themselves.
+ON_FEATURES = (MIXUP, FEATURE_NOISE)
 
 
 def augment(
@@ -119,7 +123,7 @@ def augment(
     strengths: Mapping[str, Array],
     places: Places,
 ) -> tuple[Array, Array]:
-    """Apply augmentations in turn, ``mixup`` (Zhang et al., ICLR 2018) last.
+    """Apply augmentations in turn, ``mixup`` (Zhang et al., ICLR 2018) last; ``feature-noise`` changes no window.
 
     Args:
         key: a JAX key; each kind derives its own key from it.
@@ -133,8 +137,8 @@ def augment(
         The augmented windows and their targets.
     """
     x, targets = jnp.asarray(x), jnp.asarray(targets)
-    for number, kind in enumerate(sorted(kinds, key=MIXUP.__eq__)):
-        if kind != MIXUP:
+    for number, kind in enumerate(_in_order(kinds)):
+        if kind in KINDS:
             x = KINDS[kind](jax.random.fold_in(key, number), x, strengths[kind], places)
     if MIXUP in kinds:
         mix = draw_mix(key, kinds, strengths[MIXUP], x.shape[0])
@@ -162,11 +166,31 @@ def draw_mix(key: Array, kinds: Sequence[str], strength: Array, count: int) -> C
     return lambda values: share * values + (1 - share) * values[order]
 
 
+def add_feature_noise(key: Array, features: Sequence[Array], kinds: Sequence[str], strength: Array) -> list[Array]:
+    """Add white noise to window features, of ``strength`` times each feature's standard deviation in the batch.
+
+    Args:
+        key: the key of ``augment``.
+        features: tables (B, F) of the batch, after ``mixup``.
+        kinds: names of augmentations.
+        strength: of the noise.
+
+    Returns:
+        The tables with noise, each drawn on its own.
+    """
+    kind_key = jax.random.fold_in(key, _in_order(kinds).index(FEATURE_NOISE))
+    return [
+        values + strength * values.std(0) * jax.random.normal(jax.random.fold_in(kind_key, number), values.shape)
+        for number, values in enumerate(features)
+    ]
+
+
 def check_kinds(kinds: Sequence[str]) -> None:
     """Raise ``UnknownName`` for an unknown augmentation."""
+    known = (*KINDS, *ON_FEATURES)
     for kind in kinds:
-        if kind not in (*KINDS, MIXUP):
-            raise UnknownName("augmentation", kind, [*KINDS, MIXUP])
+        if kind not in known:
+            raise UnknownName("augmentation", kind, list(known))
 
 
 def sensor_places(spec: SignalSpec) -> tuple[tuple[Axes, ...], ...]:
@@ -179,6 +203,11 @@ def sensor_places(spec: SignalSpec) -> tuple[tuple[Axes, ...], ...]:
             sensor = Axes((columns["x"], columns["y"], columns["z"]), axial=first.sensor == "gyr")
             positions.setdefault(first.position, []).append(sensor)
     return tuple(tuple(sensors) for sensors in positions.values())
+
+
+def _in_order(kinds: Sequence[str]) -> list[str]:
+    """Return the kinds in their order, ``mixup`` last; a kind's place makes its key."""
+    return sorted(kinds, key=MIXUP.__eq__)
 
 
 def _rotations(key: Array, count: int, strength: Array) -> Array:

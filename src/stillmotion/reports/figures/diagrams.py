@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 from ...methods import IncompatibleNetworks, TracedTerm, get_method, trace_terms
 from ...networks import read_graph
 from ...studies import Variant
+from ...studies.ensembles import teacher_kinds
 from ...studies.teachers import model_of
 from ...training.distillation import student_network, teacher_network
 from ..evidence import Evidence
 from ..figure import Figure, Marks, Value
 from ..palette import COLOURS, INK, QUIET
+from ..teaching import name_outputs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,7 +62,9 @@ def _diagram(evidence: Evidence, name: str, variant: Variant) -> Figure:
         members = evidence.record.planner.teachers(variant, run.fold, run.attention)
         network = next((member for member in members if member.kind == "network"), None)
         if network is not None:
-            title = "the same network, trained before" if variant.teacher == "self" else network.network
+            title = (
+                "the same network, trained before" if variant.teacher == "self" else " + ".join(teacher_kinds(members))
+            )
             several = f" (mean of {len(members)})" if len(members) > 1 else ""
             model = model_of(network, index)
             teacher = _stack(model, f"teacher: {title}{several}")
@@ -95,6 +99,7 @@ def _diagram(evidence: Evidence, name: str, variant: Variant) -> Figure:
     sentences = [
         f"Student {run.network}: {', then '.join(student.boxes)}{f'; attention: {attention}' if attention else ''}",
         *([teacher.title] if teacher else []),
+        *([name_outputs(run)] if name_outputs(run) else []),
         *(_in_words(bundle) for bundle in bundles),
     ]
 

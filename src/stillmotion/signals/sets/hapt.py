@@ -54,6 +54,7 @@ CARD = Card(
     | dict(zip(CLASSES, (127, 183, 186, 120, 120, 120, 60, 62, 60, 60, 58, 58), strict=True)),
     official_test=("2", "4", "9", "10", "12", "13", "18", "20", "24"),
     same_subjects_as=("uci-har",),
+    transitions=CLASSES[6:],
     download="https://archive.ics.uci.edu/static/public/341/"
     "smartphone+based+recognition+of+human+activities+and+postural+transitions.zip",
     quirks=(

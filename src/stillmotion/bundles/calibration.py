@@ -1,0 +1,57 @@
+"""Training windows in a bundle, by which integers are fitted to the ranges of a model's values.
+
+A bundle of a study holds 200 windows spread evenly over the training subjects' windows: at 128 samples of 6 channels
+half a megabyte. They are recordings of training subjects, without names, labels or times: leave them out of what is
+given to others where that matters (``Bundle.save`` without ``calibration``), and calibrate by ``--calibrate``.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import UserError
+from ..signals import SignalSpec
+
+#: Windows that a study keeps.
+KEPT = 200
+
+
+def spread_rows(rows: ArrayLike, count: int = KEPT) -> NDArray[np.int64]:
+    """Return at most ``count`` rows, evenly spread."""
+    chosen = np.asarray(rows, np.int64)
+    return chosen[np.linspace(0, len(chosen) - 1, min(count, len(chosen))).round().astype(np.int64)]
+
+
+def require_windows(windows: ArrayLike, spec: SignalSpec, source: str) -> NDArray[np.float32]:
+    """Return calibration windows as float32; raise ``UserError`` unless they fit the contract and are finite."""
+    values = np.asarray(windows)
+    expected = (spec.window, len(spec.channels))
+    if values.ndim != 3 or values.shape[1:] != expected or values.dtype.kind not in "fiu":
+        raise UserError(
+            f"{source} must hold numbers (windows, {expected[0]}, {expected[1]}) in the units of the contract, not "
+            f"{values.dtype} {values.shape}."
+        )
+    if not np.isfinite(values).all():
+        raise UserError(f"{source} holds NaN or infinite values; leave these windows out.")
+    return values.astype(np.float32)
+
+
+def pack_windows(windows: NDArray[np.float32]) -> bytes:
+    """Return calibration windows as the bytes of a compressed file without pickle."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, windows=windows)
+    return buffer.getvalue()
+
+
+def unpack_windows(content: bytes, spec: SignalSpec, path: Path) -> NDArray[np.float32]:
+    """Return the calibration windows of a bundle's file."""
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            windows = file["windows"]
+    except Exception as problem:  # NumPy raises many types for files that it did not write.
+        raise UserError(f"{path} holds no calibration windows ({problem}); copy the bundle again.") from problem
+    return require_windows(windows, spec, str(path))

@@ -1,0 +1,87 @@
+"""`still export`."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+
+from ..errors import UserError
+from ..names import make_visible
+from .flags import add_data, add_json, print_json
+
+HELP = "Write a bundle's model as C for a device."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("bundle", metavar="BUNDLE", type=Path, help="folder of a bundle, such as STUDY/models/best")
+    parser.add_argument("--to", choices=("c",), required=True, help="what is written")
+    parser.add_argument("--int8", action="store_true", help="compute in integers, from raw counts to logits")
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder to create")
+    parser.add_argument("--name", default="", help="prefix of files and names (default: the variant)")
+    parser.add_argument(
+        "--calibrate",
+        metavar="DATA",
+        help="training windows: a .npy or .npz file, or a data set of training subjects (default: those in the bundle)",
+    )
+    parser.add_argument(
+        "--full-scale",
+        metavar="SENSOR=VALUE",
+        action="append",
+        default=[],
+        help="largest value of raw counts, such as acc=8 (default: from the training windows)",
+    )
+    add_data(parser)
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command."""
+    from ..bundles import Bundle
+    from ..deploy import export_c, read_calibration
+
+    full_scale = dict(map(_read_full_scale, options.full_scale))
+    bundle = Bundle.open(options.bundle)
+    windows = None
+    if options.calibrate is not None:
+        windows = read_calibration(options.calibrate, bundle, data=options.data)
+    export = export_c(
+        bundle, options.out, int8=options.int8, name=options.name, calibration=windows, full_scale=full_scale
+    )
+    line = f"cd {shlex.quote(str(export.folder))} && {export.compile_line}"
+    if options.json:
+        values = {
+            "folder": str(export.folder),
+            "name": export.name,
+            "constant_bytes": export.constant_bytes,
+            "arena_bytes": export.arena_bytes,
+            "state_bytes": export.state_bytes,
+            "agreement": export.agreement,
+            "calibration_windows": export.windows,
+            "compile": line,
+            "answer": export.answer,
+        }
+        print_json(values)
+        return 0
+    kind = "int8" if export.integers else "float32"
+    lines = [
+        f"{export.folder}: {export.name}.h, {export.name}.c and {export.name}_example.c, {kind}",
+        f"{export.constant_bytes:,} bytes of constants; static memory {export.arena_bytes + export.state_bytes:,} "
+        f"bytes (network {export.arena_bytes:,}, window and last answer {export.state_bytes:,}); code and stack are "
+        f"not counted",
+    ]
+    if export.agreement is not None:
+        lines.append(f"the class of float32 on {export.agreement:.1%} of {export.windows} calibration windows")
+    lines += ["", "To compile and run the example:", f"  {line}", "It prints:", f"  {export.answer}"]
+    print(make_visible("\n".join(lines), keep="\n"))
+    return 0
+
+
+def _read_full_scale(text: str) -> tuple[str, float]:
+    """Read ``SENSOR=VALUE``."""
+    name, _, value = text.partition("=")
+    try:
+        return name, float(value)
+    except ValueError:
+        raise UserError(f"--full-scale takes SENSOR=VALUE such as acc=8, not {text!r}.") from None

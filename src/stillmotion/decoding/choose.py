@@ -1,0 +1,126 @@
+"""Choose a decoder's numbers on windows in a row of validation subjects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import UserError
+from ..evaluation import macro_f1
+from .filters import find_path, smooth_lag
+from .fit import LONGEST_GAP, PRIOR, SPAN, fit_temperature, leaving, log_class_prior
+from .grammar import Grammar
+from .sequences import Floats, Gaps, Integers, check_gaps, restart_at
+from .transitions import make_transitions, usual_durations
+
+#: Factors of the usual durations, factors of the temperature and shares of the prior that are tried; of equals the
+#: first is taken, so what a decoder has by default comes first.
+STAYS = (1.0, 0.5, 2.0)
+STRENGTHS = (1.0, 1.5, 2.0, 3.0)
+PRIORS = (PRIOR, 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class DecoderNumbers:
+    """Numbers of a decoder that are chosen: factor of usual durations, temperature, share of the prior."""
+
+    stay: float = STAYS[0]
+    temperature: float = 1.0
+    prior: float = PRIORS[0]
+
+
+def choose_numbers(
+    kind: str,
+    classes: Sequence[str],
+    labels: ArrayLike,
+    *,
+    logits: ArrayLike,
+    truth: ArrayLike,
+    delays: Sequence[int | None] = (0, 2, None),
+    gaps: ArrayLike | None = None,
+    validation_gaps: ArrayLike | None = None,
+    grammar: Grammar | None = None,
+) -> DecoderNumbers:
+    """Choose the numbers of a decoder on windows in a row of validation subjects.
+
+    The temperature is that of the highest likelihood of single windows (``fit_temperature``); then the factors of usual
+    durations and of the temperature, and the share of the prior, are those with the highest macro-F1, averaged over the
+    delays. One choice holds for all delays, so that they can be compared.
+
+    Args:
+        kind: as in ``fit_decoder``.
+        classes: their names.
+        labels: (n,) class of each window of the training subjects, -1 for none, sequences one after another.
+        logits: (m, C) of the windows of the validation subjects, sequences one after another.
+        truth: (m,) their classes, -1 for none: decoded, but not scored.
+        delays: lags in windows, None for offline.
+        gaps: (n,) hops since the window before, of the training subjects.
+        validation_gaps: (m,) the same of the validation subjects.
+        grammar: needed by ``grammar`` only.
+
+    Returns:
+        The numbers, arguments of ``fit_decoder``.
+
+    Raises:
+        UserError: no validation window has a class, or as in ``fit_decoder``.
+
+    Example:
+        >>> import numpy as np
+        >>> from dataclasses import asdict
+        >>> from stillmotion.decoding import choose_numbers, fit_decoder
+        >>> truth = np.repeat([0, 1, 0, 1], 10)
+        >>> logits = 3 * np.eye(2)[truth] + np.random.default_rng(0).normal(0, 2, (40, 2))
+        >>> numbers = choose_numbers("duration", ("rest", "walk"), truth, logits=logits, truth=truth)
+        >>> decoder = fit_decoder("duration", ("rest", "walk"), truth, hop=1.0, **asdict(numbers))
+        >>> alone, in_sequence = logits.argmax(1), decoder.decode(logits).labels
+        >>> float((alone == truth).mean()), float((in_sequence == truth).mean())
+        (0.825, 0.875)
+    """
+    scores, true = np.asarray(logits, np.float64), np.asarray(truth, np.int64)
+    known = np.flatnonzero(true >= 0)
+    if not len(known):
+        raise UserError("No window of the validation subjects has a class; a decoder is chosen on labelled ones.")
+    temperature = fit_temperature(scores[known], true[known])
+    if kind == "none":
+        return DecoderNumbers(temperature=temperature)
+    settings = list(product(STAYS, STRENGTHS, PRIORS))
+    chain = _chains(kind, classes, labels, gaps, grammar, settings, scores / temperature)
+    hops = restart_at(check_gaps(validation_gaps, len(scores)), LONGEST_GAP)
+    means = np.mean([_score(chain, hops, delay, true, known) for delay in delays], axis=0)
+    stay, strength, prior = settings[int(np.argmax(np.round(means, 6)))]
+    return DecoderNumbers(stay, temperature * strength, prior)
+
+
+_Chains = tuple[Floats, Floats, Floats]
+
+
+def _chains(
+    kind: str,
+    classes: Sequence[str],
+    labels: ArrayLike,
+    gaps: ArrayLike | None,
+    grammar: Grammar | None,
+    settings: Sequence[tuple[float, float, float]],
+    scaled: Floats,
+) -> _Chains:
+    """Return evidence (G, m, C), log-transitions (G, C, C) and log-start (C,) of all settings."""
+    stays, strengths, priors = (np.array(each)[:, None] for each in zip(*settings, strict=True))
+    truth = np.asarray(labels, np.int64)
+    durations = usual_durations(truth, len(classes), gaps)
+    transition = make_transitions(stays * durations, leaving(kind, classes, truth, gaps, grammar))
+    apart = (scaled - scaled.max(1, keepdims=True)) / strengths[:, :, None]
+    evidence = np.maximum(apart, -SPAN) - (priors * log_class_prior(truth, len(classes)))[:, None, :]
+    return evidence, transition, np.full(len(classes), -np.log(len(classes)))
+
+
+def _score(chain: _Chains, gaps: Gaps, delay: int | None, truth: Integers, known: Integers) -> Floats:
+    """Return the macro-F1 (G,) of validation windows; classes that they lack are left out."""
+    labels = find_path(*chain, gaps) if delay is None else smooth_lag(*chain, delay, gaps).argmax(-1)
+    classes = chain[1].shape[-1]
+    cells = truth[known] * classes + labels[:, known]
+    counts = np.stack([np.bincount(each, minlength=classes**2) for each in cells])
+    return np.asarray(macro_f1(counts.reshape(-1, classes, classes), absent="skip"))

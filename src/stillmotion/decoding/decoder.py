@@ -1,0 +1,179 @@
+"""A fitted decoder: plain numbers that turn the logits of windows in a row into activities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import UnknownName, UserError
+from ..names import require_name
+from .filters import find_path, smooth, smooth_lag
+from .sequences import Floats, Integers, check_gaps, restart_at
+
+KINDS = ("none", "duration", "grammar", "learned")
+#: Largest deviation of the sum of probabilities from 1.
+ROUNDING = 1e-6
+#: Largest lag and longest gap in windows.
+MOST_WINDOWS = 10_000
+#: Most nats of a span; it spans every double.
+WIDEST = 700.0
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """Activities of windows in a row.
+
+    Args:
+        labels: (n,) class of each window.
+        probabilities: (n, C) of the classes, given the windows that the decoder uses.
+    """
+
+    labels: Integers
+    probabilities: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Decoder:
+    """A hidden Markov chain over the classes of windows, one hop apart.
+
+    The evidence of a window is ``max(z − max z, −span) − log_prior`` with ``z = logits / temperature``.
+
+    Args:
+        kind: where the transitions come from: ``none``, ``duration``, ``grammar`` or ``learned``.
+        classes: their names.
+        hop: seconds from one window to the next, to which the transitions belong.
+        log_transition: (C, C) log-probability of the class of a column after the class of a row.
+        log_start: (C,) log-probability of the first class.
+        log_prior: (C,) subtracted from what the model says: what it learned from how often a class occurs.
+        temperature: divisor of the logits.
+        span: most nats that one window can speak against a class.
+        lag: windows of future that an answer waits for, 0 for none (causal); None for the whole recording (offline).
+        longest_gap: longest gap, in windows without a prediction, over which the chain goes on; it starts anew after a
+            longer one.
+    """
+
+    kind: str
+    classes: tuple[str, ...]
+    hop: float
+    log_transition: Floats
+    log_start: Floats
+    log_prior: Floats
+    temperature: float = 1.0
+    span: float = WIDEST
+    lag: int | None = 0
+    longest_gap: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise UnknownName("kind of decoder", self.kind, list(KINDS))
+        for name in self.classes:
+            require_name(name, "class")
+        classes = len(self.classes)
+        shapes = {"log_transition": (classes, classes), "log_start": (classes,), "log_prior": (classes,)}
+        for name, shape in shapes.items():
+            values = np.asarray(getattr(self, name), np.float64)
+            if values.shape != shape or not np.isfinite(values).all():
+                raise UserError(f"{name} of a decoder must be finite numbers {shape}, not {values.shape}.")
+            values.flags.writeable = False
+            object.__setattr__(self, name, values)
+        for name, values in (("log_transition", self.log_transition), ("log_start", self.log_start)):
+            if np.abs(np.exp(values).sum(-1) - 1).max() > ROUNDING:
+                raise UserError(f"{name} of a decoder must hold log-probabilities: their exponentials must sum to 1.")
+        for name, low, high in (("hop", 0, 1e6), ("temperature", 0, 1e6), ("span", 0, WIDEST)):
+            if not low < getattr(self, name) <= high:
+                raise UserError(
+                    f"{name} of a decoder must lie above {low} and up to {high:g}, not {getattr(self, name)}."
+                )
+        for name in ("lag", "longest_gap"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= MOST_WINDOWS:
+                raise UserError(f"{name} of a decoder must lie between 0 and {MOST_WINDOWS} windows, not {value}.")
+
+    @property
+    def delay(self) -> str:
+        """Windows that an answer waits for, or ``offline``."""
+        return "offline" if self.lag is None else str(self.lag)
+
+    def with_lag(self, lag: int | None) -> Decoder:
+        """Return the same decoder with another lag; None for offline."""
+        return replace(self, lag=lag)
+
+    def evidence(self, logits: ArrayLike) -> Floats:
+        """Return the evidence (…, n, C) of windows from their logits, or from their log-probabilities."""
+        scaled = np.asarray(logits, np.float64) / self.temperature
+        if scaled.ndim < 2 or scaled.shape[-1] != len(self.classes):
+            raise UserError(f"The decoder takes logits of {len(self.classes)} classes, not an array {scaled.shape}.")
+        return np.asarray(np.maximum(scaled - scaled.max(-1, keepdims=True), -self.span) - self.log_prior)
+
+    def decode(self, logits: ArrayLike, gaps: ArrayLike | None = None) -> Decoded:
+        """Decode windows in a row.
+
+        With a lag, labels are the most probable classes; offline they are the most probable path (Viterbi), which obeys
+        the transitions, and probabilities are those of smoothing.
+
+        Args:
+            logits: (n, C) of the windows, sequences one after another; log-probabilities serve as well.
+            gaps: (n,) hops since the window before, 0 at the start of a sequence (``order_windows``); one sequence
+                without gaps by default.
+
+        Returns:
+            Labels and probabilities.
+
+        Raises:
+            UserError: the logits are not finite or of another number of classes, or the gaps do not fit.
+
+        Example:
+            >>> import numpy as np
+            >>> from stillmotion.decoding import fit_decoder
+            >>> decoder = fit_decoder("duration", ("rest", "walk"), [0] * 8 + [1] * 8, hop=1.0)
+            >>> logits = [[2.0, 0.0], [2.0, 0.0], [0.0, 0.5], [2.0, 0.0]]
+            >>> decoder.decode(logits).labels, np.argmax(logits, 1)
+            (array([0, 0, 0, 0]), array([0, 0, 1, 0]))
+        """
+        evidence = self.evidence(logits)
+        hops = restart_at(check_gaps(gaps, evidence.shape[-2]), self.longest_gap)
+        chain = (evidence, self.log_transition, self.log_start)
+        if self.lag is None:
+            return Decoded(find_path(*chain, hops), smooth(*chain, hops))
+        probabilities = smooth_lag(*chain, self.lag, hops)
+        return Decoded(np.asarray(probabilities.argmax(-1), np.int64), probabilities)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+        arrays = {name: getattr(self, name).tolist() for name in ("log_transition", "log_start", "log_prior")}
+        return asdict(self) | arrays | {"classes": list(self.classes)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Decoder:
+        """Make a decoder from ``to_dict``'s values; a wrong key or value raises ``UserError``."""
+        known = set(cls.__dataclass_fields__)
+        if set(values) != known:
+            wrong = sorted(set(values) ^ known)
+            raise UserError(
+                f"A decoder has the keys {', '.join(sorted(known))}; unknown or missing: {', '.join(wrong)}."
+            )
+        for name in ("hop", "temperature", "span"):
+            if not _is_number(values[name]):
+                raise UserError(f"{name} of a decoder must be a number, not {values[name]!r:.40}.")
+        for name, nothing in (("lag", True), ("longest_gap", False)):
+            value = values[name]
+            if not (_is_number(value) and value == int(value)) and not (nothing and value is None):
+                raise UserError(f"{name} of a decoder must be a whole number, not {value!r:.40}.")
+        classes = values["classes"]
+        if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+            raise UserError("classes of a decoder must be a list of names.")
+        arrays = {}
+        for name in ("log_transition", "log_start", "log_prior"):
+            try:
+                arrays[name] = np.asarray(values[name], np.float64)
+            except (TypeError, ValueError):
+                raise UserError(f"{name} of a decoder must hold numbers only, in rows of equal length.") from None
+        return cls(**{**values, **arrays, "classes": tuple(classes)})
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e9

@@ -1,0 +1,24 @@
+"""What runs on the device: C code of a bundle's model, in float32 or int8, with its reference in NumPy.
+
+Every block of the C code computes in NumPy what its C computes, bit for bit.
+"""
+
+from .export import CExport, export_c, read_calibration
+from .fixed_features import FixedFeatures, fixed_features
+from .float_features import FloatFeatures, float_features
+from .memory_plan import plan_memory
+from .reading import read_program
+from .signal_counts import fit_counts
+
+__all__ = [
+    "CExport",
+    "FixedFeatures",
+    "FloatFeatures",
+    "export_c",
+    "fit_counts",
+    "fixed_features",
+    "float_features",
+    "plan_memory",
+    "read_calibration",
+    "read_program",
+]

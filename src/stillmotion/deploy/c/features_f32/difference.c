@@ -1,0 +1,3 @@
+            if (jerk) {
+                v = (x[column[i] + $D] - v) * $RATE;
+            }

@@ -1,0 +1,25 @@
+/* needs: geometry requantise saturate_s8 */
+static void pool_sum_s8(const int8_t *x, int8_t *y, const struct geometry *g, int32_t multiplier, int shift, int zero_in,
+                        int zero_out)
+{
+    int i, j, f, r, c;
+    for (i = 0; i < g->out_rows; i++) {
+        for (j = 0; j < g->out_columns; j++) {
+            for (f = 0; f < g->filters; f++) {
+                int32_t sum = 0;
+                for (r = 0; r < g->kernel_rows; r++) {
+                    int row = i * g->stride_rows + r * g->gap_rows - g->above;
+                    for (c = 0; c < g->kernel_columns; c++) {
+                        int column = j * g->stride_columns + c * g->gap_columns - g->before;
+                        int8_t value;
+                        if (row < 0 || row >= g->rows || column < 0 || column >= g->columns)
+                            continue;
+                        value = x[(row * g->columns + column) * g->channels + f];
+                        sum += value - zero_in;
+                    }
+                }
+                *y++ = saturate_s8(requantise(sum, multiplier, shift) + zero_out, -128, 127);
+            }
+        }
+    }
+}

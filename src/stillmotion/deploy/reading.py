@@ -1,0 +1,36 @@
+"""Read a Keras model as a program of float32 blocks."""
+
+from __future__ import annotations
+
+import keras
+
+from ..networks import make_inference_model, read_graph
+from . import layer_rules, recurrent_rules
+from .program import Program
+from .reader import Reader
+
+#: The files of rules: importing them fills the reader's table.
+RULES = (layer_rules, recurrent_rules)
+
+
+def read_program(model: keras.Model) -> Program:
+    """Read a built model as a program.
+
+    Args:
+        model: from raw windows to logits.
+
+    Returns:
+        The program.
+
+    Raises:
+        UserError: a layer has no C form; the message names it and says what to use instead.
+
+    Example:
+        >>> import numpy as np
+        >>> from stillmotion.deploy import read_program
+        >>> from stillmotion.networks import build_network
+        >>> program = read_program(build_network("motion-net-xs", (50, 3, 4)))
+        >>> program.run(np.zeros((2, 50, 3), "float32")).shape
+        (2, 4)
+    """
+    return Reader(read_graph(make_inference_model(model))).read()

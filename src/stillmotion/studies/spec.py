@@ -219,6 +219,9 @@ class Study:
         for place, training in {"teaching": self.teaching.training, **variants}.items():
             if training.refit is not None:
                 raise UserError(f"refit in [{place}.training] is of the whole study; set refit in [training] instead.")
+        for name in self.systems if self.training.refit else ():
+            if f"{name}-refit" in self.systems:
+                raise UserError(f"{name}-refit is the name of the refits of {name}; rename that variant.")
 
     def _check_networks(self) -> None:
         networks = self.networks

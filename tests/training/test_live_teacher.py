@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -22,7 +23,7 @@ from stillmotion.methods import Method, Range
 from stillmotion.methods.losses import cross_entropy, kl_divergence
 from stillmotion.networks import initialise, set_feature_statistics
 from stillmotion.networks.normaliser import Normaliser
-from stillmotion.training import Recipe, Replica, Teacher, join_teachers
+from stillmotion.training import Fleet, Recipe, Replica, Teacher, join_teachers
 from stillmotion.training.functional import Functional
 from stillmotion.training.memory import replica_bytes
 from stillmotion.training.program import _described, _live_taps
@@ -35,6 +36,14 @@ QUIET = Progress(enabled=False)
 #: All training windows in one step, so that a step is an epoch.
 ONE_STEP = Recipe(batch=len(TRAIN), epochs=1)
 FEATURES = FeatureSet(TIME, 50.0, ("0", "1"), ("all", "all"), ("axes", "time"), compressed=True)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick_compilation():
+    """These tests compile much and compute little."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(autouse=True)
@@ -227,9 +236,10 @@ def test_no_gradient_flows_into_the_teacher_or_through_it(several):
         return (answers["logits"] ** 2).sum()
 
     floats = ours.shared.teacher_weights
-    gradients = jax.grad(lambda weights, x: total(ours.shared._replace(teacher_weights=weights), x), argnums=(0, 1))(
-        floats, ours.shared.windows[:5]
+    differentiate = jax.jit(
+        jax.grad(lambda weights, x: total(ours.shared._replace(teacher_weights=weights), x), argnums=(0, 1))
     )
+    gradients = differentiate(floats, ours.shared.windows[:5])
     assert sum(leaf.size for leaf in jax.tree.leaves(gradients)) > 100
     for leaf in jax.tree.leaves(gradients):
         np.testing.assert_array_equal(leaf, 0)
@@ -251,20 +261,23 @@ def test_a_fleet_with_an_ensemble_in_its_steps_goes_on_bit_for_bit(several, tmp_
     runs = [Replica(seed, TRAIN, VALIDATION, {"mixup": 0.4, "alpha": 0.2}) for seed in (0, 1)]
     recipe = Recipe(batch=16, epochs=3, augment=("mixup",))
 
-    def make(teacher: Teacher = several, **options: Any):
-        return fleet(normed(), runs, teaching="rb-kd", teachers=[teacher], recipe=recipe, **options)
+    def make(teacher: Teacher, folder: Path | None) -> Fleet:
+        return fleet(dense(), runs, teaching="rb-kd", teachers=[teacher], recipe=recipe, folder=folder)
 
-    whole = make().train(QUIET)
+    ours = make(several, None)
+    whole = ours.train(QUIET)
+    # The same fleet again, so that it is compiled once; all that it knows of the first epoch is in the file.
+    ours.path = make(several, tmp_path).path
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
-            make(folder=tmp_path).train(interrupt)
+            ours.train(interrupt)
     finally:
         signal.signal(signal.SIGINT, before)
     # The same networks in other shares are another teacher.
     with pytest.raises(UserError, match="belongs to another plan"):
-        make(join_teachers(several.members, (0.7, 0.3)), folder=tmp_path).train(QUIET)
-    resumed = make(folder=tmp_path).train(QUIET)
+        make(join_teachers(several.members, (0.7, 0.3)), tmp_path).train(QUIET)
+    resumed = ours.train(QUIET)
     for one, other in zip(whole, resumed, strict=True):
         assert one.epochs == 3
         assert one.teacher_weights.size == 0
@@ -309,6 +322,7 @@ def test_memory_counts_a_frozen_network_without_its_gradient(several):
     student, first, second = ours.setup.student, *ours.setup.live
     alone = replica_bytes([student], 64)
     outputs = {normed: TIME * CHANNELS * 3 + 4 * 4 + CLASSES, dense: TIME * CHANNELS * 3 + 4 + CLASSES}
-    assert replica_bytes([student], 64, frozen=[first]) - alone == 4 * 64 * outputs[normed]
-    assert replica_bytes([student], 64, frozen=[first, second]) - alone == 4 * 64 * (outputs[normed] + outputs[dense])
+    one, other = (4 * (network.size + 64 * outputs[make]) for network, make in ((first, normed), (second, dense)))
+    assert replica_bytes([student], 64, frozen=[first]) - alone == one
+    assert replica_bytes([student], 64, frozen=[first, second]) - alone == one + other
     assert replica_bytes([student, second], 64) - alone == 4 * (6 * second.size + 4 * 64 * outputs[dense])

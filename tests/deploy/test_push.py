@@ -7,12 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from stillmotion.decoding import IntegerDecoder, fit_decoder
+from stillmotion.deploy.decoder import decode_stream
 from stillmotion.deploy.header import Target
 from stillmotion.deploy.writer import write_c
 from tests.deploy.compiling import Compiled
 from tests.deploy.nets import SPEC, draw_windows
 
 NOT_YET = -1
+#: A chain that stays: one network here changes its mind at every second window.
+DECODER = IntegerDecoder.of(fit_decoder("duration", SPEC.classes, [0] * 9 + [1] * 5 + [2] * 7 + [3] * 9, hop=8 / 25))
 HOPS = {"short": 8, "whole": 24, "long": 31}
 
 
@@ -24,6 +28,10 @@ def streams(cases, tmp_path_factory):
         for program, suffix in ((case.exact, "f"), (case.integers, "q")):
             target = Target(f"{name}_{suffix}", program, replace(SPEC, hop=hop), case.counts, [], {})
             models.append((target.name, suffix == "q", write_c(target).files))
+    restless = cases["activations"]
+    for program, suffix in ((restless.exact, "f"), (restless.integers, "q")):
+        target = Target(f"decoded_{suffix}", program, SPEC, restless.counts, [], {}, DECODER)
+        models.append((target.name, suffix == "q", write_c(target).files))
     for name in ("lstms", "grus", "fastgrnns", "features", "activations"):
         for program, suffix in ((cases[name].exact, "f"), (cases[name].integers, "q")):
             target = Target(f"{name}_{suffix}", program, SPEC, cases[name].counts, [], {})
@@ -69,12 +77,27 @@ def test_a_value_that_is_no_number_is_the_last_one_of_its_channel(suffix, stream
     require_answers(streams, f"short_{suffix}", cases["planes"], held, 8, given=broken)
 
 
+@pytest.mark.parametrize("suffix", ["f", "q"])
+def test_push_decodes_windows_in_a_row_as_the_integer_decoder_does(suffix, streams, cases):
+    case = cases["activations"]
+    samples = np.concatenate(draw_windows(40, 24, seed=5))
+    starts = np.arange(0, len(samples) - 23, 8)
+    windows = samples[starts[:, None] + np.arange(24)]
+    program = case.integers if suffix == "q" else case.exact
+    logits = program.run(case.counts.of(windows) if suffix == "q" else windows)
+    expected = decode_stream(DECODER, logits, program.logits)
+    _, answers = streams.push(f"decoded_{suffix}", samples, len(SPEC.classes))
+    assert np.array_equal(answers[starts + 23], expected)
+    assert (expected != logits.argmax(1)).any()
+    assert len(set(expected)) > 1
+
+
 EXTREMES = np.array(
     [0, -0.0, 1e-45, -1e-38, 1e30, -1e30, 3.4e38, -3.4e38, np.nan, np.inf, -np.inf, 7.99, 1], np.float32
 )
 
 
-@pytest.mark.parametrize("name", ["short", "lstms", "grus", "fastgrnns", "features", "activations"])
+@pytest.mark.parametrize("name", ["short", "decoded", "lstms", "grus", "fastgrnns", "features", "activations"])
 @pytest.mark.parametrize("suffix", ["f", "q"])
 def test_extreme_samples_give_a_class_and_no_fault(name, suffix, streams):
     random = np.random.default_rng(9)

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..bundles import Bundle
 from ..bundles.calibration import require_windows
 from ..bundles.contents import MODEL
+from ..decoding import IntegerDecoder
 from ..errors import UserError
 from ..files import atomic_folder
 from .blocks import Array
@@ -45,6 +46,7 @@ class CExport:
         agreement: share of calibration windows for which int8 gives the class of float32; None in float32.
         windows: number of calibration windows.
         answer: what the example program prints.
+        decoder: of windows in a row, or None.
     """
 
     folder: Path
@@ -58,6 +60,7 @@ class CExport:
     agreement: float | None
     windows: int
     answer: str
+    decoder: IntegerDecoder | None = None
 
     @property
     def compile_line(self) -> str:
@@ -91,8 +94,8 @@ def export_c(
         What was written, with the answer that the example program prints.
 
     Raises:
-        UserError: the folder exists, the bundle is damaged or holds code, a layer has no C form, or there are too few
-            calibration windows.
+        UserError: the folder exists, the bundle is damaged or holds code, a layer or the decoder has no C form, or
+            there are too few calibration windows.
 
     Example:
         >>> import numpy as np
@@ -134,7 +137,8 @@ def export_c(
         program = integers
     provenance = bundle.provenance
     chosen = c_name(name or str(provenance.get("variant") or provenance.get("network") or bundle.path.name))
-    target = Target(chosen, program, bundle.spec, counts, bundle.scores, provenance)
+    decoder = None if bundle.decoder is None else IntegerDecoder.of(bundle.decoder)
+    target = Target(chosen, program, bundle.spec, counts, bundle.scores, provenance, decoder)
     window = _golden(bundle, counts, integers=int8)
     source = write_c(target)
     example, answer = write_example(target, window)
@@ -153,6 +157,7 @@ def export_c(
         agreement=agreement,
         windows=0 if windows is None else len(windows),
         answer=answer,
+        decoder=decoder,
     )
 
 

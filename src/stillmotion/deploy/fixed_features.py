@@ -127,7 +127,8 @@ class FixedFeatures(Block):
         slope, shift, offset = self.standard
         unit, unit_exponent = self.unit_table
         arrays: dict[str, Array] = {"unit": unit, "unit_exponent": unit_exponent}
-        arrays.update({"slope": slope, "shift": shift, "offset": offset}, **stream_arrays(self.features))
+        arrays |= {"slope": slope, "shift": shift, "offset": offset}
+        arrays |= stream_arrays(self.features)
         if "stream" in arrays:
             arrays["exponent"] = np.array([-shift for shift in self.shifts], np.int8)
         if is_spectral(self.features):

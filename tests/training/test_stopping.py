@@ -132,3 +132,12 @@ def test_a_finished_replica_stops_costing():
     assert len({outcome.epochs for outcome in outcomes}) > 1
     # The longest epoch has 10 steps; a shorter one is filled up.
     assert Counter(steps) == {number: 10 * outcome.epochs for number, outcome in enumerate(outcomes)}
+
+
+def test_the_last_epoch_is_kept_where_the_recipe_says_so():
+    kept = train(dense(), RUNS[:1], recipe=Recipe(batch=8, epochs=3, patience=1, keep="last"))[0]
+    assert kept.best_epoch == kept.epochs == 3, "patience does not stop it"
+    validation = [row["validation"] for row in kept.history]
+    assert kept.best == validation[-1]
+    before = train(dense(), RUNS[:1], recipe=Recipe(batch=8, epochs=2, patience=2, keep="last"))[0]
+    assert not np.array_equal(kept.weights, before.weights)

@@ -12,6 +12,7 @@ from .filters import filter_forward, find_path, smooth, smooth_lag
 from .fit import fit_decoder, fit_temperature
 from .grammar import Grammar, list_grammars, read_grammar
 from .integer import IntegerDecoder, log_sum, log_sum_table
+from .predictions import decode_predictions
 from .sequences import order_windows
 from .transitions import count_transitions, leave_evenly, make_transitions, usual_durations
 
@@ -23,6 +24,7 @@ __all__ = [
     "IntegerDecoder",
     "choose_numbers",
     "count_transitions",
+    "decode_predictions",
     "filter_forward",
     "find_path",
     "fit_decoder",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ..evaluation import ComparedVariants, Comparison, Rank, VariantScore
 from ..formatting import format_number, format_several
 from .results import style_verdict
 from .screen import console, styled
 from .table import Column, Table, make_count, make_gain, make_interval, make_p, make_percent, make_text
+
+#: Shares of bouts in the table of events.
+BOUTS = ("seen", "fragmented", "merged", "deleted", "inserted", "duration_error")
 
 
 def scores_table(compared: ComparedVariants, calibration: Mapping[str, float | None]) -> Table[VariantScore]:
@@ -63,9 +66,14 @@ def events_table(events: Mapping[str, Mapping[str, float | None]]) -> Table[tupl
         decimal("onset_delay_s", "onset delay, s"),
         make_percent("missed", lambda row: row[1]["missed"], "missed, %"),
         decimal("false_transitions_per_hour", "false changes an hour"),
+        *(make_percent(name, _event(name), f"{name.replace('_', ' ')}, %") for name in BOUTS),
         decimal("hours", "hours"),
     ]
     return Table("Event scores (matched by an overlap of one half)", columns, list(events.items()))
+
+
+def _event(name: str) -> Callable[[tuple[str, Mapping[str, float | None]]], float | None]:
+    return lambda row: row[1].get(name)
 
 
 def explain_differences(compared: ComparedVariants) -> list[str]:

@@ -10,9 +10,10 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from stillmotion.errors import UserError
-from stillmotion.methods import Method, Range
+from stillmotion.methods import METHODS, Method, Range
 from stillmotion.methods.losses import cross_entropy
-from stillmotion.training import Recipe, Replica
+from stillmotion.training import Recipe, Replica, Teacher
+from stillmotion.training.distillation import teacher_network
 
 from .small import CLASSES, TRAIN, VALIDATION, dense, fleet, problem, same, train, with_weights
 
@@ -86,6 +87,24 @@ def test_a_replica_that_is_told_when_to_stop_needs_no_validation_and_trains_as_f
     assert len({outcome.best_epoch for outcome in chosen}) > 1
     with pytest.raises(UserError, match="has no validation windows"):
         train(dense(), [Replica(0, TRAIN, VALIDATION[:0])])
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_replica_without_validation_windows_learns_from_a_teacher(live):
+    """Where it was selected the teacher was judged; without windows to judge it by it teaches."""
+    network = teacher_network(dense(), METHODS["kd"])
+    teacher = Teacher(network, *network.own(), name="network")
+    if not live:
+        teacher = Teacher(outputs={"logits": problem(seed=1)[0][:, 0, :1] * [1.0, 2.0, 3.0]}, name="outputs")
+    (outcome,) = train(
+        dense(),
+        [Replica(0, TRAIN, VALIDATION[:0], stop=1)],
+        teaching="kd",
+        teachers=[teacher],
+        live=live,
+        recipe=Recipe(batch=8, epochs=2),
+    )
+    assert (outcome.status, outcome.epochs, outcome.best_epoch) == ("done", 1, 1)
 
 
 class Watch:

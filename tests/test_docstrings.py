@@ -13,7 +13,7 @@ from stillmotion.networks.draws import drawn_by_numpy
 
 ROOMS = (
     *("signals", "windows", "features", "networks", "methods"),
-    *("evaluation", "training", "decoding", "bundles", "studies", "reports"),
+    *("evaluation", "training", "decoding", "bundles", "deploy", "studies", "reports"),
 )
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 #: Public functions that have no example yet: take a name out when it gets one, never add one.

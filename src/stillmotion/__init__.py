@@ -1,8 +1,8 @@
 """stillmotion: train small human-activity recognisers with knowledge distillation.
 
 Subpackages: ``signals``, ``windows``, ``features``, ``networks``, ``methods``, ``evaluation``, ``training``,
-``decoding``, ``bundles``, ``studies`` and ``reports``. The ``still`` command calls their functions; ``load``, ``cut``,
-``make_splits``, ``audit_splits``, ``fit``, ``run_study`` and some others can be imported from here.
+``decoding``, ``bundles``, ``deploy``, ``studies`` and ``reports``. The ``still`` command calls their functions;
+``load``, ``cut``, ``make_splits``, ``audit_splits``, ``fit``, ``run_study`` and some others can be imported from here.
 """
 
 import importlib as _importlib
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from . import (
         bundles,
         decoding,
+        deploy,
         evaluation,
         features,
         methods,
@@ -45,6 +46,7 @@ _SUBPACKAGES = (
     "training",
     "decoding",
     "bundles",
+    "deploy",
     "studies",
     "reports",
 )
@@ -66,6 +68,7 @@ __all__ = [
     "bundles",
     "cut",
     "decoding",
+    "deploy",
     "evaluation",
     "features",
     "fit",

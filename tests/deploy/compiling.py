@@ -47,8 +47,9 @@ int main(int count, char **arguments)
             value = m->push(x);
         else
             value = integers ? m->predict_i16(x, y) : m->predict(x, y);
-        if (!stream)
-            fwrite(y, integers ? 1 : 4, (size_t)m->classes, stdout);
+        if (stream)
+            m->logits(y);
+        fwrite(y, integers ? 1 : 4, (size_t)m->classes, stdout);
         fwrite(&value, 4, 1, stdout);
     }
     free(x);
@@ -94,9 +95,11 @@ class Compiled:
         out = np.frombuffer(self._run(name, "i" if integers else "f", windows), row)
         return out["logits"], out["class"]
 
-    def push(self, name: str, samples: np.ndarray) -> np.ndarray:
-        """Return what ``push`` returns for every sample."""
-        return np.frombuffer(self._run(name, "s", samples.astype(np.float32)), np.int32)
+    def push(self, name: str, samples: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return, for every sample, the logits that are known after it, and what ``push`` returns."""
+        row = np.dtype([("logits", np.float32, (classes,)), ("class", np.int32)])
+        out = np.frombuffer(self._run(name, "s", samples.astype(np.float32)), row)
+        return out["logits"], out["class"]
 
     def _run(self, name: str, mode: str, values: np.ndarray) -> bytes:
         done = subprocess.run([self.file, name, mode], input=values.tobytes(), capture_output=True, check=False)

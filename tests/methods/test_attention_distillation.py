@@ -120,7 +120,7 @@ def test_gradients_of_student_and_projector_are_those_of_the_formulas():
     def loops(tree):
         return sum(by_loops(tree[0], teacher, tree[1], **given, batch=labels()).values())
 
-    by_jax = jax.grad(ours)((single(student), aux_params))
+    by_jax = jax.jit(jax.grad(ours))((single(student), aux_params))
     double = (student, {name: values.astype(np.float64) for name, values in aux_params.items()})
     for part, tree in enumerate(double):
         for name, values in tree.items():

@@ -85,7 +85,8 @@ def studied(signal):
         rng = np.random.default_rng(1)
         for variable in model.trainable_variables:
             inputs = np.prod(variable.shape[:-1])
-            variable.assign(variable.value + rng.normal(size=variable.shape) * 0.3 / np.sqrt(inputs))
+            # In NumPy: JAX would compile a sum for every shape.
+            variable.assign(np.asarray(variable.value) + rng.normal(size=variable.shape) * 0.3 / np.sqrt(inputs))
         tapped = with_taps(model, list_taps(model))
         paths = [variable.path for variable in model.trainable_variables]
         assert [variable.path for variable in tapped.trainable_variables] == paths
@@ -98,8 +99,6 @@ def studied(signal):
 
         weights = [variable.value for variable in model.trainable_variables]
         slopes, taps = jax.jit(jax.grad(loss, has_aux=True))(weights)
-        return Study(
-            model, taps, {path: float(jnp.abs(slope).max()) for path, slope in zip(paths, slopes, strict=True)}
-        )
+        return Study(model, taps, {path: float(np.abs(slope).max()) for path, slope in zip(paths, slopes, strict=True)})
 
     return lambda name, options: study(name, tuple(options.items()))

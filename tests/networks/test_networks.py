@@ -172,17 +172,18 @@ def test_replicas_under_vmap_inside_scan_learn_as_one_does_alone():
     train = training(model, windows, jnp.arange(9) % 3, steps=30)
 
     weights, states = (
-        [v.value for v in variables] for variables in (model.trainable_variables, model.non_trainable_variables)
+        [np.asarray(v.value) for v in variables]
+        for variables in (model.trainable_variables, model.non_trainable_variables)
     )
     seed = model.get_layer("dropout").seed_generator.state
     dropout = next(place for place, v in enumerate(model.non_trainable_variables) if v is seed)
-    several = [jnp.stack([state] * 3) for state in states]
-    several[dropout] = several[dropout].at[1, 0].add(7)
-    mean = find_statistics(model)[0]
-    several[mean] = several[mean].at[2].add(1.0)
-    (trained, after), losses = jax.jit(jax.vmap(train))([jnp.stack([weight] * 3) for weight in weights], several)
+    several = [np.stack([state] * 3) for state in states]
+    several[dropout][1, 0] += 7
+    several[find_statistics(model)[0]][2] += 1.0
+    (trained, after), losses = jax.jit(jax.vmap(train))([np.stack([weight] * 3) for weight in weights], several)
     (_, after_alone), alone = jax.jit(train)(weights, states)
 
+    trained, after, losses = jax.tree.map(np.asarray, (trained, after, losses))
     np.testing.assert_allclose(losses[0], alone, rtol=1e-3)
     for replica, value in zip(after, after_alone, strict=True):
         np.testing.assert_allclose(replica[0], value, rtol=1e-2, atol=1e-4)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 from sklearn.ensemble import RandomForestClassifier
 
 from stillmotion.errors import UserError
@@ -70,6 +71,24 @@ def test_a_network_and_a_classifier_teach_together(runner):
     names = {row.variant: row for row in results.rows}
     assert "mlp-small + logistic-regression" in names
     assert names["rb-kd"].failed == 0
+    # The weight of each of the two is fitted on validation subjects; a subject's targets come from the two runs that
+    # left the subject out, in these weights.
+    index, (fold,) = made.planner.index, made.planner.index.folds
+    everywhere = [softmax(made.teachers.teacher("rb-kd", [run]).outputs["logits"], axis=1) for run in runs]
+    labels = index.labels[fold.validation]
+    means = [np.mean(everywhere[at : at + 2], axis=0)[fold.validation] for at in (0, 2)]
+    right = np.stack([each[np.arange(len(labels)), labels] for each in means], axis=1)
+    losses = [-np.log(right @ [share, 1 - share]).mean() for share in np.linspace(0, 1, 1001)]
+    network = np.linspace(0, 1, 1001)[np.argmin(losses)]
+    targets = np.exp(made.teachers.teacher("rb-kd", runs, weighting="fitted").outputs["logits"])
+    np.testing.assert_allclose(
+        targets[fold.validation], network * means[0] + (1 - network) * means[1], rtol=0, atol=2e-3
+    )
+    group = made.planner.group_of(0)
+    for left_out in (0, 1):
+        held = fold.train[group[fold.train] == left_out]
+        expected = network * everywhere[left_out][held] + (1 - network) * everywhere[2 + left_out][held]
+        np.testing.assert_allclose(targets[held], expected, rtol=0, atol=2e-3)
 
 
 @pytest.mark.parametrize(

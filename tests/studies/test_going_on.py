@@ -29,10 +29,15 @@ def comparable(results):
 
 
 @pytest.fixture(scope="module")
-def whole(recordings, tmp_path_factory):
-    study = replace(SMALL, search=SEARCH)
-    made = Runner(study, tmp_path_factory.mktemp("whole") / "study", data=recordings, quiet=True)
-    return study, comparable(made.run(score_test=True))
+def finished(recordings, tmp_path_factory):
+    """The folder of a study that nobody stopped, and its results."""
+    made = Runner(replace(SMALL, search=SEARCH), tmp_path_factory.mktemp("whole"), data=recordings, quiet=True)
+    return made.folder, made.run(score_test=True)
+
+
+@pytest.fixture(scope="module")
+def whole(finished):
+    return replace(SMALL, search=SEARCH), comparable(finished[1])
 
 
 @pytest.mark.parametrize("fleet", [pytest.param(1, marks=pytest.mark.slow), 3, pytest.param(5, marks=pytest.mark.slow)])
@@ -127,10 +132,9 @@ def test_a_study_that_is_not_finished_shows_what_there_is(runner, recordings, mo
     assert [row.variant for row in results.rows][:2] == ["lm", "rb-kd"]
 
 
-def test_the_store_is_plain_sqlite_with_one_row_a_run(runner):
-    made = runner(search=SEARCH)
-    made.run()
-    rows = sqlite3.connect(made.store.path).execute("SELECT phase, status, history, epochs FROM runs").fetchall()
+def test_the_store_is_plain_sqlite_with_one_row_a_run(finished):
+    store = sqlite3.connect(finished[0] / "runs.sqlite")
+    rows = store.execute("SELECT phase, status, history, epochs FROM runs").fetchall()
     assert [phase for phase, *_ in rows].count("teachers") == 1
     assert [phase for phase, *_ in rows].count("trials") == 4
     assert [phase for phase, *_ in rows].count("seeds") == 2

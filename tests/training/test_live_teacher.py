@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -20,9 +21,9 @@ from stillmotion.features import FeatureSet, WindowFeatures
 from stillmotion.features.window_features import compute_feature_table
 from stillmotion.methods import Method, Range
 from stillmotion.methods.losses import cross_entropy, kl_divergence
-from stillmotion.networks import initialise, set_feature_statistics
+from stillmotion.networks import initialise, set_feature_statistics, set_statistics
 from stillmotion.networks.normaliser import Normaliser
-from stillmotion.training import Recipe, Replica, Teacher, join_teachers
+from stillmotion.training import Fleet, Recipe, Replica, Teacher, fit, join_teachers
 from stillmotion.training.functional import Functional
 from stillmotion.training.memory import replica_bytes
 from stillmotion.training.program import _described, _live_taps
@@ -35,6 +36,14 @@ QUIET = Progress(enabled=False)
 #: All training windows in one step, so that a step is an epoch.
 ONE_STEP = Recipe(batch=len(TRAIN), epochs=1)
 FEATURES = FeatureSet(TIME, 50.0, ("0", "1"), ("all", "all"), ("axes", "time"), compressed=True)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick_compilation():
+    """These tests compile much and compute little."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(autouse=True)
@@ -123,7 +132,11 @@ def features_seen(student: keras.Model, record: dict[str, np.ndarray]) -> np.nda
 
 
 @pytest.mark.parametrize(
-    "kinds", [("mixup", "feature-noise"), ("scaling", "mixup", "feature-noise")], ids=["known features", "in the step"]
+    "kinds",
+    [
+        pytest.param(("mixup", "feature-noise"), id="known features"),
+        pytest.param(("scaling", "mixup", "feature-noise"), id="computed in the step", marks=pytest.mark.slow),
+    ],
 )
 def test_an_ensemble_answers_the_very_batch_that_the_student_sees(kinds):
     """Two replicas with a teacher each; of three networks, two read features and one the signal."""
@@ -173,19 +186,17 @@ def test_an_ensemble_answers_the_very_batch_that_the_student_sees(kinds):
 def mixed_from(values: np.ndarray, seen: np.ndarray, windows: np.ndarray) -> np.ndarray:
     """Mix values of windows as these windows were mixed to those that were seen; pairs and share are searched."""
     flat, mixed = windows.reshape(len(windows), -1).astype(float), seen.reshape(len(seen), -1).astype(float)
+    direction = flat[None] - flat[:, None]  # (first, second, samples)
+    length = np.maximum((direction**2).sum(2), 1e-12)
     result = np.empty((len(seen), *values.shape[1:]))
     for row, given in enumerate(mixed):
-        best = np.inf
-        for first in range(len(flat)):
-            apart, direction = given - flat[first], flat - flat[first]
-            length = (direction**2).sum(1)
-            share = np.where(length > 0, direction @ apart / np.maximum(length, 1e-12), 0)
-            error = np.abs(apart - share[:, None] * direction).max(1)
-            second = int(error.argmin())
-            if error[second] < best and -1e-4 <= share[second] <= 1 + 1e-4:
-                best = error[second]
-                result[row] = (1 - share[second]) * values[first] + share[second] * values[second]
-        assert best < 1e-4
+        apart = (given - flat)[:, None]
+        share = (direction * apart).sum(2) / length
+        error = np.abs(apart - share[..., None] * direction).max(2)
+        error[(share < -1e-4) | (share > 1 + 1e-4)] = np.inf
+        first, second = np.unravel_index(error.argmin(), error.shape)
+        assert error[first, second] < 1e-4
+        result[row] = (1 - share[first, second]) * values[first] + share[first, second] * values[second]
     return result
 
 
@@ -227,15 +238,17 @@ def test_no_gradient_flows_into_the_teacher_or_through_it(several):
         return (answers["logits"] ** 2).sum()
 
     floats = ours.shared.teacher_weights
-    gradients = jax.grad(lambda weights, x: total(ours.shared._replace(teacher_weights=weights), x), argnums=(0, 1))(
-        floats, ours.shared.windows[:5]
+    differentiate = jax.jit(
+        jax.grad(lambda weights, x: total(ours.shared._replace(teacher_weights=weights), x), argnums=(0, 1))
     )
+    gradients = differentiate(floats, ours.shared.windows[:5])
     assert sum(leaf.size for leaf in jax.tree.leaves(gradients)) > 100
     for leaf in jax.tree.leaves(gradients):
         np.testing.assert_array_equal(leaf, 0)
     assert network.size == ours.setup.decays.size, "nothing but the student is trained"
 
 
+@pytest.mark.slow
 def test_run_in_every_step_or_computed_once_an_ensemble_teaches_the_same(several):
     runs = [Replica(seed, TRAIN, VALIDATION, {"temperature": 3.0, "alpha": 0.3}) for seed in (0, 1)]
     once, live = (train(dense(), runs, teaching="rb-kd", teachers=[several], live=live) for live in (False, True))
@@ -247,24 +260,44 @@ def test_run_in_every_step_or_computed_once_an_ensemble_teaches_the_same(several
     np.testing.assert_allclose(softmax(predict_taps(several, windows, ["logits"])["logits"]), expected, atol=1e-6)
 
 
+@pytest.mark.slow
+def test_fit_takes_a_list_of_teachers(several):
+    windows, labels = problem()
+    models = [part.network.model for part in several.members]
+    hyperparameters, recipe = {"alpha": 0.2, "mixup": 0.3}, Recipe(batch=16, epochs=2, augment=("mixup",))
+    student, again = dense(), dense()
+    again.set_weights(student.get_weights())
+    held_out = windows[VALIDATION], labels[VALIDATION]
+    options = {"validation": held_out, "hyperparameters": hyperparameters, "recipe": recipe, "progress": False}
+    fit(student, windows[TRAIN], labels[TRAIN], teacher=models, **options)
+    run = Replica(0, TRAIN, VALIDATION, hyperparameters)
+    set_statistics(again, windows[TRAIN].mean((0, 1)), windows[TRAIN].std((0, 1)))
+    equal = join_teachers(several.members)
+    (result,) = train(again, [run], teaching="rb-kd", teachers=[equal], recipe=recipe, own_weights=True)
+    np.testing.assert_allclose(Functional(student, ["logits"]).own()[0], result.weights, atol=1e-6)
+
+
 def test_a_fleet_with_an_ensemble_in_its_steps_goes_on_bit_for_bit(several, tmp_path):
     runs = [Replica(seed, TRAIN, VALIDATION, {"mixup": 0.4, "alpha": 0.2}) for seed in (0, 1)]
     recipe = Recipe(batch=16, epochs=3, augment=("mixup",))
 
-    def make(teacher: Teacher = several, **options: Any):
-        return fleet(normed(), runs, teaching="rb-kd", teachers=[teacher], recipe=recipe, **options)
+    def make(teacher: Teacher, folder: Path | None) -> Fleet:
+        return fleet(dense(), runs, teaching="rb-kd", teachers=[teacher], recipe=recipe, folder=folder)
 
-    whole = make().train(QUIET)
+    ours = make(several, None)
+    whole = ours.train(QUIET)
+    # The same fleet again, so that it is compiled once; all that it knows of the first epoch is in the file.
+    ours.path = make(several, tmp_path).path
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
-            make(folder=tmp_path).train(interrupt)
+            ours.train(interrupt)
     finally:
         signal.signal(signal.SIGINT, before)
     # The same networks in other shares are another teacher.
     with pytest.raises(UserError, match="belongs to another plan"):
-        make(join_teachers(several.members, (0.7, 0.3)), folder=tmp_path).train(QUIET)
-    resumed = make(folder=tmp_path).train(QUIET)
+        make(join_teachers(several.members, (0.7, 0.3)), tmp_path).train(QUIET)
+    resumed = ours.train(QUIET)
     for one, other in zip(whole, resumed, strict=True):
         assert one.epochs == 3
         assert one.teacher_weights.size == 0
@@ -309,6 +342,7 @@ def test_memory_counts_a_frozen_network_without_its_gradient(several):
     student, first, second = ours.setup.student, *ours.setup.live
     alone = replica_bytes([student], 64)
     outputs = {normed: TIME * CHANNELS * 3 + 4 * 4 + CLASSES, dense: TIME * CHANNELS * 3 + 4 + CLASSES}
-    assert replica_bytes([student], 64, frozen=[first]) - alone == 4 * 64 * outputs[normed]
-    assert replica_bytes([student], 64, frozen=[first, second]) - alone == 4 * 64 * (outputs[normed] + outputs[dense])
+    one, other = (4 * (network.size + 64 * outputs[make]) for network, make in ((first, normed), (second, dense)))
+    assert replica_bytes([student], 64, frozen=[first]) - alone == one
+    assert replica_bytes([student], 64, frozen=[first, second]) - alone == one + other
     assert replica_bytes([student, second], 64) - alone == 4 * (6 * second.size + 4 * 64 * outputs[dense])

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 import jax
+import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
+from stillmotion.errors import UserError
 from stillmotion.methods import Method, Range
 from stillmotion.methods.losses import cross_entropy
 from stillmotion.training import Recipe, Replica
@@ -68,6 +70,22 @@ def test_a_class_that_validation_lacks_counts_0():
         guess = with_weights(dense(), outcome).predict(windows[rows], verbose=0).argmax(1)
         score = f1_score(labels[rows], guess, labels=range(CLASSES), average="macro", zero_division=0)
         assert outcome.best == pytest.approx(score, abs=1e-9)
+
+
+def test_a_replica_that_is_told_when_to_stop_needs_no_validation_and_trains_as_far_as_one_that_chose():
+    """The schedule is that of the whole recipe: at the same epoch the weights are the same."""
+    recipe = Recipe(batch=8, epochs=EPOCHS, patience=PATIENCE, schedule="cosine")
+    chosen = train(dense(), RUNS, recipe=recipe)
+    again = [
+        Replica(r.seed, r.train, VALIDATION[:0], r.hyperparameters, stop=outcome.best_epoch)
+        for r, outcome in zip(RUNS, chosen, strict=True)
+    ]
+    for one, other in zip(chosen, train(dense(), again, recipe=recipe, size=2), strict=True):
+        assert (other.status, other.best_epoch, other.epochs) == ("done", one.best_epoch, one.best_epoch)
+        np.testing.assert_allclose(other.weights, one.weights, rtol=0, atol=1e-5)
+    assert len({outcome.best_epoch for outcome in chosen}) > 1
+    with pytest.raises(UserError, match="has no validation windows"):
+        train(dense(), [Replica(0, TRAIN, VALIDATION[:0])])
 
 
 class Watch:

@@ -3,6 +3,7 @@
 Every block of the C code computes in NumPy what its C computes, bit for bit.
 """
 
+from .classifier import read_classifier
 from .export import CExport, export_c, read_calibration
 from .fixed_features import FixedFeatures, fixed_features
 from .float_features import FloatFeatures, float_features
@@ -20,5 +21,6 @@ __all__ = [
     "float_features",
     "plan_memory",
     "read_calibration",
+    "read_classifier",
     "read_program",
 ]

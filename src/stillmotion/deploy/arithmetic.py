@@ -64,10 +64,10 @@ def tanh_f32(x: Floats) -> Floats:
 
 def sqrt_f32(x: Floats) -> Floats:
     """Return square roots by Newton's method, 0 for x ≤ 0."""
-    f, positive = np.float32, np.where(x > 0, x, np.float32(1))
+    f, positive = np.float32, np.where(x > 0, x, np.float32(1)).astype(np.float32)
     root = ((positive.view(np.int32) >> 1) + 0x1FBD1DF5).astype(np.int32).view(np.float32)
     for _ in range(4):
-        root = f(0.5) * (root + positive / root)
+        root = np.asarray(f(0.5) * (root + positive / root), np.float32)
     return np.asarray(np.where(x > 0, root, f(0)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from math import log2
 from typing import Literal
 
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from ..features.arrays import ClassifierArrays, TreeArrays
 from ..features.scale import FeatureScale, fit_scale
 from ..features.window_features import compute_feature_table
-from .arithmetic import LARGEST, float_tensor
+from .arithmetic import float_tensor
 from .blocks import Block, Tensor
 from .convolution import Convolve
 from .fixed_features import fixed_features
@@ -46,13 +46,14 @@ class TreeFeatures(FloatFeatures):
 
 
 def read_classifier(
-    arrays: ClassifierArrays, windows: ArrayLike, *, thresholds: Literal["int8", "int16"] = "int16"
+    arrays: ClassifierArrays, windows: ArrayLike | None = None, *, thresholds: Literal["int8", "int16"] = "int16"
 ) -> Program:
     """Read a feature classifier as a program.
 
     Args:
         arrays: decision trees or a linear classifier.
-        windows: (n, time, channels) of training subjects, which the integers of trees' features are fitted to.
+        windows: (n, time, channels) of training subjects, which the integers of trees' features are fitted to; without
+            them trees are of float32 alone.
         thresholds: type of trees' thresholds in integers: 8 bits take fewer bytes, 16 agree better.
 
     Returns:
@@ -69,8 +70,7 @@ def read_classifier(
         >>> weights = np.zeros((8, 2), np.float32)
         >>> weights[0, 1] = 1.0
         >>> linear = LinearArrays(features, weights, bias=[0, -2], location=np.ones(8), scale=np.ones(8), clip=5.0)
-        >>> windows = np.full((1, 50, 1), 4.0)
-        >>> read_classifier(linear, windows).run(windows)
+        >>> read_classifier(linear).run(np.full((1, 50, 1), 4.0))
         array([[0., 1.]], dtype=float32)
     """
     features, classes = arrays.features, arrays.classes
@@ -79,17 +79,11 @@ def read_classifier(
     first: FloatFeatures
     last: Block
     if isinstance(arrays, TreeArrays):
-        scale = fit_scale(compute_feature_table(windows, replace(features, compressed=True)))
-        first = TreeFeatures(
-            name="features",
-            inputs=(signal,),
-            output=given,
-            features=features,
-            scale=None,
-            clip=LARGEST,
-            integers=scale,
-            dtype=thresholds,
-        )
+        first, scale = float_features(features), None
+        if windows is not None:
+            scale = fit_scale(compute_feature_table(windows, replace(features, compressed=True)))
+            parts = {each.name: getattr(first, each.name) for each in fields(first)}
+            first = TreeFeatures(**parts, integers=scale, dtype=thresholds)
         last = Forest(name="forest", inputs=(given,), output=output, trees=arrays, scale=scale)
     else:
         first = float_features(features, FeatureScale(arrays.location, arrays.scale), clip=arrays.clip)

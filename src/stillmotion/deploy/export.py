@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..bundles import Bundle
-from ..bundles.bundle import MODEL
 from ..bundles.calibration import require_windows
+from ..bundles.contents import MODEL
+from ..decoding import IntegerDecoder
 from ..errors import UserError
 from ..files import atomic_folder
 from .blocks import Array
+from .classifier import read_classifier
 from .example import write_example
 from .header import Target, c_name
 from .program import Program, quantise_program
@@ -90,8 +92,8 @@ def export_c(
         What was written, with the answer that the example program prints.
 
     Raises:
-        UserError: the folder exists, the bundle is damaged or holds code, a layer has no C form, or there are too few
-            calibration windows.
+        UserError: the folder exists, the bundle is damaged or holds code, a layer or the decoder has no C form, or
+            there are too few calibration windows.
 
     Example:
         >>> import numpy as np
@@ -121,7 +123,9 @@ def export_c(
     counts = None
     if windows is not None or full_scale:
         counts = fit_counts(bundle.spec, windows, full_scale)
-    program, agreement = read_program(bundle.model), None
+    classifier = bundle.classifier
+    program = read_program(bundle.model) if classifier is None else read_classifier(classifier, windows)
+    agreement = None
     if int8:
         assert windows is not None
         assert counts is not None
@@ -131,7 +135,8 @@ def export_c(
         program = integers
     provenance = bundle.provenance
     chosen = c_name(name or str(provenance.get("variant") or provenance.get("network") or bundle.path.name))
-    target = Target(chosen, program, bundle.spec, counts, bundle.scores, provenance)
+    decoder = None if bundle.decoder is None else IntegerDecoder.of(bundle.decoder)
+    target = Target(chosen, program, bundle.spec, counts, bundle.scores, provenance, decoder)
     window = _golden(bundle, counts, integers=int8)
     source = write_c(target)
     example, answer = write_example(target, window)

@@ -113,10 +113,11 @@ class FixedFeatures(Block):
                 slope, exponent = split_factor(each * log(2) * 2.0**-25 * 2**16)
                 # A standard deviation so small is rounding: the steepest slope that fits.
                 slope, exponent = (slope, exponent) if exponent < 0 else (0xFFFF, -1)
-                slopes.append(slope), shifts.append(min(-exponent, 31))
+                shifts.append(min(-exponent, 31))
             else:
                 slope, exponent = split_factor(each * 2**16)
-                slopes.append(slope), shifts.append(int(np.clip(-exponent, -128, 127)))
+                shifts.append(int(np.clip(-exponent, -128, 127)))
+            slopes.append(slope)
         narrow_type = np.int16 if np.abs(offsets).max() < 2**15 else np.int32
         return np.array(slopes, np.uint16), np.array(shifts, np.int8), offsets.astype(narrow_type)
 
@@ -126,11 +127,12 @@ class FixedFeatures(Block):
         slope, shift, offset = self.standard
         unit, unit_exponent = self.unit_table
         arrays: dict[str, Array] = {"unit": unit, "unit_exponent": unit_exponent}
-        arrays |= {"slope": slope, "shift": shift, "offset": offset} | stream_arrays(self.features)
+        arrays |= {"slope": slope, "shift": shift, "offset": offset}
+        arrays |= stream_arrays(self.features)
         if "stream" in arrays:
             arrays["exponent"] = np.array([-shift for shift in self.shifts], np.int8)
         if is_spectral(self.features):
-            arrays |= self.spectrum.tables
+            arrays.update(self.spectrum.tables)
         return tuple(Constant(name, array) for name, array in arrays.items())
 
     def function(self, prefix: str) -> str:
@@ -186,7 +188,7 @@ class FixedFeatures(Block):
             value = np.where(size > 0, np.where(mantissa < 0, -shifted, shifted), 0)
         value = (value - offset + (1 << (self.fraction - 1))) >> self.fraction
         limit = LIMITS[self.output.dtype]
-        return np.clip(value, -limit, limit).astype(self.output.dtype)
+        return np.asarray(np.clip(value, -limit, limit), self.output.dtype)
 
 
 def fixed_features(

@@ -39,7 +39,7 @@ def normalise(mantissa: Integers, exponent: Any) -> tuple[Integers, Integers]:
 
 def divide(a: Integers, b: Integers) -> Integers:
     """Divide normalised mantissas, of the second 16 bits; the quotient is that times 2^16."""
-    return a // np.maximum(b >> 16, 1)
+    return np.asarray(a // np.maximum(b >> 16, 1))
 
 
 def round_root(values: Integers) -> Integers:
@@ -78,7 +78,7 @@ def log2_of_sum(mantissa: Integers, exponent: Integers) -> Integers:
 
 def multiply_high(mantissa: Integers, factor: Any) -> Integers:
     """Return the product of 32 and 16 bits, less its lowest 16."""
-    return (mantissa * factor) >> 16
+    return np.asarray((mantissa * factor) >> 16)
 
 
 def split_factor(value: float) -> tuple[int, int]:

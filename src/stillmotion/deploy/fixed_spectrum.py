@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
+from .blocks import Array
 from .fixed_numbers import Integers, bit_length
 
 #: Bits of centred samples before the fast transform: the modulus of two stays below 2^15.
@@ -52,7 +53,7 @@ class FixedSpectrum:
         return 2.0 ** (31 - 2 * self.table_bits) / self.window**4
 
     @cached_property
-    def tables(self) -> dict[str, np.ndarray]:
+    def tables(self) -> dict[str, Array]:
         """Constants in C, by name."""
         turn = 2 * np.pi / self.window
         if self.is_fast:
@@ -77,7 +78,7 @@ class FixedSpectrum:
         return self._fast(centred) if self.is_fast else self._folded(centred)
 
     def _fast(self, centred: Integers) -> Integers:
-        window, count = self.window, self.window // 2
+        count = self.window // 2
         sine = self.tables["sines"].astype(np.int64)
         sine, cosine = np.concatenate([sine, sine[-2::-1]]), np.concatenate([sine[::-1], -sine[1:]])
         order = np.array([int(f"{i:b}".zfill(count.bit_length() - 1)[::-1], 2) for i in range(count)])

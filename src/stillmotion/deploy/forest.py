@@ -64,9 +64,7 @@ class Nodes:
             for child in (trees.left, trees.right)
         ]
         least, most = min(part.min() for part in children), max(part.max() for part in children)
-        kind = next(
-            each for each in (np.int8, np.int16, np.int32) if np.iinfo(each).min <= least and most <= np.iinfo(each).max
-        )
+        kind = next(each for each in (np.int8, np.int16, np.int32) if np.iinfo(each).min <= min(least, -1 - most))
         features = np.maximum(trees.feature[order], 0)
         return cls(
             first.astype(np.uint16 if first[-1] < 2**16 else np.uint32),
@@ -126,11 +124,12 @@ class Forest(FloatBlock):
 
     Args:
         trees: the classifier.
-        scale: means and standard deviations of the compressed features, which integers are standardised by.
+        scale: means and standard deviations of the compressed features, which integers are standardised by; None
+            where there are no integers.
     """
 
     trees: TreeArrays
-    scale: FeatureScale
+    scale: FeatureScale | None
 
     @cached_property
     def nodes(self) -> Nodes:
@@ -161,6 +160,7 @@ class Forest(FloatBlock):
 
     def quantise(self, inputs: tuple[Tensor, ...], low: float, high: float) -> Block:
         """Return the trees with thresholds in the integers of the features."""
+        assert self.scale is not None  # The features before it would have refused.
         given = inputs[0]
         inner = self.trees.feature != LEAF
         feature = np.maximum(self.trees.feature, 0)
@@ -228,4 +228,4 @@ class ForestInt(Block):
         slope, shift, offset = self._line
         value = (exponent << 25) + log2_of_one_plus(mantissa & 0x7FFFFFFF)
         value = ((multiply_high(value, slope) >> shift) - offset + 8) >> 4
-        return np.clip(value, -128, 127).astype(np.int8)
+        return np.asarray(np.clip(value, -128, 127), np.int8)

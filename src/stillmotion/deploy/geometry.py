@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import UserError
 from .blocks import Array
+
+#: Longest axis of a map in C.
+LONGEST = 32767
 
 
 @dataclass(frozen=True)
@@ -99,4 +103,9 @@ class Geometry:
             *(*self.size, channels, *self.positions, filters, *self.kernel, group_channels, groups),
             *(*self.strides, *self.dilation, *self.margin),
         )
+        if max(numbers) > LONGEST:
+            raise UserError(
+                f"A layer's map of {' x '.join(map(str, (*self.size, channels)))} has an axis longer than {LONGEST}, "
+                f"which C counts in 16 bits; shorten the window or narrow the layer."
+            )
         return f"{{{', '.join(map(str, numbers))}}}"

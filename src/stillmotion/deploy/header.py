@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..decoding import IntegerDecoder
 from ..signals import SignalSpec
 from .program import Program
 from .signal_counts import Counts
@@ -23,6 +24,7 @@ class Target:
         counts: how raw counts stand for values; None where that is not known.
         scores: rows of the bundle, one per subject.
         provenance: where the model comes from.
+        decoder: of windows in a row, or None.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Target:
     counts: Counts | None
     scores: Sequence[Mapping[str, Any]]
     provenance: Mapping[str, Any]
+    decoder: IntegerDecoder | None = None
 
     @property
     def integers(self) -> bool:
@@ -100,7 +103,8 @@ def _functions(target: Target) -> str:
     lines = [
         f"/* Forget all samples. */\nvoid {name}_init(void);\n",
         "/* Take one sample, in the units above. Return the class of the window that ends here, NOT_YET if none does.",
-        "   A value that is not finite is replaced by the channel's last one (0 at first). */",
+        "   A value that is not finite is replaced by the channel's last one (0 at first).",
+        f"   {_answers(target)} */",
         f"int {name}_push(const float sample[{macro}_CHANNELS]);\n",
     ]
     if target.counts is not None:
@@ -126,6 +130,14 @@ def _functions(target: Target) -> str:
         f"extern const char *const {name}_class_names[{macro}_CLASSES];\n",
     ]
     return "\n".join(lines)
+
+
+def _answers(target: Target) -> str:
+    """Say what the class that ``push`` returns follows from."""
+    if target.decoder is None:
+        return "The class follows from this window alone."
+    waits = f"; the {target.decoder.lag} windows that the decoder waits for in Python are not waited for"
+    return f"The class is decoded from all windows since init{waits if target.decoder.lag else ''}."
 
 
 def _about(target: Target, memory: int) -> str:

@@ -223,8 +223,7 @@ def _clip(reader: Reader, node: Node) -> str:
     tensor = reader.at[node.inputs[0]]
     limits = (float(node.attributes["x_min"]), float(node.attributes["x_max"]))
     block = reader.steps[tensor].block if tensor in reader.steps else None
-    standardised = isinstance(block, FloatFeatures) and not block.raw and reader.alone(node)
-    if standardised and limits[0] == -limits[1] and block.clip == LARGEST:
+    if isinstance(block, FloatFeatures) and not block.raw and limits[0] == -limits[1] and reader.alone(node):
         return reader.change(tensor, replace(block, clip=limits[1]))
     return _apply(reader, node, "clamp", limits)
 

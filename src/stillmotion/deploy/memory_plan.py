@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from .program import SIGNAL, Program
@@ -37,7 +37,7 @@ class _Buffer:
 
 
 def plan_memory(program: Program) -> MemoryPlan:
-    """Plan the arena of a program: largest buffers first, each at the lowest place that is free while it lives.
+    """Plan the arena of a program.
 
     Args:
         program: float32 or integers.
@@ -66,16 +66,31 @@ def plan_memory(program: Program) -> MemoryPlan:
             buffers[step.output] = _Buffer(size, place, end)
         if step.block.scratch_bytes:
             scratch[step.output] = _Buffer(step.block.scratch_bytes, place, place)
-    placed: list[_Buffer] = []
-    unique = {id(each): each for each in (*buffers.values(), *scratch.values())}.values()
-    for buffer in sorted(unique, key=lambda each: (-each.size, each.first)):
-        buffer.offset = _lowest(buffer, placed)
-        placed.append(buffer)
+    unique = list({id(each): each for each in (*buffers.values(), *scratch.values())}.values())
+    best = min(ORDERS, key=lambda order: _place(unique, order))
+    size = _place(unique, best)
     return MemoryPlan(
         {name: each.offset for name, each in buffers.items()},
         {name: each.offset for name, each in scratch.items()},
-        max((_end(each) for each in placed), default=0),
+        size,
     )
+
+
+#: Orders in which buffers are placed; none is best for every network.
+ORDERS: tuple[Callable[[_Buffer], tuple[int, ...]], ...] = (
+    lambda each: (-each.size, each.first),
+    lambda each: (each.first - each.last, -each.size),
+    lambda each: (each.first, -each.size),
+)
+
+
+def _place(buffers: list[_Buffer], order: Callable[[_Buffer], tuple[int, ...]]) -> int:
+    """Place buffers in an order, each at the lowest place that is free while it lives; return the arena's size."""
+    placed: list[_Buffer] = []
+    for buffer in sorted(buffers, key=order):
+        buffer.offset = _lowest(buffer, placed)
+        placed.append(buffer)
+    return max((_end(each) for each in placed), default=0)
 
 
 def _lowest(buffer: _Buffer, placed: list[_Buffer]) -> int:

@@ -16,6 +16,8 @@ from .merging import Concatenate, Merge
 from .reader import Reader
 from .recurrent import Cell, Recur
 
+#: A state grows by at most 2 a step (FastGRNN).
+MOST_STEPS = 16383
 #: Names of the cells.
 CELLS: dict[str, Cell] = {"LSTM": "lstm", "GRU": "gru", "FastGRNN": "fastgrnn"}
 
@@ -56,7 +58,9 @@ def _bidirectional(reader: Reader, node: Node) -> str:
 
 
 def _require_plain(reader: Reader, node: Node, kind: str) -> None:
-    given = node.attributes
+    given, steps = node.attributes, node.input_shapes[0][0]
+    if steps > MOST_STEPS:
+        reader.refuse(node, f"its {steps} steps are more than {MOST_STEPS}, with which its state fits 32 bits")
     if kind == "FastGRNN":
         return
     if (given["activation"], given["recurrent_activation"]) != ("tanh", "sigmoid"):

@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 
 from .blocks import Constant, Tensor, read_support
+from .decoder import write_decoder
 from .header import Target, write_header
 from .memory_plan import ALIGNMENT, MemoryPlan, plan_memory
 from .program import SIGNAL, Step
@@ -40,6 +41,7 @@ def write_c(target: Target) -> CSource:
         *(_block(step) for step in target.program.steps),
         _memory(target),
         _run(target, plan),
+        *([write_decoder(target.decoder, target.program.logits)] if target.decoder is not None else []),
         _api(target),
     ]
     arena, state = _arena_bytes(plan), _state_bytes(target)
@@ -66,16 +68,23 @@ def _arena_bytes(plan: MemoryPlan) -> int:
     return max(plan.size, ALIGNMENT)
 
 
+def _numbers(target: Target) -> list[str]:
+    """Return the whole numbers of the stream's state."""
+    skips = target.spec.hop > target.spec.window
+    return ["filled", *(["skipped"] if skips else []), *(["answered"] if target.decoder is not None else [])]
+
+
 def _state(target: Target) -> list[tuple[Tensor, str]]:
     """Return the arrays of the stream's state: the window, the last sample, the last logits."""
     channels, kind = len(target.spec.channels), target.program.signal.dtype
+    belief = [(Tensor((len(target.spec.classes),), "int32"), "belief")] if target.decoder is not None else []
     window = Tensor((target.spec.window * channels,), kind)
-    return [(window, "window"), (Tensor((channels,), kind), "last"), (target.program.logits, "logits")]
+    return [*belief, (window, "window"), (Tensor((channels,), kind), "last"), (target.program.logits, "logits")]
 
 
 def _state_bytes(target: Target) -> int:
     """Count the bytes of the state's struct as compilers lay it out."""
-    total = 8
+    total = 4 * len(_numbers(target))
     for tensor, _ in _state(target):
         width = np.dtype(tensor.dtype).itemsize
         total = -(-total // width) * width + tensor.bytes
@@ -85,7 +94,7 @@ def _state_bytes(target: Target) -> int:
 def _memory(target: Target) -> str:
     arrays = "".join(f"    {tensor.c_type} {name}[{tensor.size}];\n" for tensor, name in _state(target))
     return (
-        f"static struct {{\n    int32_t filled, skipped;\n{arrays}}} state;\n\n"
+        f"static struct {{\n    int32_t {', '.join(_numbers(target))};\n{arrays}}} state;\n\n"
         "/* Characters may alias every type. */\n"
         f"static union {{\n    unsigned char bytes[{target.macro}_ARENA_BYTES];\n    int32_t integer;\n"
         "    float number;\n} arena;\n\n"
@@ -180,6 +189,12 @@ def _take(target: Target, kind: str) -> str:
         "    result = run(state.window, state.logits);",
         f"    state.filled = {kept};",
     ]
+    if target.decoder is not None:
+        lines[-2:-1] = [
+            "    (void)run(state.window, state.logits);",
+            "    result = decode(state.belief, !state.answered, state.logits);",
+            "    state.answered = 1;",
+        ]
     if skip:
         lines.append(f"    state.skipped = {macro}_HOP - {macro}_WINDOW;")
     elif kept:

@@ -183,7 +183,8 @@ def _arguments(call: Call) -> dict[str, Any]:
     tensors = {id(tensor) for tensor in call.inputs}
     named = {key: value for key, value in kwargs.items() if id(value) not in tensors}
     if type(call.operation).__name__ == "GetItem":
-        return {"key": args[1] if len(args) > 1 else kwargs["key"]}
+        key = args[1] if len(args) > 1 else kwargs["key"]
+        return {"key": tuple(key) if isinstance(key, list) else key}  # a saved model gives a list
     constants = tuple(value for value in args if id(value) not in tensors and not isinstance(value, (list, tuple)))
     return {**settings, **named, **({"constants": constants} if constants else {})}
 

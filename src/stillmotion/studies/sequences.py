@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from statistics import median_low
 from typing import Any
 
 import numpy as np
@@ -134,13 +135,26 @@ def choose_of(state: StudyState, run: Run) -> DecoderNumbers:
     )
 
 
-def decoder_of(state: StudyState, run: Run) -> Decoder:
-    """Return the decoder of a run, fitted to the training subjects of its fold; its lag is the first of the study."""
-    index, decoding = state.index, state.study.decoding
-    train = index.rows(run.fold, "train")
-    order, gaps = order_rows(index, train)
+def numbers_of(state: StudyState, run: Run) -> DecoderNumbers:
+    """Return the numbers of the decoder of a run: those in the store, or chosen now."""
     kept = numbers_kept(state).get(run.id)
-    numbers = choose_of(state, run) if kept is None else DecoderNumbers(**kept)
+    return choose_of(state, run) if kept is None else DecoderNumbers(**kept)
+
+
+def decoder_of(state: StudyState, run: Run, *, chosen: Sequence[Run] = ()) -> Decoder:
+    """Return the decoder of a run, fitted to the subjects that it was trained on; its lag is the first of the study.
+
+    Args:
+        state: of the study.
+        run: the run.
+        chosen: runs whose numbers were chosen; their medians are taken for a run that no validation subjects are left
+            for.
+    """
+    index, decoding = state.index, state.study.decoding
+    train, _ = state.planner.rows(run)
+    order, gaps = order_rows(index, train)
+    each = [asdict(numbers_of(state, other)) for other in chosen or (run,)]
+    numbers = DecoderNumbers(**{name: median_low([values[name] for values in each]) for name in each[0]})
     return fit_decoder(
         decoding.decoder,
         index.spec.classes,

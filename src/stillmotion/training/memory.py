@@ -29,11 +29,12 @@ def replica_bytes(
         networks: the networks that are trained in a step.
         batch: windows per step.
         aux_params: number of auxiliary parameters.
-        frozen: networks of a fixed teacher that run in a step without a gradient; replicas share their weights.
+        frozen: networks of a fixed teacher that run in a step without a gradient.
     """
     weights = sum(network.size for network in networks) + aux_params
     activations = STEP_FACTOR * sum(map(_activations, networks)) + sum(map(_activations, frozen))
-    return 4 * (6 * weights + activations * batch)
+    # A step reads a copy of its own of the teacher's weights.
+    return 4 * (6 * weights + sum(network.size for network in frozen) + activations * batch)
 
 
 def choose_size(asked: int | None, runs: int, per_replica: int, shared: int, *, free: int | None = None) -> int:

@@ -99,6 +99,8 @@ class Replica:
             features is then fitted to its training windows too. None keeps the statistics of the model.
         teacher: index of its teacher among those of the fleet.
         name: its name in messages.
+        stop: epoch after which it stops and whose weights are kept, whatever the validation score, so that it needs no
+            validation windows; the learning rate is that of a run of all the recipe's epochs. 0 for none.
     """
 
     seed: int
@@ -109,6 +111,7 @@ class Replica:
     std: NDArray[np.float32] | None = None
     teacher: int = 0
     name: str = ""
+    stop: int = 0
 
 
 def check_replicas(replicas: Sequence[Replica], windows: NDArray[Any], labels: NDArray[Any], classes: int) -> None:
@@ -125,6 +128,8 @@ def check_replicas(replicas: Sequence[Replica], windows: NDArray[Any], labels: N
         if not 0 <= replica.seed < 2**32:
             raise UserError(f"Replica {replica.name or number} has seed {replica.seed}; seeds go from 0 to 2³² − 1.")
         for what, rows in (("training", replica.train), ("validation", replica.validation)):
+            if len(rows) == 0 and what == "validation" and replica.stop:
+                continue
             if len(rows) == 0:
                 raise UserError(f"Replica {replica.name or number} has no {what} windows.")
             if not 0 <= int(np.min(rows)) <= int(np.max(rows)) < len(windows):

@@ -10,8 +10,8 @@ from typing import Any
 SCOPE = (
     "Flash is what the model adds to a program that does nothing: its constants, its code and what it needs of the "
     "compiler's library. RAM is its memory between calls and the deepest stack of one call; what the caller "
-    "hands over, a sample or a window, is not in it. Instructions are counted by QEMU, which knows no cycles: they give no time and "
-    "no energy."
+    "hands over, a sample or a window, is not in it. Instructions are counted by QEMU, which knows no cycles: they "
+    "give no time and no energy."
 )
 
 

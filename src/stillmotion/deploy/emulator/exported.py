@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ...errors import UserError
 from ..export import CExport
@@ -34,12 +35,7 @@ def measure_export(
         UserError: a tool is missing, the C does not fit the machine, or the windows do not fit the contract.
     """
     name, program, macro = export.name, export.program, export.name.upper()
-    given = np.asarray(windows, np.float32)
-    if given.ndim != 3 or given.shape[1:] != program.signal.shape or not len(given):
-        raise UserError(f"Evidence needs windows (n, {', '.join(map(str, program.signal.shape))}), not {given.shape}.")
-    if export.integers:
-        assert export.counts is not None
-        given = export.counts.of(given)
+    given = counts_of(export, windows)
     logits = program.run(given)
     blocks = tuple(step.block.name for step in program.steps)
     predict = "predict_i16" if export.integers else "predict"
@@ -58,3 +54,14 @@ def measure_export(
     pushed = measure(stream, given, logits.argmax(1).astype(np.int32), machine, optimise=optimise)
     predicted = measure(whole, given, logits, machine, optimise=optimise)
     return replace(pushed, equal=min(pushed.equal, predicted.equal), window=0)
+
+
+def counts_of(export: CExport, windows: ArrayLike) -> NDArray[Any]:
+    """Return windows (n, time, channels) in the contract's units as what the C takes: float32 or raw counts."""
+    given, shape = np.asarray(windows, np.float32), export.program.signal.shape
+    if given.ndim != 3 or given.shape[1:] != shape or not len(given):
+        raise UserError(f"Evidence needs windows (n, {', '.join(map(str, shape))}), not {given.shape}.")
+    if not export.integers:
+        return given
+    assert export.counts is not None
+    return export.counts.of(given)

@@ -1,0 +1,109 @@
+"""Samples one by one: the answers of ``predict`` at every hop, and no sample that upsets the device."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stillmotion.decoding import IntegerDecoder, fit_decoder
+from stillmotion.deploy.decoder import decode_stream
+from stillmotion.deploy.header import Target
+from stillmotion.deploy.writer import write_c
+from tests.deploy.compiling import Compiled
+from tests.deploy.nets import SPEC, draw_windows
+
+NOT_YET = -1
+#: A chain that stays: one network here changes its mind at every second window.
+DECODER = IntegerDecoder.of(fit_decoder("duration", SPEC.classes, [0] * 9 + [1] * 5 + [2] * 7 + [3] * 9, hop=8 / 25))
+HOPS = {"short": 8, "whole": 24, "long": 31}
+
+
+@pytest.fixture(scope="module")
+def streams(cases, tmp_path_factory):
+    """Networks with every kind of hop, compiled with sanitizers that end the program at the first fault."""
+    case, models = cases["planes"], []
+    for name, hop in HOPS.items():
+        for program, suffix in ((case.exact, "f"), (case.integers, "q")):
+            target = Target(f"{name}_{suffix}", program, replace(SPEC, hop=hop), case.counts, [], {})
+            models.append((target.name, suffix == "q", write_c(target).files))
+    restless = cases["activations"]
+    for program, suffix in ((restless.exact, "f"), (restless.integers, "q")):
+        target = Target(f"decoded_{suffix}", program, SPEC, restless.counts, [], {}, DECODER)
+        models.append((target.name, suffix == "q", write_c(target).files))
+    for name in ("lstms", "grus", "fastgrnns", "features", "activations"):
+        for program, suffix in ((cases[name].exact, "f"), (cases[name].integers, "q")):
+            target = Target(f"{name}_{suffix}", program, SPEC, cases[name].counts, [], {})
+            models.append((target.name, suffix == "q", write_c(target).files))
+    flags = ("-O0", "-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all")
+    return Compiled(tmp_path_factory.mktemp("push"), models, *flags)
+
+
+def require_answers(compiled, name, case, samples, hop, *, given=None):
+    """What ``push`` must return and know: the window that ends with each sample, if one does.
+
+    ``given`` is pushed where it differs from the samples that count.
+    """
+    starts = np.arange(0, len(samples) - 23, hop)
+    windows = samples[starts[:, None] + np.arange(24)]
+    if name.endswith("q"):
+        out = case.integers.run(case.counts.of(windows))
+        tensor = case.integers.logits
+        expected = (out.astype(np.float32) - np.float32(tensor.zero_point)) * np.float32(tensor.step)
+    else:
+        out = expected = case.exact.run(windows)
+    logits, answers = compiled.push(name, samples if given is None else given, out.shape[1])
+    assert np.array_equal(logits[starts + 23], expected)
+    assert np.array_equal(answers[starts + 23], out.argmax(1))
+    assert (np.delete(answers, starts + 23) == NOT_YET).all()
+    assert len(np.unique(expected, axis=0)) == len(starts)
+
+
+@pytest.mark.parametrize("name", HOPS)
+@pytest.mark.parametrize("suffix", ["f", "q"])
+def test_push_answers_at_every_hop_as_predict_does(name, suffix, streams, cases):
+    samples = np.concatenate(draw_windows(9, 24, seed=3))
+    require_answers(streams, f"{name}_{suffix}", cases["planes"], samples, HOPS[name])
+
+
+@pytest.mark.parametrize("suffix", ["f", "q"])
+def test_a_value_that_is_no_number_is_the_last_one_of_its_channel(suffix, streams, cases):
+    samples = np.concatenate(draw_windows(5, 24, seed=4))
+    broken, held = samples.copy(), samples.copy()
+    for row, channel, value in ((0, 1, np.nan), (30, 0, np.inf), (31, 0, -np.inf), (70, 5, np.nan), (119, 2, np.inf)):
+        broken[row, channel] = value
+        held[row, channel] = held[row - 1, channel] if row else 0
+    require_answers(streams, f"short_{suffix}", cases["planes"], held, 8, given=broken)
+
+
+@pytest.mark.parametrize("suffix", ["f", "q"])
+def test_push_decodes_windows_in_a_row_as_the_integer_decoder_does(suffix, streams, cases):
+    case = cases["activations"]
+    samples = np.concatenate(draw_windows(40, 24, seed=5))
+    starts = np.arange(0, len(samples) - 23, 8)
+    windows = samples[starts[:, None] + np.arange(24)]
+    program = case.integers if suffix == "q" else case.exact
+    logits = program.run(case.counts.of(windows) if suffix == "q" else windows)
+    expected = decode_stream(DECODER, logits, program.logits)
+    _, answers = streams.push(f"decoded_{suffix}", samples, len(SPEC.classes))
+    assert np.array_equal(answers[starts + 23], expected)
+    assert (expected != logits.argmax(1)).any()
+    assert len(set(expected)) > 1
+
+
+EXTREMES = np.array(
+    [0, -0.0, 1e-45, -1e-38, 1e30, -1e30, 3.4e38, -3.4e38, np.nan, np.inf, -np.inf, 7.99, 1], np.float32
+)
+
+
+@pytest.mark.parametrize("name", ["short", "decoded", "lstms", "grus", "fastgrnns", "features", "activations"])
+@pytest.mark.parametrize("suffix", ["f", "q"])
+def test_extreme_samples_give_a_class_and_no_fault(name, suffix, streams):
+    random = np.random.default_rng(9)
+    samples = random.choice(EXTREMES, (400, 6))
+    samples[200:] = np.where(random.random((200, 6)) < 0.5, samples[200:], random.normal(size=(200, 6)))
+    _, answers = streams.push(f"{name}_{suffix}", samples, len(SPEC.classes))
+    assert (answers[23::8] >= 0).all()
+    assert (answers[23::8] < len(SPEC.classes)).all()
+    assert (np.delete(answers, np.arange(23, 400, 8)) == NOT_YET).all()

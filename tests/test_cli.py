@@ -124,7 +124,7 @@ def protocols():
 
 @pytest.mark.real
 @pytest.mark.filterwarnings("ignore::stillmotion.errors.DataWarning")
-@pytest.mark.parametrize(("name", "protocol"), protocols())
+@pytest.mark.parametrize(("name", "protocol"), list(protocols()))
 def test_every_honest_protocol_of_the_real_sets_is_clean_and_published_never(still, real, name, protocol):
     code, out, _ = still("audit", name, "--protocol", protocol, "--data", real(name), "--json")
     found = json.loads(out)

@@ -13,7 +13,18 @@ from stillmotion.bundles import Bundle, saved_cost
 from stillmotion.errors import UserError
 from stillmotion.evaluation import macro_f1, read_predictions
 from stillmotion.features import extract_features
-from stillmotion.studies import Baseline, Planner, Runner, Split, Study, Teaching, Training, Variant, open_study
+from stillmotion.studies import (
+    Baseline,
+    Planner,
+    Runner,
+    Split,
+    Study,
+    Teaching,
+    Training,
+    Variant,
+    open_study,
+    shipping,
+)
 from stillmotion.studies.estimate import plan_lines
 from stillmotion.studies.refit import refit_in_folds, refit_on_all, select_over_folds
 from stillmotion.studies.runs import RunStatus
@@ -303,3 +314,45 @@ def test_arenas_forest_can_be_written_in_a_specification(tmp_path):
     run = Planner(study, small_index()).run(trials[0])
     assert (run.method, run.kind) == ("random-forest", "features")
     assert run.hyperparameters == {"n_estimators": 100, "max_depth": 8, "min_samples_leaf": 10}
+
+
+@pytest.mark.slow
+def test_a_distilled_student_ships_with_teachers_that_are_cross_fitted_over_all_subjects(
+    recordings, tmp_path, monkeypatch
+):
+    study = replace(
+        STUDY,
+        variants=("lm", "rb-kd"),
+        baselines=(),
+        networks=Networks("mlp-small", ("small-forest", "mlp")),
+        training=replace(STUDY.training, refit=None),
+    )
+    monkeypatch.setattr(shipping, "recommended_variant", lambda *_: "rb-kd")
+    with Runner(study, tmp_path / "study", data=recordings, quiet=True) as made:
+        made.run(score_test=True)
+        state = made.state
+        shipment = shipping.plan_shipment(state, made.results())
+        assert all(state.is_done(run) for run in (*shipment.teachers, shipment.run))
+        labels, groups = state.index.labels, made.planner.group_of(0, "all")
+        assert set(groups.tolist()) == {0, 1, 2}
+        for run in shipment.teachers:
+            rows, _ = made.planner.rows(run)
+            assert set(groups[rows].tolist()) == {0, 1, 2} - {run.group}
+            if run.kind == "features":
+                model, table, _ = scikit_learns_forest(made, rows, 0)
+                others = np.setdiff1d(np.arange(len(labels)), rows)
+                expected = np.zeros((len(others), 4))
+                expected[:, model.classes_] = model.predict_proba(table[others])
+                kept = np.exp(made.store.classifier_logits(run.id, others))
+                np.testing.assert_allclose(kept, np.maximum(expected, 1e-12), rtol=1e-4, atol=1e-6)
+            else:
+                before = made.planner.teachers_in_folds([run])
+                epochs = sorted(state.ended[each.id].best_epoch for (each,) in before)
+                assert state.ended[run.id].epochs == run.stop == epochs[0], "the lower of two folds"
+        shares = [state.shares(runs) for runs in made.planner.teachers_in_folds(shipment.teachers)]
+        assert not np.allclose(shares[0], shares[1])
+        np.testing.assert_allclose(state.shares(shipment.teachers), np.mean(shares, axis=0))
+        best = Bundle.open(made.folder / "models" / "best")
+        weights = best.provenance["teachers"]
+        assert sum(weights.values()) == pytest.approx(1)
+        assert set(weights) == {"random-forest", "mlp"}

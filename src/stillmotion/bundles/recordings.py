@@ -78,6 +78,16 @@ def predict_recordings(
 
     Raises:
         UserError: recordings lack a channel, have another rate or unit, or are shorter than a window.
+
+    Example:
+        >>> import stillmotion as sm
+        >>> from stillmotion.bundles import Bundle, predict_recordings
+        >>> from stillmotion.signals.simulated import generate
+        >>> data = generate(subjects=1, minutes=1)
+        >>> bundle = Bundle.save("best", sm.networks.build_network("mlp-small", data.spec, seed=0), data.spec)
+        >>> predicted = predict_recordings(bundle, data)
+        >>> len(predicted), predicted.end[0] - predicted.start[0] == data.spec.seconds
+        (44, np.True_)
     """
     spec = bundle.spec
     clocks = [None if each.times is None else float(each.times[0]) for each in dataset.recordings]
@@ -157,6 +167,18 @@ def merge_bouts(predictions: RecordingPredictions, hop: float) -> RecordingPredi
 
     Returns:
         A stretch for each bout; probabilities are the means of its windows.
+
+    Example:
+        >>> import numpy as np
+        >>> from stillmotion.bundles import RecordingPredictions, merge_bouts
+        >>> place = {"source": np.full(3, "day.csv"), "subject": np.full(3, "ann"), "stretch": np.zeros(3, int)}
+        >>> times = {"start": np.array([0.0, 1.0, 2.0]), "end": np.array([2.0, 3.0, 4.0])}
+        >>> chances = np.array([[0.9, 0.1], [0.7, 0.3], [0.2, 0.8]])
+        >>> windows = RecordingPredictions(("rest", "walk"), **place, **times, labels=np.array([0, 0, 1]),
+        ...     probabilities=chances)
+        >>> bouts = merge_bouts(windows, hop=1.0)
+        >>> bouts.start, bouts.end, bouts.labels
+        (array([0. , 2.5]), array([2.5, 4. ]), array([0, 1]))
     """
     labels, stretch, start = predictions.labels, predictions.stretch, predictions.start
     if not len(labels):

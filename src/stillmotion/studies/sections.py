@@ -169,6 +169,7 @@ class Training:
     epochs: Annotated[int | None, RECIPE_LIMITS["epochs"]] = None
     patience: Annotated[int | None, RECIPE_LIMITS["patience"]] = None
     select: str | None = None
+    keep: str | None = None
     schedule: str | None = None
     warmup: Annotated[float | None, RECIPE_LIMITS["warmup"]] = None
     imbalance: str | None = None

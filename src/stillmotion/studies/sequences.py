@@ -21,6 +21,8 @@ from .runs import Run
 from .spec import Study
 from .state import StudyState
 
+#: Raised when numbers of decoders are chosen in another way: those in a store are then chosen again.
+CHOICE = 2
 #: Delay of windows that are answered alone.
 ALONE = "alone"
 
@@ -109,7 +111,7 @@ def numbers_kept(state: StudyState) -> dict[str, dict[str, float]]:
 
 def decoding_key(study: Study) -> str:
     """Return the decoding section as text, by which what was made with it is recognised."""
-    return json.dumps(asdict(study.decoding), sort_keys=True)
+    return json.dumps([CHOICE, asdict(study.decoding)], sort_keys=True)
 
 
 def choose_of(state: StudyState, run: Run) -> DecoderNumbers:
@@ -128,7 +130,7 @@ def choose_of(state: StudyState, run: Run) -> DecoderNumbers:
         index.labels[train[order]],
         logits=logits[validation_order],
         truth=index.labels[rows[validation_order]],
-        delays=decoding.delays,
+        delays=decoding.delays[:: max(1, len(decoding.delays) // 2)],  # of many, a few speak for all
         gaps=gaps,
         validation_gaps=validation_gaps,
         grammar=decoding.table,

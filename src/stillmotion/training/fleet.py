@@ -194,7 +194,7 @@ class Fleet:
             if broken[number] == SOUND and counts[number].sum() < len(self.replicas[slot.replica].validation):
                 broken[number] = len(self.program.terms) + 1
             stop = self.replicas[slot.replica].stop
-            wanted = slot.epoch == stop if stop else score[number] > slot.best
+            wanted = slot.epoch == stop if stop else score[number] > slot.best or self.recipe.keep == "last"
             better[number] = broken[number] == SOUND and wanted
             if better[number]:
                 slot.best, slot.best_epoch = float(score[number]), slot.epoch

@@ -14,6 +14,7 @@ from ..limits import PART, Limits
 
 Rows = NDArray[np.int64]
 Select = Literal["macro-f1", "accuracy"]
+Keep = Literal["best", "last"]
 Schedule = Literal["constant", "cosine"]
 Imbalance = Literal["none", "weights", "sqrt-weights", "logit-adjustment"]
 #: Limits of a recipe's values.
@@ -42,6 +43,8 @@ class Recipe:
         epochs: largest number of epochs.
         patience: epochs without a better validation score after which a replica stops; its best weights are kept.
         select: validation score that chooses the best epoch, ``macro-f1`` (an absent class counts 0) or ``accuracy``.
+        keep: weights of the ``best`` epoch, or of the ``last``: where the learning rate falls to 0 and there are few
+            validation subjects, the best epoch is one of chance.
         learning_rate: of Adam.
         weight_decay: decoupled from the gradient (AdamW).
         clip: largest norm of the gradient; 0 for no clipping.
@@ -59,6 +62,7 @@ class Recipe:
     epochs: int = 100
     patience: int = 10
     select: Select = "macro-f1"
+    keep: Keep = "best"
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
     clip: float = 0.0
@@ -72,13 +76,13 @@ class Recipe:
     def __post_init__(self) -> None:
         for what, limits in RECIPE_LIMITS.items():
             limits.check(getattr(self, what), what)
-        for what, kinds in (("select", Select), ("schedule", Schedule), ("imbalance", Imbalance)):
+        for what, kinds in (("select", Select), ("keep", Keep), ("schedule", Schedule), ("imbalance", Imbalance)):
             if getattr(self, what) not in get_args(kinds):
                 raise UnknownName(what, getattr(self, what), list(get_args(kinds)))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the recipe as values that fit JSON."""
-        return asdict(self)
+        """Return the recipe as values that fit JSON; ``keep`` only where it is not the default of earlier versions."""
+        return {name: value for name, value in asdict(self).items() if (name, value) != ("keep", "best")}
 
 
 #: The recipe of Agac & Incel: Adam 1e-3, batch 64, up to 300 epochs, patience 10 on validation accuracy.

@@ -20,6 +20,7 @@ MODULES = {
     "methods": "benchmarks.methods",
     "teachers": "benchmarks.teachers",
     "statistics": "benchmarks.statistics",
+    "device": "benchmarks.device",
 }
 
 Row = dict[str, Any]

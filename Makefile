@@ -8,7 +8,7 @@ TENSORFLOW_READY := $(TENSORFLOW)/.ready
 RAY_READY := $(VENV)/.ray
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-shuffled test-slow check format docs bench lock results arena demo-results mutual protocols figures clean
+.PHONY: help demo test test-shuffled test-slow evidence check format docs bench lock results arena demo-results mutual protocols figures clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -45,6 +45,22 @@ test-shuffled: $(READY) $(TENSORFLOW_READY)  ## the tests in a random order (SEE
 
 test-slow: $(READY) $(TENSORFLOW_READY) $(RAY_READY)  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
+
+# Root on a Debian machine brings the compilers and the emulator; elsewhere the user is told what to install.
+evidence: $(READY)  ## C on emulated microcontrollers: its slow tests, and its sizes and instructions into results/device
+	@missing=; \
+	need() { command -v $$1 >/dev/null || missing="$$missing $$2"; }; \
+	need gcc "gcc libc6-dev"; \
+	need arm-none-eabi-gcc "gcc-arm-none-eabi libnewlib-arm-none-eabi"; \
+	need qemu-system-arm qemu-system-arm; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
+	else \
+	  echo "make: missing; install with: apt-get install$$missing" >&2; exit 1; \
+	fi
+	$(BIN)/python -m pytest -m slow tests/deploy
+	$(BIN)/python -m benchmarks.device --out results/device
 
 check: $(READY)  ## lint, formatting, types
 	$(BIN)/ruff check .

@@ -17,6 +17,8 @@ from typing import Any
 from method_results import estimate, gain_of, score_of
 
 from stillmotion.formatting import (
+    MISSING,
+    format_amount,
     format_count,
     format_gain,
     format_interval,
@@ -29,7 +31,7 @@ from stillmotion.formatting import (
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
-PAGES = ("README.md", "docs/performance.md", "docs/results.md")
+PAGES = ("README.md", "docs/performance.md", "docs/results.md", "docs/guides/decoding.md", "docs/guides/device.md")
 SHAPES = {"wisdm": "20 × 3", "opportunity": "30 × 45", "shoaib": "50 × 45", "user-model": "100 × 6"}
 
 
@@ -113,10 +115,15 @@ def demo() -> str:
     return "\n".join(lines)
 
 
+def read_table(name: str) -> list[dict[str, str]]:
+    """Read the rows of ``table.csv`` in a folder of results."""
+    with (RESULTS / name / "table.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def arena() -> str:
     """Write the table of HAPT as WHAR Arena cuts it."""
-    with (RESULTS / "arena-hapt" / "table.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_table("arena-hapt")
     lines = ["| model | parameters | KiB, int8 | mean of folds | pooled | six basic | transitions | groupings |"]
     lines.append("|---|--:|--:|--:|--:|--:|--:|--:|")
     for row in rows:
@@ -132,6 +139,50 @@ def arena() -> str:
             f"{row['groupings']} × {row['seeds']} seeds",
         )
         lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def decoding(rows: list[dict[str, str]]) -> str:
+    """Write the table of macro-F1 by delay, one row for each model, windows alone first."""
+    delays = list(dict.fromkeys(row["delay"] for row in rows if row["decoder"] != "none"))
+    names = {"0": "causal", "offline": "offline"}
+    late = [names.get(delay, f"{delay} late") for delay in delays]
+    lines = [f"| model | parameters | window alone | {' | '.join(late)} |", f"|---|{'--:|' * (2 + len(delays))}"]
+    for model in dict.fromkeys(row["model"] for row in rows):
+        own = [row for row in rows if row["model"] == model]
+        by_delay = {row["delay"] if row["decoder"] != "none" else "alone": row["macro_f1"] for row in own}
+        scores = [
+            format_percent(float(by_delay[delay]) if delay in by_delay else None) for delay in ("alone", *delays)
+        ]
+        parameters = format_count(int(own[0]["parameters"]) if own[0]["parameters"] else None)
+        lines.append(f"| `{model}` | {parameters} | {' | '.join(scores)} |")
+    return "\n".join(lines)
+
+
+def device(rows: list[dict[str, str]]) -> str:
+    """Write the table of bytes and instructions in int8, with the notes of what did not fit, and the equal windows."""
+    machines = {"cortex-m0": "M0", "cortex-m4": "M4"}
+    heads = [f"{short} {what}" for short in machines.values() for what in ("flash, B", "RAM, B", "instructions")]
+    lines = [f"| shape | network | parameters | {' | '.join(heads)} |", f"|---|---|{'--:|' * (1 + len(heads))}"]
+    int8 = [row for row in rows if row["contender"] == "stillmotion-int8"]
+    notes: dict[str, list[str]] = {}
+    for shape, network in dict.fromkeys((row["shape"], row["network"]) for row in int8):
+        by_machine = {row["machine"]: row for row in int8 if (row["shape"], row["network"]) == (shape, network)}
+        cells = [shape, f"`{network}`", format_count(int(next(iter(by_machine.values()))["parameters"]))]
+        for machine, short in machines.items():
+            row = by_machine[machine]
+            if row["note"]:
+                notes.setdefault(row["note"], []).append(f"`{network}` at {shape}, {short}")
+                cells += [MISSING] * 3
+                continue
+            flash = int(row["flash_constants"]) + int(row["flash_code"])
+            ram = int(row["ram"]) + int(row["stack"])
+            cells += [format_count(flash), format_count(ram), format_amount(float(row["instructions"]))]
+        lines.append(f"| {' | '.join(cells)} |")
+    measured = [row for row in rows if row["windows"]]
+    windows, equal = (sum(int(row[name]) for row in measured) for name in ("windows", "equal"))
+    lines += ["", f"{equal:,} of {windows:,} windows, float32 included, equal the reference byte for byte."]
+    lines += [f"Not measured: {', '.join(where)}: {note}" for note, where in notes.items()]
     return "\n".join(lines)
 
 
@@ -202,6 +253,8 @@ def protocols(name: str) -> str:
 SECTIONS: dict[str, Callable[[], str]] = {
     "demo": demo,
     "arena-hapt": arena,
+    "decoding": lambda: decoding(read_table("decoding-hapt")),
+    "device": lambda: device(read_table("device")),
     "training": training,
     "methods": methods,
     "hapt": lambda: study("attention-distillation-hapt"),

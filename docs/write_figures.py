@@ -151,9 +151,7 @@ def decoding(rows: list[dict[str, str]]) -> str:
     for model in dict.fromkeys(row["model"] for row in rows):
         own = [row for row in rows if row["model"] == model]
         by_delay = {row["delay"] if row["decoder"] != "none" else "alone": row["macro_f1"] for row in own}
-        scores = [
-            format_percent(float(by_delay[delay]) if delay in by_delay else None) for delay in ("alone", *delays)
-        ]
+        scores = [format_percent(float(by_delay[delay]) if delay in by_delay else None) for delay in ("alone", *delays)]
         parameters = format_count(int(own[0]["parameters"]) if own[0]["parameters"] else None)
         lines.append(f"| `{model}` | {parameters} | {' | '.join(scores)} |")
     return "\n".join(lines)

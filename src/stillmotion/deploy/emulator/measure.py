@@ -38,6 +38,7 @@ class Entry:
         output: bytes that a call writes.
         mark: macro that the C calls with the number of a block before it runs, if it does.
         blocks: names of the blocks.
+        libraries: that the C needs of the compiler, such as ``m``; ours needs none.
     """
 
     sources: tuple[Path, ...]
@@ -46,6 +47,7 @@ class Entry:
     output: int
     mark: str = ""
     blocks: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
 
 
 def measure(
@@ -155,6 +157,7 @@ class _Build:
         linked = ["-nostartfiles", "-T", "machine.ld", "--specs=nosys.specs", "-Wl,--gc-sections"]
         command = [COMPILER, *self.flags, "-ffunction-sections", "-fdata-sections", *defined, "-I.", "-w"]
         command += [f"-I{each}" for each in folders]
+        sources += [f"-l{each}" for each in self.entry.libraries]
         _call([*command, *linked, "start.c", f"{name}.c", *sources, "-o", program.name], self.folder, "compile")
         return program
 

@@ -17,7 +17,7 @@ from stillmotion.bundles.calibration import spread_rows
 from stillmotion.deploy import CExport, export_c
 from stillmotion.deploy.emulator import MACHINES, Evidence, measure_export
 from stillmotion.errors import UserError
-from stillmotion.networks import build_network, set_feature_statistics, set_statistics
+from stillmotion.networks import build_network, network_cost, set_feature_statistics, set_statistics
 from stillmotion.networks.normaliser import NORMALISER
 from stillmotion.signals import SignalSpec
 from stillmotion.windows import Windows
@@ -82,7 +82,7 @@ def rows_of(name: str, networks: tuple[str, ...] = NETWORKS) -> Iterator[Row]:
                 shared = {
                     "shape": name,
                     "network": network,
-                    "parameters": bundle.model.count_params(),
+                    "parameters": network_cost(bundle.model).params,
                     "contender": contender,
                 }
                 out = Path(scratch) / f"{network}-{contender}"

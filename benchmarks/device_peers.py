@@ -30,6 +30,7 @@ from stillmotion.deploy.program import quantise_program
 from stillmotion.errors import UserError
 from stillmotion.features import FeatureSet, fit_classifier
 from stillmotion.features.window_features import compute_feature_table
+from stillmotion.networks import network_cost
 
 from .contest import SCRIPTS, interpreter
 from .device_networks import COLUMNS, SHAPES, Row, columns_of, cut_windows, draw_windows, save_network
@@ -73,7 +74,7 @@ def mlps(folder: Path) -> Iterator[Case]:
     spec, windows = draw_windows(SHAPES["wisdm"])
     bundle = save_network(folder / "mlp", "mlp-small", spec, windows)
     chosen = windows[:COUNT]
-    named = "wisdm", "mlp-small", bundle.model.count_params()
+    named = "wisdm", "mlp-small", network_cost(bundle.model).params
     for integers, contender in ((True, "stillmotion-int8"), (False, "stillmotion-float32")):
         export = export_c(bundle, folder / contender, int8=integers, name="net")
         given = counts_of(export, chosen)

@@ -32,6 +32,7 @@ from stillmotion.formatting import (
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 PAGES = ("README.md", "docs/performance.md", "docs/results.md", "docs/guides/decoding.md", "docs/guides/device.md")
+FLASH, RAM = ("flash_constants", "flash_code"), ("ram", "stack")
 SHAPES = {"wisdm": "20 × 3", "opportunity": "30 × 45", "shoaib": "50 × 45", "user-model": "100 × 6"}
 
 
@@ -158,30 +159,57 @@ def decoding(rows: list[dict[str, str]]) -> str:
 
 
 def device(rows: list[dict[str, str]]) -> str:
-    """Write the table of bytes and instructions in int8, with the notes of what did not fit, and the equal windows."""
-    machines = {"cortex-m0": "M0", "cortex-m4": "M4"}
-    heads = [f"{short} {what}" for short in machines.values() for what in ("flash, B", "RAM, B", "instructions")]
-    lines = [f"| shape | network | parameters | {' | '.join(heads)} |", f"|---|---|{'--:|' * (1 + len(heads))}"]
-    int8 = [row for row in rows if row["contender"] == "stillmotion-int8"]
-    notes: dict[str, list[str]] = {}
-    for shape, network in dict.fromkeys((row["shape"], row["network"]) for row in int8):
-        by_machine = {row["machine"]: row for row in int8 if (row["shape"], row["network"]) == (shape, network)}
-        cells = [shape, f"`{network}`", format_count(int(next(iter(by_machine.values()))["parameters"]))]
-        for machine, short in machines.items():
-            row = by_machine[machine]
-            if row["note"]:
-                notes.setdefault(row["note"], []).append(f"`{network}` at {shape}, {short}")
-                cells += [MISSING] * 3
-                continue
-            flash = int(row["flash_constants"]) + int(row["flash_code"])
-            ram = int(row["ram"]) + int(row["stack"])
-            cells += [format_count(flash), format_count(ram), format_amount(float(row["instructions"]))]
-        lines.append(f"| {' | '.join(cells)} |")
+    """Write the table of bytes and instructions in int8, what did not fit, and how many windows were equal."""
+    rows = [row for row in rows if place(row) not in with_peers(rows)]
+    lines, notes = by_machine([row for row in rows if row["contender"] == "stillmotion-int8"], show_contender=False)
     measured = [row for row in rows if row["windows"]]
     windows, equal = (sum(int(row[name]) for row in measured) for name in ("windows", "equal"))
     lines += ["", f"{equal:,} of {windows:,} windows, float32 included, equal the reference byte for byte."]
-    lines += [f"Not measured: {', '.join(where)}: {note}" for note, where in notes.items()]
-    return "\n".join(lines)
+    return "\n".join(lines + notes)
+
+
+def device_peers(rows: list[dict[str, str]]) -> str:
+    """Write the table of models that emlearn can run too."""
+    lines, notes = by_machine([row for row in rows if place(row) in with_peers(rows)], show_contender=True)
+    return "\n".join(lines + notes)
+
+
+def place(row: dict[str, str]) -> tuple[str, str]:
+    """Return the shape and the network of a row."""
+    return row["shape"], row["network"]
+
+
+def with_peers(rows: list[dict[str, str]]) -> set[tuple[str, str]]:
+    """Return the places that a contender of others shares."""
+    return {place(row) for row in rows if not row["contender"].startswith("stillmotion")}
+
+
+def by_machine(rows: list[dict[str, str]], *, show_contender: bool) -> tuple[list[str], list[str]]:
+    """Return the lines of a table of M0 and M4 side by side, and paragraphs on what was not measured."""
+    machines = {"cortex-m0": "M0", "cortex-m4": "M4"}
+    heads = [f"{short} {what}" for short in machines.values() for what in ("flash, B", "RAM, B", "instructions")]
+    second = ["contender", "equal"] if show_contender else ["parameters"]
+    lines = [f"| shape | network | {' | '.join([*second, *heads])} |"]
+    lines.append(f"|---|---|{'---|' if show_contender else ''}{'--:|' * (1 + len(heads))}")
+    notes: dict[str, list[str]] = {}
+    for shape, network, contender in dict.fromkeys((*place(row), row["contender"]) for row in rows):
+        own = {row["machine"]: row for row in rows if (*place(row), row["contender"]) == (shape, network, contender)}
+        first = own["cortex-m0"]
+        cells = [shape, network if "," in network else f"`{network}`"]
+        if show_contender:
+            cells += [contender, f"{first['equal']} of {first['windows']}" if first["windows"] else MISSING]
+        else:
+            cells.append(format_count(int(first["parameters"])))
+        for machine, short in machines.items():
+            row = own[machine]
+            if row["note"]:
+                notes.setdefault(row["note"], []).append(f"{network} at {shape}, {contender}, {short}")
+                cells += [MISSING] * 3
+                continue
+            flash, ram = (int(row[one]) + int(row[two]) for one, two in (FLASH, RAM))
+            cells += [format_count(flash), format_count(ram), format_amount(float(row["instructions"]))]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines, [f"\nNot measured: {'; '.join(where)}: {note}" for note, where in notes.items()]
 
 
 def co_trained(name: str) -> str:
@@ -253,6 +281,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "arena-hapt": arena,
     "decoding": lambda: decoding(read_table("decoding-hapt")),
     "device": lambda: device(read_table("device")),
+    "device-peers": lambda: device_peers(read_table("device")),
     "training": training,
     "methods": methods,
     "hapt": lambda: study("attention-distillation-hapt"),

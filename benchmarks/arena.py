@@ -1,7 +1,8 @@
 """Table of studies that differ in the grouping of subjects, such as HAPT as WHAR Arena cuts it.
 
 ``python -m benchmarks.arena FOLDER… --out results/arena-hapt`` reads the folders of studies whose test subjects are
-evaluated, and writes ``table.csv``: a row a model, scores averaged over groupings. ``macro_f1_folds`` is the mean
+evaluated, and writes ``table.csv``: a row a model (and with ``refit`` in ``[training]`` one of its refits), scores
+averaged over groupings. ``macro_f1_folds`` is the mean
 over folds and seeds (an absent class counts 0), ``macro_f1_pooled`` that of the confusion matrix of all subjects, mean
 over seeds; ``low`` and ``high`` are the ends of its 95 % interval over subjects and seeds; ``basic`` and
 ``transitions`` average the F1 of the classes without and with ``_TO_`` in their names.
@@ -60,31 +61,35 @@ def main() -> None:
 
 
 def measure(state: StudyState) -> list[dict[str, Any]]:
-    """Return a row for each variant and baseline of one study."""
+    """Return a row for each variant and baseline of one study, and beside it that of its refits, if it has any."""
     results = compute_results(state)
-    classes = state.index.spec.classes
-    moving = np.array(["_TO_" in name for name in classes])
+    refits = {each.variant: each for each in results.refits}
+    moving = np.array(["_TO_" in name for name in state.index.spec.classes])
     rows = []
     for row in results.rows:
-        runs = [each for (name, _), each in sorted(state.reported.items()) if name == row.variant]
-        if row.kind == "teacher" or row.macro_f1 is None or not runs:
-            continue
-        counts = np.array([[state.counts([run], "test") for run in each] for each in runs]).sum(2)  # (F, S, C, C)
-        by_class = f1_per_class(counts.sum(0)).mean(0)
-        rows.append(
-            {
-                "model": row.variant,
-                "parameters": row.parameters,
-                "bytes_int8": row.bytes_int8,
-                "macro_f1_folds": float(macro_f1(counts).mean()),
-                "macro_f1_pooled": row.macro_f1.score,
-                "low": row.macro_f1.low,
-                "high": row.macro_f1.high,
-                "basic": float(by_class[~moving].mean()),
-                "transitions": float(by_class[moving].mean()) if moving.any() else None,
-                "seeds": row.seeds,
-            }
-        )
+        scored = [(row.variant, row.macro_f1, state.reported)]
+        if row.variant in refits:
+            scored.append((f"{row.variant}, refit", refits[row.variant].macro_f1, state.refits))
+        for model, score, every in scored:
+            runs = [each for (name, _), each in sorted(every.items()) if name == row.variant]
+            if row.kind == "teacher" or score is None or not runs:
+                continue
+            counts = np.array([[state.counts([run], "test") for run in each] for each in runs]).sum(2)  # (F, S, C, C)
+            by_class = f1_per_class(counts.sum(0)).mean(0)
+            rows.append(
+                {
+                    "model": model,
+                    "parameters": row.parameters,
+                    "bytes_int8": row.bytes_int8,
+                    "macro_f1_folds": float(macro_f1(counts).mean()),
+                    "macro_f1_pooled": score.score,
+                    "low": score.low,
+                    "high": score.high,
+                    "basic": float(by_class[~moving].mean()),
+                    "transitions": float(by_class[moving].mean()) if moving.any() else None,
+                    "seeds": row.seeds,
+                }
+            )
     return rows
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from stillmotion.cli import main
 from stillmotion.evaluation import macro_f1
+from stillmotion.signals import get_card
 from tests.signals.test_hapt import small
 
 SHAPE = ["--window", "20", "--channels", "3", "--classes", "6"]
@@ -113,18 +114,22 @@ def test_cost_prints_the_published_counts_and_json(still):
     assert more["params"] == 1770 + 4 + 1 + 4 + 4, "one hidden unit is kept: 4 → 1 → 4 with biases"
 
 
+def protocols():
+    """Each real set under each of its protocols; the default run asks a subject-wise one and the random one of each."""
+    for name in ("hapt", "uci-har", "wisdm-2019"):
+        for protocol in get_card(name).protocols:
+            asked = "subjects:10" if protocol == "subjects:k" else protocol
+            yield pytest.param(name, asked, marks=[] if asked in ("subjects:10", "random") else [pytest.mark.slow])
+
+
 @pytest.mark.real
 @pytest.mark.filterwarnings("ignore::stillmotion.errors.DataWarning")
-@pytest.mark.parametrize("name", ["hapt", "uci-har", "wisdm-2019"])
-def test_every_honest_protocol_of_the_real_sets_is_clean_and_published_never(still, real, name):
-    from stillmotion.signals import get_card
-
-    for protocol in get_card(name).protocols:
-        asked = "subjects:10" if protocol == "subjects:k" else protocol
-        code, out, _ = still("audit", name, "--protocol", asked, "--data", real(name), "--json")
-        found = json.loads(out)
-        assert code == (1 if protocol == "random" else 0), found["findings"]
-        assert found["clean"] == (code == 0)
+@pytest.mark.parametrize(("name", "protocol"), list(protocols()))
+def test_every_honest_protocol_of_the_real_sets_is_clean_and_published_never(still, real, name, protocol):
+    code, out, _ = still("audit", name, "--protocol", protocol, "--data", real(name), "--json")
+    found = json.loads(out)
+    assert code == (1 if protocol == "random" else 0), found["findings"]
+    assert found["clean"] == (code == 0)
 
 
 QUICK = """
@@ -253,6 +258,8 @@ def test_the_demo_trains_the_five_variants_and_is_quick_the_second_time(still, t
     figure = tmp_path / "made" / "scores.svg"
     assert figure.stat().st_size > 5_000
     assert figure.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    assert {file.suffix for file in (tmp_path / "made" / "c").iterdir()} == {".c", ".h"}
+    assert "the same as Python's integers" in " ".join(out.split())
     _, again, said = still("demo", "--out", tmp_path / "made")
     assert "teachers" not in said
     assert again == out

@@ -1,7 +1,8 @@
-"""Every example runs as a reader would run it, and says what its first line promises."""
+"""Every example runs and says what its first line promises; the slow tests run each as a reader would."""
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -55,21 +56,29 @@ SAID = {
     ],
 }
 SLOW = {"own_study", "own_teacher", "train_and_distil"}
+NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(path.stem, marks=[pytest.mark.slow] if path.stem in SLOW else [])
-        for path in sorted(EXAMPLES.glob("*.py"))
-    ],
-)
-def test_example(name, tmp_path):
+def check(name, output, folder):
+    lines = iter(output.splitlines())
+    for pattern in SAID[name]:
+        assert any(re.fullmatch(pattern, line) for line in lines), f"{pattern} not in order in:\n{output}"
+    assert not list(folder.glob("*")) or set(folder.iterdir()) <= {folder / "cache"}
+
+
+@pytest.mark.filterwarnings("ignore")  # As in a process of its own.
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in SLOW])
+def test_example(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+    check(name, capsys.readouterr().out, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_example_in_a_process_of_its_own(name, tmp_path):
     done = subprocess.run(
         [sys.executable, EXAMPLES / f"{name}.py"], capture_output=True, text=True, cwd=tmp_path, env=dict(os.environ)
     )
     assert done.returncode == 0, done.stderr
-    lines = iter(done.stdout.splitlines())
-    for pattern in SAID[name]:
-        assert any(re.fullmatch(pattern, line) for line in lines), f"{pattern} not in order in:\n{done.stdout}"
-    assert not list(tmp_path.glob("*")) or set(tmp_path.iterdir()) <= {tmp_path / "cache"}
+    check(name, done.stdout, tmp_path)

@@ -18,8 +18,9 @@ from stillmotion.networks.draws import drawn_by_numpy
 #: A small shape that every network takes, and its number of classes.
 WINDOW, CHANNELS, CLASSES = SHAPE = (32, 3, 5)
 
-#: Networks that differ from gru-8, fastgrnn-8, feature-net-s and hybrid-net-s in width only.
+#: Networks that differ from another one in width or in the number of equal blocks only.
 OTHER_WIDTHS = (
+    *("deepconvlstm-mm", "motion-net-m"),
     *("gru-4", "gru-12", "fastgrnn-12"),
     *("feature-net-m", "feature-net-l", "feature-net-xl", "hybrid-net-m", "hybrid-net-l"),
 )

@@ -32,6 +32,20 @@ def copied(dense: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(dense, tmp_path / "copy"))
 
 
+@pytest.fixture(scope="module")
+def reported(dense: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the trained study with its report."""
+    folder = Path(shutil.copytree(dense, tmp_path_factory.mktemp("reported") / "study"))
+    write_report(folder)
+    return folder
+
+
+@pytest.fixture
+def with_report(reported: Path, tmp_path: Path) -> Path:
+    """A copy of the trained study with its report, of the test's own."""
+    return Path(shutil.copytree(reported, tmp_path / "copy"))
+
+
 def change(folder: Path, order: str) -> None:
     """Bring a study to another state, as the store itself would."""
     with closing(Store(folder)) as store, store._file.change(*store._file.tables):
@@ -39,17 +53,18 @@ def change(folder: Path, order: str) -> None:
 
 
 def test_before_the_test_subjects_are_scored_it_is_said_and_the_command_writes_the_same(
-    copied: Path, capsys: pytest.CaptureFixture[str]
+    with_report: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    page = write_report(copied)
+    page = with_report / "report.html"
     said, before = words(page), page.read_text(encoding="utf-8")
     assert "Test subjects not scored" in said
     assert "validation subjects" in said
     assert "still report … --published" in said
     assert "Opportunity" not in said
     assert "Not finished" not in said
-    assert main(["report", str(copied)]) == 0
-    assert Path(capsys.readouterr().out.strip()) == page == copied / "report.html"
+    page.unlink()
+    assert main(["report", str(with_report)]) == 0
+    assert Path(capsys.readouterr().out.strip()) == page
     assert page.read_text(encoding="utf-8") == before
 
 
@@ -70,18 +85,17 @@ def test_half_a_study_is_told_as_far_as_it_goes(copied: Path) -> None:
     assert "Not or only partly trained: rb-kd." in said
 
 
-def test_figures_of_an_earlier_report_go_and_what_others_put_there_stays(copied: Path) -> None:
-    write_report(copied)
-    figures, outside = copied / "figures", copied / "mine.svg"
+def test_figures_of_an_earlier_report_go_and_what_others_put_there_stays(with_report: Path) -> None:
+    figures, outside = with_report / "figures", with_report / "mine.svg"
     made = {path.name for path in figures.iterdir()}
     assert {"differences.svg", "diagram-rb-kd.csv"} <= made
     for path in (figures / "mine.svg", figures / "diagram-mine.csv", outside):
         path.write_text("mine")
     with (figures / ".made").open("a") as listing:
         listing.write("../mine\n")
-    change(copied, "DELETE FROM predictions WHERE run IN (SELECT id FROM runs WHERE method = 'rb-kd')")
-    change(copied, "UPDATE runs SET status = 'planned' WHERE method = 'rb-kd'")
-    write_report(copied)
+    change(with_report, "DELETE FROM predictions WHERE run IN (SELECT id FROM runs WHERE method = 'rb-kd')")
+    change(with_report, "UPDATE runs SET status = 'planned' WHERE method = 'rb-kd'")
+    write_report(with_report)
     there = {path.name for path in figures.iterdir()}
     assert {"mine.svg", "diagram-mine.csv"} <= there
     assert outside.read_text() == "mine"
@@ -144,17 +158,16 @@ def test_a_folder_without_a_study_is_one_sentence(tmp_path: Path, capsys: pytest
 
 
 def test_a_report_needs_no_recordings_and_changes_nothing_in_the_folder(
-    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    with_report: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise AssertionError("recordings were read")
 
     def content() -> dict[str, bytes]:
-        return {str(path): path.read_bytes() for path in sorted(copied.rglob("*")) if path.is_file()}
+        return {str(path): path.read_bytes() for path in sorted(with_report.rglob("*")) if path.is_file()}
 
     monkeypatch.setattr("stillmotion.studies.data.load", fail)
-    write_report(copied)
-    own, before = (copied / "report.html").read_text(encoding="utf-8"), content()
-    assert write_report(copied, tmp_path / "elsewhere").read_text(encoding="utf-8") == own
+    own, before = (with_report / "report.html").read_text(encoding="utf-8"), content()
+    assert write_report(with_report, tmp_path / "elsewhere").read_text(encoding="utf-8") == own
     assert content() == before
     assert (tmp_path / "elsewhere" / "figures" / "pareto.svg").is_file()

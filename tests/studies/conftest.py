@@ -43,6 +43,7 @@ SMALL = Study(
     networks=Networks("mlp-small", ("mlp",)),
     training=Training(batch=32, epochs=3, patience=3, learning_rate=3e-3),
     teaching=Teaching(training=Training(epochs=4, patience=4, learning_rate=1e-3)),
+    ship=False,
 )
 
 

@@ -8,14 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.special import softmax
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix, f1_score
 
 from stillmotion.errors import UserError
 from stillmotion.features import classifiers
 from stillmotion.features.window_features import extract_array_features
-from stillmotion.studies import BASELINES, Planner, Runner, Study, jobs, load_study_data, open_study, read_study
+from stillmotion.studies import Planner, Runner, Study, jobs, load_study_data, open_study, read_study
+from stillmotion.studies.baselines import DEFAULT
 from stillmotion.studies.estimate import plan_lines
 from stillmotion.studies.jobs import ClassifierJob
 from stillmotion.studies.runs import FleetPlan
@@ -25,7 +26,9 @@ from stillmotion.studies.store import Store
 
 from .conftest import SMALL
 
-NAMES = tuple(BASELINES)
+NAMES = DEFAULT
+#: Those that fit to something, in less time than a second.
+FITTED = ("random-forest", "extra-trees", "gradient-boosting", "random-convolutions", "logistic-regression")
 ALONE = replace(SMALL, variants=("lm",), compare=(), baselines=NAMES, training=Training(batch=32, epochs=1))
 SEARCHED = replace(ALONE, search=Search(kind="optuna", trials=2), split=Split("subjects:3", folds=2))
 
@@ -132,7 +135,7 @@ def test_baselines_have_the_trials_and_seeds_of_every_variant_and_are_marked(fin
             best = max((row for row in trial if row[0] == fold), key=lambda row: row[2])
             assert made.state.score(made.state.selected[name, fold]) == best[2]
     assert (made.folder / "predictions" / "random-forest.parquet").is_file()
-    assert not (made.folder / "models" / "random-forest").exists()
+    assert (made.folder / "models" / "random-forest" / "model.npz").is_file()
 
 
 def test_validation_scores_are_of_the_validation_subjects(finished):
@@ -232,10 +235,27 @@ def test_a_class_that_nobody_trains_on_is_never_said(study_data, imbalance):
     train = study_data.index.folds[0].train
     rows = train[study_data.index.labels[train] != 2]
     fewer = trained_on(study_data, rows)
-    for name in NAMES:
+    study = replace(study, baselines=(*FITTED, "majority"))
+    for name in study.baselines:
         _, answers = probabilities_of(run_of(study, study_data, name), fewer)
         assert answers.shape[1] == 4
         assert not (answers.argmax(1) == 2).any()
+
+
+@pytest.mark.parametrize("name", ["extra-trees", "gradient-boosting"])
+def test_more_trees_are_scikit_learns_with_the_weights_of_the_recipe(study_data, name):
+    study = replace(ALONE, baselines=(name,), training=Training(epochs=1, imbalance="weights"))
+    labels, train = study_data.index.labels, study_data.index.folds[0].train
+    weights = (len(train) / 4 / np.bincount(labels[train], minlength=4))[labels[train]]
+    table = by_hand(study_data, 0)
+    if name == "extra-trees":
+        given, model = {"max_depth": 4.0}, ExtraTreesClassifier(20, max_depth=4, random_state=0)
+    else:
+        given = {"max_iter": 5.0, "learning_rate": 0.2}
+        model = HistGradientBoostingClassifier(max_iter=5, learning_rate=0.2, early_stopping=False, random_state=0)
+    rows, answers = probabilities_of(run_of(study, study_data, name, **given), study_data)
+    expected = model.fit(table[train], labels[train], sample_weight=weights).predict_proba(table[rows])
+    np.testing.assert_allclose(answers, expected, atol=1e-4 if name == "extra-trees" else 0.02)
 
 
 def test_a_plan_counts_them(study_data):

@@ -36,7 +36,7 @@ TAKEN = {
         *("variant.own.network", "variant.own.assistant", "variant.own.title"),
     ),
     "true": (
-        *("published", "controls", "score-test", "variant.own.attention"),
+        *("published", "controls", "score-test", "ship", "variant.own.attention"),
         *("variant.own.search.alpha.log", "search.hyperparameters.alpha.log"),
     ),
     # The data set's own, all folds, as many as fit, none, or a seed.

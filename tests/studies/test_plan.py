@@ -44,9 +44,12 @@ def test_everything_that_decides_a_run_is_in_its_fingerprint():
         replace(run, scores="a"),
         replace(run, privileged="b"),
         replace(run, layers="c"),
+        replace(run, refit="all"),
+        replace(run, refit="train+validation"),
+        replace(run, refit="all", stop=3),
     ]
     ids = {run.id, *(each.id for each in changed)}
-    assert len(ids) == 17
+    assert len(ids) == 20
     assert replace(run) == run
     assert replace(run).id == run.id
 

@@ -12,7 +12,9 @@ from stillmotion.bundles import Bundle
 from stillmotion.decoding import fit_decoder
 from stillmotion.errors import UserError
 from stillmotion.evaluation import macro_f1, read_predictions
-from stillmotion.reports import show_results, to_markdown, write_report, write_results
+from stillmotion.reports import show_results, to_markdown, write_results
+from stillmotion.reports.evidence import Evidence
+from stillmotion.reports.page import SECTIONS
 from stillmotion.studies import Decoding, Runner, Split, read_study_state
 from stillmotion.studies.sequences import decode_run, decoder_of, order_rows, sequence_rows
 
@@ -123,8 +125,10 @@ def test_reports_show_windows_alone_beside_those_in_sequence(finished, capsys, t
     rows = json.loads((tmp_path / "results.json").read_text())["sequences"]
     assert [row["delay"] for row in rows] == ["alone", "1", "0", "offline"] * 2
     assert (tmp_path / "sequences.csv").read_text().startswith("variant,decoder,delay,macro_f1,gain,basic,transitions")
-    page = write_report(folder, tmp_path / "report").read_text()
-    assert "Windows in a row" in page
+    with read_study_state(folder) as state:
+        (section,) = [each for each in SECTIONS if each.name == "sequences"]
+        page = section.to_html(Evidence(state), ())
+    assert "Windows alone and in sequence (grammar)" in page
     assert "transitions seen, %" in page
 
 

@@ -21,9 +21,9 @@ from stillmotion.features import FeatureSet, WindowFeatures
 from stillmotion.features.window_features import compute_feature_table
 from stillmotion.methods import Method, Range
 from stillmotion.methods.losses import cross_entropy, kl_divergence
-from stillmotion.networks import initialise, set_feature_statistics
+from stillmotion.networks import initialise, set_feature_statistics, set_statistics
 from stillmotion.networks.normaliser import Normaliser
-from stillmotion.training import Fleet, Recipe, Replica, Teacher, join_teachers
+from stillmotion.training import Fleet, Recipe, Replica, Teacher, fit, join_teachers
 from stillmotion.training.functional import Functional
 from stillmotion.training.memory import replica_bytes
 from stillmotion.training.program import _described, _live_taps
@@ -132,7 +132,11 @@ def features_seen(student: keras.Model, record: dict[str, np.ndarray]) -> np.nda
 
 
 @pytest.mark.parametrize(
-    "kinds", [("mixup", "feature-noise"), ("scaling", "mixup", "feature-noise")], ids=["known features", "in the step"]
+    "kinds",
+    [
+        pytest.param(("mixup", "feature-noise"), id="known features"),
+        pytest.param(("scaling", "mixup", "feature-noise"), id="computed in the step", marks=pytest.mark.slow),
+    ],
 )
 def test_an_ensemble_answers_the_very_batch_that_the_student_sees(kinds):
     """Two replicas with a teacher each; of three networks, two read features and one the signal."""
@@ -182,19 +186,17 @@ def test_an_ensemble_answers_the_very_batch_that_the_student_sees(kinds):
 def mixed_from(values: np.ndarray, seen: np.ndarray, windows: np.ndarray) -> np.ndarray:
     """Mix values of windows as these windows were mixed to those that were seen; pairs and share are searched."""
     flat, mixed = windows.reshape(len(windows), -1).astype(float), seen.reshape(len(seen), -1).astype(float)
+    direction = flat[None] - flat[:, None]  # (first, second, samples)
+    length = np.maximum((direction**2).sum(2), 1e-12)
     result = np.empty((len(seen), *values.shape[1:]))
     for row, given in enumerate(mixed):
-        best = np.inf
-        for first in range(len(flat)):
-            apart, direction = given - flat[first], flat - flat[first]
-            length = (direction**2).sum(1)
-            share = np.where(length > 0, direction @ apart / np.maximum(length, 1e-12), 0)
-            error = np.abs(apart - share[:, None] * direction).max(1)
-            second = int(error.argmin())
-            if error[second] < best and -1e-4 <= share[second] <= 1 + 1e-4:
-                best = error[second]
-                result[row] = (1 - share[second]) * values[first] + share[second] * values[second]
-        assert best < 1e-4
+        apart = (given - flat)[:, None]
+        share = (direction * apart).sum(2) / length
+        error = np.abs(apart - share[..., None] * direction).max(2)
+        error[(share < -1e-4) | (share > 1 + 1e-4)] = np.inf
+        first, second = np.unravel_index(error.argmin(), error.shape)
+        assert error[first, second] < 1e-4
+        result[row] = (1 - share[first, second]) * values[first] + share[first, second] * values[second]
     return result
 
 
@@ -246,6 +248,7 @@ def test_no_gradient_flows_into_the_teacher_or_through_it(several):
     assert network.size == ours.setup.decays.size, "nothing but the student is trained"
 
 
+@pytest.mark.slow
 def test_run_in_every_step_or_computed_once_an_ensemble_teaches_the_same(several):
     runs = [Replica(seed, TRAIN, VALIDATION, {"temperature": 3.0, "alpha": 0.3}) for seed in (0, 1)]
     once, live = (train(dense(), runs, teaching="rb-kd", teachers=[several], live=live) for live in (False, True))
@@ -255,6 +258,23 @@ def test_run_in_every_step_or_computed_once_an_ensemble_teaches_the_same(several
     probabilities = [softmax(part.network.model.predict(windows, verbose=0)) for part in several.members]
     expected = 0.3 * probabilities[0] + 0.7 * probabilities[1]
     np.testing.assert_allclose(softmax(predict_taps(several, windows, ["logits"])["logits"]), expected, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_fit_takes_a_list_of_teachers(several):
+    windows, labels = problem()
+    models = [part.network.model for part in several.members]
+    hyperparameters, recipe = {"alpha": 0.2, "mixup": 0.3}, Recipe(batch=16, epochs=2, augment=("mixup",))
+    student, again = dense(), dense()
+    again.set_weights(student.get_weights())
+    held_out = windows[VALIDATION], labels[VALIDATION]
+    options = {"validation": held_out, "hyperparameters": hyperparameters, "recipe": recipe, "progress": False}
+    fit(student, windows[TRAIN], labels[TRAIN], teacher=models, **options)
+    run = Replica(0, TRAIN, VALIDATION, hyperparameters)
+    set_statistics(again, windows[TRAIN].mean((0, 1)), windows[TRAIN].std((0, 1)))
+    equal = join_teachers(several.members)
+    (result,) = train(again, [run], teaching="rb-kd", teachers=[equal], recipe=recipe, own_weights=True)
+    np.testing.assert_allclose(Functional(student, ["logits"]).own()[0], result.weights, atol=1e-6)
 
 
 def test_a_fleet_with_an_ensemble_in_its_steps_goes_on_bit_for_bit(several, tmp_path):

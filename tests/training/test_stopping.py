@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 
 import jax
+import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from stillmotion.methods import Method, Range
+from stillmotion.errors import UserError
+from stillmotion.methods import METHODS, Method, Range
 from stillmotion.methods.losses import cross_entropy
-from stillmotion.training import Recipe, Replica
+from stillmotion.training import Recipe, Replica, Teacher
+from stillmotion.training.distillation import teacher_network
 
 from .small import CLASSES, TRAIN, VALIDATION, dense, fleet, problem, same, train, with_weights
 
@@ -70,6 +73,40 @@ def test_a_class_that_validation_lacks_counts_0():
         assert outcome.best == pytest.approx(score, abs=1e-9)
 
 
+def test_a_replica_that_is_told_when_to_stop_needs_no_validation_and_trains_as_far_as_one_that_chose():
+    """The schedule is that of the whole recipe: at the same epoch the weights are the same."""
+    recipe = Recipe(batch=8, epochs=EPOCHS, patience=PATIENCE, schedule="cosine")
+    chosen = train(dense(), RUNS, recipe=recipe)
+    again = [
+        Replica(r.seed, r.train, VALIDATION[:0], r.hyperparameters, stop=outcome.best_epoch)
+        for r, outcome in zip(RUNS, chosen, strict=True)
+    ]
+    for one, other in zip(chosen, train(dense(), again, recipe=recipe, size=2), strict=True):
+        assert (other.status, other.best_epoch, other.epochs) == ("done", one.best_epoch, one.best_epoch)
+        np.testing.assert_allclose(other.weights, one.weights, rtol=0, atol=1e-5)
+    assert len({outcome.best_epoch for outcome in chosen}) > 1
+    with pytest.raises(UserError, match="has no validation windows"):
+        train(dense(), [Replica(0, TRAIN, VALIDATION[:0])])
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_replica_without_validation_windows_learns_from_a_teacher(live):
+    """Where it was selected the teacher was judged; without windows to judge it by it teaches."""
+    network = teacher_network(dense(), METHODS["kd"])
+    teacher = Teacher(network, *network.own(), name="network")
+    if not live:
+        teacher = Teacher(outputs={"logits": problem(seed=1)[0][:, 0, :1] * [1.0, 2.0, 3.0]}, name="outputs")
+    (outcome,) = train(
+        dense(),
+        [Replica(0, TRAIN, VALIDATION[:0], stop=1)],
+        teaching="kd",
+        teachers=[teacher],
+        live=live,
+        recipe=Recipe(batch=8, epochs=2),
+    )
+    assert (outcome.status, outcome.epochs, outcome.best_epoch) == ("done", 1, 1)
+
+
 class Watch:
     """A progress display that writes down who trains."""
 
@@ -114,3 +151,12 @@ def test_a_finished_replica_stops_costing():
     assert len({outcome.epochs for outcome in outcomes}) > 1
     # The longest epoch has 10 steps; a shorter one is filled up.
     assert Counter(steps) == {number: 10 * outcome.epochs for number, outcome in enumerate(outcomes)}
+
+
+def test_the_last_epoch_is_kept_where_the_recipe_says_so():
+    kept = train(dense(), RUNS[:1], recipe=Recipe(batch=8, epochs=3, patience=1, keep="last"))[0]
+    assert kept.best_epoch == kept.epochs == 3, "patience does not stop it"
+    validation = [row["validation"] for row in kept.history]
+    assert kept.best == validation[-1]
+    before = train(dense(), RUNS[:1], recipe=Recipe(batch=8, epochs=2, patience=2, keep="last"))[0]
+    assert not np.array_equal(kept.weights, before.weights)

@@ -5,6 +5,14 @@ of the model in a bundle or in any ``.keras`` file.
 """
 
 from .bundle import Bundle
+from .recordings import RecordingPredictions, merge_bouts, predict_recordings
 from .saved import open_model, saved_cost
 
-__all__ = ["Bundle", "open_model", "saved_cost"]
+__all__ = [
+    "Bundle",
+    "RecordingPredictions",
+    "merge_bouts",
+    "open_model",
+    "predict_recordings",
+    "saved_cost",
+]

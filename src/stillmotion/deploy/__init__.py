@@ -7,6 +7,7 @@ from .classifier import read_classifier
 from .export import CExport, export_c, read_calibration
 from .fixed_features import FixedFeatures, fixed_features
 from .float_features import FloatFeatures, float_features
+from .host import find_compiler, run_on_host
 from .memory_plan import plan_memory
 from .reading import read_program
 from .signal_counts import fit_counts
@@ -16,6 +17,7 @@ __all__ = [
     "FixedFeatures",
     "FloatFeatures",
     "export_c",
+    "find_compiler",
     "fit_counts",
     "fixed_features",
     "float_features",
@@ -23,4 +25,5 @@ __all__ = [
     "read_calibration",
     "read_classifier",
     "read_program",
+    "run_on_host",
 ]

@@ -23,6 +23,8 @@ from .program import SIGNAL, Program, Step
 
 #: Standard deviations at which the features of trees are clipped: a split may lie far out.
 CLIP = 8.0
+#: Smallest standard deviation by which they are divided: 16 bits resolve no smaller one.
+FINEST = 1e-3
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -82,6 +84,7 @@ def read_classifier(
         first, scale = float_features(features), None
         if windows is not None:
             scale = fit_scale(compute_feature_table(windows, replace(features, compressed=True)))
+            scale = FeatureScale(scale.mean, np.maximum(scale.std, FINEST).astype(np.float32))
             parts = {each.name: getattr(first, each.name) for each in fields(first)}
             first = TreeFeatures(**parts, integers=scale, dtype=thresholds)
         last = Forest(name="forest", inputs=(given,), output=output, trees=arrays, scale=scale)

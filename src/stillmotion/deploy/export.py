@@ -46,6 +46,7 @@ class CExport:
         agreement: share of calibration windows for which int8 gives the class of float32; None in float32.
         windows: number of calibration windows.
         answer: what the example program prints.
+        decoder: of windows in a row, or None.
     """
 
     folder: Path
@@ -59,6 +60,7 @@ class CExport:
     agreement: float | None
     windows: int
     answer: str
+    decoder: IntegerDecoder | None = None
 
     @property
     def compile_line(self) -> str:
@@ -155,6 +157,7 @@ def export_c(
         agreement=agreement,
         windows=0 if windows is None else len(windows),
         answer=answer,
+        decoder=decoder,
     )
 
 

@@ -25,6 +25,8 @@ from .float_block import FloatBlock
 FOLDER = "forest"
 #: Logits in integers: steps of 1/64, so that 256 of them hold probabilities down to 2 % of the largest.
 STEP = 1 / 64
+#: Endings of the names of features that take few values.
+STEPPED = ("zero_crossings", "peak_hz")
 F = np.float32
 
 
@@ -168,8 +170,11 @@ class Forest(FloatBlock):
         real = real if self.trees.features.compressed else compress(np, real)
         standard = (real - self.scale.mean[feature]) / self.scale.std[feature] / given.step
         limits = np.iinfo(given.dtype)
-        # An integer stands for the values up to half a step above it.
-        threshold = np.where(inner, np.clip(np.rint(standard - 0.5), limits.min, limits.max), 0)
+        # An integer stands for the values up to half a step above it. Of features that take few values a threshold may
+        # be one, which goes left and is rounded as they are.
+        stepped = np.array([name.endswith(STEPPED) for name in self.trees.features.names])[feature]
+        standard = np.where(stepped, np.rint(standard) + (given.dtype == "int16"), np.rint(standard - 0.5))
+        threshold = np.where(inner, np.clip(standard, limits.min, limits.max), 0)
         largest = float(self.trees.value[~inner].max())
         values = np.rint(self.trees.value / largest * 255).clip(0, 255).astype(np.uint8)
         return ForestInt(

@@ -23,6 +23,8 @@ TREES = 100
 #: Hyperparameters that are whole numbers, by the name that scikit-learn gives them; below 1, the smallest leaf is a
 #: share of the windows.
 WHOLE = ("n_estimators", "max_depth", "min_samples_leaf", "max_iter", "max_leaf_nodes")
+#: Penalty of the ridge regression on random convolutions.
+ALPHA = 100.0
 #: Logit of a class without a training window, beside logits of the others whose largest is about 0 or more.
 ABSENT = -30.0
 
@@ -62,9 +64,9 @@ def fit_classifier(
     them standardised and clipped.
 
     Args:
-        name: ``random-forest``, ``extra-trees``, ``gradient-boosting``, ``logistic-regression``, ``majority``, or that
-            of a registered one.
-        table: (n, F) features, uncompressed.
+        name: ``random-forest``, ``extra-trees``, ``gradient-boosting``, ``random-convolutions``,
+            ``logistic-regression``, ``majority``, or that of a registered one.
+        table: (n, F) features, uncompressed; for ``random-convolutions`` the windows (n, T, D) themselves.
         labels: (n,) classes.
         classes: number of classes; those without a window get the smallest logit.
         features: what the columns of the table are.
@@ -100,8 +102,10 @@ def fit_classifier(
     if len(present) < 2:
         raise UserError(f"{name} needs at least two classes, but all its training windows are of one.")
     by_class = None if weights is None else {int(each): float(weights[each]) for each in present}
-    model = _estimator(name, by_class, seed, dict(hyperparameters or {}))
     offset = _logarithm(prior) if subtract_prior else np.zeros(classes)
+    if name == "random-convolutions":
+        return _fit_convolutions(table, labels, present, weights, offset, seed, dict(hyperparameters or {}))
+    model = _estimator(name, by_class, seed, dict(hyperparameters or {}))
     if name == "logistic-regression":
         linear = _fit_regression(
             model, compress(np, table), labels, replace(features, compressed=True), present, offset
@@ -112,8 +116,8 @@ def fit_classifier(
         trees = _flatten(model, features, present, np.exp(-offset))
         return FittedClassifier(trees.predict_logits, count_stored(trees), trees)
     scale = fit_scale(table)
-    own_weights = {} if name not in own_classifiers() or weights is None else {"sample_weight": weights[labels]}
-    _single_threaded(model.fit, scale.apply(table), labels, **own_weights)
+    by_window = {} if weights is None else {"sample_weight": weights[labels]}
+    _single_threaded(model.fit, scale.apply(table), labels, **by_window)
 
     def predict(rows: Floats) -> Floats:
         logits = np.full((len(rows), classes), np.log(SMALLEST), np.float32)
@@ -151,6 +155,34 @@ def _fit_regression(
         kernel, intercept = np.concatenate([0 * kernel, kernel], axis=1), np.array([0.0, intercept[0]])
     weights[:, present], bias[present] = kernel, intercept - offset[present]
     return replace(linear, weights=weights, bias=bias)
+
+
+def _fit_convolutions(
+    windows: Floats,
+    labels: NDArray[np.int64],
+    present: NDArray[np.int64],
+    weights: NDArray[Any] | None,
+    offset: NDArray[Any],
+    seed: int,
+    hyperparameters: dict[str, float],
+) -> FittedClassifier:
+    from .random_convolutions import fit_random_convolutions, fit_ridge
+
+    convolutions = fit_random_convolutions(windows, seed=seed)
+    each = np.ones(len(labels)) if weights is None else weights[labels]
+    alpha, own = hyperparameters.get("alpha", ALPHA), np.searchsorted(present, labels)
+    head = _single_threaded(
+        fit_ridge, convolutions.transform(windows), own, len(present), alpha=alpha, weights=np.asarray(each, np.float64)
+    )
+
+    def predict(rows: Floats) -> Floats:
+        logits = np.full((len(rows), len(offset)), ABSENT, np.float32)
+        if len(rows):
+            scores = head.predict_logits(convolutions.transform(rows)) - offset[present]
+            logits[:, present] = scores - scores.max(1, keepdims=True)
+        return logits
+
+    return FittedClassifier(predict, {})
 
 
 def _flatten(model: Any, features: FeatureSet, present: NDArray[np.int64], factors: NDArray[np.float64]) -> TreeArrays:
@@ -198,7 +230,8 @@ def _estimator(name: str, weights: dict[int, float] | None, seed: int, hyperpara
     if name == "logistic-regression":
         return LogisticRegression(class_weight=weights, solver="newton-cg", max_iter=1000, **values)
     if name == "gradient-boosting":
-        return HistGradientBoostingClassifier(class_weight=weights, random_state=seed, early_stopping=False, **values)
+        # Weights by class would need classes 0 … C - 1 that all have windows; it is given those of windows.
+        return HistGradientBoostingClassifier(random_state=seed, early_stopping=False, **values)
     forest = RandomForestClassifier if name == "random-forest" else ExtraTreesClassifier
     return forest(**{"n_estimators": TREES, **values}, class_weight=weights, random_state=seed)
 

@@ -57,9 +57,18 @@ def _as_call(rule: Draw) -> Callable[..., Any]:
         seed = getattr(self, "seed", None)
         dtype = keras.backend.standardize_dtype(dtype or keras.config.floatx())
         values = rule(self, tuple(shape), np.random.default_rng(seed if isinstance(seed, int) else None))
-        return keras.ops.convert_to_tensor(values.astype(dtype))
+        return _as_tensor(values.astype(dtype))
 
     return call
+
+
+def _as_tensor(values: NDArray[Any]) -> Any:
+    """Return a tensor of the backend; without ``jnp.asarray``, which compiles a program for every new shape."""
+    if keras.backend.backend() != "jax":
+        return keras.ops.convert_to_tensor(values)
+    import jax
+
+    return jax.device_put(values)
 
 
 def _scaled(initialiser: Any, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:

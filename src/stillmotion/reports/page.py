@@ -17,7 +17,7 @@ from .origins import failed, reproduce
 from .palette import COLOURS, colours, style_sheet
 from .protocols import explain_protocols, protocols_table
 from .published import PROTOCOL, published_for, published_table
-from .results import co_trained_tables
+from .results import co_trained_tables, refit_tables
 from .sequences import sequence_tables
 from .table import tabulate
 
@@ -147,6 +147,16 @@ def _published(evidence: Evidence) -> Html:
     return joined(tag("p", note), tag("details", tag("summary", "Published tables"), *tables))
 
 
+def _refits(evidence: Evidence) -> Html:
+    """Compare refits on training and validation subjects with the reported runs."""
+    text = (
+        f"Macro-F1 on {evidence.subjects} after a refit: once selection is over, the validation subjects are trained "
+        "on too. Recommendations and figures are of the runs before."
+    )
+    tables = [each.to_html() for each in refit_tables(evidence.results)]
+    return joined(tag("p", text), *tables) if tables else Html("")
+
+
 def _co_trained_teachers(evidence: Evidence) -> Html:
     """Compare co-trained teachers with the same networks trained alone."""
     tables = list(co_trained_tables(evidence.results))
@@ -161,10 +171,11 @@ def _co_trained_teachers(evidence: Evidence) -> Html:
 def _differences(evidence: Evidence) -> Html:
     compared = evidence.compared
     if compared is None or not compared.comparisons:
-        return Html("")
+        return _refits(evidence)
     notes = [f"{names} {note}" for names, note in list_notes(compared)]
     sentences = items([*explain_differences(compared), *notes])
-    return joined(sentences, replace(differences_table(compared), title="Differences").to_html(), _ranks(evidence))
+    table = replace(differences_table(compared), title="Differences").to_html()
+    return joined(sentences, table, _ranks(evidence), _refits(evidence))
 
 
 def _ranks(evidence: Evidence) -> Html:

@@ -10,7 +10,7 @@ from typing import Any
 from ..escaping import escape_markdown
 from ..files import atomic_write
 from ..formatting import format_duration, format_kib, format_kilo
-from ..studies import CoTrainedTeacher, Results, Row
+from ..studies import CoTrainedTeacher, RefitScore, Results, Row
 from .screen import console, styled
 from .sequences import sequence_tables
 from .table import Column, Table, make_count, make_gain, make_interval, make_p, make_percent, make_text, tabulate
@@ -142,8 +142,8 @@ def show_results(results: Results) -> None:
     out.print(results_table(results).select(*SHORT).to_terminal())
     for table in sequence_tables(results):
         out.print(table.to_terminal())
-    for teacher in results.co_trained_teachers:
-        out.print(str(teacher), highlight=False)
+    for each in (*results.co_trained_teachers, *results.refits):
+        out.print(str(each), highlight=False)
     for row in results.rows:
         if row.failed:
             out.print(styled("red", row.variant, f": {row.failed} of its runs failed; still report lists the reasons."))
@@ -216,7 +216,7 @@ def to_markdown(results: Results) -> str:
     gaps = [escape_markdown(gap.teacher) + str(gap).removeprefix(gap.teacher) for gap in results.teacher_gaps]
     lines = [f"## {escape_markdown(table.title)}", "", *(f"- {gap}" for gap in gaps)]
     lines += ["", table.to_markdown(), escape_markdown(table.caption)]
-    for each in (*sequence_tables(results), *co_trained_tables(results)):
+    for each in (*sequence_tables(results), *refit_tables(results), *co_trained_tables(results)):
         lines += ["", f"### {each.title}", "", each.to_markdown().rstrip()]
         lines += ["", escape_markdown(each.caption)] if each.caption else []
     return "\n".join([*lines, ""])
@@ -241,6 +241,18 @@ def to_latex(results: Results) -> str:
         True
     """
     return results_table(results).select(*SHORT).to_latex(results.name)
+
+
+def refit_tables(results: Results) -> Iterator[Table[RefitScore]]:
+    """Yield the table of refits on training and validation subjects, if there are any."""
+    if results.refits:
+        columns: list[Column[RefitScore]] = [
+            make_text("variant", lambda each: each.variant),
+            make_interval("macro_f1", lambda each: each.macro_f1, "refit, %"),
+            make_interval("without", lambda each: each.without, "before, %"),
+            make_gain("change", lambda each: each.change, "change, points"),
+        ]
+        yield Table("Refit on training and validation subjects", columns, results.refits)
 
 
 def co_trained_tables(results: Results) -> Iterator[Table[CoTrainedTeacher] | Table[tuple[str, str, float, float]]]:

@@ -11,6 +11,7 @@ from .data import StudyData, load_study_data
 from .plan import Planner
 from .protocol_gap import ProtocolGap, compare_protocols, read_protocol_gap
 from .recommend import Recommendation, recommend
+from .refit_scores import RefitScore
 from .results import Results
 from .row import Row
 from .runner import Runner
@@ -36,6 +37,7 @@ __all__ = [
     "ProtocolGap",
     "Range",
     "Recommendation",
+    "RefitScore",
     "Results",
     "Row",
     "Runner",

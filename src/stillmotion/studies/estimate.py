@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,10 +13,12 @@ from ..methods import IncompatibleNetworks, get_method
 from ..networks import network_cost
 from ..training import Fleet, Replica, Teacher, join_teachers
 from ..training.distillation import teacher_network
+from .baselines import Baseline
 from .data import StudyData
 from .feasible import require_feasible
 from .jobs import recipe_of, time_classifier
 from .plan import Planner
+from .refit import refit_on_all
 from .runs import FleetPlan, Run
 from .search import Trial, count_trials, next_trials
 from .teachers import model_of
@@ -40,7 +42,7 @@ class Line:
     """A fleet of the plan.
 
     Args:
-        phase: ``teachers``, ``trials`` or ``seeds``.
+        phase: ``teachers``, ``trials``, ``seeds``, ``refits`` or ``ship``.
         what: method and network.
         runs: number of runs; ``size`` of them train at a time.
         steps: of all runs together, if none stops early.
@@ -73,7 +75,7 @@ class Clock:
         steps = evaluated = 0
         for each in fleet.runs:
             train, validation = self.planner.rows(each)
-            epochs = int(each.recipe["epochs"])
+            epochs = each.stop or int(each.recipe["epochs"])
             steps += -(-len(train) // int(each.recipe["batch"])) * epochs
             evaluated += len(validation) * epochs
         seconds = pace.start + weight * (steps * pace.step + evaluated * pace.window) + self._teacher_seconds(fleet)
@@ -158,13 +160,21 @@ def plan_lines(planner: Planner, data: StudyData) -> list[Line]:
     """List the fleets of a study with their times.
 
     Final seeds are counted as if each variant selected its first trial, later rounds of trials like the first. All fits
-    of a feature classifier in a phase are one line.
+    of a feature classifier in a phase are one line. Refits and what ships take all epochs at most.
     """
     require_feasible(planner)
     clock = Clock(planner, data)
+    lines = _lines(plan_fleets(planner), clock)
+    if planner.study.ship:
+        # What will be recommended is not known: that which takes longest.
+        lines += max((_lines(fleets, clock) for fleets in plan_shipments(planner)), key=total)
+    return lines
+
+
+def _lines(fleets: Iterable[FleetPlan], clock: Clock) -> list[Line]:
     lines: list[Line] = []
     fits: dict[tuple[str, str], list[Run]] = {}
-    for fleet in plan_fleets(planner):
+    for fleet in fleets:
         run = fleet.runs[0]
         if run.kind == "features":
             fits.setdefault((fleet.phase, run.method), []).extend(fleet.runs)
@@ -194,16 +204,33 @@ def plan_fleets(planner: Planner) -> list[FleetPlan]:
     fleets = planner.fleets("teachers", teachers)
     if count_trials(study) == 1:
         seeds = range(study.seeds)
-        return [*fleets, *planner.fleets("trials", [planner.run(t) for each in trials for t in _seeds(each, seeds)])]
-    fleets += planner.fleets("trials", map(planner.run, trials)) * rounds
-    seeds = range(1, study.seeds)
-    return [*fleets, *planner.fleets("seeds", [planner.run(t) for each in first for t in _seeds(each, seeds)])]
+        fleets += planner.fleets("trials", [planner.run(t) for each in trials for t in _seeds(each, seeds)])
+    else:
+        fleets += planner.fleets("trials", map(planner.run, trials)) * rounds
+        seeds = range(1, study.seeds)
+        fleets += planner.fleets("seeds", [planner.run(t) for each in first for t in _seeds(each, seeds)])
+    if study.training.refit:
+        finals = (planner.run(t) for each in first for t in _seeds(each, range(study.seeds)))
+        fleets += planner.fleets("refits", [replace(run, refit=study.training.refit) for run in finals])
+    return fleets
+
+
+def plan_shipments(planner: Planner) -> list[list[FleetPlan]]:
+    """List the fleets that fit each variant that may ship to all subjects, as if its first trials were selected."""
+    plans = []
+    for name, system in planner.study.systems.items():
+        if isinstance(system, Baseline) and not system.has_arrays:
+            continue
+        trials = [next_trials(planner.study, name, fold)[0] for fold in range(len(planner.index.folds))]
+        first, teachers, model = refit_on_all(planner, trials, [planner.run(trial) for trial in trials], {})
+        plans.append([fleet for runs in (first, teachers, [model]) for fleet in planner.fleets("ship", runs)])
+    return plans
 
 
 def _seeds(trial: Trial, seeds: Iterable[int]) -> list[Trial]:
     return [replace(trial, seed=seed) for seed in seeds]
 
 
-def total(lines: Sequence[Line]) -> float:
+def total(lines: Iterable[Line]) -> float:
     """Sum the seconds of a plan."""
     return sum(line.seconds for line in lines)

@@ -31,6 +31,8 @@ FREE = (
     "budget",
     "training.replicas",
     "teaching.training.replicas",
+    "training.refit",
+    "ship",
 )
 
 
@@ -148,6 +150,10 @@ def _why_fixed(key: str, old: Study, new: Study) -> str:
     search, later = old.search, new.search
     if key in FREE or key.startswith("decoding."):
         return ""
+    if key.startswith("baseline."):
+        name = key.split(".")[1]
+        kept = name not in old.baseline or old.baseline[name] == new.baseline.get(name, old.baseline[name])
+        return "" if kept else "changes an existing baseline; give the new one another name"
     if key.startswith("variant."):
         same = set(old.all_variants) & set(new.all_variants)
         changed = [n for n in same if replace(old.all_variants[n], title="") != replace(new.all_variants[n], title="")]

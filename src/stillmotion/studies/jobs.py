@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..evaluation import accuracy, confusion_matrix, macro_f1
-from ..features import FeatureSet, FittedClassifier, fit_classifier
+from ..features import ClassifierArrays, FeatureSet, FittedClassifier, fit_classifier, pack_arrays
 from ..methods import IncompatibleNetworks, get_method
 from ..networks import build_network
 from ..signals import SignalSpec
@@ -107,21 +107,25 @@ class ClassifierJob:
         started, index = time.monotonic(), self.data.index
         (run,) = self.plan.runs
         fold = index.folds[run.fold]
+        validation = fold.validation[: 0 if run.refit else None]
         try:
             fitted = _fit(run, self.data, self.train_rows)
         except IncompatibleNetworks as reason:
             return TrainedFleet(self.plan, reason=str(reason))
         # A teacher's targets are for windows that it was not trained on.
-        rows = np.union1d(fold.validation, fold.test)
-        for split in ("validation", "test"):
+        rows = np.zeros(0, np.int64) if run.refit == "all" else np.union1d(validation, fold.test)
+        for split in {"": ("validation", "test"), "all": ()}.get(run.refit, ("test",)):
             rows = np.union1d(rows, index.unlabelled_rows(run.fold, split))
         if run.group >= 0:
             rows = np.setdiff1d(np.arange(len(index)), self.train_rows)
         logits = fitted.predict(_features(run, self.data, rows))
-        predicted = logits[np.searchsorted(rows, fold.validation)].argmax(1)
-        matrix = confusion_matrix(index.labels[fold.validation], predicted, index.classes)
+        predicted = logits[np.searchsorted(rows, validation)].argmax(1)
+        matrix = confusion_matrix(index.labels[validation], predicted, index.classes)
         score = float(macro_f1(matrix) if run.recipe["select"] == "macro-f1" else accuracy(matrix))
-        return TrainedFleet(self.plan, [ClassifierResult(score, fitted.size, rows, logits)], time.monotonic() - started)
+        kept = fitted.arrays if run.refit == "all" and run.group < 0 else None
+        packed = b"" if kept is None else pack_arrays(kept)
+        result = ClassifierResult(score, fitted.size, rows, logits, packed)
+        return TrainedFleet(self.plan, [result], time.monotonic() - started)
 
 
 def prepare_job(plan: FleetPlan, planner: Planner, data: StudyData, teachers: TeacherCache) -> FleetJob | ClassifierJob:
@@ -166,7 +170,8 @@ def time_classifier(run: Run, data: StudyData) -> float:
 
 def _replica(run: Run, planner: Planner, data: StudyData, teacher: int) -> Replica:
     train, validation = planner.rows(run)
-    statistics = data.statistics[run.fold] if run.group < 0 else fit_statistics(data.windows, train)
+    whole = run.group < 0 and not run.refit
+    statistics = data.statistics[run.fold] if whole else fit_statistics(data.windows, train)
     return Replica(
         seed=run.seed,
         train=train,
@@ -176,6 +181,7 @@ def _replica(run: Run, planner: Planner, data: StudyData, teacher: int) -> Repli
         std=statistics.std.astype(np.float32),
         teacher=teacher,
         name=f"{run.id} (fold {run.fold}, seed {run.seed})",
+        stop=run.stop,
     )
 
 
@@ -199,6 +205,13 @@ def _fit(run: Run, data: StudyData, train: Rows) -> FittedClassifier:
         raise IncompatibleNetworks(f"fold {run.fold}: {reason}") from None
 
 
+def fit_arrays(run: Run, data: StudyData, train: Rows) -> ClassifierArrays | None:
+    """Fit the feature classifier of a run, as it was fitted before, and return its arrays; None if it has none."""
+    return _fit(run, data, train).arrays
+
+
 def _features(run: Run, data: StudyData, rows: Rows) -> NDArray[np.float32]:
-    """Return the features of windows; none for the majority class, which needs none."""
-    return np.zeros((len(rows), 0), np.float32) if run.method == "majority" else data.features[rows]
+    """Return what a classifier is fitted to: features; windows themselves; nothing for the majority class."""
+    if run.method == "majority":
+        return np.zeros((len(rows), 0), np.float32)
+    return data.values[rows] if run.method == "random-convolutions" else data.features[rows]

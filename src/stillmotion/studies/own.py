@@ -45,7 +45,8 @@ def describe_own(study: Study, index: WindowIndex) -> dict[str, Any]:
     used = [network.name for network in list_networks() if network.own and network.name in names]
     networks = {name: [fingerprint_own(name, index.spec), build_network(name, index.spec).to_json()] for name in used}
     methods = {name: _describe(METHODS[name]) for name in sorted({variant.method for variant in variants} - BUILT_IN)}
-    classifiers = {name: code_of(name) for name in study.baselines if name in own_classifiers()}
+    baselines = (study.known_baselines[name].classifier for name in (*study.baselines, *study.classifier_teachers))
+    classifiers = {name: code_of(name) for name in baselines if name in own_classifiers()}
     return {"networks": networks, "methods": methods, "classifiers": classifiers}
 
 

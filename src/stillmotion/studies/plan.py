@@ -18,8 +18,8 @@ from ..training import Recipe
 from ..training.fingerprint import model_fingerprint
 from ..training.functional import Functional
 from ..training.memory import on_accelerator, replica_bytes
-from ..windows.splits import resolve_protocol
-from .baselines import VERSION, Baseline, known_baselines
+from ..windows.splits import SPLITS, resolve_protocol
+from .baselines import VERSION, Baseline
 from .ensembles import teacher_kinds
 from .index import Rows, WindowIndex
 from .runs import FleetPlan, Run
@@ -55,6 +55,8 @@ class Planner:
     _flops_of: dict[tuple[str, str, bool], int] = field(default_factory=dict, init=False, repr=False)
     _own: dict[str, str] = field(default_factory=dict, init=False, repr=False)
     _runs: dict[tuple[Any, ...], Run] = field(default_factory=dict, init=False, repr=False)
+    _refitted: dict[str, Run] = field(default_factory=dict, init=False, repr=False)
+    _in_folds: dict[str, tuple[Run, ...]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def data(self) -> str:
@@ -78,13 +80,15 @@ class Planner:
         groups = range(self.study.teaching.groups) if self.study.cross_fit else (-1,)
         runs = []
         for name in self.study.networks.teacher:
-            classifier = known_baselines().get(name)
+            classifier = self.study.known_baselines.get(name)
             # Another seed of a classifier that draws nothing would be the same teacher.
             seeds = 1 if classifier is not None and not classifier.seeded else self.study.teaching.seeds
             for seed, group in product(range(seeds), groups):
                 if classifier is not None:
                     start = {key: given.start for key, given in classifier.search.items() if given.start is not None}
-                    runs.append(replace(self._classifier_run(name, training, fold, seed, start), group=group))
+                    values = {**start, **classifier.hyperparameters}
+                    run = self._classifier_run(classifier.classifier, training, fold, seed, values)
+                    runs.append(replace(run, group=group))
                 else:
                     run = self._teacher_run(name, attended, training, fold, seed, group)
                     runs.append(replace(run, privileged=self.index.teacher_fingerprint))
@@ -99,7 +103,16 @@ class Planner:
 
     def teacher(self, name: str) -> Run:
         """Return the teacher run with this id."""
-        return self._teachers_by_id[name]
+        return self._refitted.get(name) or self._teachers_by_id[name]
+
+    def add_teachers(self, runs: Mapping[Run, tuple[Run, ...]]) -> None:
+        """Add teachers that were fitted again, to all subjects, each with those of the folds that it stands for."""
+        self._refitted.update({run.id: run for run in runs})
+        self._in_folds.update({run.id: before for run, before in runs.items()})
+
+    def teachers_in_folds(self, runs: Iterable[Run]) -> list[tuple[Run, ...]]:
+        """Return for each fold the teachers that teachers fitted to all subjects stand for."""
+        return list(zip(*(self._in_folds[run.id] for run in runs), strict=True))
 
     @cached_property
     def _teachers_by_id(self) -> dict[str, Run]:
@@ -124,7 +137,7 @@ class Planner:
         if isinstance(variant, Baseline):
             seed = trial.seed if variant.seeded else 0
             training = self.study.student_training
-            return self._classifier_run(trial.variant, training, trial.fold, seed, trial.hyperparameters)
+            return self._classifier_run(variant.classifier, training, trial.fold, seed, trial.hyperparameters)
         training = self.study.training_of(variant)
         network = variant.network or self.study.networks.student
         scored = self.index.scores and variant.teacher not in ("none", "self", "assistant")
@@ -164,15 +177,28 @@ class Planner:
         return fleets
 
     def rows(self, run: Run) -> tuple[Rows, Rows]:
-        """Return the training and validation windows of a run."""
-        fold = self.index.folds[run.fold]
-        if run.group < 0:
-            return fold.train, fold.validation
-        return fold.train[self.group_of(run.fold)[fold.train] != run.group], fold.validation
+        """Return the training and validation windows of a run; a refit has no validation windows."""
+        train = self._trained_on(run.fold, run.refit)
+        if run.group >= 0:
+            train = train[self.group_of(run.fold, run.refit)[train] != run.group]
+        return train, self.index.folds[run.fold].validation[: 0 if run.refit else None]
 
-    def group_of(self, fold: int) -> NDArray[np.int64]:
+    def _trained_on(self, fold: int, refit: str) -> Rows:
+        """Return the windows that may be trained on: of a fold, of it with its validation subjects, or of all folds.
+
+        Test subjects of the protocol ``official`` are never trained on; those of other protocols have served when all
+        folds are scored.
+        """
+        if not refit:
+            return self.index.folds[fold].train
+        official = resolve_protocol(self.study.split.protocol) == "official"
+        splits = ("train", "validation") if official or refit == "train+validation" else SPLITS
+        folds = [fold] if refit == "train+validation" else range(len(self.index.folds))
+        return np.unique(np.concatenate([self.index.rows(each, split) for each in folds for split in splits]))
+
+    def group_of(self, fold: int, refit: str = "") -> NDArray[np.int64]:
         """Return the cross-fitting group of each window (N,), -1 for subjects outside the training set."""
-        subjects = np.unique(self.index.subject_codes[self.index.folds[fold].train])
+        subjects = np.unique(self.index.subject_codes[self._trained_on(fold, refit)])
         order = np.random.default_rng([self.study.split.seed, 2, fold]).permutation(len(subjects))
         table = np.full(len(self.index.subjects), -1)
         table[subjects[order]] = np.arange(len(subjects)) % self.study.teaching.groups

@@ -88,19 +88,24 @@ def reported_runs(state: StudyState) -> list[Run]:
     return list(dict.fromkeys(run for runs in state.reported.values() for run in runs))
 
 
+def runs_to_predict(state: StudyState, split: str) -> list[Run]:
+    """List the reported runs, and for test subjects the refits, which were trained on the validation subjects."""
+    return [*reported_runs(state), *(state.trained_refits if split == "test" else ())]
+
+
 def without_sequences(state: StudyState, split: str) -> list[Run]:
-    """List the reported runs that still have to predict windows without a class, which complete sequences."""
+    """List the runs that still have to predict windows without a class, which complete sequences."""
     if not state.study.decoding:
         return []
     predicted = state.store.predicted(unlabelled(split))
-    return [run for run in reported_runs(state) if run.id not in predicted]
+    return [run for run in runs_to_predict(state, split) if run.id not in predicted]
 
 
 def unpredicted(state: StudyState, split: str) -> list[Run]:
-    """List the reported runs and their teachers that have no predictions yet."""
+    """List the runs to predict and their teachers that have no predictions yet."""
     predicted = state.store.predicted(split)
     teachers = [run for members in state.trained_teachers.values() for runs in members.values() for run in runs]
-    return [run for run in dict.fromkeys([*reported_runs(state), *teachers]) if run.id not in predicted]
+    return [run for run in dict.fromkeys([*runs_to_predict(state, split), *teachers]) if run.id not in predicted]
 
 
 def load_model(state: StudyState, run: Run) -> keras.Model:

@@ -19,6 +19,7 @@ from .budget import parse_budget
 from .co_trained import CoTrainedTeacher, compare_co_trained_teachers
 from .ensembles import teacher_kinds, weigh_kinds
 from .recommend import recommend
+from .refit_scores import RefitScore, compare_refits
 from .row import Row
 from .runs import Run
 from .search import count_trials
@@ -50,6 +51,7 @@ class Results:
             and teacher; None before test subjects are evaluated.
         sequences: scores of windows alone and in sequence, by variant and delay; empty without ``[decoding]``.
         budget: most bytes that the recommended model may store; None without a limit.
+        refits: scores of refits on training and validation subjects, if the study has them.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Results:
     classes: tuple[str, ...] = ()
     confusion: Mapping[str, Sequence[Sequence[Sequence[int]]]] | None = None
     budget: int | None = None
+    refits: tuple[RefitScore, ...] = ()
     sequences: tuple[SequenceRow, ...] = ()
 
     @property
@@ -127,6 +130,7 @@ def compute_results(state: StudyState) -> Results:
         classes=index.spec.classes,
         budget=parse_budget(study.budget),
         confusion=_pool_confusion(state) if state.tested else None,
+        refits=tuple(compare_refits(state)) if state.tested else (),
         sequences=score_sequences(state),
     )
 

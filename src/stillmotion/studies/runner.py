@@ -12,25 +12,23 @@ from typing import Any
 
 import numpy as np
 
-from ..bundles import Bundle
-from ..bundles.calibration import spread_rows
-from ..evaluation import Predictions, accuracy, macro_f1, write_predictions
+from ..evaluation import Predictions, write_predictions
 from ..files import name_write_errors, sweep_drafts
 from ..interrupts import raised_again
-from ..methods import get_method
 from ..signals import Dataset
 from .data import StudyData, load_study_data
-from .ensembles import share_equally, weigh_kinds
 from .executors import Executor, LocalExecutor
 from .feasible import require_feasible
 from .folder import require_folder, require_still_own, take_folder
 from .jobs import ClassifierJob, FleetJob, prepare_job
+from .models import choose_models, save_model
 from .own import describe_own
 from .plan import Planner
-from .predict import Predictor, load_model, unpredicted, without_sequences
+from .predict import Predictor, unpredicted, without_sequences
 from .results import Results, compute_results
-from .runs import FleetPlan, Run
-from .sequences import choose_missing, decoder_of, decoding_key, sequence_logits, sequence_rows
+from .runs import FleetPlan
+from .sequences import choose_missing, decoding_key, sequence_logits, sequence_rows
+from .shipping import Shipment, plan_shipment
 from .spec import Study
 from .state import StudyState
 from .store import Store
@@ -133,7 +131,11 @@ class Runner:
         results = self.results()
         if scored:
             self._write_predictions(state)
-            self._write_models(state, results)
+            shipment = self._ship(state, results)
+            shipped = self.state
+            if len(shipped.ended) > len(state.ended):
+                results = compute_results(shipped)
+            self._write_models(shipped, results, shipment)
         return results
 
     def _retrain(self, damage: DamagedFleet) -> None:
@@ -176,7 +178,8 @@ class Runner:
         """Write a file of predictions for each variant, with all folds and seeds."""
         wanted: dict[str, list[list[Any]]] = {}
         rows = ["with windows without a class"] if self.study.decoding else []
-        for (name, fold), runs in state.finals.items():
+        refits = {(f"{name}-refit", fold): runs for (name, fold), runs in state.refits.items()}
+        for (name, fold), runs in (state.finals | refits).items():
             done = [[fold, seed, run.id, *rows] for seed, run in enumerate(runs) if state.is_done(run)]
             if done:
                 wanted.setdefault(f"{name}.parquet", []).extend(done)
@@ -184,21 +187,21 @@ class Runner:
             predictions = _predictions(file.removesuffix(".parquet"), wanted[file], state)
             write_predictions(self.folder / "predictions" / file, predictions)
 
-    def _write_models(self, state: StudyState, results: Results) -> None:
-        """Write a bundle of each variant (the best run of fold 0 by validation score) and of the best variant."""
-        chosen: dict[str, tuple[Run, str]] = {}
-        for (name, fold), runs in state.reported.items():
-            if fold == 0 and runs and runs[0].kind == "network":
-                chosen[name] = (max(runs, key=lambda each: state.ended[each.id].validation), name)
-        if chosen:
-            # With a budget, what is recommended was selected on validation subjects too.
-            recommended = results.recommended if self.study.budget else None
-            best = max(chosen.values(), key=lambda each: state.ended[each[0].id].validation)
-            chosen["best"] = chosen.get(recommended or "", best)
+    def _ship(self, state: StudyState, results: Results) -> Shipment | None:
+        """Fit the recommended variant to all subjects that may be trained on, if the study ships."""
+        shipment = plan_shipment(state, results) if self.study.ship else None
+        while shipment is not None and (missing := shipment.missing(state)):
+            self._train(self.planner.fleets("ship", missing))
+            state = self.state
+        return shipment
+
+    def _write_models(self, state: StudyState, results: Results, shipment: Shipment | None) -> None:
+        """Write a bundle of each variant and of what ships."""
+        models = choose_models(state, results, shipment)
         decoder = [decoding_key(self.study)] if self.study.decoding else []
-        wanted = {name: [self.study.name, variant, run.id, *decoder] for name, (run, variant) in chosen.items()}
+        wanted = {name: [self.study.name, model.variant, model.run.id, *decoder] for name, model in models.items()}
         for name in self._outdated("models", wanted):
-            self._bundle(state, name, *chosen[name])
+            save_model(self.folder / "models" / name, models[name], state, self.study_data)
 
     def _outdated(self, kind: str, wanted: Mapping[str, Any]) -> Iterator[str]:
         """Yield the names in a folder that must be written, because they are missing or made from other runs.
@@ -223,56 +226,6 @@ class Runner:
                 kept[name] = source
         if kept != known:
             self.store.note(**{kind: kept})
-
-    def _bundle(self, state: StudyState, name: str, run: Run, variant: str) -> None:
-        index = state.index
-        counts = state.counts([run], "test")
-        assert counts is not None
-        scores = [
-            {
-                "subject": subject,
-                "windows": int(matrix.sum()),
-                "accuracy": float(accuracy(matrix)),
-                "macro_f1": float(macro_f1(matrix, absent="skip")),
-            }
-            for subject, matrix in zip(index.subjects, counts, strict=True)
-            if matrix.any()
-        ]
-        provenance = {
-            "study": self.study.name,
-            "variant": variant,
-            "run": run.id,
-            "data": {"name": self.study.data.name, "fingerprint": index.fingerprint},
-            "protocol": self.study.split.protocol,
-            "fold": run.fold,
-            "method": run.method,
-            "hyperparameters": dict(run.hyperparameters),
-            "seed": run.seed,
-            **self._taught_by(state, run),
-            "chosen": "on validation subjects",
-        }
-        path = self.folder / "models" / name
-        decoder = decoder_of(state, run) if self.study.decoding else None
-        Bundle.save(
-            path,
-            load_model(state, run),
-            index.spec,
-            scores=scores,
-            provenance=provenance,
-            decoder=decoder,
-            calibration=self.study_data.windows.values(spread_rows(index.rows(run.fold, "train"))),
-            replace=True,
-        )
-
-    def _taught_by(self, state: StudyState, run: Run) -> dict[str, Any]:
-        """Return the teachers of a run with their weights, and whether they ran in its steps."""
-        if not run.teachers:
-            return {"teacher": str(self.study.scores)} if run.scores else {}
-        members = [self.planner.teacher(name) for name in run.teachers]
-        shares = state.shares(members) if run.weighting else share_equally(members)
-        assert shares is not None
-        outputs = "live" if run.live else "co-trained" if get_method(run.method).trains_teacher else "stored"
-        return {"teachers": weigh_kinds(members, shares), "teacher_runs": len(members), "outputs": outputs}
 
     @property
     def versions(self) -> dict[str, str]:

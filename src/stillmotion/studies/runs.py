@@ -20,7 +20,7 @@ from ..training import RunResult
 #: their code; these parts are not, since most changes to them leave results as they are.
 PARTS = {"windows": 1, "features": 1, "networks": 1, "training": 1}
 #: Settings that a run may have since they exist; left out of the fingerprint of a run without them, which stays valid.
-LATER = ("stored", "weighting")
+LATER = ("stored", "weighting", "refit", "stop")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +46,9 @@ class Run:
         layers: fingerprint of a network of the user's own, empty for a built-in one.
         stored: whether it learns from its teachers' outputs for unchanged windows although it augments its own.
         weighting: ``fitted`` if the weights of its teachers are, else empty.
+        refit: what it is trained on: the training subjects of its fold (empty), ``train+validation``, or ``all``
+            subjects of all folds that may be trained on.
+        stop: epochs of a network's refit, for which there are no subjects left to choose.
     """
 
     data: str
@@ -66,6 +69,8 @@ class Run:
     layers: str = ""
     stored: bool = False
     weighting: str = ""
+    refit: str = ""
+    stop: int = 0
 
     @cached_property
     def id(self) -> str:
@@ -116,7 +121,7 @@ class Run:
 class FleetPlan:
     """Runs that train as one fleet, in this order, ``size`` at a time; fixed before training.
 
-    ``phase`` is ``teachers``, ``trials`` or ``seeds``.
+    ``phase`` is ``teachers``, ``trials``, ``seeds``, ``refits`` or ``ship``.
     """
 
     phase: str
@@ -134,7 +139,8 @@ class FleetPlan:
 class ClassifierResult:
     """The result of a fitted feature classifier.
 
-    Its predictions are kept, not the model: the trees of a hard data set take tens of megabytes per run.
+    Its predictions are kept, and the model only of one fitted to all subjects, which has nobody left to predict: the
+    trees of a hard data set take tens of megabytes per run.
 
     Args:
         validation: score on the validation windows.
@@ -142,12 +148,29 @@ class ClassifierResult:
         rows: windows that it predicts, ascending: validation and test windows of its fold, for a cross-fitted teacher
             all that it was not trained on.
         logits: (n, C) of these windows.
+        packed: the arrays of the model, see ``features.pack_arrays``; empty where they are not kept.
     """
 
     validation: float
     size: Mapping[str, float]
     rows: NDArray[np.int64]
     logits: NDArray[np.float32]
+    packed: bytes = b""
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """A finished run: status ``done`` or ``failed`` (with a reason), validation score, epochs, seconds."""
+
+    run: str
+    status: str
+    validation: float
+    best_epoch: int
+    epochs: int
+    seconds: float
+    reason: str
+    fleet: str
+    place: int
 
 
 @dataclass(frozen=True, eq=False)

@@ -65,7 +65,7 @@ def search_space(study: Study, variant: Variant | Baseline) -> dict[str, Range]:
     A baseline has its own ranges.
     """
     if isinstance(variant, Baseline):
-        return dict(variant.search)
+        return {name: given for name, given in variant.search.items() if name not in variant.hyperparameters}
     method_ranges = {
         name: Range(number.low, number.high, number.log, number.default)
         for name, number in get_method(variant.method).hyperparameters.items()
@@ -105,7 +105,7 @@ def _first(study: Study, variant: Variant | Baseline) -> Point:
     """Return the first trial: defaults and starts of ranges."""
     started = {name: given.start for name, given in search_space(study, variant).items() if given.start is not None}
     if isinstance(variant, Baseline):
-        return started, ""
+        return {**started, **variant.hyperparameters}, ""
     return {**started, **variant.hyperparameters}, study.attentions[0] if variant.attention else ""
 
 

@@ -17,6 +17,8 @@ from ..windows.augment import check_kinds
 from . import toml_io
 
 Source = Literal["none", "plain", "attention", "self", "assistant"]
+#: What models may be trained on once their hyperparameters and epochs are selected.
+REFIT = "train+validation"
 Cut = Literal["recordings", "labelled-segments"]
 Targets = Literal["auto", "in-sample", "cross-fit"]
 Outputs = Literal["auto", "live", "stored"]
@@ -159,12 +161,15 @@ class Training:
     """``[training]`` and ``[teaching.training]``: the recipe; values left out are defaults.
 
     ``augment`` holds strengths by kind; ``replicas`` is the number of runs that train together (0: automatic).
+    ``refit = "train+validation"`` adds to every score that of a refit: after selection, a training on training and
+    validation subjects.
     """
 
     batch: Annotated[int | None, RECIPE_LIMITS["batch"]] = None
     epochs: Annotated[int | None, RECIPE_LIMITS["epochs"]] = None
     patience: Annotated[int | None, RECIPE_LIMITS["patience"]] = None
     select: str | None = None
+    keep: str | None = None
     schedule: str | None = None
     warmup: Annotated[float | None, RECIPE_LIMITS["warmup"]] = None
     imbalance: str | None = None
@@ -175,9 +180,12 @@ class Training:
     average: Annotated[float | None, RECIPE_LIMITS["average"]] = None
     smoothing: Annotated[float | None, RECIPE_LIMITS["smoothing"]] = None
     replicas: Annotated[int, Limits(0, 10_000)] = 0
+    refit: str | None = None
 
     def __post_init__(self) -> None:
         toml_io.check(self, "[training]")
+        if self.refit not in (None, REFIT):
+            raise UnknownName("refit", str(self.refit), [REFIT])
         check_kinds(tuple(self.augment or ()))
 
     def over(self, base: Training) -> Training:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from statistics import median_low
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from .runs import Run
 from .spec import Study
 from .state import StudyState
 
+#: Raised when numbers of decoders are chosen in another way: those in a store are then chosen again.
+CHOICE = 2
 #: Delay of windows that are answered alone.
 ALONE = "alone"
 
@@ -108,7 +111,7 @@ def numbers_kept(state: StudyState) -> dict[str, dict[str, float]]:
 
 def decoding_key(study: Study) -> str:
     """Return the decoding section as text, by which what was made with it is recognised."""
-    return json.dumps(asdict(study.decoding), sort_keys=True)
+    return json.dumps([CHOICE, asdict(study.decoding)], sort_keys=True)
 
 
 def choose_of(state: StudyState, run: Run) -> DecoderNumbers:
@@ -127,20 +130,33 @@ def choose_of(state: StudyState, run: Run) -> DecoderNumbers:
         index.labels[train[order]],
         logits=logits[validation_order],
         truth=index.labels[rows[validation_order]],
-        delays=decoding.delays,
+        delays=decoding.delays[:: max(1, len(decoding.delays) // 2)],  # of many, a few speak for all
         gaps=gaps,
         validation_gaps=validation_gaps,
         grammar=decoding.table,
     )
 
 
-def decoder_of(state: StudyState, run: Run) -> Decoder:
-    """Return the decoder of a run, fitted to the training subjects of its fold; its lag is the first of the study."""
-    index, decoding = state.index, state.study.decoding
-    train = index.rows(run.fold, "train")
-    order, gaps = order_rows(index, train)
+def numbers_of(state: StudyState, run: Run) -> DecoderNumbers:
+    """Return the numbers of the decoder of a run: those in the store, or chosen now."""
     kept = numbers_kept(state).get(run.id)
-    numbers = choose_of(state, run) if kept is None else DecoderNumbers(**kept)
+    return choose_of(state, run) if kept is None else DecoderNumbers(**kept)
+
+
+def decoder_of(state: StudyState, run: Run, *, chosen: Sequence[Run] = ()) -> Decoder:
+    """Return the decoder of a run, fitted to the subjects that it was trained on; its lag is the first of the study.
+
+    Args:
+        state: of the study.
+        run: the run.
+        chosen: runs whose numbers were chosen; their medians are taken for a run that no validation subjects are left
+            for.
+    """
+    index, decoding = state.index, state.study.decoding
+    train, _ = state.planner.rows(run)
+    order, gaps = order_rows(index, train)
+    each = [asdict(numbers_of(state, other)) for other in chosen or (run,)]
+    numbers = DecoderNumbers(**{name: median_low([values[name] for values in each]) for name in each[0]})
     return fit_decoder(
         decoding.decoder,
         index.spec.classes,

@@ -20,7 +20,7 @@ from ..networks.deepconvlstm import Recurrence
 from ..windows.protocols import count_of
 from ..windows.splits import resolve_protocol
 from . import toml_io
-from .baselines import BASELINES, Baseline, known_baselines
+from .baselines import DEFAULT, Baseline, known_baselines
 from .budget import parse_budget
 from .hyperparameters import check_hyperparameters
 from .sections import REPEATS, Data, Decoding, Networks, Outputs, Privileged, Search, Split, Teaching, Training
@@ -58,6 +58,9 @@ class Study:
             weights with the tables of its features, a feature classifier its numbers at 4 bytes.
         data, privileged, split, networks, training, teaching, decoding, search: the sections.
         variant: new variants, or changes to built-in ones.
+        baseline: new baselines: a feature classifier with fixed hyperparameters or search ranges of its own.
+        ship: whether the recommended variant is fitted to all subjects that may be trained on once the test set is
+            evaluated; that is then ``models/best``, and otherwise a model of the first fold.
     """
 
     name: str
@@ -66,7 +69,7 @@ class Study:
     seeds: Annotated[int, REPEATS] = 3
     published: bool = False
     controls: bool = True
-    baselines: tuple[str, ...] = tuple(BASELINES)
+    baselines: tuple[str, ...] = DEFAULT
     score_test: bool = False
     budget: str = ""
     data: Data = field(default_factory=Data)
@@ -78,6 +81,8 @@ class Study:
     decoding: Decoding = field(default_factory=Decoding)
     search: Search = field(default_factory=Search)
     variant: Mapping[str, Variant] = field(default_factory=dict)
+    baseline: Mapping[str, Baseline] = field(default_factory=dict)
+    ship: bool = True
 
     def __post_init__(self) -> None:
         if self.compare is PRIMARY and not set(PRIMARY) <= set(self.variants):  # it was not chosen
@@ -88,7 +93,7 @@ class Study:
         for key, kind, names, valid, register in (
             ("variants", "variant", self.variants, known, "methods.register_method"),
             ("compare", "variant", self.compare, known, "methods.register_method"),
-            ("baselines", "baseline", self.baselines, known_baselines(), "features.register_classifier"),
+            ("baselines", "baseline", self.baselines, self.known_baselines, "features.register_classifier"),
         ):
             for name in names:
                 if name not in valid:
@@ -109,6 +114,7 @@ class Study:
         self._check_decoding()
         variants = {**self.variant, **self.all_variants}
         check_hyperparameters(self.training, self.search, variants, attentions=len(self.attentions))
+        self._check_refit()
         recipes = {"training": self.training, "teaching.training": self.teacher_training}
         recipes |= {f"variant.{name}.training": self.training_of(variant) for name, variant in variants.items()}
         for section, training in recipes.items():
@@ -127,8 +133,12 @@ class Study:
     @cached_property
     def systems(self) -> dict[str, Variant | Baseline]:
         """The variants and then the baselines, which share search and evaluation."""
-        baselines = known_baselines()
-        return {**self.all_variants, **{name: baselines[name] for name in self.baselines}}
+        return {**self.all_variants, **{name: self.known_baselines[name] for name in self.baselines}}
+
+    @property
+    def known_baselines(self) -> dict[str, Baseline]:
+        """All feature classifiers by name, those that the study defines among them."""
+        return {**known_baselines(), **self.baseline}
 
     @cached_property
     def attentions(self) -> tuple[str, ...]:
@@ -146,7 +156,7 @@ class Study:
     @cached_property
     def classifier_teachers(self) -> tuple[str, ...]:
         """The teachers that are feature classifiers."""
-        return tuple(name for name in self.networks.teacher if name in known_baselines())
+        return tuple(name for name in self.networks.teacher if name in self.known_baselines)
 
     @property
     def cross_fit(self) -> bool:
@@ -198,14 +208,27 @@ class Study:
                 raise UserError(
                     f"{name} is the name of a teacher network, which is in the same table; rename the variant."
                 )
-        require_distinct((*known_variants(), *known_baselines(), *defined), "variant")
+        own = {require_file_name(name, "baseline"): baseline for name, baseline in self.baseline.items()}
+        object.__setattr__(self, "baseline", own)
+        if clash := sorted(set(own) & set(known_baselines())):
+            raise UserError(f"[baseline.{clash[0]}] has the name of a known classifier; give it another name.")
+        require_distinct((*known_variants(), *known_baselines(), *defined, *own), "variant")
+
+    def _check_refit(self) -> None:
+        variants = {f"variant.{name}": each.training for name, each in {**self.variant, **self.all_variants}.items()}
+        for place, training in {"teaching": self.teaching.training, **variants}.items():
+            if training.refit is not None:
+                raise UserError(f"refit in [{place}.training] is of the whole study; set refit in [training] instead.")
+        for name in self.systems if self.training.refit else ():
+            if f"{name}-refit" in self.systems:
+                raise UserError(f"{name}-refit is the name of the refits of {name}; rename that variant.")
 
     def _check_networks(self) -> None:
         networks = self.networks
         with toml_io.named("student in [networks]"):
             get_network(networks.student)
         for name in () if self.scores else networks.teacher:
-            if name not in known_baselines():
+            if name not in self.known_baselines:
                 with toml_io.named("teacher in [networks]"):
                     get_network(name)
         if self.classifier_teachers and self.teaching.targets == "in-sample":

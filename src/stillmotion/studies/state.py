@@ -23,10 +23,11 @@ from .ensembles import share_by_fit, share_equally, teacher_kinds
 from .folder import recorded_study, warn_of_edits
 from .index import WindowIndex
 from .plan import Planner
-from .runs import FleetPlan, Run
+from .refit import refit_in_folds
+from .runs import FleetPlan, Run, RunStatus
 from .search import Trial, count_trials, next_trials
 from .spec import Study
-from .store import Logits, RunStatus, Store
+from .store import Logits, Store
 
 #: A variant and a fold.
 Key = tuple[str, int]
@@ -111,9 +112,19 @@ class StudyState:
         }
 
     @cached_property
+    def refits(self) -> dict[Key, list[Run]]:
+        """The refits of the reported runs of each variant and fold whose runs are all trained, if the study has any."""
+        return refit_in_folds(self.finals, self.ended) if self.study.training.refit else {}
+
+    @cached_property
     def reported(self) -> dict[Key, list[Run]]:
         """The reported runs that are trained."""
         return {key: [run for run in runs if self.is_done(run)] for key, runs in self.finals.items()}
+
+    @cached_property
+    def trained_refits(self) -> list[Run]:
+        """The refits that are trained."""
+        return [run for runs in self.refits.values() for run in runs if self.is_done(run)]
 
     @cached_property
     def teachers(self) -> dict[str, dict[int, tuple[Run, ...]]]:
@@ -203,6 +214,7 @@ class StudyState:
         yield "trials", [self.planner.run(trial) for trial in trials]
         if self.searched:
             yield "seeds", [run for runs in self.finals.values() for run in runs]
+            yield "refits", [run for runs in self.refits.values() for run in runs]
 
     def logits(self, runs: Sequence[Run], split: str, *, role: str = "student") -> Logits | None:
         """Return stored predictions of a run, or of a teacher of several runs; None if one has none.
@@ -226,6 +238,9 @@ class StudyState:
         """Return the weight of each of several teacher runs; None if weights cannot be fitted yet."""
         if self.study.teaching.weights == "equal" or len(teacher_kinds(runs)) == 1:
             return share_equally(runs)
+        if runs[0].refit:
+            fitted = [self.shares(each) for each in self.planner.teachers_in_folds(runs)]
+            return np.asarray(np.mean([each for each in fitted if each is not None], axis=0))
         key = "+".join(run.id for run in runs)
         if key not in self._shares:
             labels = self.index.labels[self.index.rows(runs[0].fold, "validation")]
@@ -245,13 +260,13 @@ class StudyState:
             self._counts[key] = count_subjects(self.index, self.index.rows(runs[0].fold, split), logits)
         return self._counts[key]
 
-    def confusion(self, split: str) -> ConfusionMatrices | None:
+    def confusion(self, split: str, *, refits: bool = False) -> ConfusionMatrices | None:
         """Return the confusion matrices of the reported runs on ``validation`` or ``test`` subjects, if there are any.
 
-        A subject who is in the split in several folds has one matrix over all of them.
+        A subject who is in the split in several folds has one matrix over all of them; ``refits`` returns theirs.
         """
         columns: dict[str, list[list[Counts | None]]] = {}
-        for (name, _), runs in sorted(self.finals.items(), key=lambda item: item[0][1]):
+        for (name, _), runs in sorted((self.refits if refits else self.finals).items(), key=lambda item: item[0][1]):
             columns.setdefault(name, []).append([self.counts([run], split) for run in runs])
         names = [name for name in self.study.systems if any(map(any_known, columns.get(name, ())))]
         if not names:
@@ -269,6 +284,7 @@ class StudyState:
     def tested(self) -> bool:
         """Whether all reported runs are evaluated on test subjects."""
         reported = [run for runs in self.reported.values() for run in runs]
+        reported += self.trained_refits
         predicted = self.store.predicted("test")
         return bool(reported) and all(run.id in predicted for run in reported)
 

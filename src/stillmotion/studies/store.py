@@ -8,7 +8,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..files import name_write_errors
 from ..training import RunResult
 from .index import WindowIndex
-from .runs import ClassifierResult, FleetPlan, Run, TrainedFleet
+from .runs import ClassifierResult, FleetPlan, Run, RunStatus, TrainedFleet
 from .sealed import SealedFile
 from .weights import DamagedFleet, WeightFiles, listed
 
@@ -44,21 +44,6 @@ CREATE TABLE IF NOT EXISTS evaluations (
     at REAL NOT NULL, runs INTEGER NOT NULL, subjects INTEGER NOT NULL, why TEXT NOT NULL);
 """
 Logits = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class RunStatus:
-    """A finished run: status ``done`` or ``failed`` (with a reason), validation score, epochs, seconds."""
-
-    run: str
-    status: str
-    validation: float
-    best_epoch: int
-    epochs: int
-    seconds: float
-    reason: str
-    fleet: str
-    place: int
 
 
 class Store:
@@ -333,6 +318,11 @@ class Store:
             known, logits = file[f"{place}/rows"], file[f"{place}/logits"]
             at = np.minimum(np.searchsorted(known, rows), len(known) - 1)
             return np.where((known[at] == rows)[:, None], logits[at], 0).astype(np.float32)
+
+    def packed_classifier(self, run: str) -> bytes:
+        """Return the arrays of a feature classifier that was fitted to all subjects, see ``features.pack_arrays``."""
+        with self._arrays(run) as (file, place):
+            return bytes(file[f"{place}/packed"])
 
     def add_auxiliary(self, values: Mapping[str, Mapping[str, float]]) -> None:
         """Store learned auxiliary values, by run and name."""

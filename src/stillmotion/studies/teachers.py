@@ -95,7 +95,12 @@ class TeacherCache:
         return CachedTeacher(name, self._mean_outputs(method, runs, shares), classifier)
 
     def _shares(self, runs: Sequence[Run]) -> NDArray[np.float64]:
-        """Fit the weights of teachers to stored predictions, from which reports compute the same weights again."""
+        """Fit the weights of teachers to stored predictions, from which reports compute the same weights again.
+
+        Those of teachers fitted to all subjects are the means of the weights that the folds have fitted.
+        """
+        if runs[0].refit:
+            return np.asarray(np.mean([self._shares(each) for each in self.planner.teachers_in_folds(runs)], axis=0))
         labels = self.planner.index.labels[self.planner.index.rows(runs[0].fold, "validation")]
         shares = share_by_fit(runs, self._validation_logits, labels)
         assert shares is not None
@@ -130,15 +135,16 @@ class TeacherCache:
             from scipy.special import softmax
 
             values = np.stack([softmax(each[tap], axis=-1) if tap == "logits" else each[tap] for each in outputs])
-            mean = self._mean(values, shares, [run.group for run in runs], runs[0].fold)
+            mean = self._mean(values, shares, runs)
             means[tap] = np.log(np.maximum(mean, 1e-12)) if tap == "logits" else mean
         return means
 
     def _mean(
-        self, values: NDArray[np.float32], shares: NDArray[np.float64], groups: list[int], fold: int
+        self, values: NDArray[np.float32], shares: NDArray[np.float64], runs: Sequence[Run]
     ) -> NDArray[np.float32]:
         """Average over teachers (axis 0); windows of a training subject only over teachers not trained on it."""
-        group = self.planner.group_of(fold)
+        group = self.planner.group_of(runs[0].fold, runs[0].refit)
+        groups = [run.group for run in runs]
         allowed = np.array([(group == left_out) | (group < 0) | (left_out < 0) for left_out in groups])  # (teachers, N)
         weights = allowed * shares[:, None]
         weights /= weights.sum(0)

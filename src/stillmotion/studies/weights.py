@@ -44,6 +44,7 @@ class WeightFiles:
         for place, result in enumerate(results):
             if isinstance(result, ClassifierResult):
                 arrays |= {f"{place}/rows": result.rows, f"{place}/logits": result.logits}
+                arrays[f"{place}/packed"] = np.frombuffer(result.packed, np.uint8)
                 continue
             arrays[f"{place}/weights"] = result.weights
             arrays[f"{place}/aux_params"] = result.aux_params

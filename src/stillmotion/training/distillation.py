@@ -150,6 +150,9 @@ class DistillationSetup:
             if "logits" in self.cached:
                 learnt = np.unique(np.concatenate([replica.train for replica in learning]))
                 require_finite(self.cached["logits"][number][learnt], name=teacher.name)
+            if not len(rows):
+                continue  # Of refits: where hyperparameters were selected, the teacher was judged.
+            if "logits" in self.cached:
                 logits = self.cached["logits"][number][rows]
             else:
                 logits = predict_taps(teacher, windows[rows], ["logits"])["logits"]

@@ -193,7 +193,9 @@ class Fleet:
             # Windows without a finite answer are not counted; they show what the last step of an epoch broke.
             if broken[number] == SOUND and counts[number].sum() < len(self.replicas[slot.replica].validation):
                 broken[number] = len(self.program.terms) + 1
-            better[number] = broken[number] == SOUND and score[number] > slot.best
+            stop = self.replicas[slot.replica].stop
+            wanted = slot.epoch == stop if stop else score[number] > slot.best or self.recipe.keep == "last"
+            better[number] = broken[number] == SOUND and wanted
             if better[number]:
                 slot.best, slot.best_epoch = float(score[number]), slot.epoch
             for name, value in terms.items():
@@ -223,8 +225,9 @@ class Fleet:
             slot = standing.slots[number]
             assert slot is not None
             failed = broken[number] != SOUND
-            tired = slot.epoch - slot.best_epoch >= self.recipe.patience
-            if not (failed or tired or slot.epoch >= self.recipe.epochs):
+            stop = self.replicas[slot.replica].stop
+            tired = not stop and slot.epoch - slot.best_epoch >= self.recipe.patience
+            if not (failed or tired or slot.epoch >= (stop or self.recipe.epochs)):
                 continue
             reason = ""
             if failed:
@@ -361,7 +364,8 @@ class Fleet:
             "size": self.size,
             "together": self.together,
             "replicas": [
-                [r.seed, r.teacher, resolve_hyperparameters(r, self.method, self.recipe), r.name] for r in self.replicas
+                [r.seed, r.teacher, resolve_hyperparameters(r, self.method, self.recipe), r.name, r.stop]
+                for r in self.replicas
             ],
         }
         rows = [part for r in self.replicas for part in (r.train, r.validation, r.mean, r.std)]

@@ -14,6 +14,7 @@ from ..limits import PART, Limits
 
 Rows = NDArray[np.int64]
 Select = Literal["macro-f1", "accuracy"]
+Keep = Literal["best", "last"]
 Schedule = Literal["constant", "cosine"]
 Imbalance = Literal["none", "weights", "sqrt-weights", "logit-adjustment"]
 #: Limits of a recipe's values.
@@ -42,6 +43,8 @@ class Recipe:
         epochs: largest number of epochs.
         patience: epochs without a better validation score after which a replica stops; its best weights are kept.
         select: validation score that chooses the best epoch, ``macro-f1`` (an absent class counts 0) or ``accuracy``.
+        keep: weights of the ``best`` epoch, or of the ``last``: where the learning rate falls to 0 and there are few
+            validation subjects, the best epoch is one of chance.
         learning_rate: of Adam.
         weight_decay: decoupled from the gradient (AdamW).
         clip: largest norm of the gradient; 0 for no clipping.
@@ -59,6 +62,7 @@ class Recipe:
     epochs: int = 100
     patience: int = 10
     select: Select = "macro-f1"
+    keep: Keep = "best"
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
     clip: float = 0.0
@@ -72,13 +76,13 @@ class Recipe:
     def __post_init__(self) -> None:
         for what, limits in RECIPE_LIMITS.items():
             limits.check(getattr(self, what), what)
-        for what, kinds in (("select", Select), ("schedule", Schedule), ("imbalance", Imbalance)):
+        for what, kinds in (("select", Select), ("keep", Keep), ("schedule", Schedule), ("imbalance", Imbalance)):
             if getattr(self, what) not in get_args(kinds):
                 raise UnknownName(what, getattr(self, what), list(get_args(kinds)))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the recipe as values that fit JSON."""
-        return asdict(self)
+        """Return the recipe as values that fit JSON; ``keep`` only where it is not the default of earlier versions."""
+        return {name: value for name, value in asdict(self).items() if (name, value) != ("keep", "best")}
 
 
 #: The recipe of Agac & Incel: Adam 1e-3, batch 64, up to 300 epochs, patience 10 on validation accuracy.
@@ -99,6 +103,8 @@ class Replica:
             features is then fitted to its training windows too. None keeps the statistics of the model.
         teacher: index of its teacher among those of the fleet.
         name: its name in messages.
+        stop: epoch after which it stops and whose weights are kept, whatever the validation score, so that it needs no
+            validation windows; the learning rate is that of a run of all the recipe's epochs. 0 for none.
     """
 
     seed: int
@@ -109,6 +115,7 @@ class Replica:
     std: NDArray[np.float32] | None = None
     teacher: int = 0
     name: str = ""
+    stop: int = 0
 
 
 def check_replicas(replicas: Sequence[Replica], windows: NDArray[Any], labels: NDArray[Any], classes: int) -> None:
@@ -125,6 +132,8 @@ def check_replicas(replicas: Sequence[Replica], windows: NDArray[Any], labels: N
         if not 0 <= replica.seed < 2**32:
             raise UserError(f"Replica {replica.name or number} has seed {replica.seed}; seeds go from 0 to 2³² − 1.")
         for what, rows in (("training", replica.train), ("validation", replica.validation)):
+            if len(rows) == 0 and what == "validation" and replica.stop:
+                continue
             if len(rows) == 0:
                 raise UserError(f"Replica {replica.name or number} has no {what} windows.")
             if not 0 <= int(np.min(rows)) <= int(np.max(rows)) < len(windows):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...errors import UserError
+from ..decoder import decode_stream
 from ..export import CExport
 from .evidence import Evidence
 from .measure import Entry, measure
@@ -19,8 +20,9 @@ def measure_export(
 ) -> Evidence:
     """Measure exported C on an emulated microcontroller.
 
-    Flash, memory, stack and instructions are those of pushing the samples of one window; the logits of every window,
-    from ``predict``, and the classes that ``push`` returns are compared with the reference in NumPy.
+    Flash, memory, stack and instructions are those of pushing the samples of one window after ``init``, so that of a
+    decoder the first step is counted; the logits of every window, from ``predict``, and the classes that ``push``
+    returns are compared with the reference in NumPy.
 
     Args:
         export: what ``export_c`` wrote.
@@ -51,7 +53,11 @@ def measure_export(
         blocks=blocks,
     )
     whole = replace(stream, call=f"{name}_{predict}(window, output);", output=logits[0].nbytes, mark="", blocks=())
-    pushed = measure(stream, given, logits.argmax(1).astype(np.int32), machine, optimise=optimise)
+    classes = logits.argmax(1)
+    if (decoder := export.decoder) is not None:
+        # Every window is the first of a stream of its own.
+        classes = np.array([decode_stream(decoder, each[None], program.logits)[0] for each in logits])
+    pushed = measure(stream, given, classes.astype(np.int32), machine, optimise=optimise)
     predicted = measure(whole, given, logits, machine, optimise=optimise)
     return replace(pushed, equal=min(pushed.equal, predicted.equal), window=0)
 

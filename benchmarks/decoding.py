@@ -1,0 +1,79 @@
+"""Table of windows alone and in sequence, such as HAPT over whole recordings.
+
+``python -m benchmarks.decoding FOLDER --out results/decoding-hapt`` reads the folder of a study with ``[decoding]``
+whose test subjects are evaluated, and writes ``table.csv``: a row for each model and delay, windows alone first
+(``delay`` 0, ``decoder`` none). ``delay`` is in windows, ``offline`` for whole recordings; ``macro_f1`` is that of the
+confusion matrix of all test subjects, mean over seeds, ``low`` and ``high`` the ends of its 95 % interval; ``basic``
+and ``transitions`` average the F1 of the classes that are no transitions and of those that are. ``recommended`` is yes
+for the model that the study recommends. It also copies the specification as ``spec.toml`` and the table of events.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from stillmotion.escaping import write_csv
+from stillmotion.files import atomic_write
+from stillmotion.reports.sequences import sequence_tables
+from stillmotion.studies import Results, open_study
+from stillmotion.studies.sequences import ALONE
+
+COLUMNS = (
+    "model",
+    "parameters",
+    "recommended",
+    "decoder",
+    "delay",
+    "macro_f1",
+    "basic",
+    "transitions",
+    "low",
+    "high",
+)
+
+
+def main() -> None:
+    """Read the folder and write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--out", required=True, type=Path)
+    options = parser.parse_args()
+    results = open_study(options.folder)
+    rows = measure(results)
+    cells = [[row[name] for name in COLUMNS] for row in rows]
+    atomic_write(options.out / "table.csv", write_csv(list(COLUMNS), cells))
+    atomic_write(options.out / "events.csv", list(sequence_tables(results))[1].to_csv())
+    atomic_write(options.out / "spec.toml", (options.folder / "study.toml").read_text(encoding="utf-8"))
+    for line in cells:
+        print(*(f"{value:.4f}" if isinstance(value, float) else value for value in line), sep="  ")
+
+
+def measure(results: Results) -> list[dict[str, Any]]:
+    """Return a row for each model and delay; of a feature classifier ``parameters`` are its stored numbers."""
+    rows = {row.variant: row for row in results.rows}
+
+    def parameters(name: str) -> int | None:
+        row = rows[name]
+        return row.bytes // 4 if row.parameters is None and row.bytes is not None else row.parameters
+
+    return [
+        {
+            "model": row.variant,
+            "parameters": parameters(row.variant),
+            "recommended": "yes" if row.variant == results.recommended else "no",
+            "decoder": row.decoder,
+            "delay": "0" if row.delay == ALONE else row.delay,
+            "macro_f1": round(row.macro_f1.score, 4),
+            "basic": None if row.basic is None else round(row.basic, 4),
+            "transitions": None if row.transitions is None else round(row.transitions, 4),
+            "low": None if row.macro_f1.low is None else round(row.macro_f1.low, 4),
+            "high": None if row.macro_f1.high is None else round(row.macro_f1.high, 4),
+        }
+        for row in results.sequences
+    ]
+
+
+if __name__ == "__main__":
+    main()

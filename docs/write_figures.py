@@ -29,7 +29,7 @@ from stillmotion.formatting import (
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
-PAGES = ("README.md", "docs/performance.md", "docs/results.md")
+PAGES = ("README.md", "docs/performance.md", "docs/results.md", "docs/guides/decoding.md")
 SHAPES = {"wisdm": "20 × 3", "opportunity": "30 × 45", "shoaib": "50 × 45", "user-model": "100 × 6"}
 
 
@@ -135,6 +135,30 @@ def arena() -> str:
     return "\n".join(lines)
 
 
+def decoding() -> str:
+    """Write the table of windows alone and in sequence on HAPT, with transitions and the other classes apart."""
+    with (RESULTS / "decoding-hapt" / "table.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    lines = ["| model | parameters | in sequence | windows late | macro-F1 | six basic | transitions |"]
+    lines.append("|---|--:|---|--:|--:|--:|--:|")
+    for row in rows:
+        score, low, high, basic, transitions = (
+            f"{float(row[name]):.3f}" for name in ("macro_f1", "low", "high", "basic", "transitions")
+        )
+        first = row["decoder"] == "none"
+        cells = (
+            f"`{row['model']}`" if first else "",
+            format_count(int(row["parameters"])) if first else "",
+            "window alone" if first else row["decoder"],
+            row["delay"],
+            f"{score} [{low}, {high}]",
+            basic,
+            transitions,
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def co_trained(name: str) -> str:
     """Write the scores of co-trained teachers, and the weights of stages in the ensemble."""
     lines = []
@@ -202,6 +226,7 @@ def protocols(name: str) -> str:
 SECTIONS: dict[str, Callable[[], str]] = {
     "demo": demo,
     "arena-hapt": arena,
+    "decoding-hapt": decoding,
     "training": training,
     "methods": methods,
     "hapt": lambda: study("attention-distillation-hapt"),

@@ -124,7 +124,7 @@ def protocols():
 
 @pytest.mark.real
 @pytest.mark.filterwarnings("ignore::stillmotion.errors.DataWarning")
-@pytest.mark.parametrize(("name", "protocol"), protocols())
+@pytest.mark.parametrize(("name", "protocol"), list(protocols()))
 def test_every_honest_protocol_of_the_real_sets_is_clean_and_published_never(still, real, name, protocol):
     code, out, _ = still("audit", name, "--protocol", protocol, "--data", real(name), "--json")
     found = json.loads(out)
@@ -258,6 +258,8 @@ def test_the_demo_trains_the_five_variants_and_is_quick_the_second_time(still, t
     figure = tmp_path / "made" / "scores.svg"
     assert figure.stat().st_size > 5_000
     assert figure.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    assert {file.suffix for file in (tmp_path / "made" / "c").iterdir()} == {".c", ".h"}
+    assert "the same as Python's integers" in " ".join(out.split())
     _, again, said = still("demo", "--out", tmp_path / "made")
     assert "teachers" not in said
     assert again == out

@@ -13,6 +13,7 @@ import pytest
 import stillmotion as sm
 from stillmotion.bundles import Bundle
 from stillmotion.cli import main
+from stillmotion.decoding import fit_decoder
 from stillmotion.deploy import export_c
 from stillmotion.deploy.emulator import MACHINES, Entry, measure, measure_export, write_harness
 from stillmotion.deploy.emulator.measure import COMPILER, EMULATOR
@@ -67,7 +68,10 @@ def bundle(tmp_path_factory):
     weights = random.normal(size=(count, len(spec.classes)))
     linear = LinearArrays(features, weights, np.zeros(len(spec.classes)), np.zeros(count), np.ones(count), 5.0)
     windows = random.normal(size=(30, WINDOW, 3)).astype(np.float32)
-    return Bundle.save(tmp_path_factory.mktemp("bundle") / "watch", linear, spec, calibration=windows)
+    labels = np.repeat(np.arange(len(spec.classes)), 6)
+    decoder = fit_decoder("duration", spec.classes, labels, hop=spec.hop / spec.rate)
+    folder = tmp_path_factory.mktemp("bundle") / "watch"
+    return Bundle.save(folder, linear, spec, calibration=windows, decoder=decoder)
 
 
 def test_flash_memory_stack_and_instructions_of_a_function_are_counted(entry):

@@ -32,7 +32,7 @@ def streams(cases, tmp_path_factory):
     for program, suffix in ((restless.exact, "f"), (restless.integers, "q")):
         target = Target(f"decoded_{suffix}", program, SPEC, restless.counts, [], {}, DECODER)
         models.append((target.name, suffix == "q", write_c(target).files))
-    for name in ("lstms", "grus", "fastgrnns", "features", "activations"):
+    for name in ("lstms", "fastgrnns", "features"):
         for program, suffix in ((cases[name].exact, "f"), (cases[name].integers, "q")):
             target = Target(f"{name}_{suffix}", program, SPEC, cases[name].counts, [], {})
             models.append((target.name, suffix == "q", write_c(target).files))
@@ -97,7 +97,7 @@ EXTREMES = np.array(
 )
 
 
-@pytest.mark.parametrize("name", ["short", "decoded", "lstms", "grus", "fastgrnns", "features", "activations"])
+@pytest.mark.parametrize("name", ["short", "decoded", "lstms", "fastgrnns", "features"])
 @pytest.mark.parametrize("suffix", ["f", "q"])
 def test_extreme_samples_give_a_class_and_no_fault(name, suffix, streams):
     random = np.random.default_rng(9)

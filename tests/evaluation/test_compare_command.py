@@ -118,6 +118,12 @@ def test_windows_with_a_time_are_scored_as_events_too(still, tmp_path):
         "missed": 0.0,
         "false_transitions_per_hour": 0.0,
         "hours": pytest.approx(30 / 3600),
+        "seen": 1.0,
+        "fragmented": 0.0,
+        "merged": 0.0,
+        "deleted": 0.0,
+        "inserted": 0.0,
+        "duration_error": pytest.approx(2 / 12),
     }
     assert (found["deaf"]["onset_delay_s"], found["deaf"]["missed"]) == (None, 1.0)
     out = still("compare", *tmp_path.glob("*.csv"))[1]

@@ -38,20 +38,20 @@ def compute_statistics(
     """
     signal = np.asarray(counts, np.int64).transpose(0, 2, 1)
     exponents = -np.array(shifts, np.int64)
-    found: list[Statistic] = []
+    statistics: list[Statistic] = []
     if features.streams:
         streams, base = _read(signal, features.streams)
         if "time" in features.groups:
-            found += _in_time(streams, base, exponents, "")
+            statistics += _in_time(streams, base, exponents, "")
         if "spectrum" in features.groups:
-            found += _in_frequency(streams, exponents, features, spectrum)
+            statistics += _in_frequency(streams, exponents, features, spectrum)
     if features.pairs:
-        found.append(_correlate(signal, features.pairs))
+        statistics.append(_correlate(signal, features.pairs))
     if features.jerks:
         jerk = np.clip(np.diff(signal, axis=2), -LARGEST_STEP, LARGEST_STEP)
-        found += _in_time(*_read(jerk, features.jerks), exponents, "jerk.")
-    mantissas, spreads = (np.concatenate([each[part] for each in found], axis=1) for part in (0, 1))
-    return mantissas, spreads, [unit for values, _, unit in found for _ in range(values.shape[1])]
+        statistics += _in_time(*_read(jerk, features.jerks), exponents, "jerk.")
+    mantissas, spreads = (np.concatenate([each[part] for each in statistics], axis=1) for part in (0, 1))
+    return mantissas, spreads, [unit for values, _, unit in statistics for _ in range(values.shape[1])]
 
 
 def _read(signal: Integers, streams: Sequence[Stream]) -> tuple[Integers, Integers]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..errors import UserError
-from ..formatting import format_duration, format_list, format_percent, format_score, format_several
+from ..formatting import format_duration, format_kib, format_list, format_percent, format_score, format_several
 from ..signals.catalog import find_folder
 from ..studies import Results, Runner, read_study
 from .figure import Figure, Marks, bare
@@ -17,6 +21,8 @@ from .screen import console
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Sheet
+
+    from ..windows import Windows
 
 
 #: The demo without the recordings of real subjects.
@@ -57,7 +63,40 @@ def demo(out: Path) -> Results:
     screen.print(f"{out / 'scores.svg'} (and .png, .csv);")
     screen.print(f"models: {out / 'models'} (best: selected on validation subjects); all runs: {runner.store.path}.")
     screen.print(f"Report, to open in a browser: {page}")
+    screen.rule("Onto the device")
+    screen.print(_export_best(out, runner.study_data.windows), highlight=False)
     return results
+
+
+def _export_best(out: Path, windows: Windows) -> str:
+    """Write the recommended model as C in integers, and run it here on the windows of one subject."""
+    from ..bundles import Bundle
+    from ..deploy import export_c, run_on_host
+
+    bundle, folder = Bundle.open(out / "models" / "best"), out / "c"
+    if folder.exists():
+        shutil.rmtree(folder)
+    export = export_c(bundle, folder, int8=True)
+    lines = [
+        f"{folder}: {bundle.provenance['variant']} as int8 C, {format_kib(export.constant_bytes)} KiB of constants and "
+        f"{format_kib(export.arena_bytes + export.state_bytes)} KiB of static memory; code and stack are measured by:",
+        f"  still export {shlex.quote(str(bundle.path))} --to c --int8 --evidence --out DIR",
+    ]
+    subject = windows.subjects[0]
+    values = windows.values(windows.subject_codes == 0)
+    try:
+        logits = run_on_host(export, values)
+    except UserError as problem:
+        return "\n".join([*lines, f"It was not run here: {problem}"])
+    assert export.counts is not None
+    equal = np.array_equal(logits, export.program.run(export.counts.of(values)))
+    agreement = float((logits.argmax(1) == bundle.logits(values, windows.spec).argmax(1)).mean())
+    lines.append(
+        f"Compiled and run here on {len(values)} windows of subject {subject}, its logits are "
+        f"{'the same as' if equal else 'NOT those of'} Python's integers, bit for bit, and its class is that of the "
+        f"float model on {format_percent(agreement)} %."
+    )
+    return "\n".join(lines)
 
 
 def scores_figure(results: Results) -> Figure:

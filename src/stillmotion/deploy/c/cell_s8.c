@@ -1,4 +1,4 @@
-/* needs: recurrence requantise saturate_s8 sigmoid_q15 */
+/* needs: recurrence requantise saturate_s8 sigmoid_q15 dot_s8 */
 /* The integers of a recurrent cell; the state as int8 has the scale 2^exponent / 128. */
 struct cell {
     const int8_t *kernel, *recurrent;
@@ -26,20 +26,12 @@ static int32_t to_q12(int32_t sum, int32_t multiplier, int shift)
 
 static int32_t input_q12(const int8_t *x, const struct recurrence *r, const struct cell *q, int row)
 {
-    const int8_t *w = q->kernel + row * r->features;
-    int32_t sum = 0;
-    int i;
-    for (i = 0; i < r->features; i++)
-        sum += (x[i] - q->zero_in) * w[i];
+    int32_t sum = dot_s8(0, x, q->kernel + row * r->features, r->features, q->zero_in);
     return to_q12(sum, q->multiplier[row], q->shift[row]);
 }
 
 static int32_t state_q12(const int8_t *h, const struct recurrence *r, const struct cell *q, int row)
 {
-    const int8_t *w = q->recurrent + row * r->units;
-    int32_t sum = 0;
-    int i;
-    for (i = 0; i < r->units; i++)
-        sum += h[i] * w[i];
+    int32_t sum = dot_s8(0, h, q->recurrent + row * r->units, r->units, 0);
     return to_q12(sum, q->state_multiplier[row], q->state_shift[row]);
 }

@@ -1,29 +1,36 @@
-/* needs: geometry quantised */
+/* needs: geometry quantised span */
+static int32_t strided_dot_s8(int32_t sum, const int8_t *x, const int8_t *w, int count, int stride, int zero)
+{
+    const int8_t *end = w + count;
+    for (; w < end; x += stride)
+        sum += (*x - zero) * *w++;
+    return sum;
+}
+
 static void depthwise_s8(const int8_t *x, int8_t *y, const struct geometry *g, const struct quantised *q)
 {
-    int size = g->kernel_rows * g->kernel_columns;
-    int i, j, f, r, c;
+    int channels = g->channels, width = g->kernel_columns, size = g->kernel_rows * width;
+    int down = g->gap_rows * g->columns * channels, aside = g->gap_columns * channels;
+    int i, j, f, r, top, bottom, left, right;
     for (i = 0; i < g->out_rows; i++) {
-        int top = i * g->stride_rows - g->above;
+        int row = i * g->stride_rows - g->above;
+        find_span(row, g->kernel_rows, g->gap_rows, g->rows, &top, &bottom);
         for (j = 0; j < g->out_columns; j++) {
-            int left = j * g->stride_columns - g->before;
-            for (f = 0; f < g->filters; f++) {
-                const int8_t *w = q->kernel + f * size;
+            int column = j * g->stride_columns - g->before, rows = bottom - top, run, stride = aside;
+            const int8_t *kernel = q->kernel, *start;
+            find_span(column, width, g->gap_columns, g->columns, &left, &right);
+            run = right - left;
+            start = x + ((row + top * g->gap_rows) * g->columns + column + left * g->gap_columns) * channels;
+            kernel += top * width + left;
+            if (width == 1 && run == 1) { /* a column is one run */
+                run = rows;
+                stride = down;
+                rows = 1;
+            }
+            for (f = 0; f < g->filters; f++, kernel += size) {
                 int32_t sum = q->bias[f];
-                for (r = 0; r < g->kernel_rows; r++) {
-                    int row = top + r * g->gap_rows;
-                    const int8_t *in;
-                    if (row < 0 || row >= g->rows) {
-                        w += g->kernel_columns;
-                        continue;
-                    }
-                    in = x + row * g->columns * g->channels + f;
-                    for (c = 0; c < g->kernel_columns; c++, w++) {
-                        int column = left + c * g->gap_columns;
-                        if (column >= 0 && column < g->columns)
-                            sum += (in[column * g->channels] - q->zero_in) * *w;
-                    }
-                }
+                for (r = 0; r < rows; r++)
+                    sum = strided_dot_s8(sum, start + f + r * down, kernel + r * width, run, stride, q->zero_in);
                 *y++ = finish_s8(sum, q, f);
             }
         }

@@ -21,8 +21,8 @@ def measure_export(
     """Measure exported C on an emulated microcontroller.
 
     Flash, memory, stack and instructions are those of pushing the samples of one window after ``init``, so that of a
-    decoder the first step is counted; the logits of every window,
-    from ``predict``, and the classes that ``push`` returns are compared with the reference in NumPy.
+    decoder the first step is counted; the logits of every window, from ``predict``, and the classes that ``push``
+    returns are compared with the reference in NumPy.
 
     Args:
         export: what ``export_c`` wrote.

@@ -171,9 +171,9 @@ class _Build:
         command += ["-icount", "shift=0", "-semihosting-config", "enable=on,target=native", "-kernel", program.name]
         _call(command, self.folder, "run")
         outputs, bytes_each = (self.folder / "outputs.bin").read_bytes(), self.entry.output
-        found = (self.folder / "counts.bin").read_bytes()
-        loop, stack, count = np.frombuffer(found[:12], "<u4").tolist()
-        ticks = np.frombuffer(found[-8 * (2 + (len(self.entry.blocks) if marked else 0)) :], "<u8")
+        counted = (self.folder / "counts.bin").read_bytes()
+        loop, stack, count = np.frombuffer(counted[:12], "<u4").tolist()
+        ticks = np.frombuffer(counted[-8 * (2 + (len(self.entry.blocks) if marked else 0)) :], "<u8")
         if count != len(windows):
             raise UserError(f"{count} of {len(windows)} windows ran on {self.machine.name}.")
         instructions = [round(each) for each in ticks * (2 * LOOPS / loop / count)]

@@ -143,18 +143,26 @@ def arena() -> str:
     return "\n".join(lines)
 
 
-def decoding(rows: list[dict[str, str]]) -> str:
-    """Write the table of macro-F1 by delay, one row for each model, windows alone first."""
-    delays = list(dict.fromkeys(row["delay"] for row in rows if row["decoder"] != "none"))
-    names = {"0": "causal", "offline": "offline"}
-    late = [names.get(delay, f"{delay} late") for delay in delays]
-    lines = [f"| model | parameters | window alone | {' | '.join(late)} |", f"|---|{'--:|' * (2 + len(delays))}"]
-    for model in dict.fromkeys(row["model"] for row in rows):
-        own = [row for row in rows if row["model"] == model]
-        by_delay = {row["delay"] if row["decoder"] != "none" else "alone": row["macro_f1"] for row in own}
-        scores = [format_percent(float(by_delay[delay]) if delay in by_delay else None) for delay in ("alone", *delays)]
-        parameters = format_count(int(own[0]["parameters"]) if own[0]["parameters"] else None)
-        lines.append(f"| `{model}` | {parameters} | {' | '.join(scores)} |")
+def decoding() -> str:
+    """Write the table of windows alone and in sequence on HAPT, with transitions and the other classes apart."""
+    rows = read_table("decoding-hapt")
+    lines = ["| model | parameters | in sequence | windows late | macro-F1 | six basic | transitions |"]
+    lines.append("|---|--:|---|--:|--:|--:|--:|")
+    for row in rows:
+        score, low, high, basic, transitions = (
+            f"{float(row[name]):.3f}" for name in ("macro_f1", "low", "high", "basic", "transitions")
+        )
+        first = row["decoder"] == "none"
+        cells = (
+            f"`{row['model']}`" if first else "",
+            format_count(int(row["parameters"])) if first else "",
+            "window alone" if first else row["decoder"],
+            row["delay"],
+            f"{score} [{low}, {high}]",
+            basic,
+            transitions,
+        )
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -279,7 +287,7 @@ def protocols(name: str) -> str:
 SECTIONS: dict[str, Callable[[], str]] = {
     "demo": demo,
     "arena-hapt": arena,
-    "decoding": lambda: decoding(read_table("decoding-hapt")),
+    "decoding-hapt": decoding,
     "device": lambda: device(read_table("device")),
     "device-peers": lambda: device_peers(read_table("device")),
     "training": training,

@@ -11,11 +11,12 @@ from stillmotion.networks import build_network, set_feature_statistics, set_stat
 from stillmotion.networks.normaliser import has_normaliser
 from tests.deploy.compiling import Compiled
 from tests.deploy.conftest import MORE, REAL, make_case, sources
-from tests.deploy.nets import SMALL, SPEC, draw_weights, draw_windows
+from tests.deploy.nets import SMALL, draw_weights, draw_windows
 
 SMALL_NAMES = [builder.__name__ for builder in SMALL]
 NAMES = [*SMALL_NAMES, *(name.replace("-", "_") for name in REAL)]
-CLASSES = len(SPEC.classes)
+#: Networks whose Keras form takes XLA long to compile.
+COMPILED_LONG = ("planes", "pools", "activations", "grus", "features")
 
 
 def same_bits(left, right):
@@ -45,7 +46,10 @@ def test_c_gives_the_bits_of_numpy_in_float_and_in_integers(name, cases, compile
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
-@pytest.mark.parametrize("name", [each for each in SMALL_NAMES if each != "features"])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(each, marks=pytest.mark.slow if each in COMPILED_LONG else ()) for each in SMALL_NAMES],
+)
 def test_the_float_program_of_every_layer_agrees_with_keras(name, cases):
     case = cases[name]
     expected = np.asarray(case.model.predict_on_batch(case.windows))

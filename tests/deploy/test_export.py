@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -66,7 +67,7 @@ def test_the_compile_line_gives_the_answer(name, int8, bundles, tmp_path):
 def test_objects_need_nothing_but_memory_functions(int8, bundles, tmp_path):
     export = export_c(bundles / "described", tmp_path / "out", int8=int8, name="My watch-7")
     assert export.name == "my_watch_7"
-    gcc(export.folder, *STRICT, "-O1", "-c", "my_watch_7.c")
+    gcc(export.folder, *STRICT, "-O0", "-c", "my_watch_7.c")
     symbols = subprocess.run(["nm", "my_watch_7.o"], cwd=export.folder, capture_output=True, text=True, check=True)
     rows = [line.split()[-2:] for line in symbols.stdout.splitlines()]
     assert {name for kind, name in rows if kind == "U"} <= {"memcpy", "memmove", "memset"}
@@ -216,3 +217,39 @@ def test_a_layer_without_a_c_form_is_named_with_what_to_use(named):
     message = refused(lambda: read_program(model))
     assert named in message
     assert "cannot run on a device as C: " in message
+
+
+def test_limits_join_the_layer_before_only_where_nothing_else_reads_it():
+    """Two taps of one convolution: one is limited, the other is not."""
+    inputs = keras.Input((SPEC.window, 6))
+    with drawn_by_numpy():
+        x = keras.layers.Dense(4)(inputs)
+        plain, tapped = keras.layers.Identity(name="a")(x), keras.layers.Identity(name="b")(x)
+        both = keras.layers.Concatenate()([keras.layers.ReLU()(tapped), plain])
+        model = keras.Model(inputs, keras.layers.Flatten()(both))
+    windows = draw_windows(3)
+    kernel, bias = (np.asarray(weight) for weight in model.layers[1].weights)
+    logits = windows @ kernel + bias
+    expected = np.concatenate([np.maximum(logits, 0), logits], axis=2).reshape(3, -1)
+    assert np.abs(read_program(model).run(windows) - expected).max() < 1e-5
+
+
+def test_a_model_without_a_normaliser_takes_raw_counts_too(tmp_path):
+    inputs = keras.Input((SPEC.window, 6))
+    with drawn_by_numpy():
+        outputs = keras.layers.Dense(4, name="logits")(keras.layers.Flatten()(inputs))
+        bundle = Bundle.save(tmp_path / "b", keras.Model(inputs, outputs), SPEC, calibration=draw_windows(30))
+    export = export_c(bundle, tmp_path / "out", int8=True)
+    assert export.agreement > 0.9
+    assert export.program.signal.dtype == "int16"
+
+
+def test_names_that_c_cannot_tell_apart_get_numbers(tmp_path):
+    classes = ("sit-down", "sit down", "日", "本")
+    spec = replace(SPEC, classes=classes)
+    model = build_network("gru-4", spec)
+    export = export_c(Bundle.save(tmp_path / "b", model, spec), tmp_path / "out", full_scale={"acc": 8, "gyr": 8})
+    header = (export.folder / f"{export.name}.h").read_text()
+    for place, name in enumerate(("SIT_DOWN", "SIT_DOWN_2", "M", "M_2")):
+        assert f"#define GRU_4_CLASS_{name} {place}\n" in header
+    gcc(export.folder, *STRICT, "-O0", "-c", f"{export.name}.c")

@@ -17,25 +17,31 @@ from tests.deploy.nets import SPEC, draw_windows
 NOT_YET = -1
 #: A chain that stays: one network here changes its mind at every second window.
 DECODER = IntegerDecoder.of(fit_decoder("duration", SPEC.classes, [0] * 9 + [1] * 5 + [2] * 7 + [3] * 9, hop=8 / 25))
-HOPS = {"short": 8, "whole": 24, "long": 31}
+
+
+#: What is compiled: a network, its hop, its decoder, and its forms in float32 and in integers.
+STREAMS = {
+    "short": ("planes", 8, None, "fq"),
+    "whole": ("planes", 24, None, "q"),
+    "long": ("planes", 31, None, "q"),
+    "decoded": ("activations", 8, DECODER, "fq"),
+    "lstms": ("lstms", 8, None, "fq"),
+    "fastgrnns": ("fastgrnns", 8, None, "q"),
+    "features": ("features", 8, None, "fq"),
+}
+NAMES = [(name, suffix) for name, (*_, forms) in STREAMS.items() for suffix in forms]
 
 
 @pytest.fixture(scope="module")
 def streams(cases, tmp_path_factory):
     """Networks with every kind of hop, compiled with sanitizers that end the program at the first fault."""
-    case, models = cases["planes"], []
-    for name, hop in HOPS.items():
-        for program, suffix in ((case.exact, "f"), (case.integers, "q")):
-            target = Target(f"{name}_{suffix}", program, replace(SPEC, hop=hop), case.counts, [], {})
-            models.append((target.name, suffix == "q", write_c(target).files))
-    restless = cases["activations"]
-    for program, suffix in ((restless.exact, "f"), (restless.integers, "q")):
-        target = Target(f"decoded_{suffix}", program, SPEC, restless.counts, [], {}, DECODER)
+    models = []
+    for name, suffix in NAMES:
+        network, hop, decoder, _ = STREAMS[name]
+        case = cases[network]
+        program = case.integers if suffix == "q" else case.exact
+        target = Target(f"{name}_{suffix}", program, replace(SPEC, hop=hop), case.counts, [], {}, decoder)
         models.append((target.name, suffix == "q", write_c(target).files))
-    for name in ("lstms", "grus", "fastgrnns", "features", "activations"):
-        for program, suffix in ((cases[name].exact, "f"), (cases[name].integers, "q")):
-            target = Target(f"{name}_{suffix}", program, SPEC, cases[name].counts, [], {})
-            models.append((target.name, suffix == "q", write_c(target).files))
     flags = ("-O0", "-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all")
     return Compiled(tmp_path_factory.mktemp("push"), models, *flags)
 
@@ -60,11 +66,10 @@ def require_answers(compiled, name, case, samples, hop, *, given=None):
     assert len(np.unique(expected, axis=0)) == len(starts)
 
 
-@pytest.mark.parametrize("name", HOPS)
-@pytest.mark.parametrize("suffix", ["f", "q"])
+@pytest.mark.parametrize(("name", "suffix"), [each for each in NAMES if each[0] in ("short", "whole", "long")])
 def test_push_answers_at_every_hop_as_predict_does(name, suffix, streams, cases):
     samples = np.concatenate(draw_windows(9, 24, seed=3))
-    require_answers(streams, f"{name}_{suffix}", cases["planes"], samples, HOPS[name])
+    require_answers(streams, f"{name}_{suffix}", cases["planes"], samples, STREAMS[name][1])
 
 
 @pytest.mark.parametrize("suffix", ["f", "q"])
@@ -97,8 +102,7 @@ EXTREMES = np.array(
 )
 
 
-@pytest.mark.parametrize("name", ["short", "decoded", "lstms", "grus", "fastgrnns", "features", "activations"])
-@pytest.mark.parametrize("suffix", ["f", "q"])
+@pytest.mark.parametrize(("name", "suffix"), [each for each in NAMES if STREAMS[each[0]][1] == 8])
 def test_extreme_samples_give_a_class_and_no_fault(name, suffix, streams):
     random = np.random.default_rng(9)
     samples = random.choice(EXTREMES, (400, 6))

@@ -240,7 +240,10 @@ def test_a_value_outside_of_a_methods_own_range_is_refused_in_every_place(method
         ({"variant": {"own": {"method": "lm", "network": "mpl"}}}, "network of a variant.*'mpl'"),
         ({"networks": {"recurrence": "space"}}, "recurrence.*'space'"),
         ({"split": {"protocol": "officious"}}, "protocol.*'officious'"),
-        ({"training": {"augment": {"jitter": 0.1}}, "teaching": {"seeds": 2}}, "augment.*one teacher"),
+        (
+            {"training": {"augment": {"jitter": 0.1}}, "teaching": {"outputs": "live", "targets": "cross-fit"}},
+            "teachers are cross-fitted.*one teacher",
+        ),
         (
             {"search": {"kind": "grid", "grid": {"alpha": [0.1] * 1000, "temperature": [1.0] * 1000}}},
             r"search.grid.*1,000,000",

@@ -128,7 +128,7 @@ def test_a_refit_is_scored_on_test_subjects_that_neither_it_nor_its_selection_ha
     assert refit.macro_f1.score == pytest.approx(after)
     assert refit.without.score == pytest.approx(without)
     assert refit.change.score == pytest.approx(after - without)
-    assert "small-forest" in [row.variant for row in results.rows]
+    assert ("small-forest", "random-forest") in [(row.variant, row.title) for row in results.rows]
     assert not made.store.predicted("validation") & {run.id for run in made.state.trained_refits}
     (kept,) = read_predictions(made.folder / "predictions" / "small-forest-refit.parquet")
     assert set(kept.subject) == set(made.state.index.subjects_of("test"))

@@ -77,7 +77,7 @@ def write_header(target: Target, arena: int, state: int) -> str:
         "/* Channels, in the order of a sample: value = count / 2^SHIFT. */" if target.counts else "/* Channels. */",
         _defines(macro, _channels(target)),
         "/* Classes. */",
-        _defines(macro, {f"CLASS_{c_name(name).upper()}": str(place) for place, name in enumerate(spec.classes)}),
+        _defines(macro, {f"CLASS_{key}": str(place) for place, key in enumerate(_keys(spec.classes))}),
         _functions(target),
         "#ifdef __cplusplus\n}\n#endif\n\n#endif\n",
     ]
@@ -88,10 +88,22 @@ def _defines(macro: str, values: Mapping[str, str]) -> str:
     return "".join(f"#define {macro}_{key} {value}\n" for key, value in values.items())
 
 
+def _keys(names: Sequence[str]) -> list[str]:
+    """Return different C names in capitals after texts."""
+    keys: list[str] = []
+    for name in names:
+        base, number = c_name(name).upper(), 2
+        key = base
+        while key in keys:
+            key, number = f"{base}_{number}", number + 1
+        keys.append(key)
+    return keys
+
+
 def _channels(target: Target) -> dict[str, str]:
     values = {}
-    for place, channel in enumerate(target.spec.channels):
-        key = c_name(channel.name).upper()
+    for place, key in enumerate(_keys(target.spec.channel_names)):
+        channel = target.spec.channels[place]
         values[f"CHANNEL_{key}"] = f"{place} /* {plain(channel.unit) or 'unit not known'} */"
         if target.counts is not None:
             values[f"SHIFT_{key}"] = f"({target.counts.shifts[place]})"
@@ -166,5 +178,5 @@ def _shown(value: Any) -> str:
 
 def plain(text: str) -> str:
     """Return text that can stand in a C comment: printable ASCII that does not end it."""
-    shown = "".join(each if " " <= each <= "~" else "?" for each in text)
-    return shown.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?").replace("\\", "/")
+    shown = "".join(each if " " <= each <= "~" and each not in "?\\" else "_" for each in text)
+    return shown.replace("*/", "* /").replace("/*", "/ *")

@@ -35,7 +35,10 @@ FLAGS = ("-std=c99", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", 
 
 
 def find_compiler() -> str:
-    """Return the C compiler of this machine: the environment's ``CC``, or cc, gcc or clang.
+    """Find the C compiler of this machine.
+
+    Returns:
+        The environment's ``CC``, or cc, gcc or clang.
 
     Raises:
         UserError: there is none.

@@ -61,7 +61,8 @@ class Program:
         """
         given = np.asarray(windows, self.signal.dtype)
         parts = [self.run_all(given[start : start + BATCH])[self.output] for start in range(0, len(given), BATCH)]
-        return np.concatenate(parts) if parts else np.zeros((0, self.logits.size), self.logits.dtype)
+        whole = np.concatenate(parts) if parts else np.zeros(0, self.logits.dtype)
+        return whole.reshape(len(given), self.logits.size)
 
     def run_all(self, windows: Array) -> dict[str, Array]:
         """Compute every tensor."""

@@ -12,6 +12,8 @@ from dataclasses import replace
 from math import prod
 from typing import Any, NoReturn
 
+import numpy as np
+
 from ..errors import UserError
 from ..networks.graph import Graph, Node
 from .arithmetic import LARGEST, float_tensor
@@ -19,6 +21,7 @@ from .convolution import Convolve
 from .elementwise import Map
 from .float_block import FloatBlock
 from .merging import Merge
+from .normalising import Normalise
 from .program import SIGNAL, Program, Step
 from .softmax import Softmax
 
@@ -27,6 +30,8 @@ VIEWS = (
     *("InputLayer", "Identity", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "GaussianDropout"),
     *("Reshape", "Flatten", "Squeeze", "ExpandDims", "ActivityRegularization"),
 )
+#: What reads the signal itself.
+TAKE_SIGNAL = ("Normalization", "WindowFeatures")
 #: What to use instead of layers that a device cannot run.
 INSTEAD = {
     "Lambda": "a Lambda holds Python code and is never executed; use layers or keras.ops",
@@ -71,7 +76,7 @@ class Reader:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.steps: dict[str, Step] = {}
-        #: The tensor of the program that holds each tensor of the graph, and the graph's name for it last given.
+        #: The tensor of the program that holds each tensor of the graph, and the last node that is part of its block.
         self.at: dict[str, str] = {}
         self.owner: dict[str, str] = {}
         self._consumers: dict[str, list[Node]] = {}
@@ -87,12 +92,24 @@ class Reader:
             elif _is_view(node):
                 self.at[node.name] = self.at[node.inputs[0]]
             elif node.op in RULES:
+                self._normalise(node)
                 self.at[node.name] = RULES[node.op](self, node)
+                self.owner[self.at[node.name]] = node.name
             else:
                 self.refuse(node)
-            self.owner[self.at[node.name]] = node.name
         signal = float_tensor(self.graph[self.graph.inputs[0]].shape)
         return Program(tuple(self.steps.values()), signal, self.at[self.graph.outputs[0]])
+
+    def _normalise(self, node: Node) -> None:
+        """Put a normaliser that changes nothing before a node that reads the signal itself: it takes raw counts."""
+        if node.op in TAKE_SIGNAL or all(self.at[name] != SIGNAL for name in node.inputs):
+            return
+        name = self.name("normaliser")
+        shape = self.graph[self.graph.inputs[0]].shape
+        given = float_tensor(shape)
+        nothing = {"mean": np.zeros(shape[-1]), "std": np.ones(shape[-1])}
+        self.add(Normalise(name=name, inputs=(given,), output=given, **nothing), SIGNAL)
+        self.at |= {each: name for each, tensor in self.at.items() if tensor == SIGNAL and each in node.inputs}
 
     def refuse(self, node: Node, why: str = "") -> NoReturn:
         """Raise ``UserError`` for a node without a C form."""

@@ -72,6 +72,15 @@ def unpack_arrays(content: bytes, path: str | Path) -> ClassifierArrays:
 
     Raises:
         UserError: the file is damaged, too large or holds something else.
+
+    Example:
+        >>> import numpy as np
+        >>> from stillmotion.features import FeatureSet, TreeArrays, pack_arrays, unpack_arrays
+        >>> features = FeatureSet(50, 25.0, ("pulse",), ("pulse",), groups=("axes", "time"))
+        >>> none = [-1]
+        >>> leaf = TreeArrays(features, [0], feature=none, threshold=[0], left=none, right=none, value=[[0.3, 0.7]])
+        >>> unpack_arrays(pack_arrays(leaf), "model.npz").predict_proba(np.zeros((1, 8), np.float32))
+        array([[0.3, 0.7]], dtype=float32)
     """
     try:
         arrays = read_npz(content, LARGEST)

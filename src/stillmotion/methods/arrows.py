@@ -61,6 +61,14 @@ def trace_terms(
 
     Raises:
         IncompatibleNetworks: the method cannot compare these taps.
+
+    Example:
+        >>> from stillmotion.methods import get_method, trace_terms
+        >>> logits, values = {"logits": (4,)}, {"temperature": 4.0, "alpha": 0.5, "square": 1.0}
+        >>> for term in trace_terms(get_method("rb-kd"), logits, logits, values):
+        ...     print(term.name, term.arrows, list(term.hyperparameters))
+        cross_entropy (('labels', 'student/logits'),) ['alpha']
+        distillation (('teacher/logits', 'student/logits'),) ['temperature', 'alpha', 'square']
     """
     taps = {LABELS: {"": student["logits"]}, "student": student, "teacher": teacher}
     values: dict[str, Any] = {

@@ -187,7 +187,7 @@ def _variant_row(state: StudyState, name: str, compared: ComparedVariants | None
     size, stored = _size([state.store.size(run.id) for runs in by_fold for run in dict.fromkeys(runs)])
     return Row(
         variant=name,
-        title=variant.title,
+        title=variant.title or (variant.classifier if isinstance(variant, Baseline) else ""),
         kind="reference"
         if name == reference
         else "baseline"

@@ -78,6 +78,26 @@ def fit(
     Raises:
         UserError: arrays, model and teacher do not fit each other, or not exactly one of ``validation`` and
             ``subjects`` is given.
+
+    Example:
+        >>> import numpy as np
+        >>> import stillmotion as sm
+        >>> from stillmotion.networks import build_network
+        >>> from stillmotion.training import Recipe
+        >>> labels, subjects = np.arange(60) % 2, np.arange(60) // 10
+        >>> windows = np.random.default_rng(0).normal(size=(60, 20, 3)) + 3 * labels[:, None, None]
+        >>> model = build_network("mlp-small", (20, 3, 2), seed=0)
+        >>> fitted = sm.fit(
+        ...     model,
+        ...     windows,
+        ...     labels,
+        ...     subjects=subjects,
+        ...     recipe=Recipe(batch=8, epochs=4),
+        ...     hyperparameters={"learning_rate": 0.01},
+        ...     progress=False,
+        ... )
+        >>> fitted.epochs, fitted.best > 0.9
+        (4, True)
     """
     x, y = check_windows(windows), check_labels(labels)
     if len(x) == 0:

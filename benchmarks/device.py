@@ -51,8 +51,9 @@ def part(name: str) -> Iterator[Row]:
 def main() -> None:
     """Measure parts and write the table, and a line on standard error, after each row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", required=True, type=Path)
-    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS, metavar="PART")
+    parser.add_argument("--out", required=True, type=Path, help="folder of table.csv, which is replaced")
+    parts = f"rows to write, instead of all ({', '.join(PARTS)})"
+    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS, metavar="PART", help=parts)
     options = parser.parse_args()
     cells = []
     for name in options.parts:

@@ -212,10 +212,12 @@ def test_a_plan_lists_the_fleets_and_trains_nothing(still, quick, tmp_path):
         ("teachers", "lm of mlp", 1),
         ("trials", "lm of mlp-small", 1),
         ("trials", "rb-kd of mlp-small", 1),
+        ("ship", "lm of mlp", 1),
+        ("ship", "rb-kd of mlp-small", 1),
     ]
     assert all(line["steps"] > 0 and line["seconds"] > 0 for line in lines)
     assert not (tmp_path / "out").exists()
-    assert "3 runs in 3 fleets" in still("study", *quick, "--plan")[1]
+    assert "5 runs in 5 fleets" in still("study", *quick, "--plan")[1]
 
 
 def test_a_study_that_cannot_be_is_one_sentence(still, tmp_path):

@@ -47,7 +47,7 @@ RECURRENT = {
 #: Parameters at HAPT's shape, 134 features of which 12 classes are told: 134 · 12 + 12; hidden units add their own.
 WITH_FEATURES = {
     "feature-net-xs": 134 * 12 + 12,
-    **{f"feature-net-{size}": 135 * h + (h + 1) * 12 for size, h in (("s", 16), ("m", 48), ("l", 256))},
+    **{f"feature-net-{size}": 135 * h + (h + 1) * 12 for size, h in (("s", 16), ("m", 48), ("l", 256), ("xl", 512))},
     "hybrid-net-s": 4_252,
     "hybrid-net-m": 7_548,
     "hybrid-net-l": 23_068,

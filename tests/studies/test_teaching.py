@@ -89,7 +89,7 @@ def test_methods_that_look_at_one_teacher_in_two_ways_hear_it_each_in_its_own(ru
     }
     assert teachers_of_students["vid"]["stage1"].shape[1:] == (1, 500)
     assert teachers_of_students["at"]["stage1"].shape[1:] == (1, 1)
-    assert made.teachers.teacher("hmkd", [master], live=True).network == "mlp"
+    assert made.teachers.teacher("hmkd", [master], live=True).members[0].network == "mlp"
     assert set(made.teachers.network(master, "hmkd").taps) == {"logits", "stage1", "stage2", "stage3"}
 
 

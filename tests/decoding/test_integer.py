@@ -83,7 +83,7 @@ def test_all_numbers_fit_their_types_however_extreme_the_logits():
     assert states.max(1).tolist() == [0] * 50
     assert states.min() >= -16384
     assert integer.transition.dtype == np.int16
-    assert integer.bytes == 2 * (144 + 12 + 12) + 311
+    assert integer.constant_bytes == 2 * (144 + 12 + 12) + 311
 
 
 def test_integer_logits_are_rescaled_as_floats_would_be():

@@ -100,7 +100,7 @@ class IntegerDecoder:
         )
 
     @property
-    def bytes(self) -> int:
+    def constant_bytes(self) -> int:
         """Bytes of the constants on a device: transitions, start, prior and the table."""
         return self.transition.nbytes + self.start.nbytes + self.prior.nbytes + TABLE.nbytes
 

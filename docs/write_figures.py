@@ -176,6 +176,21 @@ def device(rows: list[dict[str, str]]) -> str:
     return "\n".join(lines + notes)
 
 
+def device_of_demo(rows: list[dict[str, str]]) -> str:
+    """Write a sentence on the demo's recommended model as C in integers, measured at the demo's shape."""
+    name = json.loads((RESULTS / "demo" / "results.json").read_text())["recommended"]
+    wanted = ("spar", name, "stillmotion-int8")
+    parts = []
+    for row in (row for row in rows if (*place(row), row["contender"]) == wanted):
+        flash, ram = (int(row[one]) + int(row[two]) for one, two in (FLASH, RAM))
+        instructions = format_amount(float(row["instructions"]))
+        parts.append(
+            f"on an emulated {row['machine'].capitalize().replace('-m', '-M')} {format_count(flash)} bytes of flash, "
+            f"{format_count(ram)} bytes of RAM with the stack and {instructions} instructions a window"
+        )
+    return f"As C in integers, `{name}` with its features takes {'; '.join(parts)}."
+
+
 def device_peers(rows: list[dict[str, str]]) -> str:
     """Write the table of models that emlearn can run too."""
     lines, notes = by_machine([row for row in rows if place(row) in with_peers(rows)], show_contender=True)
@@ -289,6 +304,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "arena-hapt": arena,
     "decoding-hapt": decoding,
     "device": lambda: device(read_table("device")),
+    "device-of-demo": lambda: device_of_demo(read_table("device")),
     "device-peers": lambda: device_peers(read_table("device")),
     "training": training,
     "methods": methods,

@@ -84,7 +84,7 @@ def test_the_layer_equals_numpy_on_real_windows(real):
     assert_equal_features(found, expected.values, expected.names, steps_off=1)
 
 
-@pytest.mark.parametrize("window", [3, 9])
+@pytest.mark.parametrize("window", [3, pytest.param(9, marks=pytest.mark.slow)])
 def test_gradients_flow_and_are_finite_where_a_root_or_quotient_is_not_defined(window, quick_compilation):
     values = drawn(6, window)
     values[2, :, 0] = np.arange(window)

@@ -60,7 +60,7 @@ def saved(studied, signal, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("backend", ["numpy", "tensorflow"])
+@pytest.mark.parametrize("backend", [pytest.param("numpy", marks=pytest.mark.slow), "tensorflow"])
 def test_every_network_predicts_the_same_with_keras_alone(backend, saved, studied):
     python = sys.executable
     if backend == "tensorflow":

@@ -242,7 +242,7 @@ def test_known_sums_are_those_of_the_sets_files():
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("name", ["hapt", "uci-har"])
+@pytest.mark.parametrize("name", [pytest.param("hapt", marks=pytest.mark.slow), "uci-har"])
 def test_the_real_sets_count_as_published(real, name):
     module = get_reader(name)
     folder = real(name) / name

@@ -232,6 +232,7 @@ def test_a_teacher_that_learns_too_begins_from_scratch_or_as_it_is(taught):
     assert np.abs(one - twin).max() > 0.05
 
 
+@pytest.mark.slow
 def test_a_mutual_method_with_projectors_survives_a_checkpoint(taught, tmp_path):
     given, options = [teacher(taught, "hmkd")], {"recipe": Recipe(batch=16, epochs=2, patience=2)}
     whole = train(mixed(), runs(1), teaching="hmkd", teachers=given, **options)

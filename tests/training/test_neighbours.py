@@ -31,7 +31,7 @@ def lot(windows: int, count: int = 16) -> list[Replica]:
     ("student", "shape", "groups"),
     [
         pytest.param(normed, (8, 2, CLASSES), (1, 4, 16), id="norm-and-dropout"),
-        pytest.param(recurrent, (8, 2, CLASSES), (4,), id="gru"),
+        pytest.param(recurrent, (8, 2, CLASSES), (4,), id="gru", marks=pytest.mark.slow),
         pytest.param("deepconvlstm-lm", (18, 2, CLASSES), (4,), id="deepconvlstm-lm"),
         pytest.param("tinierhar", (8, 2, CLASSES), (1, 4, 16), id="tinierhar", marks=pytest.mark.slow),
     ],

@@ -51,7 +51,7 @@ def end(victim):
     return epochs, int(line[1])
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_fleet_killed_time_and_again_ends_with_the_weights_of_one_left_alone(victim, tmp_path, kills):
     left_alone, killed = tmp_path / "alone", tmp_path / "killed"
     start(victim, left_alone)

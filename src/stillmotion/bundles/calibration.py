@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import UserError
+from ..features.array_files import LARGEST, UNREADABLE, read_npz
 from ..signals import SignalSpec
 
 #: Windows that a study keeps.
@@ -50,8 +51,7 @@ def pack_windows(windows: NDArray[np.float32]) -> bytes:
 def unpack_windows(content: bytes, spec: SignalSpec, path: Path) -> NDArray[np.float32]:
     """Return the calibration windows of a bundle's file."""
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            windows = file["windows"]
-    except Exception as problem:  # NumPy raises many types for files that it did not write.
+        windows = read_npz(content, LARGEST)["windows"]
+    except (UserError, *UNREADABLE) as problem:
         raise UserError(f"{path} holds no calibration windows ({problem}); copy the bundle again.") from problem
     return require_windows(windows, spec, str(path))

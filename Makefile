@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TENSORFLOW := .venv-tensorflow
 TENSORFLOW_READY := $(TENSORFLOW)/.ready
+MICRO := .venv-tflite-micro
+MICRO_READY := $(MICRO)/.ready
 RAY_READY := $(VENV)/.ray
 
 .DEFAULT_GOAL := help
@@ -27,6 +29,12 @@ $(TENSORFLOW_READY): requirements-tensorflow.lock $(READY)
 	$(TENSORFLOW)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-tensorflow.lock
 	@touch $(TENSORFLOW_READY)
 
+# The interpreter of microcontrollers repeats exported LiteRT models; a pre-release, so in an environment of its own.
+$(MICRO_READY): requirements-tflite-micro.lock $(READY)
+	$(PYTHON) -m venv $(MICRO)
+	$(MICRO)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-tflite-micro.lock
+	@touch $(MICRO_READY)
+
 # Several machines: needed by nobody who has one, and by one slow test.
 $(RAY_READY): requirements-ray.lock $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-ray.lock
@@ -35,15 +43,15 @@ $(RAY_READY): requirements-ray.lock $(READY)
 demo: $(READY)  ## train and compare on real subjects, choose a model within 8 kB, in out/demo
 	$(BIN)/still demo --out out/demo
 
-test: $(READY) $(TENSORFLOW_READY)  ## the tests (real recordings are read where they are found)
+test: $(READY) $(TENSORFLOW_READY) $(MICRO_READY)  ## the tests (real recordings are read where they are found)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 SEED ?= $(shell date +%s)
-test-shuffled: $(READY) $(TENSORFLOW_READY)  ## the tests in a random order (SEED repeats one)
+test-shuffled: $(READY) $(TENSORFLOW_READY) $(MICRO_READY)  ## the tests in a random order (SEED repeats one)
 	@echo "SEED=$(SEED)"
 	STILLMOTION_SHUFFLE=$(SEED) $(BIN)/python -m pytest -n 2 --dist worksteal
 
-test-slow: $(READY) $(TENSORFLOW_READY) $(RAY_READY)  ## the tests that take minutes
+test-slow: $(READY) $(TENSORFLOW_READY) $(MICRO_READY) $(RAY_READY)  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
 
 # Root on a Debian machine brings the compilers and the emulator; elsewhere the user is told what to install.
@@ -83,10 +91,13 @@ bench: $(READY)  ## print every performance claim as a ratio (HAPT below STILLMO
 	$(BIN)/python benchmarks/run.py statistics
 
 lock:  ## pin every dependency with its hashes (needs uv)
-	uv pip compile pyproject.toml --extra test --extra check --extra docs --group build --python-version 3.11 --universal --generate-hashes \
+	uv pip compile pyproject.toml --extra onnx --extra devices --extra test --extra check --extra docs \
+	  --group build --python-version 3.11 --universal --generate-hashes \
 	  --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
 	uv pip compile --group tensorflow --constraint requirements.lock --python-version 3.11 --universal --generate-hashes \
 	  --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements-tensorflow.lock
+	uv pip compile --group tflite-micro --prerelease allow --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements-tflite-micro.lock
 	uv pip compile pyproject.toml --extra ray --constraint requirements.lock --python-version 3.11 --universal \
 	  --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements-ray.lock
 

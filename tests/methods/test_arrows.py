@@ -174,8 +174,8 @@ def test_a_diagram_shows_no_lesson_that_the_loops_do_not_teach_and_leaves_none_o
             if loops.terms(hyperparameters={**loops.hyperparameters, number: 1.3 * value + 0.01})[term.name]
             != before[term.name]
         }
-        # A switch: the loops take the published side of it.
-        assert set(term.hyperparameters) - {"square"} == acting - {"square"}
+        # Switches: the loops take one side of them.
+        assert set(term.hyperparameters) - {"square", "weighted"} == acting - {"square", "weighted"}
         rng = np.random.default_rng(7)
         beside = {name: values + rng.normal(size=values.shape) for name, values in loops.aux_params.items()}
         with_others = loops.loops(loops.batch, *loops.trees.values(), loops.hyperparameters, beside)

@@ -21,8 +21,10 @@ def logits(batch, classes, seed):
 
 def kd(batch, student, teacher, hyperparameters, aux_params):
     tau, size = hyperparameters["temperature"], len(student["logits"])
+    weights = batch.weights if hyperparameters["weighted"] else np.ones(size)
     apart = sum(
-        kl(softmax(t / tau), softmax(s / tau)) for s, t in zip(student["logits"], teacher["logits"], strict=True)
+        w * kl(softmax(t / tau), softmax(s / tau))
+        for w, s, t in zip(weights, student["logits"], teacher["logits"], strict=True)
     )
     return {
         "cross_entropy": hyperparameters["alpha"] * cross_entropy(batch, student["logits"]),
@@ -222,7 +224,7 @@ def test_dkd_with_the_weights_of_kd_is_kd(seed):
     own = int(np.argmax(labels(1, 5).targets[0]))
     rest = 1 - softmax(teacher[0] / 2)[own]
     apart, _ = taught("dkd", student, teacher, temperature=2.0, a=1.0, b=rest, warmup=0.0)
-    whole, _ = taught("kd", student, teacher, temperature=2.0, alpha=0.0)
+    whole, _ = taught("kd", student, teacher, temperature=2.0, alpha=0.0, weighted=0.0)
     assert apart == pytest.approx(whole, rel=1e-3, abs=1e-5)
 
 

@@ -36,11 +36,11 @@ def loop_cross_entropy(z, targets, weights, offset):
     return total / len(z)
 
 
-def loop_divergence(teacher, student, temperature):
-    total = 0.0
-    for t, s in zip(teacher / temperature, student / temperature, strict=True):
+def loop_divergence(teacher, student, temperature, weights=None):
+    total, weights = 0.0, np.ones(len(teacher)) if weights is None else weights
+    for w, t, s in zip(weights, teacher / temperature, student / temperature, strict=True):
         p, q = softmax(t[None])[0], softmax(s[None])[0]
-        total += sum(p[c] * np.log(p[c] / q[c]) for c in range(len(p)))
+        total += w * sum(p[c] * np.log(p[c] / q[c]) for c in range(len(p)))
     return total / len(teacher)
 
 
@@ -97,18 +97,19 @@ def hyperparameters(**changes):
     }
 
 
+@pytest.mark.parametrize("weighted", [0.0, 1.0])
 @pytest.mark.parametrize("square", [0.0, 1.0])
 @pytest.mark.parametrize("temperature", [1.0, 4.0, 15.0])
-def test_rb_kd_is_alpha_of_the_labels_and_the_rest_of_the_teacher(square, temperature):
+def test_rb_kd_is_alpha_of_the_labels_and_the_rest_of_the_teacher(square, temperature, weighted):
     student, teacher, targets, weights, offset = drawn((6, 4), 8)
     batch = Batch(*(part.astype(np.float32) for part in (targets, weights, offset)))
-    given = hyperparameters(alpha=0.3, temperature=temperature, square=square)
+    given = hyperparameters(alpha=0.3, temperature=temperature, square=square, weighted=weighted)
     terms = METHODS["rb-kd"].objective(batch, {"logits": student}, {"logits": teacher}, given, {})
     assert set(terms) == {"cross_entropy", "distillation"}
     labels = 0.3 * loop_cross_entropy(student, targets, weights, offset)
     factor = temperature**2 if square else 1.0
     # The teacher is not adjusted by class priors, and neither is what the student says to it.
-    taught = 0.7 * factor * loop_divergence(teacher, student, temperature)
+    taught = 0.7 * factor * loop_divergence(teacher, student, temperature, weights if weighted else np.ones(6))
     assert float(terms["cross_entropy"]) == pytest.approx(labels, rel=1e-5)
     assert float(terms["distillation"]) == pytest.approx(taught, rel=1e-4)
 
@@ -157,7 +158,12 @@ def test_methods_are_found_by_name_and_say_what_they_are():
 
 
 def test_numbers_of_a_method_are_checked():
-    assert METHODS["rb-kd"].resolve({"alpha": 0.2}) == {"temperature": 4.0, "alpha": 0.2, "square": 1.0}
+    assert METHODS["rb-kd"].resolve({"alpha": 0.2}) == {
+        "temperature": 4.0,
+        "alpha": 0.2,
+        "square": 1.0,
+        "weighted": 1.0,
+    }
     with pytest.raises(UnknownName, match="hyperparameter of rb-kd 'tempreature'. Did you mean 'temperature'"):
         METHODS["rb-kd"].resolve({"tempreature": 2})
     with pytest.raises(UnknownName, match="it has none"):

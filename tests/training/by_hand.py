@@ -19,6 +19,7 @@ class Settings:
     alpha: float = 1.0
     temperature: float = 1.0
     square: float = 1.0
+    weighted: float = 1.0
     total: int = 0
     cosine: bool = False
     warmup: float = 0.0
@@ -47,14 +48,15 @@ def gradient(
     offset: np.ndarray,
     teacher: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of α·CE + (1−α)·T²·KL, as a mean over the batch, in the kernel and the bias."""
+    """Of α·CE + (1−α)·T²·KL, each window by its weight, as a mean over the batch, in the kernel and the bias."""
     z = x @ kernel + bias
     by_logits = settings.alpha * weights[:, None] * (softmax(z + offset) - targets)
     if teacher is not None:
         t = settings.temperature
         # d KL / dz = (softmax(z/T) − softmax(teacher/T)) / T
         softened = (softmax(z / t) - softmax(teacher / t)) / t
-        by_logits = by_logits + (1 - settings.alpha) * (t**2 if settings.square else 1) * softened
+        factors = weights[:, None] if settings.weighted else 1
+        by_logits = by_logits + (1 - settings.alpha) * (t**2 if settings.square else 1) * factors * softened
     by_logits = by_logits / len(x)
     return x.T @ by_logits, by_logits.sum(0)
 

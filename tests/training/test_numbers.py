@@ -125,6 +125,20 @@ def test_imbalance_is_met_as_the_formulas_say(imbalance):
     check(ours, outcomes, more={"class_weights": weights, "offset": offsets})
 
 
+def test_class_weights_weigh_the_term_of_the_teacher_too_unless_that_is_switched_off():
+    _, labels = problem()
+    rows = TRAIN[(labels[TRAIN] != 2) | (np.arange(len(TRAIN)) % 3 == 0)]
+    logits = (3 * EYE[labels] + np.random.default_rng(0).normal(size=(len(labels), CLASSES))).astype(np.float32)
+    runs = [Replica(4, rows, VALIDATION, {**ADAM, "alpha": 0.3, "weighted": each}) for each in (1.0, 0.0)]
+    options = {"teaching": "kd", "teachers": [Teacher(outputs={"logits": logits})]}
+    ours, outcomes = run(runs, recipe=Recipe(batch=8, epochs=1, imbalance="weights"), **options)
+    balanced = compute_class_weight("balanced", classes=np.arange(CLASSES), y=labels[rows])
+    assert balanced.max() > 1.5
+    default = {"temperature": 4.0}
+    check(ours, outcomes, teacher=logits.astype(np.float64), more={"class_weights": [balanced] * 2}, settings=default)
+    all_differ_from_the_first(outcomes)
+
+
 def test_each_strength_of_augmentation_acts_in_its_own_replica_alone():
     kinds = ("jitter", "scaling", "rotation", "magnitude-warp", "time-warp", "channel-dropout", "mirror", "mixup")
     strengths = (0.3, 0.3, 0.5, 0.4, 0.5, 0.4, 0.5, 0.5)

@@ -64,11 +64,11 @@ def trace_terms(
 
     Example:
         >>> from stillmotion.methods import get_method, trace_terms
-        >>> logits, values = {"logits": (4,)}, {"temperature": 4.0, "alpha": 0.5, "square": 1.0}
+        >>> logits, values = {"logits": (4,)}, get_method("rb-kd").resolve({})
         >>> for term in trace_terms(get_method("rb-kd"), logits, logits, values):
         ...     print(term.name, term.arrows, list(term.hyperparameters))
         cross_entropy (('labels', 'student/logits'),) ['alpha']
-        distillation (('teacher/logits', 'student/logits'),) ['temperature', 'alpha', 'square']
+        distillation (('teacher/logits', 'student/logits'),) ['temperature', 'alpha', 'square', 'weighted']
     """
     taps = {LABELS: {"": student["logits"]}, "student": student, "teacher": teacher}
     values: dict[str, Any] = {

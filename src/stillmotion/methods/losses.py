@@ -18,11 +18,12 @@ def cross_entropy(batch: Batch, logits: Array) -> Array:
     return jnp.mean(-jnp.sum(batch.targets * log_p, axis=-1) * batch.weights)
 
 
-def kl_divergence(teacher: Array, student: Array, temperature: Array) -> Array:
+def kl_divergence(teacher: Array, student: Array, temperature: Array, weights: Array = 1.0) -> Array:
     """Return KL(p_T ‖ p_S) of logits softened by ``temperature``: mean over the batch of the sum over classes.
 
     Some libraries average over classes too, which makes the term C times smaller and changes the meaning of α.
+    ``weights`` (B,) multiply the divergences of the windows, as they do in ``cross_entropy``.
     """
     log_t = jax.nn.log_softmax(teacher / temperature)
     log_s = jax.nn.log_softmax(student / temperature)
-    return jnp.mean(jnp.sum(jnp.exp(log_t) * (log_t - log_s), axis=-1))
+    return jnp.mean(jnp.sum(jnp.exp(log_t) * (log_t - log_s), axis=-1) * weights)

@@ -17,13 +17,17 @@ from .method import Batch, Method, Range, Taps, Terms
 def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps, aux_params: Taps) -> Terms:
     r"""L = α · L_stud + (1 − α) · T² · KL(q_T ‖ q_S), softened at temperature T.
 
-    The page of Agac & Incel leaves out the factor T², their code has it; ``square`` 0 leaves it out.
+    The page of Agac & Incel leaves out the factor T², their code has it; ``square`` 0 leaves it out. Where
+    ``imbalance`` weighs classes, both terms are weighted: with weights in the first alone the teacher's term, unweighted,
+    would give rare classes back to the frequent ones. ``weighted`` 0 leaves the second term without them.
     """
     alpha, temperature = hyperparameters["alpha"], hyperparameters["temperature"]
     factor = jnp.where(hyperparameters["square"] > 0, temperature**2, 1.0)
+    weights = jnp.where(hyperparameters["weighted"] > 0, batch.weights, 1.0)
+    taught = kl_divergence(teacher["logits"], student["logits"], temperature, weights)
     return {
         "cross_entropy": alpha * cross_entropy(batch, student["logits"]),
-        "distillation": (1 - alpha) * factor * kl_divergence(teacher["logits"], student["logits"], temperature),
+        "distillation": (1 - alpha) * factor * taught,
     }
 
 
@@ -40,5 +44,6 @@ RB_KD = Method(
         "temperature": Range(4.0, 1.0, 15.0, log=True, limits=TEMPERATURE),
         "alpha": Range(0.5, 0.1, 0.9, limits=SHARE),
         "square": Range(1.0, 1.0, 1.0),
+        "weighted": Range(1.0, 1.0, 1.0),
     },
 )

@@ -18,8 +18,8 @@ def objective(batch: Batch, student: Taps, teacher: Taps, hyperparameters: Taps,
     r"""L = α · L_stud + (1 − α) · T² · KL(q_T ‖ q_S), softened at temperature T.
 
     The page of Agac & Incel leaves out the factor T², their code has it; ``square`` 0 leaves it out. Where
-    ``imbalance`` weighs classes, both terms are weighted: with weights in the first alone the teacher's term, unweighted,
-    would give rare classes back to the frequent ones. ``weighted`` 0 leaves the second term without them.
+    ``imbalance`` weighs classes, both terms are weighted: with weights in the first alone, the teacher's term would
+    favour the frequent classes again. ``weighted`` 0 leaves the second term without them.
     """
     alpha, temperature = hyperparameters["alpha"], hyperparameters["temperature"]
     factor = jnp.where(hyperparameters["square"] > 0, temperature**2, 1.0)

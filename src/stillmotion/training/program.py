@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from ..methods import Batch
 from ..methods.method import Shapes
 from ..networks.heads import SMALLEST
-from ..windows.augment import FEATURE_NOISE, MIXUP, ON_FEATURES, Places, add_feature_noise, augment, draw_mix
+from ..windows.augment import FEATURE_NOISE, MIXUP, ON_FEATURES, Mix, Places, add_feature_noise, augment, draw_mix
 from .distillation import DistillationSetup
 from .functional import OWN_LOSSES, Functional
 from .optimiser import Moments, adam, scheduled_rate
@@ -99,10 +99,13 @@ def compile_program(
     step = partial(_step, setup, recipe, classes, places)
 
     def epoch_of(learner: TrainState, member: ReplicaInputs, shared: Shared) -> tuple[TrainState, Array]:
-        def body(carry: TrainState, row: tuple[Array, Array]) -> tuple[TrainState, Array]:
-            return step(carry, row[0], row[1], member, shared)
+        def body(carry: TrainState, row: tuple[Array, Array, Mix | None]) -> tuple[TrainState, Array]:
+            return step(carry, *row, member, shared)
 
-        learner, terms = jax.lax.scan(body, learner, (jnp.arange(member.order.shape[0]), member.order))
+        numbers = jnp.arange(member.order.shape[0])
+        # Drawn for all steps at once: step by step, the draws took longer than the step of a small network.
+        mixes = jax.vmap(partial(_draw_mix, recipe, member))(numbers)
+        learner, terms = jax.lax.scan(body, learner, (numbers, member.order, mixes))
         return learner, terms.sum(0)
 
     def counted(counts: Array, learner: TrainState, row: Array, shared: Shared) -> Array:
@@ -123,7 +126,7 @@ def compile_program(
 
     terms = term_names(setup, classes)
     if setup.kept_convolutions:
-        return Program(*_step_by_step(step, counted, len(terms), classes), terms=terms)
+        return Program(*_step_by_step(step, partial(_draw_mix, recipe), counted, len(terms), classes), terms=terms)
     return Program(
         epoch=jax.jit(_over_groups(epoch_of, together)),
         evaluate=jax.jit(_over_groups(counts_of, together)),
@@ -132,7 +135,11 @@ def compile_program(
 
 
 def _step_by_step(
-    step: Callable[..., tuple[TrainState, Array]], counted: Callable[..., Array], terms: int, classes: int
+    step: Callable[..., tuple[TrainState, Array]],
+    draw: Callable[[ReplicaInputs, Array], Mix | None],
+    counted: Callable[..., Array],
+    terms: int,
+    classes: int,
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Return epoch and evaluation as loops over compiled steps, one replica after the other."""
 
@@ -140,7 +147,7 @@ def _step_by_step(
     def one_step(
         learner: TrainState, sums: Array, number: Array, member: ReplicaInputs, shared: Shared
     ) -> tuple[TrainState, Array]:
-        learner, values = step(learner, number, member.order[number], member, shared)
+        learner, values = step(learner, number, member.order[number], draw(member, number), member, shared)
         return learner, sums + values
 
     one_batch = jax.jit(lambda counts, learner, order, at, shared: counted(counts, learner, order[at], shared))
@@ -234,6 +241,7 @@ def _step(
     learner: TrainState,
     number: Array,
     rows: Array,
+    mix: Mix | None,
     member: ReplicaInputs,
     shared: Shared,
 ) -> tuple[TrainState, Array]:
@@ -246,13 +254,12 @@ def _step(
     targets = jax.nn.one_hot(labels, classes)
     fixed: dict[str, Array] = {name: taps[member.teacher, rows] for name, taps in shared.taps.items()}
     if recipe.augment:
-        key = jax.random.fold_in(member.key, member.first_step + number)
-        if MIXUP in recipe.augment:
-            mix = draw_mix(key, recipe.augment, hyperparameters[MIXUP], x.shape[0])
+        key = _key_of_step(member, number)
+        if mix is not None:
             features = [mix(each) for each in features]
             # Outputs for single windows are mixed as their labels are.
             fixed = {name: jnp.log(jnp.maximum(mix(jax.nn.softmax(z)), SMALLEST)) for name, z in fixed.items()}
-        x, targets = augment(key, x, targets, recipe.augment, hyperparameters, places)
+        x, targets = augment(key, x, targets, recipe.augment, hyperparameters, places, mix)
         if not set(recipe.augment) <= set(ON_FEATURES):
             features = [layer(x) for layer in setup.feature_layers.values()]
         if FEATURE_NOISE in recipe.augment:
@@ -307,6 +314,18 @@ def _step(
     )
     broken = jnp.where(active, fault, learner.broken)
     return TrainState(kept[0], kept[1], average, kept[2], kept[3], broken), jnp.where(active, terms, 0.0)
+
+
+def _key_of_step(member: ReplicaInputs, number: Array) -> Array:
+    return jax.random.fold_in(member.key, member.first_step + number)
+
+
+def _draw_mix(recipe: Recipe, member: ReplicaInputs, number: Array) -> Mix | None:
+    """Return how ``mixup`` mixes the batch of a step of this epoch; None without ``mixup``."""
+    if MIXUP not in recipe.augment:
+        return None
+    count, strength = member.order.shape[-1], member.hyperparameters[MIXUP]
+    return draw_mix(_key_of_step(member, number), recipe.augment, strength, count)
 
 
 def _described(setup: DistillationSetup, features: list[Array]) -> Callable[[Functional], list[Array]]:

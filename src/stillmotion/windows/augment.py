@@ -115,6 +115,17 @@ FEATURE_NOISE = "feature-noise"
 ON_FEATURES = (MIXUP, FEATURE_NOISE)
 
 
+class Mix(NamedTuple):
+    """How ``mixup`` mixes a batch: the share of each window, and the order of the windows that it is mixed with."""
+
+    share: Array
+    order: Array
+
+    def __call__(self, values: Array) -> Array:
+        """Mix values (B, …) of the windows: anything that is computed from each window alone."""
+        return self.share * values + (1 - self.share) * values[self.order]
+
+
 def augment(
     key: Array,
     x: Array,
@@ -122,6 +133,7 @@ def augment(
     kinds: Sequence[str],
     strengths: Mapping[str, Array],
     places: Places,
+    mix: Mix | None = None,
 ) -> tuple[Array, Array]:
     """Apply augmentations in turn, ``mixup`` (Zhang et al., ICLR 2018) last; ``feature-noise`` changes no window.
 
@@ -132,6 +144,7 @@ def augment(
         kinds: names of augmentations.
         strengths: one per kind; for ``mixup`` the parameter of the Beta distribution.
         places: see ``sensor_places``.
+        mix: what ``draw_mix`` has drawn from the same key; drawn here by default.
 
     Returns:
         The augmented windows and their targets.
@@ -141,12 +154,12 @@ def augment(
         if kind in KINDS:
             x = KINDS[kind](jax.random.fold_in(key, number), x, strengths[kind], places)
     if MIXUP in kinds:
-        mix = draw_mix(key, kinds, strengths[MIXUP], x.shape[0])
+        mix = draw_mix(key, kinds, strengths[MIXUP], x.shape[0]) if mix is None else mix
         x, targets = mix(x), mix(targets)
     return x, targets
 
 
-def draw_mix(key: Array, kinds: Sequence[str], strength: Array, count: int) -> Callable[[Array], Array]:
+def draw_mix(key: Array, kinds: Sequence[str], strength: Array, count: int) -> Mix:
     """Draw how ``mixup`` mixes the windows of a batch; ``augment`` draws the same from the same key.
 
     Args:
@@ -154,16 +167,13 @@ def draw_mix(key: Array, kinds: Sequence[str], strength: Array, count: int) -> C
         kinds: names of augmentations.
         strength: parameter of the Beta distribution.
         count: number of windows.
-
-    Returns:
-        A function that mixes values (B, …) of the windows: anything that is computed from each window alone.
     """
     kind_key = jax.random.fold_in(key, len(kinds) - 1)
     alpha = jnp.maximum(strength, 1e-3)
     share = jax.random.beta(kind_key, alpha, alpha)
     share = jnp.where(strength > 0, jnp.maximum(share, 1 - share), 1.0)
     order = jax.random.permutation(jax.random.fold_in(kind_key, 1), count)
-    return lambda values: share * values + (1 - share) * values[order]
+    return Mix(share, order)
 
 
 def add_feature_noise(key: Array, features: Sequence[Array], kinds: Sequence[str], strength: Array) -> list[Array]:

@@ -7,15 +7,33 @@ import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from stillmotion.bundles import Bundle
 from stillmotion.cli import main
-from stillmotion.errors import UserError
+from stillmotion.errors import DataWarning, UserError
 from stillmotion.evaluation import Interval
 from stillmotion.networks import build_network, network_cost
 from stillmotion.reports.report import write_report
-from stillmotion.studies import VARIANTS, Results, Row, Study, Training, Variant, parse_budget, read_study, recommend
+from stillmotion.studies import (
+    VARIANTS,
+    Data,
+    Networks,
+    Results,
+    Row,
+    Split,
+    Study,
+    Training,
+    Variant,
+    load_study_data,
+    parse_budget,
+    read_study,
+    recommend,
+)
+from stillmotion.studies.candidates import leave_out_too_large
+
+from .conftest import small_index
 
 SCORE = Interval(0.8, 0.7, 0.9, 9, 0.95)
 
@@ -84,6 +102,36 @@ def test_a_study_recommends_ships_and_explains_what_fits(runner, recordings, cap
     assert json.loads(capsys.readouterr().out)["recommended"] is None
     text = write_report(made.folder).read_text(encoding="utf-8")
     assert "No model fits into 2B: the smallest, majority, stores" in text
+
+
+def candidates(**changes):
+    sizes = {f"feature-net-{size}": Variant("lm", network=f"feature-net-{size}") for size in ("xs", "m")}
+    return Study(name="one", **{"variants": tuple(sizes), "compare": (), "controls": False, **changes}, variant=sizes)
+
+
+def test_variants_with_networks_of_their_own_that_are_too_large_are_left_out_before_training():
+    spec = small_index().spec
+    small, large = (network_cost(build_network(f"feature-net-{size}", spec)).weight_bytes_int8 for size in ("xs", "m"))
+    assert small < large
+    study = candidates(budget=f"{large - 1}B")
+    assert leave_out_too_large(study, spec).variants == ("feature-net-xs",)
+    assert leave_out_too_large(replace(study, budget=f"{large}B"), spec).variants == study.variants
+    assert leave_out_too_large(replace(study, budget=""), spec).variants == study.variants
+    # What is compared, and the student of the study, are not there for the budget alone.
+    compared = candidates(budget=f"{small}B", compare=("feature-net-m", "feature-net-xs"))
+    assert leave_out_too_large(compared, spec).variants == compared.variants
+    student = candidates(budget="1B", variants=("lm", "feature-net-xs"), networks=Networks("deepconvlstm-lm"))
+    assert leave_out_too_large(student, spec).variants == ("lm",)
+    with pytest.raises(UserError, match=f"fits into {small - 1}B: the smallest, feature-net-xs, stores {small:,} byte"):
+        leave_out_too_large(replace(study, budget=f"{small - 1}B"), spec)
+
+
+def test_classes_without_a_window_are_named(recordings):
+    study = Study(name="one", data=Data("hapt", rate=12.5, window=20, hop=20), split=Split("subjects:3"))
+    counts = np.bincount(load_study_data(study, data=recordings).index.labels, minlength=12)
+    assert (counts == 0).any()
+    with pytest.warns(DataWarning, match=f"{(counts == 0).sum()} of 12 classes have no window: .*LIE_TO_STAND"):
+        load_study_data(study, data=recordings)
 
 
 def test_a_variant_has_its_own_training_where_it_says_so(runner):

@@ -99,6 +99,7 @@ def load_study_data(study: Study, *, data: Path | Dataset | None = None) -> Stud
     # Windows without a class come last: the numbers of the others, and so all runs, are the same with and without.
     every = windows.take(np.argsort(windows.labels == NULL, kind="stable"))
     windows = every.take(every.labels != NULL)
+    _warn_of_absent(windows)
     splits = make_splits(windows, study.split.protocol, seed=study.split.seed, validation=study.split.validation)
     splits = _first_folds(splits, study.split.folds)
     for number, fold in enumerate(splits.folds):
@@ -135,6 +136,20 @@ def fingerprint(windows: Windows) -> str:
     digest.update(np.ascontiguousarray(windows.signal).data)
     digest.update(repr(windows.spec.to_dict()).encode())
     return digest.hexdigest()
+
+
+def _warn_of_absent(windows: Windows) -> None:
+    """Warn of classes without a window: networks keep an output for each, and macro-F1 counts them as 0."""
+    classes = windows.spec.classes
+    counts = np.bincount(windows.labels, minlength=len(classes))
+    absent = [name for name, count in zip(classes, counts, strict=True) if not count]
+    if absent:
+        warnings.warn(
+            f"{len(absent)} of {len(classes)} classes have no window: {', '.join(absent)}. Each counts as an F1 of 0; "
+            f"name the others in classes of [data] to leave them out.",
+            DataWarning,
+            stacklevel=3,
+        )
 
 
 def _load_recordings(section: Data, data: Path | Dataset | None) -> Dataset:

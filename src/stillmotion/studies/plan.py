@@ -20,6 +20,7 @@ from ..training.functional import Functional
 from ..training.memory import on_accelerator, replica_bytes
 from ..windows.splits import SPLITS, resolve_protocol
 from .baselines import VERSION, Baseline
+from .candidates import leave_out_too_large
 from .ensembles import teacher_kinds
 from .index import Rows, WindowIndex
 from .runs import FleetPlan, Run
@@ -42,7 +43,7 @@ class Planner:
     """Plan the runs of a study.
 
     Args:
-        study: the specification.
+        study: the specification; variants that are too large for its budget are left out of it.
         index: its windows.
         accelerator: whether training has an accelerator, which decides how many runs train at a time; by default
             that of this machine.
@@ -57,6 +58,9 @@ class Planner:
     _runs: dict[tuple[Any, ...], Run] = field(default_factory=dict, init=False, repr=False)
     _refitted: dict[str, Run] = field(default_factory=dict, init=False, repr=False)
     _in_folds: dict[str, tuple[Run, ...]] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "study", leave_out_too_large(self.study, self.index.spec))
 
     @property
     def data(self) -> str:

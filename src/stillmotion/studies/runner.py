@@ -100,6 +100,9 @@ class Runner:
 
     def run(self, *, score_test: bool = False) -> Results:
         """Train what is missing and return the results; fleets with damaged weights are trained again."""
+        left_out = [name for name in self.study.variants if name not in self.planner.study.variants]
+        if left_out:
+            self._local.print(f"left out, too large for {self.study.budget}: {', '.join(left_out)}")
         outdated = self.store.outdated()
         if outdated:
             counts = ", ".join(f"{count} of {name}" for name, count in outdated.items())

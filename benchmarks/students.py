@@ -20,7 +20,7 @@ import numpy as np
 from stillmotion.escaping import write_csv
 from stillmotion.evaluation import ConfusionMatrices, Interval, compare_variants
 from stillmotion.files import atomic_write
-from stillmotion.studies import Row, StudyState, read_study_state
+from stillmotion.studies import Row, Study, parse_budget, read_study_state
 from stillmotion.studies.results import compute_results
 
 TABLE = (
@@ -66,19 +66,19 @@ def main() -> None:
             rows, matrices = compute_results(state).rows, state.confusion("test")
             if matrices is None:
                 raise SystemExit(f"{folder} has no test scores yet: run its study with --score-test.")
-            beside += compare_with_classifiers(state, rows, matrices)
-            taught += compare_teaching(state, rows, matrices)
+            beside += compare_with_classifiers(state.study, rows, matrices)
+            taught += compare_teaching(state.study, rows, matrices)
     for name, columns, table in (("table", TABLE, beside), ("distillation", DISTILLATION, taught)):
-        atomic_write(options.out / f"{name}.csv", write_csv(list(columns), [[row[key] for key in columns] for row in table]))
+        atomic_write(
+            options.out / f"{name}.csv", write_csv(list(columns), [[row[key] for key in columns] for row in table])
+        )
         for row in table:
             print(*(f"{value:.4f}" if isinstance(value, float) else value for value in row.values()), sep="  ")
 
 
-def compare_with_classifiers(
-    state: StudyState, rows: tuple[Row, ...], matrices: ConfusionMatrices
-) -> list[dict[str, Any]]:
+def compare_with_classifiers(study: Study, rows: tuple[Row, ...], matrices: ConfusionMatrices) -> list[dict[str, Any]]:
     """Return the row of the student within the budget beside the best feature classifier; none without either."""
-    budget = compute_results(state).budget
+    budget = parse_budget(study.budget)
     classifiers = [row for row in rows if row.kind == "baseline" and row.macro_f1 and row.variant != "majority"]
     students = [
         row
@@ -94,7 +94,7 @@ def compare_with_classifiers(
     difference = subtract(matrices, student.variant, best.variant)
     return [
         {
-            "data": state.study.data.name,
+            "data": study.data.name,
             "student": student.variant,
             "parameters": student.parameters,
             "bytes_int8": student.bytes_int8,
@@ -110,17 +110,17 @@ def compare_with_classifiers(
     ]
 
 
-def compare_teaching(state: StudyState, rows: tuple[Row, ...], matrices: ConfusionMatrices) -> list[dict[str, Any]]:
+def compare_teaching(study: Study, rows: tuple[Row, ...], matrices: ConfusionMatrices) -> list[dict[str, Any]]:
     """Return a row for each way of training the same student; none for a study without ``s-plain``."""
     if not {ALONE, SMOOTH} <= set(matrices.variants):
         return []
     table = []
     for row in rows:
-        system = state.study.all_variants.get(row.variant)
+        system = study.all_variants.get(row.variant)
         if row.macro_f1 is None or (row.kind != "teacher" and (system is None or system.network)):
             continue  # A classifier, or another network.
         cells: dict[str, Any] = {
-            "data": state.study.data.name,
+            "data": study.data.name,
             "variant": row.variant,
             "title": row.title,
             **ends(row.macro_f1),

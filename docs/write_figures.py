@@ -33,6 +33,8 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 PAGES = ("README.md", "docs/performance.md", "docs/results.md", "docs/guides/decoding.md", "docs/guides/device.md")
 FLASH, RAM = ("flash_constants", "flash_code"), ("ram", "stack")
+#: What a way of training a student is compared with.
+AGAINST = ("from_plain", "from_smoothing")
 SHAPES = {"wisdm": "20 × 3", "opportunity": "30 × 45", "shoaib": "50 × 45", "user-model": "100 × 6"}
 
 
@@ -116,9 +118,9 @@ def demo() -> str:
     return "\n".join(lines)
 
 
-def read_table(name: str) -> list[dict[str, str]]:
-    """Read the rows of ``table.csv`` in a folder of results."""
-    with (RESULTS / name / "table.csv").open(newline="") as file:
+def read_table(name: str, table: str = "table") -> list[dict[str, str]]:
+    """Read the rows of ``table.csv``, or of another table, in a folder of results."""
+    with (RESULTS / name / f"{table}.csv").open(newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -141,6 +143,52 @@ def arena() -> str:
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def students() -> str:
+    """Write the table of students within 8 kB beside the best feature classifier of any size."""
+    lines = ["| recordings | student | bytes, int8 | macro-F1 | best classifier | its macro-F1 | difference, points |"]
+    lines.append("|---|---|--:|--:|---|--:|--:|")
+    for row in read_table("students"):
+        cells = (
+            row["data"],
+            f"`{row['student']}`",
+            format_count(int(row["bytes_int8"])),
+            three_of(row, "macro_f1", "low", "high"),
+            f"`{row['classifier']}`",
+            f"{float(row['classifier_macro_f1']):.3f}",
+            points_of(row, "difference", "difference_low", "difference_high"),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def distillation() -> str:
+    """Write the table of what a teacher adds to a student on features."""
+    lines = ["| recordings | training | macro-F1 | over plain, points | over label smoothing, points | ± seeds |"]
+    lines.append("|---|---|--:|--:|--:|--:|")
+    for row in read_table("students", "distillation"):
+        cells = (
+            row["data"],
+            row["variant"] if row["title"] == "teacher" else row["title"],
+            three_of(row, "macro_f1", "low", "high"),
+            *(points_of(row, *(f"{kind}_{end}" for end in ("score", "low", "high"))) for kind in AGAINST),
+            f"{float(row['seed_std']):.3f}" if row["seed_std"] else MISSING,
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def three_of(row: dict[str, str], score: str, low: str, high: str) -> str:
+    """Write a score of a table with its interval, three digits each."""
+    return f"{float(row[score]):.3f} [{float(row[low]):.3f}, {float(row[high]):.3f}]"
+
+
+def points_of(row: dict[str, str], score: str, low: str, high: str) -> str:
+    """Write a difference of a table in points with its interval."""
+    if not row[score]:
+        return MISSING
+    return format_gain(estimate({"score": float(row[score]), "low": float(row[low]), "high": float(row[high])}))
 
 
 def decoding() -> str:
@@ -302,6 +350,8 @@ def protocols(name: str) -> str:
 SECTIONS: dict[str, Callable[[], str]] = {
     "demo": demo,
     "arena-hapt": arena,
+    "students": students,
+    "distillation": distillation,
     "decoding-hapt": decoding,
     "device": lambda: device(read_table("device")),
     "device-of-demo": lambda: device_of_demo(read_table("device")),

@@ -70,7 +70,7 @@ class Variant:
 PLAIN = Variant("kd", teacher="plain")
 
 #: A recipe for small networks on window features: one cycle of the learning rate, mixed windows, smooth labels. On the
-#: wrist recordings of WISDM 2019, this rate for 40 epochs came to what 3e-3 does for 80, and at 3e-3, 40 epochs were too
+#: wrist recordings of WISDM 2019, this rate for 40 epochs came to what 3e-3 does for 80, and at 3e-3 40 epochs were too
 #: few; the weights of the last epoch came to more than those of the best on validation subjects (docs/results.md).
 ON_FEATURES = Training(
     batch=128,

@@ -2,9 +2,9 @@
 
 ``python -m benchmarks.arena FOLDER… --out results/arena-hapt`` reads the folders of studies whose test subjects are
 evaluated, and writes ``table.csv``: a row a model (and with ``refit`` in ``[training]`` one of its refits), scores
-averaged over groupings. ``macro_f1_folds`` is the mean
-over folds and seeds (an absent class counts 0), ``macro_f1_pooled`` that of the confusion matrix of all subjects, mean
-over seeds; ``low`` and ``high`` are the ends of its 95 % interval over subjects and seeds; ``basic`` and
+averaged over groupings; of two folders with one grouping, the first that has a model counts. ``macro_f1_folds`` is the
+mean over folds and seeds (an absent class counts 0), ``macro_f1_pooled`` that of the confusion matrix of all subjects,
+mean over seeds; ``low`` and ``high`` are the ends of its 95 % interval over subjects and seeds; ``basic`` and
 ``transitions`` average the F1 of the classes without and with ``_TO_`` in their names.
 """
 
@@ -44,15 +44,18 @@ def main() -> None:
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--out", required=True, type=Path)
     options = parser.parse_args()
-    rows: dict[str, list[dict[str, Any]]] = {}
+    rows: dict[str, dict[int, dict[str, Any]]] = {}
     matrices: dict[str, Any] = {}
     for folder in options.folders:
         with read_study_state(folder) as state:
+            seed = state.study.split.seed
             for row in measure(state):
-                rows.setdefault(row["model"], []).append(row)
+                rows.setdefault(row["model"], {}).setdefault(seed, row)
             results = compute_results(state)
-            matrices[folder.name] = {"classes": list(results.classes), "counts": results.confusion}
-    means = [{**each[0], **average(each), "groupings": len(each)} for each in rows.values()]
+            grouping = matrices.setdefault(f"split seed {seed}", {"classes": list(results.classes), "counts": {}})
+            grouping["counts"] = {**(results.confusion or {}), **grouping["counts"]}
+    every = [list(by_grouping.values()) for by_grouping in rows.values()]
+    means = [{**each[0], **average(each), "groupings": len(each)} for each in every]
     cells = [[row[name] for name in COLUMNS] for row in means]
     atomic_write(options.out / "table.csv", write_csv(list(COLUMNS), cells))
     atomic_write(options.out / "confusion.json", json.dumps(matrices) + "\n")

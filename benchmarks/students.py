@@ -11,6 +11,7 @@ named in ``compare``: its score, and the difference from plain training (``s-pla
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -101,9 +102,7 @@ def compare_with_classifiers(study: Study, rows: tuple[Row, ...], matrices: Conf
             **ends(student.macro_f1),
             "classifier": best.variant,
             "classifier_macro_f1": round(score_of(best), 4),
-            "difference": round(difference.score, 4),
-            "difference_low": round(difference.low, 4),
-            "difference_high": round(difference.high, 4),
+            **ends(difference, ("difference", "difference_low", "difference_high")),
             "subjects": len(matrices.subjects),
             "seeds": student.seeds,
         }
@@ -131,8 +130,7 @@ def compare_teaching(study: Study, rows: tuple[Row, ...], matrices: ConfusionMat
         for kind, against in (("from_plain", ALONE), ("from_smoothing", SMOOTH)):
             known = row.variant in matrices.variants and row.variant != against
             difference = subtract(matrices, row.variant, against) if known else None
-            for end in ("score", "low", "high"):
-                cells[f"{kind}_{end}"] = None if difference is None else round(getattr(difference, end), 4)
+            cells |= ends(difference, tuple(f"{kind}_{end}" for end in ("score", "low", "high")))
         table.append(cells)
     return table
 
@@ -149,13 +147,10 @@ def score_of(row: Row) -> float:
     return row.macro_f1.score if row.macro_f1 else 0.0
 
 
-def ends(score: Interval | None) -> dict[str, float | None]:
-    """Return a score with its interval as columns."""
-    return {
-        "macro_f1": None if score is None else round(score.score, 4),
-        "low": None if score is None else round(score.low, 4),
-        "high": None if score is None else round(score.high, 4),
-    }
+def ends(interval: Interval | None, names: Sequence[str] = ("macro_f1", "low", "high")) -> dict[str, float | None]:
+    """Return a score with its interval as columns of these names."""
+    values = (None,) * 3 if interval is None else (interval.score, interval.low, interval.high)
+    return {name: None if value is None else round(value, 4) for name, value in zip(names, values, strict=True)}
 
 
 if __name__ == "__main__":

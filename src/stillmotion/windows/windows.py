@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class Windows:
     """Windows of a data set, which overlap in memory as they do in time. Made by ``cut``.
 
-    They are read as an array (n, T, D) would be, and copied: ``windows[5]``, ``windows[rows]``, ``np.asarray(windows)``.
+    They are read as an array (n, T, D) would be, each time a copy: ``windows[3]``, ``windows[rows]``,
+    ``np.asarray(windows)``.
 
     Args:
         dataset: the data set's name.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -87,6 +87,43 @@ def build_network(
     with drawn_by_numpy():
         model = entry.build(Shape.of(shape), **options)
     initialise(model, seed)
+    return model
+
+
+def get_shared_network(
+    name: str | Network, shape: Shape | SignalSpec | tuple[int, int, int], **options: Any
+) -> keras.Model:
+    """Return a network for what depends on its layers alone, such as its cost: one object for all who ask.
+
+    Nobody may change it. A network of the user's own is built anew each time, since its function may have changed.
+
+    Args:
+        name: see ``list_networks``.
+        shape: a signal contract, or (samples, channels, classes).
+        options: see ``build_network``.
+
+    Returns:
+        A ``keras.Model`` with any initial weights.
+    """
+    entry = get_network(name)
+    if entry.own:
+        return build_network(entry, shape, **options)
+    return _build_once(entry.name, Shape.of(shape), tuple(sorted(options.items())))
+
+
+def is_shared(model: keras.Model) -> bool:
+    """Return whether a model comes from ``get_shared_network``, so that it never changes."""
+    return getattr(model, _MARK, False) is True
+
+
+#: Attribute of the models that ``get_shared_network`` returns.
+_MARK = "_stillmotion_shared"
+
+
+@lru_cache(maxsize=64)
+def _build_once(name: str, shape: Shape, options: tuple[tuple[str, Any], ...]) -> keras.Model:
+    model = build_network(name, shape, **dict(options))
+    setattr(model, _MARK, True)
     return model
 
 

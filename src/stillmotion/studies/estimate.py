@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..methods import IncompatibleNetworks, get_method
-from ..networks import network_cost
+from ..networks import named_network_cost
 from ..training import Fleet, Replica, Teacher, join_teachers
 from ..training.distillation import teacher_network
 from .baselines import Baseline
@@ -21,7 +21,7 @@ from .plan import Planner
 from .refit import refit_on_all
 from .runs import FleetPlan, Run
 from .search import Trial, count_trials, next_trials
-from .teachers import model_of
+from .teachers import shared_model_of
 
 #: Steps per measured epoch, and number of epochs after the first, which compiles.
 STEPS, EPOCHS = 6, 3
@@ -64,7 +64,6 @@ class Clock:
     planner: Planner
     data: StudyData
     _paces: dict[tuple[Any, ...], Pace] = field(default_factory=dict, init=False)
-    _flops: dict[tuple[str, str, str, bool], int] = field(default_factory=dict, init=False)
     _fits: dict[str, float] = field(default_factory=dict, init=False)
 
     def line(self, fleet: FleetPlan) -> Line:
@@ -97,10 +96,7 @@ class Clock:
 
     def flops(self, run: Run) -> int:
         """Count the FLOPs of a network with its attention."""
-        key = run.architecture
-        if key not in self._flops:
-            self._flops[key] = network_cost(model_of(run, self.planner.index)).flops
-        return self._flops[key]
+        return named_network_cost(run.network, self.planner.index.spec_of(run), **run.options_of_network).flops
 
     def _teacher_seconds(self, fleet: FleetPlan) -> float:
         """Estimate the time in which every teacher whose outputs are stored predicts all windows once."""
@@ -117,7 +113,7 @@ class Clock:
         shape = (spec.window, len(spec.channels))
         values = random.normal(size=(2 * count, *shape)).astype(np.float32)
         fleet = Fleet(
-            model_of(run, self.planner.index),
+            shared_model_of(run, self.planner.index),
             method,
             [Replica(0, np.arange(count), np.arange(count, 2 * count))],
             values,
@@ -142,7 +138,9 @@ class Clock:
             return []
         teachers, method = [self.planner.teacher(name) for name in run.teachers], get_method(run.method)
         networks = [
-            teacher_network(model_of(each, self.planner.index), method) for each in teachers if each.kind == "network"
+            teacher_network(shared_model_of(each, self.planner.index), method)
+            for each in teachers
+            if each.kind == "network"
         ]
         if run.live or method.trains_teacher:
             members = [Teacher(network, *network.own()) for network in networks]

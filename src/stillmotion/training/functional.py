@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import keras
@@ -23,6 +23,7 @@ from ..networks.normaliser import (
     get_normaliser,
     has_normaliser,
 )
+from ..networks.registry import is_shared
 from ..networks.rewrite import kept_convolutions, rewrite
 from ..networks.taps import with_taps
 
@@ -69,6 +70,14 @@ class Functional:
                 raise UserError(f"{model.name}: weight {variable.path} is {variable.dtype}; fleets train float32.")
         self.shapes = [tuple(variable.shape) for variable in self.trainable]
         self.bounds = np.cumsum([0, *(int(np.prod(shape)) for shape in self.shapes)]).tolist()
+
+    @classmethod
+    def of(cls, model: keras.Model, taps: Sequence[str], view: View | None = None) -> Functional:
+        """Return the function of a model; of a network from ``get_shared_network`` always the same one.
+
+        What was compiled for it serves all who ask.
+        """
+        return _make_once(model, tuple(taps), view) if is_shared(model) else cls(model, taps, view)
 
     @property
     def size(self) -> int:
@@ -303,3 +312,8 @@ class Functional:
         parts = [np.asarray(values[id(v)], np.float32).ravel() for v in self.trainable]
         vector = np.concatenate(parts) if parts else np.zeros(0, np.float32)
         return vector, [np.asarray(values[id(v)]) for v in self.state]
+
+
+@lru_cache(maxsize=64)
+def _make_once(shared: keras.Model, taps: tuple[str, ...], view: View | None) -> Functional:
+    return Functional(shared, taps, view)

@@ -157,11 +157,18 @@ def _compile(setup: DistillationSetup, recipe: Recipe, classes: int, places: Pla
         return jax.lax.scan(body, jnp.zeros((classes, classes), jnp.int32), order)[0]
 
     terms = term_names(setup, classes)
+
+    def with_sums(learners: TrainState) -> tuple[TrainState, Array]:
+        return learners, jnp.zeros((learners.weights.shape[0], len(terms)))
+
+    def no_counts(learners: TrainState) -> Array:
+        return jnp.zeros((learners.weights.shape[0], classes, classes), jnp.int32)
+
     if setup.kept_convolutions:
         return Program(*_step_by_step(step, counted, len(terms), classes), terms=terms)
     return Program(
-        epoch=jax.jit(_over_groups(epoch_of, together)),
-        evaluate=jax.jit(_over_groups(counts_of, together)),
+        epoch=jax.jit(_over_groups(epoch_of, together, with_sums)),
+        evaluate=jax.jit(_over_groups(counts_of, together, no_counts)),
         terms=terms,
     )
 
@@ -213,20 +220,14 @@ def keys(seeds: Array) -> Array:
     return jax.vmap(jax.random.key)(seeds)
 
 
-def _over_groups(work: Callable[..., Any], together: int) -> Callable[..., Any]:
-    """Run ``work`` for the active slots, ``together`` at a time.
+def _over_groups(work: Callable[..., Any], together: int, begin: Callable[[TrainState], Any]) -> Callable[..., Any]:
+    """Run ``work`` for the active slots, ``together`` at a time; slots that are not active keep what ``begin`` gives.
 
     The number of groups is an argument of the program: from the next epoch on a finished replica takes no time, and
     nothing is compiled again. ``slots`` are slot numbers (R,), active ones first, padded with R.
     """
 
     def run(learners: TrainState, told: Any, shared: Shared, slots: Array, alive: Array) -> Any:
-        one = jax.eval_shape(lambda pair: work(*pair, shared), jax.tree.map(lambda leaf: leaf[0], (learners, told)))
-        replicas = learners.weights.shape[0]
-        empty = jax.tree.map(lambda leaf: jnp.zeros((replicas, *leaf.shape), leaf.dtype), one)
-        # An epoch hands learners on: those of slots that are not alive must come through.
-        results = (learners, empty[1]) if isinstance(one, tuple) and isinstance(one[0], TrainState) else empty
-
         def group(number: Array, results: Any) -> Any:
             if together == 1:
                 at = slots[number]
@@ -238,7 +239,7 @@ def _over_groups(work: Callable[..., Any], together: int) -> Callable[..., Any]:
             )
             return jax.tree.map(lambda whole, part: whole.at[many].set(part, mode="drop"), results, done)
 
-        return jax.lax.fori_loop(0, -(-alive // together), group, results)
+        return jax.lax.fori_loop(0, -(-alive // together), group, begin(learners))
 
     return run
 

@@ -17,7 +17,7 @@ from .memory import peak_activations
 from .network import Network
 from .operations import count_operations, count_published_flops
 from .placement import Attention
-from .registry import get_shared_network, is_shared
+from .registry import get_network, get_shared_network
 from .shape import Shape
 from .taps import make_inference_model
 
@@ -162,7 +162,7 @@ def named_network_cost(
     blocks = attention if attention is None or isinstance(attention, str | Attention) else tuple(attention)
     options: dict[str, Any] = {"attention": blocks, "recurrence": recurrence}
     model = get_shared_network(name, shape, **{key: value for key, value in options.items() if value})
-    return _count_once(model) if is_shared(model) else network_cost(model)
+    return network_cost(model) if get_network(name).own else _count_once(model)
 
 
 @lru_cache(maxsize=64)

@@ -111,20 +111,9 @@ def get_shared_network(
     return _build_once(entry.name, Shape.of(shape), tuple(sorted(options.items())))
 
 
-def is_shared(model: keras.Model) -> bool:
-    """Return whether a model comes from ``get_shared_network``, so that it never changes."""
-    return getattr(model, _MARK, False) is True
-
-
-#: Attribute of the models that ``get_shared_network`` returns.
-_MARK = "_stillmotion_shared"
-
-
 @lru_cache(maxsize=64)
 def _build_once(name: str, shape: Shape, options: tuple[tuple[str, Any], ...]) -> keras.Model:
-    model = build_network(name, shape, **dict(options))
-    setattr(model, _MARK, True)
-    return model
+    return build_network(name, shape, **dict(options))
 
 
 def register_network(given: keras.Model | Builder | Network, name: str = "") -> str:

@@ -309,7 +309,7 @@ class Planner:
         if key not in self._bytes_of:
             options = {"recurrence": recurrence} if recurrence else {}
             model = get_shared_network(network, spec, **options)
-            self._bytes_of[key] = replica_bytes([Functional.of(model, ["logits"])], batch)
+            self._bytes_of[key] = replica_bytes([Functional(model, ["logits"])], batch)
         return self._bytes_of[key]
 
 

@@ -56,7 +56,7 @@ class Predictor:
         if run.kind == "features":
             return self.store.classifier_logits(run.id, rows)
         if run.architecture not in self._networks:
-            self._networks[run.architecture] = Functional.of(shared_model_of(run, self.planner.index), ["logits"])
+            self._networks[run.architecture] = Functional(shared_model_of(run, self.planner.index), ["logits"])
         weights, state = self.store.weights(run.id)
         logits: Logits = self._networks[run.architecture].predict_taps(weights, state, self.data.of(run).values[rows])[
             "logits"

@@ -213,13 +213,13 @@ def prepare_distillation(
 def student_network(model: keras.Model, method: Method) -> Functional:
     """Return a student model as a function with the taps that a method needs."""
     needed = find_taps(("logits", *method.student_taps), list_taps(model), **_names(method, model.name))
-    return Functional.of(model, sorted(needed), method.view)
+    return Functional(model, sorted(needed), method.view)
 
 
 def teacher_network(model: keras.Model, method: Method) -> Functional:
     """Return a teacher model as a function with the taps that a method needs."""
     needed = find_taps(("logits", *method.teacher_taps), list_taps(model), **_names(method, model.name))
-    return Functional.of(model, sorted(needed), method.view)
+    return Functional(model, sorted(needed), method.view)
 
 
 def _with_view(teacher: Teacher, method: Method) -> Teacher:
@@ -230,7 +230,7 @@ def _with_view(teacher: Teacher, method: Method) -> Teacher:
     if network is None or network.view is method.view:
         return teacher
     find_taps(method.teacher_taps, network.taps, **_names(method, teacher.name))
-    return replace(teacher, network=Functional.of(network.model, network.taps, method.view))
+    return replace(teacher, network=Functional(network.model, network.taps, method.view))
 
 
 def _members(method: Method, teachers: Sequence[Teacher]) -> tuple[Functional, ...]:

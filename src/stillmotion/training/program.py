@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from threading import Lock
 from typing import Any, NamedTuple
 
 import jax
@@ -15,7 +16,6 @@ from ..methods import Batch
 from ..methods.method import Shapes
 from ..methods.registry import BUILT_IN
 from ..networks.heads import SMALLEST
-from ..networks.registry import is_shared
 from ..windows.augment import FEATURE_NOISE, MIXUP, ON_FEATURES, Places, add_feature_noise, augment, draw_mix
 from .distillation import DistillationSetup
 from .functional import OWN_LOSSES, Functional
@@ -101,17 +101,19 @@ def compile_program(
     key = _key(setup, recipe, classes, places, together)
     if key is None:
         return _compile(setup, recipe, classes, places, together)
-    if key not in _COMPILED:
-        while len(_COMPILED) >= MOST:
-            del _COMPILED[next(iter(_COMPILED))]
-        # A kept program must not keep the outputs of teachers.
-        cached = {name: np.zeros((0, 0, *values.shape[2:]), np.float32) for name, values in setup.cached.items()}
-        _COMPILED[key] = _compile(replace(setup, teachers=(), cached=cached), recipe, classes, places, together)
-    return _COMPILED[key]
+    with _COMPILED_LOCK:
+        if key not in _COMPILED:
+            while len(_COMPILED) >= MOST:
+                del _COMPILED[next(iter(_COMPILED))]
+            # A kept program must not keep the outputs of teachers.
+            cached = {name: np.zeros((0, 0, *values.shape[2:]), np.float32) for name, values in setup.cached.items()}
+            _COMPILED[key] = _compile(replace(setup, teachers=(), cached=cached), recipe, classes, places, together)
+        return _COMPILED[key]
 
 
-#: Programs of the last fleets between networks from ``get_shared_network``.
+#: Programs of the last fleets, for others of the same networks and method.
 _COMPILED: dict[tuple[Any, ...], Program] = {}
+_COMPILED_LOCK = Lock()
 MOST = 16
 
 
@@ -120,13 +122,14 @@ def _key(
 ) -> tuple[Any, ...] | None:
     """Return what a program depends on besides its arguments; None where a network or an objective could change."""
     method = setup.method
-    if method.name not in BUILT_IN or not all(is_shared(network.model) for network in setup.networks):
+    networks = [network.twin for network in setup.networks]
+    if method.name not in BUILT_IN or None in networks:
         return None
     functions = (method.objective, method.view, method.classifier, method.aux_params)
     shapes = (*setup.aux.shapes.items(), *sorted(setup.teacher_shapes.items()))
     axes = tuple(map(tuple, places))
     settings = (tuple(recipe.augment), recipe.schedule, recipe.warmup, classes, axes, together)
-    return (*setup.networks, method.name, *functions, *sorted(method.chosen.items()), *shapes, *settings)
+    return (*networks, method.name, *functions, *sorted(method.chosen.items()), *shapes, *settings)
 
 
 def _compile(setup: DistillationSetup, recipe: Recipe, classes: int, places: Places, together: int) -> Program:

@@ -62,11 +62,12 @@ def describe_layers(model: keras.Model) -> tuple[Any, ...] | None:
     except (TypeError, ValueError, NotImplementedError):
         return None
     modules = set(re.findall(r'"module": "([^"]*)"', text))
-    if re.search(r'"class_name": "(function|__lambda__)"', text):
+    # A function of the user's own is a name, or the code without what it refers to.
+    if re.search(r'"class_name": "(function|__lambda__)"|\{"value": \[', text):
         return None
     if not all(f"{name}.".startswith(OWN_MODULES) for name in modules):
         return None
-    return model_structure(model), kinds
+    return _ranked(text), kinds
 
 
 def _is_told(kind: type) -> bool:
@@ -79,10 +80,14 @@ def model_structure(model: keras.Model) -> str:
 
     Keras numbers names through a process (``dense_7``): here each name gets its rank among the names of its kind.
     """
+    return _ranked(model.to_json())
+
+
+def _ranked(text: str) -> str:
     ranks: dict[str, dict[str, int]] = defaultdict(dict)
 
     def rank(match: re.Match[str]) -> str:
         of_kind = ranks[match[1]]
         return f'"{match[1]}#{of_kind.setdefault(match[0], len(of_kind))}"'
 
-    return re.sub(r'"([a-z][a-z0-9_]*?)(?:_\d+)?"', rank, model.to_json())
+    return re.sub(r'"([a-z][a-z0-9_]*?)(?:_\d+)?"', rank, text)

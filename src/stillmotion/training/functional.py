@@ -119,7 +119,9 @@ class Functional:
     @cached_property
     def kept_convolutions(self) -> tuple[str, ...]:
         """Layers whose convolutions are fastest in XLA's own form, so that training runs outside a compiled loop."""
-        return self._other.kept_convolutions if self._other else kept_convolutions(self._traced[0])
+        if self._other and not self._other.kept_convolutions:
+            return ()
+        return kept_convolutions(self._traced[0])  # By this model's own names.
 
     @cached_property
     def has_losses(self) -> bool:

@@ -13,7 +13,7 @@ from ..errors import UserError
 from ..evaluation import accuracy, confusion_matrix, macro_f1
 from ..features import ClassifierArrays, FeatureSet, FittedClassifier, fit_classifier, pack_arrays
 from ..methods import IncompatibleNetworks, get_method
-from ..networks import build_network
+from ..networks.registry import get_shared_network
 from ..signals import SignalSpec
 from ..training import Fleet, Recipe, Replica, Teacher, join_teachers
 from ..training.distillation import teacher_network
@@ -61,7 +61,7 @@ class FleetJob:
         started, run = time.monotonic(), self.plan.runs[0]
         try:
             fleet = Fleet(
-                build_network(run.network, self.spec, seed=0, **run.options_of_network),
+                get_shared_network(run.network, self.spec, **run.options_of_network),
                 get_method(run.method, **run.options),
                 self.replicas,
                 self.windows,
@@ -86,7 +86,7 @@ class FleetJob:
         run = self.plan.runs[0]
         members = []
         for each in given.members:
-            model = build_network(each.network, self.spec, seed=0, **each.options)
+            model = get_shared_network(each.network, self.spec, **each.options)
             network = teacher_network(model, get_method(run.method, **run.options))
             members.append(Teacher(network, each.weights, each.state, name=each.network))
         return join_teachers(members, given.shares, name=given.name) if len(members) > 1 else members[0]

@@ -16,7 +16,7 @@ from .plan import Planner
 from .runs import Run
 from .state import StudyState
 from .store import Logits, Store
-from .teachers import TeacherCache, model_of
+from .teachers import TeacherCache, model_of, shared_model_of
 
 
 class Predictor:
@@ -56,7 +56,7 @@ class Predictor:
         if run.kind == "features":
             return self.store.classifier_logits(run.id, rows)
         if run.architecture not in self._networks:
-            self._networks[run.architecture] = Functional(model_of(run, self.planner.index), ["logits"])
+            self._networks[run.architecture] = Functional(shared_model_of(run, self.planner.index), ["logits"])
         weights, state = self.store.weights(run.id)
         windows = self.data.of(run).windows.take(rows)
         logits: Logits = self._networks[run.architecture].predict_taps(weights, state, windows)["logits"]

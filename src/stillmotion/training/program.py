@@ -293,7 +293,7 @@ def _step(
     targets = jax.nn.one_hot(labels, classes)
     fixed: dict[str, Array] = {name: taps[member.teacher, rows] for name, taps in shared.taps.items()}
     if recipe.augment:
-        key = _key_of_step(member, number)
+        key = jax.random.fold_in(member.key, member.first_step + number)
         if mix is not None:
             features = [mix(each) for each in features]
             # Outputs for single windows are mixed as their labels are.
@@ -355,16 +355,12 @@ def _step(
     return TrainState(kept[0], kept[1], average, kept[2], kept[3], broken), jnp.where(active, terms, 0.0)
 
 
-def _key_of_step(member: ReplicaInputs, number: Array) -> Array:
-    return jax.random.fold_in(member.key, member.first_step + number)
-
-
 def _draw_mix(recipe: Recipe, member: ReplicaInputs, number: Array) -> Mix | None:
     """Return how ``mixup`` mixes the batch of a step of this epoch; None without ``mixup``."""
     if MIXUP not in recipe.augment:
         return None
-    count, strength = member.order.shape[-1], member.hyperparameters[MIXUP]
-    return draw_mix(_key_of_step(member, number), recipe.augment, strength, count)
+    key = jax.random.fold_in(member.key, member.first_step + number)  # as in the step
+    return draw_mix(key, recipe.augment, member.hyperparameters[MIXUP], member.order.shape[-1])
 
 
 def _described(setup: DistillationSetup, features: list[Array]) -> Callable[[Functional], list[Array]]:

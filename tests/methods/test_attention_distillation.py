@@ -42,13 +42,14 @@ def softmax(z):
     return e / e.sum()
 
 
-def by_loops(student, teacher, aux_params, *, alpha, temperature, beta, square, batch):
+def by_loops(student, teacher, aux_params, *, alpha, temperature, beta, square, batch, weighted=1.0):
     """Every term as a loop over windows, in double precision."""
     ce = kl = ca = sa = 0.0
     for b in range(BATCH):
+        weight = float(batch.weights[b]) if weighted else 1.0
         ce -= sum(batch.targets[b, c] * np.log(softmax(student["logits"][b])[c]) for c in range(CLASSES))
         p, q = (softmax(each["logits"][b] / temperature) for each in (teacher, student))
-        kl += sum(p[c] * np.log(p[c] / q[c]) for c in range(CLASSES))
+        kl += weight * sum(p[c] * np.log(p[c] / q[c]) for c in range(CLASSES))
         mine, theirs = student["channel_attention_2"][b], teacher["channel_attention_2"][b]
         for who, name in (("student", "mine"), ("teacher", "theirs")):
             kernel = aux_params.get(f"{who}/channel_attention_2/kernel")

@@ -5,7 +5,8 @@ whose test subjects are evaluated, and writes ``table.csv``: a row for each mode
 (``delay`` 0, ``decoder`` none). ``delay`` is in windows, ``offline`` for whole recordings; ``macro_f1`` is that of the
 confusion matrix of all test subjects, mean over seeds, ``low`` and ``high`` the ends of its 95 % interval; ``basic``
 and ``transitions`` average the F1 of the classes that are no transitions and of those that are. ``recommended`` is yes
-for the model that the study recommends. It also copies the specification as ``spec.toml`` and the table of events.
+for the model that the study recommends. It also copies the specification as ``spec.toml`` and writes the tables of
+events and, with ``reject``, of the unknown.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from stillmotion.decoding import ALONE
 from stillmotion.escaping import write_csv
 from stillmotion.files import atomic_write
 from stillmotion.reports.sequences import sequence_tables
 from stillmotion.studies import Results, open_study
-from stillmotion.studies.sequences import ALONE
 
 COLUMNS = (
     "model",
@@ -44,7 +45,8 @@ def main() -> None:
     rows = measure(results)
     cells = [[row[name] for name in COLUMNS] for row in rows]
     atomic_write(options.out / "table.csv", write_csv(list(COLUMNS), cells))
-    atomic_write(options.out / "events.csv", list(sequence_tables(results))[1].to_csv())
+    for table, file in zip(list(sequence_tables(results))[1:], ("events.csv", "unknown.csv"), strict=False):
+        atomic_write(options.out / file, table.to_csv())
     atomic_write(options.out / "spec.toml", (options.folder / "study.toml").read_text(encoding="utf-8"))
     for line in cells:
         print(*(f"{value:.4f}" if isinstance(value, float) else value for value in line), sep="  ")

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stillmotion.decoding import IntegerDecoder, fit_decoder
-from stillmotion.deploy.decoder import decode_stream
+from stillmotion.decoding import UNKNOWN, IntegerDecoder, fit_decoder
+from stillmotion.deploy.decoder import decide_alone, decode_stream
 from stillmotion.deploy.header import Target
 from stillmotion.deploy.writer import write_c
 from tests.deploy.compiling import Compiled
@@ -16,7 +16,15 @@ from tests.deploy.nets import SPEC, draw_windows
 
 NOT_YET = -1
 #: A chain that stays: one network here changes its mind at every second window.
-DECODER = IntegerDecoder.of(fit_decoder("duration", SPEC.classes, [0] * 9 + [1] * 5 + [2] * 7 + [3] * 9, hop=8 / 25))
+BOUTS = [0] * 9 + [1] * 5 + [2] * 7 + [3] * 9
+DECODER = IntegerDecoder.of(fit_decoder("duration", SPEC.classes, BOUTS, hop=8 / 25))
+#: The same that rejects, and one that only rejects.
+SURE = IntegerDecoder.of(
+    fit_decoder("duration", SPEC.classes, BOUTS, hop=8 / 25, thresholds={"0": 0.95, "alone": 0.8}, temperature=0.5)
+)
+SURE_ALONE = IntegerDecoder.of(
+    fit_decoder("none", SPEC.classes, BOUTS, hop=8 / 25, thresholds={"alone": 0.8}, temperature=0.5)
+)
 
 
 #: What is compiled: a network, its hop, its decoder, and its forms in float32 and in integers.
@@ -25,6 +33,8 @@ STREAMS = {
     "whole": ("planes", 24, None, "q"),
     "long": ("planes", 31, None, "q"),
     "decoded": ("activations", 8, DECODER, "fq"),
+    "sure": ("activations", 8, SURE, "fq"),
+    "surealone": ("activations", 8, SURE_ALONE, "fq"),
     "lstms": ("lstms", 8, None, "fq"),
     "fastgrnns": ("fastgrnns", 8, None, "q"),
     "features": ("features", 8, None, "fq"),
@@ -97,6 +107,29 @@ def test_push_decodes_windows_in_a_row_as_the_integer_decoder_does(suffix, strea
     assert len(set(expected)) > 1
 
 
+@pytest.mark.parametrize("suffix", ["f", "q"])
+@pytest.mark.parametrize(("name", "decoder"), [("sure", SURE), ("surealone", SURE_ALONE)])
+def test_a_window_that_no_class_is_probable_enough_for_is_unknown(name, decoder, suffix, streams, cases):
+    case = cases["activations"]
+    samples = np.concatenate(draw_windows(60, 24, seed=5))
+    starts = np.arange(0, len(samples) - 23, 8)
+    windows = samples[starts[:, None] + np.arange(24)]
+    program = case.integers if suffix == "q" else case.exact
+    given = case.counts.of(windows) if suffix == "q" else windows.astype(np.float32)
+    logits = program.run(given)
+    _, pushed = streams.push(f"{name}_{suffix}", samples, len(SPEC.classes))
+    expected = decode_stream(decoder, logits, program.logits)
+    assert np.array_equal(pushed[starts + 23], expected)
+    assert 0.02 < np.mean(expected == UNKNOWN) < 0.98
+    written, answers = streams.predict(f"{name}_{suffix}", given, len(SPEC.classes))
+    assert np.array_equal(written, logits)
+    alone = decide_alone(decoder, logits, program.logits)
+    assert np.array_equal(answers, alone)
+    assert 0.02 < np.mean(alone == UNKNOWN) < 0.98
+    known = alone != UNKNOWN
+    assert np.array_equal(alone[known], logits.argmax(1)[known])
+
+
 EXTREMES = np.array(
     [0, -0.0, 1e-45, -1e-38, 1e30, -1e30, 3.4e38, -3.4e38, np.nan, np.inf, -np.inf, 7.99, 1], np.float32
 )
@@ -108,6 +141,6 @@ def test_extreme_samples_give_a_class_and_no_fault(name, suffix, streams):
     samples = random.choice(EXTREMES, (400, 6))
     samples[200:] = np.where(random.random((200, 6)) < 0.5, samples[200:], random.normal(size=(200, 6)))
     _, answers = streams.push(f"{name}_{suffix}", samples, len(SPEC.classes))
-    assert (answers[23::8] >= 0).all()
+    assert ((answers[23::8] >= 0) | ((answers[23::8] == UNKNOWN) & name.startswith("sure"))).all()
     assert (answers[23::8] < len(SPEC.classes)).all()
     assert (np.delete(answers, np.arange(23, 400, 8)) == NOT_YET).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -15,13 +16,14 @@ from stillmotion.evaluation import macro_f1, read_predictions
 from stillmotion.reports import show_results, to_markdown, write_results
 from stillmotion.reports.evidence import Evidence
 from stillmotion.reports.page import SECTIONS
+from stillmotion.reports.sequences import sequence_tables
 from stillmotion.studies import Decoding, Runner, Split, read_study_state
 from stillmotion.studies.sequences import decode_run, decoder_of, order_rows, sequence_rows
 
 from .conftest import SMALL
 
 FOLLOWS = {"SITTING": ("STANDING", "LAYING"), "LAYING": ("SITTING", "STANDING")}
-DECODING = Decoding("grammar", lags=(1, 0), follows=FOLLOWS, transitions=("LAYING",))
+DECODING = Decoding("grammar", lags=(1, 0), follows=FOLLOWS, transitions=("LAYING",), reject=0.1)
 STUDY = replace(SMALL, variants=("lm",), compare=(), seeds=1, baselines=("logistic-regression",), decoding=DECODING)
 
 
@@ -108,6 +110,56 @@ def test_a_decoder_is_fitted_to_training_subjects_with_numbers_of_validation_sub
         assert decoder_of(changed, run).to_dict() == decoder.to_dict()
 
 
+def test_windows_are_rejected_at_the_stated_rate_and_what_that_saves_is_scored(finished):
+    folder, _, after = finished
+    (said,) = read_predictions(folder / "predictions" / "lm.parquet")
+    decoder = Bundle.open(folder / "models" / "lm").decoder
+    assert set(decoder.thresholds) == {"alone", "0", "1", "offline"}
+    with read_study_state(folder) as state:
+        (run,) = state.reported["lm", 0]
+        known = len(state.index.rows(0, "validation"))
+        for delay, decoded in decode_run(state, run, "validation").items():
+            assert decoded.threshold == decoder.thresholds[delay]
+            assert decoded.rejected[:known].sum() == int(0.1 * known)
+    accepted, bouts, rejected, hours = 0, 0, 0, 0.0
+    for recording in sorted(set(said.recording)):
+        at = np.flatnonzero(said.recording == recording)
+        at = at[np.argsort(said.time[at])]
+        decoded = decoder.with_lag(0).decode(said.scores[at])
+        chances = decoded.probabilities.max(1)
+        active = (said.y[at] < 0) & (chances >= decoder.thresholds["0"])
+        for number in np.flatnonzero(active):
+            before = number - 1
+            bouts += not (number and active[before] and decoded.labels[before] == decoded.labels[number])
+        hours += np.sum(said.y[at] < 0) * 1.6 / 3600
+        rejected += np.sum((said.y[at] >= 0) & (chances < decoder.thresholds["0"]))
+        accepted += np.sum((said.y[at] >= 0) & (chances >= decoder.thresholds["0"]))
+    (row,) = [each for each in after.sequences if (each.variant, each.delay) == ("lm", "0")]
+    assert row.unknown["rejected"] == pytest.approx(rejected / (rejected + accepted))
+    assert row.unknown["hours"] == pytest.approx(hours)
+    assert row.unknown["activations"] == pytest.approx(bouts / hours)
+    assert row.unknown["activations_of_all"] > row.unknown["activations"] > 0
+    assert row.unknown["macro_f1"] > row.macro_f1.score
+
+
+def test_windows_alone_are_rejected_without_a_decoder_of_a_chain(finished, recordings, tmp_path):
+    folder = tmp_path / "alone"
+    shutil.copytree(finished[0], folder)
+    study = replace(STUDY, decoding=Decoding(reject=0.2))
+    with Runner(study, folder, data=recordings, quiet=True, more=True) as runner:
+        results = runner.run(score_test=True)
+        known = len(runner.state.index.rows(0, "validation"))
+        (run,) = runner.state.reported["lm", 0]
+        assert decode_run(runner.state, run, "validation")["alone"].rejected[:known].sum() == int(0.2 * known)
+    assert [(each.variant, each.delay) for each in results.sequences] == [
+        ("lm", "alone"), ("logistic-regression", "alone")
+    ]  # fmt: skip
+    decoder = Bundle.open(folder / "models" / "lm").decoder
+    assert (decoder.kind, set(decoder.thresholds)) == ("none", {"alone"})
+    titles = [table.title for table in sequence_tables(results)]
+    assert titles == ["Windows alone and in sequence (none)", "Events", "Unknown"]
+
+
 def test_reports_show_windows_alone_beside_those_in_sequence(finished, capsys, tmp_path):
     folder, _, after = finished
     show_results(after)
@@ -162,6 +214,8 @@ def test_studies_without_sequences_are_refused(changes, says):
         ({"decoder": "grammar"}, "needs grammar"),
         ({"decoder": "grammar", "grammar": "postures"}, "Unknown grammar 'postures'"),
         ({"decoder": "duration", "lags": (), "offline": False}, "needs at least one of lags"),
+        ({"reject": 0.1, "calibrate": False}, "finds a threshold on validation subjects"),
+        ({"reject": 0.9}, "reject in \\[decoding\\] must be at least 0 and at most 0.5"),
         ({"decoder": "duration", "lags": (-1,)}, "lags in \\[decoding\\] must be at least 0"),
     ],
 )

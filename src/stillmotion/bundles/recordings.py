@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..decoding import fit_decoder, order_windows
+from ..decoding import UNKNOWN, UNKNOWN_NAME, fit_decoder, order_windows
 from ..errors import ContractError, UserError
 from ..signals.recording import Dataset
 from ..signals.resample import resample
@@ -32,7 +32,7 @@ class RecordingPredictions:
         subject: (n,) its subject.
         stretch: (n,) number of its recording; a gap or a change of session begins a new one.
         start, end: (n,) in seconds, on the recording's clock if it has one, else from its start.
-        labels: (n,) class of each stretch.
+        labels: (n,) class of each stretch; ``UNKNOWN`` (-2) where the bundle's decoder finds none probable enough.
         probabilities: (n, C), of a bout the mean of its windows.
     """
 
@@ -54,9 +54,8 @@ class RecordingPredictions:
         each = zip(*(column.tolist() for column in columns), self.probabilities.round(6).tolist(), strict=True)
         for source, subject, start, end, label, probabilities in each:
             named = {f"p_{name}": value for name, value in zip(self.classes, probabilities, strict=True)}
-            yield {
-                "source": source, "subject": subject, "start": start, "end": end, "label": self.classes[label]
-            } | named  # fmt: skip
+            activity = UNKNOWN_NAME if label == UNKNOWN else self.classes[label]
+            yield {"source": source, "subject": subject, "start": start, "end": end, "label": activity} | named
 
 
 def predict_recordings(
@@ -99,10 +98,12 @@ def predict_recordings(
     order, gaps = order_windows(windows.recording, seconds, step)
     recording, seconds = windows.recording[order].astype(np.int64), seconds[order]
     decoder = bundle.decoder
-    if decoder is None or lag == "alone":
-        if isinstance(lag, int) or lag is None:
-            raise UserError(f"{bundle.path} has no decoder, so there is no lag to choose; leave it out.")
+    if (decoder is None or decoder.kind == "none") and not isinstance(lag, str):
+        raise UserError(f"{bundle.path} has no decoder of a chain, so there is no lag to choose; leave it out.")
+    if decoder is None:
         decoder = fit_decoder("none", spec.classes, [0], hop=step)
+    elif lag == "alone":
+        decoder = decoder.alone()
     elif not isinstance(lag, str):
         decoder = decoder.with_lag(lag)
     decoded = decoder.decode(bundle.logits(windows.values(order), windows.spec), gaps)
@@ -115,7 +116,7 @@ def predict_recordings(
         stretch=recording,
         start=begin,
         end=begin + spec.seconds,
-        labels=decoded.labels,
+        labels=decoded.answers,
         probabilities=decoded.probabilities,
     )
 

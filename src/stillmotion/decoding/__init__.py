@@ -15,8 +15,12 @@ from .integer import IntegerDecoder, log_sum, log_sum_table
 from .predictions import decode_predictions
 from .sequences import order_windows
 from .transitions import count_transitions, leave_evenly, make_transitions, usual_durations
+from .unknown import ALONE, UNKNOWN, UNKNOWN_NAME, find_threshold, name_delay
 
 __all__ = [
+    "ALONE",
+    "UNKNOWN",
+    "UNKNOWN_NAME",
     "Decoded",
     "Decoder",
     "DecoderNumbers",
@@ -27,6 +31,7 @@ __all__ = [
     "decode_predictions",
     "filter_forward",
     "find_path",
+    "find_threshold",
     "fit_decoder",
     "fit_temperature",
     "leave_evenly",
@@ -34,6 +39,7 @@ __all__ = [
     "log_sum",
     "log_sum_table",
     "make_transitions",
+    "name_delay",
     "order_windows",
     "read_grammar",
     "smooth",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..decoding import IntegerDecoder
+from ..decoding import UNKNOWN, IntegerDecoder
 from ..signals import SignalSpec
 from .program import Program
 from .signal_counts import Counts
@@ -46,6 +46,11 @@ class Target:
         return self.name.upper()
 
 
+def rejects(decoder: IntegerDecoder | None) -> bool:
+    """Return whether answers may be UNKNOWN."""
+    return decoder is not None and (decoder.limit is not None or decoder.limit_alone is not None)
+
+
 def c_name(text: str) -> str:
     """Return a C name in small letters after a text."""
     name = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
@@ -67,6 +72,7 @@ def write_header(target: Target, arena: int, state: int) -> str:
         "CLASSES": str(len(spec.classes)),
         "RATE": f"{float(spec.rate)!r} /* samples in a second */",
         "NOT_YET": "(-1) /* the window is not full */",
+        **({"UNKNOWN": f"({UNKNOWN}) /* no class is probable enough */"} if rejects(target.decoder) else {}),
         "ARENA_BYTES": f"{arena} /* memory of the network */",
         "STATE_BYTES": f"{state} /* the window, the last sample, the last logits */",
     }
@@ -111,10 +117,11 @@ def _channels(target: Target) -> dict[str, str]:
 
 
 def _functions(target: Target) -> str:
-    name, macro = target.name, target.macro
+    name, macro, unknown = target.name, target.macro, rejects(target.decoder)
     lines = [
         f"/* Forget all samples. */\nvoid {name}_init(void);\n",
         "/* Take one sample, in the units above. Return the class of the window that ends here, NOT_YET if none does.",
+        *(["   Where no class is probable enough, UNKNOWN is returned; by predict too."] if unknown else []),
         "   A value that is not finite is replaced by the channel's last one (0 at first).",
         f"   {_answers(target)} */",
         f"int {name}_push(const float sample[{macro}_CHANNELS]);\n",
@@ -146,7 +153,7 @@ def _functions(target: Target) -> str:
 
 def _answers(target: Target) -> str:
     """Say what the class that ``push`` returns follows from."""
-    if target.decoder is None:
+    if target.decoder is None or not target.decoder.chained:
         return "The class follows from this window alone."
     waits = f"; the {target.decoder.lag} windows that the decoder waits for in Python are not waited for"
     return f"The class is decoded from all windows since init{waits if target.decoder.lag else ''}."

@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from .blocks import Constant, Tensor, read_support
-from .decoder import write_decoder
+from .decoder import is_chained, rejects_alone, write_decoder
 from .header import Target, write_header
 from .memory_plan import ALIGNMENT, MemoryPlan, plan_memory
 from .program import SIGNAL, Step
@@ -41,7 +41,7 @@ def write_c(target: Target) -> CSource:
         *(_block(step) for step in target.program.steps),
         _memory(target),
         _run(target, plan),
-        *([write_decoder(target.decoder, target.program.logits)] if target.decoder is not None else []),
+        *([_decoder(target)] if target.decoder is not None else []),
         _api(target),
     ]
     arena, state = _arena_bytes(plan), _state_bytes(target)
@@ -52,6 +52,27 @@ def write_c(target: Target) -> CSource:
 def _needed(target: Target) -> list[str]:
     names = dict.fromkeys(name for step in target.program.steps for name in step.block.support)
     return [*names, *(["to_count"] if target.integers else []), "softmax_f32", "finite_f32"]
+
+
+def _decoder(target: Target) -> str:
+    """Return the functions of the decoder, and the one that answers a window by itself where it may be unknown."""
+    assert target.decoder is not None
+    decoder, logits, unknown = target.decoder, target.program.logits, f"{target.macro}_UNKNOWN"
+    source = write_decoder(decoder, logits, unknown)
+    if not rejects_alone(decoder):
+        return source
+    return (
+        f"{source}\n/* The class of a window by itself, UNKNOWN where it is not probable enough. */\n"
+        f"static int decide(int best, const {logits.c_type} *logits)\n{{\n"
+        f"    int32_t evidence[{target.macro}_CLASSES];\n    weigh(logits, evidence);\n"
+        f"    return unsure(evidence, {decoder.limit_alone}) ? {unknown} : best;\n}}\n"
+    )
+
+
+def _answer(target: Target, window: str, logits: str) -> str:
+    """Return the C expression of the class of a window by itself."""
+    run = f"run({window}, {logits})"
+    return f"decide({run}, {logits})" if rejects_alone(target.decoder) else run
 
 
 def _block(step: Step) -> str:
@@ -71,13 +92,13 @@ def _arena_bytes(plan: MemoryPlan) -> int:
 def _numbers(target: Target) -> list[str]:
     """Return the whole numbers of the stream's state."""
     skips = target.spec.hop > target.spec.window
-    return ["filled", *(["skipped"] if skips else []), *(["answered"] if target.decoder is not None else [])]
+    return ["filled", *(["skipped"] if skips else []), *(["answered"] if is_chained(target.decoder) else [])]
 
 
 def _state(target: Target) -> list[tuple[Tensor, str]]:
     """Return the arrays of the stream's state: the window, the last sample, the last logits."""
     channels, kind = len(target.spec.channels), target.program.signal.dtype
-    belief = [(Tensor((len(target.spec.classes),), "int32"), "belief")] if target.decoder is not None else []
+    belief = [(Tensor((len(target.spec.classes),), "int32"), "belief")] if is_chained(target.decoder) else []
     window = Tensor((target.spec.window * channels,), kind)
     return [*belief, (window, "window"), (Tensor((channels,), kind), "last"), (target.program.logits, "logits")]
 
@@ -186,10 +207,10 @@ def _take(target: Target, kind: str) -> str:
         f"    memcpy(state.window + state.filled * {macro}_CHANNELS, sample, sizeof state.last);",
         f"    if (++state.filled < {macro}_WINDOW)",
         f"        return {macro}_NOT_YET;",
-        "    result = run(state.window, state.logits);",
+        f"    result = {_answer(target, 'state.window', 'state.logits')};",
         f"    state.filled = {kept};",
     ]
-    if target.decoder is not None:
+    if is_chained(target.decoder):
         lines[-2:-1] = [
             "    (void)run(state.window, state.logits);",
             "    result = decode(state.belief, !state.answered, state.logits);",
@@ -230,14 +251,15 @@ def _predict(target: Target) -> str:
     name, macro = target.name, target.macro
     head = f"int {name}_predict(const float *window, float logits[{macro}_CLASSES])\n{{\n"
     if not target.integers:
-        return f"{head}    return run(window, logits);\n}}\n"
+        return f"{head}    return {_answer(target, 'window', 'logits')};\n}}\n"
     size = prod((target.spec.window, len(target.spec.channels)))
     return (
         f"int {name}_predict_i16(const int16_t *window, int8_t logits[{macro}_CLASSES])\n{{\n"
-        f"    return run(window, logits);\n}}\n\n{head}    int i, result;\n    {name}_init();\n"
+        f"    return {_answer(target, 'window', 'logits')};\n}}\n\n{head}    int i, result;\n    {name}_init();\n"
         f"    for (i = 0; i < {size}; i++) {{\n        int c = i % {macro}_CHANNELS;\n"
         "        if (is_finite_f32(window[i]))\n            state.last[c] = to_count(window[i] * counts_of_one[c]);\n"
-        "        state.window[i] = state.last[c];\n    }\n    result = run(state.window, state.logits);\n"
+        "        state.window[i] = state.last[c];\n    }\n"
+        f"    result = {_answer(target, 'state.window', 'state.logits')};\n"
         f"    {name}_logits(logits);\n    return result;\n}}\n"
     )
 

@@ -15,9 +15,10 @@ from stillmotion.errors import UserError
 from stillmotion.evaluation import macro_f1, read_predictions
 from stillmotion.reports import show_results, to_markdown, write_results
 from stillmotion.reports.evidence import Evidence
+from stillmotion.reports.figures import bouts
 from stillmotion.reports.page import SECTIONS
 from stillmotion.reports.sequences import sequence_tables
-from stillmotion.studies import Decoding, Runner, Split, read_study_state
+from stillmotion.studies import Decoding, Runner, Split, load_study_data, read_study_state
 from stillmotion.studies.sequences import decode_run, decoder_of, order_rows, sequence_rows
 
 from .conftest import SMALL
@@ -158,6 +159,37 @@ def test_windows_alone_are_rejected_without_a_decoder_of_a_chain(finished, recor
     assert (decoder.kind, set(decoder.thresholds)) == ("none", {"alone"})
     titles = [table.title for table in sequence_tables(results)]
     assert titles == ["Windows alone and in sequence (none)", "Events", "Unknown"]
+
+
+def test_bouts_of_one_recording_are_drawn_under_its_signal(finished, recordings, tmp_path):
+    data = load_study_data(STUDY, data=recordings)
+    with read_study_state(finished[0]) as state:
+        (figure,) = bouts(Evidence(state))
+        index, (run,) = state.index, state.reported[figure.title.rpartition(" ")[2], 0]
+        decoded, rows = decode_run(state, run, "test"), sequence_rows(index, 0, "test")
+    outline, test = index.outline, index.folds[0].test_subjects
+    activities = {
+        number: len(set(index.labels[(index.recording == number) & (index.labels >= 0)]))
+        for number in sorted(set(index.recording[np.isin(index.subject_names, test)].tolist()))
+    }
+    assert outline.recording == max(activities, key=activities.get)
+    begin = data.windows.recording_start[outline.recording]
+    signal = data.windows.signal[begin : begin + round(outline.seconds * 12.5)][:, :3]
+    parts = np.split(signal, np.linspace(0, len(signal), len(outline.low) + 1).astype(int)[1:-1])
+    np.testing.assert_array_equal(outline.low, [part.min(0) for part in parts])
+    np.testing.assert_array_equal(outline.high, [part.max(0) for part in parts])
+    here = np.flatnonzero(index.recording[rows] == outline.recording)
+    names = {-1: "", -2: "unknown"} | dict(enumerate(index.spec.classes))
+    labels = {"true": index.labels[rows]} | {delay: decoded[delay].answers for delay in ("alone", "1", "offline")}
+    assert {row["bouts"] for row in figure.rows} == set(labels)
+    for kind, every in labels.items():
+        for at in here:
+            middle = index.seconds[rows[at]] + 0.8
+            (row,) = [r for r in figure.rows if r["bouts"] == kind and r["start_s"] <= middle < r["end_s"]]
+            assert row["activity"] == names[int(every[at])]
+    drawn = figure.save(tmp_path)
+    assert drawn.count("true: ") == sum(row["bouts"] == "true" and row["activity"] != "" for row in figure.rows) * 3
+    assert "hatched: no label" in drawn
 
 
 def test_reports_show_windows_alone_beside_those_in_sequence(finished, capsys, tmp_path):

@@ -142,7 +142,7 @@ def choose_of(state: StudyState, run: Run) -> DecoderNumbers:
         index.labels[train[order]],
         logits=logits[validation_order],
         truth=index.labels[rows[validation_order]],
-        delays=decoding.delays[:: max(1, len(decoding.delays) // 2)],  # of many, a few speak for all
+        delays=decoding.delays,
         gaps=gaps,
         validation_gaps=validation_gaps,
         grammar=decoding.table,

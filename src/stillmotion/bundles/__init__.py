@@ -1,9 +1,10 @@
 """Bundles: a model with its signal contract, scores, provenance, model card and checksums, in one folder.
 
 Its model is a Keras network or a feature classifier as plain arrays; it holds no pickle. ``saved_cost`` counts the cost
-of the model in a bundle or in any ``.keras`` file.
+of the model in a bundle or in any ``.keras`` file; ``adapt`` fits its last layer to one subject.
 """
 
+from .adapt import adapt, cut_labelled, refit_layer
 from .bundle import Bundle
 from .recordings import RecordingPredictions, merge_bouts, predict_recordings
 from .saved import open_model, saved_cost
@@ -11,8 +12,11 @@ from .saved import open_model, saved_cost
 __all__ = [
     "Bundle",
     "RecordingPredictions",
+    "adapt",
+    "cut_labelled",
     "merge_bouts",
     "open_model",
     "predict_recordings",
+    "refit_layer",
     "saved_cost",
 ]

@@ -44,3 +44,19 @@ def require_shape(model: keras.Model, spec: SignalSpec) -> None:
             f"The network maps {actual[0]} to {actual[1]} but its signal has windows of {expected[0]} and "
             f"{expected[1][0]} classes."
         )
+
+
+def split_head(model: keras.Model, name: str) -> tuple[keras.Model, keras.layers.Dense]:
+    """Return the part of a network before its last dense layer, which gives the logits, and that layer.
+
+    Args:
+        model: functional, with one output.
+        name: of the network in messages.
+    """
+    layer = model.outputs[0]._keras_history.operation
+    dense = isinstance(layer, keras.layers.Dense) and layer.use_bias
+    if not dense or layer.activation is not keras.activations.linear:
+        raise UserError(
+            f"{name} ends in {type(layer).__name__}; expected a dense layer with a bias that gives the logits."
+        )
+    return keras.Model(model.inputs[0], layer.input), layer

@@ -121,8 +121,15 @@ def predict_recordings(
     )
 
 
-def fit_recordings(dataset: Dataset, spec: SignalSpec, *, resampled: bool = False) -> Dataset:
-    """Return recordings with the channels, the rate and the windows of a contract, or raise ``UserError``."""
+def fit_recordings(dataset: Dataset, spec: SignalSpec, *, resampled: bool = False, labelled: bool = False) -> Dataset:
+    """Return recordings with the channels, the rate and the windows of a contract, or raise ``UserError``.
+
+    Args:
+        dataset: recordings.
+        spec: the contract.
+        resampled: whether recordings of another rate are resampled.
+        labelled: whether labels whose names are classes of the contract are kept; otherwise there are none.
+    """
     missing = [name for name in spec.channel_names if name not in dataset.spec.channel_names]
     if missing:
         raise ContractError(
@@ -153,7 +160,10 @@ def fit_recordings(dataset: Dataset, spec: SignalSpec, *, resampled: bool = Fals
         label_policy=spec.label_policy,
         label_share=spec.label_share,
     )
-    return replace(data, spec=changed, labels=np.full_like(data.labels, -1), fingerprint="")
+    # The last number is that of -1, no class.
+    places = [spec.classes.index(name) if labelled and name in spec.classes else -1 for name in data.spec.classes]
+    labels = np.array([*places, -1], data.labels.dtype)[data.labels]
+    return replace(data, spec=changed, labels=labels, fingerprint="")
 
 
 def merge_bouts(predictions: RecordingPredictions, hop: float) -> RecordingPredictions:

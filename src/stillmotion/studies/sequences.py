@@ -39,7 +39,7 @@ from .spec import Study
 from .state import StudyState
 
 #: Raised when numbers of decoders are chosen in another way: those in a store are then chosen again.
-CHOICE = 2
+CHOICE = 3
 
 
 @dataclass(frozen=True)

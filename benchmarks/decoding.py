@@ -13,13 +13,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from stillmotion.decoding import ALONE
 from stillmotion.escaping import write_csv
 from stillmotion.files import atomic_write
+from stillmotion.reports.evidence import Evidence
+from stillmotion.reports.figures import bouts
 from stillmotion.reports.sequences import sequence_tables
-from stillmotion.studies import Results, open_study
+from stillmotion.studies import Results, open_study, read_study_state
 
 COLUMNS = (
     "model",
@@ -40,6 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", required=True, type=Path)
+    parser.add_argument("--figure", type=Path, help="also write the figure of bouts to this .svg")
     options = parser.parse_args()
     results = open_study(options.folder)
     rows = measure(results)
@@ -48,6 +52,11 @@ def main() -> None:
     for table, file in zip(list(sequence_tables(results))[1:], ("events.csv", "unknown.csv"), strict=False):
         atomic_write(options.out / file, table.to_csv())
     atomic_write(options.out / "spec.toml", (options.folder / "study.toml").read_text(encoding="utf-8"))
+    if options.figure is not None:
+        with read_study_state(options.folder) as state, TemporaryDirectory() as drawn:
+            (figure,) = bouts(Evidence(state))
+            figure.save(Path(drawn))
+            atomic_write(options.figure, (Path(drawn) / "bouts.svg").read_text(encoding="utf-8"))
     for line in cells:
         print(*(f"{value:.4f}" if isinstance(value, float) else value for value in line), sep="  ")
 

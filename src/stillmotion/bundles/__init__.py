@@ -8,12 +8,15 @@ from .adapt import adapt, cut_labelled, refit_layer
 from .bundle import Bundle
 from .recordings import RecordingPredictions, merge_bouts, predict_recordings
 from .saved import open_model, saved_cost
+from .warm_up import WarmUp, measure_warm_up
 
 __all__ = [
     "Bundle",
     "RecordingPredictions",
+    "WarmUp",
     "adapt",
     "cut_labelled",
+    "measure_warm_up",
     "merge_bouts",
     "open_model",
     "predict_recordings",

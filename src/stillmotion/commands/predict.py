@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
+from ..names import make_visible
 from .fitting_tables import load_fitting
 from .flags import add_data, print_json
 from .table_flags import add_table_flags
+
+if TYPE_CHECKING:
+    from ..bundles import Bundle
 
 HELP = "Predict the activities in recordings with a bundle; windows in a row are decoded."
 
@@ -33,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="bundle",
         help="windows of future that an answer waits for, offline, or alone (default: as the bundle's decoder)",
     )
+    parser.add_argument(
+        "--warm-up",
+        action="store_true",
+        help="instead print how long after a start in the middle of these recordings the answers are as ever",
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write to this .csv or .parquet file")
     parser.add_argument("--json", action="store_true", help="print JSON instead of CSV")
     add_data(parser)
@@ -48,6 +57,8 @@ def run(options: argparse.Namespace) -> int:
     if options.out is not None and options.out.suffix not in (".csv", ".parquet"):
         raise UserError(f"--out must end with .csv or .parquet, not {options.out}.")
     bundle = Bundle.open(options.bundle)
+    if options.warm_up:
+        return _print_warm_up(bundle, options)
     rows: list[dict[str, Any]] = []
     for file in options.files:
         dataset = load_fitting(file, options, bundle.spec)
@@ -71,6 +82,24 @@ def _parse_lag(text: str) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) < 6):
         raise UserError(f"--lag must be a whole number of windows, offline or alone, not {text!r}.")
     return int(text)
+
+
+def _print_warm_up(bundle: Bundle, options: argparse.Namespace) -> int:
+    from ..bundles import measure_warm_up
+
+    for file in options.files:
+        warm_up = measure_warm_up(bundle, load_fitting(file, options, bundle.spec), resampled=options.resample)
+        values = warm_up.to_dict()
+        if options.json:
+            print_json({"bundle": str(options.bundle), "file": file} | values)
+            continue
+        samples, seconds = values["samples"], values["seconds"]
+        parts = [
+            f"{name} after {samples[key]} samples ({seconds[key]:.1f} s)"
+            for key, name in (("half", "half of them"), ("most", "95 %"), ("all", "all"))
+        ]
+        print(make_visible(f"{file}: of {values['starts']} starts {', '.join(parts)} answer as if always on."))
+    return 0
 
 
 def _write(path: Path, rows: list[dict[str, Any]], text: str) -> None:

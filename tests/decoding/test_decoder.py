@@ -235,8 +235,8 @@ def test_another_hop_keeps_durations_lag_and_gaps_in_seconds():
     follows = {"a": ("b",), "b": ("a", "c"), "c": ("b",)}
     labels = np.repeat([0, 1, 2, 1, 0], [20, 6, 9, 8, 15])
     decoder = fit_decoder(
-        "grammar", ("a", "b", "c"), labels, hop=1.28, grammar=Grammar("own", follows), lag=2, longest_gap=4, temperature=1.5,
-        thresholds={"alone": 0.5, "0": 0.6, "2": 0.7, "offline": 0.8},
+        "grammar", ("a", "b", "c"), labels, hop=1.28, grammar=Grammar("own", follows), lag=2, longest_gap=4,
+        temperature=1.5, thresholds={"alone": 0.5, "0": 0.6, "2": 0.7, "offline": 0.8},
     )  # fmt: skip
     half = decoder.with_hop(0.64)
     before, after = np.exp(decoder.log_transition), np.exp(half.log_transition)

@@ -113,7 +113,7 @@ static int centre(int32_t *values)
 }
 @LOOK_BACK@
 /* Take the logits of the next window into what is believed, and return the likeliest class@WHEN@. */
-static int decode(const @KIND@ *logits)
+static OWN_FRAME int decode(const @KIND@ *logits)
 {
     int32_t score[@CLASSES@], next[@CLASSES@], largest;
     int i, j, best;
@@ -156,7 +156,7 @@ _AT_ONCE = {
 _LATE = {
     "LOOK_BACK": """
 /* Return the likeliest class of the oldest window, given all windows after it. */
-static int look_back(void)
+static OWN_FRAME int look_back(void)
 {
     int32_t future[@CLASSES@] = {0}, values[@CLASSES@];
     int i, j, number, slot = state.slot;

@@ -51,7 +51,8 @@ def write_c(target: Target) -> CSource:
 
 def _needed(target: Target) -> list[str]:
     names = dict.fromkeys(name for step in target.program.steps for name in step.block.support)
-    return [*names, *(["to_count"] if target.integers else []), "softmax_f32", "finite_f32"]
+    decoder = [] if target.decoder is None else ["own_frame"]
+    return [*names, *decoder, *(["to_count"] if target.integers else []), "softmax_f32", "finite_f32"]
 
 
 def _block(step: Step) -> str:

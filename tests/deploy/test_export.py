@@ -202,7 +202,7 @@ LAYERS = {
     "tanh and sigmoid": lambda x: keras.layers.LSTM(3, activation="relu")(x),
     "in reverse": lambda x: keras.layers.GRU(3, return_sequences=True, go_backwards=True)(x),
     "gelu": lambda x: keras.layers.Dense(3, activation="gelu")(x),
-    "Matmul": lambda x: keras.ops.matmul(keras.ops.transpose(x, (0, 2, 1)), x),
+    "Matmul": lambda x: keras.ops.matmul(x, np.ones((6, 2), "float32")),
     "BatchNormalization to scale": lambda x: keras.ops.multiply(x, 2.0),
     "axis=-1": lambda x: keras.layers.BatchNormalization(axis=1)(x),
 }

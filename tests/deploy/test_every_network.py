@@ -245,3 +245,5 @@ def test_emulated_machines_give_what_the_host_gives(machine, forms):
         else:
             evidence = measure_export(each, given, machine)
             assert (evidence.equal, evidence.windows) == (count, count)
+            assert evidence.stack_bound is not None
+            assert evidence.stack <= max(evidence.stack_bound, 64)  # what is seen is 64 bytes at least

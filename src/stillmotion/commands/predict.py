@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
 from ..names import make_visible
+from .fitting_tables import is_data_set, load_fitting, read_mapping
 from .flags import add_data, print_json
-from .table_flags import add_table_flags, read_table_flags
+from .table_flags import add_table_flags
 
 if TYPE_CHECKING:
-    from ..signals import Dataset, SignalSpec
+    from ..bundles import Bundle
 
 #: Failed files that are printed.
 SHOWN = 20
@@ -43,6 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="windows of future that an answer waits for, offline, or alone (default: as the bundle's decoder)",
     )
     parser.add_argument(
+        "--warm-up",
+        action="store_true",
+        help="instead print how long after a start in the middle of these recordings the answers are as ever",
+    )
+    parser.add_argument(
         "--out", type=Path, metavar="PATH", help="write to this .csv or .parquet file; of a folder, to this folder"
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of CSV")
@@ -61,16 +67,18 @@ def run(options: argparse.Namespace) -> int:
 
     lag = options.lag if options.lag in ("bundle", "alone") else _parse_lag(options.lag)
     for file in options.files:
-        if Path(file).is_dir() and not _is_data_set(file):
+        if Path(file).is_dir() and not is_data_set(file):
             return _predict_folder(options, Path(file), lag)
     if options.ray or options.jobs is not None:
         raise UserError("--jobs and --ray are for a folder of files.")
     if options.out is not None and options.out.suffix not in (".csv", ".parquet"):
         raise UserError(f"--out must end with .csv or .parquet, not {options.out}.")
     bundle = Bundle.open(options.bundle)
+    if options.warm_up:
+        return _print_warm_up(bundle, options)
     rows: list[dict[str, Any]] = []
     for file in options.files:
-        dataset = _load(file, options, bundle.spec)
+        dataset = load_fitting(file, options, bundle.spec)
         predicted = predict_recordings(bundle, dataset, resampled=options.resample, lag=lag)
         if options.to_labels:
             predicted = merge_bouts(predicted, bundle.spec.hop / bundle.spec.rate)
@@ -93,31 +101,6 @@ def _parse_lag(text: str) -> int | None:
     return int(text)
 
 
-def _load(file: str, options: argparse.Namespace, spec: SignalSpec) -> Dataset:
-    """Load recordings of a data set or a table."""
-    from ..bundles.tables import load_table
-    from ..signals import load
-
-    return load(file, data=options.data) if _is_data_set(file) else load_table(Path(file), spec, _mapping(options))
-
-
-def _is_data_set(name: str) -> bool:
-    from ..signals.catalog import ALIASES, MODULES
-
-    return name in MODULES or name in ALIASES
-
-
-def _mapping(options: argparse.Namespace, folder: Path | None = None) -> dict[str, Any]:
-    """Return the values of a mapping that were given: by flags, before those of a TOML."""
-    from ..signals.tables.find import FOLDER_MAPPING
-    from ..signals.tables.mapping import read_toml
-
-    values, file = read_table_flags(options), options.mapping
-    if file is None and folder is not None and (folder / FOLDER_MAPPING).is_file():
-        file = folder / FOLDER_MAPPING
-    return (read_toml(file) if file else {}) | values
-
-
 def _predict_folder(options: argparse.Namespace, folder: Path, lag: int | str | None) -> int:
     """Predict every table of a folder; return 1 if one failed."""
     from ..bundles import Bundle
@@ -127,7 +110,7 @@ def _predict_folder(options: argparse.Namespace, folder: Path, lag: int | str | 
 
     if options.out is None or options.out.suffix in (".csv", ".parquet"):
         raise UserError(f"{folder} is a folder: give --out a folder for its predictions, not {options.out}.")
-    if len(options.files) > 1:
+    if len(options.files) > 1 or options.warm_up:
         raise UserError(f"{folder} is a folder: predict it by itself.")
     if options.jobs is not None and options.jobs < 1:
         raise UserError(f"--jobs must be 1 or more, not {options.jobs}.")
@@ -136,7 +119,7 @@ def _predict_folder(options: argparse.Namespace, folder: Path, lag: int | str | 
     task = FileTask(
         bundle=str(options.bundle.resolve()),
         folder=str(folder.resolve()),
-        mapping=_mapping(options, folder),
+        mapping=read_mapping(options, folder),
         resampled=options.resample,
         bouts=options.to_labels,
         lag=lag,
@@ -187,6 +170,24 @@ def _progress() -> Iterator[Callable[[int, int, int], None]]:
             bar.update(shown, completed=done, total=total, description=label)
 
         yield report
+
+
+def _print_warm_up(bundle: Bundle, options: argparse.Namespace) -> int:
+    from ..bundles import measure_warm_up
+
+    for file in options.files:
+        warm_up = measure_warm_up(bundle, load_fitting(file, options, bundle.spec), resampled=options.resample)
+        values = warm_up.to_dict()
+        if options.json:
+            print_json({"bundle": str(options.bundle), "file": file} | values)
+            continue
+        samples, seconds = values["samples"], values["seconds"]
+        parts = [
+            f"{name} after {samples[key]} samples ({seconds[key]:.1f} s)"
+            for key, name in (("half", "half of them"), ("most", "95 %"), ("all", "all"))
+        ]
+        print(make_visible(f"{file}: of {values['starts']} starts {', '.join(parts)} answer as if always on."))
+    return 0
 
 
 def _write(path: Path, rows: list[dict[str, Any]], text: str) -> None:

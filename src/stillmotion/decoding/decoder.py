@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..errors import UnknownName, UserError
 from ..names import require_name
 from .filters import find_path, smooth, smooth_lag
 from .sequences import Floats, Integers, check_gaps, restart_at
+from .unknown import ALONE, UNKNOWN, UNKNOWN_NAME, check_thresholds, name_delay, pick_threshold
 
 KINDS = ("none", "duration", "grammar", "learned")
 #: Largest deviation of the sum of probabilities from 1.
@@ -30,10 +31,27 @@ class Decoded:
     Args:
         labels: (n,) class of each window.
         probabilities: (n, C) of the classes, given the windows that the decoder uses.
+        threshold: lowest probability of its label with which a window is answered, 0 for all.
     """
 
     labels: Integers
     probabilities: Floats
+    threshold: float = 0.0
+
+    @property
+    def confidence(self) -> Floats:
+        """(n,) probability of the label of each window."""
+        return np.asarray(np.take_along_axis(self.probabilities, self.labels[..., None], -1)[..., 0])
+
+    @property
+    def rejected(self) -> NDArray[np.bool_]:
+        """(n,) windows whose activity is unknown: no class is probable enough."""
+        return self.confidence < self.threshold
+
+    @property
+    def answers(self) -> Integers:
+        """(n,) class of each window, ``UNKNOWN`` (-2) where it is rejected."""
+        return np.where(self.rejected, UNKNOWN, self.labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +72,8 @@ class Decoder:
         lag: windows of future that an answer waits for, 0 for none (causal); None for the whole recording (offline).
         longest_gap: longest gap, in windows without a prediction, over which the chain goes on; it starts anew after a
             longer one.
+        thresholds: by delay (``alone`` for each window by itself, ``0`` …, ``offline``), the lowest probability of its
+            label with which a window is answered; empty where all are.
     """
 
     kind: str
@@ -66,6 +86,7 @@ class Decoder:
     span: float = WIDEST
     lag: int | None = 0
     longest_gap: int = 0
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -92,15 +113,29 @@ class Decoder:
             value = getattr(self, name)
             if value is not None and not 0 <= value <= MOST_WINDOWS:
                 raise UserError(f"{name} of a decoder must lie between 0 and {MOST_WINDOWS} windows, not {value}.")
+        object.__setattr__(self, "thresholds", check_thresholds(self.thresholds))
+        if self.thresholds and UNKNOWN_NAME in self.classes:
+            raise UserError("A decoder with thresholds answers 'unknown', so no class can have this name; rename it.")
 
     @property
     def delay(self) -> str:
-        """Windows that an answer waits for, or ``offline``."""
-        return "offline" if self.lag is None else str(self.lag)
+        """Windows that an answer waits for, ``offline``, or ``alone`` where each window is answered by itself."""
+        return ALONE if self.kind == "none" else name_delay(self.lag)
+
+    @property
+    def threshold(self) -> float:
+        """Lowest probability with which a window is answered; of a lag without a threshold that of the nearest one."""
+        return pick_threshold(self.thresholds, self.delay)
 
     def with_lag(self, lag: int | None) -> Decoder:
         """Return the same decoder with another lag; None for offline."""
         return replace(self, lag=lag)
+
+    def alone(self) -> Decoder:
+        """Return the decoder that answers each window by itself, with the same temperature."""
+        even = np.full(len(self.classes), -np.log(len(self.classes)))
+        table = np.tile(even, (len(even), 1))
+        return replace(self, kind="none", log_transition=table, log_start=even, log_prior=np.zeros(len(even)), lag=0)
 
     def evidence(self, logits: ArrayLike) -> Floats:
         """Return the evidence (…, n, C) of windows from their logits, or from their log-probabilities."""
@@ -138,18 +173,19 @@ class Decoder:
         hops = restart_at(check_gaps(gaps, evidence.shape[-2]), self.longest_gap)
         chain = (evidence, self.log_transition, self.log_start)
         if self.lag is None:
-            return Decoded(find_path(*chain, hops), smooth(*chain, hops))
+            return Decoded(find_path(*chain, hops), smooth(*chain, hops), self.threshold)
         probabilities = smooth_lag(*chain, self.lag, hops)
-        return Decoded(np.asarray(probabilities.argmax(-1), np.int64), probabilities)
+        return Decoded(np.asarray(probabilities.argmax(-1), np.int64), probabilities, self.threshold)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
         arrays = {name: getattr(self, name).tolist() for name in ("log_transition", "log_start", "log_prior")}
-        return asdict(self) | arrays | {"classes": list(self.classes)}
+        return asdict(self) | arrays | {"classes": list(self.classes), "thresholds": dict(self.thresholds)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Decoder:
         """Make a decoder from ``to_dict``'s values; a wrong key or value raises ``UserError``."""
+        values = {"thresholds": {}, **values}  # decoders of 0.1.0 have none
         known = set(cls.__dataclass_fields__)
         if set(values) != known:
             wrong = sorted(set(values) ^ known)

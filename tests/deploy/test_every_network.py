@@ -43,6 +43,8 @@ EMULATED, EMULATED_FLOAT = 50, 3
 #: What C may need of a compiler's library: nothing but arithmetic that the processor lacks.
 OWN = re.compile(r"mem(cpy|move|set)|__(aeabi|gnu)_\w+|__clz[sd]i2")
 
+CONSTANTS = re.compile(r"static const (\w+) (\w+\[(\d+)\]) = \{.*?\};", re.DOTALL)
+
 
 @dataclass(frozen=True, eq=False)
 class Forms:
@@ -127,8 +129,14 @@ def test_c_gives_the_bits_of_numpy_on_real_windows(forms):
 
 
 def test_static_analysis_has_nothing_to_say(forms):
+    """Whatever the weights are: the analyser takes minutes to follow thousands of values, and is told of none."""
     for each in forms.exports.values():
-        gcc(each.folder, *STRICT, "-O2", "-fanalyzer", "-c", "net.c", "-o", "analysed.o")
+        source = CONSTANTS.sub(
+            lambda array: f"extern const {array[1]} {array[2]};" if int(array[3]) > 200 else array[0],
+            (each.folder / "net.c").read_text(),
+        )
+        (each.folder / "analysed.c").write_text(source)
+        gcc(each.folder, *STRICT, "-O2", "-fanalyzer", "-c", "analysed.c")
 
 
 @pytest.mark.parametrize("compiler", ["gcc", COMPILER])

@@ -84,7 +84,8 @@ def run_on_ray(address: str, task: Callable[[Item], Result], items: Sequence[Ite
     """
     ray = connect_ray(address)
     remote, sent = ray.remote(max_retries=3)(_call), ray.put(task)
-    left, running = iter(items), []
+    left = iter(items)
+    running: list[Any] = []
     most = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
     while True:
         running += [remote.remote(sent, item) for item in islice(left, most - len(running))]

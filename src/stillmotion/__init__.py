@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         training,
         windows,
     )
-    from .bundles import adapt
+    from .bundles import Recogniser, adapt
     from .signals import from_arrays, inspect, load, resample
     from .studies import run_study
     from .training import fit
@@ -63,9 +63,11 @@ _SHORTCUTS = {
     "adapt": "bundles",
     "fit": "training",
     "run_study": "studies",
+    "Recogniser": "bundles",
 }
 
 __all__ = [
+    "Recogniser",
     "adapt",
     "audit_splits",
     "bundles",

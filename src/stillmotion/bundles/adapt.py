@@ -20,9 +20,9 @@ from ..features.window_features import compute_feature_table
 from ..signals import Dataset
 from ..windows import cut
 from .bundle import Bundle
-from .calibration import require_windows
 from .contents import MODEL
 from .recordings import fit_recordings
+from .windows import require_windows
 
 #: Windows as which the trained weights count: chosen on validation subjects of HAPT and WISDM 2019.
 STRENGTH = 1.0

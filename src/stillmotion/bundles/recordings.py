@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..decoding import UNKNOWN, UNKNOWN_NAME, fit_decoder, order_windows
+from ..decoding import UNKNOWN, UNKNOWN_NAME, Decoder, fit_decoder, order_windows
 from ..errors import ContractError, UserError
 from ..signals.recording import Dataset
 from ..signals.resample import resample
@@ -104,17 +104,7 @@ def predict_recordings(
     seconds = (windows.starts - windows.recording_start[windows.recording]) / spec.rate
     order, gaps = order_windows(windows.recording, seconds, step)
     recording, seconds = windows.recording[order].astype(np.int64), seconds[order]
-    decoder = bundle.decoder
-    if (decoder is None or decoder.kind == "none") and not isinstance(lag, str):
-        raise UserError(f"{bundle.path} has no decoder of a chain, so there is no lag to choose; leave it out.")
-    if decoder is not None and hop is not None:
-        decoder = decoder.with_hop(step)
-    if decoder is None:
-        decoder = fit_decoder("none", spec.classes, [0], hop=step)
-    elif lag == "alone":
-        decoder = decoder.alone()
-    elif not isinstance(lag, str):
-        decoder = decoder.with_lag(lag)
+    decoder = choose_decoder(bundle, lag, None if hop is None else step)
     decoded = decoder.decode(bundle.logits(windows.values(order), windows.spec), gaps)
     rows = [data.index[number] for number in recording]
     begin = np.array([begins.get((row["source"], row["offset"])) or 0.0 for row in rows]) + seconds
@@ -130,6 +120,45 @@ def predict_recordings(
     )
 
 
+def choose_decoder(bundle: Bundle, lag: int | str | None, hop: float | None = None) -> Decoder:
+    """Return the decoder of a bundle with a lag; without a decoder, one that answers windows alone.
+
+    Args:
+        bundle: the bundle.
+        lag: as in ``predict_recordings``.
+        hop: seconds from one window to the next; by default those of the contract.
+    """
+    decoder = bundle.decoder
+    if (decoder is None or decoder.kind == "none") and not isinstance(lag, str):
+        raise UserError(f"{bundle.path} has no decoder of a chain, so there is no lag to choose; leave it out.")
+    if decoder is None:
+        return fit_decoder("none", bundle.spec.classes, [0], hop=hop or bundle.spec.hop / bundle.spec.rate)
+    if hop is not None:
+        decoder = decoder.with_hop(hop)
+    if lag == "alone":
+        return decoder.alone()
+    return decoder if isinstance(lag, str) else decoder.with_lag(lag)
+
+
+def place_channels(given: SignalSpec, wanted: SignalSpec, name: str) -> list[int]:
+    """Return the columns of a contract's channels in a signal; raise ``ContractError`` unless they fit."""
+    missing = [each for each in wanted.channel_names if each not in given.channel_names]
+    if missing:
+        raise ContractError(
+            f"{name} lacks the channels {', '.join(missing)} of the bundle; it has "
+            f"{', '.join(given.channel_names)}. Name its columns, such as --channel wrist.acc=ax,ay,az:g."
+        )
+    places = [given.channel_names.index(each) for each in wanted.channel_names]
+    for channel, place in zip(wanted.channels, places, strict=True):
+        unit = given.channels[place].unit
+        if channel.unit != unit:
+            raise ContractError(
+                f"{name} has {channel.name} in {unit or 'an unknown unit'}, the bundle takes "
+                f"{channel.unit or 'an unknown unit'}; state or convert the unit, as in --channel wrist.acc=ax,ay,az:g."
+            )
+    return places
+
+
 def fit_recordings(dataset: Dataset, spec: SignalSpec, *, resampled: bool = False, labelled: bool = False) -> Dataset:
     """Return recordings with the channels, the rate and the windows of a contract, or raise ``UserError``.
 
@@ -139,19 +168,8 @@ def fit_recordings(dataset: Dataset, spec: SignalSpec, *, resampled: bool = Fals
         resampled: whether recordings of another rate are resampled.
         labelled: whether labels whose names are classes of the contract are kept; otherwise there are none.
     """
-    missing = [name for name in spec.channel_names if name not in dataset.spec.channel_names]
-    if missing:
-        raise ContractError(
-            f"{dataset.name} lacks the channels {', '.join(missing)} of the bundle; it has "
-            f"{', '.join(dataset.spec.channel_names)}. Name its columns, such as --channel wrist.acc=ax,ay,az:g."
-        )
+    place_channels(dataset.spec, spec, dataset.name)
     data = select_sensors(dataset, spec.channel_names)
-    for wanted, given in zip(spec.channels, data.spec.channels, strict=True):
-        if wanted.unit != given.unit:
-            raise ContractError(
-                f"{dataset.name} has {given.name} in {given.unit or 'an unknown unit'}, the bundle takes "
-                f"{wanted.unit or 'an unknown unit'}; state or convert the unit, as in --channel wrist.acc=ax,ay,az:g."
-            )
     rate = data.spec.rate
     if abs(rate - spec.rate) > TOLERANCE * spec.rate and not resampled:
         raise ContractError(

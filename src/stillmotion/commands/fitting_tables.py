@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UserError
 from .table_flags import read_table_flags
 
 if TYPE_CHECKING:
@@ -15,51 +13,26 @@ if TYPE_CHECKING:
 
 
 def load_fitting(file: str, options: argparse.Namespace, spec: SignalSpec) -> Dataset:
-    """Load recordings; the columns of a table without a mapping have the names of the contract's channels."""
-    from ..errors import ProposedMappingWarning
+    """Load recordings of a data set, or of a table whose columns are called as the contract's channels or mapped."""
+    from ..bundles.tables import load_table
     from ..signals import load
+
+    return load(file, data=options.data) if is_data_set(file) else load_table(Path(file), spec, read_mapping(options))
+
+
+def is_data_set(name: str) -> bool:
+    """Return whether this is the name of a data set."""
     from ..signals.catalog import ALIASES, MODULES
+
+    return name in MODULES or name in ALIASES
+
+
+def read_mapping(options: argparse.Namespace, folder: Path | None = None) -> dict[str, Any]:
+    """Return the values of a mapping: flags, before those of the TOML that is named or lies in the folder of tables."""
+    from ..signals.tables.find import FOLDER_MAPPING
     from ..signals.tables.mapping import read_toml
 
-    if file in MODULES or file in ALIASES:
-        return load(file, data=options.data)
-    path = Path(file)
-    if not path.exists():
-        raise UserError(f"{path} is not there.")
-    values = read_table_flags(options)
-    if options.mapping:
-        values = read_toml(options.mapping) | values
-    elif path.with_suffix(".toml").is_file() and "sensors" not in values:
-        values = read_toml(path.with_suffix(".toml")) | values
-    if "sensors" not in values:
-        values = {**values, "sensors": _sensors_of(spec)}
-    values = {"time": _find_clock(path), **values} if "rate" not in values else values
-    if not values.get("time") and "rate" not in values:
-        raise UserError(f"{path} has no column time; name its clock with --time (and --time-unit), or give --hz.")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ProposedMappingWarning)
-        return load(str(path), mapping={"files": path.name, **values}, cache=False)
-
-
-def _sensors_of(spec: SignalSpec) -> dict[str, Any]:
-    """Return the sensors of a mapping in which columns are called as the contract's channels."""
-    sensors: dict[str, Any] = {}
-    for channel in spec.channels:
-        sensor = sensors.setdefault(channel.group, {"columns": {}})
-        sensor["columns"][channel.axis] = channel.name
-        if channel.unit:
-            sensor["unit"] = channel.unit
-    return sensors
-
-
-def _find_clock(path: Path) -> str:
-    """Return ``time`` where a table has such a column."""
-    from pyarrow import parquet
-
-    if path.suffix == ".parquet":
-        names = parquet.read_schema(path).names
-    else:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            heading = file.readline().replace(";", ",").replace("\t", ",")
-        names = [name.strip().strip('"') for name in heading.split(",")]
-    return "time" if "time" in names else ""
+    values, file = read_table_flags(options), options.mapping
+    if file is None and folder is not None and (folder / FOLDER_MAPPING).is_file():
+        file = folder / FOLDER_MAPPING
+    return (read_toml(file) if file else {}) | values

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..bundles import Bundle
-from ..bundles.calibration import require_windows
 from ..bundles.contents import MODEL
+from ..bundles.windows import require_windows
 from ..decoding import IntegerDecoder
 from ..errors import UserError
 from ..files import atomic_folder
@@ -138,9 +138,6 @@ def export_c(
     provenance = bundle.provenance
     chosen = c_name(name or str(provenance.get("variant") or provenance.get("network") or bundle.path.name))
     decoder = None if bundle.decoder is None else IntegerDecoder.of(bundle.decoder)
-    if bundle.decoder is not None and decoder is not None and decoder.lag:
-        # The device answers at once, so it rejects as a causal decoder does.
-        decoder = replace(decoder, limit=IntegerDecoder.of(bundle.decoder.with_lag(0)).limit)
     target = Target(chosen, program, bundle.spec, counts, bundle.scores, provenance, decoder)
     window = _golden(bundle, counts, integers=int8)
     source = write_c(target)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..deploy import CExport
 
-HELP = "Write a bundle's model as C for a device."
+HELP = "Write a bundle's model as C for a device, or as ONNX."
 #: Calibration windows that run on the emulator: of integers, and of float32, which a Cortex-M0 computes slowly.
 EVIDENCE_WINDOWS = {True: 50, False: 5}
 
@@ -26,7 +27,7 @@ EVIDENCE_WINDOWS = {True: 50, False: 5}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("bundle", metavar="BUNDLE", type=Path, help="folder of a bundle, such as STUDY/models/best")
-    parser.add_argument("--to", choices=("c",), required=True, help="what is written")
+    parser.add_argument("--to", choices=tuple(TARGETS), required=True, help="what is written")
     parser.add_argument("--int8", action="store_true", help="compute in integers, from raw counts to logits")
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder to create")
     parser.add_argument("--name", default="", help="prefix of files and names (default: the variant)")
@@ -50,6 +51,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
+    for option, targets in ONLY.items():
+        if getattr(options, option) and options.to not in targets:
+            flag = f"--{option.replace('_', '-')}"
+            raise UserError(f"{flag} does not go with --to {options.to}, only with {' and '.join(targets)}.")
+    return TARGETS[options.to](options)
+
+
+def _to_onnx(options: argparse.Namespace) -> int:
+    """Write ONNX."""
+    from ..deploy.onnx import export_onnx
+
+    export = export_onnx(options.bundle, options.out, name=options.name)
+    if options.json:
+        decoder = export.decoder_file and str(export.decoder_file)
+        values = {"folder": str(export.folder), "file": str(export.file), "decoder_file": decoder}
+        print_json(values | {"bytes": export.bytes, "error": export.error})
+        return 0
+    lines = [
+        f"{export.file}: {export.bytes:,} bytes, from windows to logits, the contract in its metadata",
+        f"through onnxruntime its logits differ from the golden ones by at most {export.error:.2g}",
+    ]
+    lines += [f"{export.decoder_file}: the decoder of windows in a row"] if export.decoder_file else []
+    print(make_visible("\n".join(lines), keep="\n"))
+    return 0
+
+
+def _to_c(options: argparse.Namespace) -> int:
+    """Write C, and what proves it."""
     from ..bundles import Bundle
     from ..deploy import export_c, read_calibration
 
@@ -129,3 +158,14 @@ def _read_full_scale(text: str) -> tuple[str, float]:
         return name, float(value)
     except ValueError:
         raise UserError(f"--full-scale takes SENSOR=VALUE such as acc=8, not {text!r}.") from None
+
+
+#: What is written, by name; and the options that only some of it takes.
+TARGETS: dict[str, Callable[[argparse.Namespace], int]] = {"c": _to_c, "onnx": _to_onnx}
+ONLY = {
+    "int8": ("c",),
+    "calibrate": ("c",),
+    "full_scale": ("c",),
+    "evidence": ("c",),
+    "harness": ("c",),
+}

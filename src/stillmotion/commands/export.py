@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..deploy import CExport
 
-HELP = "Write a bundle's model as C for a device, or as ONNX."
+HELP = "Write a bundle's model as C for a device, as ONNX, or as a web page."
 #: Calibration windows that run on the emulator: of integers, and of float32, which a Cortex-M0 computes slowly.
 EVIDENCE_WINDOWS = {True: 50, False: 5}
 
@@ -43,6 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="largest value of raw counts, such as acc=8 (default: from the training windows)",
     )
+    parser.add_argument(
+        "--recording",
+        metavar="DATA",
+        help="what a page replays: a recording's file or a data set (default: windows of training subjects)",
+    )
     parser.add_argument("--evidence", action="store_true", help="measure it on an emulated Cortex-M0 and Cortex-M4")
     parser.add_argument("--harness", action="store_true", help="write a program that tests it on a real board")
     add_data(parser)
@@ -56,6 +61,39 @@ def run(options: argparse.Namespace) -> int:
             flag = f"--{option.replace('_', '-')}"
             raise UserError(f"{flag} does not go with --to {options.to}, only with {' and '.join(targets)}.")
     return TARGETS[options.to](options)
+
+
+def _to_web(options: argparse.Namespace) -> int:
+    """Write a page."""
+    from ..bundles import Bundle
+    from ..deploy import read_calibration
+    from ..deploy.web import export_web
+    from .recordings import load_recordings
+
+    bundle, windows, recording = Bundle.open(options.bundle), None, None
+    if options.recording is not None:
+        recording = load_recordings(options.recording, bundle.spec, {}, data=options.data, rate=bundle.spec.rate)
+    if options.calibrate is not None:
+        windows = read_calibration(options.calibrate, bundle, data=options.data)
+    export = export_web(
+        bundle,
+        options.out,
+        int8=options.int8,
+        name=options.name,
+        calibration=windows,
+        full_scale=dict(map(_read_full_scale, options.full_scale)),
+        recording=recording,
+    )
+    if options.json:
+        values = {"folder": str(export.folder), "file": str(export.file), "bytes": export.bytes}
+        print_json(values | {"module_bytes": export.module_bytes, "recording": export.source})
+        return 0
+    lines = [
+        f"{export.file}: {export.bytes:,} bytes, of which {export.module_bytes:,} of WebAssembly; open it in a browser",
+        f"it replays {export.source}",
+    ]
+    print(make_visible("\n".join(lines), keep="\n"))
+    return 0
 
 
 def _to_onnx(options: argparse.Namespace) -> int:
@@ -161,11 +199,12 @@ def _read_full_scale(text: str) -> tuple[str, float]:
 
 
 #: What is written, by name; and the options that only some of it takes.
-TARGETS: dict[str, Callable[[argparse.Namespace], int]] = {"c": _to_c, "onnx": _to_onnx}
+TARGETS: dict[str, Callable[[argparse.Namespace], int]] = {"c": _to_c, "onnx": _to_onnx, "web": _to_web}
 ONLY = {
-    "int8": ("c",),
-    "calibrate": ("c",),
-    "full_scale": ("c",),
+    "int8": ("c", "web"),
+    "calibrate": ("c", "web"),
+    "full_scale": ("c", "web"),
+    "recording": ("web",),
     "evidence": ("c",),
     "harness": ("c",),
 }

@@ -11,9 +11,11 @@ from .host import find_compiler, run_on_host
 from .memory_plan import plan_memory
 from .reading import read_program
 from .signal_counts import fit_counts
+from .verify import Check, verify_bundle
 
 __all__ = [
     "CExport",
+    "Check",
     "FixedFeatures",
     "FloatFeatures",
     "export_c",
@@ -26,4 +28,5 @@ __all__ = [
     "read_classifier",
     "read_program",
     "run_on_host",
+    "verify_bundle",
 ]

@@ -8,6 +8,7 @@ from .export import CExport, export_c, read_calibration
 from .fixed_features import FixedFeatures, fixed_features
 from .float_features import FloatFeatures, float_features
 from .host import find_compiler, run_on_host
+from .litert import LiteRtExport, export_litert, run_litert
 from .memory_plan import plan_memory
 from .reading import read_program
 from .signal_counts import fit_counts
@@ -16,7 +17,9 @@ __all__ = [
     "CExport",
     "FixedFeatures",
     "FloatFeatures",
+    "LiteRtExport",
     "export_c",
+    "export_litert",
     "find_compiler",
     "fit_counts",
     "fixed_features",
@@ -25,5 +28,6 @@ __all__ = [
     "read_calibration",
     "read_classifier",
     "read_program",
+    "run_litert",
     "run_on_host",
 ]

@@ -5,14 +5,17 @@ of the model in a bundle or in any ``.keras`` file.
 """
 
 from .bundle import Bundle
+from .evidence import add_evidence, read_evidence
 from .recordings import RecordingPredictions, merge_bouts, predict_recordings
 from .saved import open_model, saved_cost
 
 __all__ = [
     "Bundle",
     "RecordingPredictions",
+    "add_evidence",
     "merge_bouts",
     "open_model",
     "predict_recordings",
+    "read_evidence",
     "saved_cost",
 ]

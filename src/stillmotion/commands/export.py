@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import UserError
-from ..files import atomic_write
 from ..names import make_visible
+from .evidence import describe_evidence, prove
 from .flags import add_data, add_json, print_json
+from .litert_form import write_litert_form
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from ..deploy import CExport
-
-HELP = "Write a bundle's model as C for a device."
-#: Calibration windows that run on the emulator: of integers, and of float32, which a Cortex-M0 computes slowly.
-EVIDENCE_WINDOWS = {True: 50, False: 5}
+HELP = "Write a bundle's model as C for a device, or as a LiteRT file."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("bundle", metavar="BUNDLE", type=Path, help="folder of a bundle, such as STUDY/models/best")
-    parser.add_argument("--to", choices=("c",), required=True, help="what is written")
+    parser.add_argument("--to", choices=("c", "litert"), required=True, help="what is written")
     parser.add_argument("--int8", action="store_true", help="compute in integers, from raw counts to logits")
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder to create")
     parser.add_argument("--name", default="", help="prefix of files and names (default: the variant)")
@@ -42,7 +35,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="largest value of raw counts, such as acc=8 (default: from the training windows)",
     )
-    parser.add_argument("--evidence", action="store_true", help="measure it on an emulated Cortex-M0 and Cortex-M4")
+    parser.add_argument(
+        "--evidence",
+        action="store_true",
+        help="compare every form with the Keras model, and measure C on an emulated Cortex-M0 and Cortex-M4",
+    )
+    parser.add_argument(
+        "--study",
+        metavar="DIR",
+        type=Path,
+        help="the bundle's study: --evidence is of the test subjects of its fold (default: calibration windows)",
+    )
     parser.add_argument("--harness", action="store_true", help="write a program that tests it on a real board")
     add_data(parser)
     add_json(parser)
@@ -58,10 +61,11 @@ def run(options: argparse.Namespace) -> int:
     windows = None
     if options.calibrate is not None:
         windows = read_calibration(options.calibrate, bundle, data=options.data)
-    export = export_c(
-        bundle, options.out, int8=options.int8, name=options.name, calibration=windows, full_scale=full_scale
-    )
-    extra = _prove(export, bundle.calibration if windows is None else windows, options)
+    given: dict[str, Any] = {"calibration": windows, "full_scale": full_scale}
+    if options.to == "litert":
+        return write_litert_form(bundle, options, given)
+    export = export_c(bundle, options.out, int8=options.int8, name=options.name, **given)
+    extra = prove(bundle, options, given, export)
     line = f"cd {shlex.quote(str(export.folder))} && {export.compile_line}"
     if options.json:
         values = {
@@ -87,39 +91,10 @@ def run(options: argparse.Namespace) -> int:
     if export.agreement is not None:
         lines.append(f"the class of float32 on {export.agreement:.1%} of {export.windows} calibration windows")
     lines += [f"harness: {extra['harness']}"] if options.harness else []
-    for machine, evidence in extra.get("evidence", {}).items():
-        lines += ["", evidence.get("text") or f"{machine}: not measured. {evidence['not_measured']}"]
-    lines += ["", extra["evidence_scope"]] if options.evidence else []
+    lines += describe_evidence(extra)
     lines += ["", "To compile and run the example:", f"  {line}", "It prints:", f"  {export.answer}"]
     print(make_visible("\n".join(lines), keep="\n"))
     return 0
-
-
-def _prove(export: CExport, given: ArrayLike | None, options: argparse.Namespace) -> dict[str, Any]:
-    """Return what ``--evidence`` and ``--harness`` give."""
-    if not options.evidence and not options.harness:
-        return {}
-    import numpy as np
-
-    from ..deploy.emulator import MACHINES, SCOPE, measure_export, write_harness
-
-    windows = np.zeros(0) if given is None else np.asarray(given)
-    if not len(windows):
-        raise UserError("--evidence and --harness need windows; give a file of them or a data set with --calibrate.")
-    extra: dict[str, Any] = {}
-    if options.harness:
-        extra["harness"] = str(write_harness(export, windows))
-    if options.evidence:
-        places = np.unique(np.linspace(0, len(windows) - 1, EVIDENCE_WINDOWS[export.integers]).astype(int))
-        extra |= {"evidence_scope": SCOPE, "evidence": {}}
-        for machine in MACHINES:
-            try:
-                evidence = measure_export(export, windows[places], machine)
-                extra["evidence"][machine] = evidence.to_dict() | {"text": str(evidence)}
-            except UserError as problem:
-                extra["evidence"][machine] = {"not_measured": str(problem)}
-        atomic_write(export.folder / "evidence.json", json.dumps(extra["evidence"], indent=2))
-    return extra
 
 
 def _read_full_scale(text: str) -> tuple[str, float]:

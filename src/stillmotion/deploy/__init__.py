@@ -7,6 +7,7 @@ from .classifier import read_classifier
 from .export import CExport, export_c, read_calibration
 from .fixed_features import FixedFeatures, fixed_features
 from .float_features import FloatFeatures, float_features
+from .forms import FormScore, compare_forms
 from .host import find_compiler, run_on_host
 from .litert import LiteRtExport, export_litert, run_litert
 from .memory_plan import plan_memory
@@ -17,7 +18,9 @@ __all__ = [
     "CExport",
     "FixedFeatures",
     "FloatFeatures",
+    "FormScore",
     "LiteRtExport",
+    "compare_forms",
     "export_c",
     "export_litert",
     "find_compiler",

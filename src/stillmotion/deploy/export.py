@@ -180,14 +180,14 @@ def prepare_program(
         counts = fit_counts(bundle.spec, windows, full_scale)
     classifier = bundle.classifier
     exact = read_program(bundle.model) if classifier is None else read_classifier(classifier, windows)
-    count = 0 if windows is None else len(windows)
+    calibrated = 0 if windows is None else len(windows)
     if not int8:
-        return Prepared(exact, exact, counts, None, count)
+        return Prepared(exact, exact, counts, None, calibrated)
     assert windows is not None
     assert counts is not None
     integers = quantise_program(exact, windows, counts.scales)
     same = integers.run(counts.of(windows)).argmax(1) == exact.run(windows).argmax(1)
-    return Prepared(integers, exact, counts, float(same.mean()), count)
+    return Prepared(integers, exact, counts, float(same.mean()), calibrated)
 
 
 def _golden(bundle: Bundle, counts: Counts | None, *, integers: bool) -> Array:

@@ -1,4 +1,4 @@
-"""A LiteRT graph while it is written: its tensors, constants and operators, and the shapes in which tensors are seen."""
+"""A LiteRT graph while it is written: tensors, constants, operators, and the shapes in which tensors are seen."""
 
 from __future__ import annotations
 

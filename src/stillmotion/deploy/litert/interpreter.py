@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ ARENA = 1 << 24
 
 def run_micro(file: str, windows: Any) -> tuple[Any, dict[str, int]]:
     """Return the outputs of TensorFlow Lite Micro's interpreter, and the bytes of its arena."""
-    from tflite_micro import runtime
+    runtime = import_module("tflite_micro").runtime
 
     def output(interpreter: Any, window: Any) -> Any:
         interpreter.set_input(window[None], 0)
@@ -40,8 +41,7 @@ def run_micro(file: str, windows: Any) -> tuple[Any, dict[str, int]]:
 
 def run_full(file: str, windows: Any, *, reference: bool) -> tuple[Any, dict[str, float]]:
     """Return the outputs of LiteRT's interpreter, with its fast kernels or those of reference, and its latency."""
-    from ai_edge_litert import interpreter as litert
-
+    litert = import_module("ai_edge_litert.interpreter")
     kind = litert.OpResolverType
     chosen = kind.BUILTIN_REF if reference else kind.AUTO
     interpreter = litert.Interpreter(model_path=file, num_threads=1, experimental_op_resolver_type=chosen)

@@ -28,7 +28,7 @@ from ..normalising import Normalise, NormaliseCounts
 from ..pooling import Pool, PoolInt8
 from ..softmax import Softmax
 from .graph import Graph, Place, strides_of
-from .schema import ACTIVATIONS, PADDINGS, Value, byte, integers
+from .schema import ACTIVATIONS, PADDINGS, TYPES, Value, integers
 
 Writer = Callable[[Graph, Any, list[Place]], Place]
 #: How each type of block is written.
@@ -178,9 +178,9 @@ def _convolve(
         _constant(graph, block, "kernel", stored, **kept),
         _constant(graph, block, "bias", bias, **kept_bias),
     ]
-    numbers: list[Value] = [byte(PADDINGS[padding]), *map(np.int32, reversed(geometry.strides))]
+    numbers: list[Value] = [np.int8(PADDINGS[padding]), *map(np.int32, reversed(geometry.strides))]
     numbers += [np.int32(filters // channels)] if depthwise else []
-    numbers += [byte(ACTIVATIONS[activation]), *map(np.int32, reversed(geometry.dilation))]
+    numbers += [np.int8(ACTIVATIONS[activation]), *map(np.int32, reversed(geometry.dilation))]
     operator = "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D"
     return graph.add(operator, inputs, graph.place(block.name, output), dict(enumerate(numbers)))
 
@@ -207,13 +207,13 @@ def _normalise(graph: Graph, block: Normalise, inputs: list[Place]) -> Place:
     for operator, part in (("SUB", "mean"), ("MUL", "factor")):
         values = next(each.array for each in block.constants if each.name == part)
         made = graph.place(block.name if part == "factor" else f"{block.name}_centred", block.output)
-        given = graph.add(operator, [given.number, _constant(graph, block, part, values)], made, {0: byte(0)})
+        given = graph.add(operator, [given.number, _constant(graph, block, part, values)], made, {0: np.int8(0)})
     return given
 
 
 @writes(NormaliseCounts)
 def _normalise_counts(graph: Graph, block: NormaliseCounts, inputs: list[Place]) -> Place:
-    """Subtract the centres and multiply by factors of 16 bits with a shift, as the 16-bit convolution does, then narrow."""
+    """Subtract centres and multiply by factors with a shift, as a 16-bit convolution does, then narrow to int8."""
     *rows, channels = block.output.shape
     geometry = Geometry.of((prod(rows), 1), (1, 1))
     given = graph.seen(inputs[0], (prod(rows), 1, channels))
@@ -221,9 +221,7 @@ def _normalise_counts(graph: Graph, block: NormaliseCounts, inputs: list[Place])
     wide = Tensor(given.shape, "int16", step)
     scales = block.factor * 2.0 ** -block.shift.astype(np.float64) * step
     ones = np.ones((1, 1, 1, channels), np.int8)
-    centred = _convolve(
-        graph, block, given, geometry, wide, ones, -block.centre.astype(np.int64), "none", scales
-    )
+    centred = _convolve(graph, block, given, geometry, wide, ones, -block.centre.astype(np.int64), "none", scales)
     narrow = graph.place(f"{block.name}_int8", replace(block.output, shape=given.shape))
     return graph.add("QUANTIZE", [centred.number], narrow)
 
@@ -243,9 +241,9 @@ def _pool(graph: Graph, block: Pool | PoolInt8, inputs: list[Place]) -> Place:
     if not padding:
         raise UserError(f"{block.name} cannot be written as LiteRT: its pooling leaves the map in a way of its own.")
     operator = "MAX_POOL_2D" if block.mode == "max" else "AVERAGE_POOL_2D"
-    numbers = [byte(PADDINGS[padding])]
+    numbers: list[Value] = [np.int8(PADDINGS[padding])]
     numbers += [np.int32(each) for pair in (geometry.strides, geometry.kernel) for each in reversed(pair)]
-    options = dict(enumerate([*numbers, byte(0)]))
+    options = dict(enumerate([*numbers, np.int8(0)]))
     return graph.add(operator, [given.number], graph.place(block.name, output), options)
 
 
@@ -259,7 +257,7 @@ def _merge(graph: Graph, block: Merge | MergeInt8, inputs: list[Place]) -> Place
         first, second = (graph.seen(each, own.shape) for each, own in zip(inputs, block.inputs, strict=True))
     activation, limits = _limit(block, output)
     operator = "ADD" if block.operator == "add" else "MUL"
-    options = {0: byte(ACTIVATIONS[activation])}
+    options = {0: np.int8(ACTIVATIONS[activation])}
     made = graph.add(operator, [first.number, second.number], graph.place(block.name, output), options)
     return _limited(graph, block, made, limits)
 
@@ -271,13 +269,11 @@ def _concatenate(graph: Graph, block: Concatenate | ConcatenateInt8, inputs: lis
         part, scale = graph.seen(each, own.shape), (block.output.scale, block.output.zero_point)
         if (own.scale, own.zero_point) != scale:
             zero = np.full(1, own.zero_point, np.int8)
-            nothing = _constant(
-                graph, block, f"zero{number}", zero, scales=own.step, zero_point=own.zero_point
-            )
+            nothing = _constant(graph, block, f"zero{number}", zero, scales=own.step, zero_point=own.zero_point)
             made = graph.place(f"{block.name}_part{number}", replace(block.output, shape=own.shape))
-            part = graph.add("ADD", [part.number, nothing], made, {0: byte(0)})
+            part = graph.add("ADD", [part.number, nothing], made, {0: np.int8(0)})
         parts.append(part.number)
-    options = {0: np.int32(block.axis + 1), 1: byte(0)}
+    options = {0: np.int32(block.axis + 1), 1: np.int8(0)}
     return graph.add("CONCATENATION", parts, graph.place(block.name, block.output), options)
 
 
@@ -323,10 +319,10 @@ def _map_int8(graph: Graph, block: MapInt8, inputs: list[Place]) -> Place:
     """Look the table up at the integer plus 128."""
     given = inputs[0]
     places = Tensor(given.shape, "int32")
-    options = {0: byte(9), 1: byte(2)}
-    wide = graph.add("CAST", [given.number], graph.place(f"{block.name}_wide", places), options)
+    kinds = {0: np.int8(TYPES["int8"]), 1: np.int8(TYPES["int32"])}
+    wide = graph.add("CAST", [given.number], graph.place(f"{block.name}_wide", places), kinds)
     offset = _constant(graph, block, "offset", np.array([128], np.int32))
-    place = graph.add("ADD", [wide.number, offset], graph.place(f"{block.name}_place", places), {0: byte(0)})
+    place = graph.add("ADD", [wide.number, offset], graph.place(f"{block.name}_place", places), {0: np.int8(0)})
     output = replace(block.output, shape=given.shape)
     kept = {"scales": output.step, "zero_point": output.zero_point}
     table = _constant(graph, block, "table", block.table, **kept)
@@ -354,17 +350,17 @@ def _map(graph: Graph, block: Map, inputs: list[Place]) -> Place:
         return add("LEAKY_RELU", [given.number], "", {0: np.float32(block.settings[0])})
     if kind == "silu":
         gate = add("LOGISTIC", [given.number], "gate")
-        return add("MUL", [given.number, gate.number], "", {0: byte(0)})
+        return add("MUL", [given.number, gate.number], "", {0: np.int8(0)})
     if kind == "hard_sigmoid":
-        sixth = add("MUL", [given.number, number("slope", 1 / 6)], "sixth", {0: byte(0)})
-        half = add("ADD", [sixth.number, number("half", 0.5)], "shifted", {0: byte(0)})
+        sixth = add("MUL", [given.number, number("slope", 1 / 6)], "sixth", {0: np.int8(0)})
+        half = add("ADD", [sixth.number, number("half", 0.5)], "shifted", {0: np.int8(0)})
         return _limited(graph, block, half, (0.0, 1.0))
     assert kind == "elu"
     # LiteRT's has a factor of 1: the larger of x and 0, plus the factor times its negative part.
     above = add("MAXIMUM", [given.number, number("zero", 0.0)], "above")
     below = add("ELU", [add("MINIMUM", [given.number, number("zero2", 0.0)], "under").number], "below")
-    scaled = add("MUL", [below.number, number("alpha", block.settings[0])], "scaled", {0: byte(0)})
-    return add("ADD", [above.number, scaled.number], "", {0: byte(0)})
+    scaled = add("MUL", [below.number, number("alpha", block.settings[0])], "scaled", {0: np.int8(0)})
+    return add("ADD", [above.number, scaled.number], "", {0: np.int8(0)})
 
 
 #: Activations that are one operator without options.

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...errors import UserError
+from ...errors import UnknownName, UserError
 
 #: Python interpreters in which LiteRT's are searched, in order; by default the current one.
 PYTHON = "STILLMOTION_LITERT_PYTHON"
@@ -66,21 +66,21 @@ def run_jobs(jobs: Sequence[tuple[Path, ArrayLike]], *, interpreter: str = "tfli
         table = Path(folder) / "jobs.json"
         table.write_text(json.dumps(rows), encoding="utf-8")
         script = Path(__file__).with_name("interpreter.py")
-        # An empty folder as the current one: Python's path holds nothing of this package.
-        line = [python, "-E", str(script), str(table)]
-        ran = subprocess.run(line, capture_output=True, text=True, check=False, cwd=folder)
+        # Isolated: its path holds neither this package nor the current folder.
+        ran = subprocess.run([python, "-I", str(script), str(table)], capture_output=True, text=True, check=False)
         if ran.returncode:
             last = ran.stderr.strip().splitlines()[-3:]
             raise UserError(f"{interpreter} cannot run {jobs[0][0].name}: {' '.join(last)[:500]}")
         measured = [json.loads(text) for text in ran.stdout.splitlines() if text.startswith("{")]
-        return [
-            LiteRtAnswer(np.load(row["out"], allow_pickle=False), each) for row, each in zip(rows, measured, strict=True)
-        ]
+        outputs = [np.load(row["out"], allow_pickle=False) for row in rows]
+        return list(map(LiteRtAnswer, outputs, measured))
 
 
 @cache
 def find_python(interpreter: str) -> str:
     """Return the first Python that has an interpreter of LiteRT; raise ``UserError`` where none has."""
+    if interpreter not in PACKAGES:
+        raise UnknownName("interpreter", interpreter, list(PACKAGES))
     package = PACKAGES[interpreter]
     probe = f"import sys; from importlib.util import find_spec; sys.exit(find_spec({package!r}) is None)"
     for python in (*filter(None, os.environ.get(PYTHON, "").split(os.pathsep)), sys.executable):

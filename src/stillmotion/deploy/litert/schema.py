@@ -6,6 +6,7 @@ of operators, options and fields are those that the generated Python modules of 
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from ...errors import UserError
 
 Value = Any
-#: A table: a scalar, an array, a text, bytes, a table or a list of tables by the number of its field.
+#: A table: a NumPy scalar, an array, a text, bytes, a table or a list of tables by the number of its field.
 Table = dict[int, Value]
 VERSION, IDENTIFIER = 3, b"TFL3"
 #: Interpreters read constants where they lie in the file.
@@ -52,11 +53,6 @@ PADDINGS = {"same": 0, "valid": 1}
 ACTIVATIONS = {"none": 0, "relu": 1, "relu_n1_to_1": 2, "relu6": 3}
 
 
-def byte(number: int) -> np.int8:
-    """Return a number as an enumeration's type."""
-    return np.int8(number)
-
-
 def pack_model(model: Table) -> bytes:
     """Return the bytes of a file.
 
@@ -67,7 +63,7 @@ def pack_model(model: Table) -> bytes:
         UserError: the package ``flatbuffers`` is not installed.
     """
     try:
-        import flatbuffers
+        flatbuffers = import_module("flatbuffers")
     except ImportError as problem:
         raise UserError(
             f"A LiteRT file is written by the package flatbuffers ({problem}); pip install 'stillmotion[litert]'."

@@ -12,8 +12,8 @@ import pytest
 
 from stillmotion.bundles import Bundle
 from stillmotion.cli import main
-from stillmotion.deploy import export_c, export_litert, run_litert
-from stillmotion.deploy.litert import schema, write_litert
+from stillmotion.deploy import export_c, export_litert
+from stillmotion.deploy.litert import run_litert, schema, write_litert
 from stillmotion.deploy.litert.running import PYTHON, find_python, run_jobs
 from stillmotion.errors import UnknownName, UserError
 from stillmotion.networks import build_network

@@ -17,7 +17,22 @@ HEADING, NEXT = "## Forms for devices", "## Provenance"
 
 
 def read_evidence(bundle: Bundle) -> dict[str, Any]:
-    """Return what a bundle keeps of its exported forms; empty where nothing was measured."""
+    """Return what a bundle keeps of its exported forms.
+
+    Args:
+        bundle: the bundle.
+
+    Returns:
+        What ``add_evidence`` was given; empty where nothing was measured.
+
+    Example:
+        >>> import stillmotion as sm
+        >>> from stillmotion.bundles import Bundle, read_evidence
+        >>> from stillmotion.networks import build_network
+        >>> spec = sm.load("simulated", sensors="wrist.acc").spec.with_window(50)
+        >>> read_evidence(Bundle.save("watch", build_network("mlp-small", spec), spec))
+        {}
+    """
     file = bundle.path / EVIDENCE
     if not file.is_file():
         return {}

@@ -19,7 +19,11 @@ EMULATED = {True: 50, False: 5}
 
 
 def prove(
-    bundle: Bundle, options: argparse.Namespace, given: dict[str, Any], export: CExport | None = None
+    bundle: Bundle,
+    options: argparse.Namespace,
+    given: dict[str, Any],
+    windows: FoldWindows | None,
+    export: CExport | None = None,
 ) -> dict[str, Any]:
     """Return what ``--evidence`` and ``--harness`` give; evidence is kept with the export and in the bundle.
 
@@ -27,18 +31,16 @@ def prove(
         bundle: the bundle.
         options: of the command.
         given: ``calibration`` and ``full_scale`` of ``export_c``.
+        windows: see ``read_windows``.
         export: the C that was written, if it was C.
     """
-    if options.study is not None and not options.evidence:
-        raise UserError("--study names the windows of --evidence; give both.")
-    if not options.evidence and not options.harness:
+    if windows is None:
         return {}
     from ..bundles import add_evidence
     from ..deploy import compare_forms
     from ..deploy.emulator import SCOPE, write_harness
     from ..deploy.forms import SCOPE as FORMS_SCOPE
 
-    windows = _windows(bundle, options, given)
     extra: dict[str, Any] = {}
     if options.harness and export is not None:
         extra["harness"] = str(write_harness(export, windows.values))
@@ -58,8 +60,12 @@ def prove(
     return extra
 
 
-def _windows(bundle: Bundle, options: argparse.Namespace, given: dict[str, Any]) -> FoldWindows:
-    """Return the windows that everything runs on: those of test subjects, or calibration windows."""
+def read_windows(bundle: Bundle, options: argparse.Namespace, given: dict[str, Any]) -> FoldWindows | None:
+    """Read, before anything is written, what ``prove`` runs on: windows of test subjects, or calibration windows."""
+    if options.study is not None and not options.evidence:
+        raise UserError("--study names the windows of --evidence; give both.")
+    if not options.evidence and not options.harness:
+        return None
     import numpy as np
 
     from ..studies import FoldWindows, read_fold_windows

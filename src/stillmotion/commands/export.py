@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import UserError
 from ..names import make_visible
-from .evidence import describe_evidence, prove
+from .evidence import describe_evidence, prove, read_windows
 from .flags import add_data, add_json, print_json
 from .litert_form import write_litert_form
 
@@ -64,8 +64,9 @@ def run(options: argparse.Namespace) -> int:
     given: dict[str, Any] = {"calibration": windows, "full_scale": full_scale}
     if options.to == "litert":
         return write_litert_form(bundle, options, given)
+    proof = read_windows(bundle, options, given)
     export = export_c(bundle, options.out, int8=options.int8, name=options.name, **given)
-    extra = prove(bundle, options, given, export)
+    extra = prove(bundle, options, given, proof, export)
     line = f"cd {shlex.quote(str(export.folder))} && {export.compile_line}"
     if options.json:
         values = {

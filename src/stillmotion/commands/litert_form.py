@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
 from ..names import make_visible
-from .evidence import describe_evidence, prove
+from .evidence import describe_evidence, prove, read_windows
 from .flags import print_json
 
 if TYPE_CHECKING:
@@ -26,8 +26,9 @@ def write_litert_form(bundle: Bundle, options: argparse.Namespace, given: dict[s
 
     if options.harness:
         raise UserError("--harness is a program in C; give it with --to c.")
+    proof = read_windows(bundle, options, given)
     export = export_litert(bundle, options.out, int8=options.int8, name=options.name, **given)
-    extra = prove(bundle, options, given)
+    extra = prove(bundle, options, given, proof)
     if options.json:
         values = {
             "file": str(export.file),

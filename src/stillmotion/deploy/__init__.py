@@ -9,7 +9,7 @@ from .fixed_features import FixedFeatures, fixed_features
 from .float_features import FloatFeatures, float_features
 from .forms import FormScore, compare_forms
 from .host import find_compiler, run_on_host
-from .litert import LiteRtExport, export_litert, run_litert
+from .litert import LiteRtExport, export_litert
 from .memory_plan import plan_memory
 from .reading import read_program
 from .signal_counts import fit_counts
@@ -31,6 +31,5 @@ __all__ = [
     "read_calibration",
     "read_classifier",
     "read_program",
-    "run_litert",
     "run_on_host",
 ]

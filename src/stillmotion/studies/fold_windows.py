@@ -76,7 +76,7 @@ def read_fold_windows(bundle: Bundle, folder: str | Path, *, data: str | Path | 
         >>> results = sm.run_study(study, "tiny", data=data, quiet=True, score_test=True)
         >>> windows = read_fold_windows(Bundle.open("tiny/models/lm"), "tiny", data=data)
         >>> windows.values.shape, sorted(set(windows.subjects.tolist()))
-        ((20, 20, 3), ['1', '3'])
+        ((20, 20, 3), ['4', '5'])
     """
     folder, provenance = Path(folder), bundle.provenance
     with read_study_state(folder) as state:

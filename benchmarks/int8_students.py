@@ -5,7 +5,7 @@ test subjects are evaluated, with their recordings. Every reported network is qu
 it, by 200 windows of its training subjects, and answers the test windows of its fold in NumPy, bit for bit as the C.
 
 ``table.csv`` has a row a model: ``taught`` (yes if its variant has a teacher), ``fold``, ``seed``; ``macro_f1_float``
-and ``macro_f1_int8`` over the test windows of the fold (classes that do not occur are left out), ``difference`` in points
+and ``macro_f1_int8`` over the test windows of the fold (without classes that do not occur), ``difference`` in points
 (int8 minus float), ``agreement`` (share of windows with one class). ``summary.csv`` has a row a network: means of both
 kinds, and ``taught_minus_alone``, the mean over folds and seeds of what the taught student of the same fold and seed
 loses more or less, with its standard error.

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         training,
         windows,
     )
+    from .bundles import Recogniser
     from .signals import from_arrays, inspect, load, resample
     from .studies import run_study
     from .training import fit
@@ -61,9 +62,11 @@ _SHORTCUTS = {
     "fit_statistics": "windows",
     "fit": "training",
     "run_study": "studies",
+    "Recogniser": "bundles",
 }
 
 __all__ = [
+    "Recogniser",
     "audit_splits",
     "bundles",
     "cut",

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from stillmotion.bundles import Bundle, Recogniser
 from stillmotion.decoding import IntegerDecoder, fit_decoder
 from stillmotion.deploy.decoder import decode_stream
 from stillmotion.deploy.header import Target
@@ -16,7 +17,8 @@ from tests.deploy.nets import SPEC, draw_windows
 
 NOT_YET = -1
 #: A chain that stays: one network here changes its mind at every second window.
-DECODER = IntegerDecoder.of(fit_decoder("duration", SPEC.classes, [0] * 9 + [1] * 5 + [2] * 7 + [3] * 9, hop=8 / 25))
+CHAIN = fit_decoder("duration", SPEC.classes, [0] * 9 + [1] * 5 + [2] * 7 + [3] * 9, hop=8 / 25)
+DECODER = IntegerDecoder.of(CHAIN)
 
 
 #: What is compiled: a network, its hop, its decoder, and its forms in float32 and in integers.
@@ -25,6 +27,8 @@ STREAMS = {
     "whole": ("planes", 24, None, "q"),
     "long": ("planes", 31, None, "q"),
     "decoded": ("activations", 8, DECODER, "fq"),
+    "late": ("activations", 8, replace(DECODER, lag=1), "q"),
+    "later": ("merges", 8, replace(DECODER, lag=3), "fq"),
     "lstms": ("lstms", 8, None, "fq"),
     "fastgrnns": ("fastgrnns", 8, None, "q"),
     "features": ("features", 8, None, "fq"),
@@ -82,19 +86,41 @@ def test_a_value_that_is_no_number_is_the_last_one_of_its_channel(suffix, stream
     require_answers(streams, f"short_{suffix}", cases["planes"], held, 8, given=broken)
 
 
-@pytest.mark.parametrize("suffix", ["f", "q"])
-def test_push_decodes_windows_in_a_row_as_the_integer_decoder_does(suffix, streams, cases):
-    case = cases["activations"]
+@pytest.mark.parametrize(("name", "suffix"), [each for each in NAMES if STREAMS[each[0]][2] is not None])
+def test_push_decodes_windows_in_a_row_as_the_integer_decoder_does(name, suffix, streams, cases):
+    network, _, decoder, _ = STREAMS[name]
+    case = cases[network]
     samples = np.concatenate(draw_windows(40, 24, seed=5))
     starts = np.arange(0, len(samples) - 23, 8)
     windows = samples[starts[:, None] + np.arange(24)]
     program = case.integers if suffix == "q" else case.exact
     logits = program.run(case.counts.of(windows) if suffix == "q" else windows)
-    expected = decode_stream(DECODER, logits, program.logits)
-    _, answers = streams.push(f"decoded_{suffix}", samples, len(SPEC.classes))
-    assert np.array_equal(answers[starts + 23], expected)
-    assert (expected != logits.argmax(1)).any()
+    expected = decode_stream(decoder, logits, program.logits)
+    _, answers = streams.push(f"{name}_{suffix}", samples, len(SPEC.classes))
+    answers = answers[starts + 23]
+    assert np.array_equal(answers[: decoder.lag], [NOT_YET] * decoder.lag)
+    assert np.array_equal(answers[decoder.lag :], expected)
+    assert (expected != logits[: len(expected)].argmax(1)).any()
     assert len(set(expected)) > 1
+    if decoder.lag:
+        causal = decode_stream(replace(decoder, lag=0), logits, program.logits)
+        assert (expected != causal[: len(expected)]).any()
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")  # Keras saves
+def test_a_stream_in_python_gets_the_answers_of_push(streams, cases, tmp_path):
+    """The same network with its decoder: in floating point in Python, in float32 and whole numbers in C."""
+    spec = replace(SPEC, hop=8)
+    decoder = CHAIN.with_lag(3)
+    bundle = Bundle.save(tmp_path / "merges", cases["merges"].model, spec, decoder=decoder)
+    samples = np.concatenate(draw_windows(40, 24, seed=5))
+    samples[[100, 101, 400], [0, 0, 3]] = np.nan
+    recogniser = Recogniser(bundle)
+    _, answers = streams.push("later_f", samples, len(SPEC.classes))
+    for begin, end in ((0, 1), (1, 50), (50, 50), (50, 73), (73, 960)):
+        known = [SPEC.classes.index(answer.label) for answer in recogniser.push(samples[begin:end])]
+        assert known == answers[begin:end][answers[begin:end] != NOT_YET].tolist()
+    assert len(recogniser.finish()) == 3
 
 
 EXTREMES = np.array(
@@ -108,6 +134,7 @@ def test_extreme_samples_give_a_class_and_no_fault(name, suffix, streams):
     samples = random.choice(EXTREMES, (400, 6))
     samples[200:] = np.where(random.random((200, 6)) < 0.5, samples[200:], random.normal(size=(200, 6)))
     _, answers = streams.push(f"{name}_{suffix}", samples, len(SPEC.classes))
-    assert (answers[23::8] >= 0).all()
+    lag = 0 if STREAMS[name][2] is None else STREAMS[name][2].lag
+    assert (answers[23 + 8 * lag :: 8] >= 0).all()
     assert (answers[23::8] < len(SPEC.classes)).all()
-    assert (np.delete(answers, np.arange(23, 400, 8)) == NOT_YET).all()
+    assert (np.delete(answers, np.arange(23 + 8 * lag, 400, 8)) == NOT_YET).all()

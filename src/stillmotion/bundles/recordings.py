@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..decoding import fit_decoder, order_windows
+from ..decoding import Decoder, fit_decoder, order_windows
 from ..errors import ContractError, UserError
 from ..signals.recording import Dataset
 from ..signals.resample import resample
@@ -98,14 +98,7 @@ def predict_recordings(
     seconds = (windows.starts - windows.recording_start[windows.recording]) / spec.rate
     order, gaps = order_windows(windows.recording, seconds, step)
     recording, seconds = windows.recording[order].astype(np.int64), seconds[order]
-    decoder = bundle.decoder
-    if decoder is None or lag == "alone":
-        if isinstance(lag, int) or lag is None:
-            raise UserError(f"{bundle.path} has no decoder, so there is no lag to choose; leave it out.")
-        decoder = fit_decoder("none", spec.classes, [0], hop=step)
-    elif not isinstance(lag, str):
-        decoder = decoder.with_lag(lag)
-    decoded = decoder.decode(bundle.logits(windows.values(order), windows.spec), gaps)
+    decoded = choose_decoder(bundle, lag).decode(bundle.logits(windows.values(order), windows.spec), gaps)
     rows = [data.index[number] for number in recording]
     begin = np.array([begins.get((row["source"], row["offset"])) or 0.0 for row in rows]) + seconds
     return RecordingPredictions(
@@ -120,21 +113,38 @@ def predict_recordings(
     )
 
 
-def fit_recordings(dataset: Dataset, spec: SignalSpec, *, resampled: bool = False) -> Dataset:
-    """Return recordings with the channels, the rate and the windows of a contract, or raise ``UserError``."""
-    missing = [name for name in spec.channel_names if name not in dataset.spec.channel_names]
+def choose_decoder(bundle: Bundle, lag: int | str | None) -> Decoder:
+    """Return the decoder of a bundle with a lag; without a decoder, one that answers windows alone."""
+    if bundle.decoder is None or lag == "alone":
+        if isinstance(lag, int) or lag is None:
+            raise UserError(f"{bundle.path} has no decoder, so there is no lag to choose; leave it out.")
+        return fit_decoder("none", bundle.spec.classes, [0], hop=bundle.spec.hop / bundle.spec.rate)
+    return bundle.decoder if isinstance(lag, str) else bundle.decoder.with_lag(lag)
+
+
+def place_channels(given: SignalSpec, wanted: SignalSpec, name: str) -> list[int]:
+    """Return the columns of a contract's channels in a signal; raise ``ContractError`` unless they fit."""
+    missing = [each for each in wanted.channel_names if each not in given.channel_names]
     if missing:
         raise ContractError(
-            f"{dataset.name} lacks the channels {', '.join(missing)} of the bundle; it has "
-            f"{', '.join(dataset.spec.channel_names)}. Name its columns, such as --channel wrist.acc=ax,ay,az:g."
+            f"{name} lacks the channels {', '.join(missing)} of the bundle; it has "
+            f"{', '.join(given.channel_names)}. Name its columns, such as --channel wrist.acc=ax,ay,az:g."
         )
-    data = select_sensors(dataset, spec.channel_names)
-    for wanted, given in zip(spec.channels, data.spec.channels, strict=True):
-        if wanted.unit != given.unit:
+    places = [given.channel_names.index(each) for each in wanted.channel_names]
+    for channel, place in zip(wanted.channels, places, strict=True):
+        unit = given.channels[place].unit
+        if channel.unit != unit:
             raise ContractError(
-                f"{dataset.name} has {given.name} in {given.unit or 'an unknown unit'}, the bundle takes "
-                f"{wanted.unit or 'an unknown unit'}; state or convert the unit, as in --channel wrist.acc=ax,ay,az:g."
+                f"{name} has {channel.name} in {unit or 'an unknown unit'}, the bundle takes "
+                f"{channel.unit or 'an unknown unit'}; state or convert the unit, as in --channel wrist.acc=ax,ay,az:g."
             )
+    return places
+
+
+def fit_recordings(dataset: Dataset, spec: SignalSpec, *, resampled: bool = False) -> Dataset:
+    """Return recordings with the channels, the rate and the windows of a contract, or raise ``UserError``."""
+    place_channels(dataset.spec, spec, dataset.name)
+    data = select_sensors(dataset, spec.channel_names)
     rate = data.spec.rate
     if abs(rate - spec.rate) > TOLERANCE * spec.rate and not resampled:
         raise ContractError(

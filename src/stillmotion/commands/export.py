@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
 from ..names import make_visible
@@ -13,13 +14,16 @@ from .evidence import describe_evidence, prove, read_windows
 from .flags import add_data, add_json, print_json
 from .litert_form import write_litert_form
 
-HELP = "Write a bundle's model as C for a device, or as a LiteRT file."
+if TYPE_CHECKING:
+    from ..bundles import Bundle
+
+HELP = "Write a bundle's model as C for a device, as a LiteRT file, as ONNX, or as a web page."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("bundle", metavar="BUNDLE", type=Path, help="folder of a bundle, such as STUDY/models/best")
-    parser.add_argument("--to", choices=("c", "litert"), required=True, help="what is written")
+    parser.add_argument("--to", choices=tuple(TARGETS), required=True, help="what is written")
     parser.add_argument("--int8", action="store_true", help="compute in integers, from raw counts to logits")
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder to create")
     parser.add_argument("--name", default="", help="prefix of files and names (default: the variant)")
@@ -34,6 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="largest value of raw counts, such as acc=8 (default: from the training windows)",
+    )
+    parser.add_argument(
+        "--recording",
+        metavar="DATA",
+        help="what a page replays: a recording's file or a data set (default: windows of training subjects)",
     )
     parser.add_argument(
         "--evidence",
@@ -53,17 +62,62 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    from ..bundles import Bundle
-    from ..deploy import export_c, read_calibration
+    for option, targets in ONLY.items():
+        if getattr(options, option) and options.to not in targets:
+            flag = f"--{option.replace('_', '-')}"
+            raise UserError(f"{flag} does not go with --to {options.to}, only with {' and '.join(targets)}.")
+    return TARGETS[options.to](options)
 
-    full_scale = dict(map(_read_full_scale, options.full_scale))
+
+def _to_web(options: argparse.Namespace) -> int:
+    """Write a page."""
+    from ..bundles import Bundle
+    from ..deploy.web import export_web
+    from .recordings import load_recordings
+
+    bundle, recording = Bundle.open(options.bundle), None
+    if options.recording is not None:
+        recording = load_recordings(options.recording, bundle.spec, {}, data=options.data, rate=bundle.spec.rate)
+    given = _read_given(bundle, options)
+    export = export_web(bundle, options.out, int8=options.int8, name=options.name, recording=recording, **given)
+    if options.json:
+        values = {"folder": str(export.folder), "file": str(export.file), "bytes": export.bytes}
+        print_json(values | {"module_bytes": export.module_bytes, "recording": export.source})
+        return 0
+    lines = [
+        f"{export.file}: {export.bytes:,} bytes, of which {export.module_bytes:,} of WebAssembly; open it in a browser",
+        f"it replays {export.source}",
+    ]
+    print(make_visible("\n".join(lines), keep="\n"))
+    return 0
+
+
+def _to_onnx(options: argparse.Namespace) -> int:
+    """Write ONNX."""
+    from ..deploy.onnx import export_onnx
+
+    export = export_onnx(options.bundle, options.out, name=options.name)
+    if options.json:
+        decoder = export.decoder_file and str(export.decoder_file)
+        values = {"folder": str(export.folder), "file": str(export.file), "decoder_file": decoder}
+        print_json(values | {"bytes": export.bytes, "error": export.error})
+        return 0
+    lines = [
+        f"{export.file}: {export.bytes:,} bytes, from windows to logits, the contract in its metadata",
+        f"through onnxruntime its logits differ from the golden ones by at most {export.error:.2g}",
+    ]
+    lines += [f"{export.decoder_file}: the decoder of windows in a row"] if export.decoder_file else []
+    print(make_visible("\n".join(lines), keep="\n"))
+    return 0
+
+
+def _to_c(options: argparse.Namespace) -> int:
+    """Write C, and what proves it."""
+    from ..bundles import Bundle
+    from ..deploy import export_c
+
     bundle = Bundle.open(options.bundle)
-    windows = None
-    if options.calibrate is not None:
-        windows = read_calibration(options.calibrate, bundle, data=options.data)
-    given: dict[str, Any] = {"calibration": windows, "full_scale": full_scale}
-    if options.to == "litert":
-        return write_litert_form(bundle, options, given)
+    given = _read_given(bundle, options)
     proof = read_windows(bundle, options, given)
     export = export_c(bundle, options.out, int8=options.int8, name=options.name, **given)
     extra = prove(bundle, options, given, proof, export)
@@ -98,6 +152,24 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _to_litert(options: argparse.Namespace) -> int:
+    """Write a LiteRT file, and what proves it."""
+    from ..bundles import Bundle
+
+    bundle = Bundle.open(options.bundle)
+    return write_litert_form(bundle, options, _read_given(bundle, options))
+
+
+def _read_given(bundle: Bundle, options: argparse.Namespace) -> dict[str, Any]:
+    """Return the calibration windows and full scales that the options name, as every export takes them."""
+    from ..deploy import read_calibration
+
+    windows = None
+    if options.calibrate is not None:
+        windows = read_calibration(options.calibrate, bundle, data=options.data)
+    return {"calibration": windows, "full_scale": dict(map(_read_full_scale, options.full_scale))}
+
+
 def _read_full_scale(text: str) -> tuple[str, float]:
     """Read ``SENSOR=VALUE``."""
     name, _, value = text.partition("=")
@@ -105,3 +177,21 @@ def _read_full_scale(text: str) -> tuple[str, float]:
         return name, float(value)
     except ValueError:
         raise UserError(f"--full-scale takes SENSOR=VALUE such as acc=8, not {text!r}.") from None
+
+
+#: What is written, by name; and the options that only some of it takes.
+TARGETS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "c": _to_c,
+    "litert": _to_litert,
+    "onnx": _to_onnx,
+    "web": _to_web,
+}
+ONLY = {
+    "int8": ("c", "litert", "web"),
+    "calibrate": ("c", "litert", "web"),
+    "full_scale": ("c", "litert", "web"),
+    "recording": ("web",),
+    "evidence": ("c", "litert"),
+    "study": ("c", "litert"),
+    "harness": ("c",),
+}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UserError
 from ..names import make_visible
 from .evidence import describe_evidence, prove, read_windows
 from .flags import print_json
@@ -24,8 +23,6 @@ def write_litert_form(bundle: Bundle, options: argparse.Namespace, given: dict[s
     """
     from ..deploy import export_litert
 
-    if options.harness:
-        raise UserError("--harness is a program in C; give it with --to c.")
     proof = read_windows(bundle, options, given)
     export = export_litert(bundle, options.out, int8=options.int8, name=options.name, **given)
     extra = prove(bundle, options, given, proof)

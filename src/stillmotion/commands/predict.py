@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import UserError
 from .flags import add_data, print_json
+from .recordings import load_recordings
 from .table_flags import add_table_flags, read_table_flags
-
-if TYPE_CHECKING:
-    from ..signals import Dataset, SignalSpec
 
 HELP = "Predict the activities in recordings with a bundle; windows in a row are decoded."
 
@@ -53,7 +50,9 @@ def run(options: argparse.Namespace) -> int:
     bundle = Bundle.open(options.bundle)
     rows: list[dict[str, Any]] = []
     for file in options.files:
-        dataset = _load(file, options, bundle.spec)
+        dataset = load_recordings(
+            file, bundle.spec, read_table_flags(options), mapping=options.mapping, data=options.data
+        )
         predicted = predict_recordings(bundle, dataset, resampled=options.resample, lag=lag)
         if options.to_labels:
             predicted = merge_bouts(predicted, bundle.spec.hop / bundle.spec.rate)
@@ -74,57 +73,6 @@ def _parse_lag(text: str) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) < 6):
         raise UserError(f"--lag must be a whole number of windows, offline or alone, not {text!r}.")
     return int(text)
-
-
-def _load(file: str, options: argparse.Namespace, spec: SignalSpec) -> Dataset:
-    """Load recordings; the columns of a table without a mapping have the names of the contract's channels."""
-    from ..errors import ProposedMappingWarning
-    from ..signals import load
-    from ..signals.catalog import ALIASES, MODULES
-    from ..signals.tables.mapping import read_toml
-
-    if file in MODULES or file in ALIASES:
-        return load(file, data=options.data)
-    path = Path(file)
-    if not path.exists():
-        raise UserError(f"{path} is not there.")
-    values = read_table_flags(options)
-    if options.mapping:
-        values = read_toml(options.mapping) | values
-    elif path.with_suffix(".toml").is_file() and "sensors" not in values:
-        values = read_toml(path.with_suffix(".toml")) | values
-    if "sensors" not in values:
-        values = {**values, "sensors": _sensors_of(spec)}
-    values = {"time": _find_clock(path), **values} if "rate" not in values else values
-    if not values.get("time") and "rate" not in values:
-        raise UserError(f"{path} has no column time; name its clock with --time (and --time-unit), or give --hz.")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ProposedMappingWarning)
-        return load(str(path), mapping={"files": path.name, **values}, cache=False)
-
-
-def _sensors_of(spec: SignalSpec) -> dict[str, Any]:
-    """Return the sensors of a mapping in which columns are called as the contract's channels."""
-    sensors: dict[str, Any] = {}
-    for channel in spec.channels:
-        sensor = sensors.setdefault(channel.group, {"columns": {}})
-        sensor["columns"][channel.axis] = channel.name
-        if channel.unit:
-            sensor["unit"] = channel.unit
-    return sensors
-
-
-def _find_clock(path: Path) -> str:
-    """Return ``time`` where a table has such a column."""
-    from pyarrow import parquet
-
-    if path.suffix == ".parquet":
-        names = parquet.read_schema(path).names
-    else:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            heading = file.readline().replace(";", ",").replace("\t", ",")
-        names = [name.strip().strip('"') for name in heading.split(",")]
-    return "time" if "time" in names else ""
 
 
 def _write(path: Path, rows: list[dict[str, Any]], text: str) -> None:

@@ -1,7 +1,6 @@
-"""Write the decoder over windows as C: the causal filter of ``IntegerDecoder``, in whole numbers.
+"""Write the decoder over windows as C: ``IntegerDecoder`` with its lag, in whole numbers.
 
 Windows of a stream follow each other without gaps, so the filter starts at the first window and steps at every other.
-A lag is not waited for: the device answers at once, from the windows so far.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from .blocks import Array, Constant, Tensor, format_number
 
 
 def decode_stream(decoder: IntegerDecoder, logits: Array, tensor: Tensor) -> NDArray[np.int64]:
-    """Return the classes that the C gives for windows in a row.
+    """Return the classes that the C gives for windows in a row: of all but the last, which wait for the decoder's lag.
 
     Args:
         decoder: the decoder.
@@ -27,16 +26,25 @@ def decode_stream(decoder: IntegerDecoder, logits: Array, tensor: Tensor) -> NDA
     else:
         steps = logits.astype(np.int64) - tensor.zero_point
         scores = decoder.rescale_logits(steps, decoder.multiplier(tensor.step))
-    gaps = np.minimum(np.arange(len(logits)), 1)
-    return np.asarray(decoder.filter(scores, gaps).argmax(1), np.int64)
+    return decoder.decode(scores)[: max(len(logits) - decoder.lag, 0)]
 
 
-def write_decoder(decoder: IntegerDecoder, logits: Tensor) -> str:
+def decoder_state(decoder: IntegerDecoder) -> tuple[list[str], list[tuple[Tensor, str]]]:
+    """Return what the C keeps from window to window: whole numbers, and arrays with their names."""
+    classes, lag = len(decoder.start), decoder.lag
+    beliefs = Tensor((max(lag, 1) * classes,), "int16"), "belief"
+    if not lag:
+        return ["decoded"], [beliefs]
+    return ["decoded", "slot"], [beliefs, (Tensor((lag * classes,), "int16"), "evidence")]
+
+
+def write_decoder(decoder: IntegerDecoder, logits: Tensor, not_yet: str) -> str:
     """Return the C function ``decode``, with its constants.
 
     Args:
         decoder: the decoder.
         logits: of the program.
+        not_yet: what it returns while the first window waits for its lag.
     """
     classes = len(decoder.start)
     arrays: dict[str, Array] = {
@@ -48,6 +56,9 @@ def write_decoder(decoder: IntegerDecoder, logits: Tensor) -> str:
     constants = "".join(Constant(name, array).declare("decoder") for name, array in arrays.items())
     source = _SOURCE
     values = {
+        **(_LATE if decoder.lag else _AT_ONCE),
+        "LAG": str(decoder.lag),
+        "NOT_YET": not_yet,
         "KIND": logits.c_type,
         "CLASSES": str(classes),
         "SPAN": str(decoder.span),
@@ -86,24 +97,27 @@ static int32_t add_logs(int32_t a, int32_t b)
     return (a < b ? b : a) + (apart < @LONG@ ? decoder_table[apart] : 0);
 }
 
-/* Make the largest 0. */
-static void centre(int32_t *values)
+/* Make the largest 0, and return its place: the first of equals. */
+static int centre(int32_t *values)
 {
-    int32_t largest = values[0];
-    int i;
+    int i, best = 0;
+    int32_t largest;
     for (i = 1; i < @CLASSES@; i++)
-        largest = values[i] > largest ? values[i] : largest;
+        best = values[i] > values[best] ? i : best;
+    largest = values[best];
     for (i = 0; i < @CLASSES@; i++) {
         values[i] -= largest;
         values[i] = values[i] < @LOWEST@ ? @LOWEST@ : values[i];
     }
+    return best;
 }
-
-/* Take the logits of the next window into what is believed, and return the likeliest class. */
-static int decode(int32_t *belief, int first, const @KIND@ *logits)
+@LOOK_BACK@
+/* Take the logits of the next window into what is believed, and return the likeliest class@WHEN@. */
+static int decode(const @KIND@ *logits)
 {
     int32_t score[@CLASSES@], next[@CLASSES@], largest;
-    int i, j, best = 0;
+    int i, j, best;
+    @PLACES@
     for (i = 0; i < @CLASSES@; i++) {
         @SCORE@
     }
@@ -111,19 +125,62 @@ static int decode(int32_t *belief, int first, const @KIND@ *logits)
     for (i = 1; i < @CLASSES@; i++)
         largest = score[i] > largest ? score[i] : largest;
     for (j = 0; j < @CLASSES@; j++) {
-        next[j] = first ? decoder_start[j] : belief[0] + decoder_transition[j];
-        for (i = 1; i < @CLASSES@ && !first; i++)
-            next[j] = add_logs(next[j], belief[i] + decoder_transition[i * @CLASSES@ + j]);
+        next[j] = state.decoded == 0 ? decoder_start[j] : last[0] + decoder_transition[j];
+        for (i = 1; i < @CLASSES@ && state.decoded > 0; i++)
+            next[j] = add_logs(next[j], last[i] + decoder_transition[i * @CLASSES@ + j]);
     }
-    if (!first)
-        centre(next);
+    if (state.decoded > 0)
+        (void)centre(next);
     for (i = 0; i < @CLASSES@; i++) {
         int32_t evidence = score[i] - largest;
-        belief[i] = next[i] + (evidence < -@SPAN@ ? -@SPAN@ : evidence) - decoder_prior[i];
+        evidence = (evidence < -@SPAN@ ? -@SPAN@ : evidence) - decoder_prior[i];
+        @KEEP@next[i] += evidence;
     }
-    centre(belief);
-    for (i = 1; i < @CLASSES@; i++)
-        best = belief[i] > belief[best] ? i : best;
+    best = centre(next);
+    @ANSWER@for (i = 0; i < @CLASSES@; i++)
+        belief[i] = (int16_t)next[i];
+    @ADVANCE@
     return best;
 }
 """
+#: Without a lag: one belief, of the window before.
+_AT_ONCE = {
+    "LOOK_BACK": "",
+    "WHEN": "",
+    "PLACES": "int16_t *belief = state.belief;\n    const int16_t *last = belief;",
+    "KEEP": "",
+    "ANSWER": "",
+    "ADVANCE": "state.decoded = 1;",
+}
+#: With a lag: beliefs and evidence of as many windows, each in its slot; the oldest window is answered.
+_LATE = {
+    "LOOK_BACK": """
+/* Return the likeliest class of the oldest window, given all windows after it. */
+static int look_back(void)
+{
+    int32_t future[@CLASSES@] = {0}, values[@CLASSES@];
+    int i, j, number, slot = state.slot;
+    for (number = 0; number < @LAG@; number++) {
+        for (i = 0; i < @CLASSES@; i++)
+            values[i] = state.evidence[slot * @CLASSES@ + i] + future[i];
+        (void)centre(values);
+        for (i = 0; i < @CLASSES@; i++) {
+            future[i] = decoder_transition[i * @CLASSES@] + values[0];
+            for (j = 1; j < @CLASSES@; j++)
+                future[i] = add_logs(future[i], decoder_transition[i * @CLASSES@ + j] + values[j]);
+        }
+        (void)centre(future);
+        slot = slot > 0 ? slot - 1 : @LAG@ - 1;
+    }
+    for (i = 0; i < @CLASSES@; i++)
+        future[i] += state.belief[state.slot * @CLASSES@ + i];
+    return centre(future);
+}
+""",
+    "WHEN": " @LAG@ windows ago",
+    "PLACES": "int16_t *belief = state.belief + state.slot * @CLASSES@;\n"
+    "    const int16_t *last = state.belief + (state.slot > 0 ? state.slot - 1 : @LAG@ - 1) * @CLASSES@;",
+    "KEEP": "state.evidence[state.slot * @CLASSES@ + i] = (int16_t)evidence;\n        ",
+    "ANSWER": "best = state.decoded == @LAG@ ? look_back() : @NOT_YET@;\n    ",
+    "ADVANCE": "state.decoded += state.decoded < @LAG@;\n    state.slot = state.slot < @LAG@ - 1 ? state.slot + 1 : 0;",
+}

@@ -66,10 +66,12 @@ def write_header(target: Target, arena: int, state: int) -> str:
         "CHANNELS": str(len(spec.channels)),
         "CLASSES": str(len(spec.classes)),
         "RATE": f"{float(spec.rate)!r} /* samples in a second */",
-        "NOT_YET": "(-1) /* the window is not full */",
+        "NOT_YET": "(-1) /* no answer with this sample */",
         "ARENA_BYTES": f"{arena} /* memory of the network */",
-        "STATE_BYTES": f"{state} /* the window, the last sample, the last logits */",
+        "STATE_BYTES": f"{state} /* the window and the decoder */",
     }
+    if target.decoder is not None:
+        sizes["LAG"] = f"{target.decoder.lag} /* windows that an answer waits for */"
     parts = [
         _about(target, arena + state),
         f'#ifndef {macro}_H\n#define {macro}_H\n\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern "C" {{\n#endif\n',
@@ -114,9 +116,8 @@ def _functions(target: Target) -> str:
     name, macro = target.name, target.macro
     lines = [
         f"/* Forget all samples. */\nvoid {name}_init(void);\n",
-        "/* Take one sample, in the units above. Return the class of the window that ends here, NOT_YET if none does.",
-        "   A value that is not finite is replaced by the channel's last one (0 at first).",
-        f"   {_answers(target)} */",
+        f"/* Take one sample, in the units above. {_answers(target)}",
+        "   A value that is not finite is replaced by the channel's last one (0 at first). */",
         f"int {name}_push(const float sample[{macro}_CHANNELS]);\n",
     ]
     if target.counts is not None:
@@ -134,7 +135,7 @@ def _functions(target: Target) -> str:
             f"int {name}_predict_i16(const int16_t *window, int8_t logits[{macro}_CLASSES]);\n",
         ]
     lines += [
-        "/* Write the logits of the last window that push took. */",
+        "/* Write the logits of the last window, of push or predict. */",
         f"void {name}_logits(float logits[{macro}_CLASSES]);\n",
         "/* Write the probabilities of logits; both may be one array. */",
         f"void {name}_probabilities(const float *logits, float probabilities[{macro}_CLASSES]);\n",
@@ -146,10 +147,10 @@ def _functions(target: Target) -> str:
 
 def _answers(target: Target) -> str:
     """Say what the class that ``push`` returns follows from."""
-    if target.decoder is None:
-        return "The class follows from this window alone."
-    waits = f"; the {target.decoder.lag} windows that the decoder waits for in Python are not waited for"
-    return f"The class is decoded from all windows since init{waits if target.decoder.lag else ''}."
+    lag = 0 if target.decoder is None else target.decoder.lag
+    which = f"{lag} window{'s' * (lag > 1)} before the one that ends here" if lag else "that ends here"
+    source = "it alone" if target.decoder is None else "all windows since init"
+    return f"Return the class of the window {which},\n   from {source}; NOT_YET if there is none."
 
 
 def _about(target: Target, memory: int) -> str:

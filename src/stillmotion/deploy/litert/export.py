@@ -14,8 +14,7 @@ from numpy.typing import ArrayLike
 from ...bundles import Bundle
 from ...errors import UserError
 from ...files import atomic_folder
-from ..export import prepare_program
-from ..header import c_name
+from ..export import choose_name, prepare_program
 from ..program import SIGNAL, Program
 from ..signal_counts import Counts
 from .graph import Graph
@@ -91,9 +90,10 @@ def export_litert(
     folder = Path(out)
     if folder.exists():
         raise UserError(f"{folder} exists already; give --out a folder that does not.")
-    provenance = bundle.provenance
-    chosen = c_name(name or str(provenance.get("variant") or provenance.get("network") or bundle.path.name))
-    prepared = prepare_program(bundle, int8=int8, calibration=calibration, full_scale=full_scale)
+    chosen = choose_name(bundle, name)
+    prepared = prepare_program(
+        bundle, int8=int8, calibration=calibration, full_scale=full_scale, form="as a LiteRT file"
+    )
     content = write_litert(prepared.program, f"{chosen}, by stillmotion {version('stillmotion')}")
     about = json.dumps(_describe(bundle, prepared.program, prepared.counts), indent=2, ensure_ascii=False) + "\n"
     with atomic_folder(folder) as draft:

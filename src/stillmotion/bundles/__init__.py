@@ -5,6 +5,7 @@ of the model in a bundle or in any ``.keras`` file; ``Recogniser`` answers a str
 """
 
 from .bundle import Bundle
+from .evidence import add_evidence, read_evidence
 from .recogniser import Answer, Recogniser
 from .recordings import RecordingPredictions, merge_bouts, predict_recordings
 from .saved import open_model, saved_cost
@@ -14,8 +15,10 @@ __all__ = [
     "Bundle",
     "Recogniser",
     "RecordingPredictions",
+    "add_evidence",
     "merge_bouts",
     "open_model",
     "predict_recordings",
+    "read_evidence",
     "saved_cost",
 ]

@@ -59,7 +59,7 @@ def write_card(cost: Cost, spec: SignalSpec, scores: Sequence[Mapping[str, Any]]
             f"{spec.rate:g} Hz, windows of {spec.window} samples ({spec.seconds:g} s), one every {spec.hop} samples. "
             "A signal of another rate, channel order or unit does not fit.",
             "",
-            *_table(("channel", "unit"), [(channel.name, channel.unit or "unknown") for channel in spec.channels]),
+            *write_table(("channel", "unit"), [(channel.name, channel.unit or "unknown") for channel in spec.channels]),
             "",
             "## Cost per window",
             "",
@@ -104,10 +104,11 @@ def _scores(scores: Sequence[Mapping[str, Any]]) -> list[str]:
     if not scores:
         return ["None were given."]
     columns = list(dict.fromkeys(key for row in scores for key in row))
-    return _table(tuple(columns), [tuple(_plain(row.get(column, "")) for column in columns) for row in scores])
+    return write_table(tuple(columns), [tuple(_plain(row.get(column, "")) for column in columns) for row in scores])
 
 
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+def write_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return the lines of a Markdown table, escaped."""
     cells = [tuple(map(escape_markdown, row)) for row in (head, *rows)]
     return [f"| {' | '.join(row)} |" for row in (cells[0], ("---",) * len(head), *cells[1:])]
 

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
-from ..files import atomic_write
 from ..names import make_visible
+from .evidence import describe_evidence, prove, read_windows
 from .flags import add_data, add_json, print_json
+from .litert_form import write_litert_form
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from ..bundles import Bundle
 
-    from ..deploy import CExport
-
-HELP = "Write a bundle's model as C for a device, as ONNX, or as a web page."
-#: Calibration windows that run on the emulator: of integers, and of float32, which a Cortex-M0 computes slowly.
-EVIDENCE_WINDOWS = {True: 50, False: 5}
+HELP = "Write a bundle's model as C for a device, as a LiteRT file, as ONNX, or as a web page."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +44,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DATA",
         help="what a page replays: a recording's file or a data set (default: windows of training subjects)",
     )
-    parser.add_argument("--evidence", action="store_true", help="measure it on an emulated Cortex-M0 and Cortex-M4")
+    parser.add_argument(
+        "--evidence",
+        action="store_true",
+        help="compare every form with the Keras model, and measure C on an emulated Cortex-M0 and Cortex-M4",
+    )
+    parser.add_argument(
+        "--study",
+        metavar="DIR",
+        type=Path,
+        help="the bundle's study: --evidence is of the test subjects of its fold (default: calibration windows)",
+    )
     parser.add_argument("--harness", action="store_true", help="write a program that tests it on a real board")
     add_data(parser)
     add_json(parser)
@@ -66,24 +72,14 @@ def run(options: argparse.Namespace) -> int:
 def _to_web(options: argparse.Namespace) -> int:
     """Write a page."""
     from ..bundles import Bundle
-    from ..deploy import read_calibration
     from ..deploy.web import export_web
     from .recordings import load_recordings
 
-    bundle, windows, recording = Bundle.open(options.bundle), None, None
+    bundle, recording = Bundle.open(options.bundle), None
     if options.recording is not None:
         recording = load_recordings(options.recording, bundle.spec, {}, data=options.data, rate=bundle.spec.rate)
-    if options.calibrate is not None:
-        windows = read_calibration(options.calibrate, bundle, data=options.data)
-    export = export_web(
-        bundle,
-        options.out,
-        int8=options.int8,
-        name=options.name,
-        calibration=windows,
-        full_scale=dict(map(_read_full_scale, options.full_scale)),
-        recording=recording,
-    )
+    given = _read_given(bundle, options)
+    export = export_web(bundle, options.out, int8=options.int8, name=options.name, recording=recording, **given)
     if options.json:
         values = {"folder": str(export.folder), "file": str(export.file), "bytes": export.bytes}
         print_json(values | {"module_bytes": export.module_bytes, "recording": export.source})
@@ -118,17 +114,13 @@ def _to_onnx(options: argparse.Namespace) -> int:
 def _to_c(options: argparse.Namespace) -> int:
     """Write C, and what proves it."""
     from ..bundles import Bundle
-    from ..deploy import export_c, read_calibration
+    from ..deploy import export_c
 
-    full_scale = dict(map(_read_full_scale, options.full_scale))
     bundle = Bundle.open(options.bundle)
-    windows = None
-    if options.calibrate is not None:
-        windows = read_calibration(options.calibrate, bundle, data=options.data)
-    export = export_c(
-        bundle, options.out, int8=options.int8, name=options.name, calibration=windows, full_scale=full_scale
-    )
-    extra = _prove(export, bundle.calibration if windows is None else windows, options)
+    given = _read_given(bundle, options)
+    proof = read_windows(bundle, options, given)
+    export = export_c(bundle, options.out, int8=options.int8, name=options.name, **given)
+    extra = prove(bundle, options, given, proof, export)
     line = f"cd {shlex.quote(str(export.folder))} && {export.compile_line}"
     if options.json:
         values = {
@@ -154,39 +146,28 @@ def _to_c(options: argparse.Namespace) -> int:
     if export.agreement is not None:
         lines.append(f"the class of float32 on {export.agreement:.1%} of {export.windows} calibration windows")
     lines += [f"harness: {extra['harness']}"] if options.harness else []
-    for machine, evidence in extra.get("evidence", {}).items():
-        lines += ["", evidence.get("text") or f"{machine}: not measured. {evidence['not_measured']}"]
-    lines += ["", extra["evidence_scope"]] if options.evidence else []
+    lines += describe_evidence(extra)
     lines += ["", "To compile and run the example:", f"  {line}", "It prints:", f"  {export.answer}"]
     print(make_visible("\n".join(lines), keep="\n"))
     return 0
 
 
-def _prove(export: CExport, given: ArrayLike | None, options: argparse.Namespace) -> dict[str, Any]:
-    """Return what ``--evidence`` and ``--harness`` give."""
-    if not options.evidence and not options.harness:
-        return {}
-    import numpy as np
+def _to_litert(options: argparse.Namespace) -> int:
+    """Write a LiteRT file, and what proves it."""
+    from ..bundles import Bundle
 
-    from ..deploy.emulator import MACHINES, SCOPE, measure_export, write_harness
+    bundle = Bundle.open(options.bundle)
+    return write_litert_form(bundle, options, _read_given(bundle, options))
 
-    windows = np.zeros(0) if given is None else np.asarray(given)
-    if not len(windows):
-        raise UserError("--evidence and --harness need windows; give a file of them or a data set with --calibrate.")
-    extra: dict[str, Any] = {}
-    if options.harness:
-        extra["harness"] = str(write_harness(export, windows))
-    if options.evidence:
-        places = np.unique(np.linspace(0, len(windows) - 1, EVIDENCE_WINDOWS[export.integers]).astype(int))
-        extra |= {"evidence_scope": SCOPE, "evidence": {}}
-        for machine in MACHINES:
-            try:
-                evidence = measure_export(export, windows[places], machine)
-                extra["evidence"][machine] = evidence.to_dict() | {"text": str(evidence)}
-            except UserError as problem:
-                extra["evidence"][machine] = {"not_measured": str(problem)}
-        atomic_write(export.folder / "evidence.json", json.dumps(extra["evidence"], indent=2))
-    return extra
+
+def _read_given(bundle: Bundle, options: argparse.Namespace) -> dict[str, Any]:
+    """Return the calibration windows and full scales that the options name, as every export takes them."""
+    from ..deploy import read_calibration
+
+    windows = None
+    if options.calibrate is not None:
+        windows = read_calibration(options.calibrate, bundle, data=options.data)
+    return {"calibration": windows, "full_scale": dict(map(_read_full_scale, options.full_scale))}
 
 
 def _read_full_scale(text: str) -> tuple[str, float]:
@@ -199,12 +180,18 @@ def _read_full_scale(text: str) -> tuple[str, float]:
 
 
 #: What is written, by name; and the options that only some of it takes.
-TARGETS: dict[str, Callable[[argparse.Namespace], int]] = {"c": _to_c, "onnx": _to_onnx, "web": _to_web}
+TARGETS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "c": _to_c,
+    "litert": _to_litert,
+    "onnx": _to_onnx,
+    "web": _to_web,
+}
 ONLY = {
-    "int8": ("c", "web"),
-    "calibrate": ("c", "web"),
-    "full_scale": ("c", "web"),
+    "int8": ("c", "litert", "web"),
+    "calibrate": ("c", "litert", "web"),
+    "full_scale": ("c", "litert", "web"),
     "recording": ("web",),
-    "evidence": ("c",),
+    "evidence": ("c", "litert"),
+    "study": ("c", "litert"),
     "harness": ("c",),
 }

@@ -7,7 +7,9 @@ from .classifier import read_classifier
 from .export import CExport, export_c, read_calibration
 from .fixed_features import FixedFeatures, fixed_features
 from .float_features import FloatFeatures, float_features
+from .forms import FormScore, compare_forms
 from .host import find_compiler, run_on_host
+from .litert import LiteRtExport, export_litert
 from .memory_plan import plan_memory
 from .reading import read_program
 from .signal_counts import fit_counts
@@ -18,7 +20,11 @@ __all__ = [
     "Check",
     "FixedFeatures",
     "FloatFeatures",
+    "FormScore",
+    "LiteRtExport",
+    "compare_forms",
     "export_c",
+    "export_litert",
     "find_compiler",
     "fit_counts",
     "fixed_features",

@@ -115,25 +115,8 @@ def export_c(
     folder = Path(out)
     if folder.exists():
         raise UserError(f"{folder} exists already; give --out a folder that does not.")
-    windows = bundle.calibration if calibration is None else require_windows(calibration, bundle.spec, "calibration")
-    if int8 and (windows is None or len(windows) < LEAST_WINDOWS):
-        count = "no calibration windows" if windows is None else f"{len(windows)} calibration windows"
-        raise UserError(
-            f"int8 takes the ranges of its values from {LEAST_WINDOWS} windows of training subjects or more, but there "
-            f"are {count}; give a file of them or a data set with --calibrate."
-        )
-    counts = None
-    if windows is not None or full_scale:
-        counts = fit_counts(bundle.spec, windows, full_scale)
-    program = read_model(bundle, windows)
-    agreement = None
-    if int8:
-        assert windows is not None
-        assert counts is not None
-        integers = quantise_program(program, windows, counts.scales)
-        classes = program.run(windows).argmax(1)
-        agreement = float((integers.run(counts.of(windows)).argmax(1) == classes).mean())
-        program = integers
+    prepared = prepare_program(bundle, int8=int8, calibration=calibration, full_scale=full_scale)
+    program, counts = prepared.program, prepared.counts
     chosen = choose_name(bundle, name)
     decoder = None if bundle.decoder is None else IntegerDecoder.of(bundle.decoder)
     target = Target(chosen, program, bundle.spec, counts, bundle.scores, bundle.provenance, decoder)
@@ -152,8 +135,8 @@ def export_c(
         constant_bytes=sum(each.bytes for step in program.steps for each in step.block.constants),
         arena_bytes=source.arena_bytes,
         state_bytes=source.state_bytes,
-        agreement=agreement,
-        windows=0 if windows is None else len(windows),
+        agreement=prepared.agreement,
+        windows=prepared.windows,
         answer=answer,
         decoder=decoder,
     )
@@ -187,6 +170,53 @@ def read_model(
     if bundle.classifier is not None:
         return read_classifier(bundle.classifier, windows)
     return read_program(bundle.model, more=more, form=form)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A bundle's model as a program.
+
+    Args:
+        program: what is exported, in float32 or in integers.
+        exact: the program in float32.
+        counts, agreement, windows: see ``CExport``.
+    """
+
+    program: Program
+    exact: Program
+    counts: Counts | None
+    agreement: float | None
+    windows: int
+
+
+def prepare_program(
+    bundle: Bundle,
+    *,
+    int8: bool = False,
+    calibration: ArrayLike | None = None,
+    full_scale: Mapping[str, float] | None = None,
+    form: str = AS_C,
+) -> Prepared:
+    """Read a bundle's model as a program, quantised with ``int8``; see ``export_c`` and ``read_model``."""
+    windows = bundle.calibration if calibration is None else require_windows(calibration, bundle.spec, "calibration")
+    if int8 and (windows is None or len(windows) < LEAST_WINDOWS):
+        count = "no calibration windows" if windows is None else f"{len(windows)} calibration windows"
+        raise UserError(
+            f"int8 takes the ranges of its values from {LEAST_WINDOWS} windows of training subjects or more, but there "
+            f"are {count}; give a file of them or a data set with --calibrate."
+        )
+    counts = None
+    if windows is not None or full_scale:
+        counts = fit_counts(bundle.spec, windows, full_scale)
+    exact = read_model(bundle, windows, form=form)
+    calibrated = 0 if windows is None else len(windows)
+    if not int8:
+        return Prepared(exact, exact, counts, None, calibrated)
+    assert windows is not None
+    assert counts is not None
+    integers = quantise_program(exact, windows, counts.scales)
+    same = integers.run(counts.of(windows)).argmax(1) == exact.run(windows).argmax(1)
+    return Prepared(integers, exact, counts, float(same.mean()), calibrated)
 
 
 def _golden(bundle: Bundle, counts: Counts | None, *, integers: bool) -> Array:

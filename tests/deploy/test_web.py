@@ -17,6 +17,7 @@ from stillmotion.decoding import fit_decoder
 from stillmotion.deploy import export_c, run_on_host
 from stillmotion.deploy.decoder import decode_stream
 from stillmotion.deploy.web import export_web
+from stillmotion.deploy.web.export import write_page
 from stillmotion.errors import UserError
 from stillmotion.networks import build_network
 from tests.browser import Browser
@@ -300,3 +301,17 @@ def test_the_command_writes_the_page_and_a_recording_of_ones_own(bundle, tmp_pat
     written = json.loads(capsys.readouterr().out)
     assert written["bytes"] == (tmp_path / "page" / "watch.html").stat().st_size
     assert written["recording"] == "8 s of walk."
+
+
+def test_the_gallerys_model_runs(browser, tmp_path):
+    """The demo's model as the documentation keeps it, in the page of today."""
+    held = json.loads((Path(__file__).parents[2] / "docs" / "gallery" / "demo.json").read_text(encoding="utf-8"))
+    page = tmp_path / "demo.html"
+    page.write_text(write_page(held), encoding="utf-8")
+    assert page.stat().st_size < 100_000
+    show(browser, page, 800)
+    browser.press("#end")
+    given = answers(browser)
+    assert len({each["label"] for each in given}) > len(held["classes"]) // 2
+    assert np.isfinite([each["logits"] for each in given]).all()
+    assert browser.complaints() == browser.requests() == []

@@ -8,6 +8,7 @@ from .export import CExport, export_c, read_calibration
 from .fixed_features import FixedFeatures, fixed_features
 from .float_features import FloatFeatures, float_features
 from .forms import FormScore, compare_forms
+from .holding import find_refusals
 from .host import find_compiler, run_on_host
 from .litert import LiteRtExport, export_litert
 from .memory_plan import plan_memory
@@ -26,6 +27,7 @@ __all__ = [
     "export_c",
     "export_litert",
     "find_compiler",
+    "find_refusals",
     "fit_counts",
     "fixed_features",
     "float_features",

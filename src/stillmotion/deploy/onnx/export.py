@@ -66,7 +66,7 @@ def export_onnx(bundle: Bundle | str | Path, out: str | Path, *, name: str = "")
     Example:
         >>> import stillmotion as sm
         >>> from stillmotion.bundles import Bundle
-        >>> from stillmotion.deploy.onnx import export_onnx
+        >>> from stillmotion.deploy import export_onnx
         >>> from stillmotion.networks import build_network
         >>> spec = sm.load("simulated", sensors="wrist.acc").spec.with_window(50)
         >>> bundle = Bundle.save("watch", build_network("motion-net-xs", spec), spec)

@@ -7,6 +7,7 @@ fits the last layer to one subject.
 
 from .adapt import adapt, cut_labelled, refit_layer
 from .bundle import Bundle
+from .evidence import add_evidence, read_evidence
 from .recogniser import Answer, Recogniser
 from .recordings import RecordingPredictions, merge_bouts, predict_recordings
 from .saved import open_model, saved_cost
@@ -19,11 +20,13 @@ __all__ = [
     "RecordingPredictions",
     "WarmUp",
     "adapt",
+    "add_evidence",
     "cut_labelled",
     "measure_warm_up",
     "merge_bouts",
     "open_model",
     "predict_recordings",
+    "read_evidence",
     "refit_layer",
     "saved_cost",
 ]

@@ -3,8 +3,8 @@
 Its files are the model, ``model.keras`` (a network) or ``model.npz`` (a feature classifier), from signal to logits;
 ``signal.json`` (the contract), ``scores.json`` (per subject), ``provenance.json`` (data, protocol, method, versions),
 ``decoder.json`` (of windows in a row) and ``calibration.npz`` (training windows for integers) where there are any,
-``golden.npz`` (a few windows and their logits), ``README.md`` (the model card) and ``manifest.json`` (SHA-256 of all
-others). There is no pickle in it.
+``golden.npz`` (a few windows and their logits), ``evidence.json`` (what was measured of exported forms), ``README.md``
+(the model card) and ``manifest.json`` (SHA-256 of all others). There is no pickle in it.
 """
 
 from __future__ import annotations

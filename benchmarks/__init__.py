@@ -21,6 +21,7 @@ MODULES = {
     "teachers": "benchmarks.teachers",
     "statistics": "benchmarks.statistics",
     "device": "benchmarks.device",
+    "host": "benchmarks.host",
 }
 
 Row = dict[str, Any]

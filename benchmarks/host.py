@@ -6,8 +6,8 @@
 - ``bytes``: of the C's constants, without code; of the file, without interpreter;
 - ``memory``: bytes of the C's static memory, and of the arena that TFLite Micro's interpreter allocates;
 - ``microseconds``: of one window by one thread, the least median of turns in which all contenders of the network take
-  part; ``ratio`` to our C in the same arithmetic. Interpreters are called from Python, windows one by one: their figures
-  hold that call. TFLite Micro's reference kernels are not made for this machine, so they have no time;
+  part; ``ratio`` to our C in the same arithmetic. Interpreters are called from Python, windows one by one, and their
+  figures hold that call. TFLite Micro's reference kernels are not made for this machine: they have no time;
 - ``equal`` of ``windows``: logits that are, byte for byte, those of our reference in NumPy. LiteRT's fast kernels round
   int8 otherwise;
 - ``note``: why there are no numbers, such as a package that is missing (``STILLMOTION_LITERT_PYTHON``).

@@ -24,6 +24,7 @@ from stillmotion.formatting import (
     format_interval,
     format_kib,
     format_kilo,
+    format_number,
     format_percent,
     format_points,
     format_score,
@@ -31,7 +32,10 @@ from stillmotion.formatting import (
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
-PAGES = ("README.md", "docs/performance.md", "docs/results.md", "docs/guides/decoding.md", "docs/guides/device.md")
+PAGES = (
+    *("README.md", "docs/performance.md", "docs/results.md"),
+    *("docs/guides/decoding.md", "docs/guides/device.md", "docs/guides/litert.md"),
+)
 FLASH, RAM = ("flash_constants", "flash_code"), ("ram", "stack")
 SHAPES = {"wisdm": "20 × 3", "opportunity": "30 × 45", "shoaib": "50 × 45", "user-model": "100 × 6"}
 
@@ -116,9 +120,9 @@ def demo() -> str:
     return "\n".join(lines)
 
 
-def read_table(name: str) -> list[dict[str, str]]:
-    """Read the rows of ``table.csv`` in a folder of results."""
-    with (RESULTS / name / "table.csv").open(newline="") as file:
+def read_table(name: str, table: str = "table") -> list[dict[str, str]]:
+    """Read the rows of a table in a folder of results."""
+    with (RESULTS / name / f"{table}.csv").open(newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -195,6 +199,32 @@ def device_peers(rows: list[dict[str, str]]) -> str:
     """Write the table of models that emlearn can run too."""
     lines, notes = by_machine([row for row in rows if place(row) in with_peers(rows)], show_contender=True)
     return "\n".join(lines + notes)
+
+
+def int8_students(rows: list[dict[str, str]]) -> str:
+    """Write the table of what students lose in int8, taught and alone."""
+    lines = ["| network | pairs | alone | taught | taught − alone ± standard error | agreement, alone | taught |"]
+    lines.append(f"|---|{'--:|' * 6}")
+    for row in rows:
+        shares = (format_percent(float(row[f"agreement_{kind}"])) for kind in ("alone", "taught"))
+        lost = (format_number(float(row[f"difference_{kind}"]), "+.2f") for kind in ("alone", "taught"))
+        more = f"{format_number(float(row['taught_minus_alone']), '+.2f')} ± {float(row['standard_error']):.2f}"
+        cells = (f"`{row['network']}`", row["pairs"], *lost, more, *shares)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def host(rows: list[dict[str, str]]) -> str:
+    """Write the table of one model by several runtimes on the host."""
+    lines = ["| shape | network | contender | bytes | memory | µs a window | times ours | equal |"]
+    lines.append(f"|---|---|---|{'--:|' * 5}")
+    for row in rows:
+        numbers = (format_count(int(row[name])) if row[name] else MISSING for name in ("bytes", "memory"))
+        times = (row[name] or MISSING for name in ("microseconds", "ratio"))
+        equal = f"{row['equal']} of {row['windows']}" if row["equal"] else MISSING
+        cells = (row["shape"], f"`{row['network']}`", row["contender"], *numbers, *times, equal)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def place(row: dict[str, str]) -> tuple[str, str]:
@@ -306,6 +336,8 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "device": lambda: device(read_table("device")),
     "device-of-demo": lambda: device_of_demo(read_table("device")),
     "device-peers": lambda: device_peers(read_table("device")),
+    "host": lambda: host(read_table("host")),
+    "int8-students": lambda: int8_students(read_table("int8-students", "summary")),
     "training": training,
     "methods": methods,
     "hapt": lambda: study("attention-distillation-hapt"),

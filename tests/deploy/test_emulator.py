@@ -10,7 +10,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import stillmotion as sm
 from stillmotion.bundles import Bundle
 from stillmotion.cli import main
 from stillmotion.decoding import fit_decoder
@@ -60,9 +59,9 @@ def entry(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
+def bundle(tmp_path_factory, wrist):
     """A regression on a few features of short windows, with calibration windows."""
-    spec = sm.load("simulated", sensors="wrist.acc").spec.with_window(WINDOW)
+    spec = wrist.with_window(WINDOW)
     features = FeatureSet.of(spec, groups=("axes", "time"), compressed=True)
     random, count = np.random.default_rng(0), len(features.names)
     weights = random.normal(size=(count, len(spec.classes)))

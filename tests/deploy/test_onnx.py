@@ -13,7 +13,7 @@ import stillmotion as sm
 from stillmotion.bundles import Bundle
 from stillmotion.cli import main
 from stillmotion.decoding import IntegerDecoder, fit_decoder
-from stillmotion.deploy import export_c, read_program
+from stillmotion.deploy import export_c
 from stillmotion.deploy.onnx import OnnxDecoder, export_onnx, run_onnx
 from stillmotion.deploy.onnx.export import write_program
 from stillmotion.errors import UserError
@@ -22,9 +22,12 @@ from stillmotion.features.window_features import compute_feature_table
 from stillmotion.networks import build_network, list_networks, set_feature_statistics, set_statistics
 from stillmotion.networks.normaliser import has_normaliser
 from stillmotion.signals import Channel, SignalSpec
+from tests.deploy.conftest import REAL
 from tests.deploy.nets import CLASSES, SMALL, SPEC, build, draw_windows
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+#: Programs that the fixture ``cases`` holds.
+NAMES = [*(builder.__name__ for builder in SMALL), *(name.replace("-", "_") for name in REAL)]
 
 
 def saved(path, model, windows, spec=SPEC, **values):
@@ -36,17 +39,17 @@ def require_close(logits, expected):
     assert np.abs(logits - expected).max() < 1e-5 * max(1.0, np.abs(expected).max())
 
 
-@pytest.mark.parametrize("builder", SMALL)
-def test_every_layer_gives_the_logits_of_its_program(builder, tmp_path):
+@pytest.mark.parametrize("name", NAMES)
+def test_every_layer_gives_the_logits_of_its_program(name, cases, tmp_path):
     """The program in NumPy gives those of Keras (test_equality)."""
-    program, windows = read_program(build(builder)), draw_windows(40, seed=1)
+    program, windows = cases[name].exact, draw_windows(20, seed=1)
     model = write_program(program)
     onnx.checker.check_model(model, full_check=True)
     (tmp_path / "net.onnx").write_bytes(model.SerializeToString())
     require_close(run_onnx(tmp_path / "net.onnx", windows), program.run(windows))
     used = {node.op_type for node in model.graph.node}
     wanted = {"lstms": {"LSTM"}, "grus": {"GRU", "LSTM"}, "fastgrnns": {"Scan"}, "features": {"TopK"}}
-    assert wanted.get(builder.__name__, {"MatMul"}) <= used
+    assert wanted.get(name, {"Conv", "MatMul"}) & used
 
 
 @pytest.mark.slow
@@ -183,29 +186,45 @@ def test_the_command_says_what_it_wrote(tmp_path, capsys):
     assert "--int8" in capsys.readouterr().err
 
 
-def on_hapt(real, names, count, tmp_path):
-    """Networks whose weights all differ from those of a start, on windows of real subjects."""
+@pytest.fixture(scope="module")
+def hapt(real):
+    """A thousand windows of real subjects, with their contract."""
     windows = sm.cut(sm.load("hapt", data=real("hapt")))
-    values = windows.values(np.linspace(0, len(windows.starts) - 1, count).astype(int))
-    for name in names:
-        model, random = build_network(name, windows.spec), np.random.default_rng(0)
-        for variable in model.trainable_variables:
-            variable.assign(variable + 0.05 * random.normal(size=variable.shape))
-        if has_normaliser(model):
-            set_statistics(model, values.mean((0, 1)), values.std((0, 1)))
-        set_feature_statistics(model, values)
-        bundle = Bundle.save(tmp_path / f"{name}-bundle", model, windows.spec, golden=values)
-        export = export_onnx(bundle, tmp_path / name)
-        require_close(run_onnx(export.file, values), bundle.golden[1])
+    return windows.values(np.linspace(0, len(windows.starts) - 1, 1000).astype(int)), windows.spec
+
+
+def on_hapt(name, values, spec, folder):
+    """Compare a network whose weights all differ from those of a start."""
+    model, random = build_network(name, spec), np.random.default_rng(0)
+    for variable in model.trainable_variables:
+        variable.assign(variable + 0.05 * random.normal(size=variable.shape))
+    if has_normaliser(model):
+        set_statistics(model, values.mean((0, 1)), values.std((0, 1)))
+    set_feature_statistics(model, values)
+    bundle = Bundle.save(folder / "bundle", model, spec, golden=values)
+    export = export_onnx(bundle, folder / "onnx")
+    require_close(run_onnx(export.file, values), bundle.golden[1])
 
 
 @pytest.mark.real
-def test_a_network_on_real_windows(real, tmp_path):
-    on_hapt(real, ["feature-net-s"], 60, tmp_path)
+def test_a_network_on_real_windows(hapt, tmp_path):
+    on_hapt("feature-net-s", hapt[0][::20], hapt[1], tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.real
 @pytest.mark.parametrize("name", [each.name for each in list_networks()])
-def test_every_network_on_a_thousand_real_windows(real, name, tmp_path):
-    on_hapt(real, [name], 1000, tmp_path)
+def test_every_network_on_a_thousand_real_windows(hapt, name, tmp_path):
+    on_hapt(name, *hapt, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["random-forest", "logistic-regression"])
+def test_every_kind_of_classifier_on_a_thousand_real_windows(hapt, name, tmp_path):
+    values, spec = hapt
+    features, labels = FeatureSet.of(spec), np.random.default_rng(0).integers(0, len(spec.classes), len(values))
+    table = compute_feature_table(values[::2], features)
+    fitted = fit_classifier(name, table, labels[::2], len(spec.classes), features=features).arrays
+    bundle = saved(tmp_path / "bundle", fitted, values, spec, provenance={"method": name})
+    require_close(run_onnx(export_onnx(bundle, tmp_path / "onnx").file, values), bundle.golden[1])

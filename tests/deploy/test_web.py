@@ -16,7 +16,9 @@ from stillmotion.cli import main
 from stillmotion.decoding import fit_decoder
 from stillmotion.deploy import export_c, run_on_host
 from stillmotion.deploy.decoder import decode_stream
-from stillmotion.deploy.web import export_web
+from stillmotion.deploy.web import compile_wasm, export_web
+from stillmotion.deploy.web.export import describe_page, write_page
+from stillmotion.deploy.web.recording import choose_replay
 from stillmotion.errors import UserError
 from stillmotion.networks import build_network
 from tests.browser import Browser
@@ -278,6 +280,29 @@ def test_a_browser_without_such_sensors_says_so(browser, pages, change, message)
     browser.wait(f"document.getElementById('message').textContent.includes({message!r})")
 
 
+def test_an_answer_without_a_class_is_unknown(browser, bundle, pages, tmp_path):
+    """C that rejects windows returns -2; here for every window of the second class."""
+    c = export_c(bundle, tmp_path / "c", name="watch")
+    source = c.folder / "watch.c"
+    text = source.read_text().replace("int watch_push(const", "static int own_push(const")
+    wrapper = "{ int label = own_push(sample); return label == 1 ? -2 : label; }"
+    source.write_text(f"{text}int watch_push(const float sample[WATCH_CHANNELS]) {wrapper}\n")
+    page = tmp_path / "unknown.html"
+    page.write_text(write_page(describe_page(bundle, c, compile_wasm(c), choose_replay(bundle))), encoding="utf-8")
+    show(browser, pages["float32"][0].file)
+    browser.press("#end")
+    usual = [each["label"] for each in answers(browser)]
+    assert 1 in usual
+    show(browser, page)
+    browser.press("#end")
+    assert [each["label"] for each in answers(browser)] == [-2 if label == 1 else label for label in usual]
+    names = browser.ask("[...document.getElementById('answers').rows].map((row) => row.cells[1].textContent)")
+    assert "unknown" in names
+    assert PHONE.classes[1] not in names
+    assert "unknown" in browser.ask("document.getElementById('timeline').getAttribute('aria-label')")
+    assert browser.complaints() == []
+
+
 def test_names_of_classes_cannot_leave_the_page(browser, pages):
     show(browser, pages["float32"][0].file)
     assert browser.ask("document.querySelector('#classes li:last-child span').textContent") == PHONE.classes[-1]
@@ -300,3 +325,17 @@ def test_the_command_writes_the_page_and_a_recording_of_ones_own(bundle, tmp_pat
     written = json.loads(capsys.readouterr().out)
     assert written["bytes"] == (tmp_path / "page" / "watch.html").stat().st_size
     assert written["recording"] == "8 s of walk."
+
+
+def test_the_gallerys_model_runs(browser, tmp_path):
+    """The demo's model as the documentation keeps it, in the page of today."""
+    held = json.loads((Path(__file__).parents[2] / "docs" / "gallery" / "demo.json").read_text(encoding="utf-8"))
+    page = tmp_path / "demo.html"
+    page.write_text(write_page(held), encoding="utf-8")
+    assert page.stat().st_size < 100_000
+    show(browser, page, 800)
+    browser.press("#end")
+    given = answers(browser)
+    assert len({each["label"] for each in given}) > len(held["classes"]) // 2
+    assert np.isfinite([each["logits"] for each in given]).all()
+    assert browser.complaints() == browser.requests() == []

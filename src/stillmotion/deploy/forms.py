@@ -17,12 +17,14 @@ from ..evaluation import confusion_matrix, macro_f1
 from .export import export_c
 from .host import run_on_host
 from .litert import export_litert, run_litert
+from .onnx import export_onnx, run_onnx
 
 #: What each number says and leaves out.
 SCOPE = (
     "Agreement is the share of windows for which a form gives the class of the Keras model, each window alone, without "
     "decoder. Macro-F1 is over the classes that occur; its change is in points, form minus Keras. Bytes of C are "
-    "constants, without code; bytes of LiteRT are the file, without interpreter. Equal are windows whose logits are, "
+    "constants, without code; bytes of LiteRT and ONNX are the file, without "
+    "interpreter. Equal are windows whose logits are, "
     "byte for byte, those of the reference in NumPy: of C compiled and run on this machine, of LiteRT run by TFLite "
     "Micro's interpreter (int8)."
 )
@@ -33,6 +35,7 @@ FORMS = {
     "c-int8": ("c", True),
     "litert-float32": ("litert", False),
     "litert-int8": ("litert", True),
+    "onnx-float32": ("onnx", False),
 }
 
 
@@ -127,7 +130,7 @@ def compare_forms(
                 "full_scale": full_scale,
                 "name": "net",
             }
-            run = _run_c if kind == "c" else _run_litert
+            run = RUNS[kind]
             try:
                 scores.append(run(judge, form, bundle, Path(folder) / form, values, options))
             except UserError as problem:
@@ -190,6 +193,17 @@ def _run_litert(
     expected = export.program.run(given)
     equal = _count_equal(expected, lambda: run_litert(export.file, given).logits)
     return judge.score(form, expected.argmax(1), **more, **equal)
+
+
+def _run_onnx(
+    judge: _Judge, form: str, bundle: Bundle, folder: Path, values: NDArray[np.float32], options: dict[str, Any]
+) -> FormScore:
+    export = export_onnx(bundle, folder, name=options["name"])
+    return judge.score(form, run_onnx(export.file, values).argmax(1), bytes=export.bytes)
+
+
+#: How each kind of form is written and run.
+RUNS = {"c": _run_c, "litert": _run_litert, "onnx": _run_onnx}
 
 
 def _count_equal(expected: NDArray[Any], run: Callable[[], NDArray[Any]]) -> dict[str, Any]:

@@ -78,24 +78,12 @@ def export_onnx(bundle: Bundle | str | Path, out: str | Path, *, name: str = "")
     folder = Path(out)
     if folder.exists():
         raise UserError(f"{folder} exists already; give --out a folder that does not.")
-    try:
-        import onnx
-    except ImportError:
-        raise UserError(f"ONNX models are written with the package onnx, which is not here; {INSTALL}") from None
-    from .decoder import write_decoder
-    from .products import read_product
-
-    program = read_model(bundle, more={"Matmul": read_product}, form="in ONNX")
     chosen = choose_name(bundle, name)
-    models = {f"{chosen}.onnx": write_program(program)}
-    if bundle.decoder is not None:
-        models[f"{chosen}_decoder.onnx"] = write_decoder(IntegerDecoder.of(bundle.decoder))
+    models = build_models(bundle, chosen)
     windows, expected = bundle.golden
     with atomic_folder(folder) as draft:
-        for file, model in models.items():
-            onnx.helper.set_model_props(model, describe_contract(bundle))
-            onnx.checker.check_model(model, full_check=True)
-            (draft / file).write_bytes(model.SerializeToString())
+        for file, content in models.items():
+            (draft / file).write_bytes(content)
         error = float(np.abs(run_onnx(draft / f"{chosen}.onnx", windows) - expected).max(initial=0))
         if error > TOLERANCE * max(1.0, np.abs(expected).max(initial=0)):
             raise UserError(
@@ -105,6 +93,24 @@ def export_onnx(bundle: Bundle | str | Path, out: str | Path, *, name: str = "")
     decoder = folder / f"{chosen}_decoder.onnx" if len(models) > 1 else None
     written = folder / f"{chosen}.onnx"
     return OnnxExport(folder, chosen, written, decoder, written.stat().st_size, error)
+
+
+def build_models(bundle: Bundle, name: str) -> dict[str, bytes]:
+    """Return the files of a bundle's ONNX models by name: the recogniser, and the decoder if there is one."""
+    try:
+        import onnx
+    except ImportError:
+        raise UserError(f"ONNX models are written with the package onnx, which is not here; {INSTALL}") from None
+    from .decoder import write_decoder
+    from .products import read_product
+
+    models = {f"{name}.onnx": write_program(read_model(bundle, more={"Matmul": read_product}, form="in ONNX"))}
+    if bundle.decoder is not None:
+        models[f"{name}_decoder.onnx"] = write_decoder(IntegerDecoder.of(bundle.decoder))
+    for model in models.values():
+        onnx.helper.set_model_props(model, describe_contract(bundle))
+        onnx.checker.check_model(model, full_check=True)
+    return {file: model.SerializeToString() for file, model in models.items()}
 
 
 def describe_contract(bundle: Bundle) -> dict[str, str]:

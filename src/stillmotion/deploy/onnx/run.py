@@ -67,6 +67,18 @@ def run_onnx(path: str | Path, windows: ArrayLike) -> NDArray[np.float32]:
     return np.concatenate(parts) if parts else np.zeros((0, answer.shape[1]), np.float32)
 
 
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """Return the texts in a model's metadata: its contract and its origin.
+
+    Args:
+        path: the ``.onnx`` file.
+
+    Raises:
+        UserError: the extra is not installed, or the file cannot be opened.
+    """
+    return dict(open_session(path).get_modelmeta().custom_metadata_map)
+
+
 @dataclass
 class OnnxDecoder:
     """Decode windows in a row with the second model of an export, which keeps its state from call to call.

@@ -23,7 +23,7 @@ from ...files import atomic_folder
 from ...signals import Dataset
 from ..export import CExport, export_c
 from .compiling import compile_wasm
-from .recording import choose_replay
+from .recording import Replay, choose_replay
 
 #: Parts of the page's program, in the order in which they run.
 SCRIPTS = ("recogniser", "resampler", "motion", "table", "drawing", "page")
@@ -94,32 +94,44 @@ def export_web(
     folder = Path(out)
     if folder.exists():
         raise UserError(f"{folder} exists already; give --out a folder that does not.")
+    replay = choose_replay(bundle, recording)
     with tempfile.TemporaryDirectory() as scratch:
         c = export_c(bundle, Path(scratch) / "c", int8=int8, name=name, calibration=calibration, full_scale=full_scale)
         module = compile_wasm(c)
-    replay = choose_replay(bundle, recording)
-    held = _describe(bundle, c) | {"recording": replay.to_dict(), "wasm": base64.b64encode(module).decode()}
-    page = write_page(bundle, c, held)
     with atomic_folder(folder) as draft:
+        page = write_page(describe_page(bundle, c, module, replay))
         (draft / f"{c.name}.html").write_text(page, encoding="utf-8")
     file = folder / f"{c.name}.html"
     return WebExport(folder, file, file.stat().st_size, len(module), replay.samples, replay.source)
 
 
-def _describe(bundle: Bundle, export: CExport) -> dict[str, Any]:
-    """Return the contract as the page's program reads it."""
+def describe_page(bundle: Bundle, export: CExport, module: bytes, replay: Replay) -> dict[str, Any]:
+    """Return all that a page holds of a model, ready for JSON: its texts, its contract, its program, a recording."""
     spec = bundle.spec
     channels = [
         {"name": each.name, "sensor": each.sensor, "axis": each.axis, "unit": each.unit, "position": each.position}
         for each in spec.channels
     ]
-    sizes = {"rate": float(spec.rate), "window": spec.window, "hop": spec.hop}
-    return {"name": export.name, **sizes, "channels": channels, "classes": list(spec.classes)}
+    network = bundle.provenance.get("network") or bundle.provenance.get("method") or "model"
+    kind = "int8" if export.integers else "float32"
+    decoded = ", decoded from all windows so far" if export.decoder is not None else ""
+    return {
+        "title": f"{network} recognises {len(spec.classes)} activities",
+        "about": f"{network} in {kind}: {export.constant_bytes:,} bytes of constants, an answer every "
+        f"{spec.hop / spec.rate:.3g} s{decoded}.",
+        "rate": float(spec.rate),
+        "window": spec.window,
+        "hop": spec.hop,
+        "channels": channels,
+        "classes": list(spec.classes),
+        "recording": replay.to_dict(),
+        "wasm": base64.b64encode(module).decode(),
+    }
 
 
-def write_page(bundle: Bundle, export: CExport, held: Mapping[str, Any]) -> str:
-    """Return the page; the browser refuses to run or load anything that is not in it."""
-    assets, spec = files(__package__) / "assets", bundle.spec
+def write_page(held: Mapping[str, Any]) -> str:
+    """Return the page of ``describe_page``; the browser refuses to run or load anything that is not in it."""
+    assets = files(__package__) / "assets"
     style = (assets / "page.css").read_text(encoding="utf-8")
     parts = [(assets / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS]
     script = '"use strict";\n(() => {\n' + "\n".join(parts) + "})();\n"
@@ -127,22 +139,14 @@ def write_page(bundle: Bundle, export: CExport, held: Mapping[str, Any]) -> str:
         f"default-src 'none'; script-src {_digest(script)} 'wasm-unsafe-eval'; style-src {_digest(style)}; "
         f"img-src data:; base-uri 'none'; form-action 'none'"
     )
-    kind = "int8" if export.integers else "float32"
-    decoded = ", decoded from all windows so far" if export.decoder is not None else ""
-    network = bundle.provenance.get("network") or bundle.provenance.get("method") or "model"
-    title = f"{network} recognises {len(spec.classes)} activities"
-    about = (
-        f"{network} in {kind}: {export.constant_bytes:,} bytes of constants, an answer every "
-        f"{spec.hop / spec.rate:.3g} s{decoded}."
-    )
-    units = ", ".join(f"{each.name} ({each.unit or 'unit not known'})" for each in spec.channels)
+    units = ", ".join(f"{each['name']} ({each['unit'] or 'unit not known'})" for each in held["channels"])
     values = {
-        "TITLE": escape_html(title),
+        "TITLE": escape_html(held["title"]),
         "POLICY": policy,
-        "ABOUT": escape_html(about),
-        "CLASSES": "\n".join(map(_meter, range(len(spec.classes)), spec.classes)),
-        "CHANNELS": escape_html(", ".join(spec.channel_names)),
-        "CONTRACT": escape_html(f"{units} at {spec.rate:g} Hz, windows of {spec.window} samples."),
+        "ABOUT": escape_html(held["about"]),
+        "CLASSES": "\n".join(map(_meter, range(len(held["classes"])), held["classes"])),
+        "CHANNELS": escape_html(", ".join(each["name"] for each in held["channels"])),
+        "CONTRACT": escape_html(f"{units} at {held['rate']:g} Hz, windows of {held['window']} samples."),
         "STYLE": style,
         # An end of a script within a name would end the data.
         "DATA": json.dumps(held).replace("<", "\\u003c"),

@@ -40,7 +40,7 @@ def test_the_windows_are_those_of_the_folds_test_subjects(study, folder, recordi
     bundle = Bundle.open(folder / "models" / "lm")
     windows = read_fold_windows(bundle, folder, data=recordings)
     fold = study.study_data.index.folds[0]
-    np.testing.assert_array_equal(windows.values, study.study_data.values[fold.test])
+    np.testing.assert_array_equal(windows.values, study.study_data.windows.values(fold.test))
     np.testing.assert_array_equal(windows.labels, study.study_data.index.labels[fold.test])
     assert set(windows.subjects.tolist()) == set(fold.test_subjects)
     assert f"{len(fold.test)} windows of 2 test subjects of small (subjects:3, fold 0)" in windows.about
@@ -86,8 +86,8 @@ def test_the_benchmark_of_int8_students_has_the_scores_of_the_c(study, folder, t
         (row,) = int8_students.rows_of(state, study.study_data)
     assert (row["variant"], row["network"], row["taught"], row["fold"]) == ("lm", "mlp-small", "no", 0)
     export = export_c(bundle, tmp_path / "c", int8=True)
-    integers = export.program.run(export.counts.of(study.study_data.values[test])).argmax(1)
-    exact = bundle.logits(study.study_data.values[test], bundle.spec).argmax(1)
+    integers = export.program.run(export.counts.of(study.study_data.windows.values(test))).argmax(1)
+    exact = bundle.logits(study.study_data.windows.values(test), bundle.spec).argmax(1)
     assert row["agreement"] == pytest.approx((integers == exact).mean(), abs=1e-5)
     both = [100 * f1_score(index.labels[test], each, average="macro") for each in (exact, integers)]
     assert [100 * row["macro_f1_float"], 100 * row["macro_f1_int8"]] == pytest.approx(both, abs=1e-3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import shutil
 from dataclasses import replace
@@ -307,6 +308,14 @@ def test_names_of_classes_cannot_leave_the_page(browser, pages):
     show(browser, pages["float32"][0].file)
     assert browser.ask("document.querySelector('#classes li:last-child span').textContent") == PHONE.classes[-1]
     assert browser.ask("document.scripts.length") == 2
+
+
+@pytest.mark.parametrize("function", [compile_wasm, export_web])
+def test_the_examples_run(pages, function, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (example,) = doctest.DocTestFinder().find(function, globs={})
+    assert example.examples
+    assert doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(example).failed == 0, capsys.readouterr()
 
 
 def test_a_missing_compiler_is_one_sentence(bundle, tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ from .holding import find_refusals
 from .host import find_compiler, run_on_host
 from .litert import LiteRtExport, export_litert
 from .memory_plan import plan_memory
+from .onnx import OnnxDecoder, OnnxExport, export_onnx, run_onnx
 from .reading import read_program
 from .signal_counts import fit_counts
 from .verify import Check, verify_bundle
@@ -23,9 +24,12 @@ __all__ = [
     "FloatFeatures",
     "FormScore",
     "LiteRtExport",
+    "OnnxDecoder",
+    "OnnxExport",
     "compare_forms",
     "export_c",
     "export_litert",
+    "export_onnx",
     "find_compiler",
     "find_refusals",
     "fit_counts",
@@ -36,5 +40,6 @@ __all__ = [
     "read_classifier",
     "read_program",
     "run_on_host",
+    "run_onnx",
     "verify_bundle",
 ]

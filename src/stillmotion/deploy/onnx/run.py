@@ -48,7 +48,7 @@ def run_onnx(path: str | Path, windows: ArrayLike) -> NDArray[np.float32]:
         >>> import numpy as np
         >>> import stillmotion as sm
         >>> from stillmotion.bundles import Bundle
-        >>> from stillmotion.deploy.onnx import export_onnx, run_onnx
+        >>> from stillmotion.deploy import export_onnx, run_onnx
         >>> from stillmotion.networks import build_network
         >>> spec = sm.load("simulated", sensors="wrist.acc").spec.with_window(50)
         >>> export = export_onnx(Bundle.save("watch", build_network("gru-4", spec), spec), "watch-onnx")
@@ -88,6 +88,20 @@ class OnnxDecoder:
 
     Raises:
         UserError: the extra is not installed, or the file is no such model.
+
+    Example:
+        >>> import stillmotion as sm
+        >>> from stillmotion.bundles import Bundle
+        >>> from stillmotion.decoding import fit_decoder
+        >>> from stillmotion.deploy import OnnxDecoder, export_onnx
+        >>> from stillmotion.networks import build_network
+        >>> spec = sm.load("simulated", sensors="wrist.acc").spec.with_window(50)
+        >>> classes = list(range(len(spec.classes)))
+        >>> decoder = fit_decoder("duration", spec.classes, sorted(8 * classes), hop=spec.hop / spec.rate)
+        >>> bundle = Bundle.save("watch", build_network("gru-4", spec), spec, decoder=decoder)
+        >>> decoder = OnnxDecoder(export_onnx(bundle, "watch-onnx").decoder_file)
+        >>> decoder.decode([[float(place == 3) * 9 for place in classes]]).tolist()
+        [3]
     """
 
     path: Path

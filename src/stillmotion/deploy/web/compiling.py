@@ -33,12 +33,12 @@ def compile_wasm(export: CExport) -> bytes:
         UserError: clang or wasm-ld is missing, or refuses the code.
 
     Example:
-        >>> import stillmotion as sm
         >>> from stillmotion.bundles import Bundle
         >>> from stillmotion.deploy import export_c
         >>> from stillmotion.deploy.web import compile_wasm
         >>> from stillmotion.networks import build_network
-        >>> spec = sm.load("simulated", sensors="wrist.acc").spec.with_window(50)
+        >>> from stillmotion.signals.simulated import generate
+        >>> spec = generate(subjects=1, minutes=1).spec.with_window(50)
         >>> export = export_c(Bundle.save("watch", build_network("gru-4", spec), spec), "watch-c")
         >>> compile_wasm(export)[:4]
         b'\\x00asm'

@@ -80,14 +80,14 @@ def export_web(
         UserError: as of ``export_c``; clang or wasm-ld is missing; or the recording does not fit.
 
     Example:
-        >>> import stillmotion as sm
         >>> from stillmotion.bundles import Bundle
         >>> from stillmotion.deploy.web import export_web
         >>> from stillmotion.networks import build_network
-        >>> spec = sm.load("simulated", sensors="wrist.acc").spec.with_window(50)
-        >>> bundle = Bundle.save("watch", build_network("gru-4", spec), spec)
-        >>> export = export_web(bundle, "watch-page", name="watch", recording=sm.load("simulated"))
-        >>> export.file.name, export.samples.shape[0] / spec.rate
+        >>> from stillmotion.signals.simulated import generate
+        >>> data = generate(subjects=1, minutes=4)
+        >>> bundle = Bundle.save("watch", build_network("gru-4", data.spec), data.spec)
+        >>> export = export_web(bundle, "watch-page", name="watch", recording=data)
+        >>> export.file.name, export.samples.shape[0] / data.spec.rate
         ('watch.html', 90.0)
     """
     bundle = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from litert_results import host, int8_students
 from method_results import estimate, gain_of, score_of
 
 from stillmotion.evaluation import Interval
@@ -34,7 +35,7 @@ from stillmotion.formatting import (
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 DECODED = ("hapt", "wisdm-2019", "simulated")
-GUIDES = ("adaptation", "decoding", "device")
+GUIDES = ("adaptation", "decoding", "device", "litert")
 PAGES = ("README.md", "docs/performance.md", "docs/results.md", *(f"docs/guides/{name}.md" for name in GUIDES))
 FLASH, RAM = ("flash_constants", "flash_code"), ("ram", "stack")
 SHAPES = {"wisdm": "20 × 3", "opportunity": "30 × 45", "shoaib": "50 × 45", "user-model": "100 × 6"}
@@ -360,6 +361,8 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "device": lambda: device(read_table("device")),
     "device-of-demo": lambda: device_of_demo(read_table("device")),
     "device-peers": lambda: device_peers(read_table("device")),
+    "host": lambda: host(read_table("host")),
+    "int8-students": lambda: int8_students(read_table("int8-students", "summary.csv")),
     "training": training,
     "memory": memory,
     "methods": methods,

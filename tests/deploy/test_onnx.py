@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 
 import numpy as np
@@ -158,6 +159,12 @@ def test_what_cannot_be_exported_is_one_sentence(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "onnx", None)
     assert main(["export", str(tmp_path / "bundle"), "--to", "onnx", "--out", str(tmp_path / "onnx")]) == 2
     assert 'pip install "stillmotion[onnx]"' in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_without_the_extra_everything_else_is_there():
+    code = "import sys; sys.modules['onnx'] = sys.modules['onnxruntime'] = None; import stillmotion.deploy.web"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_file_that_is_no_model_and_windows_that_do_not_fit_are_refused(tmp_path, monkeypatch):

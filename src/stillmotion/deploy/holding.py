@@ -13,8 +13,7 @@ from ..errors import UserError
 from ..features.arrays import ClassifierArrays, LinearArrays, TreeArrays
 from .classifier import read_classifier
 from .litert.export import write_litert
-from .onnx.export import write_program
-from .onnx.products import read_product
+from .onnx.export import read_more, write_program
 from .program import Program, quantise_program
 from .reader import AS_C
 from .reading import read_program
@@ -45,7 +44,7 @@ FORMS: Mapping[str, Form] = {
     "C and web page, int8": lambda given: given.quantised(AS_C),
     "LiteRT, float32": lambda given: write_litert(given.read("as a LiteRT file"), ""),
     "LiteRT, int8": lambda given: write_litert(given.quantised("as a LiteRT file"), ""),
-    "ONNX, float32": lambda given: write_program(given.read("in ONNX", more={"Matmul": read_product})),
+    "ONNX, float32": lambda given: write_program(given.read("in ONNX", more=read_more())),
 }
 
 

@@ -15,6 +15,7 @@ from ...errors import UserError
 from ...files import atomic_folder
 from ..export import choose_name, read_model
 from ..program import SIGNAL, Program
+from ..reader import Rule
 from .run import INSTALL, run_onnx
 
 if TYPE_CHECKING:
@@ -102,15 +103,21 @@ def build_models(bundle: Bundle, name: str) -> dict[str, bytes]:
     except ImportError:
         raise UserError(f"ONNX models are written with the package onnx, which is not here; {INSTALL}") from None
     from .decoder import write_decoder
-    from .products import read_product
 
-    models = {f"{name}.onnx": write_program(read_model(bundle, more={"Matmul": read_product}, form="in ONNX"))}
+    models = {f"{name}.onnx": write_program(read_model(bundle, more=read_more(), form="in ONNX"))}
     if bundle.decoder is not None:
         models[f"{name}_decoder.onnx"] = write_decoder(IntegerDecoder.of(bundle.decoder))
     for model in models.values():
         onnx.helper.set_model_props(model, describe_contract(bundle))
         onnx.checker.check_model(model, full_check=True)
     return {file: model.SerializeToString() for file, model in models.items()}
+
+
+def read_more() -> dict[str, Rule]:
+    """Return the rules of layers that ONNX can hold and C cannot."""
+    from .products import read_product
+
+    return {"Matmul": read_product}
 
 
 def describe_contract(bundle: Bundle) -> dict[str, str]:
@@ -134,7 +141,7 @@ def write_program(program: Program) -> ModelProto:
     """Return the ONNX model of a float32 program."""
     from onnx import TensorProto, helper
 
-    from . import features, recurrent  # noqa: F401  They register their blocks.
+    from . import features, products, recurrent  # noqa: F401  They register their blocks.
     from .graph import GraphBuilder, finish_model
     from .layers import write_block
 

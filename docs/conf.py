@@ -1,5 +1,6 @@
 """Configure the documentation: guides are written by hand, data cards and the reference come from the code."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -7,6 +8,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent / "src"), str(HERE)]
 
 from stillmotion import __version__, features, reports  # noqa: E402
+from stillmotion.deploy.web.export import write_page  # noqa: E402
 from stillmotion.reports.pages import card_page  # noqa: E402
 from stillmotion.signals import list_cards  # noqa: E402
 
@@ -23,6 +25,7 @@ myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 html_theme = "furo"
 html_static_path = ["_static"]
+html_extra_path = ["_generated/gallery"]  # beside the page that shows them
 html_css_files = ["pages.css"]
 html_math_renderer = "mathtext"  # docs/formulas.py: drawn in the build, readable without a network
 html_title = "stillmotion"
@@ -44,4 +47,15 @@ def write_generated() -> None:
             page.write_text(text)
 
 
+def write_gallery() -> None:
+    """Write the pages of the gallery, of models that ``make_gallery.py`` keeps, with the page's program of today."""
+    folder = HERE / "_generated" / "gallery"
+    folder.mkdir(parents=True, exist_ok=True)
+    for model in (HERE / "gallery").glob("*.json"):
+        folder.joinpath(f"{model.stem}-page.html").write_text(
+            write_page(json.loads(model.read_text())), encoding="utf-8"
+        )
+
+
 write_generated()
+write_gallery()

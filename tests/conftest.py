@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from filelock import FileLock
@@ -19,6 +19,9 @@ import stillmotion  # noqa: F401  Before any import of keras: it chooses the bac
 from stillmotion.signals import Dataset, SignalSpec
 from stillmotion.signals.select import select_sensors
 from stillmotion.signals.simulated import generate
+
+if TYPE_CHECKING:
+    from tests.browser import Browser
 
 ROOT = Path(__file__).parents[1]
 #: Real recordings lie beside the project, with a script that writes one in its publisher's layout.
@@ -153,3 +156,13 @@ def recordings_folder() -> Path:
     if not RECORDINGS.is_dir():
         unavailable(f"the real recordings are not at {RECORDINGS}; set STILLMOTION_REAL")
     return RECORDINGS
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A headless browser, started once."""
+    from tests.browser import Browser
+
+    started = Browser(tmp_path_factory.mktemp("profile"))
+    yield started
+    started.close()

@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from selenium.webdriver.common.keys import Keys
 
-from tests.conftest import unavailable
-
-from .chromium import Chromium
-
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    named = os.environ.get("STILLMOTION_CHROMIUM")
-    program = shutil.which(named) if named else next(filter(None, map(shutil.which, PROGRAMS)), None)
-    if program is None:
-        if named:
-            pytest.fail(f"STILLMOTION_CHROMIUM names {named}, which is no program.")
-        unavailable("Chromium is not installed")
-    made = Chromium(program, tmp_path_factory.mktemp("profile"))
-    yield made
-    made.close()
+from tests.browser import Browser
 
 
 @pytest.mark.parametrize(("width", "dark"), [(375, False), (375, True), (1280, False), (1280, True)])
-def test_the_page_is_quiet_and_fits(browser: Chromium, page: Path, width: int, dark: bool) -> None:
+def test_the_page_is_quiet_and_fits(browser: Browser, page: Path, width: int, dark: bool) -> None:
     browser.open(page, width=width, dark=dark)
     assert browser.ask("document.readyState") == "complete"
     assert browser.ask("document.documentElement.scrollWidth") <= width
@@ -45,7 +26,7 @@ def test_the_page_is_quiet_and_fits(browser: Chromium, page: Path, width: int, d
     assert browser.complaints() == []
 
 
-def test_every_figure_is_there_and_has_words(browser: Chromium, page: Path) -> None:
+def test_every_figure_is_there_and_has_words(browser: Browser, page: Path) -> None:
     browser.open(page, width=1280)
     names = {path.stem for path in (page.parent / "figures").glob("*.csv")}
     assert {f"figure-{name}" for name in names} == set(
@@ -63,7 +44,7 @@ def test_every_figure_is_there_and_has_words(browser: Chromium, page: Path) -> N
     ), "an id stands twice"
 
 
-def test_a_heading_sorts_its_table_both_ways(browser: Chromium, page: Path) -> None:
+def test_a_heading_sorts_its_table_both_ways(browser: Browser, page: Path) -> None:
     browser.open(page, width=1280)
     button = "#choice table thead th:nth-child(2) button"
     column = "[...document.querySelectorAll('#choice > .scroll tbody tr')].map(r => Number(r.cells[1].dataset.key))"
@@ -72,13 +53,12 @@ def test_a_heading_sorts_its_table_both_ways(browser: Chromium, page: Path) -> N
     assert browser.ask(column) == sorted(before)
     assert browser.ask(f"document.querySelector('{button}').parentElement.ariaSort") == "ascending"
     browser.ask(f"document.querySelector('{button}').focus()")
-    for kind in ("keyDown", "keyUp"):
-        browser.do("Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", windowsVirtualKeyCode=13, text="\r")
+    browser.type(Keys.ENTER)
     assert browser.ask(column) == sorted(before, reverse=True)
     assert browser.ask(f"document.querySelector('{button}').parentElement.ariaSort") == "descending"
 
 
-def test_a_variant_can_be_hidden_and_shown(browser: Chromium, page: Path) -> None:
+def test_a_variant_can_be_hidden_and_shown(browser: Browser, page: Path) -> None:
     browser.open(page, width=1280)
     parts = """[...document.querySelectorAll('[data-variant="rab-kd"]')]"""
     unseen = "(s => ['hidden', 'collapse'].includes(s.visibility) || s.display === 'none')(getComputedStyle(e))"
@@ -94,19 +74,16 @@ def test_a_variant_can_be_hidden_and_shown(browser: Chromium, page: Path) -> Non
     assert browser.ask(hidden) == 0
 
 
-def test_pointing_at_a_mark_tells_its_value(browser: Chromium, page: Path) -> None:
+def test_pointing_at_a_mark_tells_its_value(browser: Browser, page: Path) -> None:
     browser.open(page, width=1280)
     assert browser.ask("document.getElementById('tip').hidden")
     mark = "#figure-changes [data-tip] path"
-    browser.ask(f"document.querySelector('{mark}').scrollIntoView({{block: 'center'}})")
-    box = f"document.querySelector('{mark}').getBoundingClientRect()"
-    x, y = browser.ask(f"(b => [b.x + b.width / 2, b.y + b.height / 2])({box})")
-    browser.do("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+    browser.point_at(mark)
     assert not browser.ask("document.getElementById('tip').hidden")
     assert "points" in browser.ask("document.getElementById('tip').textContent")
 
 
-def test_on_paper_it_is_black_on_white_without_buttons(browser: Chromium, page: Path) -> None:
+def test_on_paper_it_is_black_on_white_without_buttons(browser: Browser, page: Path) -> None:
     browser.open(page, width=1000, dark=True, media="print")
     assert browser.ask("getComputedStyle(document.body).backgroundColor") == "rgb(254, 254, 254)"
     assert browser.ask("getComputedStyle(document.querySelector('fieldset')).display") == "none"

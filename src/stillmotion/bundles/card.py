@@ -8,6 +8,7 @@ from typing import Any
 from ..escaping import escape_markdown
 from ..networks.cost import Cost
 from ..signals import SignalSpec
+from .front_matter import write_front_matter
 
 #: Code that opens the bundle; it runs in the bundle's folder with Keras and NumPy alone, window features apart.
 OPENING = """\
@@ -39,14 +40,15 @@ LAYER = "import stillmotion.features.feature_layer  # the layer of window featur
 
 
 def write_card(cost: Cost, spec: SignalSpec, scores: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any]) -> str:
-    """Return the model card as Markdown."""
+    """Return the model card as Markdown, with the front matter of Hugging Face's hub."""
     kinds = {layer.kind for layer in cost.layers}
     described, network = "WindowFeatures" in kinds, "network" in provenance
     opening = OPENING.replace("import keras\n", f"import keras\n{LAYER}") if described else OPENING
     how = f"With Keras and NumPy{'' if described else ' alone'}, on any Keras backend:"
     if not network:
         opening, how = OPENING_OF_CLASSIFIER, "With stillmotion; the arrays in model.npz are plain ones:"
-    return "\n".join(
+    head = write_front_matter(cost.network, "keras" if network else "stillmotion", scores, provenance)
+    return head + "\n".join(
         [
             f"# {escape_markdown(cost.network)}",
             "",
@@ -57,7 +59,7 @@ def write_card(cost: Cost, spec: SignalSpec, scores: Sequence[Mapping[str, Any]]
             f"{spec.rate:g} Hz, windows of {spec.window} samples ({spec.seconds:g} s), one every {spec.hop} samples. "
             "A signal of another rate, channel order or unit does not fit.",
             "",
-            *_table(("channel", "unit"), [(channel.name, channel.unit or "unknown") for channel in spec.channels]),
+            *write_table(("channel", "unit"), [(channel.name, channel.unit or "unknown") for channel in spec.channels]),
             "",
             "## Cost per window",
             "",
@@ -102,10 +104,11 @@ def _scores(scores: Sequence[Mapping[str, Any]]) -> list[str]:
     if not scores:
         return ["None were given."]
     columns = list(dict.fromkeys(key for row in scores for key in row))
-    return _table(tuple(columns), [tuple(_plain(row.get(column, "")) for column in columns) for row in scores])
+    return write_table(tuple(columns), [tuple(_plain(row.get(column, "")) for column in columns) for row in scores])
 
 
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+def write_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return the lines of a Markdown table, escaped."""
     cells = [tuple(map(escape_markdown, row)) for row in (head, *rows)]
     return [f"| {' | '.join(row)} |" for row in (cells[0], ("---",) * len(head), *cells[1:])]
 

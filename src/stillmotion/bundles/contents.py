@@ -17,7 +17,8 @@ from ..features.array_files import UNREADABLE, read_npz
 
 MODEL, ARRAYS, GOLDEN = "model.keras", "model.npz", "golden.npz"
 SIGNAL, SCORES, PROVENANCE, CARD = "signal.json", "scores.json", "provenance.json", "README.md"
-DECODER, CALIBRATION, MANIFEST = "decoder.json", "calibration.npz", "manifest.json"
+DECODER, CALIBRATION, EVIDENCE = "decoder.json", "calibration.npz", "evidence.json"
+MANIFEST = "manifest.json"
 #: Most bytes of golden vectors.
 MOST_GOLDEN = 1 << 26
 

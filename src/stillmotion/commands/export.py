@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
-from ..files import atomic_write
 from ..names import make_visible
+from .evidence import describe_evidence, prove, read_windows
 from .flags import add_data, add_json, print_json
+from .litert_form import write_litert_form
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from ..bundles import Bundle
 
-    from ..deploy import CExport
-
-HELP = "Write a bundle's model as C for a device."
-#: Calibration windows that run on the emulator: of integers, and of float32, which a Cortex-M0 computes slowly.
-EVIDENCE_WINDOWS = {True: 50, False: 5}
+HELP = "Write a bundle's model as C for a device, as a LiteRT file, as ONNX, or as a web page."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("bundle", metavar="BUNDLE", type=Path, help="folder of a bundle, such as STUDY/models/best")
-    parser.add_argument("--to", choices=("c",), required=True, help="what is written")
+    parser.add_argument("--to", choices=tuple(TARGETS), required=True, help="what is written")
     parser.add_argument("--int8", action="store_true", help="compute in integers, from raw counts to logits")
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder to create")
     parser.add_argument("--name", default="", help="prefix of files and names (default: the variant)")
@@ -42,7 +39,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="largest value of raw counts, such as acc=8 (default: from the training windows)",
     )
-    parser.add_argument("--evidence", action="store_true", help="measure it on an emulated Cortex-M0 and Cortex-M4")
+    parser.add_argument(
+        "--recording",
+        metavar="DATA",
+        help="what a page replays: a recording's file or a data set (default: windows of training subjects)",
+    )
+    parser.add_argument(
+        "--evidence",
+        action="store_true",
+        help="compare every form with the Keras model, and measure C on an emulated Cortex-M0 and Cortex-M4",
+    )
+    parser.add_argument(
+        "--study",
+        metavar="DIR",
+        type=Path,
+        help="the bundle's study: --evidence is of the test subjects of its fold (default: calibration windows)",
+    )
     parser.add_argument("--harness", action="store_true", help="write a program that tests it on a real board")
     add_data(parser)
     add_json(parser)
@@ -50,18 +62,65 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    from ..bundles import Bundle
-    from ..deploy import export_c, read_calibration
+    for option, targets in ONLY.items():
+        if getattr(options, option) and options.to not in targets:
+            flag = f"--{option.replace('_', '-')}"
+            raise UserError(f"{flag} does not go with --to {options.to}, only with {' and '.join(targets)}.")
+    return TARGETS[options.to](options)
 
-    full_scale = dict(map(_read_full_scale, options.full_scale))
+
+def _to_web(options: argparse.Namespace) -> int:
+    """Write a page."""
+    from ..bundles import Bundle
+    from ..deploy.web import export_web
+    from .fitting_tables import load_fitting
+
+    bundle, recording = Bundle.open(options.bundle), None
+    if options.recording is not None:
+        recording = load_fitting(options.recording, options, bundle.spec, rate=bundle.spec.rate)
+    given = _read_given(bundle, options)
+    export = export_web(bundle, options.out, int8=options.int8, name=options.name, recording=recording, **given)
+    if options.json:
+        values = {"folder": str(export.folder), "file": str(export.file), "bytes": export.bytes}
+        print_json(values | {"module_bytes": export.module_bytes, "recording": export.source})
+        return 0
+    lines = [
+        f"{export.file}: {export.bytes:,} bytes, of which {export.module_bytes:,} of WebAssembly; open it in a browser",
+        f"it replays {export.source}",
+    ]
+    print(make_visible("\n".join(lines), keep="\n"))
+    return 0
+
+
+def _to_onnx(options: argparse.Namespace) -> int:
+    """Write ONNX."""
+    from ..deploy.onnx import export_onnx
+
+    export = export_onnx(options.bundle, options.out, name=options.name)
+    if options.json:
+        decoder = export.decoder_file and str(export.decoder_file)
+        values = {"folder": str(export.folder), "file": str(export.file), "decoder_file": decoder}
+        print_json(values | {"bytes": export.bytes, "error": export.error})
+        return 0
+    lines = [
+        f"{export.file}: {export.bytes:,} bytes, from windows to logits, the contract in its metadata",
+        f"through onnxruntime its logits differ from the golden ones by at most {export.error:.2g}",
+    ]
+    lines += [f"{export.decoder_file}: the decoder of windows in a row"] if export.decoder_file else []
+    print(make_visible("\n".join(lines), keep="\n"))
+    return 0
+
+
+def _to_c(options: argparse.Namespace) -> int:
+    """Write C, and what proves it."""
+    from ..bundles import Bundle
+    from ..deploy import export_c
+
     bundle = Bundle.open(options.bundle)
-    windows = None
-    if options.calibrate is not None:
-        windows = read_calibration(options.calibrate, bundle, data=options.data)
-    export = export_c(
-        bundle, options.out, int8=options.int8, name=options.name, calibration=windows, full_scale=full_scale
-    )
-    extra = _prove(export, bundle.calibration if windows is None else windows, options)
+    given = _read_given(bundle, options)
+    proof = read_windows(bundle, options, given)
+    export = export_c(bundle, options.out, int8=options.int8, name=options.name, **given)
+    extra = prove(bundle, options, given, proof, export)
     line = f"cd {shlex.quote(str(export.folder))} && {export.compile_line}"
     if options.json:
         values = {
@@ -87,39 +146,28 @@ def run(options: argparse.Namespace) -> int:
     if export.agreement is not None:
         lines.append(f"the class of float32 on {export.agreement:.1%} of {export.windows} calibration windows")
     lines += [f"harness: {extra['harness']}"] if options.harness else []
-    for machine, evidence in extra.get("evidence", {}).items():
-        lines += ["", evidence.get("text") or f"{machine}: not measured. {evidence['not_measured']}"]
-    lines += ["", extra["evidence_scope"]] if options.evidence else []
+    lines += describe_evidence(extra)
     lines += ["", "To compile and run the example:", f"  {line}", "It prints:", f"  {export.answer}"]
     print(make_visible("\n".join(lines), keep="\n"))
     return 0
 
 
-def _prove(export: CExport, given: ArrayLike | None, options: argparse.Namespace) -> dict[str, Any]:
-    """Return what ``--evidence`` and ``--harness`` give."""
-    if not options.evidence and not options.harness:
-        return {}
-    import numpy as np
+def _to_litert(options: argparse.Namespace) -> int:
+    """Write a LiteRT file, and what proves it."""
+    from ..bundles import Bundle
 
-    from ..deploy.emulator import MACHINES, SCOPE, measure_export, write_harness
+    bundle = Bundle.open(options.bundle)
+    return write_litert_form(bundle, options, _read_given(bundle, options))
 
-    windows = np.zeros(0) if given is None else np.asarray(given)
-    if not len(windows):
-        raise UserError("--evidence and --harness need windows; give a file of them or a data set with --calibrate.")
-    extra: dict[str, Any] = {}
-    if options.harness:
-        extra["harness"] = str(write_harness(export, windows))
-    if options.evidence:
-        places = np.unique(np.linspace(0, len(windows) - 1, EVIDENCE_WINDOWS[export.integers]).astype(int))
-        extra |= {"evidence_scope": SCOPE, "evidence": {}}
-        for machine in MACHINES:
-            try:
-                evidence = measure_export(export, windows[places], machine)
-                extra["evidence"][machine] = evidence.to_dict() | {"text": str(evidence)}
-            except UserError as problem:
-                extra["evidence"][machine] = {"not_measured": str(problem)}
-        atomic_write(export.folder / "evidence.json", json.dumps(extra["evidence"], indent=2))
-    return extra
+
+def _read_given(bundle: Bundle, options: argparse.Namespace) -> dict[str, Any]:
+    """Return the calibration windows and full scales that the options name, as every export takes them."""
+    from ..deploy import read_calibration
+
+    windows = None
+    if options.calibrate is not None:
+        windows = read_calibration(options.calibrate, bundle, data=options.data)
+    return {"calibration": windows, "full_scale": dict(map(_read_full_scale, options.full_scale))}
 
 
 def _read_full_scale(text: str) -> tuple[str, float]:
@@ -129,3 +177,21 @@ def _read_full_scale(text: str) -> tuple[str, float]:
         return name, float(value)
     except ValueError:
         raise UserError(f"--full-scale takes SENSOR=VALUE such as acc=8, not {text!r}.") from None
+
+
+#: What is written, by name; and the options that only some of it takes.
+TARGETS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "c": _to_c,
+    "litert": _to_litert,
+    "onnx": _to_onnx,
+    "web": _to_web,
+}
+ONLY = {
+    "int8": ("c", "litert", "web"),
+    "calibrate": ("c", "litert", "web"),
+    "full_scale": ("c", "litert", "web"),
+    "recording": ("web",),
+    "evidence": ("c", "litert"),
+    "study": ("c", "litert"),
+    "harness": ("c",),
+}

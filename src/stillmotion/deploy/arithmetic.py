@@ -125,7 +125,7 @@ def requantise(values: Array, multiplier: ArrayLike, shift: ArrayLike) -> NDArra
 
 
 def fit_int8(shape: tuple[int, ...], low: float, high: float, *, least: float = 0.0) -> Tensor:
-    """Return the int8 tensor whose range holds low, high and 0.
+    """Return the int8 tensor whose range holds low, high and 0; its scale is a float32, as LiteRT files keep it.
 
     Args:
         shape: of the tensor.
@@ -133,7 +133,7 @@ def fit_int8(shape: tuple[int, ...], low: float, high: float, *, least: float = 
         least: smallest scale; below it, steps would be finer than those of the sum that is rounded to them.
     """
     low, high = min(float(low), 0.0), max(float(high), 0.0)
-    scale = max((high - low) / 255, least, 1e-9)
+    scale = float(np.float32(max((high - low) / 255, least, 1e-9)))
     zero_point = int(np.clip(np.rint(-128 - low / scale), -128, 127))
     return Tensor(shape, "int8", scale, zero_point)
 

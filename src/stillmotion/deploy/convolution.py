@@ -7,6 +7,7 @@ sum has 32 bits and is requantised by its filter's factor.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,8 +96,8 @@ class Convolve(FloatBlock):
         largest = np.abs(self.kernel).max((0, 1, 2))
         # A filter of small weights and a large bias must not leave 32 bits.
         scales = np.maximum(np.maximum(largest / 127, np.abs(self.bias) / (scale * 2**29)), 1e-12)
+        scales = scales.astype(np.float32).astype(np.float64)  # as LiteRT files keep them
         output = fit_int8(self.output.shape, low, high, least=1.0001 * scale * float(scales.max()))
-        multiplier, shift = split_factors(scale * scales / output.step)
         return ConvolveInt8(
             name=self.name,
             inputs=(replace(inputs[0], shape=self.input.shape),),
@@ -105,8 +106,7 @@ class Convolve(FloatBlock):
             kernel=np.clip(np.rint(self.kernel / scales), -127, 127).astype(np.int8),
             bias=np.rint(self.bias / (scale * scales)).astype(np.int32),
             groups=self.groups,
-            multiplier=multiplier,
-            shift=shift.astype(np.uint8),
+            scales=scales,
             limits=activation_limits(output, self.low, self.high),
         )
 
@@ -117,7 +117,7 @@ class ConvolveInt8(Block):
 
     Args:
         geometry, kernel, bias, groups: as there, as integers.
-        multiplier, shift: (filters,) of the factor from the sum to the output.
+        scales: (filters,) real size of one step of each filter's weights.
         limits: lowest and highest integer of the output.
     """
 
@@ -125,9 +125,14 @@ class ConvolveInt8(Block):
     kernel: NDArray[np.int8]
     bias: NDArray[np.int32]
     groups: int
-    multiplier: NDArray[np.int32]
-    shift: NDArray[np.uint8]
+    scales: NDArray[np.float64]
     limits: tuple[int, int]
+
+    @cached_property
+    def _factors(self) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+        """Multipliers and shifts of the factor from the sum to the output."""
+        multiplier, shift = split_factors(self.input.step * self.scales / self.output.step)
+        return multiplier, shift.astype(np.uint8)
 
     @property
     def _offset(self) -> int:
@@ -142,8 +147,8 @@ class ConvolveInt8(Block):
         return (
             Constant("kernel", np.moveaxis(self.kernel, -1, 0)),
             Constant("bias", bias.astype(np.int32)),
-            Constant("multiplier", self.multiplier),
-            Constant("shift", self.shift),
+            Constant("multiplier", self._factors[0]),
+            Constant("shift", self._factors[1]),
         )
 
     @property
@@ -190,5 +195,5 @@ class ConvolveInt8(Block):
             grouped = part.reshape(*part.shape[:3], self.groups, 1, group_channels)
             total += (grouped @ kernel[row, column].astype(np.float64)).reshape(total.shape)
         sums = total.astype(np.int64) + self.bias
-        values = requantise(sums, self.multiplier, self.shift) + self.output.zero_point
+        values = requantise(sums, *self._factors) + self.output.zero_point
         return np.clip(values, *self.limits).astype(np.int8).reshape(len(maps), *self.output.shape)

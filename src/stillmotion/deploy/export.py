@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..bundles import Bundle
-from ..bundles.calibration import require_windows
 from ..bundles.contents import MODEL
+from ..bundles.windows import require_windows
 from ..decoding import IntegerDecoder
 from ..errors import UserError
 from ..files import atomic_folder
@@ -23,6 +23,7 @@ from .classifier import read_classifier
 from .example import write_example
 from .header import Target, c_name
 from .program import Program, quantise_program
+from .reader import AS_C, Rule
 from .reading import read_program
 from .signal_counts import Counts, fit_counts
 from .writer import write_c
@@ -114,31 +115,11 @@ def export_c(
     folder = Path(out)
     if folder.exists():
         raise UserError(f"{folder} exists already; give --out a folder that does not.")
-    _refuse_code(bundle)
-    windows = bundle.calibration if calibration is None else require_windows(calibration, bundle.spec, "calibration")
-    if int8 and (windows is None or len(windows) < LEAST_WINDOWS):
-        count = "no calibration windows" if windows is None else f"{len(windows)} calibration windows"
-        raise UserError(
-            f"int8 takes the ranges of its values from {LEAST_WINDOWS} windows of training subjects or more, but there "
-            f"are {count}; give a file of them or a data set with --calibrate."
-        )
-    counts = None
-    if windows is not None or full_scale:
-        counts = fit_counts(bundle.spec, windows, full_scale)
-    classifier = bundle.classifier
-    program = read_program(bundle.model) if classifier is None else read_classifier(classifier, windows)
-    agreement = None
-    if int8:
-        assert windows is not None
-        assert counts is not None
-        integers = quantise_program(program, windows, counts.scales)
-        classes = program.run(windows).argmax(1)
-        agreement = float((integers.run(counts.of(windows)).argmax(1) == classes).mean())
-        program = integers
-    provenance = bundle.provenance
-    chosen = c_name(name or str(provenance.get("variant") or provenance.get("network") or bundle.path.name))
+    prepared = prepare_program(bundle, int8=int8, calibration=calibration, full_scale=full_scale)
+    program, counts = prepared.program, prepared.counts
+    chosen = choose_name(bundle, name)
     decoder = None if bundle.decoder is None else IntegerDecoder.of(bundle.decoder)
-    target = Target(chosen, program, bundle.spec, counts, bundle.scores, provenance, decoder)
+    target = Target(chosen, program, bundle.spec, counts, bundle.scores, bundle.provenance, decoder)
     window = _golden(bundle, counts, integers=int8)
     source = write_c(target)
     example, answer = write_example(target, window)
@@ -154,11 +135,88 @@ def export_c(
         constant_bytes=sum(each.bytes for step in program.steps for each in step.block.constants),
         arena_bytes=source.arena_bytes,
         state_bytes=source.state_bytes,
-        agreement=agreement,
-        windows=0 if windows is None else len(windows),
+        agreement=prepared.agreement,
+        windows=prepared.windows,
         answer=answer,
         decoder=decoder,
     )
+
+
+def choose_name(bundle: Bundle, name: str = "") -> str:
+    """Return the prefix of exported files: a name that is given, the variant of the study, or the network."""
+    provenance = bundle.provenance
+    return c_name(name or str(provenance.get("variant") or provenance.get("network") or bundle.path.name))
+
+
+def read_model(
+    bundle: Bundle,
+    windows: ArrayLike | None = None,
+    *,
+    more: Mapping[str, Rule] | None = None,
+    form: str = AS_C,
+) -> Program:
+    """Read a bundle's model as a program of float32 blocks.
+
+    Args:
+        bundle: the bundle; no code in it is run.
+        windows: of training subjects, which the integers of trees' features are fitted to.
+        more: rules of layers that the C has not.
+        form: how refusals name what is written.
+
+    Raises:
+        UserError: the bundle is damaged or holds code, or a layer has no such form.
+    """
+    _refuse_code(bundle, form)
+    if bundle.classifier is not None:
+        return read_classifier(bundle.classifier, windows)
+    return read_program(bundle.model, more=more, form=form)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A bundle's model as a program.
+
+    Args:
+        program: what is exported, in float32 or in integers.
+        exact: the program in float32.
+        counts, agreement, windows: see ``CExport``.
+    """
+
+    program: Program
+    exact: Program
+    counts: Counts | None
+    agreement: float | None
+    windows: int
+
+
+def prepare_program(
+    bundle: Bundle,
+    *,
+    int8: bool = False,
+    calibration: ArrayLike | None = None,
+    full_scale: Mapping[str, float] | None = None,
+    form: str = AS_C,
+) -> Prepared:
+    """Read a bundle's model as a program, quantised with ``int8``; see ``export_c`` and ``read_model``."""
+    windows = bundle.calibration if calibration is None else require_windows(calibration, bundle.spec, "calibration")
+    if int8 and (windows is None or len(windows) < LEAST_WINDOWS):
+        count = "no calibration windows" if windows is None else f"{len(windows)} calibration windows"
+        raise UserError(
+            f"int8 takes the ranges of its values from {LEAST_WINDOWS} windows of training subjects or more, but there "
+            f"are {count}; give a file of them or a data set with --calibrate."
+        )
+    counts = None
+    if windows is not None or full_scale:
+        counts = fit_counts(bundle.spec, windows, full_scale)
+    exact = read_model(bundle, windows, form=form)
+    calibrated = 0 if windows is None else len(windows)
+    if not int8:
+        return Prepared(exact, exact, counts, None, calibrated)
+    assert windows is not None
+    assert counts is not None
+    integers = quantise_program(exact, windows, counts.scales)
+    same = integers.run(counts.of(windows)).argmax(1) == exact.run(windows).argmax(1)
+    return Prepared(integers, exact, counts, float(same.mean()), calibrated)
 
 
 def _golden(bundle: Bundle, counts: Counts | None, *, integers: bool) -> Array:
@@ -173,7 +231,7 @@ def _golden(bundle: Bundle, counts: Counts | None, *, integers: bool) -> Array:
     return raw if integers else (raw * scale).astype(np.float32)
 
 
-def _refuse_code(bundle: Bundle) -> None:
+def _refuse_code(bundle: Bundle, form: str) -> None:
     """Raise ``UserError`` where the model's file names a Lambda layer, before Keras would load it."""
     try:
         with zipfile.ZipFile(bundle.path / MODEL) as file:
@@ -184,7 +242,7 @@ def _refuse_code(bundle: Bundle) -> None:
         if layer.get("class_name") == "Lambda":
             label = layer.get("config", {}).get("name", "Lambda")
             raise UserError(
-                f"{label} (Lambda) cannot run on a device as C: it holds Python code, which is never executed; use "
+                f"{label} (Lambda) cannot run {form}: it holds Python code, which is never executed; use "
                 f"layers or keras.ops."
             )
 

@@ -19,8 +19,8 @@ from .float_block import FloatBlock
 Operator = Literal["add", "multiply"]
 #: TensorFlow Lite shifts both terms of a sum to the left by this, for precision.
 LEFT = 20
-#: The same for parts of a concatenation, which are shifted less as they are multiplied once.
-PART_LEFT = 16
+#: The same for parts of a concatenation: a part is requantised as its sum with zero, which halves it first.
+PART_LEFT = LEFT - 1
 
 
 def _loops(inputs: tuple[Tensor, ...], output: Tensor) -> tuple[list[int], list[list[int]]]:

@@ -7,7 +7,7 @@ identities vanish; a reshape is another view of the same memory. A layer without
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from math import prod
 from typing import Any, NoReturn
@@ -38,7 +38,6 @@ INSTEAD = {
     "LayerNormalization": "use BatchNormalization, which costs a device nothing",
     "GroupNormalization": "use BatchNormalization, which costs a device nothing",
     "MultiHeadAttention": "use CBAM attention or a recurrent layer",
-    "Matmul": "use CBAM attention or a recurrent layer",
     "SimpleRNN": "use GRU or FastGRNN",
     "EinsumDense": "use Dense",
     "Conv1DTranspose": "use Conv1D",
@@ -62,6 +61,8 @@ NAMED: dict[str, tuple[str, tuple[float, ...]]] = {
     "softmax": ("softmax", ()),
 }
 Rule = Callable[["Reader", Node], str]
+#: How a refusal names generated C.
+AS_C = "on a device as C"
 #: How each type of layer or operation becomes blocks; the files of rules fill it.
 RULES: dict[str, Rule] = {}
 
@@ -71,10 +72,13 @@ class Reader:
 
     Args:
         graph: of the model.
+        more: rules of layers that the C has not.
+        form: how refusals name what is written.
     """
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
+    def __init__(self, graph: Graph, *, more: Mapping[str, Rule] | None = None, form: str = AS_C) -> None:
+        self.graph, self.form = graph, form
+        self.rules = RULES | dict(more or {})
         self.steps: dict[str, Step] = {}
         #: The tensor of the program that holds each tensor of the graph, and the last node that is part of its block.
         self.at: dict[str, str] = {}
@@ -91,9 +95,9 @@ class Reader:
                 self.at[node.name] = SIGNAL
             elif _is_view(node):
                 self.at[node.name] = self.at[node.inputs[0]]
-            elif node.op in RULES:
+            elif node.op in self.rules:
                 self._normalise(node)
-                self.at[node.name] = RULES[node.op](self, node)
+                self.at[node.name] = self.rules[node.op](self, node)
                 self.owner[self.at[node.name]] = node.name
             else:
                 self.refuse(node)
@@ -115,7 +119,7 @@ class Reader:
         """Raise ``UserError`` for a node without a C form."""
         kind = node.op.rpartition(".")[2]
         instead = why or INSTEAD.get(kind, "use convolutions, Dense, pooling, LSTM, GRU or FastGRNN")
-        raise UserError(f"{node.name} ({kind}) cannot run on a device as C: {instead}.")
+        raise UserError(f"{node.name} ({kind}) cannot run {self.form}: {instead}.")
 
     def uses(self, name: str) -> int:
         """Count what reads a tensor of the graph, through views."""
@@ -188,7 +192,7 @@ class Reader:
             return NAMED[activation]
         shown = activation if isinstance(activation, str) else "of one's own"
         valid = ", ".join(sorted(NAMED))
-        return self.refuse(node, f"its activation {shown} has no C form; use one of {valid}")
+        return self.refuse(node, f"its activation {shown} has no such form; use one of {valid}")
 
 
 def _is_view(node: Node) -> bool:

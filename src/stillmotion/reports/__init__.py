@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .figure import Figure
+    from .live_view import LiveView
     from .report import write_report
     from .results import results_columns, results_table, show_results, to_latex, to_markdown, write_results
     from .table import Column, Table, tabulate
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "Column": "table",
     "Figure": "figure",
+    "LiveView": "live_view",
     "Table": "table",
     "results_columns": "results",
     "results_table": "results",
@@ -30,6 +32,7 @@ _PLACES = {
 __all__ = [
     "Column",
     "Figure",
+    "LiveView",
     "Table",
     "results_columns",
     "results_table",

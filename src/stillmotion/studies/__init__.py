@@ -8,6 +8,7 @@ from .baselines import BASELINES, Baseline
 from .budget import parse_budget
 from .co_trained import CoTrainedTeacher
 from .data import StudyData, load_study_data
+from .fold_windows import FoldWindows, read_fold_windows
 from .plan import Planner
 from .protocol_gap import ProtocolGap, compare_protocols, read_protocol_gap
 from .recommend import Recommendation, recommend
@@ -31,6 +32,7 @@ __all__ = [
     "CoTrainedTeacher",
     "Data",
     "Decoding",
+    "FoldWindows",
     "Networks",
     "Planner",
     "Privileged",
@@ -58,6 +60,7 @@ __all__ = [
     "load_study_data",
     "open_study",
     "parse_budget",
+    "read_fold_windows",
     "read_protocol_gap",
     "read_study",
     "read_study_state",

@@ -1,0 +1,136 @@
+"""Export a bundle as a LiteRT file (``.tflite``), in float32 or int8, with what its input and output stand for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from ...bundles import Bundle
+from ...errors import UserError
+from ...files import atomic_folder
+from ..export import choose_name, prepare_program
+from ..program import SIGNAL, Program
+from ..signal_counts import Counts
+from .graph import Graph
+from .operators import write_block
+
+
+@dataclass(frozen=True, eq=False)
+class LiteRtExport:
+    """A LiteRT file of a model.
+
+    Args:
+        file: the ``.tflite`` file; beside it lies a ``.json`` with what its input and output stand for.
+        integers: whether it computes in integers, from raw counts.
+        program: what it computes, runnable in NumPy.
+        counts: how raw counts stand for values; None in float32 without calibration windows.
+        agreement: share of calibration windows for which int8 gives the class of float32; None in float32.
+        windows: number of calibration windows.
+    """
+
+    file: Path
+    integers: bool
+    program: Program
+    counts: Counts | None
+    agreement: float | None
+    windows: int
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the file."""
+        return self.file.stat().st_size
+
+
+def export_litert(
+    bundle: Bundle | str | Path,
+    out: str | Path,
+    *,
+    int8: bool = False,
+    name: str = "",
+    calibration: ArrayLike | None = None,
+    full_scale: Mapping[str, float] | None = None,
+) -> LiteRtExport:
+    """Export a bundle's model as a LiteRT file, written from the program that the C is written from.
+
+    In float32 it takes a window (1, time, channels) in the contract's units and gives logits. With ``int8`` it takes
+    the raw counts (int16) that ``predict_i16`` of the C takes and gives the same int8 logits.
+
+    Args:
+        bundle: the bundle, or its folder.
+        out: folder to create; ``NAME.tflite`` and ``NAME.json`` lie in it.
+        int8: compute in integers.
+        name, calibration, full_scale: see ``export_c``.
+
+    Returns:
+        What was written.
+
+    Raises:
+        UserError: the folder exists, the bundle is damaged or holds code, LiteRT cannot hold a layer, there are too
+            few calibration windows, or the package ``flatbuffers`` is missing.
+
+    Example:
+        >>> import numpy as np
+        >>> import stillmotion as sm
+        >>> from stillmotion.bundles import Bundle
+        >>> from stillmotion.deploy import export_litert
+        >>> from stillmotion.networks import build_network
+        >>> spec = sm.load("simulated", sensors="wrist.acc").spec.with_window(50)
+        >>> windows = np.random.default_rng(0).normal(size=(30, 50, 3))
+        >>> bundle = Bundle.save("watch", build_network("motion-net-xs", spec), spec, calibration=windows)
+        >>> export_litert(bundle, "watch-litert", int8=True).file.name
+        'motion_net_xs.tflite'
+    """
+    bundle = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
+    folder = Path(out)
+    if folder.exists():
+        raise UserError(f"{folder} exists already; give --out a folder that does not.")
+    chosen = choose_name(bundle, name)
+    prepared = prepare_program(
+        bundle, int8=int8, calibration=calibration, full_scale=full_scale, form="as a LiteRT file"
+    )
+    content = write_litert(prepared.program, f"{chosen}, by stillmotion {version('stillmotion')}")
+    about = json.dumps(_describe(bundle, prepared.program, prepared.counts), indent=2, ensure_ascii=False) + "\n"
+    with atomic_folder(folder) as draft:
+        (draft / f"{chosen}.tflite").write_bytes(content)
+        (draft / f"{chosen}.json").write_text(about, encoding="utf-8")
+    return LiteRtExport(
+        folder / f"{chosen}.tflite", int8, prepared.program, prepared.counts, prepared.agreement, prepared.windows
+    )
+
+
+def write_litert(program: Program, description: str) -> bytes:
+    """Return the LiteRT file of a program.
+
+    Raises:
+        UserError: LiteRT cannot hold a block; the message names its layer.
+    """
+    graph = Graph(description)
+    integers = program.signal.dtype == "int16"
+    # Channels of raw counts have scales of their own; a tensor of LiteRT has one, so counts stand for themselves.
+    signal = program.signal if not integers else type(program.signal)(program.signal.shape, "int16", 1.0)
+    places = {SIGNAL: graph.place(SIGNAL, signal)}
+    for step in program.steps:
+        places[step.output] = write_block(graph, step.block, [places[each] for each in step.inputs])
+    answer = graph.seen(places[program.output], (program.logits.size,))
+    return graph.pack(places[SIGNAL], answer)
+
+
+def _describe(bundle: Bundle, program: Program, counts: Counts | None) -> dict[str, Any]:
+    """Return what the input and output of a file stand for."""
+    spec, integers = bundle.spec, program.signal.dtype == "int16"
+    about: dict[str, Any] = {"signal": spec.to_dict(), "input": {"shape": [1, *program.signal.shape]}}
+    about["input"] |= {"type": program.signal.dtype, "unit": "raw counts" if integers else "as in signal"}
+    if integers:
+        assert counts is not None
+        steps = dict(zip(spec.channel_names, counts.scales, strict=True))
+        about["input"]["value_of_one_count"] = steps
+    about["output"] = {"shape": [1, program.logits.size], "type": program.logits.dtype, "classes": list(spec.classes)}
+    if integers:
+        about["output"] |= {"scale": program.logits.step, "zero_point": program.logits.zero_point}
+    return about

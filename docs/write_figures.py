@@ -66,6 +66,17 @@ def training() -> str:
     return "\n".join(lines)
 
 
+def memory() -> str:
+    """Write the table of the memory that a fleet takes on overlapping windows."""
+    rows = json.loads((RESULTS / "bench" / "memory.json").read_text())["rows"]
+    lines = ["| what | MB | against | MB | ratio | goal |", "|---|--:|---|--:|--:|--:|"]
+    for row in rows:
+        ours, other = (f"{row[name]:,.0f}" for name in ("ours", "other"))
+        cells = (row["what"], ours, row["against"], other, f"{row['ratio']:.1f}×", row["goal"])
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def methods() -> str:
     """Write the table of each method's step time over that of plain training, one column for each pair."""
     rows = json.loads((RESULTS / "bench" / "methods.json").read_text())["rows"]
@@ -307,6 +318,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "device-of-demo": lambda: device_of_demo(read_table("device")),
     "device-peers": lambda: device_peers(read_table("device")),
     "training": training,
+    "memory": memory,
     "methods": methods,
     "hapt": lambda: study("attention-distillation-hapt"),
     "mutual-hapt": lambda: study("mutual-distillation-hapt"),

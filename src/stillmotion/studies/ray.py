@@ -36,16 +36,16 @@ class RayExecutor:
         """Train fleets; see ``Executor.train``."""
         remote = self._connect().remote(max_retries=3)(_train)
         waiting: dict[Any, FleetPlan] = {}
-        windows: dict[int, Any] = {}
+        windows: dict[str, Any] = {}
         for plan in plans:
             if plan.runs[0].kind == "features":
                 continue
             job = prepare(plan)
             assert isinstance(job, FleetJob)
-            if id(job.values) not in windows:
+            if job.windows.fingerprint not in windows:
                 # Windows are sent to the object store once, and to each node once.
-                windows[id(job.values)] = self._ray.put((job.values, job.labels))
-            waiting[remote.remote(_without_windows(job), windows[id(job.values)])] = plan
+                windows[job.windows.fingerprint] = self._ray.put((job.windows, job.labels))
+            waiting[remote.remote(_without_windows(job), windows[job.windows.fingerprint])] = plan
         yield from self.local.train([plan for plan in plans if plan.runs[0].kind == "features"], prepare, is_done)
         while waiting:
             (ready, *_), _ = self._ray.wait(list(waiting), num_returns=1)
@@ -70,10 +70,11 @@ class RayExecutor:
 
 def _train(job: FleetJob, windows: tuple[Any, Any]) -> TrainedFleet:
     """Train on a node."""
-    values, labels = windows
-    return replace(job, values=values, labels=labels).train(progress=Progress(enabled=False))
+    all_windows, labels = windows
+    return replace(job, windows=all_windows, labels=labels).train(progress=Progress(enabled=False))
 
 
 def _without_windows(job: FleetJob) -> FleetJob:
     """Remove the windows from a job; they are sent separately."""
-    return replace(job, values=np.zeros((0, 0, 0), np.float32), labels=np.zeros(0, np.int64))
+    none = job.windows.take(np.zeros(0, np.int64))
+    return replace(job, windows=replace(none, signal=none.signal[:0]), labels=job.labels[:0])

@@ -117,7 +117,7 @@ class TeacherCache:
             logits = self.store.classifier_logits(run.id, rows)
         else:
             weights, state = self.store.weights(run.id)
-            outputs = self.network(run, "kd").predict_taps(weights, state, self.data.of(run).values[rows])
+            outputs = self.network(run, "kd").predict_taps(weights, state, self.data.of(run).windows.take(rows))
             logits = outputs["logits"]
         self.store.add_predictions("validation", {run.id: logits})
         return logits
@@ -157,8 +157,8 @@ class TeacherCache:
         wanted = _teacher_taps(method)
         if (run.id, wanted) not in self._outputs:
             weights, state = self.store.weights(run.id)
-            values = self.data.of(run).values
-            self._outputs[run.id, wanted] = self.network(run, method).predict_taps(weights, state, values)
+            windows = self.data.of(run).windows
+            self._outputs[run.id, wanted] = self.network(run, method).predict_taps(weights, state, windows)
         outputs: TapValues = self._outputs[run.id, wanted]
         return outputs
 

@@ -26,6 +26,7 @@ from ..networks.normaliser import (
 )
 from ..networks.rewrite import kept_convolutions, rewrite
 from ..networks.taps import with_taps
+from ..windows import Windows
 from .fingerprint import describe_layers
 
 Array = Any
@@ -159,7 +160,7 @@ class Functional:
         if logits is not None and tuple(logits.shape[1:]) != (classes,):
             raise UserError(f"{name} gives outputs {tuple(logits.shape[1:])}, but there are {classes} classes.")
 
-    def require_logits(self, vector: Vector, state: Sequence[Any], windows: NDArray[Any]) -> None:
+    def require_logits(self, vector: Vector, state: Sequence[Any], windows: NDArray[Any] | Windows) -> None:
         """Raise ``UserError`` where the network gives probabilities; where its graph does not tell, try windows."""
         if "logits" in self.taps and not gives_logits(self.tapped.output["logits"]):
             refuse_probabilities(self.predict_taps(vector, state, windows[:PROBES])["logits"], network=self.model.name)
@@ -239,9 +240,12 @@ class Functional:
         return taps, after
 
     def predict_taps(
-        self, vector: Vector, state: Sequence[Any], windows: NDArray[Any]
+        self, vector: Vector, state: Sequence[Any], windows: NDArray[Any] | Windows
     ) -> dict[str, NDArray[np.float32]]:
-        """Compute all taps for windows (N, T, D) in inference mode; compiled once for all weights."""
+        """Compute all taps for windows (N, T, D) in inference mode; compiled once for all weights.
+
+        Of windows that overlap, ``CHUNK`` are copied at a time.
+        """
         collected: dict[str, list[NDArray[np.float32]]] = {tap: [] for tap in self.taps}
         for start in range(0, len(windows), CHUNK):
             part = windows[start : start + CHUNK]

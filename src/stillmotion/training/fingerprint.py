@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from types import FunctionType
 from typing import Any
 
 import keras
@@ -53,26 +53,29 @@ def describe_layers(model: keras.Model) -> tuple[Any, ...] | None:
 
     It tells for layers of Keras and of this package, unless they take a function or keep what they were adapted to.
     """
-    kinds = tuple(type(layer) for layer in model._flatten_layers())
-    if not all(_is_told(kind) for kind in kinds):
+    layers = model._flatten_layers()
+    if not all(map(_tells, layers)):
         return None
     try:
-        with warnings.catch_warnings(action="ignore"):  # Keras warns of functions without a name.
-            text = model.to_json()
+        text = model.to_json()
     except (TypeError, ValueError, NotImplementedError):
         return None
-    modules = set(re.findall(r'"module": "([^"]*)"', text))
-    # A function of the user's own is a name, or the code without what it refers to.
-    if re.search(r'"class_name": "(function|__lambda__)"|\{"value": \[', text):
+    # A function of the user's own is a name here.
+    if '"class_name": "function"' in text or not all(map(_is_ours, re.findall(r'"module": "([^"]*)"', text))):
         return None
-    if not all(f"{name}.".startswith(OWN_MODULES) for name in modules):
-        return None
-    return _ranked(text), kinds
+    return _ranked(text), tuple(map(type, layers))
 
 
-def _is_told(kind: type) -> bool:
-    adapts = hasattr(kind, "adapt") and not issubclass(kind, Normaliser)
-    return kind.__module__.startswith(OWN_MODULES) and not adapts and not issubclass(kind, keras.layers.Lambda)
+def _tells(layer: keras.Layer) -> bool:
+    """Return whether the configuration of a layer tells what it computes from its weights."""
+    functions = [value for value in vars(layer).values() if isinstance(value, FunctionType)]
+    adapts = hasattr(layer, "adapt") and not isinstance(layer, Normaliser)
+    taken = isinstance(layer, keras.layers.Lambda)
+    return not adapts and not taken and all(_is_ours(each.__module__) for each in (type(layer), *functions))
+
+
+def _is_ours(module: str) -> bool:
+    return f"{module}.".startswith(OWN_MODULES)
 
 
 def model_structure(model: keras.Model) -> str:

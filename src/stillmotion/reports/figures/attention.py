@@ -115,7 +115,8 @@ def attention(evidence: Evidence) -> list[Figure]:
 
 def _maps(evidence: Evidence) -> list[Maps]:
     """Compute the maps of the first fold and seed, teachers first."""
-    from ...networks import list_taps, with_taps
+    from ...networks import list_taps
+    from ...training.functional import Functional
 
     window = evidence.record.index.example_values[None]
     # Privileged teachers see other sensors or times, so this window does not fit them.
@@ -130,8 +131,9 @@ def _maps(evidence: Evidence) -> list[Maps]:
     for name in (name for name in order if name in runs):
         model = load_model(evidence.record, runs[name])
         wanted = [tap for tap in list_taps(model) if "_attention_" in tap]
-        outputs = with_taps(model, wanted).predict_on_batch(window)
+        network = Functional(model, wanted)  # Compiled once for all networks of a kind.
+        outputs = network.predict_taps(*network.own(), window)
         # Spatial maps have a last axis of length 1.
-        taps = {tap: np.asarray(outputs[tap], np.float32)[0] for tap in wanted}
+        taps = {tap: outputs[tap][0] for tap in wanted}
         networks.append(Maps(name, {tap: each[..., 0] if each.ndim == 3 else each for tap, each in taps.items()}))
     return networks

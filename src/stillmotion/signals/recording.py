@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -59,12 +59,23 @@ class Recording:
 
 @dataclass(frozen=True)
 class Note:
-    """An irregularity that a loader handled: kind, count, text, and where it first occurred."""
+    """An irregularity that a loader handled.
+
+    Args:
+        kind: what it is, in a few words.
+        count: how often it occurred.
+        text: one sentence.
+        where: where it first occurred.
+        repaired: whether it was a fault that the loader repaired.
+        lost: rows that were dropped for it, by subject.
+    """
 
     kind: str
     count: int
     text: str
     where: str = ""
+    repaired: bool = False
+    lost: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

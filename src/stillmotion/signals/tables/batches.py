@@ -116,6 +116,11 @@ def _iterate_text(
         numbers.add(device.time)
     types = {name: pa.float64() if name in numbers and not careful else pa.string() for name in device.columns}
     row = 1 + dialect.above
+    for kind, count in (
+        ("lines above a heading, skipped", dialect.skipped),
+        ("rows of units, skipped", int(bool(dialect.units))),
+    ):
+        counted[kind] = counted.get(kind, 0) + count
     try:
         reader = csv.open_csv(
             str(path),
@@ -127,7 +132,8 @@ def _iterate_text(
                 column_names=list(dialect.heading),
                 skip_rows=dialect.above,
             ),
-            parse_options=csv.ParseOptions(delimiter=dialect.delimiter),
+            # Slower, but a line break inside quotes then ends no row wherever it falls.
+            parse_options=csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=careful),
             convert_options=csv.ConvertOptions(
                 column_types=types,
                 include_columns=list(device.columns),

@@ -17,18 +17,19 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ...names import require_name
 from ..cache import cache_root
-from ..clocks import Stretch, join
+from ..clocks import UNPAIRED, Stretch, join
+from ..durations import measure_durations, propose_window
 from ..recording import NULL, Dataset, Labels, Note, Recording
 from ..spec import SignalSpec
 from .batches import Batch, Unreadable, read_batches
 from .dialect import make_printable
-from .gather import Gathered, Gatherer, Piece
+from .gather import Gathered, Gatherer, Lost, Piece
 from .mapping import NO_LABEL, PLACES, Device, TableMap
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-VERSION = 2
+VERSION = 3
 #: More distinct labels than this are taken for numbers, not classes.
 MOST_LABELS = 1000
 CHUNK = 1 << 20
@@ -47,8 +48,9 @@ def read_table(table: TableMap) -> Dataset:
     interpolated on the clock of the first, stretch by stretch.
     """
     counted: dict[str, int] = {}
-    subjects, sessions, words = _Names("subject"), _Names("session"), _Names("label")
-    parts = [_gather(table, device, subjects, sessions, words, counted) for device in table.devices]
+    lost: Lost = {}
+    subjects, sessions, words = _Names("subject", table.rename_subject), _Names("session"), _Names("label")
+    parts = [_gather(table, device, subjects, sessions, words, counted, lost) for device in table.devices]
     lead = parts[0]
     if not lead.gathered.pieces:
         raise UserError(f"{table.name}: every row of {table.devices[0].files} has a missing value.")
@@ -58,11 +60,15 @@ def read_table(table: TableMap) -> Dataset:
     if len(parts) == 1:
         recordings = [_make_recording(lead, piece, subjects, sessions) for piece in lead.gathered.pieces]
     else:
-        recordings = list(_join_devices(table, parts, subjects, sessions, counted))
+        recordings = list(_join_devices(table, parts, subjects, sessions, counted, lost))
     rate = lead.gathered.rate
     if not rate > 0:
         raise UserError(f"{table.name}: the clock of {table.devices[0].files} is constant; set rate = 50 (Hz).")
-    window = max(1, round(table.window * rate))
+    if table.window:
+        window = max(1, round(table.window * rate))
+    else:
+        starts = np.array([piece.start for piece in lead.gathered.pieces])
+        window, _ = propose_window(measure_durations(lead.gathered.labels, starts, classes, rate), rate)
     spec = SignalSpec(
         rate=rate,
         channels=tuple(channel for device in table.devices for channel in device.channels),
@@ -70,8 +76,17 @@ def read_table(table: TableMap) -> Dataset:
         window=window,
         hop=max(1, round(window * (1 - table.overlap))),
     )
-    notes = [Note(kind, count, f"{count:,} {kind}") for kind, count in counted.items() if count]
+    notes = [
+        Note(kind, count, f"{count:,} {kind}", repaired=True, lost=_by_subject(kind, lost, subjects))
+        for kind, count in counted.items()
+        if count
+    ]
     return Dataset.of(table.name, spec, recordings, notes=notes)
+
+
+def _by_subject(kind: str, lost: Lost, subjects: _Names) -> dict[str, int]:
+    """Return the rows that were dropped for one reason, by name of the subject."""
+    return {subjects[number]: count for (reason, number), count in lost.items() if reason == kind}
 
 
 @dataclass
@@ -79,6 +94,7 @@ class _Names:
     """Numbers of names in order of first appearance; names are normalised, so that each subject has one."""
 
     what: str
+    rename: Mapping[str, str] = field(default_factory=dict)
     number: dict[str, int] = field(default_factory=dict)
 
     def __getitem__(self, number: int) -> str:
@@ -86,7 +102,7 @@ class _Names:
 
     def of(self, word: str) -> int:
         """Return the number of a name; an empty label means no class and is valid."""
-        word = require_name(word, self.what) if word else word
+        word = require_name(self.rename.get(word, word), self.what) if word else word
         return self.number.setdefault(word, len(self.number))
 
     def column(self, words: pa.Array) -> NDArray[np.int64]:
@@ -106,7 +122,13 @@ class _Part:
 
 
 def _gather(
-    table: TableMap, device: Device, subjects: _Names, sessions: _Names, words: _Names, counted: dict[str, int]
+    table: TableMap,
+    device: Device,
+    subjects: _Names,
+    sessions: _Names,
+    words: _Names,
+    counted: dict[str, int],
+    lost: Lost,
 ) -> _Part:
     listed = _list_files(table, device)
     folder = cache_root()
@@ -117,7 +139,15 @@ def _gather(
     width, single = len(device.sensors), len(listed) == 1 or len(table.devices) > 1 or "*" not in device.files
     groups = [channel.group for channel in device.channels]
     units = [slice(groups.index(name), groups.index(name) + groups.count(name)) for name in dict.fromkeys(groups)]
-    with Gatherer(width, timed=bool(device.time), rate=device.rate, folder=folder, counted=counted) as gatherer:
+    with Gatherer(
+        width,
+        timed=bool(device.time),
+        rate=device.rate,
+        folder=folder,
+        counted=counted,
+        gap=device.gap,
+        lost=lost,
+    ) as gatherer:
         for number, (path, in_name) in enumerate(listed):
             session = in_name.get("session", "1" if single else path.stem)
             known = {"subject": in_name.get("subject", "1"), "session": session, "label": in_name.get("label", "")}
@@ -156,6 +186,8 @@ def _add(
             f"{device.files}: {device.label} holds more than {MOST_LABELS:,} different labels; is it a number, not a "
             f"class?"
         )
+    for mark in device.missing:
+        batch.values[batch.values == np.float32(mark)] = np.nan
     gatherer.add(owners, batch.row, batch.seconds, batch.values, columns[2].astype(np.int16))
 
 
@@ -174,7 +206,12 @@ def _make_recording(part: _Part, piece: Piece, subjects: _Names, sessions: _Name
 
 
 def _join_devices(
-    table: TableMap, parts: Sequence[_Part], subjects: _Names, sessions: _Names, counted: dict[str, int]
+    table: TableMap,
+    parts: Sequence[_Part],
+    subjects: _Names,
+    sessions: _Names,
+    counted: dict[str, int],
+    lost: Lost,
 ) -> Iterator[Recording]:
     """Yield the first device's recordings with the other devices interpolated on its clock."""
     codes: dict[tuple[int, int], int] = {}
@@ -192,7 +229,15 @@ def _join_devices(
             )
             for piece in part.gathered.pieces
         ]
-        joined = join(joined, stretches, counted=counted) if number else stretches
+        if number:
+            keys, before = list(codes), joined
+            joined = join(joined, stretches, counted=counted)
+            for sign, each in ((1, before), (-1, joined)):
+                for stretch in each:
+                    place = UNPAIRED, keys[stretch.code][0]
+                    lost[place] = lost.get(place, 0) + sign * len(stretch.seconds)
+        else:
+            joined = stretches
         if not joined:
             raise UserError(
                 f"{table.name}: {table.devices[number].name} never runs at the same time as "

@@ -14,6 +14,7 @@ import numpy as np
 
 from ...errors import UnknownName, UserError
 from ..recording import Floats, Times
+from .dates import parse_dates
 from .dialect import MOST, NUMBER, Dialect, describe_wrong_encoding, detect_dialect, make_printable, require_file
 from .mapping import TIME_UNITS, Device, TableMap
 
@@ -296,22 +297,13 @@ def _read_floats(path: Path, row: int, columns: pa.RecordBatch, name: str) -> Ti
 def _read_seconds(path: Path, row: int, columns: pa.RecordBatch, device: Device) -> Times | None:
     """Return the device's clock in seconds; a row without a time is an error."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     if not device.time:
         return None
     column, scale = columns[device.time], TIME_UNITS[device.unit_of_time]
     if device.unit_of_time == "iso":
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            words = pc.utf8_trim_whitespace(column)
-            for kind in (pa.timestamp("ns"), pa.timestamp("ns", "UTC")):
-                try:
-                    column = words.cast(kind)
-                    break
-                except pa.ArrowInvalid as reason:
-                    last = reason
-            else:
-                raise UserError(f"{path}, from row {row} on: {device.time} is not a date: {last}.")
+            column = parse_dates(path, row, device.time, column)
         elif not pa.types.is_timestamp(column.type):
             raise UserError(
                 f"{path}: {device.time} holds {column.type}, not dates; set unit_of_time to s, ms, us or ns."

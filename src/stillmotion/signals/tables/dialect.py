@@ -88,12 +88,12 @@ def detect_dialect(
     lines = [line for _, line in records[:200]]
     remarks = next((number for number, line in enumerate(lines) if not line.startswith(REMARKS)), len(lines) - 1)
     delimiter = delimiter or _detect_delimiter(lines[remarks : remarks + 50])
-    rows = [_split_cells(line, delimiter) for line in lines]
+    rows = [split_cells(line, delimiter) for line in lines]
     first = remarks + (0 if heading else _skip_preamble(rows[remarks:]))
     above = records[first][0]
     names, units = heading, ()
     if not heading:
-        hidden = _split_cells(lines[remarks - 1].lstrip("#%/ "), delimiter) if remarks else []
+        hidden = split_cells(lines[remarks - 1].lstrip("#%/ "), delimiter) if remarks else []
         if first == remarks and _are_numbers(rows[first]) and len(hidden) == len(rows[first]) > 1:
             # The names are in the last remark, as NumPy writes them.
             names = _name_columns(path, hidden)
@@ -152,7 +152,9 @@ def _is_unit_row(rows: list[list[str]], width: int) -> bool:
     if len(rows) < 4 or any(len(row) != width for row in rows[:4]):
         return False
     numeric = [at for at in range(width) if all(_is_number(row[at]) for row in rows[1:20] if len(row) == width)]
-    return len(numeric) >= 2 and not any(_is_number(rows[0][at]) for at in numeric) and any(rows[0][at] for at in numeric)
+    return (
+        len(numeric) >= 2 and not any(_is_number(rows[0][at]) for at in numeric) and any(rows[0][at] for at in numeric)
+    )
 
 
 def _is_number(cell: str) -> bool:
@@ -207,7 +209,7 @@ def _detect_delimiter(lines: list[str]) -> str:
     """Return the delimiter that gives most rows the same, largest number of cells; a comma if none does."""
     best, most = ",", 0
     for candidate in DELIMITERS:
-        counts = [len(_split_cells(line, candidate)) - 1 for line in lines]
+        counts = [len(split_cells(line, candidate)) - 1 for line in lines]
         # A few rows may be defective; they raise their own error later.
         usual = max(set(counts), key=counts.count)
         if usual > most and counts.count(usual) >= 0.6 * len(counts) and usual in counts[:MOST]:
@@ -215,7 +217,8 @@ def _detect_delimiter(lines: list[str]) -> str:
     return best
 
 
-def _split_cells(line: str, delimiter: str) -> list[str]:
+def split_cells(line: str, delimiter: str) -> list[str]:
+    """Split a row into cells, quoted or not, without the blanks around them."""
     if '"' not in line:
         return [cell.strip() for cell in line.split(delimiter)]
     import csv

@@ -8,7 +8,7 @@ from pathlib import Path
 from .flags import add_json, add_source, load_dataset, print_json
 from .table_flags import proposed, save
 
-HELP = "Report the contents and the quality problems of a data set, by subject."
+HELP = "Report the contents and the quality problems of a data set, by subject; exit code 1 if it is unfit to train on."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,4 +33,4 @@ def run(options: argparse.Namespace) -> int:
         print_json(quality.to_dict() | ({} if proposal is None else {"proposal": proposal.to_dict()}))
     else:
         screen.show_quality(quality)
-    return 0
+    return 0 if quality.usable else 1

@@ -164,10 +164,20 @@ def _read_mapped(table: TableMap, cache: bool) -> Dataset:
     for path in listed:
         require_file(path)
     if not cache:
-        return read_table(table)
+        return _read_named(table, listed)
     # File names are part of the key: they may hold the subject, the session or the label.
     names_digest = hashlib.sha256(f"{table}{listed}".encode()).hexdigest()[:16]
-    return load_cached(f"table-{names_digest}", TABLE_VERSION, listed, lambda: read_table(table))
+    return load_cached(f"table-{names_digest}", TABLE_VERSION, listed, lambda: _read_named(table, listed))
+
+
+def _read_named(table: TableMap, listed: Sequence[Path]) -> Dataset:
+    """Read a table; errors that do not name its file name the table."""
+    try:
+        return read_table(table)
+    except UserError as reason:
+        if not any(name in str(reason) for name in (table.name, *(path.name for path in listed))):
+            reason.args = (f"{table.name}: {reason}",)
+        raise
 
 
 def find_folder(name: str, data: str | Path | None = None) -> Path:

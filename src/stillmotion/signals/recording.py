@@ -220,8 +220,8 @@ class Dataset:
         return replace(new, fingerprint="", raw=raw)
 
 
-def _natural(name: str) -> tuple[int, int | str]:
-    return (0, int(name)) if name.isdecimal() else (1, name)
+def _natural(name: str) -> tuple[int, int | str, str]:
+    return (0, int(name), name) if name.isdecimal() else (1, name, name)
 
 
 def _concatenate(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:

@@ -47,6 +47,7 @@ class WindowIndex:
         scores: checksum of the file of scores that replaces a teacher network, or empty.
         teacher_spec: signal contract of privileged teachers; None without them.
         teacher_fingerprint: of the windows that they see.
+        findings: errors and warnings about the recordings, a sentence each.
     """
 
     fingerprint: str
@@ -63,6 +64,7 @@ class WindowIndex:
     scores: str = ""
     teacher_spec: SignalSpec | None = None
     teacher_fingerprint: str = ""
+    findings: tuple[str, ...] = ()
 
     @staticmethod
     def of(windows: Windows, folds: tuple[Fold, ...], leaks: tuple[str, ...], fingerprint: str) -> WindowIndex:
@@ -129,6 +131,7 @@ class WindowIndex:
             "subjects": self.subjects,
             "folds": [{split: fold.subjects(split) for split in SPLITS} for fold in self.folds],
             "leaks": self.leaks,
+            "findings": self.findings,
             "example": self.example,
             "scores": self.scores,
             "teacher_spec": None if self.teacher_spec is None else self.teacher_spec.to_dict(),
@@ -171,6 +174,7 @@ class WindowIndex:
             subjects=tuple(text["subjects"]),
             folds=folds,
             leaks=tuple(text["leaks"]),
+            findings=tuple(text.get("findings", ())),
             example=text["example"],
             scores=text["scores"],
             teacher_spec=None if teacher is None else SignalSpec.from_dict(teacher),

@@ -16,7 +16,7 @@ from .subject import SubjectRecordings
 UNITS_APART = 5.0
 #: Cosines of directions of gravity: others agree with each other, a subject disagrees with them, and after swapping or
 #: negating axes agrees.
-AGREE, DISAGREE, MENDED = 0.85, 0.5, 0.93
+AGREE, DISAGREE, MENDED = 0.85, 0.5, 0.85
 #: Fewer subjects than this say nothing about who is mounted differently.
 FEWEST = 4
 AXES = "xyz"
@@ -62,12 +62,12 @@ def find_odd_mountings(subjects: Sequence[SubjectRecordings]) -> Iterator[Findin
         odd = []
         for number, subject in enumerate(subjects):
             others = np.delete(directions, number, axis=0)
-            usual = _unit(np.nanmean(others, axis=0)) if len(others) else others
+            usual = _unit(_mean(others, 0))
             own = directions[number]
             shared = np.isfinite(own).all(axis=1) & np.isfinite(usual).all(axis=1)
             if not shared.any():
                 continue
-            agreement = np.nanmedian(np.nanmean(np.nansum(others * usual, axis=2)[:, shared], axis=1))
+            agreement = np.nanmedian(_mean((others * usual).sum(axis=2)[:, shared], 1))
             cosine = _cosine(own[shared], usual[shared])
             if agreement < AGREE or cosine > DISAGREE:
                 continue
@@ -115,6 +115,13 @@ def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.where(norms > 0, vectors / norms, np.nan))
+
+
+def _mean(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    """Return the mean of the numbers along an axis; NaN where there is none."""
+    known = np.isfinite(values)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(known, values, 0.0).sum(axis=axis) / known.sum(axis=axis))
 
 
 def _cosine(own: NDArray[np.float64], usual: NDArray[np.float64]) -> float:

@@ -30,6 +30,7 @@ EVEN = 0.1
 #: Why rows are dropped.
 REPEATED, LATE = "repeated timestamps dropped", "late samples dropped"
 INCOMPLETE = "samples without a number, dropped"
+JUMPS = "backward jumps of a clock, each a new session"
 Key = tuple[int, int]
 Lost = dict[tuple[str, int], int]
 Mark = tuple[int, int, int, dict[str, int], Lost]
@@ -195,7 +196,7 @@ class Gatherer:
         for kind, marks in (
             (REPEATED, repeated),
             (LATE, late),
-            ("backward jumps of a clock, each a new session", jump),
+            (JUMPS, jump),
             ("gaps in a clock, each ending a recording", gap),
         ):
             self.counted[kind] = self.counted.get(kind, 0) + int(marks.sum())

@@ -23,7 +23,7 @@ from ..recording import NULL, Dataset, Labels, Note, Recording
 from ..spec import SignalSpec
 from .batches import Batch, Unreadable, read_batches
 from .dialect import make_printable
-from .gather import Gathered, Gatherer, Lost, Piece
+from .gather import JUMPS, Gathered, Gatherer, Lost, Piece
 from .mapping import NO_LABEL, PLACES, Device, TableMap
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ VERSION = 3
 #: More distinct labels than this are taken for numbers, not classes.
 MOST_LABELS = 1000
 CHUNK = 1 << 20
+#: Clocks that jump back at a larger share of the rows are not in order.
+MOST_JUMPS = 0.05
 
 
 def list_table_files(table: TableMap) -> list[Path]:
@@ -63,7 +65,16 @@ def read_table(table: TableMap) -> Dataset:
         recordings = list(_join_devices(table, parts, subjects, sessions, counted, lost))
     rate = lead.gathered.rate
     if not rate > 0:
-        raise UserError(f"{table.name}: the clock of {table.devices[0].files} is constant; set rate = 50 (Hz).")
+        raise UserError(
+            f"{table.name}: the clock of {table.devices[0].files} never advances: it is constant; set rate = 50 (Hz), "
+            f"or, if it runs backwards, sort the rows by time."
+        )
+    jumps, rows = counted.get(JUMPS, 0), len(lead.gathered.labels) + sum(lost.values())
+    if jumps > MOST_JUMPS * rows:
+        raise UserError(
+            f"{table.name}: the clock of {table.devices[0].files} jumps back {jumps:,} times in {rows:,} rows; sort "
+            f"them by subject and time."
+        )
     if table.window:
         window = max(1, round(table.window * rate))
     else:

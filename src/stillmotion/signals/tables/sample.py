@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +67,7 @@ class Sample:
                 stretches.append(("", block))
                 continue
             bounds = [0, *(n for n in range(1, len(words)) if words[n] != words[n - 1]), len(words)]
-            for a, b in zip(bounds, bounds[1:], strict=False):
+            for a, b in itertools.pairwise(bounds):
                 if b > a:
                     stretches.append((words[a], {name: cells[a:b] for name, cells in block.items()}))
         return stretches

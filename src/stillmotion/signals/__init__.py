@@ -14,7 +14,7 @@ from .findings import Finding
 from .quality import Quality, inspect
 from .recording import NULL, Dataset, Note, Recording
 from .resample import resample
-from .select import select_classes, select_sensors
+from .select import merge_classes, select_classes, select_sensors
 from .spec import Channel, SignalSpec, read_length
 from .tables import Proposal, TableMap, propose_mapping
 from .units import convert_units
@@ -42,6 +42,7 @@ __all__ = [
     "list_cards",
     "load",
     "make_uci_har_signals",
+    "merge_classes",
     "propose_mapping",
     "read_length",
     "resample",

@@ -153,7 +153,7 @@ def read_folder(module: Reader, folder: Path, device: str = "") -> Dataset:
 def _read_proposed(proposal: Proposal, cache: bool) -> Dataset:
     dataset = _read_mapped(proposal.mapping(), cache)
     text = f"{proposal.path} has no mapping and was read with a proposed one: {proposal.describe()}"
-    toml_path = proposal.path.with_suffix(".toml")
+    toml_path = proposal.default_toml
     hint = f"`still inspect {proposal.path} --save {toml_path}` saves it, so that you can correct it."
     warnings.warn(f"{text}. {hint}", ProposedMappingWarning, stacklevel=3)
     return replace(dataset, notes=(*dataset.notes, Note("proposed mapping", 1, text)))

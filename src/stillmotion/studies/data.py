@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataWarning, UserError
 from ..features.window_features import extract_features
-from ..signals import inspect, load, read_length, resample, select_classes, select_sensors
+from ..signals import inspect, load, merge_classes, read_length, resample, select_classes, select_sensors
 from ..signals.recording import NULL, Dataset
 from ..windows import Splits, Statistics, Windows, audit_splits, cut, fit_statistics, make_splits, split_segments
 from ..windows.augment import Places, sensor_places
@@ -147,6 +147,8 @@ def _load_recordings(section: Data, data: Path | Dataset | None) -> tuple[Datase
         dataset = select_sensors(data, section.sensors) if section.sensors else data
     else:
         dataset = load(section.name, data=data, sensors=section.sensors or None)
+    if section.merge:
+        dataset = merge_classes(dataset, section.merge)
     if section.classes:
         dataset = select_classes(dataset, section.classes)
     findings = _require_usable(dataset, accept=section.accept_findings)

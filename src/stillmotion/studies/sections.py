@@ -67,6 +67,7 @@ class Data:
         rate: resample to this rate in Hz.
         window, hop: in samples, or in seconds with a unit (``"2.56s"``, ``"500ms"``).
         classes: classes to keep.
+        merge: new class to the classes that it gathers; ``*`` stands for all that nothing else names.
         accept_findings: whether recordings are used although ``still inspect`` finds errors in them.
         cut: what is cut into windows: ``recordings``, or ``labelled-segments``, each on its own, without a window that
             ends with its segment (as WHAR Arena does).
@@ -79,6 +80,7 @@ class Data:
     hop: Annotated[int, SAMPLES] | str = 0
     classes: tuple[str, ...] = ()
     cut: str = "recordings"
+    merge: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     accept_findings: bool = False
 
     def __post_init__(self) -> None:

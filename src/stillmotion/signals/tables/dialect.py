@@ -91,7 +91,8 @@ def detect_dialect(
     rows = [split_cells(line, delimiter) for line in lines]
     first = remarks + (0 if heading else _skip_preamble(rows[remarks:]))
     above = records[first][0]
-    names, units = heading, ()
+    names = heading
+    units: tuple[str, ...] = ()
     if not heading:
         hidden = split_cells(lines[remarks - 1].lstrip("#%/ "), delimiter) if remarks else []
         if first == remarks and _are_numbers(rows[first]) and len(hidden) == len(rows[first]) > 1:

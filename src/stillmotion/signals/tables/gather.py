@@ -127,9 +127,10 @@ class Gatherer:
         self.store.cut(mark[0])
         del self.pieces[mark[1] :]
         self.stretches, self.clocks = mark[2], {}
-        for counts, before in ((self.counted, mark[3]), (self.lost, mark[4])):
-            counts.clear()  # type: ignore[attr-defined]
-            counts.update(before)  # type: ignore[attr-defined]
+        self.counted.clear()
+        self.counted.update(mark[3])
+        self.lost.clear()
+        self.lost.update(mark[4])
 
     def add(self, owners: NDArray[np.int64], row: int, seconds: Times | None, values: Floats, labels: Labels) -> None:
         """Add the next rows of the file.

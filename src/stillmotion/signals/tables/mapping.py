@@ -6,7 +6,7 @@ import json
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,41 @@ class Device:
 
 
 @dataclass(frozen=True)
+class Intervals:
+    """Describe files of labels: intervals with start, end and label (CSV, Audacity, ELAN).
+
+    Args:
+        files: pattern below the mapping's folder; ``{subject}`` is read from file names.
+        start, end, label, subject: columns; found by their names if empty.
+        unit_of_time: of times that are plain numbers. Times below a year are counted from the start of a recording
+            whose clock is a date.
+        offset: seconds to add to the times.
+        time_zone: of dates without one, such as ``Europe/Berlin`` (by default UTC, as clocks since 1970 are).
+    """
+
+    files: str
+    start: str = ""
+    end: str = ""
+    label: str = ""
+    subject: str = ""
+    unit_of_time: str = "s"
+    offset: float = 0.0
+    time_zone: str = ""
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], source: str) -> Intervals:
+        """Make it from the values of a TOML."""
+        _require_known(values, [part.name for part in fields(cls)], f"{source}, intervals")
+        _require_kinds(values, f"{source}, intervals")
+        if not values.get("files"):
+            raise UserError(f"{source}, intervals names no files; set files = 'labels.csv' or '{{subject}}.txt'.")
+        if (unit := str(values.get("unit_of_time", "s"))) not in TIME_UNITS:
+            raise UnknownName("unit of time", unit, list(TIME_UNITS))
+        offset = _read_number(values, "offset", 0.0, f"{source}, intervals")
+        return cls(**{key: str(value) for key, value in values.items() if key != "offset"}, offset=offset)
+
+
+@dataclass(frozen=True)
 class TableMap:
     """Describe how to read a table of recordings; made by ``TableMap.of`` from the values of a TOML or of flags.
 
@@ -77,6 +112,8 @@ class TableMap:
         name: name of the data set.
         folder: folder of the files.
         devices: one for each clock.
+        intervals: files that hold the labels, if they are not in a column.
+        merge: name of a class to the labels that it gathers; ``*`` stands for all that nothing else names.
         rename: label as spelt in the table to label as it should be.
         rename_subject: subject as spelt in the table to subject as it should be.
         no_label: labels that mean "no class", besides empty cells and ``none``.
@@ -90,6 +127,8 @@ class TableMap:
     name: str
     folder: Path
     devices: tuple[Device, ...]
+    intervals: Intervals | None = None
+    merge: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rename: Mapping[str, str] = field(default_factory=dict)
     no_label: tuple[str, ...] = ()
     rename_subject: Mapping[str, str] = field(default_factory=dict)
@@ -138,6 +177,11 @@ class TableMap:
             name=require_name(str(name), "name of a table"),
             folder=folder,
             devices=tuple(devices),
+            intervals=Intervals.of(values["intervals"], source) if values.get("intervals") else None,
+            merge={
+                str(name): (labels,) if isinstance(labels, str) else tuple(str(label) for label in labels)
+                for name, labels in values.get("merge", {}).items()
+            },
             rename={str(wrong): str(right) for wrong, right in values.get("rename", {}).items()},
             rename_subject={str(wrong): str(right) for wrong, right in values.get("rename_subject", {}).items()},
             no_label=tuple(str(word) for word in values.get("no_label", ())),
@@ -168,11 +212,11 @@ DEVICE_KEYS = (
     "missing",
 )  # fmt: skip
 INHERITED = ("files", "subject", "session", "time", "unit_of_time", "missing")
-NESTED = ("sensors", "where", "devices", "rename", "rename_subject")
+NESTED = ("sensors", "where", "devices", "rename", "rename_subject", "intervals", "merge")
 LISTS = ("no_label", "heading", "missing")
 NUMBERS = ("rate", "offset", "window", "overlap", "gap")
 TABLE_KEYS = (
-    "name", "device", "devices", "rename", "rename_subject", "no_label", "window", "overlap",
+    "name", "device", "devices", "rename", "rename_subject", "intervals", "merge", "no_label", "window", "overlap",
     "delimiter", "decimal", "encoding", "heading",
 )  # fmt: skip
 

@@ -6,6 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,24 @@ from .sample import Sample, as_numbers, sample_table
 WORDS = {
     "subject": ("subject", "person", "user", "participant", "subjectid", "userid", "personid", "participantid", "id"),
     "session": ("session", "trial", "visit", "run", "recording", "sessionid", "take"),
-    "label": ("label", "activity", "class", "gesture", "state", "target", "annotation", "activityid", "event"),
+    "label": (
+        "label",
+        "activity",
+        "class",
+        "gesture",
+        "state",
+        "target",
+        "annotation",
+        "activityid",
+        "event",
+        "action",
+        "behaviour",
+        "behavior",
+        "movement",
+        "exercise",
+        "marker",
+        "task",
+    ),
     "time": (
         "time",
         "timestamp",
@@ -48,9 +66,13 @@ WORDS = {
 #: Columns that tell several devices (or the sensors of a long table) apart, and how many there may be.
 DEVICES = (
     "device", "deviceid", "devicename", "sensor", "sensorid", "sensorname", "sensortype", "position", "location",
-    "placement", "bodypart", "node", "imu", "side", "limb", "source",
+    "placement", "bodypart", "node", "stream", "imu", "side", "limb", "source",
 )  # fmt: skip
 MOST_DEVICES = 12
+#: Name of the mapping of a folder of tables.
+FOLDER_MAPPING = "mapping.toml"
+#: A column that nothing names is a label if it has at most so many words, each in so many rows in a row on average.
+MOST_LABELS, LONG_RUNS = 50, 10
 TIME_WORDS = {"s": "s", "sec": "s", "seconds": "s", "ms": "ms", "millis": "ms", "us": "us", "ns": "ns"}
 #: Plausible sampling rates, Hz; a unit of time that gives another rate is ruled out.
 PLAUSIBLE = (1.0, 5000.0)
@@ -79,7 +101,17 @@ class Proposal:
             raise UserError(
                 f"{self.path}: {self.missing[0]}; set it in a mapping (mapping=, or a TOML next to the table)."
             )
-        return TableMap.of(self.values, self.path.parent, source=f"the mapping proposed for {self.path}")
+        return TableMap.of(self.values, self.folder, source=f"the mapping proposed for {self.path}")
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the files: that of the table, or the folder of tables itself."""
+        return self.path if self.path.is_dir() else self.path.parent
+
+    @property
+    def default_toml(self) -> Path:
+        """Path at which commands find the mapping."""
+        return self.path / FOLDER_MAPPING if self.path.is_dir() else self.path.with_suffix(".toml")
 
     def describe(self) -> str:
         """Return one line with the role of each column, and the remarks."""
@@ -97,9 +129,12 @@ class Proposal:
 
     def to_toml(self, folder: Path | None = None) -> str:
         """Return the proposal as TOML for the table's folder, or for another one, with the remarks as comments."""
-        values = dict(self.values)
+        values = deepcopy(dict(self.values))
         if folder is not None:
-            values["files"] = Path(os.path.relpath(self.path.parent, folder), str(values["files"])).as_posix()
+            below = os.path.relpath(self.folder, folder)
+            for device in (values, *values.get("devices", {}).values()):
+                if "files" in device:
+                    device["files"] = Path(below, str(device["files"])).as_posix()
         return "".join(f"# {remark}\n" for remark in self.remarks) + as_toml(values)
 
     def to_dict(self) -> dict[str, Any]:
@@ -139,6 +174,10 @@ def propose_mapping(path: str | Path, known: Mapping[str, Any] | None = None) ->
     values: dict[str, Any] = {"files": path.name, **_find_roles(sample, known)}
     values |= {key: value for key, value in known.items() if key != "sensors"}
     taken = {str(values[role]) for role in WORDS if values.get(role)} | set(values.get("where", {}))
+    if "label" not in values and (label := _find_label(sample, taken)):
+        values["label"] = label
+        taken.add(label)
+        remarks.append(f"{label} is taken as the label: few words, each in many rows in a row")
     devices = {} if known.get("sensors") or known.get("where") else _find_devices(sample, taken, values)
     column, names = next(iter(devices.items()), ("", []))
     lead = sample.where(column, names[0]) if names else sample
@@ -183,6 +222,19 @@ def _find_roles(sample: Sample, known: Mapping[str, Any]) -> dict[str, str]:
             roles[role] = best
             taken.add(best)
     return roles
+
+
+def _find_label(sample: Sample, taken: set[str]) -> str:
+    """Find a text column with few values, each in many rows in a row, of which some person has several."""
+    for name in sample.names:
+        cells = sample.cells(name)
+        if name in taken or _normalise(name) in DEVICES or not cells or as_numbers(cells) is not None:
+            continue
+        runs = [word for word, _ in sample.runs(name)]
+        several = any(len(set(block.get(name, ()))) > 1 for block in sample.blocks)
+        if several and 2 <= len(set(runs) - {""}) <= MOST_LABELS and len(cells) >= LONG_RUNS * len(runs):
+            return name
+    return ""
 
 
 def _find_devices(sample: Sample, taken: set[str], values: Mapping[str, Any]) -> dict[str, list[str]]:

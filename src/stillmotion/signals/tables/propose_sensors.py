@@ -145,6 +145,17 @@ def _unit_of_row(word: str) -> str:
     return UNIT_WORDS.get(re.sub(r"[^a-zµ0-9]", "", word.lower().replace("²", "2")), "") if word != "s" else ""
 
 
+def measure_norm(sample: Sample, columns: Sequence[str]) -> float:
+    """Return the median norm of the rows of some columns; NaN without numbers."""
+    numbers: Sequence[Any] = [each for name in columns if (each := sample.numbers(name)) is not None]
+    if not numbers:
+        return float("nan")
+    with np.errstate(over="ignore", invalid="ignore"):
+        norms = np.sqrt(sum(each**2 for each in numbers))
+    norms = norms[np.isfinite(norms)]
+    return float(np.median(norms)) if len(norms) else float("nan")
+
+
 def _guess_unit(group: str, axes: Mapping[str, str], sample: Sample) -> str:
     """Guess the unit of an accelerometer from its median norm, and of a gyroscope that is too fast for rad/s."""
     kind = group.rsplit(".", 1)[-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from ..spec import SignalSpec
 from .batches import Batch, Unreadable, read_batches
 from .dialect import make_printable
 from .gather import JUMPS, Gathered, Gatherer, Lost, Piece
+from .intervals import IntervalLabels, read_intervals
 from .mapping import NO_LABEL, PLACES, Device, TableMap
 
 if TYPE_CHECKING:
@@ -52,7 +53,17 @@ def read_table(table: TableMap) -> Dataset:
     counted: dict[str, int] = {}
     lost: Lost = {}
     subjects, sessions, words = _Names("subject", table.rename_subject), _Names("session"), _Names("label")
-    parts = [_gather(table, device, subjects, sessions, words, counted, lost) for device in table.devices]
+    intervals = None
+    if table.intervals is not None:
+        pattern = replace(table.devices[0], files=table.intervals.files, subject="any")
+        intervals = read_intervals(table.intervals, _list_files(table, pattern))
+    names = subjects, sessions, words
+    parts = [
+        _gather(table, device, names, counted, lost, None if number else intervals)
+        for number, device in enumerate(table.devices)
+    ]
+    if intervals is not None:
+        intervals.require_used()
     lead = parts[0]
     if not lead.gathered.pieces:
         raise UserError(f"{table.name}: every row of {table.devices[0].files} has a missing value.")
@@ -135,11 +146,10 @@ class _Part:
 def _gather(
     table: TableMap,
     device: Device,
-    subjects: _Names,
-    sessions: _Names,
-    words: _Names,
+    names: tuple[_Names, _Names, _Names],
     counted: dict[str, int],
     lost: Lost,
+    intervals: IntervalLabels | None,
 ) -> _Part:
     listed = _list_files(table, device)
     folder = cache_root()
@@ -165,7 +175,7 @@ def _gather(
 
             def take(path: Path, known: Mapping[str, str], *, careful: bool) -> None:
                 for batch in read_batches(path, device, table, counted, careful=careful):
-                    _add(gatherer, batch, device, known, subjects, sessions, words)
+                    _add(gatherer, batch, device, known, names, intervals)
 
             mark = gatherer.begin_file(number)
             try:
@@ -181,17 +191,25 @@ def _add(
     batch: Batch,
     device: Device,
     known: Mapping[str, str],
-    subjects: _Names,
-    sessions: _Names,
-    words: _Names,
+    names: tuple[_Names, _Names, _Names],
+    intervals: IntervalLabels | None,
 ) -> None:
     columns = []
-    for place, names in (("subject", subjects), ("session", sessions), ("label", words)):
+    for place, each in zip(("subject", "session", "label"), names, strict=True):
         column = getattr(device, place)
         columns.append(
-            names.column(batch.words[column]) if column else np.full(len(batch), names.of(known[place]), np.int64)
+            each.column(batch.words[column]) if column else np.full(len(batch), each.of(known[place]), np.int64)
         )
     owners = np.stack(columns[:2], axis=1)
+    subjects, _, words = names
+    if intervals is not None:
+        if batch.seconds is None:
+            raise UserError(f"{device.files}: intervals need a clock; name the time column.")
+        for owner in np.unique(owners, axis=0):
+            rows = np.flatnonzero((owners == owner).all(axis=1))
+            key = (gatherer.file, *owner.tolist())
+            numbers, spoken = intervals.label(subjects[int(owner[0])], batch.seconds[rows], key)
+            columns[2][rows] = np.array([words.of(word) for word in spoken])[numbers]
     if len(words.number) > MOST_LABELS:
         raise UserError(
             f"{device.files}: {device.label} holds more than {MOST_LABELS:,} different labels; is it a number, not a "
@@ -286,7 +304,7 @@ def _classes(
     unused = set(rename) - set(words.number)
     if unused:
         raise UserError(f"{table.name} has no label {', '.join(sorted(unused))} to rename.")
-    plain = [" ".join(rename.get(word, word).split()) for word in words.number]
+    plain = _merge([" ".join(rename.get(word, word).split()) for word in words.number], table.merge, nothing)
     spellings: dict[str, dict[str, int]] = {}
     for word, count in zip(plain, occurrences.tolist(), strict=True):
         if word.casefold() not in nothing and count:
@@ -303,6 +321,23 @@ def _classes(
     ):
         counted[kind] = int(occurrences[np.array(changed, np.bool_)].sum()) if changed else 0
     return tuple(names), class_of
+
+
+def _merge(labels: list[str], merge: Mapping[str, tuple[str, ...]], nothing: set[str]) -> list[str]:
+    """Return the class that gathers each label; ``*`` gathers those that nothing else names."""
+    if not merge:
+        return labels
+    target = {normalize("NFC", label).casefold(): name for name, gathered in merge.items() for label in gathered}
+    if wrong := sorted(set(target) - {"*", *(label.casefold() for label in labels)}):
+        raise UserError(
+            f"merge names labels that do not occur: {', '.join(wrong)}; there are {', '.join(labels[:20])}."
+        )
+    kept = {name.casefold() for name in merge}
+    rest = target.pop("*", None)
+    return [
+        target.get(label.casefold(), label if rest is None or label.casefold() in kept | nothing else rest)
+        for label in labels
+    ]
 
 
 def _in_order(name: str) -> tuple[int, float, str]:

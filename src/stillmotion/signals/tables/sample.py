@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .batches import NO_NUMBER, iterate_parquet, open_parquet, read_parquet_names
+from .batches import NO_NUMBER
+from .columnar import is_columnar, iterate_columns, open_columns
 from .dialect import NAMES, Dialect, detect_dialect, split_cells
 
 #: Places of a text file that are looked at, and bytes at each.
 PLACES, BYTES = 24, 1 << 13
-#: Rows at each place of a Parquet file.
+#: Rows at each place of a file of columns.
 ROWS = 200
 Cells = Sequence[str]
 
@@ -77,10 +78,10 @@ def sample_table(path: Path, known: Mapping[str, Any]) -> Sample:
     """Read rows from the beginning of a table and from places spread over it.
 
     Args:
-        path: CSV or Parquet.
+        path: text, or a file of columns.
         known: given values of the mapping, of which the format counts.
     """
-    return _sample_parquet(path) if path.suffix == ".parquet" else _sample_text(path, known)
+    return _sample_columns(path) if is_columnar(path) else _sample_text(path, known)
 
 
 def as_numbers(cells: Sequence[Any]) -> NDArray[np.float64] | None:
@@ -139,11 +140,10 @@ def _spread_rows(path: Path, dialect: Dialect) -> list[list[list[str]]]:
     return places
 
 
-def _sample_parquet(path: Path) -> Sample:
-    file = open_parquet(path)
-    names = read_parquet_names(path, file)
-    blocks = []
-    for number, (_, batch) in enumerate(iterate_parquet(path, file)):
+def _sample_columns(path: Path) -> Sample:
+    columns = open_columns(path)
+    names, blocks = columns.names, []
+    for number, (_, batch) in enumerate(iterate_columns(path, columns)):
         if number >= PLACES:
             break
         for start in range(0, batch.num_rows, max(ROWS, batch.num_rows // (4 if number else PLACES))):

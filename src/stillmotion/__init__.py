@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         training,
         windows,
     )
-    from .signals import from_arrays, inspect, load, resample
+    from .signals import from_arrays, from_frame, inspect, load, resample
     from .studies import run_study
     from .training import fit
     from .windows import audit_splits, cut, fit_statistics, make_splits
@@ -53,6 +53,7 @@ _SUBPACKAGES = (
 _SHORTCUTS = {
     "load": "signals",
     "from_arrays": "signals",
+    "from_frame": "signals",
     "inspect": "signals",
     "resample": "signals",
     "cut": "windows",
@@ -74,6 +75,7 @@ __all__ = [
     "fit",
     "fit_statistics",
     "from_arrays",
+    "from_frame",
     "inspect",
     "load",
     "make_splits",

@@ -11,6 +11,7 @@ from .durations import WindowFit, fit_window
 from .fetching import Fetched, fetch
 from .filters import make_uci_har_signals, separate_gravity
 from .findings import Finding
+from .frames import from_frame
 from .quality import Quality, inspect
 from .recording import NULL, Dataset, Note, Recording
 from .resample import resample
@@ -37,6 +38,7 @@ __all__ = [
     "fetch",
     "fit_window",
     "from_arrays",
+    "from_frame",
     "get_card",
     "inspect",
     "list_cards",

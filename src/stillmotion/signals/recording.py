@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..names import require_name, require_text
+from .findings import LISTED, list_names
 from .spec import SignalSpec
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int16]
 Times = NDArray[np.float64]
 
+#: Characters of a note that a summary shows.
+LONGEST_LINE = 160
 NULL = -1  #: label of a sample without a class
 
 
@@ -190,6 +193,28 @@ class Dataset:
             f"<Dataset {self.name}: {len(self.subjects)} subjects, {len(self)} recordings, {minutes:,.1f} minutes at "
             f"{self.spec.rate:g} Hz, {len(self.spec.channels)} channels, {len(self.spec.classes)} classes>"
         )
+
+    def __str__(self) -> str:
+        """Return a summary that fits a screen: subjects, channels, classes with their minutes, window, notes."""
+        rate = self.spec.rate
+        counts = np.bincount(np.asarray(self.labels).astype(np.int64) + 1, minlength=len(self.spec.classes) + 1)
+        order = np.argsort(-counts[1:], kind="stable")[:LISTED]
+        classes = [f"{self.spec.classes[code]} {counts[code + 1] / rate / 60:.1f}" for code in order.tolist()]
+        units = [
+            f"{group} ({unit})" if unit else group
+            for group, unit in {channel.group: channel.unit for channel in self.spec.channels}.items()
+        ]
+        lines = [
+            repr(self)[1:-1],
+            f"subjects: {list_names(self.subjects)}",
+            f"sensors: {list_names(units)}",
+            f"minutes: {list_names(classes)}"
+            + (f" and {len(self.spec.classes) - LISTED} classes more" if len(self.spec.classes) > LISTED else "")
+            + f", (none) {counts[0] / rate / 60:.1f}",
+            f"window: {self.spec.describe_window()}",
+            *(f"note: {note.text}"[:LONGEST_LINE] for note in self.notes[:LISTED]),
+        ]
+        return "\n".join(lines)
 
     def having(self, subjects: Iterable[str]) -> Dataset:
         """Return the recordings of some subjects only."""

@@ -74,8 +74,8 @@ def cut(
     if not count.any():
         raise UserError(
             f"{dataset.name}: no recording is {'longer than' if last == 'drop' else 'as long as'} a window of "
-            f"{describe_length(spec.window, spec.rate)} (the longest has {describe_length(int(length.max()), spec.rate)}"
-            f"); choose a shorter window."
+            f"{describe_length(spec.window, spec.rate)}, the longest has "
+            f"{describe_length(int(length.max()), spec.rate)}; choose a shorter window."
         )
     require_even(dataset, np.flatnonzero(count))
     recording, number = expand(np.zeros_like(count), count)

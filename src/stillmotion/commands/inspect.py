@@ -22,13 +22,17 @@ def run(options: argparse.Namespace) -> int:
     """Run the command."""
     from ..reports import screen
     from ..signals import inspect
+    from ..signals.progress import reporting
 
     proposal = proposed(options)
     if proposal is not None and not options.json:
         screen.show_proposal(proposal)
     if options.save:
         save(proposal, options)
-    quality = inspect(load_dataset(options, None if proposal is None else proposal.mapping()))
+    with screen.progress() as line, reporting(line.show):
+        data = load_dataset(options, None if proposal is None else proposal.mapping())
+        line.step("inspecting")
+        quality = inspect(data)
     if options.json:
         print_json(quality.to_dict() | ({} if proposal is None else {"proposal": proposal.to_dict()}))
     else:

@@ -189,6 +189,10 @@ class ProgressLine:
         """Show the number of bytes done and in total (0: unknown)."""
         self.bar.update(self.task, completed=done, total=total or None)
 
+    def show(self, text: str, done: int, total: int) -> None:
+        """Show the current step with the number of bytes done and in total (0: unknown)."""
+        self.bar.update(self.task, description=make_visible(text), completed=done, total=total or None)
+
 
 @contextmanager
 def progress() -> Iterator[ProgressLine]:

@@ -19,9 +19,10 @@ from ...names import require_name
 from ..cache import cache_root
 from ..clocks import UNPAIRED, Stretch, join
 from ..durations import measure_durations, propose_window
+from ..progress import report
 from ..recording import NULL, Dataset, Labels, Note, Recording
 from ..spec import SignalSpec
-from .batches import Batch, Unreadable, read_batches
+from .batches import BLOCK, Batch, Unreadable, read_batches
 from .dialect import make_printable
 from .gather import JUMPS, Gathered, Gatherer, Lost, Piece
 from .intervals import IntervalLabels, read_intervals
@@ -174,7 +175,11 @@ def _gather(
             known = {"subject": in_name.get("subject", "1"), "session": session, "label": in_name.get("label", "")}
 
             def take(path: Path, known: Mapping[str, str], *, careful: bool) -> None:
-                for batch in read_batches(path, device, table, counted, careful=careful):
+                size = path.stat().st_size
+                packed = path.suffix in (".gz", ".bz2")
+                for block, batch in enumerate(read_batches(path, device, table, counted, careful=careful), 1):
+                    # Blocks of text have one size; of other files only that they go on is known.
+                    report(f"reading {path.name}", min(size, block * BLOCK), 0 if packed else size)
                     _add(gatherer, batch, device, known, names, intervals)
 
             mark = gatherer.begin_file(number)

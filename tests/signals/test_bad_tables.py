@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import csv
 
-from stillmotion.errors import UserError
+from stillmotion.errors import ProposedMappingWarning, UserError
 from stillmotion.signals import inspect, load
 
 from .test_tables import ACC, MAPPING, lines, noted, signal, write
@@ -196,8 +196,11 @@ def test_a_mappings_file_with_a_mistake_is_named(good):
         load(good)
 
 
-def test_a_folder_without_a_mapping_says_where_one_belongs(good, tmp_path):
-    with pytest.raises(UserError, match="mapping.toml"):
+def test_a_folder_without_a_mapping_is_read_by_a_proposal_that_says_where_one_belongs(good, tmp_path):
+    with pytest.warns(ProposedMappingWarning, match="mapping.toml"):
+        assert load(tmp_path).spec.groups == ("acc",)
+    (tmp_path / "own.csv").unlink()
+    with pytest.raises(UserError, match="holds no table"):
         load(tmp_path)
     with pytest.raises(UserError, match="none.csv is not there"):
         load(tmp_path / "none.csv")

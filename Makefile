@@ -87,6 +87,7 @@ bench: $(READY)  ## print every performance claim as a ratio (HAPT below STILLMO
 	$(BIN)/python benchmarks/run.py signals
 	$(BIN)/python benchmarks/run.py networks
 	$(BIN)/python benchmarks/run.py training
+	$(BIN)/python benchmarks/run.py memory
 	$(BIN)/python benchmarks/run.py methods
 	$(BIN)/python benchmarks/run.py statistics
 

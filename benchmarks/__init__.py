@@ -17,6 +17,7 @@ MODULES = {
     "signals": "benchmarks.signals",
     "networks": "benchmarks.networks",
     "training": "benchmarks.training",
+    "memory": "benchmarks.memory",
     "methods": "benchmarks.methods",
     "teachers": "benchmarks.teachers",
     "statistics": "benchmarks.statistics",

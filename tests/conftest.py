@@ -16,6 +16,9 @@ import pytest
 from filelock import FileLock
 
 import stillmotion  # noqa: F401  Before any import of keras: it chooses the backend.
+from stillmotion.signals import Dataset, SignalSpec
+from stillmotion.signals.select import select_sensors
+from stillmotion.signals.simulated import generate
 
 ROOT = Path(__file__).parents[1]
 #: Real recordings lie beside the project, with a script that writes one in its publisher's layout.
@@ -37,8 +40,13 @@ COMPILED = {
 }
 
 
-#: Tests compile much and compute little: without these XLA takes five times as long.
-QUICK_COMPILATION = ("--xla_backend_optimization_level=0", "--xla_cpu_use_fusion_emitters=false")
+#: Tests compile much and compute little: without these XLA takes six times as long.
+QUICK_COMPILATION = (
+    "--xla_backend_optimization_level=0",
+    "--xla_llvm_disable_expensive_passes=true",
+    "--xla_cpu_parallel_codegen_split_count=1",
+    "--xla_cpu_use_fusion_emitters=false",
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -52,6 +60,10 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = tempfile.mkdtemp(prefix="stillmotion-compiled-")
         os.environ.update(COMPILED | {"JAX_COMPILATION_CACHE_DIR": folder})
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    if not hasattr(config, "workerinput"):
+        cache = tempfile.mkdtemp(prefix="stillmotion-recordings-")
+        os.environ["STILLMOTION_TEST_CACHE"] = cache
+        config.add_cleanup(lambda: shutil.rmtree(cache, ignore_errors=True))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -62,12 +74,34 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No test reads or writes the user's cache or data folder."""
-    monkeypatch.setenv("STILLMOTION_CACHE", str(tmp_path / "cache"))
+def own_cache(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test reads or writes the user's cache or data folder; those of real recordings convert each set once."""
+    real = request.node.get_closest_marker("real") is not None
+    folder = Path(os.environ["STILLMOTION_TEST_CACHE"]) if real else tmp_path / "cache"
+    monkeypatch.setenv("STILLMOTION_CACHE", str(folder))
     monkeypatch.delenv("STILLMOTION_DATA", raising=False)
     monkeypatch.delenv("COLUMNS", raising=False)  # No output depends on the width of this terminal.
-    return tmp_path / "cache"
+    return folder
+
+
+@pytest.fixture(scope="session")
+def _simulated() -> Dataset:
+    data = generate()
+    data.samples.flags.writeable = data.labels.flags.writeable = False
+    return data
+
+
+@pytest.fixture(scope="session")
+def wrist() -> SignalSpec:
+    """The contract of the acceleration at the simulated wrist."""
+    return select_sensors(generate(subjects=1, minutes=1.0), "wrist.acc").spec
+
+
+@pytest.fixture
+def simulated_once(_simulated: Dataset, monkeypatch: pytest.MonkeyPatch) -> Dataset:
+    """``load("simulated")`` returns the same data set each time, instead of simulating it for two seconds."""
+    monkeypatch.setattr("stillmotion.signals.simulated.generate", lambda: _simulated)
+    return _simulated
 
 
 @pytest.fixture

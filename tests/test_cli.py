@@ -77,6 +77,7 @@ def test_inspect_prints_a_row_for_every_subject_and_json(still, tmp_path):
         (["cost", "deepconvlstm-lm", *SHAPE, "--attention", "channel:r=4,after=9"], "no convolution 9"),
     ],
 )
+@pytest.mark.usefixtures("simulated_once")
 def test_an_error_of_the_user_is_one_sentence_and_exit_code_2(still, arguments, said):
     code, out, err = still(*arguments)
     assert code == 2
@@ -93,6 +94,7 @@ def test_debug_shows_the_traceback():
     assert "Traceback" in done.stderr
 
 
+@pytest.mark.usefixtures("simulated_once")
 def test_an_honest_split_is_clean_and_the_published_one_exits_1(still):
     code, out, _ = still("audit", "simulated", "--protocol", "subjects:4")
     assert (code, "Clean" in out) == (0, True)
@@ -162,13 +164,10 @@ batch = 32
 
 
 @pytest.fixture
-def quick(tmp_path):
+def quick(tmp_path, recordings):
     """A study of seconds on simulated subjects in HAPT's format: its specification and the folder of recordings."""
-    from tests.publishers.write import write_hapt
-
-    write_hapt(tmp_path / "recordings" / "hapt", subjects=6, minutes=2)
     (tmp_path / "quick.toml").write_text(QUICK)
-    return tmp_path / "quick.toml", "--data", tmp_path / "recordings", "--out", tmp_path / "out"
+    return tmp_path / "quick.toml", "--data", recordings, "--out", tmp_path / "out"
 
 
 COPIES = "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
@@ -208,16 +207,18 @@ def test_a_plan_lists_the_fleets_and_trains_nothing(still, quick, tmp_path):
     code, out, _ = still("study", *quick, "--plan", "--json")
     assert code == 0
     lines = json.loads(out)
-    assert [(line["phase"], line["what"], line["runs"]) for line in lines] == [
-        ("teachers", "lm of mlp", 1),
-        ("trials", "lm of mlp-small", 1),
-        ("trials", "rb-kd of mlp-small", 1),
-        ("ship", "lm of mlp", 1),
-        ("ship", "rb-kd of mlp-small", 1),
+    assert [(line["phase"], line["what"], line["variants"], line["runs"]) for line in lines] == [
+        ("teachers", "lm of mlp", ["rb-kd"], 1),
+        ("trials", "lm of mlp-small", ["lm"], 1),
+        ("trials", "rb-kd of mlp-small", ["rb-kd"], 1),
+        ("ship", "lm of mlp", ["rb-kd"], 1),
+        ("ship", "rb-kd of mlp-small", ["rb-kd"], 1),
     ]
     assert all(line["steps"] > 0 and line["seconds"] > 0 for line in lines)
     assert not (tmp_path / "out").exists()
-    assert "5 runs in 5 fleets" in still("study", *quick, "--plan")[1]
+    out = still("study", *quick, "--plan")[1]
+    assert "5 runs in 5 fleets" in out
+    assert "variants" in out
 
 
 def test_a_study_that_cannot_be_is_one_sentence(still, tmp_path):

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         training,
         windows,
     )
+    from .bundles import Recogniser, adapt
     from .signals import from_arrays, from_frame, inspect, load, resample
     from .studies import run_study
     from .training import fit
@@ -60,11 +61,15 @@ _SHORTCUTS = {
     "make_splits": "windows",
     "audit_splits": "windows",
     "fit_statistics": "windows",
+    "adapt": "bundles",
     "fit": "training",
     "run_study": "studies",
+    "Recogniser": "bundles",
 }
 
 __all__ = [
+    "Recogniser",
+    "adapt",
     "audit_splits",
     "bundles",
     "cut",

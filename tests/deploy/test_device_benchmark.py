@@ -8,7 +8,6 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-import stillmotion as sm
 from benchmarks import device, device_peers
 from benchmarks.device_networks import COLUMNS, NETWORKS, SHAPES, measure_form
 from stillmotion.bundles import Bundle
@@ -23,8 +22,8 @@ MEASURED = {"flash_constants": "1200", "flash_code": "34", "ram": "5600", "stack
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    spec = sm.load("simulated", sensors="wrist.acc").spec.with_window(16)
+def bundle(tmp_path_factory, wrist):
+    spec = wrist.with_window(16)
     random = np.random.default_rng(0)
     features = FeatureSet.of(spec, groups=("axes", "time"), compressed=True)
     count, classes = len(features.names), len(spec.classes)
@@ -44,7 +43,9 @@ def evidence_of(export, windows, machine):
     """Numbers that all differ; the M0 has no room for float32."""
     if machine == "cortex-m0" and not export.integers:
         raise UserError("The program is 5 bytes larger than the emulated board's RAM.")
-    return Evidence(machine, "board", "gcc", "-Os", 1234, 1200, 5600, 78, 0, len(windows), len(windows) - 1, 90123, {})
+    return Evidence(
+        machine, "board", "gcc", "-Os", 1234, 1200, 5600, 78, 90, 0, len(windows), len(windows) - 1, 90123, {}
+    )
 
 
 @pytest.mark.parametrize("integers", [True, False])

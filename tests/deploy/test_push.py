@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stillmotion.decoding import IntegerDecoder, fit_decoder
-from stillmotion.deploy.decoder import decode_stream
+from stillmotion.bundles import Bundle, Recogniser
+from stillmotion.decoding import UNKNOWN, IntegerDecoder, fit_decoder
+from stillmotion.deploy.decoder import decide_alone, decode_stream
 from stillmotion.deploy.header import Target
 from stillmotion.deploy.writer import write_c
 from tests.deploy.compiling import Compiled
@@ -16,7 +17,15 @@ from tests.deploy.nets import SPEC, draw_windows
 
 NOT_YET = -1
 #: A chain that stays: one network here changes its mind at every second window.
-DECODER = IntegerDecoder.of(fit_decoder("duration", SPEC.classes, [0] * 9 + [1] * 5 + [2] * 7 + [3] * 9, hop=8 / 25))
+BOUTS = [0] * 9 + [1] * 5 + [2] * 7 + [3] * 9
+CHAIN = fit_decoder("duration", SPEC.classes, BOUTS, hop=8 / 25)
+DECODER = IntegerDecoder.of(CHAIN)
+#: The same that rejects, at once or late, and one that only rejects.
+SURE = fit_decoder("duration", SPEC.classes, BOUTS, hop=8 / 25, thresholds={"0": 0.95, "alone": 0.8}, temperature=0.5)
+SURE, SURE_LATE = IntegerDecoder.of(SURE), IntegerDecoder.of(SURE.with_lag(2))
+SURE_ALONE = IntegerDecoder.of(
+    fit_decoder("none", SPEC.classes, BOUTS, hop=8 / 25, thresholds={"alone": 0.8}, temperature=0.5)
+)
 
 
 #: What is compiled: a network, its hop, its decoder, and its forms in float32 and in integers.
@@ -25,6 +34,11 @@ STREAMS = {
     "whole": ("planes", 24, None, "q"),
     "long": ("planes", 31, None, "q"),
     "decoded": ("activations", 8, DECODER, "fq"),
+    "late": ("activations", 8, replace(DECODER, lag=1), "q"),
+    "later": ("merges", 8, replace(DECODER, lag=3), "fq"),
+    "sure": ("activations", 8, SURE, "fq"),
+    "surelate": ("activations", 8, SURE_LATE, "fq"),
+    "surealone": ("activations", 8, SURE_ALONE, "fq"),
     "lstms": ("lstms", 8, None, "fq"),
     "fastgrnns": ("fastgrnns", 8, None, "q"),
     "features": ("features", 8, None, "fq"),
@@ -82,19 +96,64 @@ def test_a_value_that_is_no_number_is_the_last_one_of_its_channel(suffix, stream
     require_answers(streams, f"short_{suffix}", cases["planes"], held, 8, given=broken)
 
 
-@pytest.mark.parametrize("suffix", ["f", "q"])
-def test_push_decodes_windows_in_a_row_as_the_integer_decoder_does(suffix, streams, cases):
-    case = cases["activations"]
+@pytest.mark.parametrize(("name", "suffix"), [each for each in NAMES if each[0] in ("decoded", "late", "later")])
+def test_push_decodes_windows_in_a_row_as_the_integer_decoder_does(name, suffix, streams, cases):
+    network, _, decoder, _ = STREAMS[name]
+    case = cases[network]
     samples = np.concatenate(draw_windows(40, 24, seed=5))
     starts = np.arange(0, len(samples) - 23, 8)
     windows = samples[starts[:, None] + np.arange(24)]
     program = case.integers if suffix == "q" else case.exact
     logits = program.run(case.counts.of(windows) if suffix == "q" else windows)
-    expected = decode_stream(DECODER, logits, program.logits)
-    _, answers = streams.push(f"decoded_{suffix}", samples, len(SPEC.classes))
-    assert np.array_equal(answers[starts + 23], expected)
-    assert (expected != logits.argmax(1)).any()
+    expected = decode_stream(decoder, logits, program.logits)
+    _, answers = streams.push(f"{name}_{suffix}", samples, len(SPEC.classes))
+    answers = answers[starts + 23]
+    assert np.array_equal(answers[: decoder.lag], [NOT_YET] * decoder.lag)
+    assert np.array_equal(answers[decoder.lag :], expected)
+    assert (expected != logits[: len(expected)].argmax(1)).any()
     assert len(set(expected)) > 1
+    if decoder.lag:
+        causal = decode_stream(replace(decoder, lag=0), logits, program.logits)
+        assert (expected != causal[: len(expected)]).any()
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")  # Keras saves
+def test_a_stream_in_python_gets_the_answers_of_push(streams, cases, tmp_path):
+    """The same network with its decoder: in floating point in Python, in float32 and whole numbers in C."""
+    spec = replace(SPEC, hop=8)
+    decoder = CHAIN.with_lag(3)
+    bundle = Bundle.save(tmp_path / "merges", cases["merges"].model, spec, decoder=decoder)
+    samples = np.concatenate(draw_windows(40, 24, seed=5))
+    samples[[100, 101, 400], [0, 0, 3]] = np.nan
+    recogniser = Recogniser(bundle)
+    _, answers = streams.push("later_f", samples, len(SPEC.classes))
+    for begin, end in ((0, 1), (1, 50), (50, 50), (50, 73), (73, 960)):
+        known = [SPEC.classes.index(answer.label) for answer in recogniser.push(samples[begin:end])]
+        assert known == answers[begin:end][answers[begin:end] != NOT_YET].tolist()
+    assert len(recogniser.finish()) == 3
+
+
+@pytest.mark.parametrize("suffix", ["f", "q"])
+@pytest.mark.parametrize(("name", "decoder"), [("sure", SURE), ("surelate", SURE_LATE), ("surealone", SURE_ALONE)])
+def test_a_window_that_no_class_is_probable_enough_for_is_unknown(name, decoder, suffix, streams, cases):
+    case = cases["activations"]
+    samples = np.concatenate(draw_windows(60, 24, seed=5))
+    starts = np.arange(0, len(samples) - 23, 8)
+    windows = samples[starts[:, None] + np.arange(24)]
+    program = case.integers if suffix == "q" else case.exact
+    given = case.counts.of(windows) if suffix == "q" else windows.astype(np.float32)
+    logits = program.run(given)
+    _, pushed = streams.push(f"{name}_{suffix}", samples, len(SPEC.classes))
+    expected = decode_stream(decoder, logits, program.logits)
+    assert np.array_equal(pushed[starts + 23][decoder.lag :], expected)
+    assert 0.02 < np.mean(expected == UNKNOWN) < 0.98
+    written, answers = streams.predict(f"{name}_{suffix}", given, len(SPEC.classes))
+    assert np.array_equal(written, logits)
+    alone = decide_alone(decoder, logits, program.logits)
+    assert np.array_equal(answers, alone)
+    assert 0.02 < np.mean(alone == UNKNOWN) < 0.98
+    known = alone != UNKNOWN
+    assert np.array_equal(alone[known], logits.argmax(1)[known])
 
 
 EXTREMES = np.array(
@@ -108,6 +167,8 @@ def test_extreme_samples_give_a_class_and_no_fault(name, suffix, streams):
     samples = random.choice(EXTREMES, (400, 6))
     samples[200:] = np.where(random.random((200, 6)) < 0.5, samples[200:], random.normal(size=(200, 6)))
     _, answers = streams.push(f"{name}_{suffix}", samples, len(SPEC.classes))
-    assert (answers[23::8] >= 0).all()
+    lag = 0 if STREAMS[name][2] is None else STREAMS[name][2].lag
+    known = answers[23 + 8 * lag :: 8]
+    assert ((known >= 0) | ((known == UNKNOWN) & name.startswith("sure"))).all()
     assert (answers[23::8] < len(SPEC.classes)).all()
-    assert (np.delete(answers, np.arange(23, 400, 8)) == NOT_YET).all()
+    assert (np.delete(answers, np.arange(23 + 8 * lag, 400, 8)) == NOT_YET).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -96,13 +97,28 @@ def test_one_subject_has_no_interval_and_a_note_tells_why(still, tmp_path):
     assert "[" not in said.replace("[one", "")
 
 
-def test_logits_and_bare_classes_have_no_calibration(still, tmp_path):
+def by_hand(labels, logits, *, bins):
+    """The expected calibration error of a softmax, by loops."""
+    groups = {}
+    for label, row in zip(labels, logits.tolist(), strict=True):
+        shares = [math.exp(each) / sum(map(math.exp, row)) for each in row]
+        confidence = max(shares)
+        group = min(int(confidence * bins), bins - 1)
+        groups.setdefault(group, []).append((confidence, shares.index(confidence) == label))
+    gaps = (abs(sum(right for _, right in each) - sum(sure for sure, _ in each)) for each in groups.values())
+    return sum(gaps) / len(labels)
+
+
+def test_calibration_is_of_the_softmax_of_logits_and_bare_classes_have_none(still, tmp_path):
     one = predictions("plain", 0.7)
     columns = {name: getattr(one, name) for name in ("subject", "fold", "seed", "y")}
     write_predictions(tmp_path / "bare.csv", Predictions.of("bare", **columns, prediction=one.prediction))
     write_predictions(tmp_path / "logits.csv", Predictions.of("logits", **columns, scores=10 * one.scores))
     found = json.loads(still("compare", tmp_path / "bare.csv", tmp_path / "logits.csv", "--json")[1])
-    assert found["calibration"] == {"bare": None, "logits": None}
+    assert found["calibration"]["bare"] is None
+    assert found["calibration"]["logits"]["ece"] == pytest.approx(by_hand(one.y, 10 * one.scores, bins=15))
+    out = still("compare", tmp_path / "logits.csv")[1]
+    assert f"{100 * by_hand(one.y, 10 * one.scores, bins=15):.1f}" in out
     assert found["comparisons"][0]["difference"]["score"] == 0
 
 

@@ -166,8 +166,8 @@ def test_windows_of_another_shape_are_refused():
 
 
 @saves
-def test_a_bundle_with_window_features_opens_and_its_card_names_the_layer(tmp_path):
-    spec = sm.load("simulated", sensors="wrist.acc").spec.with_window(16)
+def test_a_bundle_with_window_features_opens_and_its_card_names_the_layer(tmp_path, wrist):
+    spec = wrist.with_window(16)
     model = sm.networks.build_network("feature-net-xs", spec)
     assert model.get_layer("window_features").features.names[0] == "wrist.acc.x.mean"
     bundle = sm.bundles.Bundle.save(tmp_path / "bundle", model, spec)

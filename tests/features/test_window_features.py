@@ -124,6 +124,7 @@ def test_blocks_change_nothing(monkeypatch):
     np.testing.assert_array_equal(extract_array_features(values, rate=RATE).values, whole)
 
 
+@pytest.mark.usefixtures("simulated_once")
 def test_windows_of_a_data_set_have_the_names_of_its_channels():
     windows = sm.cut(sm.load("simulated", sensors="wrist.acc,wrist.gyr"))
     index = np.arange(0, len(windows), 50)

@@ -1,6 +1,7 @@
 """Costs against independent counts: XLA's analysis, sums by hand, memory schedules by hand."""
 
 import json
+from dataclasses import replace
 
 import jax
 import keras
@@ -19,7 +20,9 @@ from stillmotion.networks import (
     format_cost,
     named_network_cost,
     network_cost,
+    parse_attention,
     read_graph,
+    register_network,
 )
 from stillmotion.networks.memory import peak_activations
 
@@ -270,3 +273,23 @@ def test_groups_switched_off_cost_nothing(groups, products, others):
     counted = feature_cost(FeatureSet(8, 4.0, ("x", "y", "z"), ("acc",) * 3, groups))
     assert (counted.multiply_adds, counted.elementary) == (products, others)
     assert counted.tables == (8 if "spectrum" in groups else 0)
+
+
+def test_the_cost_of_a_name_is_that_of_its_network_now(forget_own):
+    """Costs of built-in networks are kept; a network of one's own may change under its name."""
+    for attention in (None, "channel:r=2,after=1", list(parse_attention("channel:r=2,after=1"))):
+        options = {"attention": attention} if attention else {}
+        expected = network_cost(build_network("deepconvlstm-lm", (20, 3, 6), **options))
+        for _ in range(2):
+            counted = named_network_cost("deepconvlstm-lm", (20, 3, 6), attention=attention)
+            for mine, theirs in zip(counted.layers, expected.layers, strict=True):  # Keras numbers their names
+                assert replace(mine, name="") == replace(theirs, name="")
+            assert replace(counted, layers=()) == replace(expected, layers=())
+    for units in (3, 5):
+        register_network(
+            lambda shape, units=units: model_of(
+                (shape.window, shape.channels), layers.Flatten(), layers.Dense(units), layers.Dense(shape.classes)
+            ),
+            "own",
+        )
+        assert named_network_cost("own", (8, 2, 4)).params == 16 * units + units + units * 4 + 4

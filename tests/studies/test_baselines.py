@@ -56,7 +56,7 @@ def by_hand(study_data, fold, name="random-forest"):
     """Features of all windows, worked out without the study's own code; for a regression compressed and scaled."""
     spec = study_data.windows.spec
     values = extract_array_features(
-        study_data.values, rate=spec.rate, sensors=[channel.group for channel in spec.channels]
+        study_data.windows.values(), rate=spec.rate, sensors=[channel.group for channel in spec.channels]
     ).values
     if name == "random-forest":
         return values

@@ -39,7 +39,7 @@ def test_a_forest_teaches_each_subject_with_trees_that_never_saw_the_subject(run
     targets = made.teachers.teacher("rb-kd", runs).outputs["logits"]
     index, spec, (fold,) = made.planner.index, made.planner.index.spec, made.planner.index.folds
     sensors = [channel.group for channel in spec.channels]
-    features = extract_array_features(made.study_data.values, rate=spec.rate, sensors=sensors).values
+    features = extract_array_features(made.study_data.windows.values(), rate=spec.rate, sensors=sensors).values
     group, forests = made.planner.group_of(0), []
     for number, run in enumerate(runs):
         own = fold.train[group[fold.train] != number]

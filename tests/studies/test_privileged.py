@@ -28,15 +28,15 @@ def test_a_teacher_sees_the_same_moments_in_the_recordings_own_samples(recording
     raw = load("hapt", data=recordings)
     seen = study_data.privileged
     assert seen.windows.spec.rate == 50
-    assert seen.values.shape[1:] == (64 + 10 + 20, 6)
-    assert len(seen.values) == len(study_data.values) == len(plain.values)
+    assert seen.windows.shape[1:] == (64 + 10 + 20, 6)
+    assert len(seen.windows) == len(study_data.windows) == len(plain.windows)
     # By hand: each of the student's starts, in the rows of its recording as published.
     windows, rows = study_data.windows, 0
     for number in range(0, len(windows), 7):
         recording = raw.recordings[windows.recording[number]]
         start = 2 * (windows.starts[number] - windows.recording_start[windows.recording[number]]) - 10
         assert recording.subject == windows.subjects[windows.subject_codes[number]]
-        np.testing.assert_array_equal(seen.values[number], recording.samples[start : start + 94])
+        np.testing.assert_array_equal(seen.windows[number], recording.samples[start : start + 94])
         rows += 1
     assert rows > 10
     np.testing.assert_allclose(study_data.statistics[0].mean, seen.statistics[0].mean[:3], atol=0.02)
@@ -51,10 +51,10 @@ def test_windows_without_enough_around_them_are_left_out_for_everybody(recording
     plain = load_study_data(LESS, data=recordings)
     start = plain.windows.starts - plain.windows.recording_start[plain.windows.recording]
     kept = np.flatnonzero(start >= 40 * 25)
-    assert 0 < len(kept) < len(plain.values)
-    np.testing.assert_array_equal(study_data.values, plain.values[kept])
+    assert 0 < len(kept) < len(plain.windows)
+    np.testing.assert_array_equal(study_data.windows.values(), plain.windows[kept])
     np.testing.assert_array_equal(study_data.index.labels, plain.index.labels[kept])
-    np.testing.assert_array_equal(study_data.privileged.values[:, 1000:], study_data.values)
+    np.testing.assert_array_equal(study_data.privileged.windows.values()[:, 1000:], study_data.windows.values())
 
 
 def test_windows_that_need_no_more_time_all_stay(recordings):
@@ -62,12 +62,12 @@ def test_windows_that_need_no_more_time_all_stay(recordings):
     study_data, plain = (
         load_study_data(replace(LESS, privileged=each), data=recordings) for each in (more, Privileged())
     )
-    np.testing.assert_array_equal(study_data.values, plain.values)
+    np.testing.assert_array_equal(study_data.windows.values(), plain.windows.values())
     assert study_data.index.fingerprint == plain.index.fingerprint
     assert plain.privileged is None
     # The teacher's samples between, taken away, are the student's but for the filter before them.
-    apart = study_data.privileged.values[:, ::2, :3] - study_data.values
-    assert np.abs(apart).mean() < 0.05 * study_data.values.std()
+    apart = study_data.privileged.windows.values()[:, ::2, :3] - study_data.windows.values()
+    assert np.abs(apart).mean() < 0.05 * study_data.windows.values().std()
 
 
 def test_a_study_teaches_what_only_the_teacher_saw(runner, recordings):
@@ -84,7 +84,7 @@ def test_a_study_teaches_what_only_the_teacher_saw(runner, recordings):
     said = made.teachers.teacher("rb-kd", [teacher]).outputs["logits"]
     assert said.shape == (len(made.study_data.windows), 4)
     model = load_model(made.state, teacher)
-    expected = model.predict(made.study_data.privileged.values[:20], verbose=0)
+    expected = model.predict(made.study_data.privileged.windows[:20], verbose=0)
     np.testing.assert_allclose(said[:20], expected, rtol=1e-4, atol=1e-4)
     assert "mlp" in to_markdown(results)
     clock = Clock(made.planner, made.study_data)

@@ -89,7 +89,7 @@ def test_the_models_are_bundles_that_give_the_same_answers(finished):
     (said,) = read_predictions(runner.folder / "predictions" / "rb-kd.parquet")
     seed = bundle.provenance["seed"]
     mine = said.scores[said.seed == seed][:50]
-    np.testing.assert_allclose(bundle.logits(runner.study_data.values[rows], bundle.spec), mine, atol=1e-4)
+    np.testing.assert_allclose(bundle.logits(runner.study_data.windows[rows], bundle.spec), mine, atol=1e-4)
     assert {row["subject"] for row in bundle.scores} == set(runner.study_data.index.folds[0].test_subjects)
     assert (runner.folder / "models" / "best" / "model.keras").is_file()
 

@@ -68,7 +68,7 @@ def test_what_ships_is_the_recommended_variant_fitted_to_every_subject(finished)
     )
     assert len(everybody) == len(made.state.index)
     model, table, _ = scikit_learns_forest(made, everybody, 0)
-    windows = made.study_data.values[::9]
+    windows = made.study_data.windows[::9]
     np.testing.assert_allclose(best.predict(windows, best.spec), model.predict_proba(table[::9]), atol=1e-6)
     golden, logits = best.golden
     assert golden.shape == (8, 20, 6)
@@ -106,7 +106,7 @@ def test_the_folds_models_stay_beside_it_a_forest_among_them(finished):
     bundle = Bundle.open(made.folder / "models" / "small-forest")
     seed, fold = bundle.provenance["seed"], made.state.index.folds[0]
     model, table, _ = scikit_learns_forest(made, fold.train, seed)
-    shares = bundle.predict(made.study_data.values[fold.test], bundle.spec)
+    shares = bundle.predict(made.study_data.windows[fold.test], bundle.spec)
     np.testing.assert_allclose(shares, model.predict_proba(table[fold.test]), atol=1e-6)
 
 

@@ -119,7 +119,7 @@ def what_became_of_the_teacher(made, results, tmp_path):
     network = teacher_network(build_network("mlp", made.study_data.windows.spec), get_method("hmkd"))
     network.put(weights, state)
     rows = made.study_data.index.folds[0].validation
-    said = np.argmax(network.model.predict(made.study_data.values[rows], verbose=0), axis=1)
+    said = np.argmax(network.model.predict(made.study_data.windows[rows], verbose=0), axis=1)
     classes = range(made.study_data.index.classes)
     expected = f1_score(made.study_data.index.labels[rows], said, labels=classes, average="macro", zero_division=0)
     assert partner.score.score == pytest.approx(expected)

@@ -7,47 +7,42 @@ import signal
 import sys
 import warnings
 from pathlib import Path
-
-from stillmotion.studies.scoring import Evaluator
+from typing import Any
 
 import stillmotion.training  # noqa: F401  Before any import of keras: it chooses the backend.
 from stillmotion.studies import Runner, read_study
+from stillmotion.studies.jobs import FleetJob
+from stillmotion.studies.store import Store
 from stillmotion.training.progress import Progress
 
 spec, folder, data, phase = sys.argv[1:]
 warnings.simplefilter("ignore")
-runner = Runner(read_study(spec), Path(folder), data=Path(data), quiet=True, every=0.0)
 current = [""]
+train, add = FleetJob.train, Store.add_predictions
 
 
 def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-begin = runner._train_here
+def noted(self: FleetJob, **rest: Any) -> Any:
+    current[0] = self.plan.phase
+    return train(self, **rest)
 
 
-def noted(fleet, *rest):
-    current[0] = fleet.phase
-    begin(fleet, *rest)
-
-
-def show(self, epoch, *, last=False):
+def show(self: Progress, epoch: Any, *, last: bool = False) -> None:
     if current[0] == phase and epoch.number == 2:
         die()
 
 
-count = Evaluator.count
-
-
-def scored(self, runs, side):
-    if side == "test" and phase == "scoring":
-        count(self, list(runs)[:1], side)
+def predicted(self: Store, split: str, logits: Any, **rest: Any) -> None:
+    if split == "test" and phase == "scoring":
+        add(self, split, dict(list(logits.items())[:1]), **rest)
         die()
-    count(self, runs, side)
+    add(self, split, logits, **rest)
 
 
-runner._train_here = noted
-Progress.__call__ = show
-Evaluator.count = scored
-runner.run(score_test=True)
+FleetJob.train = noted  # type: ignore[method-assign]
+Progress.__call__ = show  # type: ignore[method-assign]
+Store.add_predictions = predicted  # type: ignore[method-assign]
+Runner(read_study(spec), Path(folder), data=Path(data), quiet=True, every=0.0).run(score_test=True)

@@ -47,7 +47,7 @@ def quick_compilation():
 
 
 @pytest.fixture(autouse=True)
-def quick_and_unjudged(monkeypatch):
+def quick_and_unjudged(monkeypatch, compile_anew):
     """The teachers here are not trained: they need not be better than the majority class."""
     monkeypatch.setattr("stillmotion.training.distillation.require_able", lambda *_, **__: 1.0)
     # XLA compiles draws from the Beta distribution for seconds; shares are searched in what is recorded.

@@ -68,8 +68,9 @@ def test_a_plain_convolution_does_not_run_inside_a_compiled_loop():
     ("count", "options"),
     [(1, {})] + [pytest.param(3, each, marks=pytest.mark.slow) for each in ({}, {"size": 1}, {"together": 2})],
 )
-def test_step_by_step_comes_to_what_the_compiled_loop_comes_to(count, options, monkeypatch):
+def test_step_by_step_comes_to_what_the_compiled_loop_comes_to(count, options, monkeypatch, compile_anew):
     in_loop = fleet_of(small(), count).train(QUIET)
+    compile_anew()
     monkeypatch.setattr(rewrite, "SMALL_KERNEL", 0)
     fleet = fleet_of(small(), count, **options)
     assert len(fleet.setup.kept_convolutions) == 1

@@ -146,7 +146,7 @@ def test_a_plain_normaliser_of_features_cannot_have_statistics_of_replicas(data)
         fleet.train(Progress(enabled=False))
 
 
-def test_mixup_alone_mixes_features_that_are_computed_once(data, monkeypatch):
+def test_mixup_alone_mixes_features_that_are_computed_once(data, monkeypatch, compile_anew):
     from stillmotion.features import feature_layer
 
     fleet = fleet_of("feature-net-s", data, augment=("mixup",))

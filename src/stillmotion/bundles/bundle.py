@@ -22,12 +22,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..decoding import Decoder
-from ..errors import ContractError, UserError
+from ..errors import UserError
 from ..features import ClassifierArrays, LinearArrays, TreeArrays, pack_arrays, unpack_arrays
 from ..files import atomic_folder
 from ..names import require_name
 from ..signals import SignalSpec
-from .calibration import pack_windows, require_windows, spread_rows, unpack_windows
+from .calibration import pack_windows, spread_rows, unpack_windows
 from .card import write_card
 from .classifier import classifier_logits, cost_of_classifier, require_classifier
 from .contents import (
@@ -50,6 +50,7 @@ from .contents import (
     unpack_golden,
 )
 from .decoder import read_decoder, require_decoder
+from .windows import require_windows
 
 if TYPE_CHECKING:
     import keras
@@ -136,7 +137,7 @@ class Bundle:
             golden = kept[spread_rows(np.arange(len(kept)), DRAWN)]
         elif golden is None:
             golden = np.random.default_rng(0).normal(size=(DRAWN, spec.window, len(spec.channels)))
-        windows = _require_windows(golden, spec)
+        windows = require_windows(golden, spec, "golden")
         if decoder is not None:
             require_decoder(decoder, spec)
         if isinstance(model, (TreeArrays, LinearArrays)):
@@ -145,12 +146,12 @@ class Bundle:
             logits = classifier_logits(model, windows)
         else:
             from ..networks.cost import network_cost
-            from .network import make_device_model
+            from .network import make_device_model, run_network
 
             full["network"] = model.name.replace("_", "-")
             model = make_device_model(model, spec)
             cost = network_cost(model)
-            logits = model.predict(windows, verbose=0)
+            logits = run_network(model, windows)
         full["versions"] = versions
         metadata = {SIGNAL: spec.to_dict(), SCORES: rows, PROVENANCE: full}
         metadata |= {} if decoder is None else {DECODER: decoder.to_dict()}
@@ -265,15 +266,17 @@ class Bundle:
             Logits (windows, classes).
 
         Raises:
-            ContractError: the windows do not fit the bundle.
+            ContractError: the windows do not fit the bundle, or are not finite.
         """
         self.spec.require_fit(spec, this="bundle", other="signal")
-        windows = _require_windows(windows, self.spec)
+        windows = require_windows(windows, self.spec, "windows")
         if not len(windows):
             return np.zeros((0, len(self.spec.classes)), np.float32)
         if self.classifier is not None:
             return classifier_logits(self.classifier, windows)
-        return np.asarray(self.model.predict(windows, batch_size=256, verbose=0), np.float32)
+        from .network import run_network
+
+        return run_network(self.model, windows)
 
     def predict(self, windows: ArrayLike, spec: SignalSpec) -> Floats:
         """Return the class probabilities (windows, classes) of windows.
@@ -285,11 +288,3 @@ class Bundle:
         logits = self.logits(windows, spec)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True)) if len(logits) else logits
         return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
-
-
-def _require_windows(windows: ArrayLike, spec: SignalSpec) -> Floats:
-    values = np.asarray(windows, np.float32)
-    expected = (spec.window, len(spec.channels))
-    if values.shape[1:] != expected:
-        raise ContractError(f"The bundle takes windows of shape {expected}, not {values.shape[1:]}.")
-    return values

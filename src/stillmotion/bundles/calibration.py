@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import UserError
 from ..features.array_files import LARGEST, UNREADABLE, read_npz
 from ..signals import SignalSpec
+from .windows import require_windows
 
 #: Windows that a study keeps.
 KEPT = 200
@@ -25,20 +26,6 @@ def spread_rows(rows: ArrayLike, count: int = KEPT) -> NDArray[np.int64]:
     """Return at most ``count`` rows, evenly spread."""
     chosen = np.asarray(rows, np.int64)
     return chosen[np.linspace(0, len(chosen) - 1, min(count, len(chosen))).round().astype(np.int64)]
-
-
-def require_windows(windows: ArrayLike, spec: SignalSpec, source: str) -> NDArray[np.float32]:
-    """Return calibration windows as float32; raise ``UserError`` unless they fit the contract and are finite."""
-    values = np.asarray(windows)
-    expected = (spec.window, len(spec.channels))
-    if values.ndim != 3 or values.shape[1:] != expected or values.dtype.kind not in "fiu":
-        raise UserError(
-            f"{source} must hold numbers (windows, {expected[0]}, {expected[1]}) in the units of the contract, not "
-            f"{values.dtype} {values.shape}."
-        )
-    if not np.isfinite(values).all():
-        raise UserError(f"{source} holds NaN or infinite values; leave these windows out.")
-    return values.astype(np.float32)
 
 
 def pack_windows(windows: NDArray[np.float32]) -> bytes:

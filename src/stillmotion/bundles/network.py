@@ -6,12 +6,16 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import ContractError, UserError
 from ..networks.draws import drawn_by_numpy
 from ..networks.heads import gives_logits, refuse_probabilities
 from ..networks.taps import make_inference_model
 from ..signals import SignalSpec
+
+#: Windows that a network answers at a time.
+BATCH = 256
 
 
 def make_device_model(model: keras.Model, spec: SignalSpec) -> keras.Model:
@@ -44,3 +48,33 @@ def require_shape(model: keras.Model, spec: SignalSpec) -> None:
             f"The network maps {actual[0]} to {actual[1]} but its signal has windows of {expected[0]} and "
             f"{expected[1][0]} classes."
         )
+
+
+def run_network(model: keras.Model, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the logits (n, C) of windows (n, T, D).
+
+    Batches are filled up to a power of two: a program is compiled for each size, and a stream has any.
+    """
+    parts = []
+    for start in range(0, len(windows), BATCH):
+        part = windows[start : start + BATCH]
+        filled = np.zeros((1 << (len(part) - 1).bit_length(), *part.shape[1:]), np.float32)
+        filled[: len(part)] = part
+        parts.append(np.asarray(model.predict_on_batch(filled), np.float32)[: len(part)])
+    return np.concatenate(parts)
+
+
+def split_head(model: keras.Model, name: str) -> tuple[keras.Model, keras.layers.Dense]:
+    """Return the part of a network before its last dense layer, which gives the logits, and that layer.
+
+    Args:
+        model: functional, with one output.
+        name: of the network in messages.
+    """
+    layer = model.outputs[0]._keras_history.operation
+    dense = isinstance(layer, keras.layers.Dense) and layer.use_bias
+    if not dense or layer.activation is not keras.activations.linear:
+        raise UserError(
+            f"{name} ends in {type(layer).__name__}; expected a dense layer with a bias that gives the logits."
+        )
+    return keras.Model(model.inputs[0], layer.input), layer

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..bundles import Bundle
-from ..bundles.calibration import require_windows
 from ..bundles.contents import MODEL
+from ..bundles.windows import require_windows
 from ..decoding import IntegerDecoder
 from ..errors import UserError
 from ..files import atomic_folder

@@ -144,7 +144,7 @@ def compute_calibration(predictions: Predictions, *, bins: int = 15) -> Reliabil
         bins: number of bins of equal width.
 
     Returns:
-        Confidence against accuracy; None if the scores are not probabilities.
+        Confidence against accuracy, of logits by their softmax; None without scores.
 
     Example:
         >>> from stillmotion.evaluation import Predictions, compute_calibration
@@ -153,6 +153,11 @@ def compute_calibration(predictions: Predictions, *, bins: int = 15) -> Reliabil
         0.45
     """
     predictions = predictions.labelled()
-    if predictions.scores is None or len(predictions) == 0 or not are_probabilities(predictions.scores):
+    if predictions.scores is None or len(predictions) == 0:
         return None
-    return compute_reliability(predictions.y, predictions.scores, bins=bins)
+    scores = np.asarray(predictions.scores, np.float64)
+    if not are_probabilities(scores):
+        from scipy.special import softmax
+
+        scores = softmax(scores, axis=-1)
+    return compute_reliability(predictions.y, scores, bins=bins)

@@ -59,14 +59,8 @@ def extract_features(
         >>> table.values.shape, table.names[:2]
         ((2, 67), ('acc.x.mean', 'acc.y.mean'))
     """
-    chosen, spec = windows.numbers(index), windows.spec
-    features = FeatureSet.of(spec, groups=groups, compressed=compressed)
-    step = max(1, BLOCK // (spec.window * len(spec.channels)))
-    parts = [
-        compute_feature_table(windows.values(chosen[start : start + step]), features)
-        for start in range(0, max(len(chosen), 1), step)
-    ]
-    return Features(np.concatenate(parts), features.names)
+    features = FeatureSet.of(windows.spec, groups=groups, compressed=compressed)
+    return Features(compute_feature_table(windows.take(windows.numbers(index)), features), features.names)
 
 
 def extract_array_features(
@@ -123,9 +117,9 @@ def extract_array_features(
     return Features(compute_feature_table(signal, features), features.names)
 
 
-def compute_feature_table(values: ArrayLike, features: FeatureSet) -> NDArray[np.float32]:
+def compute_feature_table(values: ArrayLike | Windows, features: FeatureSet) -> NDArray[np.float32]:
     """Compute the features of windows (n, T, D) by their description, in float64 and block by block: (n, F)."""
-    signal = np.asarray(values)
+    signal = values if isinstance(values, Windows) else np.asarray(values)
     rows = np.empty((len(signal), len(features.names)), np.float32)
     step = max(1, BLOCK // (features.window * max(1, len(features.streams))))
     for start in range(0, len(signal), step):

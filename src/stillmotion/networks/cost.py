@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 import keras
@@ -16,7 +17,7 @@ from .memory import peak_activations
 from .network import Network
 from .operations import count_operations, count_published_flops
 from .placement import Attention
-from .registry import build_network
+from .registry import get_network, get_shared_network
 from .shape import Shape
 from .taps import make_inference_model
 
@@ -158,8 +159,15 @@ def named_network_cost(
         >>> named_network_cost("deepconvlstm-lm", (20, 3, 6)).params
         1770
     """
-    options: dict[str, Any] = {"attention": attention, "recurrence": recurrence}
-    return network_cost(build_network(name, shape, **{key: value for key, value in options.items() if value}))
+    blocks = attention if attention is None or isinstance(attention, str | Attention) else tuple(attention)
+    options: dict[str, Any] = {"attention": blocks, "recurrence": recurrence}
+    model = get_shared_network(name, shape, **{key: value for key, value in options.items() if value})
+    return network_cost(model) if get_network(name).own else _count_once(model)
+
+
+@lru_cache(maxsize=64)
+def _count_once(shared: keras.Model) -> Cost:
+    return network_cost(shared)
 
 
 def _has_auxiliaries(model: keras.Model) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -88,6 +88,32 @@ def build_network(
         model = entry.build(Shape.of(shape), **options)
     initialise(model, seed)
     return model
+
+
+def get_shared_network(
+    name: str | Network, shape: Shape | SignalSpec | tuple[int, int, int], **options: Any
+) -> keras.Model:
+    """Return a network for what depends on its layers alone, such as its cost: one object for all who ask.
+
+    Nobody may change it. A network of the user's own is built anew each time, since its function may have changed.
+
+    Args:
+        name: see ``list_networks``.
+        shape: a signal contract, or (samples, channels, classes).
+        options: see ``build_network``.
+
+    Returns:
+        A ``keras.Model`` with any initial weights.
+    """
+    entry = get_network(name)
+    if entry.own:
+        return build_network(entry, shape, **options)
+    return _build_once(entry.name, Shape.of(shape), tuple(sorted(options.items())))
+
+
+@lru_cache(maxsize=64)
+def _build_once(name: str, shape: Shape, options: tuple[tuple[str, Any], ...]) -> keras.Model:
+    return build_network(name, shape, **dict(options))
 
 
 def register_network(given: keras.Model | Builder | Network, name: str = "") -> str:

@@ -113,15 +113,27 @@ class Figure:
             sheet = Sheet(figsize=self.size, layout="constrained")
             self.draw(sheet, marks)
             _write_powers(sheet)
-            sheet.set_layout_engine("constrained", h_pad=0.07)
+            _lay_out(sheet)
             sheet.savefig(svg, format="svg", metadata={"Date": None}, transparent=True)
-            # The PNG reuses the layout of the SVG, which takes half of the time.
-            sheet.set_layout_engine("none")
             sheet.savefig(pixels, format="png", dpi=160, facecolor="white", metadata={"Software": None})
         tree = _cleaned(make_visible(svg.getvalue(), keep="\n\t"), marks, self)
         for ending, content in (("svg", _as_file(tree)), ("png", pixels.getvalue()), ("csv", self.csv)):
             atomic_write(folder / f"{self.name}.{ending}", content)
         return _in_page(tree)
+
+
+def _lay_out(sheet: Sheet) -> None:
+    """Place the panels once, as an SVG's text needs it, for every format.
+
+    While a sheet has a layout engine, Matplotlib draws it twice for each file.
+    """
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    FigureCanvasSVG(sheet)
+    sheet.set_dpi(FigureCanvasSVG.fixed_dpi)
+    ConstrainedLayoutEngine(h_pad=0.07).execute(sheet)
+    sheet.set_layout_engine(None)
 
 
 def _write_powers(sheet: Sheet) -> None:

@@ -12,6 +12,7 @@ from .table import Column, Table, make_count, make_text
 COLUMNS: tuple[Column[Line], ...] = (
     make_text("phase", lambda line: line.phase),
     make_text("what", lambda line: line.what, "fleet"),
+    make_text("variants", lambda line: ", ".join(line.variants)),
     make_count("runs", lambda line: line.runs),
     make_count("size", lambda line: line.size, "at a time"),
     make_count("steps", lambda line: line.steps),

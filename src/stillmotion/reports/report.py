@@ -36,6 +36,17 @@ def write_report(
 
     Returns:
         Path of the page.
+
+    Raises:
+        UserError: the folder holds no study, or the report cannot be written.
+
+    Example:
+        After the example of ``run_study``:
+
+        >>> from stillmotion.reports import write_report
+        >>> page = write_report("tiny", "shown")
+        >>> sorted(path.name for path in page.parent.iterdir())
+        ['figures', 'report.html', 'tables']
     """
     target = Path(folder if out is None else out)
     with read_study_state(folder) as state, name_write_errors(target):

@@ -49,11 +49,6 @@ class StudyData:
         return self if self.privileged is None or not run.privileged else self.privileged
 
     @cached_property
-    def values(self) -> NDArray[np.float32]:
-        """All windows as an array (N, T, D)."""
-        return np.ascontiguousarray(self.windows.values(), np.float32)
-
-    @cached_property
     def features(self) -> NDArray[np.float32]:
         """(N, F) standard features of each window, for feature classifiers."""
         return extract_features(self.windows).values

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..methods import IncompatibleNetworks, get_method
-from ..networks import network_cost
+from ..networks import named_network_cost
 from ..training import Fleet, Replica, Teacher, join_teachers
 from ..training.distillation import teacher_network
 from .baselines import Baseline
@@ -21,7 +21,7 @@ from .plan import Planner
 from .refit import refit_on_all
 from .runs import FleetPlan, Run
 from .search import Trial, count_trials, next_trials
-from .teachers import model_of
+from .teachers import shared_model_of
 
 #: Steps per measured epoch, and number of epochs after the first, which compiles.
 STEPS, EPOCHS = 6, 3
@@ -44,6 +44,7 @@ class Line:
     Args:
         phase: ``teachers``, ``trials``, ``seeds``, ``refits`` or ``ship``.
         what: method and network.
+        variants: whose runs they are; of a teacher, those that learn from it.
         runs: number of runs; ``size`` of them train at a time.
         steps: of all runs together, if none stops early.
         seconds: time of these steps.
@@ -51,6 +52,7 @@ class Line:
 
     phase: str
     what: str
+    variants: tuple[str, ...]
     runs: int
     size: int
     steps: int
@@ -63,8 +65,8 @@ class Clock:
 
     planner: Planner
     data: StudyData
+    variants: dict[Run, dict[str, None]] = field(default_factory=dict)
     _paces: dict[tuple[Any, ...], Pace] = field(default_factory=dict, init=False)
-    _flops: dict[tuple[str, str, str, bool], int] = field(default_factory=dict, init=False)
     _fits: dict[str, float] = field(default_factory=dict, init=False)
 
     def line(self, fleet: FleetPlan) -> Line:
@@ -79,7 +81,11 @@ class Clock:
             steps += -(-len(train) // int(each.recipe["batch"])) * epochs
             evaluated += len(validation) * epochs
         seconds = pace.start + weight * (steps * pace.step + evaluated * pace.window) + self._teacher_seconds(fleet)
-        return Line(fleet.phase, str(run), len(fleet.runs), fleet.size, steps, seconds)
+        return Line(fleet.phase, str(run), self.names(fleet.runs), len(fleet.runs), fleet.size, steps, seconds)
+
+    def names(self, runs: Iterable[Run]) -> tuple[str, ...]:
+        """Return the variants of runs, in their order."""
+        return tuple(dict.fromkeys(name for run in runs for name in self.variants.get(run, ())))
 
     def pace(self, run: Run) -> Pace:
         """Measure the pace once per network, method, presence of attention and teachers in the step."""
@@ -97,10 +103,7 @@ class Clock:
 
     def flops(self, run: Run) -> int:
         """Count the FLOPs of a network with its attention."""
-        key = run.architecture
-        if key not in self._flops:
-            self._flops[key] = network_cost(model_of(run, self.planner.index)).flops
-        return self._flops[key]
+        return named_network_cost(run.network, self.planner.index.spec_of(run), **run.options_of_network).flops
 
     def _teacher_seconds(self, fleet: FleetPlan) -> float:
         """Estimate the time in which every teacher whose outputs are stored predicts all windows once."""
@@ -117,7 +120,7 @@ class Clock:
         shape = (spec.window, len(spec.channels))
         values = random.normal(size=(2 * count, *shape)).astype(np.float32)
         fleet = Fleet(
-            model_of(run, self.planner.index),
+            shared_model_of(run, self.planner.index),
             method,
             [Replica(0, np.arange(count), np.arange(count, 2 * count))],
             values,
@@ -142,7 +145,9 @@ class Clock:
             return []
         teachers, method = [self.planner.teacher(name) for name in run.teachers], get_method(run.method)
         networks = [
-            teacher_network(model_of(each, self.planner.index), method) for each in teachers if each.kind == "network"
+            teacher_network(shared_model_of(each, self.planner.index), method)
+            for each in teachers
+            if each.kind == "network"
         ]
         if run.live or method.trains_teacher:
             members = [Teacher(network, *network.own()) for network in networks]
@@ -164,10 +169,10 @@ def plan_lines(planner: Planner, data: StudyData) -> list[Line]:
     """
     require_feasible(planner)
     clock = Clock(planner, data)
-    lines = _lines(plan_fleets(planner), clock)
+    lines = _lines(plan_fleets(planner, clock.variants), clock)
     if planner.study.ship:
         # What will be recommended is not known: that which takes longest.
-        lines += max((_lines(fleets, clock) for fleets in plan_shipments(planner)), key=total)
+        lines += max((_lines(fleets, clock) for fleets in plan_shipments(planner, clock.variants)), key=total)
     return lines
 
 
@@ -183,46 +188,78 @@ def _lines(fleets: Iterable[FleetPlan], clock: Clock) -> list[Line]:
             lines.append(clock.line(fleet))
         except IncompatibleNetworks:
             what = f"{run.method} of {run.network}, which are incompatible"
-            lines.append(Line(fleet.phase, what, len(fleet.runs), fleet.size, 0, 0.0))
+            lines.append(Line(fleet.phase, what, clock.names(fleet.runs), len(fleet.runs), fleet.size, 0, 0.0))
     for (phase, name), runs in fits.items():
         try:
-            lines.append(Line(phase, f"{name} on features", len(runs), 1, 0, sum(map(clock.fit, runs))))
+            what, seconds = f"{name} on features", sum(map(clock.fit, runs))
         except IncompatibleNetworks as reason:
-            lines.append(Line(phase, str(reason), len(runs), 1, 0, 0.0))
+            what, seconds = str(reason), 0.0
+        lines.append(Line(phase, what, clock.names(runs), len(runs), 1, 0, seconds))
     return lines
 
 
-def plan_fleets(planner: Planner) -> list[FleetPlan]:
-    """List the fleets of a study as far as they are known before training."""
+def plan_fleets(planner: Planner, variants: dict[Run, dict[str, None]] | None = None) -> list[FleetPlan]:
+    """List the fleets of a study as far as they are known before training.
+
+    Args:
+        planner: of the study.
+        variants: is filled with the variants of each run, of a teacher those that learn from it.
+    """
+    named = {} if variants is None else variants
+
+    def note(runs: Iterable[Run], variant: str) -> list[Run]:
+        listed = list(runs)
+        for run in listed:
+            named.setdefault(run, {})[variant] = None
+        return listed
+
+    def run_of(trial: Trial, *, refit: str = "") -> Run:
+        run = planner.run(trial)
+        return note([replace(run, refit=refit) if refit else run], trial.variant)[0]
+
     study, folds = planner.study, range(len(planner.index.folds))
     trials = [each for name in study.systems for fold in folds for each in next_trials(study, name, fold)]
     first = [each for each in trials if each.number == 0]
     rounds = -(-count_trials(study) * len(first) // len(trials))
     taught = [(study.all_variants[each.variant], each) for each in trials if each.variant in study.all_variants]
-    teachers = [run for variant, each in taught for run in planner.assistant_teachers(variant, each.fold)]
-    teachers += [run for variant, each in taught for run in planner.teachers(variant, each.fold, each.attention)]
+    teachers = [
+        run for variant, each in taught for run in note(planner.assistant_teachers(variant, each.fold), each.variant)
+    ]
+    teachers += [
+        run
+        for variant, each in taught
+        for run in note(planner.teachers(variant, each.fold, each.attention), each.variant)
+    ]
     fleets = planner.fleets("teachers", teachers)
     if count_trials(study) == 1:
         seeds = range(study.seeds)
-        fleets += planner.fleets("trials", [planner.run(t) for each in trials for t in _seeds(each, seeds)])
+        fleets += planner.fleets("trials", [run_of(t) for each in trials for t in _seeds(each, seeds)])
     else:
-        fleets += planner.fleets("trials", map(planner.run, trials)) * rounds
+        fleets += planner.fleets("trials", map(run_of, trials)) * rounds
         seeds = range(1, study.seeds)
-        fleets += planner.fleets("seeds", [planner.run(t) for each in first for t in _seeds(each, seeds)])
+        fleets += planner.fleets("seeds", [run_of(t) for each in first for t in _seeds(each, seeds)])
     if study.training.refit:
-        finals = (planner.run(t) for each in first for t in _seeds(each, range(study.seeds)))
-        fleets += planner.fleets("refits", [replace(run, refit=study.training.refit) for run in finals])
+        finals = (t for each in first for t in _seeds(each, range(study.seeds)))
+        fleets += planner.fleets("refits", [run_of(t, refit=study.training.refit) for t in finals])
     return fleets
 
 
-def plan_shipments(planner: Planner) -> list[list[FleetPlan]]:
-    """List the fleets that fit each variant that may ship to all subjects, as if its first trials were selected."""
+def plan_shipments(planner: Planner, variants: dict[Run, dict[str, None]] | None = None) -> list[list[FleetPlan]]:
+    """List the fleets that fit each variant that may ship to all subjects, as if its first trials were selected.
+
+    Args:
+        planner: of the study.
+        variants: is filled with the variants of each run, see ``plan_fleets``.
+    """
+    named = {} if variants is None else variants
     plans = []
     for name, system in planner.study.systems.items():
         if isinstance(system, Baseline) and not system.has_arrays:
             continue
         trials = [next_trials(planner.study, name, fold)[0] for fold in range(len(planner.index.folds))]
         first, teachers, model = refit_on_all(planner, trials, [planner.run(trial) for trial in trials], {})
+        for run in (*first, *teachers, model):
+            named.setdefault(run, {})[name] = None
         plans.append([fleet for runs in (first, teachers, [model]) for fleet in planner.fleets("ship", runs)])
     return plans
 

@@ -6,7 +6,8 @@ import keras
 
 from ..errors import UserError
 from ..methods import Method, find_taps, get_method
-from ..networks import build_network, get_network, list_taps
+from ..networks import get_network, list_taps
+from ..networks.registry import get_shared_network
 from .plan import Planner
 from .runs import Run
 from .search import next_trials
@@ -56,6 +57,6 @@ def _require(
             f"{name} needs attention, which {run.network} does not support: leave {name} out, or use another network."
         )
     if key not in models:
-        models[key] = build_network(run.network, planner.index.spec_of(run), seed=0, **run.options_of_network)
+        models[key] = get_shared_network(run.network, planner.index.spec_of(run), **run.options_of_network)
     wanted = (*taps, *(("*_attention_*",) if attended else ()))
     find_taps(wanted, list_taps(models[key]), method=f"{name} ({method.name})", network=run.network)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..signals import SignalSpec
 from ..windows import Fold, Windows
 from ..windows.splits import SPLITS
+from .outline import Outline
 from .runs import Run
 
 Rows = NDArray[np.int64]
@@ -48,6 +49,7 @@ class WindowIndex:
         teacher_spec: signal contract of privileged teachers; None without them.
         teacher_fingerprint: of the windows that they see.
         findings: errors and warnings about the recordings, a sentence each.
+        outline: of one test recording, which is shown in the report with its bouts; None without any.
     """
 
     fingerprint: str
@@ -65,6 +67,7 @@ class WindowIndex:
     teacher_spec: SignalSpec | None = None
     teacher_fingerprint: str = ""
     findings: tuple[str, ...] = ()
+    outline: Outline | None = None
 
     @staticmethod
     def of(windows: Windows, folds: tuple[Fold, ...], leaks: tuple[str, ...], fingerprint: str) -> WindowIndex:
@@ -85,6 +88,7 @@ class WindowIndex:
             leaks=leaks,
             example=example,
             example_values=windows.values([example])[0],
+            outline=Outline.of(windows, folds[0]),
         )
 
     def __len__(self) -> int:
@@ -143,6 +147,7 @@ class WindowIndex:
             "recording": self.recording,
             "seconds": self.seconds,
             "example_values": self.example_values,
+            **({} if self.outline is None else self.outline.arrays()),
         }
         for number, fold in enumerate(self.folds):
             arrays |= {f"{number}/{split}": fold.rows(split) for split in SPLITS}
@@ -165,6 +170,7 @@ class WindowIndex:
                 )
                 columns = ("subject_codes", "labels", "recording", "seconds", "example_values")
                 arrays = {name: file[name] for name in columns}
+                outline = Outline.from_arrays(file)
         except (KeyError, zipfile.BadZipFile, OSError) as problem:
             raise ValueError(f"not an index of windows: {problem}") from None
         teacher = text["teacher_spec"]
@@ -179,5 +185,6 @@ class WindowIndex:
             scores=text["scores"],
             teacher_spec=None if teacher is None else SignalSpec.from_dict(teacher),
             teacher_fingerprint=text["teacher_fingerprint"],
+            outline=outline,
             **arrays,
         )

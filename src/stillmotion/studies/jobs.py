@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +13,14 @@ from ..errors import UserError
 from ..evaluation import accuracy, confusion_matrix, macro_f1
 from ..features import ClassifierArrays, FeatureSet, FittedClassifier, fit_classifier, pack_arrays
 from ..methods import IncompatibleNetworks, get_method
-from ..networks import build_network
+from ..networks.registry import get_shared_network
 from ..signals import SignalSpec
 from ..training import Fleet, Recipe, Replica, Teacher, join_teachers
 from ..training.distillation import teacher_network
 from ..training.progress import Progress
 from ..training.replicas import class_weights
 from ..training.teacher import UselessTeacher
-from ..windows import fit_statistics
+from ..windows import Windows, fit_statistics
 from ..windows.augment import Places
 from .data import StudyData
 from .index import Rows
@@ -42,7 +42,7 @@ class FleetJob:
         teachers: outputs by tap for all windows, or networks, single or several, that run in every step.
         spec: signal contract of its windows.
         places: sensors by position on the body.
-        values: (N, T, D).
+        windows: all windows.
         labels: (N,).
     """
 
@@ -51,7 +51,7 @@ class FleetJob:
     teachers: tuple[CachedTeacher | LiveTeacher, ...]
     spec: SignalSpec
     places: Places
-    values: NDArray[np.float32] = field(repr=False)
+    windows: Windows = field(repr=False)
     labels: NDArray[np.int64] = field(repr=False)
 
     def train(
@@ -61,10 +61,10 @@ class FleetJob:
         started, run = time.monotonic(), self.plan.runs[0]
         try:
             fleet = Fleet(
-                build_network(run.network, self.spec, seed=0, **run.options_of_network),
+                get_shared_network(run.network, self.spec, **run.options_of_network),
                 get_method(run.method, **run.options),
                 self.replicas,
-                self.values,
+                self.windows,
                 self.labels,
                 classes=len(self.spec.classes),
                 recipe=recipe_of(run),
@@ -86,7 +86,7 @@ class FleetJob:
         run = self.plan.runs[0]
         members = []
         for each in given.members:
-            model = build_network(each.network, self.spec, seed=0, **each.options)
+            model = get_shared_network(each.network, self.spec, **each.options)
             network = teacher_network(model, get_method(run.method, **run.options))
             members.append(Teacher(network, each.weights, each.state, name=each.network))
         return join_teachers(members, given.shares, name=given.name) if len(members) > 1 else members[0]
@@ -148,7 +148,7 @@ def prepare_job(plan: FleetPlan, planner: Planner, data: StudyData, teachers: Te
         teachers=tuple(prepared),
         spec=seen.windows.spec,
         places=seen.places,
-        values=seen.values,
+        windows=replace(seen.windows, raw=None),
         labels=np.maximum(data.index.labels, 0),  # windows without a class are in no split
     )
 
@@ -214,4 +214,4 @@ def _features(run: Run, data: StudyData, rows: Rows) -> NDArray[np.float32]:
     """Return what a classifier is fitted to: features; windows themselves; nothing for the majority class."""
     if run.method == "majority":
         return np.zeros((len(rows), 0), np.float32)
-    return data.values[rows] if run.method == "random-convolutions" else data.features[rows]
+    return data.windows[rows] if run.method == "random-convolutions" else data.features[rows]

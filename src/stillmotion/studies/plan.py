@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..methods import get_method
-from ..networks import build_network, get_network, network_cost
+from ..networks import build_network, get_network, named_network_cost
+from ..networks.registry import get_shared_network
 from ..signals import SignalSpec
 from ..training import Recipe
 from ..training.fingerprint import model_fingerprint
@@ -270,8 +271,7 @@ class Planner:
         key = (run.network, run.recurrence, bool(run.privileged))
         if key not in self._flops_of:
             plain = replace(run, attention="")
-            model = build_network(run.network, self.index.spec_of(run), seed=0, **plain.options_of_network)
-            layers = network_cost(model).layers
+            layers = named_network_cost(run.network, self.index.spec_of(run), **plain.options_of_network).layers
             self._flops_of[key] = sum(layer.flops for layer in layers if layer.kind != "WindowFeatures")
         return self._flops_of[key]
 
@@ -308,7 +308,7 @@ class Planner:
         key = (network, recurrence, spec is self.index.spec)
         if key not in self._bytes_of:
             options = {"recurrence": recurrence} if recurrence else {}
-            model = build_network(network, spec, seed=0, **options)
+            model = get_shared_network(network, spec, **options)
             self._bytes_of[key] = replica_bytes([Functional(model, ["logits"])], batch)
         return self._bytes_of[key]
 

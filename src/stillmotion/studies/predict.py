@@ -16,7 +16,7 @@ from .plan import Planner
 from .runs import Run
 from .state import StudyState
 from .store import Logits, Store
-from .teachers import TeacherCache, model_of
+from .teachers import TeacherCache, model_of, shared_model_of
 
 
 class Predictor:
@@ -56,11 +56,10 @@ class Predictor:
         if run.kind == "features":
             return self.store.classifier_logits(run.id, rows)
         if run.architecture not in self._networks:
-            self._networks[run.architecture] = Functional(model_of(run, self.planner.index), ["logits"])
+            self._networks[run.architecture] = Functional(shared_model_of(run, self.planner.index), ["logits"])
         weights, state = self.store.weights(run.id)
-        logits: Logits = self._networks[run.architecture].predict_taps(weights, state, self.data.of(run).values[rows])[
-            "logits"
-        ]
+        windows = self.data.of(run).windows.take(rows)
+        logits: Logits = self._networks[run.architecture].predict_taps(weights, state, windows)["logits"]
         return logits
 
     def _predict_co_trained(self, runs: Iterable[Run], split: str) -> None:
@@ -75,7 +74,7 @@ class Predictor:
             weights, state, aux_params = kept
             network = self.teachers.network(self.planner.teacher(run.teachers[0]), run.method)
             rows = self.data.index.rows(run.fold, split)
-            logits[run.id] = network.predict_taps(weights, state, self.data.values[rows])["logits"]
+            logits[run.id] = network.predict_taps(weights, state, self.data.windows.take(rows))["logits"]
             student = self.teachers.network(run, run.method)
             learned[run.id] = _auxiliary(run, aux_params, student.tap_shapes, network.tap_shapes)
         if logits:

@@ -90,6 +90,21 @@ def compare_protocols(own: StudyState, other: StudyState) -> ProtocolGap:
     Args:
         own: the study to compare with, such as under ``subjects:5``.
         other: the other study, such as under ``published``.
+
+    Returns:
+        Scores under both protocols and their differences, a row for each variant.
+
+    Raises:
+        UserError: the studies differ in more than the protocol, or one has not evaluated its test subjects.
+
+    Example:
+        After the example of ``read_protocol_gap``; a state also serves what its results do not hold:
+
+        >>> from stillmotion.studies import compare_protocols, read_study_state
+        >>> with read_study_state("tiny") as own, read_study_state("leaky") as leaky:
+        ...     gap = compare_protocols(own, leaky)
+        ...     print(leaky.index.leaks != (), gap.leaks, gap.other_leaks)
+        True False True
     """
     _require_alike(own, other)
     matrices = [_test_matrices(each) for each in (own, other)]
@@ -130,7 +145,31 @@ def compare_protocols(own: StudyState, other: StudyState) -> ProtocolGap:
 
 
 def read_protocol_gap(folder: str | Path, other: str | Path) -> ProtocolGap:
-    """Open the folders of two studies and compare them; see ``compare_protocols``."""
+    """Open the folders of two studies and compare them; see ``compare_protocols``.
+
+    Args:
+        folder: of the study to compare with.
+        other: folder of the other study.
+
+    Returns:
+        Scores under both protocols and their differences, a row for each variant.
+
+    Raises:
+        UserError: a folder holds no study, or the two cannot be compared.
+
+    Example:
+        After the example of ``run_study``:
+
+        >>> from dataclasses import replace
+        >>> from stillmotion.studies import Split, read_protocol_gap, run_study
+        >>> for each in (study, replace(study, name="leaky", split=Split("random", folds=1))):
+        ...     results = run_study(each, each.name, data=data, score_test=True, quiet=True)
+        >>> gap = read_protocol_gap("tiny", "leaky")
+        >>> gap.protocol, gap.other_protocol, gap.subjects
+        ('subjects:3', 'random', 2)
+        >>> [row.variant for row in gap.rows if row.difference.low is not None]
+        ['lm', 'majority']
+    """
     with read_study_state(folder) as own, read_study_state(other) as other_state:
         return compare_protocols(own, other_state)
 

@@ -13,7 +13,7 @@ from ..errors import UserError
 from ..evaluation import Reliability, compare_variants, confidence_sums, macro_f1
 from ..evaluation.compare import ComparedVariants
 from ..formatting import format_count, format_kib
-from ..networks import Cost, network_cost
+from ..networks import Cost, named_network_cost
 from .baselines import Baseline
 from .budget import parse_budget
 from .co_trained import CoTrainedTeacher, compare_co_trained_teachers
@@ -28,7 +28,6 @@ from .sequences import SequenceRow, score_sequences
 from .state import StudyState
 from .store import Logits
 from .teacher_gap import TeacherGap, compute_teacher_gaps
-from .teachers import model_of
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ def compute_results(state: StudyState) -> Results:
 
 def cost_of(state: StudyState, run: Run) -> Cost:
     """Count the cost of the network of a run."""
-    return network_cost(model_of(run, state.index))
+    return named_network_cost(run.network, state.index.spec_of(run), **run.options_of_network)
 
 
 def reliability_of(state: StudyState, members: Sequence[Sequence[Run]], split: str) -> Reliability | None:

@@ -303,25 +303,8 @@ def read_study_state(folder: str | Path) -> Iterator[StudyState]:
         UserError: the folder holds no study, or is damaged.
 
     Example:
-        >>> import numpy as np
-        >>> import stillmotion as sm
-        >>> from stillmotion.studies import Networks, Split, Study, Training
-        >>> values = np.random.default_rng(0).normal(size=(60, 20, 3))
-        >>> data = sm.from_arrays(
-        ...     values, np.arange(60) % 2, np.arange(60) // 10, rate=20, channels=["acc.x", "acc.y", "acc.z"]
-        ... )
-        >>> study = Study(
-        ...     name="tiny",
-        ...     variants=("lm",),
-        ...     compare=(),
-        ...     seeds=1,
-        ...     controls=False,
-        ...     baselines=("majority",),
-        ...     split=Split("subjects:3", folds=1),
-        ...     networks=Networks("mlp-small"),
-        ...     training=Training(epochs=1),
-        ... )
-        >>> results = sm.run_study(study, "tiny", data=data, quiet=True)
+        After the example of ``run_study``:
+
         >>> from stillmotion.studies import read_study_state
         >>> with read_study_state("tiny") as state:
         ...     run = state.finals["lm", 0][0]

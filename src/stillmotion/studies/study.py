@@ -106,27 +106,12 @@ def open_study(folder: str | Path) -> Results:
         UserError: the folder holds no study, or is damaged.
 
     Example:
-        >>> import numpy as np
-        >>> import stillmotion as sm
-        >>> from stillmotion.studies import Networks, Split, Study, Training
-        >>> values = np.random.default_rng(0).normal(size=(60, 20, 3))
-        >>> data = sm.from_arrays(
-        ...     values, np.arange(60) % 2, np.arange(60) // 10, rate=20, channels=["acc.x", "acc.y", "acc.z"]
-        ... )
-        >>> study = Study(
-        ...     name="tiny",
-        ...     variants=("lm",),
-        ...     compare=(),
-        ...     seeds=1,
-        ...     controls=False,
-        ...     baselines=("majority",),
-        ...     split=Split("subjects:3", folds=1),
-        ...     networks=Networks("mlp-small"),
-        ...     training=Training(epochs=1),
-        ... )
-        >>> results = sm.run_study(study, "tiny", data=data, quiet=True)
-        >>> sm.studies.open_study("tiny") == results
-        True
+        After the example of ``run_study``:
+
+        >>> from stillmotion.studies import open_study
+        >>> results = open_study("tiny")
+        >>> [row.variant for row in results.rows], results.complete
+        (['lm', 'majority'], True)
     """
     with read_study_state(folder) as state:
         return compute_results(state)

@@ -15,6 +15,7 @@ from ..errors import UserError
 from ..methods import get_method
 from ..methods.method import View
 from ..networks import build_network
+from ..networks.registry import get_shared_network
 from ..training.distillation import teacher_network
 from ..training.functional import Functional
 from .data import StudyData
@@ -116,7 +117,7 @@ class TeacherCache:
             logits = self.store.classifier_logits(run.id, rows)
         else:
             weights, state = self.store.weights(run.id)
-            outputs = self.network(run, "kd").predict_taps(weights, state, self.data.of(run).values[rows])
+            outputs = self.network(run, "kd").predict_taps(weights, state, self.data.of(run).windows.take(rows))
             logits = outputs["logits"]
         self.store.add_predictions("validation", {run.id: logits})
         return logits
@@ -156,8 +157,8 @@ class TeacherCache:
         wanted = _teacher_taps(method)
         if (run.id, wanted) not in self._outputs:
             weights, state = self.store.weights(run.id)
-            values = self.data.of(run).values
-            self._outputs[run.id, wanted] = self.network(run, method).predict_taps(weights, state, values)
+            windows = self.data.of(run).windows
+            self._outputs[run.id, wanted] = self.network(run, method).predict_taps(weights, state, windows)
         outputs: TapValues = self._outputs[run.id, wanted]
         return outputs
 
@@ -165,7 +166,7 @@ class TeacherCache:
         """Return the network of a run with the teacher taps of a method."""
         key = (run.architecture, _teacher_taps(method))
         if key not in self._networks:
-            self._networks[key] = teacher_network(model_of(run, self.planner.index), get_method(method))
+            self._networks[key] = teacher_network(shared_model_of(run, self.planner.index), get_method(method))
         return self._networks[key]
 
 
@@ -176,3 +177,8 @@ def _teacher_taps(method: str) -> TeacherTaps:
 def model_of(run: Run, index: WindowIndex) -> keras.Model:
     """Build the network of a run with its initial weights."""
     return build_network(run.network, index.spec_of(run), seed=run.seed, **run.options_of_network)
+
+
+def shared_model_of(run: Run, index: WindowIndex) -> keras.Model:
+    """Return the network of a run with any weights, which nobody may change."""
+    return get_shared_network(run.network, index.spec_of(run), **run.options_of_network)

@@ -17,6 +17,7 @@ from ..features.feature_set import FeatureSet
 from ..methods import IncompatibleNetworks, Method, find_taps
 from ..methods.method import AuxParamArrays, Shapes
 from ..networks.taps import list_taps
+from ..windows import Windows
 from ..windows.augment import MIXUP
 from .functional import Functional, Vector
 from .recipe import Replica
@@ -138,7 +139,7 @@ class DistillationSetup:
         """Draw the initial auxiliary parameters."""
         return self.method.init_aux_params(self.student.tap_shapes, self.teacher_shapes, seed)
 
-    def judge(self, replicas: Sequence[Replica], windows: NDArray[Any], labels: NDArray[Any]) -> None:
+    def judge(self, replicas: Sequence[Replica], windows: NDArray[Any] | Windows, labels: NDArray[Any]) -> None:
         """Raise ``UselessTeacher``, before the first step, for a teacher that is no better than the majority class."""
         if self.method.trains_teacher or "logits" not in self.method.teacher_taps:
             return
@@ -155,7 +156,8 @@ class DistillationSetup:
             if "logits" in self.cached:
                 logits = self.cached["logits"][number][rows]
             else:
-                logits = predict_taps(teacher, windows[rows], ["logits"])["logits"]
+                held_out = windows.take(rows) if isinstance(windows, Windows) else windows[rows]
+                logits = predict_taps(teacher, held_out, ["logits"])["logits"]
             require_able(logits, labels[rows], name=teacher.name)
 
 
@@ -164,7 +166,7 @@ def prepare_distillation(
     method: Method,
     teachers: Sequence[Teacher],
     replicas: Sequence[Replica],
-    windows: NDArray[np.float32],
+    windows: NDArray[np.float32] | Windows,
     classes: int,
     *,
     live: bool | None,
@@ -268,7 +270,7 @@ def _require_mixable(method: Method, augment: Sequence[str]) -> None:
 
 
 def _cache_taps(
-    method: Method, teachers: Sequence[Teacher], windows: NDArray[np.float32]
+    method: Method, teachers: Sequence[Teacher], windows: NDArray[np.float32] | Windows
 ) -> dict[str, NDArray[np.float32]]:
     available = [_list_outputs(teacher) for teacher in teachers]
     needed = [

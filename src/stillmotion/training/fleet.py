@@ -18,6 +18,7 @@ from ..features.feature_set import FeatureSet
 from ..features.window_features import compute_feature_table
 from ..interrupts import SAVING, saved_when_stopped
 from ..methods import Method, get_method, method_code
+from ..windows import Windows
 from ..windows.augment import Places, check_kinds
 from . import checkpoint
 from .arrays import check_labels, check_windows
@@ -52,7 +53,8 @@ class Fleet:
         student: any built ``keras.Model`` that gives logits.
         teaching: the method, or its name.
         replicas: the runs.
-        windows: (N, T, D) float32, the windows of all replicas, each once.
+        windows: (N, T, D) float32, the windows of all replicas, each once; those that ``cut`` returned share the
+            samples of overlapping windows.
         labels: (N,) class of each window.
         classes: number of classes.
         recipe: settings that all replicas share.
@@ -72,7 +74,7 @@ class Fleet:
         student: keras.Model,
         teaching: str | Method,
         replicas: Sequence[Replica],
-        windows: ArrayLike,
+        windows: ArrayLike | Windows,
         labels: ArrayLike,
         *,
         classes: int,
@@ -89,7 +91,7 @@ class Fleet:
         self.method = get_method(teaching)
         self.recipe = Recipe() if recipe is None else recipe
         check_kinds(self.recipe.augment)
-        self.windows = check_windows(windows)
+        self.windows = windows if isinstance(windows, Windows) else check_windows(windows)
         self.labels = check_labels(labels).astype(np.int32)
         self.classes, self.places, self.own_weights, self.every = classes, places, own_weights, every
         self.replicas = list(replicas)
@@ -372,7 +374,9 @@ class Fleet:
         # The weights of one seed stand for those of all, and hold what no seed draws anew (a normaliser's statistics).
         vector, state = self._first_weights(self.replicas[0].seed)
         teachers = jax.tree.leaves([getattr(self.shared, part) for part in TEACHER_PARTS])
-        return fingerprint(plain, [self.windows, self.labels, *rows, vector, *state, *teachers])
+        windows = (self.windows.signal, self.windows.starts) if isinstance(self.windows, Windows) else (self.windows,)
+        shape = np.array(self.windows.shape)
+        return fingerprint(plain, [shape, *windows, self.labels, *rows, vector, *state, *teachers])
 
     def _save(self, standing: FleetState) -> None:
         if self.path is None:

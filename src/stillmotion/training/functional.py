@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
+from threading import Lock
 from typing import Any
 
 import keras
@@ -25,6 +26,8 @@ from ..networks.normaliser import (
 )
 from ..networks.rewrite import kept_convolutions, rewrite
 from ..networks.taps import with_taps
+from ..windows import Windows
+from .fingerprint import describe_layers
 
 Array = Any
 Vector = NDArray[np.float32]
@@ -37,6 +40,8 @@ PROBES = 8
 ANY_LENGTH = 256
 #: Name of the loss term for a network's own losses: regularisers, ``add_loss``.
 OWN_LOSSES = "regularisation"
+#: Functions whose programs are kept for others of the same layers.
+TWINS = 64
 
 
 class Functional:
@@ -70,6 +75,23 @@ class Functional:
         self.shapes = [tuple(variable.shape) for variable in self.trainable]
         self.bounds = np.cumsum([0, *(int(np.prod(shape)) for shape in self.shapes)]).tolist()
 
+    @cached_property
+    def twin(self) -> Functional | None:
+        """The first function of the same layers, taps and view: what was compiled for it serves this one too.
+
+        None where the configuration of the model does not tell all that it computes.
+        """
+        layers = describe_layers(self.model)
+        if layers is None:
+            return None
+        names = [layer.name for layer in self.model.layers]
+        places = tuple((tap, names.index(tap) if tap in names else -1) for tap in self.tapped.output)
+        key = (layers, places, self.view, *self.shapes, *((tuple(v.shape), str(v.dtype)) for v in self.state))
+        with _TWINS_LOCK:
+            while len(_TWINS) >= TWINS and key not in _TWINS:
+                del _TWINS[next(iter(_TWINS))]
+            return _TWINS.setdefault(key, self)
+
     @property
     def size(self) -> int:
         """Number of trainable weights."""
@@ -98,12 +120,14 @@ class Functional:
     @cached_property
     def kept_convolutions(self) -> tuple[str, ...]:
         """Layers whose convolutions are fastest in XLA's own form, so that training runs outside a compiled loop."""
-        return kept_convolutions(self._traced[0])
+        if self._other and not self._other.kept_convolutions:
+            return ()
+        return kept_convolutions(self._traced[0])  # By this model's own names.
 
     @cached_property
     def has_losses(self) -> bool:
         """Whether the network has losses of its own: regularisers, ``add_loss``."""
-        return OWN_LOSSES in self._traced[1][0]
+        return self._other.has_losses if self._other else OWN_LOSSES in self._traced[1][0]
 
     @cached_property
     def classifier(self) -> tuple[slice, slice] | None:
@@ -136,7 +160,7 @@ class Functional:
         if logits is not None and tuple(logits.shape[1:]) != (classes,):
             raise UserError(f"{name} gives outputs {tuple(logits.shape[1:])}, but there are {classes} classes.")
 
-    def require_logits(self, vector: Vector, state: Sequence[Any], windows: NDArray[Any]) -> None:
+    def require_logits(self, vector: Vector, state: Sequence[Any], windows: NDArray[Any] | Windows) -> None:
         """Raise ``UserError`` where the network gives probabilities; where its graph does not tell, try windows."""
         if "logits" in self.taps and not gives_logits(self.tapped.output["logits"]):
             refuse_probabilities(self.predict_taps(vector, state, windows[:PROBES])["logits"], network=self.model.name)
@@ -216,9 +240,12 @@ class Functional:
         return taps, after
 
     def predict_taps(
-        self, vector: Vector, state: Sequence[Any], windows: NDArray[Any]
+        self, vector: Vector, state: Sequence[Any], windows: NDArray[Any] | Windows
     ) -> dict[str, NDArray[np.float32]]:
-        """Compute all taps for windows (N, T, D) in inference mode; compiled once for all weights."""
+        """Compute all taps for windows (N, T, D) in inference mode; compiled once for all weights.
+
+        Of windows that overlap, ``CHUNK`` are copied at a time.
+        """
         collected: dict[str, list[NDArray[np.float32]]] = {tap: [] for tap in self.taps}
         for start in range(0, len(windows), CHUNK):
             part = windows[start : start + CHUNK]
@@ -297,9 +324,19 @@ class Functional:
     def _infer(self) -> Any:
         import jax
 
+        if self._other:
+            return self._other._infer
         return jax.jit(lambda vector, state, x: self.apply(vector, state, x, training=False)[0])
+
+    @property
+    def _other(self) -> Functional | None:
+        return None if self.twin is self else self.twin
 
     def _flat(self, values: dict[int, NDArray[Any]]) -> tuple[Vector, State]:
         parts = [np.asarray(values[id(v)], np.float32).ravel() for v in self.trainable]
         vector = np.concatenate(parts) if parts else np.zeros(0, np.float32)
         return vector, [np.asarray(values[id(v)]) for v in self.state]
+
+
+_TWINS: dict[tuple[Any, ...], Functional] = {}
+_TWINS_LOCK = Lock()

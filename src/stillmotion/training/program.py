@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from threading import Lock
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ..methods import Batch
 from ..methods.method import Shapes
+from ..methods.registry import BUILT_IN
 from ..networks.heads import SMALLEST
 from ..windows.augment import FEATURE_NOISE, MIXUP, ON_FEATURES, Places, add_feature_noise, augment, draw_mix
 from .distillation import DistillationSetup
@@ -95,6 +98,41 @@ def compile_program(
     Returns:
         The compiled functions.
     """
+    key = _key(setup, recipe, classes, places, together)
+    if key is None:
+        return _compile(setup, recipe, classes, places, together)
+    with _COMPILED_LOCK:
+        if key not in _COMPILED:
+            while len(_COMPILED) >= MOST:
+                del _COMPILED[next(iter(_COMPILED))]
+            # A kept program must not keep the outputs of teachers.
+            cached = {name: np.zeros((0, 0, *values.shape[2:]), np.float32) for name, values in setup.cached.items()}
+            _COMPILED[key] = _compile(replace(setup, teachers=(), cached=cached), recipe, classes, places, together)
+        return _COMPILED[key]
+
+
+#: Programs of the last fleets, for others of the same networks and method.
+_COMPILED: dict[tuple[Any, ...], Program] = {}
+_COMPILED_LOCK = Lock()
+MOST = 16
+
+
+def _key(
+    setup: DistillationSetup, recipe: Recipe, classes: int, places: Places, together: int
+) -> tuple[Any, ...] | None:
+    """Return what a program depends on besides its arguments; None where a network or an objective could change."""
+    method = setup.method
+    networks = [network.twin for network in setup.networks]
+    if method.name not in BUILT_IN or None in networks:
+        return None
+    functions = (method.objective, method.view, method.classifier, method.aux_params)
+    shapes = (*setup.aux.shapes.items(), *sorted(setup.teacher_shapes.items()))
+    axes = tuple(map(tuple, places))
+    settings = (tuple(recipe.augment), recipe.schedule, recipe.warmup, classes, axes, together)
+    return (*networks, method.name, *functions, *sorted(method.chosen.items()), *shapes, *settings)
+
+
+def _compile(setup: DistillationSetup, recipe: Recipe, classes: int, places: Places, together: int) -> Program:
     student = setup.student
     step = partial(_step, setup, recipe, classes, places)
 
@@ -122,11 +160,18 @@ def compile_program(
         return jax.lax.scan(body, jnp.zeros((classes, classes), jnp.int32), order)[0]
 
     terms = term_names(setup, classes)
+
+    def with_sums(learners: TrainState) -> tuple[TrainState, Array]:
+        return learners, jnp.zeros((learners.weights.shape[0], len(terms)))
+
+    def no_counts(learners: TrainState) -> Array:
+        return jnp.zeros((learners.weights.shape[0], classes, classes), jnp.int32)
+
     if setup.kept_convolutions:
         return Program(*_step_by_step(step, counted, len(terms), classes), terms=terms)
     return Program(
-        epoch=jax.jit(_over_groups(epoch_of, together)),
-        evaluate=jax.jit(_over_groups(counts_of, together)),
+        epoch=jax.jit(_over_groups(epoch_of, together, with_sums)),
+        evaluate=jax.jit(_over_groups(counts_of, together, no_counts)),
         terms=terms,
     )
 
@@ -178,20 +223,14 @@ def keys(seeds: Array) -> Array:
     return jax.vmap(jax.random.key)(seeds)
 
 
-def _over_groups(work: Callable[..., Any], together: int) -> Callable[..., Any]:
-    """Run ``work`` for the active slots, ``together`` at a time.
+def _over_groups(work: Callable[..., Any], together: int, begin: Callable[[TrainState], Any]) -> Callable[..., Any]:
+    """Run ``work`` for the active slots, ``together`` at a time; slots that are not active keep what ``begin`` gives.
 
     The number of groups is an argument of the program: from the next epoch on a finished replica takes no time, and
     nothing is compiled again. ``slots`` are slot numbers (R,), active ones first, padded with R.
     """
 
     def run(learners: TrainState, told: Any, shared: Shared, slots: Array, alive: Array) -> Any:
-        one = jax.eval_shape(lambda pair: work(*pair, shared), jax.tree.map(lambda leaf: leaf[0], (learners, told)))
-        replicas = learners.weights.shape[0]
-        empty = jax.tree.map(lambda leaf: jnp.zeros((replicas, *leaf.shape), leaf.dtype), one)
-        # An epoch hands learners on: those of slots that are not alive must come through.
-        results = (learners, empty[1]) if isinstance(one, tuple) and isinstance(one[0], TrainState) else empty
-
         def group(number: Array, results: Any) -> Any:
             if together == 1:
                 at = slots[number]
@@ -203,7 +242,7 @@ def _over_groups(work: Callable[..., Any], together: int) -> Callable[..., Any]:
             )
             return jax.tree.map(lambda whole, part: whole.at[many].set(part, mode="drop"), results, done)
 
-        return jax.lax.fori_loop(0, -(-alive // together), group, results)
+        return jax.lax.fori_loop(0, -(-alive // together), group, begin(learners))
 
     return run
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from ..errors import UnknownName, UserError
 from ..limits import PART, Limits
+from ..windows import Windows
+from ..windows.cut import are_whole
 
 Rows = NDArray[np.int64]
 Select = Literal["macro-f1", "accuracy"]
@@ -118,15 +120,21 @@ class Replica:
     stop: int = 0
 
 
-def check_replicas(replicas: Sequence[Replica], windows: NDArray[Any], labels: NDArray[Any], classes: int) -> None:
+def check_replicas(
+    replicas: Sequence[Replica], windows: NDArray[Any] | Windows, labels: NDArray[Any], classes: int
+) -> None:
     """Raise ``UserError`` for replicas that cannot be trained on these windows."""
     if not replicas:
         raise UserError("A fleet needs at least one replica.")
-    if windows.ndim != 3 or len(windows) != len(labels):
+    if len(windows.shape) != 3 or len(windows) != len(labels):
         raise UserError(
             f"Windows must be (n, time, channel) with a label each, not {windows.shape} and {labels.shape}."
         )
-    if not np.isfinite(windows).all():
+    if isinstance(windows, Windows):
+        finite = are_whole(windows.signal, windows.starts, windows.shape[1])
+    else:
+        finite = np.isfinite(windows)
+    if not finite.all():
         raise UserError("Some windows hold NaN or infinite values: repair the recordings first.")
     for number, replica in enumerate(replicas):
         if not 0 <= replica.seed < 2**32:

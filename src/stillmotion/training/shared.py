@@ -3,16 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import UserError
 from ..features.feature_set import FeatureSet
+from ..windows import Windows
 from .distillation import DistillationSetup
 
 Array = Any
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Signal:
+    """Samples (S, D) on the device, and the row at which each window of ``length`` samples begins.
+
+    Windows that overlap share their samples: a step gathers those of its batch.
+    """
+
+    samples: Array
+    starts: Array
+    length: int = field(metadata={"static": True})
+
+    @classmethod
+    def of(cls, windows: NDArray[np.float32] | Windows) -> Signal:
+        """Put windows on the device; those of an array lie one after the other."""
+        count, length, channels = windows.shape
+        if isinstance(windows, Windows):
+            samples, starts = windows.signal, windows.starts
+        else:
+            samples, starts = windows.reshape(-1, channels), length * np.arange(count)
+        if len(samples) >= 2**31:
+            raise UserError(f"A fleet holds up to 2³¹ samples, not {len(samples):,}: train on fewer recordings.")
+        return cls(jnp.asarray(samples), jnp.asarray(starts.astype(np.int32)), length)
+
+    def __getitem__(self, rows: Array) -> Array:
+        """Gather windows: (B,) numbers to (B, T, D)."""
+        shape = (self.length, self.samples.shape[1])
+        return jax.vmap(lambda start: jax.lax.dynamic_slice(self.samples, (start, 0), shape))(self.starts[rows])
 
 
 class Shared(NamedTuple):
@@ -24,7 +58,7 @@ class Shared(NamedTuple):
     ``classifiers`` are kernels (teachers, F, C) and biases (teachers, C), for methods that reuse them.
     """
 
-    windows: Array
+    windows: Signal
     labels: Array
     taps: dict[str, Array]
     teacher_weights: tuple[Array, ...] = ()
@@ -40,7 +74,7 @@ TEACHER_PARTS = ("taps", "teacher_weights", "teacher_state", "shares")
 
 def share_arrays(
     setup: DistillationSetup,
-    windows: NDArray[Any],
+    windows: NDArray[np.float32] | Windows,
     labels: NDArray[Any],
     features: Mapping[FeatureSet, NDArray[np.float32]],
 ) -> Shared:
@@ -60,7 +94,7 @@ def share_arrays(
         state.append([jnp.stack([jnp.asarray(leaf) for leaf in each]) for each in leaves])
     kernels = setup.classifiers
     return Shared(
-        windows=jnp.asarray(windows),
+        windows=Signal.of(windows),
         labels=jnp.asarray(labels),
         taps={name: jnp.asarray(values) for name, values in setup.cached.items()},
         teacher_weights=tuple(weights),

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import UserError
 from ..networks.heads import as_logits
 from ..networks.taps import LOGITS
+from ..windows import Windows
 from .functional import Functional, State, Vector
 from .recipe import Replica
 
@@ -119,7 +120,12 @@ def log_pool(logits: Sequence[Array], shares: Array) -> Array:
 
 
 def check_teachers(
-    teachers: Sequence[Teacher], replicas: Sequence[Replica], windows: NDArray[Any], classes: int, *, method: str
+    teachers: Sequence[Teacher],
+    replicas: Sequence[Replica],
+    windows: NDArray[Any] | Windows,
+    classes: int,
+    *,
+    method: str,
 ) -> None:
     """Raise ``UserError`` unless every replica has a teacher, and teachers fit the windows (N, T, D) and classes."""
     if not teachers:
@@ -139,7 +145,9 @@ def check_teachers(
             raise UserError(f"{teacher.name} gives outputs {logits.shape[1:]}, but there are {classes} classes.")
 
 
-def predict_taps(teacher: Teacher, windows: Array, taps: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+def predict_taps(
+    teacher: Teacher, windows: NDArray[Any] | Windows, taps: Sequence[str]
+) -> dict[str, NDArray[np.float32]]:
     """Compute a teacher's taps for all windows, in inference mode.
 
     Args:

@@ -55,8 +55,9 @@ def measure_export(
     whole = replace(stream, call=f"{name}_{predict}(window, output);", output=logits[0].nbytes, mark="", blocks=())
     classes = logits.argmax(1)
     if (decoder := export.decoder) is not None:
-        # Every window is the first of a stream of its own.
-        classes = np.array([decode_stream(decoder, each[None], program.logits)[0] for each in logits])
+        # Every window is the first of a stream of its own, which a decoder with a lag does not answer yet.
+        known = [decode_stream(decoder, each[None], program.logits) for each in logits]
+        classes = np.array([each[0] if len(each) else -1 for each in known])
     pushed = measure(stream, given, classes.astype(np.int32), machine, optimise=optimise)
     predicted = measure(whole, given, logits, machine, optimise=optimise)
     return replace(pushed, equal=min(pushed.equal, predicted.equal), window=0)

@@ -11,7 +11,7 @@ from ...methods import IncompatibleNetworks, TracedTerm, get_method, trace_terms
 from ...networks import read_graph
 from ...studies import Variant
 from ...studies.ensembles import teacher_kinds
-from ...studies.teachers import model_of
+from ...studies.teachers import shared_model_of
 from ...training.distillation import student_network, teacher_network
 from ..evidence import Evidence
 from ..figure import Figure, Marks, Value
@@ -55,7 +55,7 @@ def diagrams(evidence: Evidence) -> list[Figure]:
 
 def _diagram(evidence: Evidence, name: str, variant: Variant) -> Figure:
     run, index = evidence.first_runs[name], evidence.record.index
-    method, model = get_method(variant.method, **variant.options), model_of(run, index)
+    method, model = get_method(variant.method, **variant.options), shared_model_of(run, index)
     student, teacher = _stack(model, f"student: {run.network}"), None
     shapes, taught = student_network(model, method).tap_shapes, {}
     if variant.teacher != "none":
@@ -66,7 +66,7 @@ def _diagram(evidence: Evidence, name: str, variant: Variant) -> Figure:
                 "the same network, trained before" if variant.teacher == "self" else " + ".join(teacher_kinds(members))
             )
             several = f" (mean of {len(members)})" if len(members) > 1 else ""
-            model = model_of(network, index)
+            model = shared_model_of(network, index)
             teacher = _stack(model, f"teacher: {title}{several}")
             taught = teacher_network(model, method).tap_shapes if method.teacher_taps else {}
         else:

@@ -72,6 +72,14 @@ def fetch(
     Raises:
         UserError: counts differ from the card, files have changed since they were fetched, or the source cannot be
             read. Nothing is put in place then.
+
+    Example:
+        >>> from stillmotion.signals import fetch, load
+        >>> fetched = fetch("spar", to="recordings")
+        >>> str(fetched.folder), fetched.counts["subjects"], fetched.counts["recordings"]
+        ('recordings/spar', 10, 140)
+        >>> len(load("spar", data="recordings").recordings)
+        140
     """
     module = get_reader(name)
     card = module.CARD

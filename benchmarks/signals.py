@@ -44,6 +44,7 @@ def rows(*, data: Path | None = None, quick: bool = False) -> list[Row]:
             _memory(folder, dataset),
             *tables.repair(Path(scratch), repeats),
             tables.bounded(Path(scratch), quick=quick),
+            tables.inspected(Path(scratch), quick=quick),
             _help(repeats),
         ]
 

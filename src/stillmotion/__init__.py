@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         windows,
     )
     from .bundles import Recogniser, adapt
-    from .signals import from_arrays, inspect, load, resample
+    from .signals import from_arrays, from_frame, inspect, load, resample
     from .studies import run_study
     from .training import fit
     from .windows import audit_splits, cut, fit_statistics, make_splits
@@ -54,6 +54,7 @@ _SUBPACKAGES = (
 _SHORTCUTS = {
     "load": "signals",
     "from_arrays": "signals",
+    "from_frame": "signals",
     "inspect": "signals",
     "resample": "signals",
     "cut": "windows",
@@ -79,6 +80,7 @@ __all__ = [
     "fit",
     "fit_statistics",
     "from_arrays",
+    "from_frame",
     "inspect",
     "load",
     "make_splits",

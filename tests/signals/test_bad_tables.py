@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import csv
 
-from stillmotion.errors import UserError
+from stillmotion.errors import ProposedMappingWarning, UserError
 from stillmotion.signals import inspect, load
 
 from .test_tables import ACC, MAPPING, lines, noted, signal, write
@@ -55,11 +55,6 @@ BAD = {
     "a missing column": (lambda p: changed(p, "az", "oz", 1), {}, "'az'. Valid: who, what, t, ax, ay, oz"),
     "a doubled column": (lambda p: changed(p, "az", "ay", 1), {}, "row 1: 'ay' is the name of columns 5 and 6"),
     "no heading": (lambda p: p.write_text("0,1,2\n3,4,5\n"), {}, "row 1: numbers where column names"),
-    "a remark above the heading": (
-        lambda p: p.write_text("# by an app\n" + p.read_text()),
-        {},
-        "row 1: '# by an app' is not a heading for rows of 6 cells",
-    ),
     "a heading alone": (lambda p: p.write_text("who,what,t,ax,ay,az\n"), {}, "has a heading but no rows"),
     "an empty file": (lambda p: p.write_text(""), {}, "own.csv is empty"),
     "empty lines": (lambda p: p.write_text("\n\n"), {}, "only empty lines"),
@@ -201,8 +196,11 @@ def test_a_mappings_file_with_a_mistake_is_named(good):
         load(good)
 
 
-def test_a_folder_without_a_mapping_says_where_one_belongs(good, tmp_path):
-    with pytest.raises(UserError, match="mapping.toml"):
+def test_a_folder_without_a_mapping_is_read_by_a_proposal_that_says_where_one_belongs(good, tmp_path):
+    with pytest.warns(ProposedMappingWarning, match="mapping.toml"):
+        assert load(tmp_path).spec.groups == ("acc",)
+    (tmp_path / "own.csv").unlink()
+    with pytest.raises(UserError, match="holds no table"):
         load(tmp_path)
     with pytest.raises(UserError, match="none.csv is not there"):
         load(tmp_path / "none.csv")

@@ -179,7 +179,8 @@ def test_inspect_of_a_table_that_cannot_be_read_yet_says_what_is_missing(tmp_pat
     assert "Proposed" in out
     code, out, _ = still(capsys, "inspect", path, "--hz", "50", "--channel", "wrist.acc=ax,ay,az:g", "--json")
     quality = json.loads(out)
-    assert code == 0
+    assert code == 1, "two seconds are shorter than a window"
+    assert [each["kind"] for each in quality["findings"] if each["consequence"] == "refused"] == ["short recordings"]
     assert quality["channels"] == ["wrist.acc.x", "wrist.acc.y", "wrist.acc.z"]
     assert quality["proposal"]["mapping"]["rate"] == 50
 

@@ -1,6 +1,7 @@
 """The recommended model, from the rows of a table alone."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -75,3 +76,23 @@ def test_no_student_is_recommended_that_a_baseline_shown_to_be_better_outscores(
         rows = [REFERENCE, row("a", "variant", a, one), row("b", "variant", b, two), row("f", "baseline", c, three)]
         found = recommend(rows).row
         assert found.kind == "baseline" or three != "better" or found.macro_f1.score >= c
+
+
+def test_a_row_whose_trainings_collapsed_is_not_recommended():
+    collapsed = replace(row("a", "variant", 0.8, "better"), runs=4, collapsed=2)
+    assert recommend([REFERENCE, collapsed]).row.variant == "lm"
+    assert recommend([REFERENCE, replace(collapsed, collapsed=1)]).row.variant == "a"
+    assert collapsed.warning == "2 of 4 trainings predict one class only"
+    everything = recommend([replace(REFERENCE, runs=2, collapsed=2)])
+    assert (everything.row, everything.reason) == (None, "collapsed")
+
+
+@pytest.mark.parametrize(("low", "high", "recommended"), [(0.2, 0.7, True), (0.19, 0.7, False), (0.0, 1.0, False)])
+def test_nothing_is_recommended_where_the_interval_covers_most_of_the_range(low, high, recommended):
+    wide = replace(REFERENCE, macro_f1=Interval(0.4, low, high, 3, 0.95))
+    found = recommend([wide])
+    assert (found.row is not None) == recommended
+    assert found.student.variant == "lm"
+    assert (found.reason == "too wide") == (not recommended)
+    # What is shipped is the same all the same.
+    assert recommend([wide], withhold=False).row.variant == "lm"

@@ -38,7 +38,7 @@ def test_a_study_survives_its_written_form_whole_and_as_differences(tmp_path):
     [
         ("[dta]\n", r"key in .*study.toml 'dta'. Did you mean 'data'"),
         ("[data]\nwidth = 3\n", r"key in data in .* 'width'.*Valid: name, sensors"),
-        ('[data]\nwindow = "long"\n', r"window in data in .* must be a whole number, not 'long'"),
+        ("[data]\nwindow = 'long'\n", r"window in \[data\] must be a number of samples or seconds"),
         ("seeds = 0\n", "seeds in .* must be at least 1 .*, not 0"),
         ('variants = ["lm", "rbkd"]\n', "variant in variants 'rbkd'. Did you mean 'rb-kd'"),
         ("variants = 3\n", "variants in .* must be a list, not 3"),

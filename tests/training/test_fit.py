@@ -13,7 +13,7 @@ from keras import layers
 from sklearn.metrics import f1_score
 
 from stillmotion.errors import UserError
-from stillmotion.networks import initialise
+from stillmotion.networks import build_network, initialise
 from stillmotion.training import Recipe, fit
 from stillmotion.training.arrays import hold_out_subjects
 
@@ -232,3 +232,16 @@ except UserError as error:
 def _softmax(logits):
     powers = np.exp(logits - logits.max(1, keepdims=True))
     return powers / powers.sum(1, keepdims=True)
+
+
+def test_names_are_numbered_in_order_and_epochs_are_set_directly():
+    labels = np.array(["walk", "sit"])[np.arange(60) % 2]
+    windows = np.random.default_rng(0).normal(size=(60, 20, 3)) + 3 * (labels == "walk")[:, None, None]
+    model = build_network("mlp-small", (20, 3, 2), seed=0)
+    fitted = fit(model, windows, labels, subjects=np.arange(60) // 10, epochs=4, learning_rate=0.01, progress=False)
+    assert fitted.classes == ("sit", "walk")
+    assert fitted.epochs == 4
+    predicted = np.asarray(fitted.classes)[model.predict(windows, verbose=0).argmax(axis=1)]
+    assert (predicted == labels).mean() > 0.9
+    with pytest.raises(UserError, match="3 names of classes occur, but .* has 2 classes"):
+        fit(model, windows, [*labels[:59], "run"], subjects=np.arange(60) // 10, progress=False)

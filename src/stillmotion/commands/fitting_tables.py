@@ -39,8 +39,8 @@ def is_data_set(name: str) -> bool:
 
 def read_mapping(options: argparse.Namespace, folder: Path | None = None) -> dict[str, Any]:
     """Return the values of a mapping: flags, before those of the TOML that is named or lies in the folder of tables."""
-    from ..signals.tables.find import FOLDER_MAPPING
     from ..signals.tables.mapping import read_toml
+    from ..signals.tables.propose import FOLDER_MAPPING
 
     values, file = read_table_flags(options), options.mapping
     if file is None and folder is not None and (folder / FOLDER_MAPPING).is_file():

@@ -25,6 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="add seeds, variants, folds or trials to the study in the folder",
     )
     parser.add_argument("--budget", metavar="SIZE", help="most bytes that the recommended model may store, such as 8kB")
+    parser.add_argument(
+        "--accept-findings", action="store_true", help="train although `still inspect` finds errors in the recordings"
+    )
     parser.add_argument("--ray", metavar="ADDRESS", default="", help="train on this Ray cluster")
     add_json(parser)
 
@@ -35,7 +38,8 @@ def run(options: argparse.Namespace) -> int:
     from ..studies import Planner, Runner, load_study_data, read_study
 
     budget = [] if options.budget is None else [f"budget={options.budget}"]
-    study = read_study(options.spec, *options.set, *budget)
+    accept = ["data.accept-findings=true"] if options.accept_findings else []
+    study = read_study(options.spec, *options.set, *budget, *accept)
     folder = options.out or Path("studies") / study.name
     if options.plan:
         from dataclasses import asdict

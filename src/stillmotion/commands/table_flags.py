@@ -93,8 +93,9 @@ def save(proposal: Proposal | None, options: argparse.Namespace) -> None:
 
 
 def _read_mapping(options: argparse.Namespace) -> dict[str, Any] | None:
-    from ..signals.tables.find import FOLDER_MAPPING, resolve_path
+    from ..signals.tables.find import resolve_path
     from ..signals.tables.mapping import read_toml
+    from ..signals.tables.propose import FOLDER_MAPPING
 
     values = read_table_flags(options)
     if options.mapping:

@@ -19,6 +19,7 @@ from ..formatting import (
 from ..studies import Row, recommend
 from ..studies.recommend import is_better, is_worse, price
 from .evidence import Evidence
+from .results import describe_too_wide
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,12 @@ def advise(evidence: Evidence) -> Advice:
     row, student, reason = recommendation.row, recommendation.student, recommendation.reason
     if reason == "too large":
         return _describe_too_large(evidence)
+    if reason == "too wide" and student is not None:
+        take = f"No recommendation: {describe_too_wide(student)}."
+        return Advice(None, take, "unknown", _limits(evidence))
+    if reason == "collapsed":
+        take = "No recommendation: half or more of the trainings of every network predict one class only."
+        return Advice(None, take, "unknown", _limits(evidence))
     if row is None or student is None:
         return Advice(None, "No recommendation yet: no student has a score.", "unknown", ())
     without = _describe_baselines(evidence, recommendation.baselines)
@@ -176,6 +183,12 @@ def _limits(evidence: Evidence) -> tuple[str, ...]:
         )
     if evidence.confusion is not None and len(evidence.confusion.subjects) == 1:
         sentences.append("Only one subject was scored, so there is no confidence interval over subjects.")
+    collapsed = [f"{each.variant} ({each.collapsed} of {each.runs})" for each in evidence.rows if each.collapsed]
+    if collapsed:
+        sentences.append(
+            f"Trainings never left the majority class: {format_list(collapsed)}. A lower learning rate, more epochs or "
+            "a window that fits the actions may help."
+        )
     if not results.complete:
         sentences.append("The study is not finished; further runs may change this.")
     if evidence.record.study.seeds == 1:

@@ -116,7 +116,7 @@ def compared(evidence: Evidence) -> Html:
         else "not evaluated: all scores are of validation subjects"
     )
     facts = [
-        ("Data", f"{results.data}: {len(index):,} windows of {spec.seconds:g} s at {spec.rate:g} Hz"),
+        ("Data", f"{results.data}: {len(index):,} windows of {spec.describe_window()}, at {spec.rate:g} Hz"),
         ("Signal", f"{_signal(spec)}, {classes}"),
         *([("Teachers see", f"{_signal(seen)}, {seen.seconds:.3g} s at {seen.rate:g} Hz")] if seen else []),
         ("Protocol", tag("span", protocol, class_="bad" if results.leaks else None)),
@@ -137,6 +137,13 @@ def compared(evidence: Evidence) -> Html:
         more = [f"… and {len(index.leaks) - 5} more (still audit lists all)"] if len(index.leaks) > 5 else []
         text = tag("p", tag("strong", "This protocol leaks", class_="bad"), ". Scores say little about new subjects:")
         leaks = tag("div", text, items([*shown, *more]), class_="leaky-box")
+    found = Html("")
+    if results.findings:
+        shown = list(results.findings[:10])
+        more = [f"… and {len(results.findings) - 10} more"] if len(results.findings) > 10 else []
+        accepted = " Their errors were accepted (accept-findings)." if study.data.accept_findings else ""
+        title = tag("p", tag("strong", "What still inspect finds in the recordings."), accepted)
+        found = tag("div", title, items([*shown, *more]), class_="findings")
     gaps = [
         joined(
             str(gap).removesuffix(f": {NO_GAP}"),
@@ -145,7 +152,7 @@ def compared(evidence: Evidence) -> Html:
         for gap in results.teacher_gaps
     ]
     heading = tag("h3", "Teacher gap: are the teachers better than the plain student?") if gaps else ""
-    return joined(leaks, listing, heading, items(gaps))
+    return joined(leaks, listing, found, heading, items(gaps))
 
 
 def _summary(evidence: Evidence) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 
 from ..escaping import escape_markdown
 from ..files import atomic_write
-from ..formatting import format_duration, format_kib, format_kilo
-from ..studies import CoTrainedTeacher, RefitScore, Results, Row
+from ..formatting import format_duration, format_kib, format_kilo, format_score
+from ..studies import CoTrainedTeacher, RefitScore, Results, Row, recommend
 from .screen import console, styled
 from .sequences import sequence_tables
 from .table import Column, Table, make_count, make_gain, make_interval, make_p, make_percent, make_text, tabulate
@@ -53,7 +53,7 @@ def results_columns(states: Mapping[str, str] | None = None) -> tuple[Column[Row
 
     def verdict(row: Row) -> str:
         state = STATES.get((states or {}).get(row.variant, ""), "")
-        return ", ".join(dict.fromkeys(each for each in (state, row.verdict) if each))
+        return ", ".join(dict.fromkeys(each for each in (state, row.verdict, row.warning) if each))
 
     return (
         make_text("variant", lambda row: row.variant),
@@ -114,9 +114,30 @@ def caption(results: Results) -> str:
         )
     else:
         text = "Macro-F1 of validation subjects; test subjects have not been evaluated (--score-test)."
-    recommended = f" Recommended: {results.recommended}." if results.recommended else ""
+    windows = f" Windows: {results.windows}." if results.windows else ""
+    recommended = f" Recommended: {results.recommended}." if results.recommended else _withheld(results)
     unfinished = "" if results.complete else " NOT FINISHED."
-    return f"{text}{recommended} Training took {format_duration(results.seconds)}.{unfinished}"
+    return f"{text}{windows}{recommended} Training took {format_duration(results.seconds)}.{unfinished}"
+
+
+def _withheld(results: Results) -> str:
+    """Say why there is no recommendation, if it is withheld."""
+    if not results.compared:
+        return ""
+    recommendation = recommend(results.rows, budget=results.budget)
+    if recommendation.reason == "too wide" and recommendation.student:
+        return f" No recommendation: {describe_too_wide(recommendation.student)}."
+    if recommendation.reason == "collapsed":
+        return " No recommendation: half or more of the trainings of every network predict one class only."
+    return ""
+
+
+def describe_too_wide(row: Row) -> str:
+    """Say in words that the interval of a row's score is too wide for a recommendation."""
+    return (
+        f"the interval of {row.variant}, {format_score(row.macro_f1)} %, covers more than half of the range; more test "
+        f"subjects are needed (split.protocol=loso tests on all)"
+    )
 
 
 def show_results(results: Results) -> None:
@@ -144,7 +165,12 @@ def show_results(results: Results) -> None:
         out.print(table.to_terminal())
     for each in (*results.co_trained_teachers, *results.refits):
         out.print(str(each), highlight=False)
+    for finding in results.findings:
+        out.print(styled("yellow", "recordings", f": {finding}"))
     for row in results.rows:
+        if row.warning:
+            text = ": they never left the majority class, and none of them is shipped."
+            out.print(styled("red", row.variant, f": {row.warning}{text}"))
         if row.failed:
             out.print(styled("red", row.variant, f": {row.failed} of its runs failed; still report lists the reasons."))
     if results.leaks:

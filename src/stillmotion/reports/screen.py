@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
@@ -27,8 +27,11 @@ from ..formatting import format_number
 from ..names import make_visible
 from ..signals.card import Card
 from ..signals.catalog import find_folder
+from ..signals.durations import WindowFit
 from ..signals.fetching import Fetched
+from ..signals.findings import Finding
 from ..signals.quality import Quality, SubjectQuality
+from ..signals.spec import SignalSpec, describe_length
 from ..signals.tables import Proposal
 from ..signals.tables.mapping import as_toml
 from ..windows.findings import Audit
@@ -186,6 +189,10 @@ class ProgressLine:
         """Show the number of bytes done and in total (0: unknown)."""
         self.bar.update(self.task, completed=done, total=total or None)
 
+    def show(self, text: str, done: int, total: int) -> None:
+        """Show the current step with the number of bytes done and in total (0: unknown)."""
+        self.bar.update(self.task, description=make_visible(text), completed=done, total=total or None)
+
 
 @contextmanager
 def progress() -> Iterator[ProgressLine]:
@@ -229,16 +236,47 @@ def show_quality(quality: Quality) -> None:
         for name, seconds in subject.labelled.items():
             totals[name] = totals.get(name, 0.0) + seconds
     out.print("Minutes: " + ", ".join(f"{name} {seconds / 60:.1f}" for name, seconds in totals.items()))
+    _show_fit(out, quality.fit)
+    _show_findings(out, quality.findings)
+    out.print(
+        "Fit to train on."
+        if quality.usable
+        else styled("red", "Not fit to train on", ": studies refuse it unless told --accept-findings.")
+    )
+
+
+def _show_fit(out: Console, fit: WindowFit) -> None:
+    """Print the window, and how long the classes last against it."""
+    rate = fit.rate
+    window = f"{describe_length(fit.window, rate)}, hop {describe_length(fit.hop, rate)}"
+    out.print(f"Window: {window}.", highlight=False)
+    if fit.classes:
+        listed = ", ".join(f"{each.name} {each.median:.3g} s" for each in fit.classes)
+        out.print(f"Median stretch: {listed}.", highlight=False)
+    if fit.proposed_window < fit.window:
+        proposed = describe_length(fit.proposed_window, rate)
+        seconds = f"{fit.proposed_window / rate:.3g}"
+        out.print(
+            f"Proposed window: {proposed}, hop {describe_length(fit.proposed_hop, rate)} (window = {seconds} in a "
+            f"mapping, --set data.window={seconds}s in a study).",
+            highlight=False,
+        )
+
+
+def _show_findings(out: Console, findings: Iterable[Finding]) -> None:
     by_kind: dict[tuple[str, str], list[str]] = {}
-    for finding in quality.findings:
+    for finding in findings:
         by_kind.setdefault((finding.severity, finding.kind), []).append(finding.text)
     _findings(out, by_kind)
-    out.print("Ready for training." if quality.usable else styled("red", "Fix the errors before training."))
 
 
-def show_audit(audit: Audit) -> None:
-    """Print what was checked, the findings and the verdict of an audit."""
+def show_audit(audit: Audit, spec: SignalSpec, quality: Quality) -> None:
+    """Print what was checked, the findings and the verdict of an audit, and what is wrong in the recordings."""
     out = console()
+    out.print(f"Windows: {spec.describe_window()}.", highlight=False)
+    _show_findings(out, quality.problems)
+    if not quality.usable:
+        out.print(styled("red", "Not fit to train on", ": see the errors above."))
     checked = ", ".join(f"{what} {count:,}" for what, count in audit.checked.items())
     out.print(styled("bold", audit.dataset, " under ") + styled("bold", audit.protocol, f". Checked: {checked}."))
     by_kind: dict[tuple[str, str], list[str]] = {}
@@ -273,6 +311,8 @@ def _quality_columns(quality: Quality) -> list[Column[SubjectQuality]]:
         make_percent("jitter", lambda each: each.jitter, "jitter, %"),
         make_count("gaps", lambda each: each.gaps),
         make_count("missing", lambda each: each.missing),
+        make_count("lost", lambda each: each.lost_rows, "rows lost"),
+        Column("lost_minutes", lambda each: each.lost_rows / each.rate / 60, "minutes lost", format_number),
         make_percent("labels", lambda each: 1 - each.labelled["(none)"] / max(each.seconds, 1e-9), "labels, %"),
         *map(measure_gravity, dict.fromkeys(name for each in quality.subjects for name in each.gravity)),
     ]

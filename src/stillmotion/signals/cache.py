@@ -18,6 +18,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..files import BLANK, SEAL, atomic_folder, atomic_write, is_sealed, seal
+from .progress import report
 from .recording import Dataset, Note
 from .spec import SignalSpec
 
@@ -104,6 +105,7 @@ def _hash_contents(files: Sequence[Path], root: Path) -> list[str]:
 
 
 def _sha256(path: Path) -> str:
+    report(f"checking {path.name}", 0, 0)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -153,7 +153,7 @@ def read_folder(module: Reader, folder: Path, device: str = "") -> Dataset:
 def _read_proposed(proposal: Proposal, cache: bool) -> Dataset:
     dataset = _read_mapped(proposal.mapping(), cache)
     text = f"{proposal.path} has no mapping and was read with a proposed one: {proposal.describe()}"
-    toml_path = proposal.path.with_suffix(".toml")
+    toml_path = proposal.default_toml
     hint = f"`still inspect {proposal.path} --save {toml_path}` saves it, so that you can correct it."
     warnings.warn(f"{text}. {hint}", ProposedMappingWarning, stacklevel=3)
     return replace(dataset, notes=(*dataset.notes, Note("proposed mapping", 1, text)))
@@ -164,10 +164,20 @@ def _read_mapped(table: TableMap, cache: bool) -> Dataset:
     for path in listed:
         require_file(path)
     if not cache:
-        return read_table(table)
+        return _read_named(table, listed)
     # File names are part of the key: they may hold the subject, the session or the label.
     names_digest = hashlib.sha256(f"{table}{listed}".encode()).hexdigest()[:16]
-    return load_cached(f"table-{names_digest}", TABLE_VERSION, listed, lambda: read_table(table))
+    return load_cached(f"table-{names_digest}", TABLE_VERSION, listed, lambda: _read_named(table, listed))
+
+
+def _read_named(table: TableMap, listed: Sequence[Path]) -> Dataset:
+    """Read a table; errors that do not name its file name the table."""
+    try:
+        return read_table(table)
+    except UserError as reason:
+        if not any(name in str(reason) for name in (table.name, *(path.name for path in listed))):
+            reason.args = (f"{table.name}: {reason}",)
+        raise
 
 
 def find_folder(name: str, data: str | Path | None = None) -> Path:

@@ -12,6 +12,12 @@ from .interpolate import interpolate
 
 #: A pause longer than this many nominal periods is a gap: the recording ends.
 GAP_PERIODS = 5.0
+#: On an uneven clock a gap is longer than ``GAP_PERIODS`` of this quantile of its steps, up to this many seconds.
+JITTER_QUANTILE, LONGEST_STEP = 0.9, 0.5
+#: Fewer steps than this say nothing about jitter.
+FEWEST_STEPS = 100
+#: What is dropped where one of two sensors is silent.
+UNPAIRED = "samples of one sensor without the other, dropped"
 #: A sample at most this late (s) is dropped; if it is later, the clock was reset.
 STRAGGLER_SECONDS = 1.0
 
@@ -108,9 +114,25 @@ def join(lead: list[Stretch], other: list[Stretch], *, counted: dict[str, int] |
             joined.append(Stretch(stretch.code, stretch.session, stretch.row + int(first), seconds, values))
             used += last - first
         dropped += len(stretch.seconds) - int(used)
-    kind = "samples of one sensor without the other, dropped"
-    counted[kind] = counted.get(kind, 0) + dropped
+    counted[UNPAIRED] = counted.get(UNPAIRED, 0) + dropped
     return joined
+
+
+def measure_gap(seconds: NDArray[np.float64], rate: float) -> float:
+    """Return the pause that ends a recording, in seconds: five periods, or more on an uneven clock.
+
+    On an uneven clock it is five times the step that nine of ten do not exceed, up to half a second.
+
+    Args:
+        seconds: the clock.
+        rate: nominal rate in Hz.
+    """
+    shortest = GAP_PERIODS / rate
+    steps = np.diff(seconds)
+    steps = steps[steps > 0]
+    if len(steps) < FEWEST_STEPS:
+        return shortest
+    return max(shortest, min(GAP_PERIODS * float(np.quantile(steps, JITTER_QUANTILE)), LONGEST_STEP))
 
 
 def highest_before(values: NDArray[np.float64], block: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from ..names import require_name, require_text
+from .findings import LISTED, list_names
 from .spec import SignalSpec
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int16]
 Times = NDArray[np.float64]
 
+#: Characters of a note that a summary shows.
+LONGEST_LINE = 160
 NULL = -1  #: label of a sample without a class
 
 
@@ -59,12 +62,23 @@ class Recording:
 
 @dataclass(frozen=True)
 class Note:
-    """An irregularity that a loader handled: kind, count, text, and where it first occurred."""
+    """An irregularity that a loader handled.
+
+    Args:
+        kind: what it is, in a few words.
+        count: how often it occurred.
+        text: one sentence.
+        where: where it first occurred.
+        repaired: whether it was a fault that the loader repaired.
+        lost: rows that were dropped for it, by subject.
+    """
 
     kind: str
     count: int
     text: str
     where: str = ""
+    repaired: bool = False
+    lost: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -180,6 +194,28 @@ class Dataset:
             f"{self.spec.rate:g} Hz, {len(self.spec.channels)} channels, {len(self.spec.classes)} classes>"
         )
 
+    def __str__(self) -> str:
+        """Return a summary that fits a screen: subjects, channels, classes with their minutes, window, notes."""
+        rate = self.spec.rate
+        counts = np.bincount(np.asarray(self.labels).astype(np.int64) + 1, minlength=len(self.spec.classes) + 1)
+        order = np.argsort(-counts[1:], kind="stable")[:LISTED]
+        classes = [f"{self.spec.classes[code]} {counts[code + 1] / rate / 60:.1f}" for code in order.tolist()]
+        units = [
+            f"{group} ({unit})" if unit else group
+            for group, unit in {channel.group: channel.unit for channel in self.spec.channels}.items()
+        ]
+        lines = [
+            repr(self)[1:-1],
+            f"subjects: {list_names(self.subjects)}",
+            f"sensors: {list_names(units)}",
+            f"minutes: {list_names(classes)}"
+            + (f" and {len(self.spec.classes) - LISTED} classes more" if len(self.spec.classes) > LISTED else "")
+            + f", (none) {counts[0] / rate / 60:.1f}",
+            f"window: {self.spec.describe_window()}",
+            *(f"note: {note.text}"[:LONGEST_LINE] for note in self.notes[:LISTED]),
+        ]
+        return "\n".join(lines)
+
     def having(self, subjects: Iterable[str]) -> Dataset:
         """Return the recordings of some subjects only."""
         wanted = set(subjects)
@@ -209,8 +245,8 @@ class Dataset:
         return replace(new, fingerprint="", raw=raw)
 
 
-def _natural(name: str) -> tuple[int, int | str]:
-    return (0, int(name)) if name.isdecimal() else (1, name)
+def _natural(name: str) -> tuple[int, int | str, str]:
+    return (0, int(name), name) if name.isdecimal() else (1, name, name)
 
 
 def _concatenate(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:

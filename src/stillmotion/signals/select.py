@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from unicodedata import normalize
 
@@ -72,6 +72,42 @@ def _without_side(channel: Channel) -> tuple[str, ...]:
         return ()
     either = replace(channel, position=bare)
     return either.name, either.group, bare
+
+
+def merge_classes(dataset: Dataset, merge: Mapping[str, Sequence[str]]) -> Dataset:
+    """Gather classes under new names.
+
+    Args:
+        dataset: recordings.
+        merge: new name to the classes that it gathers; ``*`` stands for all that nothing else names.
+
+    Returns:
+        The same recordings with fewer classes, in the order of their first members.
+
+    Raises:
+        UnknownName: a class has no such name.
+
+    Example:
+        >>> from stillmotion.signals import merge_classes
+        >>> from stillmotion.signals.simulated import generate
+        >>> merge = {"still": ["sitting", "standing", "lying"], "other": ["*"]}
+        >>> merge_classes(generate(subjects=3, minutes=2), merge).spec.classes
+        ('other', 'still')
+    """
+    names = dataset.spec.classes
+    target: dict[str, str] = {}
+    for new, members in merge.items():
+        for member in (members,) if isinstance(members, str) else members:
+            if member != "*" and member not in names:
+                raise UnknownName("class", member, [*names, "*"])
+            target[member] = new
+    rest = target.pop("*", None)
+    merged = [target.get(name, name if rest is None or name in merge else rest) for name in names]
+    kept = list(dict.fromkeys(merged))
+    number_of = np.array([*(kept.index(name) for name in merged), NULL], np.int16)  # NULL is -1 and indexes the last
+    spec = replace(dataset.spec, classes=tuple(kept))
+    raw = None if dataset.raw is None else merge_classes(dataset.raw, merge)
+    return replace(dataset, spec=spec, labels=number_of[dataset.labels], fingerprint="", raw=raw)
 
 
 def select_classes(dataset: Dataset, classes: Sequence[str] | None = None) -> Dataset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
@@ -125,6 +126,10 @@ class SignalSpec:
         """Length of a window in seconds."""
         return self.window / self.rate
 
+    def describe_window(self) -> str:
+        """Return window and hop in seconds and samples."""
+        return f"{describe_length(self.window, self.rate)}, hop {describe_length(self.hop, self.rate)}"
+
     def with_window(self, window: int, hop: int | None = None) -> SignalSpec:
         """Return the same signal with another window; the hop keeps its share of the window unless given."""
         hop = max(1, round(window * self.hop / self.window)) if hop is None else hop
@@ -179,6 +184,38 @@ class SignalSpec:
                 raise UserError(f"{key} in a signal contract must be {wanted}, not {_describe(value)}.")
         channels = tuple(Channel(**channel) for channel in values["channels"])
         return cls(**{**values, "channels": channels, "classes": tuple(values["classes"])})
+
+
+def describe_length(samples: int, rate: float) -> str:
+    """Return a length in seconds and in samples, such as ``2.56 s (128 samples)``."""
+    return f"{samples / rate:.3g} s ({samples:,} sample{'' if samples == 1 else 's'})"
+
+
+def read_length(value: str | int, rate: float, what: str = "window") -> int:
+    """Return a length in samples.
+
+    Args:
+        value: samples, or text with a unit: ``128``, ``2s``, ``500ms``.
+        rate: in Hz.
+        what: name of the value for the message.
+
+    Raises:
+        UserError: it is neither, or not above 0.
+
+    Example:
+        >>> from stillmotion.signals import read_length
+        >>> read_length("2.56s", 50), read_length("500ms", 100), read_length("128", 50)
+        (128, 50, 128)
+    """
+    match = _LENGTH.fullmatch(str(value))
+    unit = match[2] if match else ""
+    if not match or (not unit and not match[1].isdigit()) or float(match[1]) <= 0:
+        raise UserError(f"{what} must be a number of samples or seconds above 0, such as 128 or 2.56s, not {value!r}.")
+    seconds = float(match[1]) * {"s": 1.0, "ms": 1e-3, "": 0.0}[unit]
+    return max(1, round(seconds * rate)) if unit else int(match[1])
+
+
+_LENGTH = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*(s|ms|)\s*")
 
 
 def _describe(value: Any) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataWarning, UserError
 from ..features.window_features import extract_features
-from ..signals import load, resample, select_classes, select_sensors
+from ..signals import inspect, load, merge_classes, read_length, resample, select_classes, select_sensors
 from ..signals.recording import NULL, Dataset
 from ..windows import Splits, Statistics, Windows, audit_splits, cut, fit_statistics, make_splits, split_segments
 from ..windows.augment import Places, sensor_places
@@ -79,17 +79,17 @@ def load_study_data(study: Study, *, data: Path | Dataset | None = None) -> Stud
         (1, 128)
     """
     section, privileged = study.data, study.privileged
-    dataset = _load_recordings(section, data)
+    dataset, findings = _load_recordings(section, data)
     spec = dataset.spec
     if section.window or section.hop:
-        window = section.window or spec.window
-        spec = spec.with_window(window, section.hop) if section.hop else spec.with_window(window)
+        window = read_length(section.window, spec.rate) if section.window else spec.window
+        spec = spec.with_window(window, read_length(section.hop, spec.rate, "hop") if section.hop else None)
     last: Literal["drop", "keep"] = "drop" if section.cut == "labelled-segments" else "keep"
     null: Literal["drop", "keep"] = "keep" if study.decoding else "drop"
     windows, teacher_windows = cut(dataset, spec=spec, null=null, missing="drop", last=last), None
     if privileged:
         sensors, rate = privileged.sensors or section.sensors, privileged.rate or windows.spec.rate
-        recordings = _load_recordings(replace(section, sensors=sensors, rate=rate), data)
+        recordings, _ = _load_recordings(replace(section, sensors=sensors, rate=rate), data)
         windows, teacher_windows = pair_windows(windows, recordings, privileged)
     # Windows without a class come last: the numbers of the others, and so all runs, are the same with and without.
     every = windows.take(np.argsort(windows.labels == NULL, kind="stable"))
@@ -112,7 +112,7 @@ def load_study_data(study: Study, *, data: Path | Dataset | None = None) -> Stud
             DataWarning,
             stacklevel=2,
         )
-    index = WindowIndex.of(every, splits.folds, tuple(leaks), fingerprint(windows))
+    index = replace(WindowIndex.of(every, splits.folds, tuple(leaks), fingerprint(windows)), findings=findings)
     if teacher_windows is not None:
         index = replace(index, teacher_spec=teacher_windows.spec, teacher_fingerprint=fingerprint(teacher_windows))
     scores = None
@@ -147,19 +147,39 @@ def _warn_of_absent(windows: Windows) -> None:
         )
 
 
-def _load_recordings(section: Data, data: Path | Dataset | None) -> Dataset:
-    """Load the recordings with the sensors, classes and rate of ``[data]``, evenly sampled."""
+def _load_recordings(section: Data, data: Path | Dataset | None) -> tuple[Dataset, tuple[str, ...]]:
+    """Load the recordings with the sensors, classes and rate of ``[data]``, evenly sampled, and what is wrong in them.
+
+    Raises:
+        UserError: there are errors in them that ``[data]`` does not accept.
+    """
     if isinstance(data, Dataset):
         dataset = select_sensors(data, section.sensors) if section.sensors else data
     else:
         dataset = load(section.name, data=data, sensors=section.sensors or None)
+    if section.merge:
+        dataset = merge_classes(dataset, section.merge)
     if section.classes:
         dataset = select_classes(dataset, section.classes)
+    findings = _require_usable(dataset, accept=section.accept_findings)
     if section.cut == "labelled-segments":
         dataset = split_segments(dataset)
     if section.rate or dataset.times is not None:
         dataset = resample(dataset, section.rate or dataset.spec.rate)
-    return dataset
+    return dataset, findings
+
+
+def _require_usable(dataset: Dataset, *, accept: bool) -> tuple[str, ...]:
+    """Return the errors and warnings about recordings, a sentence each; raise for errors unless they are accepted."""
+    problems = inspect(dataset).problems
+    errors = [each for each in problems if each.severity == "error"]
+    if errors and not accept:
+        more = f" ({len(errors) - 1} more: still inspect lists them)" if len(errors) > 1 else ""
+        raise UserError(
+            f"{dataset.name} is not fit to train on: {errors[0].text}{more}; correct it, or train all the same with "
+            f"--accept-findings (accept-findings = true in [data])."
+        )
+    return tuple(f"{each.severity}: {each.text}" for each in problems)
 
 
 def _statistics(windows: Windows, splits: Splits) -> tuple[Statistics, ...]:

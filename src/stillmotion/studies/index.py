@@ -48,6 +48,7 @@ class WindowIndex:
         scores: checksum of the file of scores that replaces a teacher network, or empty.
         teacher_spec: signal contract of privileged teachers; None without them.
         teacher_fingerprint: of the windows that they see.
+        findings: errors and warnings about the recordings, a sentence each.
         outline: of one test recording, which is shown in the report with its bouts; None without any.
     """
 
@@ -65,6 +66,7 @@ class WindowIndex:
     scores: str = ""
     teacher_spec: SignalSpec | None = None
     teacher_fingerprint: str = ""
+    findings: tuple[str, ...] = ()
     outline: Outline | None = None
 
     @staticmethod
@@ -133,6 +135,7 @@ class WindowIndex:
             "subjects": self.subjects,
             "folds": [{split: fold.subjects(split) for split in SPLITS} for fold in self.folds],
             "leaks": self.leaks,
+            "findings": self.findings,
             "example": self.example,
             "scores": self.scores,
             "teacher_spec": None if self.teacher_spec is None else self.teacher_spec.to_dict(),
@@ -177,6 +180,7 @@ class WindowIndex:
             subjects=tuple(text["subjects"]),
             folds=folds,
             leaks=tuple(text["leaks"]),
+            findings=tuple(text.get("findings", ())),
             example=text["example"],
             scores=text["scores"],
             teacher_spec=None if teacher is None else SignalSpec.from_dict(teacher),

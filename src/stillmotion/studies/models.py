@@ -12,6 +12,7 @@ from ..bundles.calibration import spread_rows
 from ..evaluation import accuracy, macro_f1
 from ..features import unpack_arrays
 from ..methods import get_method
+from .collapsed import MAJORITY, has_collapsed
 from .data import StudyData
 from .ensembles import share_equally, weigh_kinds
 from .jobs import fit_arrays
@@ -57,7 +58,8 @@ def choose_models(state: StudyState, results: Results, shipment: Shipment | None
     models = {}
     for (name, fold), runs in state.reported.items():
         if fold == 0 and runs and can_ship(state, name):
-            run = max(runs, key=lambda each: state.ended[each.id].validation)
+            # One that predicts a single class comes last, whatever it scores.
+            run = max(runs, key=lambda each: (not has_collapsed(state, each), state.ended[each.id].validation))
             about = {"fold": run.fold, "chosen": "on validation subjects"}
             models[name] = SavedModel(name, run, _scores_of_run(state, run), about)
     variant = recommended_variant(state, results)
@@ -65,7 +67,7 @@ def choose_models(state: StudyState, results: Results, shipment: Shipment | None
         scores = cross_validated_scores(state, shipment.variant)
         about = describe_shipment(state, results, shipment)
         models["best"] = SavedModel(shipment.variant, shipment.run, scores, about)
-    elif variant in models:
+    elif variant in models and (variant == MAJORITY or not has_collapsed(state, models[variant].run)):
         models["best"] = models[variant]
     return models
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .row import Row
+
+#: A recommendation is withheld where the 95 % interval of its macro-F1 covers more than this share of the range.
+WIDEST = 0.5
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,9 @@ class Recommendation:
         student: the best supported student; the same row unless a baseline beats it.
         reason: why the student is the best supported: ``better`` (shown to be better than the reference), ``cheaper``
             (and not inferior to it), ``cheapest`` (no other was shown to be better), ``unknown`` (nothing to compare)
-            or ``none`` (no score). With a budget: ``budget``, or ``too large`` if nothing fits.
+            or ``none`` (no score). With a budget: ``budget``, or ``too large`` if nothing fits. ``too wide`` if the
+            recommendation is withheld, since the interval of its score covers most of the range: ``student`` is then
+            the row that it would be. ``collapsed`` if the trainings of every row predict one class only.
         baselines: those that score as high as the student, best first.
     """
 
@@ -27,17 +32,21 @@ class Recommendation:
     baselines: tuple[Row, ...] = ()
 
 
-def recommend(rows: Sequence[Row], *, budget: int | None = None) -> Recommendation:
+def recommend(rows: Sequence[Row], *, budget: int | None = None, withhold: bool = True) -> Recommendation:
     """Recommend the best student that was shown to be better, else the cheapest; a baseline that beats it instead.
 
     Students are networks without teachers among them. A higher score alone decides nothing between students. A
     baseline beats the student if it scores higher and either was shown to be better than the reference, or takes no
     more bytes: the burden of proof is on the network.
 
+    A row of which half or more of the trainings predict one class only is never recommended. Nothing is recommended
+    where the interval of the score is wider than half of the range: so few people or so little data say nothing.
+
     Args:
         rows: of one table, with scores of the same subjects.
         budget: most bytes that the recommended model may store on the device. Then the row within it that scores
             highest on *validation* subjects is recommended, network or baseline: test subjects decide nothing.
+        withhold: whether nothing is recommended where the interval is too wide.
 
     Returns:
         The recommended row, and what the decision rests on.
@@ -51,7 +60,15 @@ def recommend(rows: Sequence[Row], *, budget: int | None = None) -> Recommendati
         >>> recommend([lm, forest]).row.variant, recommend([lm, forest]).student.variant
         ('forest', 'lm')
     """
-    scored = [row for row in rows if row.macro_f1 is not None]
+    recommendation = _recommend([row for row in rows if row.macro_f1 is not None and not is_collapsed(row)], budget)
+    if recommendation.reason == "none" and any(is_collapsed(row) for row in rows):
+        return replace(recommendation, reason="collapsed")
+    if withhold and recommendation.row is not None and is_too_wide(recommendation.row):
+        return replace(recommendation, row=None, student=recommendation.row, reason="too wide")
+    return recommendation
+
+
+def _recommend(scored: Sequence[Row], budget: int | None) -> Recommendation:
     if budget is not None:
         return _recommend_within(budget, [row for row in scored if row.kind != "teacher"])
     student, reason = _choose_student([row for row in scored if row.kind not in ("baseline", "teacher")])
@@ -70,6 +87,17 @@ def _recommend_within(budget: int, rows: Sequence[Row]) -> Recommendation:
     best = max(within, key=lambda row: (row.validation or 0.0, -(row.bytes_int8 or 0)))
     as_high = (row for row in rows if row.kind == "baseline" and row is not best and _score(row) >= _score(best))
     return Recommendation(best, best, "budget", tuple(sorted(as_high, key=_score, reverse=True)))
+
+
+def is_collapsed(row: Row) -> bool:
+    """Return whether half or more of the trainings of a network predict one class only."""
+    return 0 < row.runs <= 2 * row.collapsed
+
+
+def is_too_wide(row: Row) -> bool:
+    """Return whether the interval of a row's score covers most of the range."""
+    score = row.macro_f1
+    return score is not None and score.low is not None and score.high is not None and score.high - score.low > WIDEST
 
 
 def is_better(row: Row) -> bool:

@@ -17,6 +17,7 @@ from ..networks import Cost, named_network_cost
 from .baselines import Baseline
 from .budget import parse_budget
 from .co_trained import CoTrainedTeacher, compare_co_trained_teachers
+from .collapsed import MAJORITY, count_collapsed
 from .ensembles import teacher_kinds, weigh_kinds
 from .recommend import recommend
 from .refit_scores import RefitScore, compare_refits
@@ -50,6 +51,8 @@ class Results:
             and teacher; None before test subjects are evaluated.
         sequences: scores of windows alone and in sequence, by variant and delay; empty without ``[decoding]``.
         budget: most bytes that the recommended model may store; None without a limit.
+        windows: their length and hop in seconds and samples.
+        findings: errors and warnings about the recordings, a sentence each.
         refits: scores of refits on training and validation subjects, if the study has them.
     """
 
@@ -71,6 +74,8 @@ class Results:
     budget: int | None = None
     refits: tuple[RefitScore, ...] = ()
     sequences: tuple[SequenceRow, ...] = ()
+    windows: str = ""
+    findings: tuple[str, ...] = ()
 
     @property
     def recommended(self) -> str | None:
@@ -131,6 +136,8 @@ def compute_results(state: StudyState) -> Results:
         confusion=_pool_confusion(state) if state.tested else None,
         refits=tuple(compare_refits(state)) if state.tested else (),
         sequences=score_sequences(state),
+        windows=index.spec.describe_window(),
+        findings=index.findings,
     )
 
 
@@ -200,6 +207,8 @@ def _variant_row(state: StudyState, name: str, compared: ComparedVariants | None
         flops=None if cost is None else cost.flops,
         bytes=stored if cost is None else cost.weight_bytes,
         bytes_int8=stored if cost is None else cost.weight_bytes_int8,
+        runs=0 if name == MAJORITY else sum(map(len, by_fold)),
+        collapsed=0 if name == MAJORITY else count_collapsed(state, by_fold),
         validation=_mean(scores["validation"]),
         macro_f1=score,
         accuracy=accuracy,
@@ -245,6 +254,8 @@ def _teacher_row(state: StudyState, name: str) -> Row:
         epochs=sum(each.epochs for each in ended),
         seconds=sum(each.seconds for each in ended),
         ece=_mean_ece(state, [members], split),
+        runs=len(runs),
+        collapsed=count_collapsed(state, [runs]),
     )
 
 

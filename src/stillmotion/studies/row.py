@@ -34,6 +34,7 @@ class Row:
         ece: expected calibration error (15 bins), mean over seeds, of the test subjects, or of the validation subjects
             before the test set is evaluated.
         not_inferior: whether it is not inferior to the reference; None without an interval.
+        runs: trainings that are reported; of them ``collapsed`` predict one class only, whatever they are given.
         bytes_int8: ``bytes`` with the weights of the network at int8; of a baseline as ``bytes``.
     """
 
@@ -60,11 +61,18 @@ class Row:
     ece: float | None = None
     not_inferior: bool | None = None
     bytes_int8: int | None = None
+    runs: int = 0
+    collapsed: int = 0
 
     @property
     def description(self) -> str:
         """The title, and the size of a baseline."""
         return f"{self.title}: {self.size}" if self.size else self.title
+
+    @property
+    def warning(self) -> str:
+        """What is wrong with the trainings, in words; empty if nothing is."""
+        return f"{self.collapsed} of {self.runs} trainings predict one class only" if self.collapsed else ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values: the keys of ``results.json`` and the columns of ``results.csv``."""
@@ -95,6 +103,8 @@ class Row:
             "epochs": self.epochs,
             "seconds": self.seconds,
             "failed": self.failed,
+            "runs": self.runs,
+            "collapsed": self.collapsed,
             "title": self.title,
             "size": self.size,
             "settings": "; ".join(self.settings),

@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from ..bundles.calibration import spread_rows
 from ..evaluation import Predictions, write_predictions
 from ..files import name_write_errors, sweep_drafts
 from ..interrupts import raised_again
 from ..signals import Dataset
+from .collapsed import LOOKED_AT, predicts_one_class
 from .data import StudyData, load_study_data
 from .executors import Executor, LocalExecutor
 from .feasible import require_feasible
@@ -24,7 +26,7 @@ from .jobs import ClassifierJob, FleetJob, prepare_job
 from .models import choose_models, save_model
 from .own import describe_own
 from .plan import Planner
-from .predict import Predictor, unpredicted, without_sequences
+from .predict import Predictor, load_model, unpredicted, without_sequences
 from .results import Results, compute_results
 from .runs import FleetPlan
 from .sequences import choose_missing, decoding_key, sequence_logits, sequence_rows
@@ -196,6 +198,13 @@ class Runner:
         while shipment is not None and (missing := shipment.missing(state)):
             self._train(self.planner.fleets("ship", missing))
             state = self.state
+        if shipment is not None and state.is_done(shipment.run) and shipment.run.kind == "network":
+            train, _ = self.planner.rows(shipment.run)
+            rows = spread_rows(train, LOOKED_AT)
+            labels = self.study_data.index.labels[rows]
+            if predicts_one_class(load_model(state, shipment.run), self.study_data.windows.values(rows), labels):
+                self._local.print(f"the model fitted to all subjects ({shipment.variant}) predicts one class only")
+                return None
         return shipment
 
     def _write_models(self, state: StudyState, results: Results, shipment: Shipment | None) -> None:

@@ -12,6 +12,7 @@ from ..decoding.unknown import SHARE_REJECTED
 from ..errors import UnknownName, UserError
 from ..limits import PART, SEED, Limits
 from ..networks import Network, register_network
+from ..signals import read_length
 from ..training import PUBLISHED, Recipe
 from ..training.recipe import RECIPE_LIMITS
 from ..windows.augment import check_kinds
@@ -65,8 +66,10 @@ class Data:
         name: a data set, or the path of a table.
         sensors: sensors to keep, such as ``wrist.acc,wrist.gyr``.
         rate: resample to this rate in Hz.
-        window, hop: in samples.
+        window, hop: in samples, or in seconds with a unit (``"2.56s"``, ``"500ms"``).
         classes: classes to keep.
+        merge: new class to the classes that it gathers; ``*`` stands for all that nothing else names.
+        accept_findings: whether recordings are used although ``still inspect`` finds errors in them.
         cut: what is cut into windows: ``recordings``, or ``labelled-segments``, each on its own, without a window that
             ends with its segment (as WHAR Arena does).
     """
@@ -74,13 +77,21 @@ class Data:
     name: str = "simulated"
     sensors: str = ""
     rate: Annotated[float, RATE] = 0.0
-    window: Annotated[int, SAMPLES] = 0
-    hop: Annotated[int, SAMPLES] = 0
+    window: Annotated[int, SAMPLES] | str = 0
+    hop: Annotated[int, SAMPLES] | str = 0
     classes: tuple[str, ...] = ()
     cut: str = "recordings"
+    merge: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    accept_findings: bool = False
 
     def __post_init__(self) -> None:
         toml_io.check(self, "[data]")
+        for name in ("window", "hop"):
+            length = getattr(self, name)
+            if isinstance(length, str):
+                # The rate is not known yet; any will do for a check.
+                read_length(length, 100.0, f"{name} in [data]")
+                object.__setattr__(self, name, int(length) if length.strip().isdigit() else length.strip())
         if self.cut not in get_args(Cut):
             raise UnknownName("cut", self.cut, list(get_args(Cut)))
         if not self.name:

@@ -47,7 +47,8 @@ def recommended_variant(state: StudyState, results: Results) -> str | None:
     the others by the same rule.
     """
     able = [row for row in results.rows if row.kind != "teacher" and can_ship(state, row.variant)]
-    row = recommend(able, budget=results.budget).row if results.compared else None
+    # A model is shipped even where its recommendation is withheld, since its score says too little.
+    row = recommend(able, budget=results.budget, withhold=False).row if results.compared else None
     return None if row is None else row.variant
 
 

@@ -132,7 +132,9 @@ def _value(hint: Any, value: Any, place: str) -> Any:
     if origin in (Union, UnionType):
         if value is None and NoneType in arguments:
             return None
-        return _value(next(each for each in arguments if each is not NoneType), value, place)
+        # Of a number or text, text is taken as text.
+        text = isinstance(value, str) and str in arguments
+        return _value(str if text else next(each for each in arguments if each is not NoneType), value, place)
     if is_dataclass(hint):
         if isinstance(value, hint):  # type: ignore[arg-type]
             return value

@@ -59,6 +59,31 @@ def check_labels(labels: ArrayLike, what: str = "Labels") -> NDArray[np.int64]:
     return values.astype(np.int64)
 
 
+def number_names(
+    labels: ArrayLike, validation: tuple[ArrayLike, ArrayLike] | None
+) -> tuple[ArrayLike, tuple[ArrayLike, ArrayLike] | None, tuple[str, ...]]:
+    """Number names of classes in sorted order, those of training and validation alike; numbers stay as they are.
+
+    Args:
+        labels: of the training windows.
+        validation: windows and labels, or None.
+
+    Returns:
+        Labels, validation, and the names; none if labels are numbers.
+    """
+    pair = validation if isinstance(validation, (tuple, list)) and len(validation) == 2 else None
+    columns = [_array(labels, "Labels"), *([] if pair is None else [_array(pair[1], "Validation labels")])]
+    if any(column.ndim != 1 or not _are_names(column) for column in columns):
+        return labels, validation, ()
+    names = np.unique(np.concatenate([column.astype(str) for column in columns]))
+    numbers = [np.searchsorted(names, column.astype(str)) for column in columns]
+    return numbers[0], None if pair is None else (pair[0], numbers[1]), tuple(names.tolist())
+
+
+def _are_names(column: NDArray[Any]) -> bool:
+    return column.dtype.kind == "U" or (column.dtype == object and all(isinstance(each, str) for each in column))
+
+
 def hold_out_subjects(subjects: ArrayLike, count: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Hold out about 20 % of the subjects, drawn by ``seed``; return indices of training and validation windows.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -20,7 +20,7 @@ from ..networks.normaliser import (
     set_statistics,
 )
 from ..networks.taps import count_classes
-from .arrays import check_labels, check_scores, check_windows, hold_out_subjects
+from .arrays import check_labels, check_scores, check_windows, hold_out_subjects, number_names
 from .distillation import teacher_network
 from .fleet import Fleet
 from .progress import Progress
@@ -30,12 +30,21 @@ from .teacher import Teacher, join_teachers
 
 @dataclass(frozen=True)
 class Fitted:
-    """The result of ``fit``: best validation score and its epoch, number of epochs, one row of history per epoch."""
+    """The result of ``fit``.
+
+    Args:
+        best: best validation score.
+        best_epoch: its epoch.
+        epochs: number of epochs.
+        history: a row for each epoch.
+        classes: names of the classes in the order of the model's outputs, if labels were names.
+    """
 
     best: float
     best_epoch: int
     epochs: int
     history: tuple[dict[str, float], ...]
+    classes: tuple[str, ...] = ()
 
 
 def fit(
@@ -49,6 +58,8 @@ def fit(
     method: str | Method | None = None,
     hyperparameters: Mapping[str, float] | None = None,
     recipe: Recipe | None = None,
+    epochs: int | None = None,
+    learning_rate: float | None = None,
     seed: int = 0,
     progress: bool = True,
 ) -> Fitted:
@@ -60,7 +71,8 @@ def fit(
         model: any ``keras.Model`` from windows (T, D) to logits. If it ends in softmax, its logits are trained, and it
             still gives probabilities afterwards.
         windows: (n, T, D) training windows.
-        labels: (n,) class of each window, from 0.
+        labels: (n,) class of each window: numbers from 0, or names, which are numbered in sorted order
+            (``Fitted.classes``).
         validation: windows and labels of *other subjects*.
         subjects: (n,) subject of each window; about 20 % of the subjects, drawn by ``seed``, are held out.
         teacher: a trained ``keras.Model``, or a list of several, whose probabilities are averaged; or its logits or
@@ -69,6 +81,8 @@ def fit(
         method: by default ``lm`` without a teacher, ``rb-kd`` with one.
         hyperparameters: hyperparameters of the method and the optimiser (``learning_rate``, ``temperature`` …).
         recipe: batch, epochs, patience …; see ``Recipe``.
+        epochs, learning_rate: the two that are set most often, instead of those of ``recipe`` and
+            ``hyperparameters``.
         seed: seed of the held-out subjects, the order of windows, augmentation and dropout.
         progress: whether progress is shown.
 
@@ -92,13 +106,15 @@ def fit(
         ...     windows,
         ...     labels,
         ...     subjects=subjects,
-        ...     recipe=Recipe(batch=8, epochs=4),
-        ...     hyperparameters={"learning_rate": 0.01},
+        ...     recipe=Recipe(batch=8),
+        ...     epochs=4,
+        ...     learning_rate=0.01,
         ...     progress=False,
         ... )
         >>> fitted.epochs, fitted.best > 0.9
         (4, True)
     """
+    labels, validation, names = number_names(labels, validation)
     x, y = check_windows(windows), check_labels(labels)
     if len(x) == 0:
         raise UserError("There is no training window.")
@@ -119,12 +135,17 @@ def fit(
         train, chosen = hold_out_subjects(subjects, len(x), seed)
     if len(y) and not 0 <= y.min() <= y.max() < classes:
         raise UserError(f"Labels run from {y.min()} to {y.max()}; {model.name} has classes 0 … {classes - 1}.")
+    if names and len(names) > classes:
+        raise UserError(f"{len(names)} names of classes occur, but {model.name} has {classes} classes.")
+    if epochs is not None:
+        recipe = replace(recipe or Recipe(), epochs=epochs)
+    chosen_values = dict(hyperparameters or {}) | ({} if learning_rate is None else {"learning_rate": learning_rate})
     way = find_method(method or ("lm" if teacher is None else "rb-kd"))
     teachers = [] if teacher is None else [_teacher(teacher, way)]
     fleet = Fleet(
         model,
         way,
-        [Replica(seed, train, chosen, dict(hyperparameters or {}), name=model.name)],
+        [Replica(seed, train, chosen, chosen_values, name=model.name)],
         x,
         y,
         classes=classes,
@@ -137,7 +158,7 @@ def fit(
     if outcome.status == "failed":
         raise UserError(f"Training {model.name} failed: {outcome.reason}; a smaller learning_rate may help.")
     fleet.student.put(outcome.weights, outcome.state)
-    return Fitted(outcome.best, outcome.best_epoch, outcome.epochs, outcome.history)
+    return Fitted(outcome.best, outcome.best_epoch, outcome.epochs, outcome.history, names)
 
 
 def _build(model: keras.Model, windows: NDArray[np.float32]) -> None:

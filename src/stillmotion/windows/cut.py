@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import UnknownName, UserError
 from ..signals.recording import NULL, Dataset, Floats, Note
-from ..signals.spec import SignalSpec
+from ..signals.spec import SignalSpec, describe_length
 from .labels import label_windows
 from .stretches import Rows, Stretches, expand, recording_stretches
 from .timing import require_even
@@ -23,6 +23,8 @@ def cut(
     dataset: Dataset,
     *,
     spec: SignalSpec | None = None,
+    window: float | None = None,
+    hop: float | None = None,
     null: NullRule = "drop",
     missing: NullRule = "keep",
     last: NullRule = "keep",
@@ -36,6 +38,8 @@ def cut(
         dataset: evenly timed recordings.
         spec: window, hop and label policy (``data.spec.with_window(128)``); by default those of the data set. The
             rest of it must match the data.
+        window, hop: in seconds, instead of ``spec``; without ``hop`` consecutive windows overlap as those of the data
+            set do.
         null: whether windows without a class are dropped or kept with label -1.
         missing: whether windows with NaN or infinite values are dropped or kept (networks cannot train on them).
         last: whether a window that ends with the last sample of its recording is dropped, as WHAR Arena does (with
@@ -56,7 +60,9 @@ def cut(
         (116, (116, 100, 18))
     """
     if spec is None:
-        spec = dataset.spec
+        spec = _spec_in_seconds(dataset.spec, window, hop)
+    elif window is not None or hop is not None:
+        raise UserError("Windows are given either by spec=, in samples, or by window= and hop=, in seconds; not both.")
     spec.require_fit(replace(dataset.spec, window=spec.window), this="wanted window", other=f"data of {dataset.name}")
     for kind, rule in (("null", null), ("missing", missing), ("last", last)):
         if rule not in get_args(NullRule):
@@ -68,8 +74,8 @@ def cut(
     if not count.any():
         raise UserError(
             f"{dataset.name}: no recording is {'longer than' if last == 'drop' else 'as long as'} a window of "
-            f"{spec.window} samples "
-            f"(the longest has {length.max()}); choose a shorter window."
+            f"{describe_length(spec.window, spec.rate)}, the longest has "
+            f"{describe_length(int(length.max()), spec.rate)}; choose a shorter window."
         )
     require_even(dataset, np.flatnonzero(count))
     recording, number = expand(np.zeros_like(count), count)
@@ -117,6 +123,15 @@ def cut(
     )
 
 
+def _spec_in_seconds(spec: SignalSpec, window: float | None, hop: float | None) -> SignalSpec:
+    lengths = []
+    for name, seconds, default in (("window", window, spec.window), ("hop", hop, None)):
+        if seconds is not None and not (isinstance(seconds, int | float) and 0 < seconds * spec.rate < 1e9):
+            raise UserError(f"{name} of cut must be a number of seconds above 0, such as 2.56, not {seconds!r}.")
+        lengths.append(default if seconds is None else max(1, round(seconds * spec.rate)))
+    return spec if window is None and hop is None else spec.with_window(lengths[0] or spec.window, lengths[1])
+
+
 def are_whole(samples: Floats, starts: Rows, length: int) -> NDArray[np.bool_]:
     """Tell for each start (n,) whether the next ``length`` samples (N, D) are all finite."""
     # Non-finite samples before each row: a window is whole when the count does not grow within it.
@@ -129,7 +144,10 @@ def _notes(
 ) -> tuple[Note, ...]:
     notes = []
     if short:
-        text = f"{short} of {len(dataset)} recordings are shorter than a window of {spec.window} samples and have none."
+        text = (
+            f"{short} of {len(dataset)} recordings are shorter than a window of "
+            f"{describe_length(spec.window, spec.rate)} and have none."
+        )
         notes.append(Note("short recordings", short, text))
     if nulls:
         notes.append(Note("null windows", nulls, f"{nulls} windows have no class and were dropped."))

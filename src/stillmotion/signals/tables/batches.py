@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...errors import UnknownName, UserError
 from ..recording import Floats, Times
-from .dialect import MOST, NUMBER, Dialect, describe_wrong_encoding, detect_dialect, make_printable, require_file
+from .columnar import is_columnar, iterate_columns, open_columns
+from .dates import parse_dates
+from .dialect import MOST, NUMBER, Dialect, describe_wrong_encoding, detect_dialect, make_printable
 from .mapping import TIME_UNITS, Device, TableMap
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Bytes of text, and rows of a Parquet file, that are read at a time.
+#: Bytes of text that are read at a time.
 BLOCK = 1 << 22
-ROWS = 1 << 16
 #: Cells that stand for a missing number.
 NO_NUMBER = ("", "NA", "N/A", "NaN", "nan", "NAN", "null", "NULL", "None", "none", "-nan")
 
@@ -53,7 +53,7 @@ def read_batches(
     """Yield the rows of one file that belong to a device.
 
     Args:
-        path: CSV, TSV or text, also compressed (.gz, .bz2), or Parquet.
+        path: CSV, TSV or text, also compressed (.gz, .bz2), or a file of columns.
         device: columns and rows to read.
         table: format of text files, where it is given.
         counted: receives the counts of dropped headings.
@@ -63,8 +63,8 @@ def read_batches(
     Raises:
         Unreadable: a cell has an unexpected value, and ``careful`` is false.
     """
-    is_parquet = path.suffix == ".parquet"
-    raw = _iterate_parquet(path, device) if is_parquet else _iterate_text(path, device, table, counted, careful=careful)
+    as_text = not is_columnar(path)
+    raw = _iterate_text(path, device, table, counted, careful=careful) if as_text else _iterate_columns(path, device)
     for row, columns in raw:
         columns = _select_rows(path, row, columns, device)
         count = columns.num_rows
@@ -83,9 +83,7 @@ def read_batches(
 
 def columns_of(path: Path, table: TableMap) -> tuple[str, ...]:
     """Return the names of a file's columns."""
-    if path.suffix != ".parquet":
-        return _dialect(path, table).heading
-    return read_parquet_names(path, open_parquet(path))
+    return open_columns(path).names if is_columnar(path) else _dialect(path, table).heading
 
 
 def _dialect(path: Path, table: TableMap) -> Dialect:
@@ -116,6 +114,11 @@ def _iterate_text(
         numbers.add(device.time)
     types = {name: pa.float64() if name in numbers and not careful else pa.string() for name in device.columns}
     row = 1 + dialect.above
+    for kind, count in (
+        ("lines above a heading, skipped", dialect.skipped),
+        ("rows of units, skipped", int(bool(dialect.units))),
+    ):
+        counted[kind] = counted.get(kind, 0) + count
     try:
         reader = csv.open_csv(
             str(path),
@@ -127,7 +130,8 @@ def _iterate_text(
                 column_names=list(dialect.heading),
                 skip_rows=dialect.above,
             ),
-            parse_options=csv.ParseOptions(delimiter=dialect.delimiter),
+            # Slower, but a line break inside quotes then ends no row wherever it falls.
+            parse_options=csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=careful),
             convert_options=csv.ConvertOptions(
                 column_types=types,
                 include_columns=list(device.columns),
@@ -204,48 +208,12 @@ def _explain(path: Path, reason: str, row: int, dialect: Dialect) -> str:
     return f"{path}, from row {row} on: {reason.splitlines()[0].rstrip('.')}."
 
 
-def open_parquet(path: Path) -> Any:
-    """Open a Parquet file; ``UserError`` if it is not one."""
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    require_file(path)
-    try:
-        return parquet.ParquetFile(path)
-    except (pa.ArrowException, OSError) as reason:
-        raise UserError(f"{path} is not a Parquet file, or it was cut short; write it again.") from reason
-
-
-def read_parquet_names(path: Path, file: Any) -> tuple[str, ...]:
-    """Return the column names of an open Parquet file; a duplicate is an error."""
-    names: tuple[str, ...] = tuple(file.schema_arrow.names)
-    if twice := sorted(name for name, count in Counter(names).items() if count > 1):
-        several = ", ".join(make_printable(name) for name in twice[:MOST])
-        raise UserError(f"{path}: {several} is the name of several columns; give each its own name.")
-    return names
-
-
-def iterate_parquet(
-    path: Path, file: Any, columns: Sequence[str] | None = None
-) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Yield batches of an open Parquet file, each with the number of its first row."""
-    import pyarrow as pa
-
-    row = 1
-    try:
-        for batch in file.iter_batches(batch_size=ROWS, columns=columns):
-            yield row, batch
-            row += batch.num_rows
-    except (pa.ArrowException, OSError) as reason:
-        raise UserError(f"{path}, from row {row} on: the file cannot be read to its end; write it again.") from reason
-
-
-def _iterate_parquet(path: Path, device: Device) -> Iterator[tuple[int, pa.RecordBatch]]:
-    file = open_parquet(path)
-    _require(path, device, read_parquet_names(path, file))
-    if file.metadata.num_rows == 0:
+def _iterate_columns(path: Path, device: Device) -> Iterator[tuple[int, pa.RecordBatch]]:
+    columns = open_columns(path)
+    _require(path, device, columns.names)
+    if columns.count == 0:
         raise UserError(f"{path} has a heading but no rows.")
-    yield from iterate_parquet(path, file, list(device.columns))
+    yield from iterate_columns(path, columns, device.columns)
 
 
 def _select_rows(path: Path, row: int, columns: pa.RecordBatch, device: Device) -> pa.RecordBatch:
@@ -290,22 +258,13 @@ def _read_floats(path: Path, row: int, columns: pa.RecordBatch, name: str) -> Ti
 def _read_seconds(path: Path, row: int, columns: pa.RecordBatch, device: Device) -> Times | None:
     """Return the device's clock in seconds; a row without a time is an error."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     if not device.time:
         return None
     column, scale = columns[device.time], TIME_UNITS[device.unit_of_time]
     if device.unit_of_time == "iso":
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            words = pc.utf8_trim_whitespace(column)
-            for kind in (pa.timestamp("ns"), pa.timestamp("ns", "UTC")):
-                try:
-                    column = words.cast(kind)
-                    break
-                except pa.ArrowInvalid as reason:
-                    last = reason
-            else:
-                raise UserError(f"{path}, from row {row} on: {device.time} is not a date: {last}.")
+            column = parse_dates(path, row, device.time, column)
         elif not pa.types.is_timestamp(column.type):
             raise UserError(
                 f"{path}: {device.time} holds {column.type}, not dates; set unit_of_time to s, ms, us or ns."

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UserError
+from .columnar import COLUMNAR
+from .folders import propose_folder
 from .mapping import TableMap, read_toml
-from .propose import Proposal, propose_mapping
+from .propose import FOLDER_MAPPING, Proposal, propose_mapping
 
 #: Extensions of tables and of mappings.
-TABLES = (".csv", ".tsv", ".txt", ".dat", ".gz", ".bz2", ".parquet", ".toml")
-#: Name of the mapping of a folder of tables.
-FOLDER_MAPPING = "mapping.toml"
+TABLES = (".csv", ".tsv", ".txt", ".dat", ".gz", ".bz2", *COLUMNAR, ".toml")
 
 
 def is_table(name: str | Path, data: str | Path | None = None) -> bool:
@@ -67,17 +67,19 @@ def find_mapping(
 def propose_if_unmapped(
     name: str | Path, known: Mapping[str, Any] | None = None, *, data: str | Path | None = None
 ) -> Proposal | None:
-    """Propose a mapping for a table that has none; return None for anything else.
+    """Propose a mapping for a table or a folder of tables that has none; return None for anything else.
 
     Args:
-        name: path of a table.
+        name: path of a table or a folder.
         known: given values of the mapping.
         data: folder to search if the path does not exist.
     """
     path = resolve_path(Path(name), data)
-    if path.suffix == ".toml" or not path.is_file() or path.with_suffix(".toml").is_file():
+    if path.suffix == ".toml" or not path.exists():
         return None
-    return propose_mapping(path, known)
+    if path.is_dir():
+        return None if (path / FOLDER_MAPPING).is_file() else propose_folder(path, known or {})
+    return None if path.with_suffix(".toml").is_file() else propose_mapping(path, known)
 
 
 def resolve_path(path: Path, data: str | Path | None) -> Path:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...errors import UserError
 from ...files import name_write_errors
-from ..clocks import GAP_PERIODS, STRAGGLER_SECONDS, highest_before
+from ..clocks import FEWEST_STEPS, STRAGGLER_SECONDS, highest_before, measure_gap
 from ..missing import fill_gaps, find_runs
 from ..recording import Floats, Labels, Times
 
@@ -25,7 +25,15 @@ CHUNK = 1 << 18
 TURNS = 64
 #: A measured rate within this share of a whole number is rounded to it.
 NOMINAL = 0.02
+#: The mean step of an even clock is this close to its median; of an uneven one it is the better measure of the rate.
+EVEN = 0.1
+#: Why rows are dropped.
+REPEATED, LATE = "repeated timestamps dropped", "late samples dropped"
+INCOMPLETE = "samples without a number, dropped"
+JUMPS = "backward jumps of a clock, each a new session"
 Key = tuple[int, int]
+Lost = dict[tuple[str, int], int]
+Mark = tuple[int, int, int, dict[str, int], Lost]
 
 
 @dataclass(frozen=True)
@@ -75,10 +83,24 @@ class Gatherer:
         rate: in Hz; 0 to measure it on the first rows.
         folder: folder for the temporary files.
         counted: receives the counts of irregularities of the clocks.
+        gap: pause that ends a recording, in seconds; 0 to measure it (``measure_gap``).
+        lost: receives the rows that are dropped, by reason and number of the subject.
     """
 
-    def __init__(self, width: int, *, timed: bool, rate: float, folder: Path, counted: dict[str, int]) -> None:
+    def __init__(
+        self,
+        width: int,
+        *,
+        timed: bool,
+        rate: float,
+        folder: Path,
+        counted: dict[str, int],
+        gap: float = 0.0,
+        lost: Lost | None = None,
+    ) -> None:
         self.width, self.timed, self.rate, self.folder, self.counted = width, timed, rate, folder, counted
+        self.gap, self.lost = gap, {} if lost is None else lost
+        self.gap_measured = gap > 0
         self.files = ExitStack()
         self.store = _Store(self.files, folder, width, timed)
         self.pieces: list[Piece] = []
@@ -95,18 +117,20 @@ class Gatherer:
         with suppress(OSError):
             self.files.close()
 
-    def begin_file(self, file: int) -> tuple[int, int, int, dict[str, int]]:
+    def begin_file(self, file: int) -> Mark:
         """Start a new file, in which no stretch of the previous one continues; return a mark for ``roll_back``."""
         self.file, self.clocks, self.last = file, {}, None
-        return self.store.count, len(self.pieces), self.stretches, dict(self.counted)
+        return self.store.count, len(self.pieces), self.stretches, dict(self.counted), dict(self.lost)
 
-    def roll_back(self, mark: tuple[int, int, int, dict[str, int]]) -> None:
+    def roll_back(self, mark: Mark) -> None:
         """Forget everything since the mark."""
         self.store.cut(mark[0])
         del self.pieces[mark[1] :]
         self.stretches, self.clocks = mark[2], {}
         self.counted.clear()
         self.counted.update(mark[3])
+        self.lost.clear()
+        self.lost.update(mark[4])
 
     def add(self, owners: NDArray[np.int64], row: int, seconds: Times | None, values: Floats, labels: Labels) -> None:
         """Add the next rows of the file.
@@ -156,6 +180,9 @@ class Gatherer:
             return
         if not self.rate:
             self.rate = _estimate_rate(seconds)
+        if not self.gap_measured and self.rate:
+            self.gap = measure_gap(seconds, self.rate)
+            self.gap_measured = len(seconds) > FEWEST_STEPS
         step = np.diff(seconds, prepend=clock.before)
         jump = step < -STRAGGLER_SECONDS
         block = np.cumsum(jump)
@@ -166,15 +193,16 @@ class Gatherer:
         # Previous time in the same block; a block's first row has none and starts a stretch.
         previous = np.append(clock.latest, kept[:-1])
         restarted = np.diff(block, prepend=0) != 0
-        longest = GAP_PERIODS / self.rate if self.rate else np.inf
-        gap = ~restarted & (kept - previous > longest) & np.isfinite(previous)
+        gap = ~restarted & (kept - previous > (self.gap or np.inf)) & np.isfinite(previous)
         for kind, marks in (
-            ("repeated timestamps dropped", repeated),
-            ("late samples dropped", late),
-            ("backward jumps of a clock, each a new session", jump),
+            (REPEATED, repeated),
+            (LATE, late),
+            (JUMPS, jump),
             ("gaps in a clock, each ending a recording", gap),
         ):
             self.counted[kind] = self.counted.get(kind, 0) + int(marks.sum())
+        for kind, marks in ((REPEATED, repeated), (LATE, late)):
+            self._lose(kind, key, int(marks.sum()))
         bounds = [0, *np.flatnonzero(restarted | gap).tolist(), len(kept)]
         first = clock.jump
         for a, b in itertools.pairwise(bounds):
@@ -188,6 +216,10 @@ class Gatherer:
         clock.before = float(seconds[-1])
         if len(kept):
             clock.latest = float(kept[-1])
+
+    def _lose(self, kind: str, key: Key, count: int) -> None:
+        if count:
+            self.lost[kind, key[0]] = self.lost.get((kind, key[0]), 0) + count
 
     def _next(self) -> int:
         self.stretches += 1
@@ -212,7 +244,9 @@ class Gatherer:
         end = 0
         for piece in _merge(ordered):
             span = slice(piece.start, piece.stop)
-            for a, b in _find_complete(values[span], units, self.counted):
+            parts = _find_complete(values[span], units, self.counted)
+            self._lose(INCOMPLETE, piece.key, piece.stop - piece.start - sum(b - a for a, b in parts))
+            for a, b in parts:
                 # Rows only move towards the front.
                 start = piece.start + a
                 if start != end:
@@ -231,7 +265,9 @@ def _estimate_rate(seconds: Times) -> float:
     steps = steps[steps > 0]
     if len(steps) == 0:
         return 0.0
-    rate = 1 / float(np.median(steps))
+    median = float(np.median(steps))
+    mean = float(steps[steps <= measure_gap(seconds, 1 / median)].mean())
+    rate = 1 / (median if abs(mean / median - 1) <= EVEN else mean)
     return float(round(rate)) if round(rate) and abs(rate - round(rate)) <= NOMINAL * rate else rate
 
 

@@ -6,7 +6,7 @@ import json
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ class Device:
         rate: in Hz; 0 to measure it on the clock.
         where: rows to read, as column to value, if one table holds several devices.
         offset: seconds to add to this device's clock.
+        gap: pause of the clock that ends a recording, in seconds; 0 to measure it.
+        missing: numbers that stand for a missing one, such as -9999.
     """
 
     name: str
@@ -52,6 +54,8 @@ class Device:
     rate: float = 0.0
     where: tuple[tuple[str, str], ...] = ()
     offset: float = 0.0
+    gap: float = 0.0
+    missing: tuple[float, ...] = ()
 
     @property
     def channels(self) -> tuple[Channel, ...]:
@@ -66,6 +70,41 @@ class Device:
 
 
 @dataclass(frozen=True)
+class Intervals:
+    """Describe files of labels: intervals with start, end and label (CSV, Audacity, ELAN).
+
+    Args:
+        files: pattern below the mapping's folder; ``{subject}`` is read from file names.
+        start, end, label, subject: columns; found by their names if empty.
+        unit_of_time: of times that are plain numbers. Times below a year are counted from the start of a recording
+            whose clock is a date.
+        offset: seconds to add to the times.
+        time_zone: of dates without one, such as ``Europe/Berlin`` (by default UTC, as clocks since 1970 are).
+    """
+
+    files: str
+    start: str = ""
+    end: str = ""
+    label: str = ""
+    subject: str = ""
+    unit_of_time: str = "s"
+    offset: float = 0.0
+    time_zone: str = ""
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], source: str) -> Intervals:
+        """Make it from the values of a TOML."""
+        _require_known(values, [part.name for part in fields(cls)], f"{source}, intervals")
+        _require_kinds(values, f"{source}, intervals")
+        if not values.get("files"):
+            raise UserError(f"{source}, intervals names no files; set files = 'labels.csv' or '{{subject}}.txt'.")
+        if (unit := str(values.get("unit_of_time", "s"))) not in TIME_UNITS:
+            raise UnknownName("unit of time", unit, list(TIME_UNITS))
+        offset = _read_number(values, "offset", 0.0, f"{source}, intervals")
+        return cls(**{key: str(value) for key, value in values.items() if key != "offset"}, offset=offset)
+
+
+@dataclass(frozen=True)
 class TableMap:
     """Describe how to read a table of recordings; made by ``TableMap.of`` from the values of a TOML or of flags.
 
@@ -73,9 +112,13 @@ class TableMap:
         name: name of the data set.
         folder: folder of the files.
         devices: one for each clock.
+        intervals: files that hold the labels, if they are not in a column.
+        merge: name of a class to the labels that it gathers; ``*`` stands for all that nothing else names.
         rename: label as spelt in the table to label as it should be.
+        rename_subject: subject as spelt in the table to subject as it should be.
         no_label: labels that mean "no class", besides empty cells and ``none``.
-        window, overlap: window length in seconds, and overlap of consecutive windows as a share.
+        window, overlap: window length in seconds (0: the longest that fits the classes, up to 2.56), and overlap of
+            consecutive windows as a share.
         delimiter, decimal, encoding: format of text files; detected if empty.
         heading: column names, for text files without a heading.
         values: the values that the mapping was made from.
@@ -84,9 +127,12 @@ class TableMap:
     name: str
     folder: Path
     devices: tuple[Device, ...]
+    intervals: Intervals | None = None
+    merge: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rename: Mapping[str, str] = field(default_factory=dict)
     no_label: tuple[str, ...] = ()
-    window: float = 2.56
+    rename_subject: Mapping[str, str] = field(default_factory=dict)
+    window: float = 0.0
     overlap: float = 0.5
     delimiter: str = ""
     decimal: str = ""
@@ -121,8 +167,8 @@ class TableMap:
             raise UserError(f"{source}: duplicate channel {', '.join(twice)}.")
         if len(devices) > 1 and not all(device.time for device in devices):
             raise UserError(f"{source}: devices can only be joined on a clock; name the time column of each.")
-        window, overlap = _read_number(values, "window", 2.56, source), _read_number(values, "overlap", 0.5, source)
-        if not window > 0 or not 0 <= overlap < 1:
+        window, overlap = _read_number(values, "window", 0.0, source), _read_number(values, "overlap", 0.5, source)
+        if ("window" in values and not window > 0) or not 0 <= overlap < 1:
             raise UserError(
                 f"{source}: window must be above 0 s and overlap from 0 to below 1, not {window:g} and {overlap:g}."
             )
@@ -131,7 +177,13 @@ class TableMap:
             name=require_name(str(name), "name of a table"),
             folder=folder,
             devices=tuple(devices),
+            intervals=Intervals.of(values["intervals"], source) if values.get("intervals") else None,
+            merge={
+                str(name): (labels,) if isinstance(labels, str) else tuple(str(label) for label in labels)
+                for name, labels in values.get("merge", {}).items()
+            },
             rename={str(wrong): str(right) for wrong, right in values.get("rename", {}).items()},
+            rename_subject={str(wrong): str(right) for wrong, right in values.get("rename_subject", {}).items()},
             no_label=tuple(str(word) for word in values.get("no_label", ())),
             window=window,
             overlap=overlap,
@@ -156,14 +208,15 @@ class TableMap:
 
 #: Keys of a device, and those that further devices inherit from the first.
 DEVICE_KEYS = (
-    "files", "sensors", "subject", "session", "label", "time", "unit_of_time", "rate", "where", "offset",
+    "files", "sensors", "subject", "session", "label", "time", "unit_of_time", "rate", "where", "offset", "gap",
+    "missing",
 )  # fmt: skip
-INHERITED = ("files", "subject", "session", "time", "unit_of_time")
-NESTED = ("sensors", "where", "devices", "rename")
-LISTS = ("no_label", "heading")
-NUMBERS = ("rate", "offset", "window", "overlap")
+INHERITED = ("files", "subject", "session", "time", "unit_of_time", "missing")
+NESTED = ("sensors", "where", "devices", "rename", "rename_subject", "intervals", "merge")
+LISTS = ("no_label", "heading", "missing")
+NUMBERS = ("rate", "offset", "window", "overlap", "gap")
 TABLE_KEYS = (
-    "name", "device", "devices", "rename", "no_label", "window", "overlap",
+    "name", "device", "devices", "rename", "rename_subject", "intervals", "merge", "no_label", "window", "overlap",
     "delimiter", "decimal", "encoding", "heading",
 )  # fmt: skip
 
@@ -218,6 +271,9 @@ def _make_device(name: str, values: Mapping[str, Any], source: str) -> Device:
         raise UserError(
             f"{source} names neither a time column nor a rate; set time = 't' (and unit_of_time) or rate = 50 (Hz)."
         )
+    gap = _read_number(values, "gap", 0.0, source)
+    if gap < 0:
+        raise UserError(f"{source}: gap must be a pause in seconds, above 0, not {gap:g}.")
     return Device(
         name=name,
         files=str(values["files"]),
@@ -226,6 +282,8 @@ def _make_device(name: str, values: Mapping[str, Any], source: str) -> Device:
         rate=rate,
         where=tuple((str(column), str(value)) for column, value in values.get("where", {}).items()),
         offset=_read_number(values, "offset", 0.0, source),
+        gap=gap,
+        missing=tuple(_read_number({"missing": mark}, "missing", 0.0, source) for mark in values.get("missing", ())),
         **{key: str(values.get(key, "")) for key in ("subject", "session", "label", "time")},
     )
 

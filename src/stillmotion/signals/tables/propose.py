@@ -4,42 +4,78 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...errors import UserError
 from ...names import is_text, make_visible, require_text
-from ..units import STANDARD_GRAVITY
-from .batches import NO_NUMBER, iterate_parquet, open_parquet, read_parquet_names
-from .dialect import NAMES, detect_dialect
+from ..findings import list_names
+from .dates import is_date
 from .mapping import TIME_UNITS, TableMap, as_toml
+from .propose_sensors import is_axis, propose_sensors
+from .sample import Sample, as_numbers, sample_table
 
 WORDS = {
     "subject": ("subject", "person", "user", "participant", "subjectid", "userid", "personid", "participantid", "id"),
     "session": ("session", "trial", "visit", "run", "recording", "sessionid", "take"),
-    "label": ("label", "activity", "class", "gesture", "state", "target", "annotation", "activityid", "event"),
-    "time": ("time", "timestamp", "t", "ts", "seconds", "millis", "datetime", "date", "elapsed", "clock", "utc"),
+    "label": (
+        "label",
+        "activity",
+        "class",
+        "gesture",
+        "state",
+        "target",
+        "annotation",
+        "activityid",
+        "event",
+        "action",
+        "behaviour",
+        "behavior",
+        "movement",
+        "exercise",
+        "marker",
+        "task",
+    ),
+    "time": (
+        "time",
+        "timestamp",
+        "t",
+        "ts",
+        "seconds",
+        "millis",
+        "datetime",
+        "date",
+        "clock",
+        "utc",
+        "loggingtimetxt",
+        "loggingtime",
+        "unixtime",
+        "epoch",
+        "timeofday",
+        "timestampms",
+        "secondselapsed",
+        "elapsed",
+    ),
 }
-SENSORS = {
-    "acc": ("acc", "accel", "accelerometer", "acceleration", "a"),
-    "gyr": ("gyr", "gyro", "gyroscope", "g", "w", "angularvelocity"),
-    "mag": ("mag", "magnetometer", "m", "magnetic"),
-}
-UNIT_WORDS = {
-    "g": "g", "ms2": "m/s2", "mps2": "m/s2", "rads": "rad/s", "radps": "rad/s", "dps": "deg/s", "degs": "deg/s",
-    "ut": "uT", "gauss": "gauss",
-}  # fmt: skip
+#: Columns that tell several devices (or the sensors of a long table) apart, and how many there may be.
+DEVICES = (
+    "device", "deviceid", "devicename", "sensor", "sensorid", "sensorname", "sensortype", "position", "location",
+    "placement", "bodypart", "node", "stream", "imu", "side", "limb", "source",
+)  # fmt: skip
+MOST_DEVICES = 12
+#: Name of the mapping of a folder of tables.
+FOLDER_MAPPING = "mapping.toml"
+#: A column that nothing names is a label if it has at most so many words, each in so many rows in a row on average.
+MOST_LABELS, LONG_RUNS = 50, 10
 TIME_WORDS = {"s": "s", "sec": "s", "seconds": "s", "ms": "ms", "millis": "ms", "us": "us", "ns": "ns"}
 #: Plausible sampling rates, Hz; a unit of time that gives another rate is ruled out.
 PLAUSIBLE = (1.0, 5000.0)
-DATE = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}.*")
-#: Largest deviation from one g of an accelerometer's median norm, as a share, for its unit to be recognised.
-NEAR = 0.3
 
 
 @dataclass(frozen=True)
@@ -65,7 +101,17 @@ class Proposal:
             raise UserError(
                 f"{self.path}: {self.missing[0]}; set it in a mapping (mapping=, or a TOML next to the table)."
             )
-        return TableMap.of(self.values, self.path.parent, source=f"the mapping proposed for {self.path}")
+        return TableMap.of(self.values, self.folder, source=f"the mapping proposed for {self.path}")
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the files: that of the table, or the folder of tables itself."""
+        return self.path if self.path.is_dir() else self.path.parent
+
+    @property
+    def default_toml(self) -> Path:
+        """Path at which commands find the mapping."""
+        return self.path / FOLDER_MAPPING if self.path.is_dir() else self.path.with_suffix(".toml")
 
     def describe(self) -> str:
         """Return one line with the role of each column, and the remarks."""
@@ -83,9 +129,12 @@ class Proposal:
 
     def to_toml(self, folder: Path | None = None) -> str:
         """Return the proposal as TOML for the table's folder, or for another one, with the remarks as comments."""
-        values = dict(self.values)
+        values = deepcopy(dict(self.values))
         if folder is not None:
-            values["files"] = Path(os.path.relpath(self.path.parent, folder), str(values["files"])).as_posix()
+            below = os.path.relpath(self.folder, folder)
+            for device in (values, *values.get("devices", {}).values()):
+                if "files" in device:
+                    device["files"] = Path(below, str(device["files"])).as_posix()
         return "".join(f"# {remark}\n" for remark in self.remarks) + as_toml(values)
 
     def to_dict(self) -> dict[str, Any]:
@@ -117,71 +166,95 @@ def propose_mapping(path: str | Path, known: Mapping[str, Any] | None = None) ->
     """
     path, known = Path(path), dict(known or {})
     require_text(path.name, "file")
-    names, columns, remarks = _sample_parquet(path) if path.suffix == ".parquet" else _sample_text(path, known)
-    if hidden := [make_visible(name) for name in names if not is_text(name)]:
-        remarks.append(f"not used, since their names hold unprintable characters: {', '.join(hidden)}")
-        names = tuple(name for name in names if is_text(name))
-    values: dict[str, Any] = {"files": path.name}
-    taken = {str(known[role]) for role in WORDS if known.get(role)}
-    for role, words in WORDS.items():
-        fitting = [
-            name for name in names if _normalise(name) in words or _normalise(name, units=TIME_WORDS)[0] in words
-        ]
-        fitting = [name for name in fitting if name not in taken and not _is_axis(name, columns)]
-        if role not in known and fitting:
-            best = min(fitting, key=lambda name: words.index(w) if (w := _normalise(name)) in words else len(words))
-            values[role] = best
-            taken.add(best)
+    sample = sample_table(path, known)
+    remarks = list(sample.remarks)
+    if hidden := [make_visible(name) for name in sample.names if not is_text(name)]:
+        remarks.append(f"not used, since their names hold unprintable characters: {list_names(hidden)}")
+        sample = replace(sample, names=tuple(name for name in sample.names if is_text(name)))
+    values: dict[str, Any] = {"files": path.name, **_find_roles(sample, known)}
     values |= {key: value for key, value in known.items() if key != "sensors"}
+    taken = {str(values[role]) for role in WORDS if values.get(role)} | set(values.get("where", {}))
+    if "label" not in values and (label := _find_label(sample, taken)):
+        values["label"] = label
+        taken.add(label)
+        remarks.append(f"{label} is taken as the label: few words, each in many rows in a row")
+    devices = {} if known.get("sensors") or known.get("where") else _find_devices(sample, taken, values)
+    column, names = next(iter(devices.items()), ("", []))
+    lead = sample.where(column, names[0]) if names else sample
     missing: list[str] = []
     if time := values.get("time"):
-        _propose_clock(str(time), columns.get(str(time), ()), values, remarks, missing)
+        _propose_clock(str(time), lead, values, remarks, missing)
     elif not values.get("rate"):
         missing.append("no column looks like a time: name it (time = 't'), or set the rate (rate = 50, in Hz)")
-    taken |= {str(values[role]) for role in WORDS if values.get(role)} | set(values.get("where", {}))
-    values["sensors"] = known.get("sensors") or _propose_sensors(names, columns, taken, remarks)
+    roles = {"subject": str(values.get("subject", "")), "label": str(values.get("label", ""))}
+    if names:
+        taken.add(column)
+        remarks.append(f"{column} tells {len(names)} devices apart, which are joined on one clock: {list_names(names)}")
+        values |= {"device": names[0], "where": {column: names[0]}, "sensors": {}, "devices": {}}
+        for number, name in enumerate(names):
+            own = values if number == 0 else values["devices"].setdefault(name, {"where": {column: name}})
+            plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or f"device-{number + 1}"
+            own["sensors"] = propose_sensors(sample.where(column, name), taken, remarks, device=plain, **roles)
+    else:
+        values["sensors"] = known.get("sensors") or propose_sensors(sample, taken, remarks, **roles)
     if not values["sensors"]:
         missing.append("no numeric column is left that could be a sensor")
     if not values.get("subject") and "{subject}" not in str(values["files"]):
         remarks.append(
             "no column looks like a subject: all rows count as one subject, so no split by subject is possible"
         )
-    if not values.get("label"):
+    if not values.get("label") and "{label}" not in str(values["files"]):
         remarks.append("no column looks like a label: nothing can be trained on this table")
-    return Proposal(path, values, tuple(missing), (*missing, *remarks))
+    return Proposal(path, values, tuple(missing), (*missing, *dict.fromkeys(remarks)))
 
 
-Cells = dict[str, Sequence[Any]]
+def _find_roles(sample: Sample, known: Mapping[str, Any]) -> dict[str, str]:
+    """Find the columns of subject, session, label and time by their names."""
+    roles: dict[str, str] = {}
+    taken = {str(known[role]) for role in WORDS if known.get(role)}
+    for role, words in WORDS.items():
+        fitting = [
+            name for name in sample.names if _normalise(name) in words or _normalise(name, units=TIME_WORDS)[0] in words
+        ]
+        fitting = [name for name in fitting if name not in taken and not is_axis(name, sample)]
+        if role not in known and fitting:
+            best = min(fitting, key=lambda name: words.index(w) if (w := _normalise(name)) in words else len(words))
+            roles[role] = best
+            taken.add(best)
+    return roles
 
 
-def _sample_text(path: Path, known: Mapping[str, Any]) -> tuple[tuple[str, ...], Cells, list[str]]:
-    dialect = detect_dialect(
-        path,
-        **{key: str(known.get(key, "")) for key in ("delimiter", "decimal", "encoding")},
-        heading=tuple(known.get("heading", ())),
-    )
-    remarks = []
-    if dialect.delimiter != ",":
-        remarks.append(f"cells are delimited by {NAMES.get(dialect.delimiter, repr(dialect.delimiter))}")
-    if dialect.decimal == ",":
-        remarks.append("numbers have decimal commas")
-    if dialect.encoding != "utf-8":
-        remarks.append(f"the text is {dialect.encoding.upper()}")
-    rows = [row for row in dialect.rows if len(row) == len(dialect.heading) and row != dialect.heading]
-    columns: Cells = {}
-    for name, cells in zip(dialect.heading, zip(*rows, strict=True), strict=False):
-        columns[name] = [cell.replace(",", ".") if dialect.decimal == "," else cell for cell in cells]
-    return dialect.heading, columns, remarks
+def _find_label(sample: Sample, taken: set[str]) -> str:
+    """Find a text column with few values, each in many rows in a row, of which some person has several."""
+    for name in sample.names:
+        cells = sample.cells(name)
+        if name in taken or _normalise(name) in DEVICES or not cells or as_numbers(cells) is not None:
+            continue
+        runs = [word for word, _ in sample.runs(name)]
+        several = any(len(set(block.get(name, ()))) > 1 for block in sample.blocks)
+        if several and 2 <= len(set(runs) - {""}) <= MOST_LABELS and len(cells) >= LONG_RUNS * len(runs):
+            return name
+    return ""
 
 
-def _sample_parquet(path: Path) -> tuple[tuple[str, ...], Cells, list[str]]:
-    file = open_parquet(path)
-    names = read_parquet_names(path, file)
-    first = next(iterate_parquet(path, file), None)
-    if first is None:
-        return names, {}, []
-    head = first[1].slice(0, 200)
-    return names, {name: [str(value) for value in head[name].to_pylist()] for name in names}, []
+def _find_devices(sample: Sample, taken: set[str], values: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Find the column that tells several devices of one subject apart, with their names, most rows first."""
+    subject = str(values.get("subject", ""))
+    if not values.get("time"):
+        return {}
+    for name in sample.names:
+        if name in taken or _normalise(name) not in DEVICES:
+            continue
+        counts = Counter(cell for cell in sample.cells(name) if cell)
+        owners: dict[str, set[str]] = {}
+        for block in sample.blocks:
+            for owner, device in zip(
+                block.get(subject, [""] * len(block.get(name, ()))), block.get(name, ()), strict=False
+            ):
+                owners.setdefault(owner, set()).add(device)
+        if 2 <= len(counts) <= MOST_DEVICES and max(map(len, owners.values())) > 1:
+            return {name: [device for device, _ in counts.most_common()]}
+    return {}
 
 
 def _normalise(name: str, units: Mapping[str, str] | None = None) -> Any:
@@ -196,32 +269,17 @@ def _normalise(name: str, units: Mapping[str, str] | None = None) -> Any:
     return "".join(parts), ""
 
 
-def _as_numbers(cells: Sequence[Any]) -> NDArray[np.float64] | None:
-    """Return a column as numbers, or None if it holds anything else or nothing."""
-    try:
-        numbers = np.array([np.nan if cell in NO_NUMBER else float(cell) for cell in cells])
-    except ValueError:
-        return None
-    return numbers if np.isfinite(numbers).any() else None
-
-
-def _is_axis(name: str, columns: Cells) -> bool:
-    """Return whether a column is an axis (x, y or z) of a sensor, whatever else its name may mean."""
-    return _parse_axis(name)[2] != "" and _as_numbers(columns.get(name, ())) is not None
-
-
-def _propose_clock(
-    name: str, cells: Sequence[Any], values: dict[str, Any], remarks: list[str], missing: list[str]
-) -> None:
+def _propose_clock(name: str, sample: Sample, values: dict[str, Any], remarks: list[str], missing: list[str]) -> None:
     """Propose the unit of a time column from its name or from the rate that it gives."""
     if "unit_of_time" in values:
         return
-    if any(DATE.fullmatch(str(cell)) for cell in cells):
+    cells = sample.head(name)
+    if any(is_date(cell) for cell in cells):
         values["unit_of_time"] = "iso"
         return
-    numbers = _as_numbers(cells)
+    numbers = as_numbers(cells)
     if numbers is None:
-        missing.append(f"{name} holds neither numbers nor dates such as 2026-03-01T10:00:00.020")
+        missing.append(f"{name} holds neither numbers nor dates such as 2026-03-01T10:00:00.020 or times of day")
         return
     steps = np.diff(numbers)
     steps = steps[steps > 0]
@@ -229,7 +287,7 @@ def _propose_clock(
         missing.append(f"{name} is constant in the first rows; set the rate (rate = 50, in Hz) instead")
         return
     step = float(np.median(steps))
-    named_unit = _normalise(name, units=TIME_WORDS)[1]
+    named_unit = _normalise(name, units=TIME_WORDS)[1] or TIME_WORDS.get(_normalise(sample.units.get(name, "")), "")
     fitting = [unit for unit, size in TIME_UNITS.items() if unit != "iso" and _fits(step * size)]
     if named_unit:
         values["unit_of_time"] = named_unit
@@ -249,77 +307,3 @@ def _propose_clock(
 
 def _fits(period: float) -> bool:
     return PLAUSIBLE[0] <= 1 / period <= PLAUSIBLE[1]
-
-
-def _parse_axis(name: str) -> tuple[str, str, str, str]:
-    """Parse position, sensor, axis and unit from a column's name; empty where it has none."""
-    unit = ""
-    if bracketed := re.search(r"[\[(]([^\])]*)[\])]", name):
-        unit = UNIT_WORDS.get(re.sub(r"[^a-z0-9]", "", bracketed[1].lower().replace("²", "2")), "")
-        name = name[: bracketed.start()]
-    spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
-    parts = [part for part in re.split(r"[^A-Za-z0-9]+", spaced.lower()) if part]
-    if not unit and len(parts) > 2 and parts[-1] in UNIT_WORDS and parts[-2] in "xyz":
-        unit = UNIT_WORDS[parts.pop()]
-    if parts and len(parts[-1]) > 1 and parts[-1][-1] in "xyz":
-        # ax, accx: a sensor's name with its axis behind it
-        stem = parts[-1][:-1]
-        if any(stem in words for words in SENSORS.values()):
-            parts[-1:] = [stem, parts[-1][-1]]
-    if not parts or parts[-1] not in ("x", "y", "z"):
-        return "", "", "", unit
-    *front, axis = parts
-    for place, part in enumerate(front):
-        for sensor, words in SENSORS.items():
-            if part in words:
-                return "-".join([*front[:place], *front[place + 1 :]]), sensor, axis, unit
-    return "", "-".join(front), axis, unit
-
-
-def _propose_sensors(names: Sequence[str], columns: Cells, taken: set[str], remarks: list[str]) -> dict[str, Any]:
-    """Propose sensors from the numeric columns; columns that differ only in the axis form one sensor."""
-    triples: dict[str, dict[str, str]] = {}
-    units: dict[str, str] = {}
-    single: list[str] = []
-    other: list[str] = []
-    for name in names:
-        if name in taken:
-            continue
-        if _as_numbers(columns.get(name, ())) is None:
-            other.append(name)
-            continue
-        position, sensor, axis, unit = _parse_axis(name)
-        if axis:
-            group = ".".join(part for part in (position, sensor or "xyz") if part)
-            triples.setdefault(group, {})[axis] = name
-            units[group] = unit
-        else:
-            single.append(name)
-    sensors: dict[str, Any] = {}
-    for group, axes in triples.items():
-        sensors[group] = {"columns": axes if len(axes) != 3 else [axes[axis] for axis in sorted(axes)]}
-        unit = units[group] or _guess_unit(group, axes, columns)
-        if unit:
-            sensors[group]["unit"] = unit
-            if not units[group]:
-                remarks.append(f"{group} is taken as {unit}, since its median norm is then about one g")
-        else:
-            remarks.append(f"the unit of {group} is not known; set it (unit = 'g') if you know it")
-    for name in single:
-        sensors[re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or name] = {"columns": [name]}
-    if other:
-        remarks.append(f"not used, since they hold text or nothing: {', '.join(other)}")
-    return sensors
-
-
-def _guess_unit(group: str, axes: Mapping[str, str], columns: Cells) -> str:
-    """Guess the unit of an accelerometer from its median norm, about one g."""
-    if group.rsplit(".", 1)[-1] != "acc" or len(axes) != 3:
-        return ""
-    numbers = [_as_numbers(columns[name]) for name in axes.values()]
-    with np.errstate(over="ignore"):
-        size = float(np.nanmedian(np.sqrt(sum(n**2 for n in numbers if n is not None))))
-    for unit, one_g in (("g", 1.0), ("m/s2", STANDARD_GRAVITY)):
-        if abs(size / one_g - 1) < NEAR:
-            return unit
-    return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,21 +17,26 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ...names import require_name
 from ..cache import cache_root
-from ..clocks import Stretch, join
+from ..clocks import UNPAIRED, Stretch, join
+from ..durations import measure_durations, propose_window
+from ..progress import report
 from ..recording import NULL, Dataset, Labels, Note, Recording
 from ..spec import SignalSpec
-from .batches import Batch, Unreadable, read_batches
+from .batches import BLOCK, Batch, Unreadable, read_batches
 from .dialect import make_printable
-from .gather import Gathered, Gatherer, Piece
+from .gather import JUMPS, Gathered, Gatherer, Lost, Piece
+from .intervals import IntervalLabels, read_intervals
 from .mapping import NO_LABEL, PLACES, Device, TableMap
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-VERSION = 2
+VERSION = 3
 #: More distinct labels than this are taken for numbers, not classes.
 MOST_LABELS = 1000
 CHUNK = 1 << 20
+#: Clocks that jump back at a larger share of the rows are not in order.
+MOST_JUMPS = 0.05
 
 
 def list_table_files(table: TableMap) -> list[Path]:
@@ -47,8 +52,19 @@ def read_table(table: TableMap) -> Dataset:
     interpolated on the clock of the first, stretch by stretch.
     """
     counted: dict[str, int] = {}
-    subjects, sessions, words = _Names("subject"), _Names("session"), _Names("label")
-    parts = [_gather(table, device, subjects, sessions, words, counted) for device in table.devices]
+    lost: Lost = {}
+    subjects, sessions, words = _Names("subject", table.rename_subject), _Names("session"), _Names("label")
+    intervals = None
+    if table.intervals is not None:
+        pattern = replace(table.devices[0], files=table.intervals.files, subject="any")
+        intervals = read_intervals(table.intervals, _list_files(table, pattern))
+    names = subjects, sessions, words
+    parts = [
+        _gather(table, device, names, counted, lost, None if number else intervals)
+        for number, device in enumerate(table.devices)
+    ]
+    if intervals is not None:
+        intervals.require_used()
     lead = parts[0]
     if not lead.gathered.pieces:
         raise UserError(f"{table.name}: every row of {table.devices[0].files} has a missing value.")
@@ -58,11 +74,24 @@ def read_table(table: TableMap) -> Dataset:
     if len(parts) == 1:
         recordings = [_make_recording(lead, piece, subjects, sessions) for piece in lead.gathered.pieces]
     else:
-        recordings = list(_join_devices(table, parts, subjects, sessions, counted))
+        recordings = list(_join_devices(table, parts, subjects, sessions, counted, lost))
     rate = lead.gathered.rate
     if not rate > 0:
-        raise UserError(f"{table.name}: the clock of {table.devices[0].files} is constant; set rate = 50 (Hz).")
-    window = max(1, round(table.window * rate))
+        raise UserError(
+            f"{table.name}: the clock of {table.devices[0].files} never advances: it is constant; set rate = 50 (Hz), "
+            f"or, if it runs backwards, sort the rows by time."
+        )
+    jumps, rows = counted.get(JUMPS, 0), len(lead.gathered.labels) + sum(lost.values())
+    if jumps > MOST_JUMPS * rows:
+        raise UserError(
+            f"{table.name}: the clock of {table.devices[0].files} jumps back {jumps:,} times in {rows:,} rows; sort "
+            f"them by subject and time."
+        )
+    if table.window:
+        window = max(1, round(table.window * rate))
+    else:
+        starts = np.array([piece.start for piece in lead.gathered.pieces])
+        window, _ = propose_window(measure_durations(lead.gathered.labels, starts, classes, rate), rate)
     spec = SignalSpec(
         rate=rate,
         channels=tuple(channel for device in table.devices for channel in device.channels),
@@ -70,8 +99,17 @@ def read_table(table: TableMap) -> Dataset:
         window=window,
         hop=max(1, round(window * (1 - table.overlap))),
     )
-    notes = [Note(kind, count, f"{count:,} {kind}") for kind, count in counted.items() if count]
+    notes = [
+        Note(kind, count, f"{count:,} {kind}", repaired=True, lost=_by_subject(kind, lost, subjects))
+        for kind, count in counted.items()
+        if count
+    ]
     return Dataset.of(table.name, spec, recordings, notes=notes)
+
+
+def _by_subject(kind: str, lost: Lost, subjects: _Names) -> dict[str, int]:
+    """Return the rows that were dropped for one reason, by name of the subject."""
+    return {subjects[number]: count for (reason, number), count in lost.items() if reason == kind}
 
 
 @dataclass
@@ -79,6 +117,7 @@ class _Names:
     """Numbers of names in order of first appearance; names are normalised, so that each subject has one."""
 
     what: str
+    rename: Mapping[str, str] = field(default_factory=dict)
     number: dict[str, int] = field(default_factory=dict)
 
     def __getitem__(self, number: int) -> str:
@@ -86,7 +125,7 @@ class _Names:
 
     def of(self, word: str) -> int:
         """Return the number of a name; an empty label means no class and is valid."""
-        word = require_name(word, self.what) if word else word
+        word = require_name(self.rename.get(word, word), self.what) if word else word
         return self.number.setdefault(word, len(self.number))
 
     def column(self, words: pa.Array) -> NDArray[np.int64]:
@@ -106,7 +145,12 @@ class _Part:
 
 
 def _gather(
-    table: TableMap, device: Device, subjects: _Names, sessions: _Names, words: _Names, counted: dict[str, int]
+    table: TableMap,
+    device: Device,
+    names: tuple[_Names, _Names, _Names],
+    counted: dict[str, int],
+    lost: Lost,
+    intervals: IntervalLabels | None,
 ) -> _Part:
     listed = _list_files(table, device)
     folder = cache_root()
@@ -117,14 +161,26 @@ def _gather(
     width, single = len(device.sensors), len(listed) == 1 or len(table.devices) > 1 or "*" not in device.files
     groups = [channel.group for channel in device.channels]
     units = [slice(groups.index(name), groups.index(name) + groups.count(name)) for name in dict.fromkeys(groups)]
-    with Gatherer(width, timed=bool(device.time), rate=device.rate, folder=folder, counted=counted) as gatherer:
+    with Gatherer(
+        width,
+        timed=bool(device.time),
+        rate=device.rate,
+        folder=folder,
+        counted=counted,
+        gap=device.gap,
+        lost=lost,
+    ) as gatherer:
         for number, (path, in_name) in enumerate(listed):
             session = in_name.get("session", "1" if single else path.stem)
             known = {"subject": in_name.get("subject", "1"), "session": session, "label": in_name.get("label", "")}
 
             def take(path: Path, known: Mapping[str, str], *, careful: bool) -> None:
-                for batch in read_batches(path, device, table, counted, careful=careful):
-                    _add(gatherer, batch, device, known, subjects, sessions, words)
+                size = path.stat().st_size
+                packed = path.suffix in (".gz", ".bz2")
+                for block, batch in enumerate(read_batches(path, device, table, counted, careful=careful), 1):
+                    # Blocks of text have one size; of other files only that they go on is known.
+                    report(f"reading {path.name}", min(size, block * BLOCK), 0 if packed else size)
+                    _add(gatherer, batch, device, known, names, intervals)
 
             mark = gatherer.begin_file(number)
             try:
@@ -140,22 +196,32 @@ def _add(
     batch: Batch,
     device: Device,
     known: Mapping[str, str],
-    subjects: _Names,
-    sessions: _Names,
-    words: _Names,
+    names: tuple[_Names, _Names, _Names],
+    intervals: IntervalLabels | None,
 ) -> None:
     columns = []
-    for place, names in (("subject", subjects), ("session", sessions), ("label", words)):
+    for place, each in zip(("subject", "session", "label"), names, strict=True):
         column = getattr(device, place)
         columns.append(
-            names.column(batch.words[column]) if column else np.full(len(batch), names.of(known[place]), np.int64)
+            each.column(batch.words[column]) if column else np.full(len(batch), each.of(known[place]), np.int64)
         )
     owners = np.stack(columns[:2], axis=1)
+    subjects, _, words = names
+    if intervals is not None:
+        if batch.seconds is None:
+            raise UserError(f"{device.files}: intervals need a clock; name the time column.")
+        for owner in np.unique(owners, axis=0):
+            rows = np.flatnonzero((owners == owner).all(axis=1))
+            key = (gatherer.file, *owner.tolist())
+            numbers, spoken = intervals.label(subjects[int(owner[0])], batch.seconds[rows], key)
+            columns[2][rows] = np.array([words.of(word) for word in spoken])[numbers]
     if len(words.number) > MOST_LABELS:
         raise UserError(
             f"{device.files}: {device.label} holds more than {MOST_LABELS:,} different labels; is it a number, not a "
             f"class?"
         )
+    for mark in device.missing:
+        batch.values[batch.values == np.float32(mark)] = np.nan
     gatherer.add(owners, batch.row, batch.seconds, batch.values, columns[2].astype(np.int16))
 
 
@@ -174,7 +240,12 @@ def _make_recording(part: _Part, piece: Piece, subjects: _Names, sessions: _Name
 
 
 def _join_devices(
-    table: TableMap, parts: Sequence[_Part], subjects: _Names, sessions: _Names, counted: dict[str, int]
+    table: TableMap,
+    parts: Sequence[_Part],
+    subjects: _Names,
+    sessions: _Names,
+    counted: dict[str, int],
+    lost: Lost,
 ) -> Iterator[Recording]:
     """Yield the first device's recordings with the other devices interpolated on its clock."""
     codes: dict[tuple[int, int], int] = {}
@@ -192,7 +263,15 @@ def _join_devices(
             )
             for piece in part.gathered.pieces
         ]
-        joined = join(joined, stretches, counted=counted) if number else stretches
+        if number:
+            keys, before = list(codes), joined
+            joined = join(joined, stretches, counted=counted)
+            for sign, each in ((1, before), (-1, joined)):
+                for stretch in each:
+                    place = UNPAIRED, keys[stretch.code][0]
+                    lost[place] = lost.get(place, 0) + sign * len(stretch.seconds)
+        else:
+            joined = stretches
         if not joined:
             raise UserError(
                 f"{table.name}: {table.devices[number].name} never runs at the same time as "
@@ -230,7 +309,7 @@ def _classes(
     unused = set(rename) - set(words.number)
     if unused:
         raise UserError(f"{table.name} has no label {', '.join(sorted(unused))} to rename.")
-    plain = [" ".join(rename.get(word, word).split()) for word in words.number]
+    plain = _merge([" ".join(rename.get(word, word).split()) for word in words.number], table.merge, nothing)
     spellings: dict[str, dict[str, int]] = {}
     for word, count in zip(plain, occurrences.tolist(), strict=True):
         if word.casefold() not in nothing and count:
@@ -247,6 +326,23 @@ def _classes(
     ):
         counted[kind] = int(occurrences[np.array(changed, np.bool_)].sum()) if changed else 0
     return tuple(names), class_of
+
+
+def _merge(labels: list[str], merge: Mapping[str, tuple[str, ...]], nothing: set[str]) -> list[str]:
+    """Return the class that gathers each label; ``*`` gathers those that nothing else names."""
+    if not merge:
+        return labels
+    target = {normalize("NFC", label).casefold(): name for name, gathered in merge.items() for label in gathered}
+    if wrong := sorted(set(target) - {"*", *(label.casefold() for label in labels)}):
+        raise UserError(
+            f"merge names labels that do not occur: {', '.join(wrong)}; there are {', '.join(labels[:20])}."
+        )
+    kept = {name.casefold() for name in merge}
+    rest = target.pop("*", None)
+    return [
+        target.get(label.casefold(), label if rest is None or label.casefold() in kept | nothing else rest)
+        for label in labels
+    ]
 
 
 def _in_order(name: str) -> tuple[int, float, str]:

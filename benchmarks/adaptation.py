@@ -70,7 +70,7 @@ def measure(state: StudyState, data: StudyData, variant: str, split: str = "test
         network = network or Functional(model_of(runs[0], index), ["embedding", "logits"])
         weights = state.store.weights(runs[0].id)
         network.put(*weights)
-        layer = split_head(network.model, variant)[1].get_weights()
+        trained, bias = split_head(network.model, variant)[1].get_weights()
         rows = index.rows(fold, split)
         inputs = network.predict_taps(*weights, data.windows.values(rows))["embedding"]
         for subject in np.unique(index.subject_codes[rows]):
@@ -80,9 +80,9 @@ def measure(state: StudyState, data: StudyData, variant: str, split: str = "test
             for seconds in SECONDS:
                 taken = own[np.isin(rows[own], first_seconds(index, rows[own], seconds))]
                 counts[seconds].append(len(taken) / len(np.unique(index.labels[rows[own]])))
-                new = layer
+                new = (trained, bias)
                 if len(taken):
-                    new = refit_layer(inputs[taken], *layer, index.labels[rows[taken]])
+                    new = refit_layer(inputs[taken], trained, bias, index.labels[rows[taken]])
                 parts.append((str(seconds), rows[scored], inputs[scored] @ new[0] + new[1], fold))
     compared = compare_variants(count_confusion(_predictions(index, parts)), against="0", flips=1)
     gains = {each.variant: each.difference for each in compared.comparisons}
@@ -101,9 +101,9 @@ def measure(state: StudyState, data: StudyData, variant: str, split: str = "test
                 "macro_f1": round(score.score, 4),
                 "low": _rounded(score.low),
                 "high": _rounded(score.high),
-                "gain": _rounded(gain and gain.score),
-                "gain_low": _rounded(gain and gain.low),
-                "gain_high": _rounded(gain and gain.high),
+                "gain": _rounded(None if gain is None else gain.score),
+                "gain_low": _rounded(None if gain is None else gain.low),
+                "gain_high": _rounded(None if gain is None else gain.high),
             }
         )
     return result

@@ -191,3 +191,18 @@ def test_windows_that_no_class_is_probable_enough_for_are_unknown(bundle, tmp_pa
     bouts = merge_bouts(said, HOP)
     assert (np.diff(bouts.labels) != 0).all()
     assert "unknown" in {row["label"] for row in bouts.rows()}
+
+
+def test_a_shorter_hop_answers_more_often_with_durations_as_they_are(bundle, tmp_path, capsys):
+    samples = write(tmp_path / "day.csv", signal())
+    given = (bundle.path, tmp_path / "day.csv", "--hz", "50", "--hop", "8", "--json")
+    rows = json.loads(run(capsys, *given))["rows"]
+    starts = np.arange(0, len(samples) - 31, 8)
+    windows = np.stack([samples[at : at + 32] for at in starts])
+    expected = DECODER.with_hop(8 / 50).decode(bundle.logits(windows, SPEC))
+    assert [row["label"] for row in rows] == [SPEC.classes[label] for label in expected.labels]
+    np.testing.assert_allclose(
+        [[row[f"p_{name}"] for name in SPEC.classes] for row in rows], expected.probabilities, atol=1e-4
+    )
+    bouts = json.loads(run(capsys, *given, "--to-labels"))["rows"]
+    assert sum(row["end"] - row["start"] for row in bouts) == pytest.approx((starts[-1] + 32) / 50)

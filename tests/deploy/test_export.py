@@ -14,6 +14,7 @@ import pytest
 
 from stillmotion.bundles import Bundle
 from stillmotion.cli import main
+from stillmotion.decoding import fit_decoder
 from stillmotion.deploy import export_c, fit_counts, read_calibration, read_program
 from stillmotion.errors import UserError
 from stillmotion.networks import build_network
@@ -253,3 +254,19 @@ def test_names_that_c_cannot_tell_apart_get_numbers(tmp_path):
     for place, name in enumerate(("SIT_DOWN", "SIT_DOWN_2", "M", "M_2")):
         assert f"#define GRU_4_CLASS_{name} {place}\n" in header
     gcc(export.folder, *STRICT, "-O0", "-c", f"{export.name}.c")
+
+
+def test_c_rejects_as_the_answer_that_it_gives_and_its_example_says_so(bundles, tmp_path):
+    """``push`` waits for two windows and takes their threshold, ``predict`` that of a window alone: never sure enough."""
+    thresholds = {"alone": 1.0, "0": 0.6, "2": 0.9}
+    decoder = fit_decoder("duration", SPEC.classes, [0, 0, 1, 1, 2, 2, 3, 3], hop=SPEC.hop / SPEC.rate, lag=2)
+    bundle = replace(Bundle.open(bundles / "bare"), decoder=replace(decoder, thresholds=thresholds))
+    export = export_c(bundle, tmp_path / "c", name="sure")
+    assert export.decoder.limit == round(-64 * np.log(0.9))
+    assert export.answer.startswith("unknown ")
+    header = (tmp_path / "c" / "sure.h").read_text()
+    assert "#define SURE_UNKNOWN (-2)" in header
+    assert "#define SURE_LAG 2 " in header
+    gcc(tmp_path / "c", *STRICT, "sure.c", "sure_example.c", "-o", "example")
+    printed = subprocess.run([tmp_path / "c" / "example"], capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == export.answer

@@ -122,7 +122,7 @@ def cut_labelled(
         >>> bundle = Bundle.save("best", sm.networks.build_network("mlp-small", data.spec, seed=0), data.spec)
         >>> windows, labels = cut_labelled(bundle, data)
         >>> windows.shape, bool((labels >= 0).all())
-        ((30, 128, 18), True)
+        ((37, 128, 18), True)
     """
     subjects = sorted({row["subject"] for row in dataset.index})
     if len(subjects) > 1:
@@ -206,5 +206,6 @@ def _refit(bundle: Bundle, windows: NDArray[np.float32], labels: NDArray[np.int6
     model = load_network(bundle.path / MODEL)
     body, head = split_head(model, str(bundle.path))
     inputs = np.asarray(body.predict(windows, batch_size=256, verbose=0))
-    head.set_weights(refit_layer(inputs, *head.get_weights(), labels, strength=strength))
+    weights, bias = head.get_weights()
+    head.set_weights(refit_layer(inputs, weights, bias, labels, strength=strength))
     return model

@@ -59,7 +59,12 @@ class RecordingPredictions:
 
 
 def predict_recordings(
-    bundle: Bundle, dataset: Dataset, *, resampled: bool = False, lag: int | str | None = "bundle"
+    bundle: Bundle,
+    dataset: Dataset,
+    *,
+    resampled: bool = False,
+    lag: int | str | None = "bundle",
+    hop: int | None = None,
 ) -> RecordingPredictions:
     """Predict every window of recordings, decoded by the bundle's decoder if it has one.
 
@@ -71,6 +76,8 @@ def predict_recordings(
         resampled: whether recordings of another rate are resampled to that of the contract.
         lag: windows of future that an answer waits for, None for offline; ``bundle`` is that of the bundle's decoder,
             ``alone`` answers each window by itself.
+        hop: samples from one window to the next; by default that of the contract. The decoder's durations, and its own
+            lag, stay as they are in seconds (``Decoder.with_hop``).
 
     Returns:
         A class and probabilities for each window, ``start`` to ``end``.
@@ -88,7 +95,7 @@ def predict_recordings(
         >>> len(predicted), predicted.end[0] - predicted.start[0] == data.spec.seconds
         (44, np.True_)
     """
-    spec = bundle.spec
+    spec = bundle.spec if hop is None else bundle.spec.with_window(bundle.spec.window, hop)
     clocks = [None if each.times is None else float(each.times[0]) for each in dataset.recordings]
     begins = {(row["source"], row["offset"]): clock for row, clock in zip(dataset.index, clocks, strict=True)}
     data = fit_recordings(dataset, spec, resampled=resampled)
@@ -97,7 +104,8 @@ def predict_recordings(
     seconds = (windows.starts - windows.recording_start[windows.recording]) / spec.rate
     order, gaps = order_windows(windows.recording, seconds, step)
     recording, seconds = windows.recording[order].astype(np.int64), seconds[order]
-    decoded = choose_decoder(bundle, lag).decode(bundle.logits(windows.values(order), windows.spec), gaps)
+    decoder = choose_decoder(bundle, lag, None if hop is None else step)
+    decoded = decoder.decode(bundle.logits(windows.values(order), windows.spec), gaps)
     rows = [data.index[number] for number in recording]
     begin = np.array([begins.get((row["source"], row["offset"])) or 0.0 for row in rows]) + seconds
     return RecordingPredictions(
@@ -112,13 +120,21 @@ def predict_recordings(
     )
 
 
-def choose_decoder(bundle: Bundle, lag: int | str | None) -> Decoder:
-    """Return the decoder of a bundle with a lag; without a decoder, one that answers windows alone."""
+def choose_decoder(bundle: Bundle, lag: int | str | None, step: float | None = None) -> Decoder:
+    """Return the decoder of a bundle with a lag; without a decoder, one that answers windows alone.
+
+    Args:
+        bundle: the bundle.
+        lag: see ``predict_recordings``.
+        step: seconds from one window to the next, where they are not those of the contract.
+    """
     decoder = bundle.decoder
     if (decoder is None or decoder.kind == "none") and not isinstance(lag, str):
         raise UserError(f"{bundle.path} has no decoder of a chain, so there is no lag to choose; leave it out.")
     if decoder is None:
-        return fit_decoder("none", bundle.spec.classes, [0], hop=bundle.spec.hop / bundle.spec.rate)
+        return fit_decoder("none", bundle.spec.classes, [0], hop=step or bundle.spec.hop / bundle.spec.rate)
+    if step is not None:
+        decoder = decoder.with_hop(step)
     if lag == "alone":
         return decoder.alone()
     return decoder if isinstance(lag, str) else decoder.with_lag(lag)

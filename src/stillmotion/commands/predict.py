@@ -44,6 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="windows of future that an answer waits for, offline, or alone (default: as the bundle's decoder)",
     )
     parser.add_argument(
+        "--hop", type=int, metavar="SAMPLES", help="from one window to the next (default: as in the bundle's contract)"
+    )
+    parser.add_argument(
         "--warm-up",
         action="store_true",
         help="instead print how long after a start in the middle of these recordings the answers are as ever",
@@ -79,9 +82,9 @@ def run(options: argparse.Namespace) -> int:
     rows: list[dict[str, Any]] = []
     for file in options.files:
         dataset = load_fitting(file, options, bundle.spec)
-        predicted = predict_recordings(bundle, dataset, resampled=options.resample, lag=lag)
+        predicted = predict_recordings(bundle, dataset, resampled=options.resample, lag=lag, hop=options.hop)
         if options.to_labels:
-            predicted = merge_bouts(predicted, bundle.spec.hop / bundle.spec.rate)
+            predicted = merge_bouts(predicted, (options.hop or bundle.spec.hop) / bundle.spec.rate)
         rows += predicted.rows()
     text = write_csv(list(rows[0]), [list(row.values()) for row in rows])
     if options.out is not None:
@@ -123,6 +126,7 @@ def _predict_folder(options: argparse.Namespace, folder: Path, lag: int | str | 
         resampled=options.resample,
         bouts=options.to_labels,
         lag=lag,
+        hop=options.hop,
     )
     run: Run
     if options.ray:

@@ -13,7 +13,8 @@ from ..errors import UnknownName, UserError
 from ..names import require_name
 from .filters import find_path, smooth, smooth_lag
 from .sequences import Floats, Integers, check_gaps, restart_at
-from .unknown import ALONE, UNKNOWN, UNKNOWN_NAME, check_thresholds, name_delay, pick_threshold
+from .transitions import SHORTEST
+from .unknown import ALONE, OFFLINE, UNKNOWN, UNKNOWN_NAME, check_thresholds, name_delay, pick_threshold
 
 KINDS = ("none", "duration", "grammar", "learned")
 #: Largest deviation of the sum of probabilities from 1.
@@ -130,6 +131,54 @@ class Decoder:
     def with_lag(self, lag: int | None) -> Decoder:
         """Return the same decoder with another lag; None for offline."""
         return replace(self, lag=lag)
+
+    def with_hop(self, hop: float) -> Decoder:
+        """Return the decoder for windows with another hop, such as a shorter one than in training.
+
+        Durations, lag and gaps stay as they are in seconds. Windows that overlap more repeat more of each other, so the
+        temperature grows by the square root of how many come instead of one.
+
+        Args:
+            hop: seconds from one window to the next.
+
+        Returns:
+            The decoder.
+
+        Raises:
+            UserError: the hop is not above 0.
+
+        Example:
+            >>> import numpy as np
+            >>> from stillmotion.decoding import fit_decoder
+            >>> decoder = fit_decoder("duration", ("rest", "walk"), [0] * 8 + [1] * 8, hop=1.0, lag=1)
+            >>> half = decoder.with_hop(0.5)  # bouts last 16 windows of half a second
+            >>> np.exp(half.log_transition).round(4).tolist(), half.lag
+            ([[0.9375, 0.0625], [0.0625, 0.9375]], 2)
+        """
+        if not hop > 0:
+            raise UserError(f"A hop must be longer than 0 s, not {hop} s.")
+        times, strength = self.hop / hop, max(self.hop / hop, 1.0) ** 0.5
+        table = self.log_transition
+        if self.kind != "none":
+            chances = np.exp(table)
+            stay = np.diagonal(chances)
+            goes = np.minimum((1 - stay) / times, 1 / SHORTEST)
+            leave = chances * (1 - np.eye(len(chances))) / (1 - stay)[:, None]
+            with np.errstate(divide="ignore"):
+                table = np.log(np.diag(1 - goes) + goes[:, None] * leave)
+        return replace(
+            self,
+            hop=hop,
+            log_transition=table,
+            log_prior=self.log_prior / strength,
+            temperature=self.temperature * strength,
+            lag=None if self.lag is None else round(self.lag * times),
+            longest_gap=round(self.longest_gap * times),
+            thresholds={
+                name if name in (ALONE, OFFLINE) else str(round(int(name) * times)): value
+                for name, value in self.thresholds.items()
+            },
+        )
 
     def alone(self) -> Decoder:
         """Return the decoder that answers each window by itself, with the same temperature."""

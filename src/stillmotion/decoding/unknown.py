@@ -19,7 +19,19 @@ SHARE_REJECTED = Limits(0, 0.5)
 
 
 def name_delay(delay: int | None) -> str:
-    """Name a lag in windows; None is ``offline``."""
+    """Name a lag in windows.
+
+    Args:
+        delay: windows of future, or None for the whole recording.
+
+    Returns:
+        The number as text, or ``offline``.
+
+    Example:
+        >>> from stillmotion.decoding import name_delay
+        >>> name_delay(2), name_delay(None)
+        ('2', 'offline')
+    """
     return OFFLINE if delay is None else str(delay)
 
 

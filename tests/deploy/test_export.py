@@ -257,7 +257,7 @@ def test_names_that_c_cannot_tell_apart_get_numbers(tmp_path):
 
 
 def test_c_rejects_as_the_answer_that_it_gives_and_its_example_says_so(bundles, tmp_path):
-    """``push`` waits for two windows and takes their threshold; ``predict`` is never sure."""
+    """``push`` waits for two windows, as in Python; nothing is sure enough for the example, a window alone."""
     thresholds = {"alone": 1.0, "0": 0.6, "2": 0.9}
     decoder = fit_decoder("duration", SPEC.classes, [0, 0, 1, 1, 2, 2, 3, 3], hop=SPEC.hop / SPEC.rate, lag=2)
     bundle = replace(Bundle.open(bundles / "bare"), decoder=replace(decoder, thresholds=thresholds))

@@ -120,21 +120,21 @@ def predict_recordings(
     )
 
 
-def choose_decoder(bundle: Bundle, lag: int | str | None, step: float | None = None) -> Decoder:
+def choose_decoder(bundle: Bundle, lag: int | str | None, hop: float | None = None) -> Decoder:
     """Return the decoder of a bundle with a lag; without a decoder, one that answers windows alone.
 
     Args:
         bundle: the bundle.
-        lag: see ``predict_recordings``.
-        step: seconds from one window to the next, where they are not those of the contract.
+        lag: as in ``predict_recordings``.
+        hop: seconds from one window to the next; by default those of the contract.
     """
     decoder = bundle.decoder
     if (decoder is None or decoder.kind == "none") and not isinstance(lag, str):
         raise UserError(f"{bundle.path} has no decoder of a chain, so there is no lag to choose; leave it out.")
     if decoder is None:
-        return fit_decoder("none", bundle.spec.classes, [0], hop=step or bundle.spec.hop / bundle.spec.rate)
-    if step is not None:
-        decoder = decoder.with_hop(step)
+        return fit_decoder("none", bundle.spec.classes, [0], hop=hop or bundle.spec.hop / bundle.spec.rate)
+    if hop is not None:
+        decoder = decoder.with_hop(hop)
     if lag == "alone":
         return decoder.alone()
     return decoder if isinstance(lag, str) else decoder.with_lag(lag)

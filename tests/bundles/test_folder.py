@@ -73,21 +73,22 @@ def written(out):
 
 def test_each_file_gets_the_table_that_it_gets_by_itself(bundle, folder, tmp_path, capsys):
     out = tmp_path / "out"
-    assert main(["predict", str(bundle.path), str(folder), "--out", str(out), "--jobs", "1"]) == 0
+    options = ["--hop", "8"]
+    assert main(["predict", str(bundle.path), str(folder), "--out", str(out), "--jobs", "1", *options]) == 0
     assert "6 of 6 files predicted" in capsys.readouterr().out
     tables = written(out)
     assert sorted(tables) == sorted(
         ["summary.csv", *(f"files/{'deep/' if number % 2 else ''}day{number}.csv" for number in range(6))]
     )
-    assert main(["predict", str(bundle.path), str(folder / "deep" / "day3.csv")]) == 0
+    assert main(["predict", str(bundle.path), str(folder / "deep" / "day3.csv"), *options]) == 0
     assert tables["files/deep/day3.csv"] == capsys.readouterr().out
     row = next(each for each in csv.DictReader(tables["summary.csv"].splitlines()) if each["file"] == "deep/day3.csv")
     labels = [each["label"] for each in csv.DictReader(tables["files/deep/day3.csv"].splitlines())]
     assert (int(row["rows"]), row["status"], row["reason"]) == (len(labels), "predicted", "")
     for name in SPEC.classes:
-        assert float(row[f"minutes_{name}"]) == pytest.approx(labels.count(name) * 16 / 50 / 60, abs=1e-4)
+        assert float(row[f"minutes_{name}"]) == pytest.approx(labels.count(name) * 8 / 50 / 60, abs=1e-4)
     assert float(row["start"]) == 100.0
-    assert float(row["end"]) == pytest.approx(100 + ((len(labels) - 1) * 16 + 32) / 50)
+    assert float(row["end"]) == pytest.approx(100 + ((len(labels) - 1) * 8 + 32) / 50)
 
 
 @pytest.mark.slow

@@ -102,13 +102,3 @@ def test_c_gives_the_bits_of_numpy_on_real_windows(real, tmp_path):
     compiled = Compiled(tmp_path / "c", list(sources(made, windows.spec)), "-O0")
     for case in made:
         require_equal(case, compiled, windows.values(np.linspace(5, len(windows.starts) - 5, 20).astype(int)))
-
-
-@pytest.mark.slow
-@pytest.mark.real
-def test_c_gives_the_bits_of_numpy_on_a_thousand_real_windows(real, tmp_path):
-    windows = hapt_windows(real)
-    made = list(hapt_cases(windows, [*REAL, *MORE]))
-    compiled = Compiled(tmp_path / "c", list(sources(made, windows.spec)), "-O2")
-    for case in made:
-        require_equal(case, compiled, windows.values(np.linspace(5, len(windows.starts) - 5, 1000).astype(int)))

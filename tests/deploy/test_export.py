@@ -264,7 +264,9 @@ def test_c_rejects_as_the_answer_that_it_gives_and_its_example_says_so(bundles, 
     export = export_c(bundle, tmp_path / "c", name="sure")
     assert export.decoder.limit == round(-64 * np.log(0.9))
     assert export.answer.startswith("unknown ")
-    assert "#define SURE_UNKNOWN (-2)" in (tmp_path / "c" / "sure.h").read_text()
+    header = (tmp_path / "c" / "sure.h").read_text()
+    assert "#define SURE_UNKNOWN (-2)" in header
+    assert "#define SURE_LAG 2 " in header
     gcc(tmp_path / "c", *STRICT, "sure.c", "sure_example.c", "-o", "example")
     printed = subprocess.run([tmp_path / "c" / "example"], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == export.answer

@@ -64,6 +64,7 @@ class FileTask:
         resampled: whether recordings of another rate are resampled.
         bouts: whether windows in a row with one class are merged.
         lag: of the decoder, see ``predict_recordings``.
+        hop: samples from one window to the next, None as in the contract.
     """
 
     bundle: str
@@ -72,6 +73,7 @@ class FileTask:
     resampled: bool = False
     bouts: bool = False
     lag: int | str | None = "bundle"
+    hop: int | None = None
 
     def __call__(self, file: str) -> FileSummary:
         """Predict a file by its path in the folder; whatever a damaged file raises becomes its reason."""
@@ -87,8 +89,8 @@ class FileTask:
     def _predict(self, file: str) -> FileSummary:
         bundle = _open_once(self.bundle)
         data = load_table(Path(self.folder) / file, bundle.spec, {**self.mapping, "files": Path(file).name})
-        predicted = predict_recordings(bundle, data, resampled=self.resampled, lag=self.lag)
-        hop = bundle.spec.hop / bundle.spec.rate
+        predicted = predict_recordings(bundle, data, resampled=self.resampled, lag=self.lag, hop=self.hop)
+        hop = (self.hop or bundle.spec.hop) / bundle.spec.rate
         if self.bouts:
             predicted = merge_bouts(predicted, hop)
         rows = list(predicted.rows())

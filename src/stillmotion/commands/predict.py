@@ -126,6 +126,7 @@ def _predict_folder(options: argparse.Namespace, folder: Path, lag: int | str | 
         resampled=options.resample,
         bouts=options.to_labels,
         lag=lag,
+        hop=options.hop,
     )
     run: Run
     if options.ray:

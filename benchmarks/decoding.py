@@ -5,20 +5,24 @@ whose test subjects are evaluated, and writes ``table.csv``: a row for each mode
 (``delay`` 0, ``decoder`` none). ``delay`` is in windows, ``offline`` for whole recordings; ``macro_f1`` is that of the
 confusion matrix of all test subjects, mean over seeds, ``low`` and ``high`` the ends of its 95 % interval; ``basic``
 and ``transitions`` average the F1 of the classes that are no transitions and of those that are. ``recommended`` is yes
-for the model that the study recommends. It also copies the specification as ``spec.toml`` and the table of events.
+for the model that the study recommends. It also copies the specification as ``spec.toml`` and writes the tables of
+events and, with ``reject``, of the unknown.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from stillmotion.decoding import ALONE
 from stillmotion.escaping import write_csv
 from stillmotion.files import atomic_write
+from stillmotion.reports.evidence import Evidence
+from stillmotion.reports.figures import bouts
 from stillmotion.reports.sequences import sequence_tables
-from stillmotion.studies import Results, open_study
-from stillmotion.studies.sequences import ALONE
+from stillmotion.studies import Results, open_study, read_study_state
 
 COLUMNS = (
     "model",
@@ -39,13 +43,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", required=True, type=Path)
+    parser.add_argument("--figure", type=Path, help="also write the figure of bouts to this .svg")
     options = parser.parse_args()
     results = open_study(options.folder)
     rows = measure(results)
     cells = [[row[name] for name in COLUMNS] for row in rows]
     atomic_write(options.out / "table.csv", write_csv(list(COLUMNS), cells))
-    atomic_write(options.out / "events.csv", list(sequence_tables(results))[1].to_csv())
+    for table, file in zip(list(sequence_tables(results))[1:], ("events.csv", "unknown.csv"), strict=False):
+        atomic_write(options.out / file, table.to_csv())
     atomic_write(options.out / "spec.toml", (options.folder / "study.toml").read_text(encoding="utf-8"))
+    if options.figure is not None:
+        with read_study_state(options.folder) as state, TemporaryDirectory() as drawn:
+            (figure,) = bouts(Evidence(state))
+            figure.save(Path(drawn))
+            atomic_write(options.figure, (Path(drawn) / "bouts.svg").read_text(encoding="utf-8"))
     for line in cells:
         print(*(f"{value:.4f}" if isinstance(value, float) else value for value in line), sep="  ")
 

@@ -11,11 +11,13 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from method_results import estimate, gain_of, score_of
 
+from stillmotion.evaluation import Interval
 from stillmotion.formatting import (
     MISSING,
     format_amount,
@@ -31,7 +33,9 @@ from stillmotion.formatting import (
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
-PAGES = ("README.md", "docs/performance.md", "docs/results.md", "docs/guides/decoding.md", "docs/guides/device.md")
+DECODED = ("hapt", "wisdm-2019", "simulated")
+GUIDES = ("adaptation", "decoding", "device")
+PAGES = ("README.md", "docs/performance.md", "docs/results.md", *(f"docs/guides/{name}.md" for name in GUIDES))
 FLASH, RAM = ("flash_constants", "flash_code"), ("ram", "stack")
 SHAPES = {"wisdm": "20 × 3", "opportunity": "30 × 45", "shoaib": "50 × 45", "user-model": "100 × 6"}
 
@@ -127,9 +131,9 @@ def demo() -> str:
     return "\n".join(lines)
 
 
-def read_table(name: str) -> list[dict[str, str]]:
-    """Read the rows of ``table.csv`` in a folder of results."""
-    with (RESULTS / name / "table.csv").open(newline="") as file:
+def read_table(name: str, file_name: str = "table.csv") -> list[dict[str, str]]:
+    """Read the rows of a table in a folder of results."""
+    with (RESULTS / name / file_name).open(newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -154,15 +158,14 @@ def arena() -> str:
     return "\n".join(lines)
 
 
-def decoding() -> str:
-    """Write the table of windows alone and in sequence on HAPT, with transitions and the other classes apart."""
-    rows = read_table("decoding-hapt")
-    lines = ["| model | parameters | in sequence | windows late | macro-F1 | six basic | transitions |"]
-    lines.append("|---|--:|---|--:|--:|--:|--:|")
+def decoding(name: str) -> str:
+    """Write the table of windows alone and in sequence; where there are transitions, they and the others apart."""
+    rows = read_table(name)
+    halves = [half for half in ("basic", "transitions") if rows[0][half]]
+    heads = ["model", "parameters", "in sequence", "windows late", "macro-F1", *halves]
+    lines = [f"| {' | '.join(heads)} |", f"|---|--:|---|{'--:|' * (len(heads) - 3)}"]
     for row in rows:
-        score, low, high, basic, transitions = (
-            f"{float(row[name]):.3f}" for name in ("macro_f1", "low", "high", "basic", "transitions")
-        )
+        score, low, high = (f"{float(row[name]):.3f}" for name in ("macro_f1", "low", "high"))
         first = row["decoder"] == "none"
         cells = (
             f"`{row['model']}`" if first else "",
@@ -170,10 +173,48 @@ def decoding() -> str:
             "window alone" if first else row["decoder"],
             row["delay"],
             f"{score} [{low}, {high}]",
-            basic,
-            transitions,
+            *(f"{float(row[half]):.3f}" for half in halves),
         )
         lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def unknown() -> str:
+    """Write the table of windows answered unknown, of the recommended model of each data set."""
+    heads = ["data set", "answer", "rejected", "macro-F1 of all", "of the accepted", "false activations", "rejecting"]
+    lines = [f"| {' | '.join(heads)} |", f"|---|---|{'--:|' * (len(heads) - 2)}"]
+    for name in DECODED:
+        chosen = next(row["model"] for row in read_table(f"decoding-{name}") if row["recommended"] == "yes")
+        for row in read_table(f"decoding-{name}", "unknown.csv"):
+            if row["variant"] == chosen and row["delay"] in ("alone", "0", "offline"):
+                rates = (row["activations_of_all"], row["activations"])
+                cells = (
+                    f"`{name}`, `{chosen}`" if row["delay"] == "alone" else "",
+                    {"alone": "window alone", "0": "causal"}.get(row["delay"], row["delay"]),
+                    f"{100 * float(row['rejected']):.1f} %",
+                    f"{float(row['macro_f1']):.3f}",
+                    f"{float(row['macro_f1_accepted']):.3f}",
+                    *(f"{float(each):,.0f} / h" if each else MISSING for each in rates),
+                )
+                lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def adaptation() -> str:
+    """Write the table of macro-F1 against seconds of a subject's own labelled signal."""
+    lines = ["| data set | seconds a class | windows a class | macro-F1 | gain, points |", "|---|--:|--:|--:|--:|"]
+    for name in ("hapt", "wisdm-2019"):
+        for row in read_table(f"adaptation-{name}"):
+            score, low, high = (f"{float(row[end]):.3f}" for end in ("macro_f1", "low", "high"))
+            ends = [float(row[end]) for end in ("gain", "gain_low", "gain_high") if row[end]]
+            cells = (
+                f"`{name}`" if row["seconds"] == "0" else "",
+                row["seconds"],
+                row["windows"],
+                f"{score} [{low}, {high}]",
+                format_gain(Interval(*ends, 0, 0.95)) if ends else MISSING,
+            )
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -313,7 +354,9 @@ def protocols(name: str) -> str:
 SECTIONS: dict[str, Callable[[], str]] = {
     "demo": demo,
     "arena-hapt": arena,
-    "decoding-hapt": decoding,
+    **{f"decoding-{name}": partial(decoding, f"decoding-{name}") for name in DECODED},
+    "unknown": unknown,
+    "adaptation": adaptation,
     "device": lambda: device(read_table("device")),
     "device-of-demo": lambda: device_of_demo(read_table("device")),
     "device-peers": lambda: device_peers(read_table("device")),

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         training,
         windows,
     )
-    from .bundles import Recogniser
+    from .bundles import Recogniser, adapt
     from .signals import from_arrays, inspect, load, resample
     from .studies import run_study
     from .training import fit
@@ -60,6 +60,7 @@ _SHORTCUTS = {
     "make_splits": "windows",
     "audit_splits": "windows",
     "fit_statistics": "windows",
+    "adapt": "bundles",
     "fit": "training",
     "run_study": "studies",
     "Recogniser": "bundles",
@@ -67,6 +68,7 @@ _SHORTCUTS = {
 
 __all__ = [
     "Recogniser",
+    "adapt",
     "audit_splits",
     "bundles",
     "cut",

@@ -23,7 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: command line; by default that of the process, which Ctrl-C then ends.
 
     Returns:
-        0 on success, 1 when an audit finds a leak, 2 for an error that the user can fix, 130 after Ctrl-C.
+        0 on success, 1 when an audit finds a leak or a file of a folder cannot be predicted, 2 for an error that the
+        user can fix, 130 after Ctrl-C.
     """
     parser = _parser()
     options = parser.parse_args(arguments)

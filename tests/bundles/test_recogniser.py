@@ -64,6 +64,16 @@ def test_chunks_of_any_length_get_the_answers_of_the_whole_recording(lag, length
     require_same(answers, whole.start, whole.labels, whole.probabilities)
 
 
+def test_a_window_that_no_class_is_probable_enough_for_is_unknown_in_a_stream_too(bundle, samples):
+    sure = replace(bundle, decoder=replace(DECODER, thresholds={"2": 0.9}))
+    answers = push(sm.Recogniser(sure), samples, (7, 300))
+    certain = [answer.probabilities.max() >= 0.9 for answer in answers]
+    labels = [SPEC.classes[answer.probabilities.argmax()] for answer in answers]
+    wanted = [label if known else "unknown" for label, known in zip(labels, certain, strict=True)]
+    assert [answer.label for answer in answers] == wanted
+    assert 0 < sum(certain) < len(certain)
+
+
 def test_a_network_answers_a_stream_as_it_answers_windows(tmp_path, samples):
     bundle = Bundle.save(tmp_path / "network", build_network("mlp-small", SPEC, seed=2), SPEC, decoder=DECODER)
     windows = np.stack([samples[at : at + 32] for at in range(0, 500 - 31, 16)])

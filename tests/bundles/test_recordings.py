@@ -1,5 +1,6 @@
 """`still predict`: recordings as a table to activities with times, decoded as the bundle says."""
 
+import dataclasses
 import json
 import warnings
 from itertools import pairwise
@@ -28,6 +29,9 @@ def bundle(tmp_path_factory):
         warnings.simplefilter("ignore", DeprecationWarning)  # see test_bundle.py
         path = tmp_path_factory.mktemp("models") / "best"
         return Bundle.save(path, build_network("mlp-small", SPEC, seed=2), SPEC, decoder=DECODER)
+
+
+SURE = dataclasses.replace(DECODER, thresholds={"alone": 0.8, "2": 0.6})
 
 
 def write(path, samples, *, rate=50.0, names=NAMES, start=100.0, hole=None):
@@ -168,3 +172,37 @@ def test_a_bundle_without_a_decoder_answers_windows_alone(tmp_path, capsys):
     np.testing.assert_allclose([[row[f"p_{n}"] for n in SPEC.classes] for row in rows], expected, atol=0.05)
     assert main(["predict", str(plain.path), str(tmp_path / "day.csv"), "--lag", "2"]) == 2
     assert "has no decoder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("lag", "threshold"), [("2", 0.6), ("alone", 0.8)])
+def test_windows_that_no_class_is_probable_enough_for_are_unknown(bundle, tmp_path, lag, threshold):
+    sure = dataclasses.replace(bundle, decoder=SURE)
+    write(tmp_path / "day.csv", signal())
+    sensors = {"wrist.acc": {"columns": list(NAMES), "unit": "m/s2"}}
+    data = load(str(tmp_path / "day.csv"), mapping={"files": "day.csv", "time": "time", "sensors": sensors})
+    every = predict_recordings(bundle, data, lag=lag if lag == "alone" else 2)
+    said = predict_recordings(sure, data, lag=lag if lag == "alone" else 2)
+    probabilities = np.array([[row[f"p_{name}"] for name in SPEC.classes] for row in said.rows()])
+    unknown = probabilities.max(1) < threshold
+    assert 0.05 < unknown.mean() < 0.95
+    named = np.array([row["label"] for row in said.rows()])
+    assert np.array_equal(named == "unknown", unknown)
+    assert np.array_equal(said.labels, np.where(unknown, -2, every.labels))
+    bouts = merge_bouts(said, HOP)
+    assert (np.diff(bouts.labels) != 0).all()
+    assert "unknown" in {row["label"] for row in bouts.rows()}
+
+
+def test_a_shorter_hop_answers_more_often_with_durations_as_they_are(bundle, tmp_path, capsys):
+    samples = write(tmp_path / "day.csv", signal())
+    given = (bundle.path, tmp_path / "day.csv", "--hz", "50", "--hop", "8", "--json")
+    rows = json.loads(run(capsys, *given))["rows"]
+    starts = np.arange(0, len(samples) - 31, 8)
+    windows = np.stack([samples[at : at + 32] for at in starts])
+    expected = DECODER.with_hop(8 / 50).decode(bundle.logits(windows, SPEC))
+    assert [row["label"] for row in rows] == [SPEC.classes[label] for label in expected.labels]
+    np.testing.assert_allclose(
+        [[row[f"p_{name}"] for name in SPEC.classes] for row in rows], expected.probabilities, atol=1e-4
+    )
+    bouts = json.loads(run(capsys, *given, "--to-labels"))["rows"]
+    assert sum(row["end"] - row["start"] for row in bouts) == pytest.approx((starts[-1] + 32) / 50)

@@ -229,3 +229,26 @@ def test_windows_are_ordered_by_recording_and_time_and_gaps_are_hops():
         order_windows([1, 1], [0.0, 1.5], 1.0)
     with pytest.raises(UserError, match="longer than 0"):
         order_windows([1, 1], [0.0, 1.5], 0.0)
+
+
+def test_another_hop_keeps_durations_lag_and_gaps_in_seconds():
+    follows = {"a": ("b",), "b": ("a", "c"), "c": ("b",)}
+    labels = np.repeat([0, 1, 2, 1, 0], [20, 6, 9, 8, 15])
+    decoder = fit_decoder(
+        "grammar", ("a", "b", "c"), labels, hop=1.28, grammar=Grammar("own", follows), lag=2, longest_gap=4,
+        temperature=1.5, thresholds={"alone": 0.5, "0": 0.6, "2": 0.7, "offline": 0.8},
+    )  # fmt: skip
+    half = decoder.with_hop(0.64)
+    before, after = np.exp(decoder.log_transition), np.exp(half.log_transition)
+    for number in range(3):
+        dwell = [hop / (1 - table[number, number]) for hop, table in ((1.28, before), (0.64, after))]
+        assert dwell[0] == pytest.approx(dwell[1])
+        others = [table[number] / (1 - table[number, number]) for table in (before, after)]
+        np.testing.assert_allclose(np.delete(others[0], number), np.delete(others[1], number))
+    assert (half.lag, half.longest_gap, half.hop) == (4, 8, 0.64)
+    assert half.temperature == pytest.approx(1.5 * 2**0.5)
+    assert half.thresholds == {"alone": 0.5, "0": 0.6, "4": 0.7, "offline": 0.8}
+    assert (half.threshold, decoder.with_lag(None).with_hop(0.64).lag) == (0.7, None)
+    np.testing.assert_allclose(half.with_hop(1.28).log_transition, decoder.log_transition, atol=1e-9)
+    with pytest.raises(UserError, match="longer than 0 s"):
+        decoder.with_hop(0)

@@ -43,7 +43,9 @@ def evidence_of(export, windows, machine):
     """Numbers that all differ; the M0 has no room for float32."""
     if machine == "cortex-m0" and not export.integers:
         raise UserError("The program is 5 bytes larger than the emulated board's RAM.")
-    return Evidence(machine, "board", "gcc", "-Os", 1234, 1200, 5600, 78, 0, len(windows), len(windows) - 1, 90123, {})
+    return Evidence(
+        machine, "board", "gcc", "-Os", 1234, 1200, 5600, 78, 90, 0, len(windows), len(windows) - 1, 90123, {}
+    )
 
 
 @pytest.mark.parametrize("integers", [True, False])

@@ -16,6 +16,7 @@ from stillmotion.decoding import fit_decoder
 from stillmotion.deploy import export_c
 from stillmotion.deploy.emulator import MACHINES, Entry, measure, measure_export, write_harness
 from stillmotion.deploy.emulator.measure import COMPILER, EMULATOR
+from stillmotion.deploy.emulator.stack import find_most_stack
 from stillmotion.errors import UnknownName, UserError
 from stillmotion.features import FeatureSet, LinearArrays
 from tests.conftest import unavailable
@@ -84,7 +85,7 @@ def test_flash_memory_stack_and_instructions_of_a_function_are_counted(entry):
     assert evidence.ram == 100
     assert 64 < evidence.code < 1000
     assert evidence.code + evidence.constants == evidence.flash
-    assert 16 <= evidence.stack <= 128
+    assert 16 <= evidence.stack_bound <= 64 == evidence.stack  # what is seen is 64 bytes at least
     assert list(evidence.blocks) == ["products", "total", "other"]
     # Four multiplications are less than four divisions without an instruction for them.
     assert 16 < evidence.blocks["products"] < evidence.blocks["total"] < evidence.instructions < 2000
@@ -93,6 +94,44 @@ def test_flash_memory_stack_and_instructions_of_a_function_are_counted(entry):
     wrong = measure(entry, windows, np.array([*wanted[:2], 99], np.int32))
     assert (wrong.equal, wrong.is_equal) == (2, False)
     assert "only 2 equal" in str(wrong)
+
+
+#: Frames of 8 + 4 + 16, 24 and 12 bytes, a call in a loop, a last call, and a function that nobody calls.
+LISTING = """
+00000000 <main>:
+   0:\tpush\t{r4, lr}
+   2:\tbl\t20 <deep>
+   6:\tbl\t40 <wide.part.0>
+   a:\tbl\t20 <deep>
+   e:\tpop\t{r4, pc}
+00000020 <deep>:
+  20:\tpush\t{r3, lr}
+  22:\tstr.w\tr0, [sp, #-4]!
+  24:\tvpush\t{d8-d9}
+  26:\tbne.n\t24 <deep+0x4>
+  28:\tb.w\t60 <last>\t@ a comment
+00000040 <wide.part.0>:
+  40:\tsub\tsp, #24
+  42:\tbx\tlr
+00000060 <last>:
+  60:\tstmdb\tsp!, {r4, r5, lr}
+  62:\tadd\tsp, #12
+  64:\tbx\tlr
+00000080 <other>:
+  80:\tsub\tsp, #400
+  82:\tbl\t80 <other>
+"""
+
+
+def test_the_most_stack_is_that_of_the_deepest_path_of_calls():
+    assert find_most_stack(LISTING, "main") == 8 + 4 + 16 + 12
+    assert find_most_stack(LISTING, "deep") == 12
+    assert find_most_stack(LISTING, "last") == 0
+    with pytest.raises(UserError, match="other calls itself"):
+        find_most_stack(LISTING.replace("60 <last>", "80 <other>"), "main")
+    for data in ("blx\tr3", "sub\tsp, r3", "add\tsp, r7"):
+        with pytest.raises(UserError, match="wide.part.0 calls what, or takes as much"):
+            find_most_stack(LISTING.replace("sub\tsp, #24", data), "main")
 
 
 def test_what_cannot_be_measured_is_said_in_a_sentence(entry, monkeypatch):

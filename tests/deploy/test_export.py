@@ -14,6 +14,7 @@ import pytest
 
 from stillmotion.bundles import Bundle
 from stillmotion.cli import main
+from stillmotion.decoding import fit_decoder
 from stillmotion.deploy import export_c, fit_counts, read_calibration, read_program
 from stillmotion.errors import UserError
 from stillmotion.networks import build_network
@@ -202,7 +203,7 @@ LAYERS = {
     "tanh and sigmoid": lambda x: keras.layers.LSTM(3, activation="relu")(x),
     "in reverse": lambda x: keras.layers.GRU(3, return_sequences=True, go_backwards=True)(x),
     "gelu": lambda x: keras.layers.Dense(3, activation="gelu")(x),
-    "Matmul": lambda x: keras.ops.matmul(keras.ops.transpose(x, (0, 2, 1)), x),
+    "Matmul": lambda x: keras.ops.matmul(x, np.ones((6, 2), "float32")),
     "BatchNormalization to scale": lambda x: keras.ops.multiply(x, 2.0),
     "axis=-1": lambda x: keras.layers.BatchNormalization(axis=1)(x),
 }
@@ -253,3 +254,17 @@ def test_names_that_c_cannot_tell_apart_get_numbers(tmp_path):
     for place, name in enumerate(("SIT_DOWN", "SIT_DOWN_2", "M", "M_2")):
         assert f"#define GRU_4_CLASS_{name} {place}\n" in header
     gcc(export.folder, *STRICT, "-O0", "-c", f"{export.name}.c")
+
+
+def test_c_rejects_as_the_answer_that_it_gives_and_its_example_says_so(bundles, tmp_path):
+    """``push`` waits for two windows, as in Python; nothing is sure enough for the example, a window alone."""
+    thresholds = {"alone": 1.0, "0": 0.6, "2": 0.9}
+    decoder = fit_decoder("duration", SPEC.classes, [0, 0, 1, 1, 2, 2, 3, 3], hop=SPEC.hop / SPEC.rate, lag=2)
+    bundle = replace(Bundle.open(bundles / "bare"), decoder=replace(decoder, thresholds=thresholds))
+    export = export_c(bundle, tmp_path / "c", name="sure")
+    assert export.decoder.limit == round(-64 * np.log(0.9))
+    assert export.answer.startswith("unknown ")
+    assert "#define SURE_UNKNOWN (-2)" in (tmp_path / "c" / "sure.h").read_text()
+    gcc(tmp_path / "c", *STRICT, "sure.c", "sure_example.c", "-o", "example")
+    printed = subprocess.run([tmp_path / "c" / "example"], capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == export.answer

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from stillmotion.bundles import Bundle, Recogniser
-from stillmotion.decoding import IntegerDecoder, fit_decoder
-from stillmotion.deploy.decoder import decode_stream
+from stillmotion.decoding import UNKNOWN, IntegerDecoder, fit_decoder
+from stillmotion.deploy.decoder import decide_alone, decode_stream
 from stillmotion.deploy.header import Target
 from stillmotion.deploy.writer import write_c
 from tests.deploy.compiling import Compiled
@@ -17,8 +17,15 @@ from tests.deploy.nets import SPEC, draw_windows
 
 NOT_YET = -1
 #: A chain that stays: one network here changes its mind at every second window.
-CHAIN = fit_decoder("duration", SPEC.classes, [0] * 9 + [1] * 5 + [2] * 7 + [3] * 9, hop=8 / 25)
+BOUTS = [0] * 9 + [1] * 5 + [2] * 7 + [3] * 9
+CHAIN = fit_decoder("duration", SPEC.classes, BOUTS, hop=8 / 25)
 DECODER = IntegerDecoder.of(CHAIN)
+#: The same that rejects, at once or late, and one that only rejects.
+SURE = fit_decoder("duration", SPEC.classes, BOUTS, hop=8 / 25, thresholds={"0": 0.95, "alone": 0.8}, temperature=0.5)
+SURE, SURE_LATE = IntegerDecoder.of(SURE), IntegerDecoder.of(SURE.with_lag(2))
+SURE_ALONE = IntegerDecoder.of(
+    fit_decoder("none", SPEC.classes, BOUTS, hop=8 / 25, thresholds={"alone": 0.8}, temperature=0.5)
+)
 
 
 #: What is compiled: a network, its hop, its decoder, and its forms in float32 and in integers.
@@ -29,6 +36,9 @@ STREAMS = {
     "decoded": ("activations", 8, DECODER, "fq"),
     "late": ("activations", 8, replace(DECODER, lag=1), "q"),
     "later": ("merges", 8, replace(DECODER, lag=3), "fq"),
+    "sure": ("activations", 8, SURE, "fq"),
+    "surelate": ("activations", 8, SURE_LATE, "fq"),
+    "surealone": ("activations", 8, SURE_ALONE, "fq"),
     "lstms": ("lstms", 8, None, "fq"),
     "fastgrnns": ("fastgrnns", 8, None, "q"),
     "features": ("features", 8, None, "fq"),
@@ -86,7 +96,7 @@ def test_a_value_that_is_no_number_is_the_last_one_of_its_channel(suffix, stream
     require_answers(streams, f"short_{suffix}", cases["planes"], held, 8, given=broken)
 
 
-@pytest.mark.parametrize(("name", "suffix"), [each for each in NAMES if STREAMS[each[0]][2] is not None])
+@pytest.mark.parametrize(("name", "suffix"), [each for each in NAMES if each[0] in ("decoded", "late", "later")])
 def test_push_decodes_windows_in_a_row_as_the_integer_decoder_does(name, suffix, streams, cases):
     network, _, decoder, _ = STREAMS[name]
     case = cases[network]
@@ -123,6 +133,29 @@ def test_a_stream_in_python_gets_the_answers_of_push(streams, cases, tmp_path):
     assert len(recogniser.finish()) == 3
 
 
+@pytest.mark.parametrize("suffix", ["f", "q"])
+@pytest.mark.parametrize(("name", "decoder"), [("sure", SURE), ("surelate", SURE_LATE), ("surealone", SURE_ALONE)])
+def test_a_window_that_no_class_is_probable_enough_for_is_unknown(name, decoder, suffix, streams, cases):
+    case = cases["activations"]
+    samples = np.concatenate(draw_windows(60, 24, seed=5))
+    starts = np.arange(0, len(samples) - 23, 8)
+    windows = samples[starts[:, None] + np.arange(24)]
+    program = case.integers if suffix == "q" else case.exact
+    given = case.counts.of(windows) if suffix == "q" else windows.astype(np.float32)
+    logits = program.run(given)
+    _, pushed = streams.push(f"{name}_{suffix}", samples, len(SPEC.classes))
+    expected = decode_stream(decoder, logits, program.logits)
+    assert np.array_equal(pushed[starts + 23][decoder.lag :], expected)
+    assert 0.02 < np.mean(expected == UNKNOWN) < 0.98
+    written, answers = streams.predict(f"{name}_{suffix}", given, len(SPEC.classes))
+    assert np.array_equal(written, logits)
+    alone = decide_alone(decoder, logits, program.logits)
+    assert np.array_equal(answers, alone)
+    assert 0.02 < np.mean(alone == UNKNOWN) < 0.98
+    known = alone != UNKNOWN
+    assert np.array_equal(alone[known], logits.argmax(1)[known])
+
+
 EXTREMES = np.array(
     [0, -0.0, 1e-45, -1e-38, 1e30, -1e30, 3.4e38, -3.4e38, np.nan, np.inf, -np.inf, 7.99, 1], np.float32
 )
@@ -135,6 +168,7 @@ def test_extreme_samples_give_a_class_and_no_fault(name, suffix, streams):
     samples[200:] = np.where(random.random((200, 6)) < 0.5, samples[200:], random.normal(size=(200, 6)))
     _, answers = streams.push(f"{name}_{suffix}", samples, len(SPEC.classes))
     lag = 0 if STREAMS[name][2] is None else STREAMS[name][2].lag
-    assert (answers[23 + 8 * lag :: 8] >= 0).all()
+    known = answers[23 + 8 * lag :: 8]
+    assert ((known >= 0) | ((known == UNKNOWN) & name.startswith("sure"))).all()
     assert (answers[23::8] < len(SPEC.classes)).all()
     assert (np.delete(answers, np.arange(23 + 8 * lag, 400, 8)) == NOT_YET).all()

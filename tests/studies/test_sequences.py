@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -14,14 +15,16 @@ from stillmotion.errors import UserError
 from stillmotion.evaluation import macro_f1, read_predictions
 from stillmotion.reports import show_results, to_markdown, write_results
 from stillmotion.reports.evidence import Evidence
+from stillmotion.reports.figures import bouts
 from stillmotion.reports.page import SECTIONS
-from stillmotion.studies import Decoding, Runner, Split, read_study_state
+from stillmotion.reports.sequences import sequence_tables
+from stillmotion.studies import Decoding, Runner, Split, load_study_data, read_study_state
 from stillmotion.studies.sequences import decode_run, decoder_of, order_rows, sequence_rows
 
 from .conftest import SMALL
 
 FOLLOWS = {"SITTING": ("STANDING", "LAYING"), "LAYING": ("SITTING", "STANDING")}
-DECODING = Decoding("grammar", lags=(1, 0), follows=FOLLOWS, transitions=("LAYING",))
+DECODING = Decoding("grammar", lags=(1, 0), follows=FOLLOWS, transitions=("LAYING",), reject=0.1)
 STUDY = replace(SMALL, variants=("lm",), compare=(), seeds=1, baselines=("logistic-regression",), decoding=DECODING)
 
 
@@ -108,6 +111,87 @@ def test_a_decoder_is_fitted_to_training_subjects_with_numbers_of_validation_sub
         assert decoder_of(changed, run).to_dict() == decoder.to_dict()
 
 
+def test_windows_are_rejected_at_the_stated_rate_and_what_that_saves_is_scored(finished):
+    folder, _, after = finished
+    (said,) = read_predictions(folder / "predictions" / "lm.parquet")
+    decoder = Bundle.open(folder / "models" / "lm").decoder
+    assert set(decoder.thresholds) == {"alone", "0", "1", "offline"}
+    with read_study_state(folder) as state:
+        (run,) = state.reported["lm", 0]
+        known = len(state.index.rows(0, "validation"))
+        for delay, decoded in decode_run(state, run, "validation").items():
+            assert decoded.threshold == decoder.thresholds[delay]
+            assert decoded.rejected[:known].sum() == int(0.1 * known)
+    accepted, bouts, rejected, hours = 0, 0, 0, 0.0
+    for recording in sorted(set(said.recording)):
+        at = np.flatnonzero(said.recording == recording)
+        at = at[np.argsort(said.time[at])]
+        decoded = decoder.with_lag(0).decode(said.scores[at])
+        chances = decoded.probabilities.max(1)
+        active = (said.y[at] < 0) & (chances >= decoder.thresholds["0"])
+        for number in np.flatnonzero(active):
+            before = number - 1
+            bouts += not (number and active[before] and decoded.labels[before] == decoded.labels[number])
+        hours += np.sum(said.y[at] < 0) * 1.6 / 3600
+        rejected += np.sum((said.y[at] >= 0) & (chances < decoder.thresholds["0"]))
+        accepted += np.sum((said.y[at] >= 0) & (chances >= decoder.thresholds["0"]))
+    (row,) = [each for each in after.sequences if (each.variant, each.delay) == ("lm", "0")]
+    assert row.unknown["rejected"] == pytest.approx(rejected / (rejected + accepted))
+    assert row.unknown["hours"] == pytest.approx(hours)
+    assert row.unknown["activations"] == pytest.approx(bouts / hours)
+    assert row.unknown["activations_of_all"] > row.unknown["activations"] > 0
+    assert row.unknown["macro_f1"] > row.macro_f1.score
+
+
+def test_windows_alone_are_rejected_without_a_decoder_of_a_chain(finished, recordings, tmp_path):
+    folder = tmp_path / "alone"
+    shutil.copytree(finished[0], folder)
+    study = replace(STUDY, decoding=Decoding(reject=0.2))
+    with Runner(study, folder, data=recordings, quiet=True, more=True) as runner:
+        results = runner.run(score_test=True)
+        known = len(runner.state.index.rows(0, "validation"))
+        (run,) = runner.state.reported["lm", 0]
+        assert decode_run(runner.state, run, "validation")["alone"].rejected[:known].sum() == int(0.2 * known)
+    assert [(each.variant, each.delay) for each in results.sequences] == [
+        ("lm", "alone"), ("logistic-regression", "alone")
+    ]  # fmt: skip
+    decoder = Bundle.open(folder / "models" / "lm").decoder
+    assert (decoder.kind, set(decoder.thresholds)) == ("none", {"alone"})
+    titles = [table.title for table in sequence_tables(results)]
+    assert titles == ["Windows alone and in sequence (none)", "Events", "Unknown"]
+
+
+def test_bouts_of_one_recording_are_drawn_under_its_signal(finished, recordings, tmp_path):
+    data = load_study_data(STUDY, data=recordings)
+    with read_study_state(finished[0]) as state:
+        (figure,) = bouts(Evidence(state))
+        index, (run,) = state.index, state.reported[figure.title.rpartition(" ")[2], 0]
+        decoded, rows = decode_run(state, run, "test"), sequence_rows(index, 0, "test")
+    outline, test = index.outline, index.folds[0].test_subjects
+    activities = {
+        number: len(set(index.labels[(index.recording == number) & (index.labels >= 0)]))
+        for number in sorted(set(index.recording[np.isin(index.subject_names, test)].tolist()))
+    }
+    assert outline.recording == max(activities, key=activities.get)
+    begin = data.windows.recording_start[outline.recording]
+    signal = data.windows.signal[begin : begin + round(outline.seconds * 12.5)][:, :3]
+    parts = np.split(signal, np.linspace(0, len(signal), len(outline.low) + 1).astype(int)[1:-1])
+    np.testing.assert_array_equal(outline.low, [part.min(0) for part in parts])
+    np.testing.assert_array_equal(outline.high, [part.max(0) for part in parts])
+    here = np.flatnonzero(index.recording[rows] == outline.recording)
+    names = {-1: "", -2: "unknown"} | dict(enumerate(index.spec.classes))
+    labels = {"true": index.labels[rows]} | {delay: decoded[delay].answers for delay in ("alone", "1", "offline")}
+    assert {row["bouts"] for row in figure.rows} == set(labels)
+    for kind, every in labels.items():
+        for at in here:
+            middle = index.seconds[rows[at]] + 0.8
+            (row,) = [r for r in figure.rows if r["bouts"] == kind and r["start_s"] <= middle < r["end_s"]]
+            assert row["activity"] == names[int(every[at])]
+    drawn = figure.save(tmp_path)
+    assert drawn.count("true: ") == sum(row["bouts"] == "true" and row["activity"] != "" for row in figure.rows) * 3
+    assert "hatched: no label" in drawn
+
+
 def test_reports_show_windows_alone_beside_those_in_sequence(finished, capsys, tmp_path):
     folder, _, after = finished
     show_results(after)
@@ -162,6 +246,8 @@ def test_studies_without_sequences_are_refused(changes, says):
         ({"decoder": "grammar"}, "needs grammar"),
         ({"decoder": "grammar", "grammar": "postures"}, "Unknown grammar 'postures'"),
         ({"decoder": "duration", "lags": (), "offline": False}, "needs at least one of lags"),
+        ({"reject": 0.1, "calibrate": False}, "finds a threshold on validation subjects"),
+        ({"reject": 0.9}, "reject in \\[decoding\\] must be at least 0 and at most 0.5"),
         ({"decoder": "duration", "lags": (-1,)}, "lags in \\[decoding\\] must be at least 0"),
     ],
 )

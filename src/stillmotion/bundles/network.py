@@ -62,3 +62,19 @@ def run_network(model: keras.Model, windows: NDArray[np.float32]) -> NDArray[np.
         filled[: len(part)] = part
         parts.append(np.asarray(model.predict_on_batch(filled), np.float32)[: len(part)])
     return np.concatenate(parts)
+
+
+def split_head(model: keras.Model, name: str) -> tuple[keras.Model, keras.layers.Dense]:
+    """Return the part of a network before its last dense layer, which gives the logits, and that layer.
+
+    Args:
+        model: functional, with one output.
+        name: of the network in messages.
+    """
+    layer = model.outputs[0]._keras_history.operation
+    dense = isinstance(layer, keras.layers.Dense) and layer.use_bias
+    if not dense or layer.activation is not keras.activations.linear:
+        raise UserError(
+            f"{name} ends in {type(layer).__name__}; expected a dense layer with a bias that gives the logits."
+        )
+    return keras.Model(model.inputs[0], layer.input), layer

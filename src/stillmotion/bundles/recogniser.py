@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..decoding import Decoded, DecoderStream
+from ..decoding import UNKNOWN, UNKNOWN_NAME, Decoded, DecoderStream
 from ..errors import ContractError, UserError
 from ..signals import SignalSpec
 from .bundle import Bundle
@@ -25,7 +25,7 @@ class Answer:
 
     Args:
         start, end: of the window in seconds, on the samples' clock if they have one, else from the first sample.
-        label: name of the class.
+        label: name of the class, ``unknown`` where the bundle's decoder finds none probable enough.
         probabilities: (C,) of the classes.
     """
 
@@ -201,5 +201,6 @@ class Recogniser:
         spec, first = self.spec, self._answered
         self._answered += len(decoded.labels)
         starts = self._origin + np.arange(first, self._answered) * spec.hop / spec.rate
-        rows = zip(starts.tolist(), decoded.labels.tolist(), decoded.probabilities, strict=True)
-        return [Answer(start, start + spec.seconds, spec.classes[label], each) for start, label, each in rows]
+        rows = zip(starts.tolist(), decoded.answers.tolist(), decoded.probabilities, strict=True)
+        names = {UNKNOWN: UNKNOWN_NAME, **dict(enumerate(spec.classes))}
+        return [Answer(start, start + spec.seconds, names[label], each) for start, label, each in rows]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..decoding import Decoder, fit_decoder, order_windows
+from ..decoding import UNKNOWN, UNKNOWN_NAME, Decoder, fit_decoder, order_windows
 from ..errors import ContractError, UserError
 from ..signals.recording import Dataset
 from ..signals.resample import resample
@@ -32,7 +32,7 @@ class RecordingPredictions:
         subject: (n,) its subject.
         stretch: (n,) number of its recording; a gap or a change of session begins a new one.
         start, end: (n,) in seconds, on the recording's clock if it has one, else from its start.
-        labels: (n,) class of each stretch.
+        labels: (n,) class of each stretch; ``UNKNOWN`` (-2) where the bundle's decoder finds none probable enough.
         probabilities: (n, C), of a bout the mean of its windows.
     """
 
@@ -54,13 +54,17 @@ class RecordingPredictions:
         each = zip(*(column.tolist() for column in columns), self.probabilities.round(6).tolist(), strict=True)
         for source, subject, start, end, label, probabilities in each:
             named = {f"p_{name}": value for name, value in zip(self.classes, probabilities, strict=True)}
-            yield {
-                "source": source, "subject": subject, "start": start, "end": end, "label": self.classes[label]
-            } | named  # fmt: skip
+            activity = UNKNOWN_NAME if label == UNKNOWN else self.classes[label]
+            yield {"source": source, "subject": subject, "start": start, "end": end, "label": activity} | named
 
 
 def predict_recordings(
-    bundle: Bundle, dataset: Dataset, *, resampled: bool = False, lag: int | str | None = "bundle"
+    bundle: Bundle,
+    dataset: Dataset,
+    *,
+    resampled: bool = False,
+    lag: int | str | None = "bundle",
+    hop: int | None = None,
 ) -> RecordingPredictions:
     """Predict every window of recordings, decoded by the bundle's decoder if it has one.
 
@@ -72,6 +76,8 @@ def predict_recordings(
         resampled: whether recordings of another rate are resampled to that of the contract.
         lag: windows of future that an answer waits for, None for offline; ``bundle`` is that of the bundle's decoder,
             ``alone`` answers each window by itself.
+        hop: samples from one window to the next; by default that of the contract. The decoder's durations, and its own
+            lag, stay as they are in seconds (``Decoder.with_hop``).
 
     Returns:
         A class and probabilities for each window, ``start`` to ``end``.
@@ -89,7 +95,7 @@ def predict_recordings(
         >>> len(predicted), predicted.end[0] - predicted.start[0] == data.spec.seconds
         (44, np.True_)
     """
-    spec = bundle.spec
+    spec = bundle.spec if hop is None else bundle.spec.with_window(bundle.spec.window, hop)
     clocks = [None if each.times is None else float(each.times[0]) for each in dataset.recordings]
     begins = {(row["source"], row["offset"]): clock for row, clock in zip(dataset.index, clocks, strict=True)}
     data = fit_recordings(dataset, spec, resampled=resampled)
@@ -98,7 +104,8 @@ def predict_recordings(
     seconds = (windows.starts - windows.recording_start[windows.recording]) / spec.rate
     order, gaps = order_windows(windows.recording, seconds, step)
     recording, seconds = windows.recording[order].astype(np.int64), seconds[order]
-    decoded = choose_decoder(bundle, lag).decode(bundle.logits(windows.values(order), windows.spec), gaps)
+    decoder = choose_decoder(bundle, lag, None if hop is None else step)
+    decoded = decoder.decode(bundle.logits(windows.values(order), windows.spec), gaps)
     rows = [data.index[number] for number in recording]
     begin = np.array([begins.get((row["source"], row["offset"])) or 0.0 for row in rows]) + seconds
     return RecordingPredictions(
@@ -108,18 +115,29 @@ def predict_recordings(
         stretch=recording,
         start=begin,
         end=begin + spec.seconds,
-        labels=decoded.labels,
+        labels=decoded.answers,
         probabilities=decoded.probabilities,
     )
 
 
-def choose_decoder(bundle: Bundle, lag: int | str | None) -> Decoder:
-    """Return the decoder of a bundle with a lag; without a decoder, one that answers windows alone."""
-    if bundle.decoder is None or lag == "alone":
-        if isinstance(lag, int) or lag is None:
-            raise UserError(f"{bundle.path} has no decoder, so there is no lag to choose; leave it out.")
-        return fit_decoder("none", bundle.spec.classes, [0], hop=bundle.spec.hop / bundle.spec.rate)
-    return bundle.decoder if isinstance(lag, str) else bundle.decoder.with_lag(lag)
+def choose_decoder(bundle: Bundle, lag: int | str | None, hop: float | None = None) -> Decoder:
+    """Return the decoder of a bundle with a lag; without a decoder, one that answers windows alone.
+
+    Args:
+        bundle: the bundle.
+        lag: as in ``predict_recordings``.
+        hop: seconds from one window to the next; by default those of the contract.
+    """
+    decoder = bundle.decoder
+    if (decoder is None or decoder.kind == "none") and not isinstance(lag, str):
+        raise UserError(f"{bundle.path} has no decoder of a chain, so there is no lag to choose; leave it out.")
+    if decoder is None:
+        return fit_decoder("none", bundle.spec.classes, [0], hop=hop or bundle.spec.hop / bundle.spec.rate)
+    if hop is not None:
+        decoder = decoder.with_hop(hop)
+    if lag == "alone":
+        return decoder.alone()
+    return decoder if isinstance(lag, str) else decoder.with_lag(lag)
 
 
 def place_channels(given: SignalSpec, wanted: SignalSpec, name: str) -> list[int]:
@@ -141,8 +159,15 @@ def place_channels(given: SignalSpec, wanted: SignalSpec, name: str) -> list[int
     return places
 
 
-def fit_recordings(dataset: Dataset, spec: SignalSpec, *, resampled: bool = False) -> Dataset:
-    """Return recordings with the channels, the rate and the windows of a contract, or raise ``UserError``."""
+def fit_recordings(dataset: Dataset, spec: SignalSpec, *, resampled: bool = False, labelled: bool = False) -> Dataset:
+    """Return recordings with the channels, the rate and the windows of a contract, or raise ``UserError``.
+
+    Args:
+        dataset: recordings.
+        spec: the contract.
+        resampled: whether recordings of another rate are resampled.
+        labelled: whether labels whose names are classes of the contract are kept; otherwise there are none.
+    """
     place_channels(dataset.spec, spec, dataset.name)
     data = select_sensors(dataset, spec.channel_names)
     rate = data.spec.rate
@@ -162,7 +187,10 @@ def fit_recordings(dataset: Dataset, spec: SignalSpec, *, resampled: bool = Fals
         label_policy=spec.label_policy,
         label_share=spec.label_share,
     )
-    return replace(data, spec=changed, labels=np.full_like(data.labels, -1), fingerprint="")
+    # The last number is that of -1, no class.
+    places = [spec.classes.index(name) if labelled and name in spec.classes else -1 for name in data.spec.classes]
+    labels = np.array([*places, -1], data.labels.dtype)[data.labels]
+    return replace(data, spec=changed, labels=labels, fingerprint="")
 
 
 def merge_bouts(predictions: RecordingPredictions, hop: float) -> RecordingPredictions:

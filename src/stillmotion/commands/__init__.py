@@ -3,9 +3,9 @@
 A command parses its options, calls the Python API and prints the result. Nothing heavy is imported before it runs.
 """
 
-from . import audit, compare, cost, datasets, demo, export, fetch, inspect, live, predict, report, study, verify
+from . import adapt, audit, compare, cost, datasets, demo, export, fetch, inspect, live, predict, report, study, verify
 
 #: In the order of ``still --help``.
-COMMANDS = (demo, datasets, fetch, inspect, audit, cost, compare, study, report, export, verify, predict, live)
+COMMANDS = (demo, datasets, fetch, inspect, audit, cost, compare, study, report, export, verify, predict, live, adapt)
 
 __all__ = ["COMMANDS"]

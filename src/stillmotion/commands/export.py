@@ -72,12 +72,19 @@ def run(options: argparse.Namespace) -> int:
 def _to_web(options: argparse.Namespace) -> int:
     """Write a page."""
     from ..bundles import Bundle
+    from ..bundles.tables import load_table
     from ..deploy.web import export_web
-    from .recordings import load_recordings
+    from ..signals import load
+    from .fitting_tables import is_data_set
 
     bundle, recording = Bundle.open(options.bundle), None
     if options.recording is not None:
-        recording = load_recordings(options.recording, bundle.spec, {}, data=options.data, rate=bundle.spec.rate)
+        known = is_data_set(options.recording)
+        recording = (
+            load(options.recording, data=options.data)
+            if known
+            else load_table(Path(options.recording), bundle.spec, {})
+        )
     given = _read_given(bundle, options)
     export = export_web(bundle, options.out, int8=options.int8, name=options.name, recording=recording, **given)
     if options.json:

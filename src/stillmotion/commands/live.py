@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
+from .fitting_tables import load_fitting
 from .flags import add_data
-from .recordings import load_recordings
-from .table_flags import add_table_flags, read_table_flags
+from .table_flags import add_table_flags
 
 if TYPE_CHECKING:
     import numpy as np
@@ -132,9 +132,7 @@ def _replayed(bundle: Bundle, options: argparse.Namespace) -> Iterator[Chunk]:
     from ..bundles.recordings import fit_recordings
 
     spec, speed = bundle.spec, options.speed
-    flags = read_table_flags(options)
-    dataset = load_recordings(options.replay, spec, flags, mapping=options.mapping, data=options.data)
-    data = fit_recordings(dataset, spec, resampled=options.resample)
+    data = fit_recordings(load_fitting(options.replay, options, spec), spec, resampled=options.resample)
     step = max(1, round(spec.rate * max(speed, 1) / VIEWS))
     began, sent = time.monotonic(), 0
     for number, recording in enumerate(data.recordings):

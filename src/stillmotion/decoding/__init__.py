@@ -16,8 +16,12 @@ from .predictions import decode_predictions
 from .sequences import order_windows
 from .stream import DecoderStream
 from .transitions import count_transitions, leave_evenly, make_transitions, usual_durations
+from .unknown import ALONE, UNKNOWN, UNKNOWN_NAME, find_threshold, name_delay
 
 __all__ = [
+    "ALONE",
+    "UNKNOWN",
+    "UNKNOWN_NAME",
     "Decoded",
     "Decoder",
     "DecoderNumbers",
@@ -29,6 +33,7 @@ __all__ = [
     "decode_predictions",
     "filter_forward",
     "find_path",
+    "find_threshold",
     "fit_decoder",
     "fit_temperature",
     "leave_evenly",
@@ -36,6 +41,7 @@ __all__ = [
     "log_sum",
     "log_sum_table",
     "make_transitions",
+    "name_delay",
     "order_windows",
     "read_grammar",
     "smooth",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 
 import numpy as np
@@ -11,11 +11,13 @@ from numpy.typing import ArrayLike
 
 from ..errors import UserError
 from ..evaluation import macro_f1
+from .decoder import Decoder
 from .filters import find_path, smooth_lag
-from .fit import LONGEST_GAP, PRIOR, SPAN, fit_temperature, leaving, log_class_prior
+from .fit import LONGEST_GAP, PRIOR, SPAN, fit_decoder, fit_temperature, leaving, log_class_prior
 from .grammar import Grammar
 from .sequences import Floats, Gaps, Integers, check_gaps, restart_at
 from .transitions import make_transitions, usual_durations
+from .unknown import ALONE, find_threshold, name_delay
 
 #: Factors of the usual durations, factors of the temperature and shares of the prior that are tried; the first are
 #: those that a decoder has by default.
@@ -29,11 +31,12 @@ MARGIN = 0.02
 
 @dataclass(frozen=True)
 class DecoderNumbers:
-    """Numbers of a decoder that are chosen: factor of usual durations, temperature, share of the prior."""
+    """Numbers of a decoder that are chosen: factor of usual durations, temperature, share of the prior, thresholds."""
 
     stay: float = STAYS[0]
     temperature: float = 1.0
     prior: float = PRIORS[0]
+    thresholds: Mapping[str, float] = field(default_factory=dict, hash=False)
 
 
 def choose_numbers(
@@ -47,13 +50,14 @@ def choose_numbers(
     gaps: ArrayLike | None = None,
     validation_gaps: ArrayLike | None = None,
     grammar: Grammar | None = None,
+    reject: float = 0.0,
 ) -> DecoderNumbers:
     """Choose the numbers of a decoder on windows in a row of validation subjects.
 
     The temperature is that of the highest likelihood of single windows (``fit_temperature``); then the factors of usual
-    durations and of the temperature, and the share of the prior, are those with the highest macro-F1, averaged over the
-    delays, if it is two points above that of the default ones. One choice holds for all delays, so that they can be
-    compared.
+    durations and of the temperature, and the share of the prior, are those with the highest macro-F1, averaged over up
+    to three of the delays, if it is two points above that of the default ones. One choice holds for all delays, so that
+    they can be compared.
 
     Args:
         kind: as in ``fit_decoder``.
@@ -65,6 +69,7 @@ def choose_numbers(
         gaps: (n,) hops since the window before, of the training subjects.
         validation_gaps: (m,) the same of the validation subjects.
         grammar: needed by ``grammar`` only.
+        reject: most windows of known classes that may be answered "unknown", a share; 0 for no threshold.
 
     Returns:
         The numbers, arguments of ``fit_decoder``.
@@ -88,16 +93,42 @@ def choose_numbers(
     known = np.flatnonzero(true >= 0)
     if not len(known):
         raise UserError("No window of the validation subjects has a class; a decoder is chosen on labelled ones.")
-    temperature = fit_temperature(scores[known], true[known])
-    if kind == "none":
-        return DecoderNumbers(temperature=temperature)
-    settings = list(product(STAYS, STRENGTHS, PRIORS))
-    chain = _chains(kind, classes, labels, gaps, grammar, settings, scores / temperature)
-    hops = restart_at(check_gaps(validation_gaps, len(scores)), LONGEST_GAP)
-    means = np.mean([_score(chain, hops, delay, true, known) for delay in delays], axis=0)
-    best = int(np.argmax(means))
-    stay, strength, prior = settings[best if means[best] > means[0] + MARGIN else 0]
-    return DecoderNumbers(stay, temperature * strength, prior)
+    numbers = DecoderNumbers(temperature=fit_temperature(scores[known], true[known]))
+    before = check_gaps(validation_gaps, len(scores))
+    if kind != "none":
+        settings = list(product(STAYS, STRENGTHS, PRIORS))
+        chain = _chains(kind, classes, labels, gaps, grammar, settings, scores / numbers.temperature)
+        hops = restart_at(before, LONGEST_GAP)
+        few = delays[:: max(1, len(delays) // 2)]  # of many, a few speak for all
+        means = np.mean([_score(chain, hops, delay, true, known) for delay in few], axis=0)
+        best = int(np.argmax(means))
+        stay, strength, prior = settings[best if means[best] > means[0] + MARGIN else 0]
+        numbers = DecoderNumbers(stay, numbers.temperature * strength, prior)
+    if not reject:
+        return numbers
+    decoder = fit_decoder(kind, classes, labels, hop=1.0, gaps=gaps, grammar=grammar, **asdict(numbers))
+    return replace(numbers, thresholds=find_thresholds(decoder, scores, true, before, delays, reject))
+
+
+def find_thresholds(
+    decoder: Decoder, logits: Floats, truth: Integers, gaps: Gaps, delays: Sequence[int | None], reject: float
+) -> dict[str, float]:
+    """Find the threshold of each delay, of a causal answer and of each window by itself.
+
+    Args:
+        decoder: of windows in a row.
+        logits: (m, C) of the windows of the validation subjects.
+        truth: (m,) their classes, -1 for none.
+        gaps: (m,) hops since the window before.
+        delays: lags in windows, None for offline.
+        reject: most windows of known classes that may be rejected, a share.
+    """
+    every = {ALONE: decoder.alone()}
+    if decoder.kind != "none":
+        # A device may answer at once, whatever the lags of a table.
+        every |= {name_delay(delay): decoder.with_lag(delay) for delay in (0, *delays)}
+    known = truth >= 0
+    return {name: find_threshold(each.decode(logits, gaps).confidence[known], reject) for name, each in every.items()}
 
 
 _Chains = tuple[Floats, Floats, Floats]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -39,6 +39,7 @@ def fit_decoder(
     span: float = SPAN,
     lag: int | None = 0,
     longest_gap: int = LONGEST_GAP,
+    thresholds: Mapping[str, float] | None = None,
 ) -> Decoder:
     """Fit a decoder to the labelled windows of training subjects.
 
@@ -61,6 +62,7 @@ def fit_decoder(
         span: most nats that one window can speak against a class.
         lag: windows of future that an answer waits for; None for the whole recording.
         longest_gap: longest gap, in windows, over which the chain goes on.
+        thresholds: by delay, the lowest probability with which a window is answered (``choose_numbers``).
 
     Returns:
         The decoder.
@@ -104,6 +106,7 @@ def fit_decoder(
         span=span,
         lag=lag,
         longest_gap=longest_gap,
+        thresholds=thresholds or {},
     )
 
 

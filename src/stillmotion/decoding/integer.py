@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import UserError
 from .decoder import Decoder
 from .sequences import Integers, check_gaps
+from .unknown import ALONE, UNKNOWN, pick_threshold
 
 #: Whole numbers in one nat: scores, transitions and state are logarithms in units of 1/64 nat.
 UNITS = 64
@@ -57,6 +58,9 @@ class IntegerDecoder:
         logit_scale: float32 factor of float logits, 64 / temperature.
         lag: windows of future that an answer waits for, 0 for none.
         longest_gap: longest gap in windows without evidence over which the chain goes on.
+        chained: whether windows are put in a row; otherwise each is answered by itself.
+        limit: largest ``log_sum`` of a state whose highest value is 0 with which a window is answered; None for all.
+        limit_alone: the same of the evidence of a window by itself, before the prior is subtracted.
     """
 
     transition: NDArray[np.int16]
@@ -66,6 +70,9 @@ class IntegerDecoder:
     logit_scale: np.float32
     lag: int = 0
     longest_gap: int = 0
+    chained: bool = True
+    limit: int | None = None
+    limit_alone: int | None = None
 
     @classmethod
     def of(cls, decoder: Decoder) -> IntegerDecoder:
@@ -97,6 +104,9 @@ class IntegerDecoder:
             logit_scale=np.float32(UNITS / decoder.temperature),
             lag=decoder.lag,
             longest_gap=min(decoder.longest_gap, LONGEST_GAP),
+            chained=decoder.kind != "none",
+            limit=_limit(decoder.threshold),
+            limit_alone=_limit(pick_threshold(decoder.thresholds, ALONE)),
         )
 
     @property
@@ -150,7 +160,7 @@ class IntegerDecoder:
             gaps: (n,) hops since the window before, 0 at a start.
 
         Returns:
-            (n,) classes, the first of equals.
+            (n,) classes, the first of equals; ``UNKNOWN`` (-2) where none is probable enough.
         """
         evidence, hops = self._checked(scores, gaps)
         states = self.filter(scores, hops)
@@ -162,8 +172,26 @@ class IntegerDecoder:
             future = np.zeros(len(self.start), np.int32)
             for later in range(last, at, -1):
                 future = self._look_back(evidence[later] + future, int(hops[later]))
-            labels[at] = (states[at] + future).argmax()
+            joint = _normalise(states[at] + future)
+            labels[at] = joint.argmax()
+            if self.limit is not None and log_sum(joint) > self.limit:
+                labels[at] = UNKNOWN
         return labels
+
+    def decode_alone(self, scores: ArrayLike) -> Integers:
+        """Answer each window by itself.
+
+        Args:
+            scores: (n, C) quantised logits.
+
+        Returns:
+            (n,) classes, the first of equals; ``UNKNOWN`` (-2) where none is probable enough.
+        """
+        evidence = self.evidence(scores) + self.prior
+        labels = np.asarray(evidence.argmax(-1), np.int64)
+        if self.limit_alone is None:
+            return labels
+        return np.where(log_sum(evidence.T) > self.limit_alone, UNKNOWN, labels)
 
     def _step(self, state: NDArray[np.int32], evidence: NDArray[np.int32], gap: int) -> NDArray[np.int32]:
         if gap == 0:
@@ -213,6 +241,13 @@ def log_sum(terms: ArrayLike) -> NDArray[np.int32]:
 
 
 _PADDED = np.append(TABLE, 0).astype(np.int32)
+
+
+def _limit(threshold: float) -> int | None:
+    """Return the largest log-sum of a state whose highest value is 0: that value has the threshold's probability."""
+    if threshold <= 0:
+        return None
+    return min(math.floor(-UNITS * math.log(threshold) + 0.5), -LOWEST)
 
 
 def _normalise(values: NDArray[np.int32]) -> NDArray[np.int32]:

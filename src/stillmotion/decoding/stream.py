@@ -59,4 +59,4 @@ class DecoderStream:
             with np.errstate(divide="ignore"):
                 self._start = np.log(last @ np.exp(matrix))[0]
             self._waiting = self._waiting[count:]
-        return Decoded(np.asarray(probabilities.argmax(-1), np.int64), probabilities)
+        return Decoded(np.asarray(probabilities.argmax(-1), np.int64), probabilities, self.decoder.threshold)

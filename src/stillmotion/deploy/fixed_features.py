@@ -65,7 +65,7 @@ class FixedFeatures(Block):
     def support(self) -> tuple[str, ...]:
         """C functions of numbers in integers."""
         timed, paired = is_timed(self.features), bool(self.features.pairs)
-        needed = {"normalise": True, "log2_of_one_plus": self.features.compressed}
+        needed = {"own_frame": True, "normalise": True, "log2_of_one_plus": self.features.compressed}
         needed |= {"round_root": True, "narrow": timed or paired, "spread": timed or paired}
         needed |= {"divide": is_spectral(self.features) or paired}
         return tuple(name for name, yes in needed.items() if yes)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..decoding import IntegerDecoder
+from ..decoding import UNKNOWN, IntegerDecoder
 from ..signals import SignalSpec
 from .program import Program
 from .signal_counts import Counts
@@ -46,6 +46,11 @@ class Target:
         return self.name.upper()
 
 
+def rejects(decoder: IntegerDecoder | None) -> bool:
+    """Return whether answers may be UNKNOWN."""
+    return decoder is not None and (decoder.limit is not None or decoder.limit_alone is not None)
+
+
 def c_name(text: str) -> str:
     """Return a C name in small letters after a text."""
     name = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
@@ -67,10 +72,11 @@ def write_header(target: Target, arena: int, state: int) -> str:
         "CLASSES": str(len(spec.classes)),
         "RATE": f"{float(spec.rate)!r} /* samples in a second */",
         "NOT_YET": "(-1) /* no answer with this sample */",
+        **({"UNKNOWN": f"({UNKNOWN}) /* no class is probable enough */"} if rejects(target.decoder) else {}),
         "ARENA_BYTES": f"{arena} /* memory of the network */",
         "STATE_BYTES": f"{state} /* the window and the decoder */",
     }
-    if target.decoder is not None:
+    if target.decoder is not None and target.decoder.chained:
         sizes["LAG"] = f"{target.decoder.lag} /* windows that an answer waits for */"
     parts = [
         _about(target, arena + state),
@@ -113,10 +119,11 @@ def _channels(target: Target) -> dict[str, str]:
 
 
 def _functions(target: Target) -> str:
-    name, macro = target.name, target.macro
+    name, macro, unknown = target.name, target.macro, rejects(target.decoder)
     lines = [
         f"/* Forget all samples. */\nvoid {name}_init(void);\n",
         f"/* Take one sample, in the units above. {_answers(target)}",
+        *(["   Where no class is probable enough, UNKNOWN is returned; by predict too."] if unknown else []),
         "   A value that is not finite is replaced by the channel's last one (0 at first). */",
         f"int {name}_push(const float sample[{macro}_CHANNELS]);\n",
     ]
@@ -147,9 +154,10 @@ def _functions(target: Target) -> str:
 
 def _answers(target: Target) -> str:
     """Say what the class that ``push`` returns follows from."""
-    lag = 0 if target.decoder is None else target.decoder.lag
+    decoder = target.decoder if target.decoder is not None and target.decoder.chained else None
+    lag = 0 if decoder is None else decoder.lag
     which = f"{lag} window{'s' * (lag > 1)} before the one that ends here" if lag else "that ends here"
-    source = "it alone" if target.decoder is None else "all windows since init"
+    source = "it alone" if decoder is None else "all windows since init"
     return f"Return the class of the window {which},\n   from {source}; NOT_YET if there is none."
 
 

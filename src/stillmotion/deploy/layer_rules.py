@@ -21,6 +21,7 @@ from .merging import Concatenate, Merge
 from .moving import Move
 from .normalising import Normalise
 from .pooling import Pool
+from .products import MatrixProduct
 from .program import SIGNAL
 from .reader import RULES, Reader, Rule
 
@@ -318,6 +319,17 @@ def _merge(reader: Reader, node: Node) -> str:
         )
         tensor, shape = reader.add(block, tensor, reader.at[name]), whole
     return tensor
+
+
+@rule("Matmul")
+def _product(reader: Reader, node: Node) -> str:
+    shapes = node.input_shapes
+    if len(shapes) != 2 or len({(len(shape), shape[:-2]) for shape in shapes}) > 1 or len(node.shape) < 2:
+        reader.refuse(node, "use products of two tensors that differ in their last two axes alone")
+    block = MatrixProduct(
+        name=reader.name(node.name), inputs=tuple(map(float_tensor, shapes)), output=float_tensor(node.shape)
+    )
+    return reader.add(block, *(reader.at[name] for name in node.inputs))
 
 
 @rule("Concatenate")

@@ -38,7 +38,6 @@ INSTEAD = {
     "LayerNormalization": "use BatchNormalization, which costs a device nothing",
     "GroupNormalization": "use BatchNormalization, which costs a device nothing",
     "MultiHeadAttention": "use CBAM attention or a recurrent layer",
-    "Matmul": "use CBAM attention or a recurrent layer",
     "SimpleRNN": "use GRU or FastGRNN",
     "EinsumDense": "use Dense",
     "Conv1DTranspose": "use Conv1D",

@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from .blocks import Constant, Tensor, read_support
-from .decoder import decoder_state, write_decoder
+from .decoder import decoder_state, is_chained, rejects_alone, write_decoder
 from .header import Target, write_header
 from .memory_plan import ALIGNMENT, MemoryPlan, plan_memory
 from .program import SIGNAL, Step
@@ -41,7 +41,7 @@ def write_c(target: Target) -> CSource:
         *(_block(step) for step in target.program.steps),
         _memory(target),
         _run(target, plan),
-        *([write_decoder(target.decoder, logits, f"{target.macro}_NOT_YET")] if target.decoder is not None else []),
+        *([_decoder(target)] if target.decoder is not None else []),
         _api(target, f"(const {logits.c_type} *)(arena.bytes + {plan.offsets[target.program.output]})"),
     ]
     arena, state = _arena_bytes(plan), _state_bytes(target)
@@ -51,7 +51,28 @@ def write_c(target: Target) -> CSource:
 
 def _needed(target: Target) -> list[str]:
     names = dict.fromkeys(name for step in target.program.steps for name in step.block.support)
-    return [*names, *(["to_count"] if target.integers else []), "softmax_f32", "finite_f32"]
+    decoder = ["own_frame"] if is_chained(target.decoder) else []
+    return [*names, *decoder, *(["to_count"] if target.integers else []), "softmax_f32", "finite_f32"]
+
+
+def _decoder(target: Target) -> str:
+    """Return the functions of the decoder, and the one that answers a window by itself where it may be unknown."""
+    assert target.decoder is not None
+    decoder, logits = target.decoder, target.program.logits
+    source = write_decoder(decoder, logits, target.macro)
+    if not rejects_alone(decoder):
+        return source
+    return (
+        f"{source}\n/* The class of a window by itself, UNKNOWN where it is not probable enough. */\n"
+        f"static int decide(int best, const {logits.c_type} *logits)\n{{\n"
+        f"    int32_t evidence[{target.macro}_CLASSES];\n    weigh(logits, evidence);\n"
+        f"    return unsure(evidence, {decoder.limit_alone}) ? {target.macro}_UNKNOWN : best;\n}}\n"
+    )
+
+
+def _answer(target: Target, window: str, logits: str) -> str:
+    """Return the C expression of the class of a window by itself."""
+    return f"decide(run({window}), {logits})" if rejects_alone(target.decoder) else f"run({window})"
 
 
 def _block(step: Step) -> str:
@@ -71,16 +92,14 @@ def _arena_bytes(plan: MemoryPlan) -> int:
 def _numbers(target: Target) -> list[str]:
     """Return the whole numbers of the stream's state."""
     skips = target.spec.hop > target.spec.window
-    decoder = [] if target.decoder is None else decoder_state(target.decoder)[0]
-    return ["filled", *(["skipped"] if skips else []), *decoder]
+    return ["filled", *(["skipped"] if skips else []), *decoder_state(target.decoder)[0]]
 
 
 def _state(target: Target) -> list[tuple[Tensor, str]]:
     """Return the arrays of the stream's state: the decoder's, the window, the last sample where no window keeps it."""
     channels, kind = len(target.spec.channels), target.program.signal.dtype
-    decoder = [] if target.decoder is None else decoder_state(target.decoder)[1]
     last = [] if _overlaps(target) else [(Tensor((channels,), kind), "last")]
-    return [*decoder, (Tensor((target.spec.window * channels,), kind), "window"), *last]
+    return [*decoder_state(target.decoder)[1], (Tensor((target.spec.window * channels,), kind), "window"), *last]
 
 
 def _overlaps(target: Target) -> bool:
@@ -198,8 +217,11 @@ def _take(target: Target, logits: str) -> str:
     lines += [
         f"    if (++state.filled < {macro}_WINDOW)",
         f"        return {macro}_NOT_YET;",
-        "    result = run(state.window);",
-        *([f"    result = decode({logits});"] if target.decoder is not None else []),
+        *(
+            ["    (void)run(state.window);", f"    result = decode({logits});"]
+            if is_chained(target.decoder)
+            else [f"    result = {_answer(target, 'state.window', logits)};"]
+        ),
         f"    state.filled = {kept};",
     ]
     if skip:
@@ -236,22 +258,22 @@ def _push_counts(target: Target, kind: str) -> str:
     )
 
 
-def _predict(target: Target, logits: str) -> str:
+def _predict(target: Target, pointer: str) -> str:
     name, macro = target.name, target.macro
     head = f"int {name}_predict(const float *window, float logits[{macro}_CLASSES])\n{{\n"
-    copy = f"    memcpy(logits, {logits}, {macro}_CLASSES * sizeof *logits);\n    return result;\n}}\n"
+    copy = f"    memcpy(logits, {pointer}, {macro}_CLASSES * sizeof *logits);\n    return result;\n}}\n"
     if not target.integers:
-        return f"{head}    int result = run(window);\n{copy}"
+        return f"{head}    int result = {_answer(target, 'window', pointer)};\n{copy}"
     size = prod((target.spec.window, len(target.spec.channels)))
     return (
         f"int {name}_predict_i16(const int16_t *window, int8_t logits[{macro}_CLASSES])\n{{\n"
-        f"    int result = run(window);\n{copy}\n{head}    int i, result;\n"
+        f"    int result = {_answer(target, 'window', pointer)};\n{copy}\n{head}    int i, result;\n"
         f"    for (i = 0; i < {size}; i++) {{\n        int c = i % {macro}_CHANNELS;\n"
         "        if (is_finite_f32(window[i]))\n"
         "            state.window[i] = to_count(window[i] * counts_of_one[c]);\n"
         f"        else\n            state.window[i] = i < {macro}_CHANNELS ? 0 : state.window[i - {macro}_CHANNELS];\n"
-        f"    }}\n    result = run(state.window);\n    {name}_logits(logits);\n    {name}_init();\n"
-        "    return result;\n}\n"
+        f"    }}\n    result = {_answer(target, 'state.window', pointer)};\n    {name}_logits(logits);\n"
+        f"    {name}_init();\n    return result;\n}}\n"
     )
 
 

@@ -29,6 +29,7 @@ from .per_subject import rows_by_class, rows_by_subject
 from .prediction_files import read_predictions, write_predictions
 from .predictions import Predictions
 from .ranks import CriticalDifference, Rank, critical_difference, rank_variants
+from .rejections import RejectionScores, score_rejections
 from .sign_flips import SignFlips, flip_signs
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Interval",
     "Predictions",
     "Rank",
+    "RejectionScores",
     "Reliability",
     "SignFlips",
     "VariantScore",
@@ -71,6 +73,7 @@ __all__ = [
     "rows_by_subject",
     "score_bouts",
     "score_events",
+    "score_rejections",
     "subject_interval",
     "weighted_f1",
     "write_predictions",

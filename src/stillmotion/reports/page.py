@@ -238,7 +238,7 @@ SECTIONS = (
         _differences,
         "There is no other variant to compare.",
     ),
-    Section("sequences", "Windows in a row", body=_sequences),
+    Section("sequences", "Windows in a row", (figures.bouts,), _sequences),
     Section("protocols", "Under another protocol", (figures.protocols,), _protocols),
     Section(
         "subjects",

@@ -17,12 +17,17 @@ EVENTS = (
     "events; inserted: of the predicted ones. Duration error: minutes given to a wrong class, by class."
 )
 
+UNKNOWN = (
+    "Rejected: test windows with a class that are answered unknown; macro-F1 of the others. False activations: bouts "
+    "of a class an hour, where no activity is labelled; people may well do one of them there."
+)
+
 #: Rows of one variant, windows alone first.
 Group = Sequence[SequenceRow]
 
 
 def sequence_tables(results: Results) -> Iterator[Table[Group] | Table[SequenceRow]]:
-    """Yield the tables of windows alone and in sequence: scores by delay, then halves and events.
+    """Yield the tables of windows alone and in sequence: scores by delay, halves and events, and the unknown.
 
     Args:
         results: of a study; none without ``[decoding]`` or before test subjects are evaluated.
@@ -59,6 +64,16 @@ def sequence_tables(results: Results) -> Iterator[Table[Group] | Table[SequenceR
     shown = halves if results.sequences[0].basic is not None else []
     title = "Halves and events" if shown else "Events"
     yield Table(title, [*shared, *shown, *events, delay], results.sequences, EVENTS, lambda row: row.variant)
+    if any(row.unknown["rejected"] for row in results.sequences):
+        rejections: list[Column[SequenceRow]] = [
+            _share("rejected", "rejected", "rejected, %", lambda row: row.unknown),
+            make_interval("macro_f1", lambda row: row.macro_f1, "macro-F1 of all, %"),
+            _share("macro_f1_accepted", "macro_f1", "of the accepted, %", lambda row: row.unknown),
+            _number("activations_of_all", "false activations an hour, nothing rejected"),
+            _number("activations", "with rejection"),
+            _share("answered", "answered", "answered without a class, %", lambda row: row.unknown),
+        ]
+        yield Table("Unknown", [*shared[:2], *rejections], results.sequences, UNKNOWN, lambda row: row.variant)
 
 
 def _heading(delay: str) -> str:
@@ -68,6 +83,10 @@ def _heading(delay: str) -> str:
 
 def _score(at: int) -> Callable[[Group], object]:
     return lambda rows: rows[at].macro_f1
+
+
+def _number(name: str, heading: str) -> Column[SequenceRow]:
+    return Column[SequenceRow](name, lambda row: row.unknown[name], heading, format_number)
 
 
 def _share(key: str, name: str, heading: str, part: Callable[[SequenceRow], object]) -> Column[SequenceRow]:

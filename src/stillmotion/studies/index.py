@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..signals import SignalSpec
 from ..windows import Fold, Windows
 from ..windows.splits import SPLITS
+from .outline import Outline
 from .runs import Run
 
 Rows = NDArray[np.int64]
@@ -47,6 +48,7 @@ class WindowIndex:
         scores: checksum of the file of scores that replaces a teacher network, or empty.
         teacher_spec: signal contract of privileged teachers; None without them.
         teacher_fingerprint: of the windows that they see.
+        outline: of one test recording, which is shown in the report with its bouts; None without any.
     """
 
     fingerprint: str
@@ -63,6 +65,7 @@ class WindowIndex:
     scores: str = ""
     teacher_spec: SignalSpec | None = None
     teacher_fingerprint: str = ""
+    outline: Outline | None = None
 
     @staticmethod
     def of(windows: Windows, folds: tuple[Fold, ...], leaks: tuple[str, ...], fingerprint: str) -> WindowIndex:
@@ -83,6 +86,7 @@ class WindowIndex:
             leaks=leaks,
             example=example,
             example_values=windows.values([example])[0],
+            outline=Outline.of(windows, folds[0]),
         )
 
     def __len__(self) -> int:
@@ -140,6 +144,7 @@ class WindowIndex:
             "recording": self.recording,
             "seconds": self.seconds,
             "example_values": self.example_values,
+            **({} if self.outline is None else self.outline.arrays()),
         }
         for number, fold in enumerate(self.folds):
             arrays |= {f"{number}/{split}": fold.rows(split) for split in SPLITS}
@@ -162,6 +167,7 @@ class WindowIndex:
                 )
                 columns = ("subject_codes", "labels", "recording", "seconds", "example_values")
                 arrays = {name: file[name] for name in columns}
+                outline = Outline.from_arrays(file)
         except (KeyError, zipfile.BadZipFile, OSError) as problem:
             raise ValueError(f"not an index of windows: {problem}") from None
         teacher = text["teacher_spec"]
@@ -175,5 +181,6 @@ class WindowIndex:
             scores=text["scores"],
             teacher_spec=None if teacher is None else SignalSpec.from_dict(teacher),
             teacher_fingerprint=text["teacher_fingerprint"],
+            outline=outline,
             **arrays,
         )

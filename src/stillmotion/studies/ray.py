@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from ..training.progress import Progress
 from .executors import LocalExecutor, Prepare
 from .jobs import FleetJob
 from .runs import FleetPlan, TrainedFleet
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass
@@ -34,7 +38,8 @@ class RayExecutor:
         self, plans: Sequence[FleetPlan], prepare: Prepare, is_done: Callable[[str], bool]
     ) -> Iterator[TrainedFleet]:
         """Train fleets; see ``Executor.train``."""
-        remote = self._connect().remote(max_retries=3)(_train)
+        ray = connect_ray(self.address)
+        remote = ray.remote(max_retries=3)(_train)
         waiting: dict[Any, FleetPlan] = {}
         windows: dict[str, Any] = {}
         for plan in plans:
@@ -44,28 +49,54 @@ class RayExecutor:
             assert isinstance(job, FleetJob)
             if job.windows.fingerprint not in windows:
                 # Windows are sent to the object store once, and to each node once.
-                windows[job.windows.fingerprint] = self._ray.put((job.windows, job.labels))
+                windows[job.windows.fingerprint] = ray.put((job.windows, job.labels))
             waiting[remote.remote(_without_windows(job), windows[job.windows.fingerprint])] = plan
         yield from self.local.train([plan for plan in plans if plan.runs[0].kind == "features"], prepare, is_done)
         while waiting:
-            (ready, *_), _ = self._ray.wait(list(waiting), num_returns=1)
+            (ready, *_), _ = ray.wait(list(waiting), num_returns=1)
             plan = waiting.pop(ready)
-            trained = self._ray.get(ready)
+            trained = ray.get(ready)
             self.local.print(trained.reason or f"{plan.phase}: {len(waiting)} fleets left")
             yield trained
 
-    def _connect(self) -> Any:
+
+def connect_ray(address: str) -> Any:
+    """Return Ray, connected to the cluster at an address; raise ``UserError`` where there is none."""
+    try:
+        import ray
+    except ImportError:
+        raise UserError("--ray needs Ray: pip install 'stillmotion[ray]', here and on every node.") from None
+    if not ray.is_initialized():
         try:
-            import ray
-        except ImportError:
-            raise UserError("--ray needs Ray: pip install 'stillmotion[ray]', here and on every node.") from None
-        if not ray.is_initialized():
-            try:
-                ray.init(address=self.address, logging_level=logging.WARNING, log_to_driver=False)
-            except ConnectionError as problem:
-                raise UserError(f"There is no Ray cluster at {self.address} ({problem}).") from None
-        self._ray = ray
-        return ray
+            ray.init(address=address, logging_level=logging.WARNING, log_to_driver=False)
+        except ConnectionError as problem:
+            raise UserError(f"There is no Ray cluster at {address} ({problem}).") from None
+    return ray
+
+
+def run_on_ray(address: str, task: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    """Yield the result of every item as it comes, computed on a cluster.
+
+    Args:
+        address: of the cluster.
+        task: what is done with an item; it and its results must be picklable.
+        items: the items.
+    """
+    ray = connect_ray(address)
+    remote, sent = ray.remote(max_retries=3)(_call), ray.put(task)
+    left = iter(items)
+    running: list[Any] = []
+    most = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
+    while True:
+        running += [remote.remote(sent, item) for item in islice(left, most - len(running))]
+        if not running:
+            return
+        ready, running = ray.wait(running, num_returns=1)
+        yield from ray.get(ready)
+
+
+def _call(task: Callable[[Item], Result], item: Item) -> Result:
+    return task(item)
 
 
 def _train(job: FleetJob, windows: tuple[Any, Any]) -> TrainedFleet:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from ..decoding import Grammar, read_grammar
 from ..decoding.decoder import KINDS, MOST_WINDOWS
+from ..decoding.unknown import SHARE_REJECTED
 from ..errors import UnknownName, UserError
 from ..limits import PART, SEED, Limits
 from ..networks import Network, register_network
@@ -250,6 +251,8 @@ class Decoding:
         follows: the grammar itself: what can directly follow each activity.
         transitions: activities whose scores are shown apart; by default those of the grammar, or of the data set.
         calibrate: whether factor of durations, temperature and prior are chosen on validation subjects of each fold.
+        reject: most windows of known classes of validation subjects that may be answered "unknown", a share; 0 for no
+            such answer. It also applies to windows alone, without a decoder.
     """
 
     decoder: str = "none"
@@ -259,13 +262,16 @@ class Decoding:
     follows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     transitions: tuple[str, ...] = ()
     calibrate: bool = True
+    reject: Annotated[float, SHARE_REJECTED] = 0.0
 
     def __post_init__(self) -> None:
         toml_io.check(self, "[decoding]")
         if self.decoder not in KINDS:
             raise UnknownName("decoder in [decoding]", self.decoder, list(KINDS))
-        if not self.delays:
+        if not self.lags and not self.offline:
             raise UserError("[decoding] needs at least one of lags, or offline = true.")
+        if self.reject and not self.calibrate:
+            raise UserError("reject in [decoding] finds a threshold on validation subjects; remove calibrate = false.")
         if self.grammar and not self.follows:
             read = read_grammar(self.grammar)
             object.__setattr__(self, "follows", dict(read.follows))
@@ -274,11 +280,13 @@ class Decoding:
             raise UserError("The decoder 'grammar' in [decoding] needs grammar, such as grammar = \"hapt-postures\".")
 
     def __bool__(self) -> bool:
-        return self.decoder != "none"
+        return self.decoder != "none" or self.reject > 0
 
     @property
     def delays(self) -> tuple[int | None, ...]:
-        """Lags in windows, and None for offline."""
+        """Lags in windows, and None for offline; empty without a decoder."""
+        if self.decoder == "none":
+            return ()
         return (*dict.fromkeys(self.lags), *((None,) if self.offline else ()))
 
     @property

@@ -11,8 +11,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..decoding import Decoded, Decoder, DecoderNumbers, choose_numbers, fit_decoder, order_windows
-from ..evaluation import Interval, Predictions, compare_variants, f1_per_class, score_bouts, score_events
+from ..decoding import (
+    ALONE,
+    Decoded,
+    Decoder,
+    DecoderNumbers,
+    choose_numbers,
+    fit_decoder,
+    name_delay,
+    order_windows,
+)
+from ..evaluation import (
+    Interval,
+    Predictions,
+    compare_variants,
+    f1_per_class,
+    score_bouts,
+    score_events,
+    score_rejections,
+)
 from ..signals.catalog import list_cards
 from .counts import Counts, count_labels, pool_folds
 from .index import Rows, WindowIndex, unlabelled
@@ -22,9 +39,7 @@ from .spec import Study
 from .state import StudyState
 
 #: Raised when numbers of decoders are chosen in another way: those in a store are then chosen again.
-CHOICE = 2
-#: Delay of windows that are answered alone.
-ALONE = "alone"
+CHOICE = 3
 
 
 @dataclass(frozen=True)
@@ -41,6 +56,7 @@ class SequenceRow:
         transitions: mean F1 of the transitions.
         events: event scores and shares of bouts, over all classes.
         events_basic, events_transitions: shares of bouts of the two halves, empty without transitions.
+        unknown: scores with windows rejected (``RejectionScores``), and ``activations_of_all`` where none is rejected.
     """
 
     variant: str
@@ -53,6 +69,7 @@ class SequenceRow:
     events: Mapping[str, float | None]
     events_basic: Mapping[str, float | None]
     events_transitions: Mapping[str, float | None]
+    unknown: Mapping[str, float | None]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
@@ -61,11 +78,6 @@ class SequenceRow:
         names = ("gain", "gain_low", "gain_high")
         ends = (None, None, None) if gain is None else (gain.score, gain.low, gain.high)
         return values | dict(zip(names, ends, strict=True))
-
-
-def name_delay(delay: int | None) -> str:
-    """Name a lag in windows."""
-    return "offline" if delay is None else str(delay)
 
 
 def hop_of(index: WindowIndex) -> float:
@@ -103,9 +115,9 @@ def choose_missing(state: StudyState) -> None:
         state.store.note(decoders={**every, decoding_key(state.study): {**kept, **chosen}})
 
 
-def numbers_kept(state: StudyState) -> dict[str, dict[str, float]]:
+def numbers_kept(state: StudyState) -> dict[str, dict[str, Any]]:
     """Return the chosen numbers in the store by run, for decoders as the study has them now."""
-    kept: dict[str, dict[str, float]] = state.store.about().get("decoders", {}).get(decoding_key(state.study), {})
+    kept: dict[str, dict[str, Any]] = state.store.about().get("decoders", {}).get(decoding_key(state.study), {})
     return kept
 
 
@@ -130,10 +142,11 @@ def choose_of(state: StudyState, run: Run) -> DecoderNumbers:
         index.labels[train[order]],
         logits=logits[validation_order],
         truth=index.labels[rows[validation_order]],
-        delays=decoding.delays[:: max(1, len(decoding.delays) // 2)],  # of many, a few speak for all
+        delays=decoding.delays,
         gaps=gaps,
         validation_gaps=validation_gaps,
         grammar=decoding.table,
+        reject=decoding.reject,
     )
 
 
@@ -156,7 +169,8 @@ def decoder_of(state: StudyState, run: Run, *, chosen: Sequence[Run] = ()) -> De
     train, _ = state.planner.rows(run)
     order, gaps = order_rows(index, train)
     each = [asdict(numbers_of(state, other)) for other in chosen or (run,)]
-    numbers = DecoderNumbers(**{name: median_low([values[name] for values in each]) for name in each[0]})
+    thresholds = [values.pop("thresholds") for values in each]
+    numbers = DecoderNumbers(**_medians(each), thresholds=_medians(thresholds))
     return fit_decoder(
         decoding.decoder,
         index.spec.classes,
@@ -164,9 +178,14 @@ def decoder_of(state: StudyState, run: Run, *, chosen: Sequence[Run] = ()) -> De
         hop=hop_of(index),
         gaps=gaps,
         grammar=decoding.table,
-        lag=decoding.delays[0],
+        lag=decoding.delays[0] if decoding.delays else 0,
         **asdict(numbers),
     )
+
+
+def _medians(values: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the median of each number, the lower of the two in the middle."""
+    return {name: median_low([each[name] for each in values]) for name in values[0]}
 
 
 def decode_run(state: StudyState, run: Run, split: str) -> dict[str, Decoded]:
@@ -178,11 +197,11 @@ def decode_run(state: StudyState, run: Run, split: str) -> dict[str, Decoded]:
         order, gaps = order_rows(state.index, sequence_rows(state.index, run.fold, split))
         decoder = decoder_of(state, run)
         back = np.argsort(order)
-        alone = np.exp(logits - logits.max(1, keepdims=True)).astype(np.float64)
-        decoded = {ALONE: Decoded(logits.argmax(1), alone / alone.sum(1, keepdims=True))}
+        alone = decoder.alone()
+        decoded = {ALONE: Decoded(logits.argmax(1), alone.decode(logits).probabilities, alone.threshold)}
         for delay in state.study.decoding.delays:
             each = decoder.with_lag(delay).decode(logits[order], gaps)
-            decoded[name_delay(delay)] = Decoded(each.labels[back], each.probabilities[back])
+            decoded[name_delay(delay)] = Decoded(each.labels[back], each.probabilities[back], each.threshold)
         state.decoded[key] = decoded
     return state.decoded[key]
 
@@ -226,7 +245,9 @@ def _score_variant(state: StudyState, name: str, folds: Sequence[Sequence[Run]])
     result = []
     for standing, counts in zip(compared.standings, matrices.counts, strict=True):
         f1 = f1_per_class(counts.sum(1)).mean(0)
-        predictions = _predictions(state, name, folds, standing.variant)
+        predictions, rejected = _predictions(state, name, folds, standing.variant)
+        unknown = score_rejections(predictions, rejected, hop=hop_of(index)).to_dict()
+        unknown["activations_of_all"] = score_rejections(predictions, hop=hop_of(index)).to_dict()["activations"]
         bouts = score_bouts(predictions, hop=hop_of(index))
         result.append(
             SequenceRow(
@@ -240,25 +261,30 @@ def _score_variant(state: StudyState, name: str, folds: Sequence[Sequence[Run]])
                 {**score_events(predictions, hop=hop_of(index)).to_dict(), **bouts.shares()},
                 bouts.shares(~moving) if halves else {},
                 bouts.shares(moving) if halves else {},
+                unknown,
             )
         )
     return result
 
 
-def _predictions(state: StudyState, name: str, folds: Sequence[Sequence[Run]], delay: str) -> Predictions:
-    """Return the decoded test windows of a variant with one delay, for whole recordings."""
+def _predictions(
+    state: StudyState, name: str, folds: Sequence[Sequence[Run]], delay: str
+) -> tuple[Predictions, NDArray[np.bool_]]:
+    """Return the decoded test windows of a variant with one delay, for whole recordings, and those rejected."""
     index = state.index
     runs = [(run, seed) for each in folds for seed, run in enumerate(each)]
     by_run = [sequence_rows(index, run.fold, "test") for run, _ in runs]
     rows, lengths = np.concatenate(by_run), [len(each) for each in by_run]
-    return Predictions.of(
+    decoded = [decode_run(state, run, "test")[delay] for run, _ in runs]
+    predictions = Predictions.of(
         name,
         subject=index.subject_names[rows],
         fold=np.repeat([run.fold for run, _ in runs], lengths),
         seed=np.repeat([seed for _, seed in runs], lengths),
         y=index.labels[rows],
-        prediction=np.concatenate([decode_run(state, run, "test")[delay].labels for run, _ in runs]),
+        prediction=np.concatenate([each.labels for each in decoded]),
         classes=index.spec.classes,
         recording=index.recording[rows].astype(str),
         time=index.seconds[rows],
     )
+    return predictions, np.concatenate([each.rejected for each in decoded])

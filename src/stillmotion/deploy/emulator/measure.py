@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...errors import UnknownName, UserError
 from .evidence import Evidence
 from .machines import MACHINES, Machine
+from .stack import find_most_stack
 
 COMPILER, EMULATOR = "arm-none-eabi-gcc", "qemu-system-arm"
 INSTALL = "install it with: apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
@@ -86,6 +87,7 @@ def measure(
     with tempfile.TemporaryDirectory(prefix="stillmotion-emulator-") as folder:
         build = _Build(Path(folder), entry, MACHINES[machine], optimise, given[0].nbytes)
         size = build.added()
+        bound = build.stack_bound()
         run = build.run(given)
         blocks = {}
         if entry.mark:
@@ -100,6 +102,7 @@ def measure(
         constants=size[".rodata"],
         ram=size[".data"] + size[".bss"],
         stack=run.stack,
+        stack_bound=bound,
         window=given[0].nbytes,
         windows=len(given),
         equal=sum(each.tobytes() == output for each, output in zip(wanted, run.outputs, strict=True)),
@@ -165,6 +168,15 @@ class _Build:
         """Return the bytes of each section that the model adds to an empty program."""
         with_model, without = (_sections(self.compile("empty", model=model)) for model in (True, False))
         return {name: with_model[name] - without[name] for name in with_model}
+
+    def stack_bound(self) -> int | None:
+        """Return the most stack that the call can take, None where its data decide."""
+        program = self.compile("empty", model=True)
+        listing = _call(["arm-none-eabi-objdump", "-d", "--no-show-raw-insn", program.name], self.folder, "disassemble")
+        try:
+            return find_most_stack(listing, "main")
+        except UserError:
+            return None
 
     def run(self, windows: NDArray[Any], *, marked: bool = False) -> _Run:
         """Run windows on the emulated board."""

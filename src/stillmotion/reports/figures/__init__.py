@@ -5,6 +5,7 @@ Each file draws one kind of figure; a figure without data is left out.
 
 from .attention import attention
 from .baselines import baselines
+from .bouts import bouts
 from .bubbles import bubbles
 from .changes import changes, overhead
 from .classes import classes, confusion
@@ -22,6 +23,7 @@ from .trials import trials
 __all__ = [
     "attention",
     "baselines",
+    "bouts",
     "bubbles",
     "changes",
     "classes",

@@ -1,5 +1,5 @@
 /* Correlation of two channels; 0 where one is constant. */
-static void ${P}_correlation(const int16_t *x, int first, int second, ${P}_place *place)
+static OWN_FRAME void ${P}_correlation(const int16_t *x, int first, int second, ${P}_place *place)
 {
     uint64_t squares_a = 0, squares_b = 0;
     int64_t products = 0;

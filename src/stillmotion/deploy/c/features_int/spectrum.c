@@ -28,7 +28,7 @@ static int ${P}_centre(int16_t *b)
 }
 
 $TRANSFORM/* Peak, its share, and the power in bands of a signal whose step is 2^exponent. */
-static void ${P}_spectrum(int16_t *b, ${P}_place *place, int exponent)
+static OWN_FRAME void ${P}_spectrum(int16_t *b, ${P}_place *place, int exponent)
 {
     uint32_t total = 0, best = 0;
     int bin = 1, peak = 0, band, first = place->index, up = ${P}_centre(b);

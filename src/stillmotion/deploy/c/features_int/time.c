@@ -31,7 +31,7 @@ static void ${P}_put_signed(${P}_place *place, int32_t value, int exponent)
 }
 
 /* Statistics in time of n samples b + base, whose step is 2^exponent; sorts them. */
-static void ${P}_time(int16_t *b, int n, int32_t base, ${P}_place *place, int exponent)
+static OWN_FRAME void ${P}_time(int16_t *b, int n, int32_t base, ${P}_place *place, int exponent)
 {
     uint64_t squares = 0;
     int32_t sum = 0, low = 65535, high = -32768, margin, largest;

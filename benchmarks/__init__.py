@@ -22,6 +22,7 @@ MODULES = {
     "teachers": "benchmarks.teachers",
     "statistics": "benchmarks.statistics",
     "device": "benchmarks.device",
+    "host": "benchmarks.host",
 }
 
 Row = dict[str, Any]

@@ -77,7 +77,7 @@ def score(state: StudyState, data: StudyData, run: Run) -> Row:
     integers = quantise_program(read_program(load_model(state, run)), calibration, counts.scales)
     logits = state.logits([run], "test")
     assert logits is not None
-    both = logits.argmax(1), integers.run(counts.of(data.values[rows])).argmax(1)
+    both = logits.argmax(1), integers.run(counts.of(data.windows.values(rows))).argmax(1)
     labels, classes = data.index.labels[rows], data.index.classes
     exact, rounded = (float(macro_f1(confusion_matrix(labels, each, classes), absent="skip")) for each in both)
     return {

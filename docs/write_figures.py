@@ -26,6 +26,7 @@ from stillmotion.formatting import (
     format_interval,
     format_kib,
     format_kilo,
+    format_number,
     format_percent,
     format_points,
     format_score,
@@ -34,7 +35,7 @@ from stillmotion.formatting import (
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 DECODED = ("hapt", "wisdm-2019", "simulated")
-GUIDES = ("adaptation", "decoding", "device")
+GUIDES = ("adaptation", "decoding", "device", "litert")
 PAGES = ("README.md", "docs/performance.md", "docs/results.md", *(f"docs/guides/{name}.md" for name in GUIDES))
 FLASH, RAM = ("flash_constants", "flash_code"), ("ram", "stack")
 SHAPES = {"wisdm": "20 × 3", "opportunity": "30 × 45", "shoaib": "50 × 45", "user-model": "100 × 6"}
@@ -249,6 +250,32 @@ def device_peers(rows: list[dict[str, str]]) -> str:
     return "\n".join(lines + notes)
 
 
+def int8_students(rows: list[dict[str, str]]) -> str:
+    """Write the table of what students lose in int8, taught and alone."""
+    lines = ["| network | pairs | alone | taught | taught − alone ± standard error | agreement, alone | taught |"]
+    lines.append(f"|---|{'--:|' * 6}")
+    for row in rows:
+        shares = (format_percent(float(row[f"agreement_{kind}"])) for kind in ("alone", "taught"))
+        lost = (format_number(float(row[f"difference_{kind}"]), "+.2f") for kind in ("alone", "taught"))
+        more = f"{format_number(float(row['taught_minus_alone']), '+.2f')} ± {float(row['standard_error']):.2f}"
+        cells = (f"`{row['network']}`", row["pairs"], *lost, more, *shares)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def host(rows: list[dict[str, str]]) -> str:
+    """Write the table of one model by several runtimes on the host."""
+    lines = ["| shape | network | contender | bytes | memory | µs a window | times ours | equal |"]
+    lines.append(f"|---|---|---|{'--:|' * 5}")
+    for row in rows:
+        numbers = (format_count(int(row[name])) if row[name] else MISSING for name in ("bytes", "memory"))
+        times = (row[name] or MISSING for name in ("microseconds", "ratio"))
+        equal = f"{row['equal']} of {row['windows']}" if row["equal"] else MISSING
+        cells = (row["shape"], f"`{row['network']}`", row["contender"], *numbers, *times, equal)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def place(row: dict[str, str]) -> tuple[str, str]:
     """Return the shape and the network of a row."""
     return row["shape"], row["network"]
@@ -360,6 +387,8 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "device": lambda: device(read_table("device")),
     "device-of-demo": lambda: device_of_demo(read_table("device")),
     "device-peers": lambda: device_peers(read_table("device")),
+    "host": lambda: host(read_table("host")),
+    "int8-students": lambda: int8_students(read_table("int8-students", "summary.csv")),
     "training": training,
     "memory": memory,
     "methods": methods,

@@ -68,9 +68,10 @@ class FormScore:
 
     @property
     def worst(self) -> Mapping[str, Any] | None:
-        """The subject who loses most macro-F1, without labels the one with least agreement."""
+        """The subject who loses most macro-F1, without labels the one with least agreement; None where all agree."""
         key = "change" if self.change is not None else "agreement"
-        return min(self.subjects, key=lambda row: (row[key], row["agreement"]), default=None)
+        changed = [row for row in self.subjects if row["agreement"] < 1]
+        return min(changed, key=lambda row: (row[key], row["agreement"]), default=None)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""

@@ -12,14 +12,13 @@ from ..signals import Dataset, SignalSpec, load
 from ..signals.tables.mapping import read_toml
 
 
-def load_table(path: Path, spec: SignalSpec, mapping: Mapping[str, Any], *, rate: float | None = None) -> Dataset:
+def load_table(path: Path, spec: SignalSpec, mapping: Mapping[str, Any]) -> Dataset:
     """Load the recordings of one table.
 
     Args:
         path: CSV, text or Parquet.
         spec: the contract that names the columns where no mapping does.
         mapping: values of a mapping, which go before those of the TOML of the table's name.
-        rate: of a table that has no clock; by default such a table is refused.
 
     Raises:
         UserError: there is no such file, or it has no clock and no rate is given, or it does not fit its mapping.
@@ -34,12 +33,7 @@ def load_table(path: Path, spec: SignalSpec, mapping: Mapping[str, Any], *, rate
     if "rate" not in values:
         values = {"time": _find_clock(path), **values}
         if not values["time"]:
-            if rate is None:
-                raise UserError(
-                    f"{path} has no column time; name its clock with --time (and --time-unit), or give --hz."
-                )
-            values["rate"] = rate
-            del values["time"]
+            raise UserError(f"{path} has no column time; name its clock with --time (and --time-unit), or give --hz.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ProposedMappingWarning)
         return load(str(path), mapping={"files": path.name, **values}, cache=False)

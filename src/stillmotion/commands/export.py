@@ -77,7 +77,7 @@ def _to_web(options: argparse.Namespace) -> int:
 
     bundle, recording = Bundle.open(options.bundle), None
     if options.recording is not None:
-        recording = load_fitting(options.recording, options, bundle.spec, rate=bundle.spec.rate)
+        recording = load_fitting(options.recording, options, bundle.spec)
     given = _read_given(bundle, options)
     export = export_web(bundle, options.out, int8=options.int8, name=options.name, recording=recording, **given)
     if options.json:

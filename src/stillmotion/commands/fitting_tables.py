@@ -12,14 +12,13 @@ if TYPE_CHECKING:
     from ..signals import Dataset, SignalSpec
 
 
-def load_fitting(file: str, options: argparse.Namespace, spec: SignalSpec, *, rate: float | None = None) -> Dataset:
+def load_fitting(file: str, options: argparse.Namespace, spec: SignalSpec) -> Dataset:
     """Load recordings of a data set, or of a table whose columns are called as the contract's channels or mapped.
 
     Args:
         file: the table, or the name of a data set.
         options: of a command, with or without the flags of tables.
         spec: the contract.
-        rate: of a table that has no clock; by default such a table is refused.
     """
     from ..bundles.tables import load_table
     from ..signals import load
@@ -27,7 +26,7 @@ def load_fitting(file: str, options: argparse.Namespace, spec: SignalSpec, *, ra
     if is_data_set(file):
         return load(file, data=options.data)
     mapping = read_mapping(options) if hasattr(options, "mapping") else {}
-    return load_table(Path(file), spec, mapping, rate=rate)
+    return load_table(Path(file), spec, mapping)
 
 
 def is_data_set(name: str) -> bool:

@@ -132,8 +132,7 @@ def _replayed(bundle: Bundle, options: argparse.Namespace) -> Iterator[Chunk]:
     from ..bundles.recordings import fit_recordings
 
     spec, speed = bundle.spec, options.speed
-    dataset = load_fitting(options.replay, options, spec)
-    data = fit_recordings(dataset, spec, resampled=options.resample)
+    data = fit_recordings(load_fitting(options.replay, options, spec), spec, resampled=options.resample)
     step = max(1, round(spec.rate * max(speed, 1) / VIEWS))
     began, sent = time.monotonic(), 0
     for number, recording in enumerate(data.recordings):

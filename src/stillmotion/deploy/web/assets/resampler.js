@@ -48,7 +48,7 @@ class Resampler {
 
   at(time) {
     if (this.dense) {
-      const near = this.points.filter((point) => Math.abs(point.time - time) <= this.step / 2);
+      const near = this.points.filter((point) => Math.abs(point.time - time) <= this.step / 2 + 1e-9);
       if (near.length) return near[0].values.map((_, c) => near.reduce((sum, p) => sum + p.values[c], 0) / near.length);
     }
     const later = Math.max(1, this.points.findIndex((point) => point.time >= time - 1e-9));

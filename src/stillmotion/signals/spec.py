@@ -199,6 +199,9 @@ def read_length(value: str | int, rate: float, what: str = "window") -> int:
         rate: in Hz.
         what: name of the value for the message.
 
+    Returns:
+        The number of samples.
+
     Raises:
         UserError: it is neither, or not above 0.
 

@@ -10,7 +10,8 @@ MICRO_READY := $(MICRO)/.ready
 RAY_READY := $(VENV)/.ray
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-shuffled test-slow evidence check format docs bench lock results arena demo-results mutual protocols figures clean
+.PHONY: help demo test test-shuffled test-slow evidence check format docs bench lock results arena students decoding \
+  demo-results mutual protocols figures clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -121,6 +122,23 @@ arena: $(READY)  ## HAPT as WHAR Arena cuts it, five groupings of the subjects, 
 	    --out out/arena-hapt/$$seed --score-test; \
 	done
 	$(BIN)/python -m benchmarks.arena out/arena-hapt/* --out results/arena-hapt
+
+students: $(READY)  ## the student within 8 kB beside feature classifiers on three sets, what a teacher adds, into results/ (hours)
+	set -e; for file in results/students/*.toml; do \
+	  $(BIN)/still study $$file --data $(RECORDINGS) --out out/students/$$(basename $$file .toml) --score-test; \
+	done
+	$(BIN)/python -m benchmarks.students out/students/* --out results/students
+
+SEQUENCES ?= hapt wisdm-2019 simulated
+decoding: $(READY)  ## windows in a row on three sets, adaptation to a subject on two, into results/ (hours)
+	set -e; for name in $(SEQUENCES); do out=out/decoding-$$name; figure=; \
+	  if [ $$name = hapt ]; then figure="--figure docs/figures/bouts-hapt.svg"; fi; \
+	  $(BIN)/still study results/decoding-$$name/spec.toml --data $(RECORDINGS) --out $$out --score-test; \
+	  $(BIN)/python -m benchmarks.decoding $$out --out results/decoding-$$name $$figure; \
+	done
+	$(BIN)/still study results/adaptation-wisdm-2019/spec.toml --data $(RECORDINGS) --out out/adaptation-wisdm-2019
+	$(BIN)/python -m benchmarks.adaptation out/adaptation-wisdm-2019 --data $(RECORDINGS) --out results/adaptation-wisdm-2019
+	$(BIN)/python -m benchmarks.adaptation out/decoding-hapt --data $(RECORDINGS) --out results/adaptation-hapt
 
 demo-results: demo  ## keep the demo's table and figure in results/ and docs/
 	mkdir -p results/demo

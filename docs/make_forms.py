@@ -16,8 +16,8 @@ SHAPE = (128, 6, 12)
 TEXT = """# What each form can hold
 
 The forms of `still export` and the networks, at {0} samples, {1} channels and {2} classes. C, the web page and LiteRT
-are written from the same blocks; ONNX also has products of two tensors. Written by `python docs/make_forms.py`, which
-exports every network.
+are written from the same blocks; products of two tensors have no int8 form. Written by `python docs/make_forms.py`,
+which exports every network.
 
 """
 

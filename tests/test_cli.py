@@ -56,7 +56,8 @@ def test_data_sets_are_listed_with_licence_and_citation(still, tmp_path):
 def test_inspect_prints_a_row_for_every_subject_and_json(still, tmp_path):
     small(tmp_path)
     code, out, err = still("inspect", "hapt", "--data", tmp_path)
-    assert code == 0
+    assert code == 1  # recordings of a second are not fit to train on
+    assert "Not fit to train on" in out
     assert "150 samples, 2 subjects" in out
     assert "part of the set: 3 of 61 recordings" in err
     quality = json.loads(still("inspect", "hapt", "--data", tmp_path, "--json")[1])
@@ -70,7 +71,7 @@ def test_inspect_prints_a_row_for_every_subject_and_json(still, tmp_path):
         (["inspect", "hapt"], "--data"),
         (["audit", "simulated", "--protocol", "official"], "simulated has no protocol 'official'"),
         (["audit", "simulated", "--protocol", "subjects:99"], "24 subjects"),
-        (["audit", "simulated", "--protocol", "loso", "--window", "0"], "at least 1 sample"),
+        (["audit", "simulated", "--protocol", "loso", "--window", "0"], "--window must be"),
         (["audit", "simulated", "--protocol", "loso", "--sensors", "ankle"], "Unknown sensor 'ankle'"),
         (["cost", "nope", *SHAPE], "Unknown network 'nope'. Valid: cnn-har"),
         (["cost", "mlp", "--window", "0", *SHAPE[2:]], "window"),
@@ -192,7 +193,7 @@ def test_a_study_prints_its_table_and_leaves_it_in_files(still, quick, tmp_path)
         assert row == {key: "" if value is None else str(value) for key, value in plain.items()}
         assert all(value is None or isinstance(value, str | int | float) for value in plain.values())
     assert [row["kind"] for row in rows] == ["reference", "variant", "teacher"]
-    assert found["recommended"] in ("lm", "rb-kd")
+    assert found["recommended"] is None, "the interval over three subjects covers most of the range"
     for name, seeds in found["confusion"]["counts"].items():
         (plain,) = (row for row in found["rows"] if row["variant"] == name)
         assert np.mean([macro_f1(counts) for counts in seeds]) == pytest.approx(plain["macro_f1"])

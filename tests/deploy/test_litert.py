@@ -146,12 +146,16 @@ def test_float32_needs_no_calibration_and_says_its_unit(bundle, tmp_path):
 @pytest.mark.parametrize(
     ("name", "integers", "says"),
     [
-        ("lstms", True, "lstm cannot be written as LiteRT.*keeps its state"),
-        ("grus", False, "bidirectional_forward cannot be written as LiteRT: LiteRT has no GRU"),
-        ("fastgrnns", True, "fast_grnn cannot be written as LiteRT"),
-        ("features", True, "window_features cannot be written as LiteRT: LiteRT has no operators for window features"),
+        ("lstms", True, r"lstm\w* cannot be written as LiteRT.*keeps its state"),
+        ("grus", False, r"bidirectional\w*_forward cannot be written as LiteRT: LiteRT has no GRU"),
+        ("fastgrnns", True, r"fast_grnn\w* cannot be written as LiteRT"),
+        (
+            "features",
+            True,
+            r"window_features\w* cannot be written as LiteRT: LiteRT has no operators for",
+        ),
         ("features", False, "no operators for window features.*--to c"),
-        ("merges", True, "softmax cannot be written as LiteRT: its int8 softmax has steps of 1/256"),
+        ("merges", True, r"softmax\w* cannot be written as LiteRT: its int8 softmax has steps of 1/256"),
     ],
 )
 def test_a_layer_that_litert_cannot_hold_is_named(name, integers, says, cases):

@@ -14,7 +14,6 @@ import stillmotion as sm
 from stillmotion.bundles import Bundle
 from stillmotion.cli import main
 from stillmotion.decoding import IntegerDecoder, fit_decoder
-from stillmotion.deploy import export_c
 from stillmotion.deploy.onnx import OnnxDecoder, export_onnx, run_onnx
 from stillmotion.deploy.onnx.export import write_program
 from stillmotion.errors import UserError
@@ -132,7 +131,7 @@ def test_the_decoder_gives_the_classes_of_the_integer_decoder(tmp_path):
     assert np.array_equal(np.concatenate(parts), wanted), "the state goes on from call to call"
 
 
-def test_a_product_of_tensors_has_an_onnx_form_and_no_c(tmp_path):
+def test_a_product_of_tensors_has_an_onnx_form(tmp_path):
     """TinyHAR's attention between channels, whose trained scalar begins at 0, drawn instead."""
     model = build_network("tinyhar", (48, 2, 3))
     for variable in model.variables:
@@ -142,8 +141,6 @@ def test_a_product_of_tensors_has_an_onnx_form_and_no_c(tmp_path):
     bundle = saved(tmp_path / "bundle", model, draw_windows(6, 48, 2), spec)
     export = export_onnx(bundle, tmp_path / "onnx")
     require_close(run_onnx(export.file, bundle.golden[0]), bundle.golden[1])
-    with pytest.raises(UserError, match="matmul.*cannot run on a device as C"):
-        export_c(bundle, tmp_path / "c")
 
 
 def test_what_cannot_be_exported_is_one_sentence(tmp_path, monkeypatch, capsys):

@@ -37,7 +37,7 @@ def test_no_recording_straddles_a_gap_or_runs_backwards_and_the_true_rate_is_rep
     quality = inspect(data)
     rates = [subject.rate for subject in quality.subjects]
     assert 18 < min(rates) < max(rates) < 26
-    assert any(finding.kind == "rate" and "20 Hz were declared" in finding.text for finding in quality.findings)
+    assert any(finding.kind == "rate" and "where the signal has 20 Hz" in finding.text for finding in quality.findings)
     even = resample(select_classes(data), 20)
     assert even.times is None
     assert len(even.spec.classes) == 6

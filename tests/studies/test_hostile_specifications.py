@@ -30,13 +30,23 @@ VALUES: dict[str, Any] = {
 }
 #: What is taken, and why: what stands there means something, or only the data can say that it does not.
 TAKEN = {
-    "text": ("name", "data.name", "data.sensors", "data.classes", "privileged.sensors", "variant.own.title"),
+    "text": (
+        "name",
+        "data.name",
+        "data.sensors",
+        "data.classes",
+        "privileged.sensors",
+        "variant.own.title",
+        "decoding.transitions",
+    ),
     "empty": (
         *("name", "data.sensors", "data.classes", "privileged.sensors", "networks.recurrence", "networks.attention"),
         *("variant.own.network", "variant.own.assistant", "variant.own.title"),
+        *("budget", "decoding.grammar", "decoding.transitions"),
     ),
     "true": (
         *("published", "controls", "score-test", "ship", "variant.own.attention"),
+        *("data.accept-findings", "decoding.offline", "decoding.calibrate"),
         *("variant.own.search.alpha.log", "search.hyperparameters.alpha.log"),
     ),
     # The data set's own, all folds, as many as fit, none, or a seed.
@@ -44,11 +54,12 @@ TAKEN = {
         *("data.rate", "data.window", "data.hop", "privileged.rate", "privileged.before", "privileged.after"),
         *("split.seed", "split.validation", "split.folds", "search.trials", "search.seed"),
         *("training.replicas", "training.warmup", "training.learning-rate", "training.weight-decay", "training.clip"),
+        *("training.smoothing", "decoding.reject"),
         *("training.average", "training.augment.jitter", "variant.own.hyperparameters.alpha"),
         *("variant.own.search.alpha.low", "search.hyperparameters.alpha.low", "search.grid.alpha"),
     ),
-    # Nothing is compared first, no baseline joins, and every class is kept.
-    "list": ("compare", "baselines", "data.classes"),
+    # Nothing is compared first, no baseline joins, every class is kept, and only offline answers are tried.
+    "list": ("compare", "baselines", "data.classes", "decoding.lags", "decoding.transitions"),
 }
 BASE = {
     "name": "hostile",

@@ -47,8 +47,16 @@ STUDY = replace(
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def wide():
+    """The interval over four subjects is wide, for which a recommendation is withheld elsewhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("stillmotion.studies.recommend.WIDEST", 1.0)
+        yield
+
+
 @pytest.fixture(scope="module")
-def finished(recordings, tmp_path_factory):
+def finished(recordings, tmp_path_factory, wide):
     made = Runner(STUDY, tmp_path_factory.mktemp("shipping") / "study", data=recordings, quiet=True)
     return made, made.run(score_test=True)
 

@@ -91,7 +91,7 @@ def find_clock_faults(subject: SubjectRecordings, measured: SubjectQuality) -> I
         main = max(measured.lost, key=lambda kind: measured.lost[kind])
         hint = f"; {CAUSES[main]}" if severity != "note" and main in CAUSES else ""
         text = (
-            f"{measured.lost_rows:,} of {total:,} rows ({100 * share:.2g} %, {measured.lost_rows / nominal / 60:.1f} "
+            f"{measured.lost_rows:,} of {total:,} rows ({100 * share:.3g} %, {measured.lost_rows / nominal / 60:.1f} "
             f"minutes) were dropped: {why}{hint}"
         )
         yield Finding(
@@ -108,7 +108,7 @@ def find_clock_faults(subject: SubjectRecordings, measured: SubjectQuality) -> I
         fragments = sum(len(recording) < spec.window for recording in subject.recordings)
         share = measured.short / kept
         text = (
-            f"{100 * share:.2g} % of the samples lie in {fragments:,} recordings shorter than a window "
+            f"{100 * share:.3g} % of the samples lie in {fragments:,} recordings shorter than a window "
             f"({spec.describe_window()}) and are lost; is the clock in another unit or jittery (set gap in a mapping), "
             f"or the window too long?"
         )

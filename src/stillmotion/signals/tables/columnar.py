@@ -112,6 +112,11 @@ def _read_watch(path: Path, changed: int, size: int) -> pa.Table:
     series = with_acc[0] if with_acc else series
     if series is None or not len(series["datetime"]):
         raise UserError(f"{path} holds no samples ({content['format']}).")
+    # Where a GT3X file states its scale in its text alone, the reader leaves counts.
+    scale = float(content["metadata"].get("info", {}).get("Acceleration Scale") or 1)
+    counts = series.get("acceleration")
+    if counts is not None and scale > 1 and np.array_equal(counts, np.rint(counts)):
+        series = series | {"acceleration": counts / np.float32(scale)}
     columns: dict[str, Any] = {"time_ns": np.asarray(series["datetime"], np.int64)}
     for name, values in series.items():
         if name in _AXES:

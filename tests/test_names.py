@@ -592,6 +592,8 @@ def test_the_card_of_a_bundle_shows_names_as_they_are() -> None:
     )  # fmt: skip
     scores = [{"subject": name, "accuracy": 0.5} for name in NAMES]
     text = write_card(cast(Any, counted), spec, scores, {"data": {"name": "<script>"}, "[x](y)": "*a*"})
+    front, text = re.match(r"---\n(.*?)\n---\n(.*)", text, re.DOTALL).groups()
+    assert "<script>" in front, "the front matter of the hub is YAML, not Markdown"
     cells, tags = rendered(text)
     assert [row[0] for row in cells[-len(NAMES) :]] == list(NAMES)
     assert {len(row) for row in cells} == {2}

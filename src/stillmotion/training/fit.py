@@ -133,10 +133,10 @@ def fit(
     else:
         assert subjects is not None
         train, chosen = hold_out_subjects(subjects, len(x), seed)
-    if len(y) and not 0 <= y.min() <= y.max() < classes:
-        raise UserError(f"Labels run from {y.min()} to {y.max()}; {model.name} has classes 0 … {classes - 1}.")
     if names and len(names) > classes:
         raise UserError(f"{len(names)} names of classes occur, but {model.name} has {classes} classes.")
+    if len(y) and not 0 <= y.min() <= y.max() < classes:
+        raise UserError(f"Labels run from {y.min()} to {y.max()}; {model.name} has classes 0 … {classes - 1}.")
     if epochs is not None:
         recipe = replace(recipe or Recipe(), epochs=epochs)
     chosen_values = dict(hyperparameters or {}) | ({} if learning_rate is None else {"learning_rate": learning_rate})

@@ -207,14 +207,18 @@ def describe_wrong_encoding(path: Path, row: int, encoding: str, byte: int | Non
 
 
 def _detect_delimiter(lines: list[str]) -> str:
-    """Return the delimiter that gives most rows the same, largest number of cells; a comma if none does."""
-    best, most = ",", 0
+    """Return the delimiter that gives most rows the same, largest number of cells; a comma if none does.
+
+    One that gives the first row as many goes before one that does not, which cells with blanks may look like.
+    """
+    best, most = ",", (False, 0)
     for candidate in DELIMITERS:
         counts = [len(split_cells(line, candidate)) - 1 for line in lines]
         # A few rows may be defective; they raise their own error later.
         usual = max(set(counts), key=counts.count)
-        if usual > most and counts.count(usual) >= 0.6 * len(counts) and usual in counts[:MOST]:
-            best, most = candidate, usual
+        rank = counts[0] == usual, usual
+        if usual and rank > most and counts.count(usual) >= 0.6 * len(counts) and usual in counts[:MOST]:
+            best, most = candidate, rank
     return best
 
 

@@ -34,6 +34,8 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_default_options = {"members": True, "undoc-members": False, "imported-members": True}
 nitpicky = False
+# Fields of several results are called as a type is: bytes.
+suppress_warnings = ["ref.python"]
 
 
 def write_generated() -> None:

@@ -91,6 +91,7 @@ bench: $(READY)  ## print every performance claim as a ratio (HAPT below STILLMO
 	$(BIN)/python benchmarks/run.py memory
 	$(BIN)/python benchmarks/run.py methods
 	$(BIN)/python benchmarks/run.py statistics
+	$(BIN)/python benchmarks/run.py host
 
 lock:  ## pin every dependency with its hashes (needs uv)
 	uv pip compile pyproject.toml --extra onnx --extra devices --extra test --extra check --extra docs \
@@ -144,6 +145,7 @@ demo-results: demo  ## keep the demo's table and figure in results/ and docs/
 	mkdir -p results/demo
 	cp out/demo/study.toml out/demo/results.* results/demo
 	cp out/demo/scores.svg docs/figures/demo.svg
+	$(BIN)/python docs/make_gallery.py out/demo/models/best
 
 SETS ?= hapt wisdm-2019
 protocols: $(READY)  ## how much the random split flatters, into results/ (minutes; RECORDINGS holds hapt/ and wisdm-2019/)
@@ -156,6 +158,7 @@ protocols: $(READY)  ## how much the random split flatters, into results/ (minut
 
 figures: $(READY)  ## put the current figures into README and docs, from the files in results/
 	$(BIN)/python docs/write_figures.py
+	$(BIN)/python docs/make_forms.py
 
 clean:  ## remove what was built; the environment stays
 	rm -rf build dist out docs/_build docs/_generated .pytest_cache .mypy_cache .ruff_cache .hypothesis

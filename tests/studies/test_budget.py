@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
+from importlib import import_module
 from types import SimpleNamespace
 
 import numpy as np
@@ -74,7 +75,7 @@ def test_validation_subjects_choose_among_what_fits_and_test_subjects_never():
 
 def test_a_study_recommends_ships_and_explains_what_fits(runner, recordings, capsys, monkeypatch):
     # The interval over so few subjects is wide, for which a recommendation is withheld elsewhere.
-    monkeypatch.setattr("stillmotion.studies.recommend.WIDEST", 1.0)
+    monkeypatch.setattr(import_module("stillmotion.studies.recommend"), "WIDEST", 1.0)
     features = {name: Variant("lm", network=name, training=Training(epochs=2)) for name in ("feature-net-xs",)}
     made = runner(
         variants=("lm", "feature-net-xs"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ STUDY = replace(
 def wide():
     """The interval over four subjects is wide, for which a recommendation is withheld elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("stillmotion.studies.recommend.WIDEST", 1.0)
+        patch.setattr(import_module("stillmotion.studies.recommend"), "WIDEST", 1.0)
         yield
 
 

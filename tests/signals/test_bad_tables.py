@@ -9,6 +9,7 @@ from pyarrow import csv
 
 from stillmotion.errors import ProposedMappingWarning, UserError
 from stillmotion.signals import inspect, load
+from stillmotion.signals.tables.dialect import detect_dialect
 
 from .test_tables import ACC, MAPPING, lines, noted, signal, write
 
@@ -231,3 +232,11 @@ def test_devices_that_never_run_together_are_an_error(tmp_path):
     }
     with pytest.raises(UserError, match="b never runs at the same time as first for .*offset"):
         load(tmp_path, mapping=mapping)
+
+
+def test_a_line_end_inside_quotes_is_one_cell_whichever_delimiter_is_tried(tmp_path):
+    path = tmp_path / "own.csv"
+    path.write_text("who,what,t,ax\n" + 'a,walk,0.0,"1\n2"\n' * 5)
+    dialect = detect_dialect(path)
+    assert dialect.delimiter == ","
+    assert dialect.rows[0] == ("a", "walk", "0.0", "1\n2")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import stat
@@ -228,7 +229,8 @@ def split_cells(line: str, delimiter: str) -> list[str]:
         return [cell.strip() for cell in line.split(delimiter)]
     import csv
 
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter))]
+    # Line by line, as a cell in quotes may hold a line's end that is none for a delimiter beside which no quote stands.
+    return [cell.strip() for cell in next(csv.reader(io.StringIO(line, newline=""), delimiter=delimiter))]
 
 
 def _name_columns(path: Path, cells: list[str]) -> tuple[str, ...]:

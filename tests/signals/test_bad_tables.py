@@ -181,7 +181,7 @@ def test_units_that_differ_between_files_are_an_error_of_the_report(tmp_path):
         ({"time": ""}, "neither a time column nor a rate"),
         ({"rate": "fast"}, "rate must be a number, not 'fast'"),
         ({"unit_of_time": "h"}, "Unknown unit of time 'h'"),
-        ({"window": 0}, "window must be above 0 s"),
+        ({"window": 0}, "window must be above 0"),
         ({"devices": {"b": {"sensors": {"b": "az"}, "time": ""}}}, "neither a time column nor a rate"),
         ({"devices": {"b": {"sensors": {"b": "az"}, "colour": 1}}}, "devices.b: unknown key colour"),
     ],

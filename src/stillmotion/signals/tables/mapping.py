@@ -168,13 +168,14 @@ class TableMap:
         if len(devices) > 1 and not all(device.time for device in devices):
             raise UserError(f"{source}: devices can only be joined on a clock; name the time column of each.")
         window, overlap = _read_number(values, "window", 0.0, source), _read_number(values, "overlap", 0.5, source)
-        if ("window" in values and not window > 0) or not 0 <= overlap < 1:
+        if ("window" in values and not 0 < window <= LONGEST_WINDOW) or not 0 <= overlap < 1:
             raise UserError(
-                f"{source}: window must be above 0 s and overlap from 0 to below 1, not {window:g} and {overlap:g}."
+                f"{source}: window must be above 0 and at most {LONGEST_WINDOW:g} s, and overlap from 0 to below 1, "
+                f"not {window:g} and {overlap:g}."
             )
         name = values.get("name") or Path(devices[0].files).stem.replace("*", "").strip("{}_-") or folder.name
         return cls(
-            name=require_name(str(name), "name of a table"),
+            name=require_name(str(name), "name of a table, the files of its mapping"),
             folder=folder,
             devices=tuple(devices),
             intervals=Intervals.of(values["intervals"], source) if values.get("intervals") else None,
@@ -214,6 +215,8 @@ DEVICE_KEYS = (
 INHERITED = ("files", "subject", "session", "time", "unit_of_time", "missing")
 NESTED = ("sensors", "where", "devices", "rename", "rename_subject", "intervals", "merge")
 LISTS = ("no_label", "heading", "missing")
+#: Seconds of the longest window.
+LONGEST_WINDOW = 3600.0
 NUMBERS = ("rate", "offset", "window", "overlap", "gap")
 TABLE_KEYS = (
     "name", "device", "devices", "rename", "rename_subject", "intervals", "merge", "no_label", "window", "overlap",

@@ -78,6 +78,21 @@ def test_the_part_behind_the_features_gives_what_the_whole_network_gives(data):
         np.testing.assert_allclose(new, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+def test_a_network_is_written_as_before_when_the_part_behind_its_features_was_made(data, tmp_path):
+    """A study asks a network that its fleets share for its configuration again, and users save what ``fit`` trained."""
+    model = build_network("hybrid-net-s", SHAPE, seed=2)
+    before = model.to_json()
+    first = Functional(model, ["logits"])
+    features = [compute_feature_table(data[0][:2], layer.features) for layer, _ in first.described]
+    first.apply(*first.own(), data[0][:2], features, training=False)
+    assert model.to_json() == before
+    assert Functional(model, ["logits"]).twin is not None
+    model.save(tmp_path / "saved.keras")
+    saved = keras.saving.load_model(tmp_path / "saved.keras")
+    np.testing.assert_allclose(saved(data[0][:2]), model(data[0][:2]), rtol=1e-5, atol=1e-6)
+
+
 def test_each_replica_standardises_by_its_own_training_windows(data):
     fleet = fleet_of("feature-net-s", data)
     results = trained(fleet)

@@ -301,8 +301,14 @@ class Functional:
     @cached_property
     def _behind(self) -> tuple[keras.Model, list[int], list[int]]:
         """The network as a function of windows and their features, and the places of its variables in this one's."""
-        inputs = [*self.tapped.inputs, *(result for _, result in self.described)]
+        signals = self.tapped.inputs
+        histories = [signal._keras_history for signal in signals]
+        inputs = [*signals, *(result for _, result in self.described)]
         model = keras.Model(inputs, self.tapped.output, name=f"{self.tapped.name}_behind_features")
+        # Keras notes the place of a signal in the new graph on the tensor itself; the network's own graph, and so its
+        # configuration and its file, needs the old one.
+        for signal, history in zip(signals, histories, strict=True):
+            signal._keras_history = history
         places = [{id(v): place for place, v in enumerate(group)} for group in (self.trainable, self.state)]
         groups = (model.trainable_variables, model.non_trainable_variables)
         trainable, others = ([known[id(v)] for v in group] for known, group in zip(places, groups, strict=True))

@@ -111,10 +111,7 @@ def export_c(
         >>> sorted(file.name for file in export.folder.iterdir())
         ['watch.c', 'watch.h', 'watch_example.c']
     """
-    bundle = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
-    folder = Path(out)
-    if folder.exists():
-        raise UserError(f"{folder} exists already; give --out a folder that does not.")
+    bundle, folder = open_for_export(bundle, out)
     prepared = prepare_program(bundle, int8=int8, calibration=calibration, full_scale=full_scale)
     program, counts = prepared.program, prepared.counts
     chosen = choose_name(bundle, name)
@@ -142,6 +139,15 @@ def export_c(
     )
 
 
+def open_for_export(bundle: Bundle | str | Path, out: str | Path) -> tuple[Bundle, Path]:
+    """Open a bundle and return it with the folder to create; raise ``UserError`` if that is there already."""
+    bundle = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
+    folder = Path(out)
+    if folder.exists():
+        raise UserError(f"{folder} exists already; give --out a folder that does not.")
+    return bundle, folder
+
+
 def choose_name(bundle: Bundle, name: str = "") -> str:
     """Return the prefix of exported files: a name that is given, the variant of the study, or the network."""
     provenance = bundle.provenance
@@ -160,7 +166,7 @@ def read_model(
     Args:
         bundle: the bundle; no code in it is run.
         windows: of training subjects, which the integers of trees' features are fitted to.
-        more: rules of layers that the C has not.
+        more: rules that replace those of the C, or add to them.
         form: how refusals name what is written.
 
     Raises:

@@ -58,15 +58,20 @@ class Geometry:
         return cls(size, kernel, strides, dilation, (margins[0], margins[1]), (positions[0], positions[1]))
 
     @property
-    def inside(self) -> bool:
-        """Whether the kernel never leaves the map."""
-        last = (
-            (count - 1) * stride + gap * (taps - 1) - before
-            for count, stride, gap, taps, before in zip(
-                self.positions, self.strides, self.dilation, self.kernel, self.margin, strict=True
+    def margin_after(self) -> tuple[int, int]:
+        """Rows and columns after the map that the kernel covers at its last position."""
+        rows, columns = (
+            max(0, (count - 1) * stride + gap * (taps - 1) + 1 - before - length)
+            for count, stride, gap, taps, before, length in zip(
+                self.positions, self.strides, self.dilation, self.kernel, self.margin, self.size, strict=True
             )
         )
-        return self.margin == (0, 0) and all(end < length for end, length in zip(last, self.size, strict=True))
+        return rows, columns
+
+    @property
+    def inside(self) -> bool:
+        """Whether the kernel never leaves the map."""
+        return self.margin == self.margin_after == (0, 0)
 
     @property
     def pointwise(self) -> bool:
@@ -80,13 +85,7 @@ class Geometry:
             x: maps (n, rows, columns, channels).
             fill: the value outside the map.
         """
-        ends = (
-            max(0, (count - 1) * stride + gap * (taps - 1) + 1 - before - length)
-            for count, stride, gap, taps, before, length in zip(
-                self.positions, self.strides, self.dilation, self.kernel, self.margin, self.size, strict=True
-            )
-        )
-        margins = [(0, 0), *zip(self.margin, ends, strict=True), (0, 0)]
+        margins = [(0, 0), *zip(self.margin, self.margin_after, strict=True), (0, 0)]
         padded = np.pad(x, margins, constant_values=fill) if any(map(any, margins)) else x
         for row in range(self.kernel[0]):
             for column in range(self.kernel[1]):

@@ -38,13 +38,11 @@ class MatrixProduct(FloatBlock):
 
     def run(self, *x: Array) -> Array:
         """Add the terms one after another, of all products at once."""
-        matrices, rows, columns, terms = self._sizes
-        a = x[0].reshape(-1, matrices, rows, terms)
-        b = x[1].reshape(-1, matrices, terms, columns)
-        total = np.zeros((len(a), matrices, rows, columns), np.float32)
-        for term in range(terms):
-            total += a[..., term, None] * b[:, :, None, term]
-        return total.reshape(len(a), *self.output.shape)
+        a, b = (each.reshape(len(each), *tensor.shape) for each, tensor in zip(x, self.inputs, strict=True))
+        total = np.zeros((len(a), *self.output.shape), np.float32)
+        for term in range(a.shape[-1]):
+            total += a[..., term, None] * b[..., term, None, :]
+        return total
 
     def quantise(self, inputs: tuple[Tensor, ...], low: float, high: float) -> Block:
         """Refuse."""

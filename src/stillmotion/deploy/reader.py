@@ -72,7 +72,7 @@ class Reader:
 
     Args:
         graph: of the model.
-        more: rules of layers that the C has not.
+        more: rules that replace those of the C, or add to them.
         form: how refusals name what is written.
     """
 

@@ -20,7 +20,7 @@ def read_program(model: keras.Model, *, more: Mapping[str, Rule] | None = None, 
 
     Args:
         model: from raw windows to logits.
-        more: rules of layers that the C has not.
+        more: rules that replace those of the C, or add to them.
         form: how refusals name what is written.
 
     Returns:

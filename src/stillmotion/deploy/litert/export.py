@@ -12,9 +12,8 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from ...bundles import Bundle
-from ...errors import UserError
 from ...files import atomic_folder
-from ..export import choose_name, prepare_program
+from ..export import choose_name, open_for_export, prepare_program
 from ..program import SIGNAL, Program
 from ..signal_counts import Counts
 from .graph import Graph
@@ -86,10 +85,7 @@ def export_litert(
         >>> export_litert(bundle, "watch-litert", int8=True).file.name
         'motion_net_xs.tflite'
     """
-    bundle = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
-    folder = Path(out)
-    if folder.exists():
-        raise UserError(f"{folder} exists already; give --out a folder that does not.")
+    bundle, folder = open_for_export(bundle, out)
     chosen = choose_name(bundle, name)
     prepared = prepare_program(
         bundle, int8=int8, calibration=calibration, full_scale=full_scale, form="as a LiteRT file"

@@ -120,19 +120,7 @@ def _padded(graph: Graph, block: Block, geometry: Geometry, given: Place) -> tup
     padding = _padding(geometry)
     if padding:
         return given, padding
-    ends = [
-        max(0, (count - 1) * stride + gap * (taps - 1) + 1 - before - length)
-        for count, stride, gap, taps, before, length in zip(
-            geometry.positions,
-            geometry.strides,
-            geometry.dilation,
-            geometry.kernel,
-            geometry.margin,
-            geometry.size,
-            strict=True,
-        )
-    ]
-    margins = [(0, 0), *zip(geometry.margin, ends, strict=True), (0, 0)]
+    margins = [(0, 0), *zip(geometry.margin, geometry.margin_after, strict=True), (0, 0)]
     sizes = (length + sum(margin) for length, margin in zip((1, *given.shape), margins, strict=True))
     wider = replace(given.tensor, shape=tuple(sizes)[1:])
     pads = _constant(graph, block, "margins", np.array(margins, np.int32))

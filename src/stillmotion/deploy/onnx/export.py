@@ -13,7 +13,7 @@ from ...bundles import Bundle
 from ...decoding import IntegerDecoder
 from ...errors import UserError
 from ...files import atomic_folder
-from ..export import choose_name, read_model
+from ..export import choose_name, open_for_export, read_model
 from ..program import SIGNAL, Program
 from ..reader import Rule
 from .run import INSTALL, run_onnx
@@ -75,10 +75,7 @@ def export_onnx(bundle: Bundle | str | Path, out: str | Path, *, name: str = "")
         >>> export.file.name, export.error < 1e-5
         ('watch.onnx', True)
     """
-    bundle = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
-    folder = Path(out)
-    if folder.exists():
-        raise UserError(f"{folder} exists already; give --out a folder that does not.")
+    bundle, folder = open_for_export(bundle, out)
     chosen = choose_name(bundle, name)
     models = build_models(bundle, chosen)
     windows, expected = bundle.golden
@@ -114,7 +111,7 @@ def build_models(bundle: Bundle, name: str) -> dict[str, bytes]:
 
 
 def read_more() -> dict[str, Rule]:
-    """Return the rules of layers that ONNX can hold and C cannot."""
+    """Return the rules of layers of which ONNX can hold more than C."""
     from .products import read_product
 
     return {"Matmul": read_product}

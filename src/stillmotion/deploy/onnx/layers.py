@@ -80,23 +80,11 @@ def _channels_last(graph: GraphBuilder, maps: str, block: Convolve | Pool, chann
 
 def _placement(geometry: Geometry) -> dict[str, Any]:
     """Return where a kernel lies, as attributes of a node."""
-    ends = [
-        (count - 1) * stride + gap * (taps - 1) + 1 - before - length
-        for count, stride, gap, taps, before, length in zip(
-            geometry.positions,
-            geometry.strides,
-            geometry.dilation,
-            geometry.kernel,
-            geometry.margin,
-            geometry.size,
-            strict=True,
-        )
-    ]
     return {
         "kernel_shape": list(geometry.kernel),
         "strides": list(geometry.strides),
         "dilations": list(geometry.dilation),
-        "pads": [*geometry.margin, *(max(0, end) for end in ends)],
+        "pads": [*geometry.margin, *geometry.margin_after],
     }
 
 

@@ -1,41 +1,13 @@
-"""Products of two tensors, which ONNX has and the C has not: attention between channels or states."""
+"""Products of two tensors in ONNX, which repeats a tensor along axes of length 1 where the C does not."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NoReturn
-
-import numpy as np
-
-from ...errors import UserError
 from ...networks.graph import Node
 from ..arithmetic import float_tensor
-from ..blocks import Array, Block, Tensor
-from ..float_block import FloatBlock
+from ..products import MatrixProduct
 from ..reader import Reader
 from .graph import GraphBuilder
 from .layers import write_block
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class MatrixProduct(FloatBlock):
-    """Multiply the matrices in the last two axes of two tensors."""
-
-    def run(self, *x: Array) -> Array:
-        """Compute all products at once."""
-        a, b = (each.reshape(len(each), *tensor.shape) for each, tensor in zip(x, self.inputs, strict=True))
-        return np.asarray(a @ b)
-
-    def function(self, prefix: str) -> str:
-        """Refuse: there is no C of it."""
-        return self._refuse()
-
-    def quantise(self, inputs: tuple[Tensor, ...], low: float, high: float) -> Block:
-        """Refuse: there are no integers of it."""
-        return self._refuse()
-
-    def _refuse(self) -> NoReturn:
-        raise UserError(f"{self.name} (Matmul) has no form in C.")
 
 
 def read_product(reader: Reader, node: Node) -> str:

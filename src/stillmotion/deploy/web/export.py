@@ -17,11 +17,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...bundles import Bundle
-from ...errors import UserError
 from ...escaping import escape_html
 from ...files import atomic_folder
 from ...signals import Dataset
-from ..export import CExport, export_c
+from ..export import CExport, export_c, open_for_export
 from .compiling import compile_wasm
 from .recording import Replay, choose_replay
 
@@ -90,10 +89,7 @@ def export_web(
         >>> export.file.name, export.samples.shape[0] / data.spec.rate
         ('watch.html', 90.0)
     """
-    bundle = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
-    folder = Path(out)
-    if folder.exists():
-        raise UserError(f"{folder} exists already; give --out a folder that does not.")
+    bundle, folder = open_for_export(bundle, out)
     replay = choose_replay(bundle, recording)
     with tempfile.TemporaryDirectory() as scratch:
         c = export_c(bundle, Path(scratch) / "c", int8=int8, name=name, calibration=calibration, full_scale=full_scale)

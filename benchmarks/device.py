@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from stillmotion.escaping import write_csv
@@ -55,12 +55,16 @@ def main() -> None:
     parts = f"rows to write, instead of all ({', '.join(PARTS)})"
     parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS, metavar="PART", help=parts)
     options = parser.parse_args()
+    write_rows((row for name in options.parts for row in part(name)), COLUMNS, options.out)
+
+
+def write_rows(rows: Iterable[Row], columns: Sequence[str], out: Path) -> None:
+    """Write ``table.csv`` anew after each row that is measured, and print the row on standard error."""
     cells = []
-    for name in options.parts:
-        for row in part(name):
-            cells.append([row[column] for column in COLUMNS])
-            print(*("–" if cell is None else cell for cell in cells[-1]), file=sys.stderr, flush=True)
-            atomic_write(options.out / "table.csv", write_csv(list(COLUMNS), cells))
+    for row in rows:
+        cells.append([row[column] for column in columns])
+        print(*("–" if cell is None else cell for cell in cells[-1]), file=sys.stderr, flush=True)
+        atomic_write(out / "table.csv", write_csv(list(columns), cells))
 
 
 if __name__ == "__main__":

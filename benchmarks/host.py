@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -34,9 +33,8 @@ from stillmotion.deploy import CExport, export_c, export_litert, find_compiler
 from stillmotion.deploy.host import FLAGS
 from stillmotion.deploy.litert import run_litert
 from stillmotion.errors import UserError
-from stillmotion.escaping import write_csv
-from stillmotion.files import atomic_write
 
+from .device import write_rows
 from .device_networks import SHAPES, Row, draw_windows, save_network
 
 TITLE = "The same model on this machine: our C, LiteRT, onnxruntime, TFLite Micro"
@@ -182,12 +180,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", required=True, type=Path, help="folder of table.csv, which is replaced")
     options = parser.parse_args()
-    cells = []
-    for shape in SHAPES:
-        for row in rows_of(shape):
-            cells.append([row[column] for column in COLUMNS])
-            print(*("–" if cell is None else cell for cell in cells[-1]), file=sys.stderr, flush=True)
-            atomic_write(options.out / "table.csv", write_csv(list(COLUMNS), cells))
+    write_rows((row for shape in SHAPES for row in rows_of(shape)), COLUMNS, options.out)
 
 
 if __name__ == "__main__":

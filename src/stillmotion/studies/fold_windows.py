@@ -54,25 +54,10 @@ def read_fold_windows(bundle: Bundle, folder: str | Path, *, data: str | Path | 
         UserError: the bundle or the recordings are not the study's, or its test subjects were not evaluated.
 
     Example:
-        >>> import numpy as np
-        >>> import stillmotion as sm
+        After the example of ``run_study``, once its test subjects are evaluated:
+
         >>> from stillmotion.bundles import Bundle
-        >>> from stillmotion.studies import Networks, Split, Study, Training, read_fold_windows
-        >>> values = np.random.default_rng(0).normal(size=(60, 20, 3))
-        >>> data = sm.from_arrays(
-        ...     values, np.arange(60) % 2, np.arange(60) // 10, rate=20, channels=["acc.x", "acc.y", "acc.z"]
-        ... )
-        >>> study = Study(
-        ...     name="tiny",
-        ...     variants=("lm",),
-        ...     compare=(),
-        ...     seeds=1,
-        ...     controls=False,
-        ...     baselines=(),
-        ...     split=Split("subjects:3", folds=1),
-        ...     networks=Networks("mlp-small"),
-        ...     training=Training(epochs=1),
-        ... )
+        >>> from stillmotion.studies import read_fold_windows
         >>> results = sm.run_study(study, "tiny", data=data, quiet=True, score_test=True)
         >>> windows = read_fold_windows(Bundle.open("tiny/models/lm"), "tiny", data=data)
         >>> windows.values.shape, sorted(set(windows.subjects.tolist()))

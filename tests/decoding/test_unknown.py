@@ -66,7 +66,7 @@ def test_thresholds_keep_the_rate_on_validation_subjects_with_every_delay(kind):
     alone = fitted.alone().decode(logits)
     powers = np.exp(logits / numbers.temperature)
     assert np.allclose(alone.confidence, (powers / powers.sum(1, keepdims=True)).max(1), atol=1e-6)
-    assert np.array_equal(alone.answers, np.where(alone.rejected, -2, logits.argmax(1)))
+    assert np.array_equal(alone.predictions, np.where(alone.rejected, -2, logits.argmax(1)))
     assert choose_numbers(kind, CLASSES, LABELS, logits=logits, truth=truth).thresholds == {}
 
 

@@ -180,7 +180,7 @@ def test_bouts_of_one_recording_are_drawn_under_its_signal(finished, recordings,
     np.testing.assert_array_equal(outline.high, [part.max(0) for part in parts])
     here = np.flatnonzero(index.recording[rows] == outline.recording)
     names = {-1: "", -2: "unknown"} | dict(enumerate(index.spec.classes))
-    labels = {"true": index.labels[rows]} | {delay: decoded[delay].answers for delay in ("alone", "1", "offline")}
+    labels = {"true": index.labels[rows]} | {delay: decoded[delay].predictions for delay in ("alone", "1", "offline")}
     assert {row["bouts"] for row in figure.rows} == set(labels)
     for kind, every in labels.items():
         for at in here:

@@ -20,7 +20,7 @@ LARGEST = 1e30
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class Prediction:
     """The activity of a window in a stream.
 
     Args:
@@ -38,7 +38,7 @@ class Answer:
 class Recogniser:
     """Recognise activities sample by sample, with the bundle's hop and decoder, as C on a device does.
 
-    Chunks of any length give the answers of ``predict_recordings`` on the whole. A value that is NaN or infinite is
+    Chunks of any length give the predictions of ``predict_recordings`` on the whole. A value that is NaN or infinite is
     replaced by the last one of its channel (0 at first). Without times, each row is the sample after the one before: a
     sample that the sensor lost must be pushed as a row of NaN. With times, each sample is taken at the nearest tick of
     the contract's rate: missing ticks repeat the sample before, a sample for a tick that is past (late or repeated) is
@@ -103,7 +103,7 @@ class Recogniser:
         self._origin = origin
         self._tick = -1
 
-    def push(self, samples: ArrayLike, times: ArrayLike | None = None) -> list[Answer]:
+    def push(self, samples: ArrayLike, times: ArrayLike | None = None) -> list[Prediction]:
         """Take the next samples.
 
         Args:
@@ -111,7 +111,7 @@ class Recogniser:
             times: (n,) seconds on any clock; of all samples of a stream, or of none.
 
         Returns:
-            The answers that are known now: none where no window ended, or where they wait for the decoder's lag.
+            The predictions that are known now: none where no window ended, or where they wait for the decoder's lag.
 
         Raises:
             ContractError: the samples have another number of channels.
@@ -133,8 +133,8 @@ class Recogniser:
         self._timed = seconds is not None
         return self._take(values) if seconds is None else self._take_timed(values, seconds)
 
-    def finish(self) -> list[Answer]:
-        """Return the answers that wait for the decoder's lag, as at the end of a recording, and reset."""
+    def finish(self) -> list[Prediction]:
+        """Return the predictions that wait for the decoder's lag, as at the end of a recording, and reset."""
         answers = self._name(self._decoder.finish())
         self.reset()
         return answers
@@ -151,7 +151,7 @@ class Recogniser:
         with np.errstate(over="ignore"):
             return rows[:, self._columns].astype(np.float32)
 
-    def _take_timed(self, values: Floats, seconds: NDArray[np.float64]) -> list[Answer]:
+    def _take_timed(self, values: Floats, seconds: NDArray[np.float64]) -> list[Prediction]:
         """Put samples on the ticks of the contract's rate; where the clock jumps, begin anew."""
         follows = np.abs(np.diff(seconds, prepend=self._time)) <= self.spec.seconds
         jumps = np.flatnonzero(~follows)
@@ -174,7 +174,7 @@ class Recogniser:
         self._tick = int(newest[-1])
         return rows
 
-    def _take(self, values: Floats) -> list[Answer]:
+    def _take(self, values: Floats) -> list[Prediction]:
         """Take samples in a row and answer the windows that end with them."""
         spec, rows = self.spec, np.concatenate([self._samples, self._hold(values)])
         rows, self._skip = rows[self._skip :], max(self._skip - len(rows), 0)
@@ -197,10 +197,10 @@ class Recogniser:
         self._last = held[-1]
         return held[1:]
 
-    def _name(self, decoded: Decoded) -> list[Answer]:
+    def _name(self, decoded: Decoded) -> list[Prediction]:
         spec, first = self.spec, self._answered
         self._answered += len(decoded.labels)
         starts = self._origin + np.arange(first, self._answered) * spec.hop / spec.rate
-        rows = zip(starts.tolist(), decoded.answers.tolist(), decoded.probabilities, strict=True)
+        rows = zip(starts.tolist(), decoded.predictions.tolist(), decoded.probabilities, strict=True)
         names = {UNKNOWN: UNKNOWN_NAME, **dict(enumerate(spec.classes))}
-        return [Answer(start, start + spec.seconds, names[label], each) for start, label, each in rows]
+        return [Prediction(start, start + spec.seconds, names[label], each) for start, label, each in rows]

@@ -115,7 +115,7 @@ def predict_recordings(
         stretch=recording,
         start=begin,
         end=begin + spec.seconds,
-        labels=decoded.answers,
+        labels=decoded.predictions,
         probabilities=decoded.probabilities,
     )
 

@@ -104,13 +104,13 @@ def measure_warm_up(bundle: Bundle, dataset: Dataset, *, resampled: bool = False
     late = np.zeros(len(starts), np.int64)
     if decoder is not None:
         logits = bundle.logits(windows.values(order), windows.spec)
-        whole = decoder.decode(logits, gaps).answers
+        whole = decoder.decode(logits, gaps).predictions
         rows = np.concatenate([np.arange(*each) for each in starts])
         lengths = np.array([end - at for at, end in starts])
         firsts = np.append(0, np.cumsum(lengths)[:-1])
         again = gaps[rows]
         again[firsts] = 0
-        wrong = decoder.decode(logits[rows], again).answers != whole[rows]
+        wrong = decoder.decode(logits[rows], again).predictions != whole[rows]
         # The end of a horizon lacks the future that a lag waits for: it is not compared.
         place = np.arange(len(rows)) - np.repeat(firsts, lengths)
         wrong &= place < np.repeat(lengths - (decoder.lag or 0), lengths)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ..bundles import Answer, Bundle, Recogniser
+    from ..bundles import Bundle, Prediction, Recogniser
     from ..reports import LiveView
     from ..signals import SignalSpec
 
@@ -113,13 +113,13 @@ def _show(recogniser: Recogniser, chunks: Iterator[Chunk], view: LiveView) -> in
     return 0
 
 
-def _push(recogniser: Recogniser, samples: NDArray[np.float32], times: NDArray[np.float64]) -> list[Answer]:
+def _push(recogniser: Recogniser, samples: NDArray[np.float32], times: NDArray[np.float64]) -> list[Prediction]:
     """Push samples, a hop at a time: at most one window ends in each, so the network is compiled once."""
     parts = (slice(start, start + recogniser.spec.hop) for start in range(0, len(samples), recogniser.spec.hop))
     return [answer for part in parts for answer in recogniser.push(samples[part], times[part])]
 
 
-def _row(answer: Answer, recogniser: Recogniser) -> dict[str, Any]:
+def _row(answer: Prediction, recogniser: Recogniser) -> dict[str, Any]:
     chances = zip(recogniser.spec.classes, answer.probabilities.round(6).tolist(), strict=True)
     start, end = round(answer.start, 6), round(answer.end, 6)
     return {"start": start, "end": end, "label": answer.label} | {f"p_{name}": chance for name, chance in chances}

@@ -50,7 +50,7 @@ class Decoded:
         return self.confidence < self.threshold
 
     @property
-    def answers(self) -> Integers:
+    def predictions(self) -> Integers:
         """(n,) class of each window, ``UNKNOWN`` (-2) where it is rejected."""
         return np.where(self.rejected, UNKNOWN, self.labels)
 

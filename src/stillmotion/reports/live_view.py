@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..bundles import Answer
+from ..bundles import Prediction
 from ..signals import SignalSpec
 
 #: Seconds of signal, characters of a signal and of a bar, and activities so far that are shown.
@@ -35,11 +35,11 @@ class LiveView:
 
     def __init__(self, spec: SignalSpec) -> None:
         self.spec = spec
-        self.answer: Answer | None = None
+        self.answer: Prediction | None = None
         self.bouts: deque[tuple[float, float, str]] = deque(maxlen=SHOWN)
         self._recent: deque[NDArray[np.float32]] = deque(maxlen=max(WIDE, round(SECONDS * spec.rate)))
 
-    def take(self, samples: NDArray[np.float32], answers: Sequence[Answer]) -> None:
+    def take(self, samples: NDArray[np.float32], answers: Sequence[Prediction]) -> None:
         """Take samples (n, channels) and what was answered with them."""
         self._recent.extend(samples)
         for answer in answers:

@@ -241,7 +241,7 @@ def show_quality(quality: Quality) -> None:
     out.print(
         "Fit to train on."
         if quality.usable
-        else styled("red", "Not fit to train on", ": studies refuse it unless told --accept-findings.")
+        else styled("red", "Not fit to train on", ": studies refuse it without --accept-findings.")
     )
 
 

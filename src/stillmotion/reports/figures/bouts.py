@@ -43,7 +43,7 @@ def bouts(evidence: Evidence) -> list[Figure]:
     merged = {"true": _merge(evidence, windows, index.labels[windows])}
     # Alone, the delay of bundles, the longest.
     for delay in dict.fromkeys([*list(decoded)[:2], list(decoded)[-1]]):
-        merged[delay] = _merge(evidence, windows, decoded[delay].answers[here])
+        merged[delay] = _merge(evidence, windows, decoded[delay].predictions[here])
     truth, predicted = merged["true"], {delay: each for delay, each in merged.items() if delay != "true"}
     unsure = any((each.labels == UNKNOWN).any() for each in predicted.values())
     present = sorted({int(label) for each in merged.values() for label in each.labels if label >= 0})

@@ -12,7 +12,6 @@ from ..errors import UserError
 from ..names import make_visible
 from .evidence import describe_evidence, prove, read_windows
 from .flags import add_data, add_json, print_json
-from .litert_form import write_litert_form
 
 if TYPE_CHECKING:
     from ..bundles import Bundle
@@ -143,8 +142,7 @@ def _to_c(options: argparse.Namespace) -> int:
         f"bytes (network {export.arena_bytes:,}, window and last answer {export.state_bytes:,}); code and stack are "
         f"not counted",
     ]
-    if export.agreement is not None:
-        lines.append(f"the class of float32 on {export.agreement:.1%} of {export.windows} calibration windows")
+    lines += _describe_agreement(export.agreement, export.windows)
     lines += [f"harness: {extra['harness']}"] if options.harness else []
     lines += describe_evidence(extra)
     lines += ["", "To compile and run the example:", f"  {line}", "It prints:", f"  {export.answer}"]
@@ -155,9 +153,34 @@ def _to_c(options: argparse.Namespace) -> int:
 def _to_litert(options: argparse.Namespace) -> int:
     """Write a LiteRT file, and what proves it."""
     from ..bundles import Bundle
+    from ..deploy import export_litert
 
     bundle = Bundle.open(options.bundle)
-    return write_litert_form(bundle, options, _read_given(bundle, options))
+    given = _read_given(bundle, options)
+    proof = read_windows(bundle, options, given)
+    export = export_litert(bundle, options.out, int8=options.int8, name=options.name, **given)
+    extra = prove(bundle, options, given, proof)
+    if options.json:
+        values = {
+            "file": str(export.file),
+            "bytes": export.bytes,
+            "agreement": export.agreement,
+            "calibration_windows": export.windows,
+        }
+        print_json(values | extra)
+        return 0
+    kind = "int8, from raw counts to logits" if export.integers else "float32, from a window to logits"
+    lines = [f"{export.file}: {export.bytes:,} bytes, {kind}; {export.file.stem}.json says what both stand for"]
+    lines += _describe_agreement(export.agreement, export.windows) + describe_evidence(extra)
+    print(make_visible("\n".join(lines), keep="\n"))
+    return 0
+
+
+def _describe_agreement(agreement: float | None, windows: int) -> list[str]:
+    """Return a line that says how often integers give the class of float32, if it was measured."""
+    if agreement is None:
+        return []
+    return [f"the class of float32 on {agreement:.1%} of {windows} calibration windows"]
 
 
 def _read_given(bundle: Bundle, options: argparse.Namespace) -> dict[str, Any]:

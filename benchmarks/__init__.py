@@ -10,8 +10,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from stillmotion.errors import UnknownName
-
 #: Name of a benchmark to its module. A module has ``TITLE`` and ``rows(data=…, quick=…)``.
 MODULES = {
     "signals": "benchmarks.signals",
@@ -30,6 +28,8 @@ Row = dict[str, Any]
 
 def run(name: str, *, data: Path | None = None, quick: bool = False) -> tuple[str, list[Row]]:
     """Run a benchmark; return its title and its rows."""
+    from stillmotion.errors import UnknownName  # Here, because contenders run where this package is not installed.
+
     if name not in MODULES:
         raise UnknownName("benchmark", name, list(MODULES))
     module = import_module(MODULES[name])

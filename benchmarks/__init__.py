@@ -15,6 +15,7 @@ MODULES = {
     "signals": "benchmarks.signals",
     "networks": "benchmarks.networks",
     "training": "benchmarks.training",
+    "gpu": "benchmarks.gpu",
     "memory": "benchmarks.memory",
     "methods": "benchmarks.methods",
     "teachers": "benchmarks.teachers",

@@ -166,7 +166,7 @@ def _require_same(network: Named, inputs: Any, data: dict[str, Any]) -> None:
     with torch.no_grad():
         difference = (network.eval()(inputs[: len(expected)]) - expected).abs().max() / expected.abs().max()
     if not difference < TOLERANCE:
-        raise ValueError(f"With our weights the network in PyTorch gives other logits: {difference:.2g} of the largest.")
+        raise ValueError(f"With our weights the network in PyTorch is {difference:.2g} of the largest logit off.")
 
 
 def main() -> None:

@@ -5,7 +5,8 @@ all rows so far; what is most informative comes first, and what does not fit int
 row:
 
 - ``shape``, ``network``, ``task``, ``contender``, ``replicas``, ``together`` (replicas that share one product),
-  ``precision`` of products (``highest``: float32; ``default``: what XLA chooses on this device);
+  ``precision`` of products (``highest``: float32; ``default``: what XLA chooses on this device), ``autotuned``, whether
+  the compiler tries out kernels, which takes long and is off for all others;
 - ``milliseconds`` per model and step, orders of windows drawn on the host included, and ``program``, without them;
 - ``megabytes`` of the compiled epoch (arguments, results, intermediate arrays); seconds of ``beginning`` (first weights
   of all replicas) and of ``compilation``, side by side with others;
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -55,6 +57,8 @@ FLEETS, TEMPERATURES, ALPHAS = 60, (1, 2, 4, 6, 8, 10, 15), tuple(n / 10 for n i
 TRAINING, VALIDATION = 39_700, 7_000
 #: Epochs of a run: all that the paper allows, and a hundred, where early stopping ends most runs.
 EPOCHS = (300, 100)
+#: The compiler's option, 0 (kernels are not tried out) to 4.
+AUTOTUNE = "xla_gpu_autotune_level"
 #: Seconds that a measurement needs to begin.
 RESERVE = 8
 
@@ -68,6 +72,7 @@ class Point:
     replicas: int
     together: int
     precision: str = "default"
+    autotuned: bool = False
 
     @property
     def row(self) -> Row:
@@ -94,6 +99,7 @@ class Clock:
 
 def measure(clock: Clock, replicas: Sequence[int], steps: int, *, grid: bool = True) -> Iterator[Row]:
     """Yield all rows, the most informative first."""
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --{AUTOTUNE}=0"  # read when JAX starts
     import stillmotion.training  # noqa: F401 - before any import of keras: it chooses the backend.
 
     random = np.random.default_rng(0)
@@ -103,10 +109,12 @@ def measure(clock: Clock, replicas: Sequence[int], steps: int, *, grid: bool = T
     rest = [number for number in replicas if number not in first]
     most = max(replicas)
     split = [number for number in (16, 64, 128, 256) if number < most] or [max(1, most // 2)]
+    many = max(first[:-1] or first)
     waves = [
         [Point(*where, count, count) for count in first for where in (LM, MOTION)],
         [Point(*LM, most, together) for together in split]
-        + [Point(*where, max(first[:-1] or first), max(first[:-1] or first), "highest") for where in (LM, MOTION)],
+        + [Point(*where, many, many, "highest") for where in (LM, MOTION)]
+        + [Point(*where, many, many, autotuned=True) for where in (LM, MOTION)],
         [Point(*MM, count, count) for count in first],
         [Point(*where, count, count) for where in (LM, MOTION, MM) for count in rest],
     ]
@@ -164,7 +172,8 @@ class Prepared:
         with exact:
             lowered = self.fleet.program.epoch.lower(self.state.learners, members, self.fleet.shared, *self.slots)
         self.steps = int(members.steps[0])
-        self.compiled: Future[tuple[Any, float]] = pool.submit(_timed, lowered.compile)
+        tuned = {AUTOTUNE: 4} if point.autotuned else None
+        self.compiled: Future[tuple[Any, float]] = pool.submit(_timed, lambda: lowered.compile(tuned))
 
     def measure(self) -> Row:
         """Time whole epochs after one that warms up."""

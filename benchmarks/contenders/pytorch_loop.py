@@ -11,7 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,10 @@ class Choice:
     layout: str = "time last"
     adam: str = "foreach"
     compiled: bool = False
+
+    def __str__(self) -> str:
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        return f"{threads}, {self.layout}, {self.adam} Adam{', compiled' if self.compiled else ''}"
 
 
 #: Settings that are tried, in this order.
@@ -182,7 +186,7 @@ def main() -> None:
     choice = Choice(adam="fused") if settings.get("device") == "cuda" else loop.choose()
     step = loop.prepare(choice)
     loop.epoch(step)
-    print(json.dumps({"seconds": loop.epoch(step), "settings": asdict(choice)}), flush=True)
+    print(json.dumps({"seconds": loop.epoch(step), "settings": str(choice)}), flush=True)
     while sys.stdin.readline():
         print(json.dumps({"seconds": loop.epoch(step)}), flush=True)
 

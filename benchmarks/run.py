@@ -1,4 +1,4 @@
-"""Run a benchmark: ``python benchmarks/run.py NAME [--quick] [--only CONTEST …] [--data DIR] [--json] [--into FILE]``."""
+"""Run a benchmark: ``python benchmarks/run.py NAME [--only CONTEST …] [--into FILE] [--json]``."""
 
 from __future__ import annotations
 

@@ -270,10 +270,11 @@ class Functional:
     def _call(
         self, vector: Array, state: list[Array], x: Array, features: list[Array], *, training: bool
     ) -> tuple[dict[str, Array], Any]:
-        weights = [
-            vector[start:stop].reshape(shape)
-            for start, stop, shape in zip(self.bounds[:-1], self.bounds[1:], self.shapes, strict=True)
-        ]
+        import jax
+
+        # A split, whose gradient is one concatenation; that of a slice is a vector of all weights.
+        parts = jax.lax.split(vector, np.diff(self.bounds).tolist()) if self.shapes else ()
+        weights = [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
         if features:
             taps, after, losses = self._call_behind(weights, state, [x, *features], training=training)
         else:

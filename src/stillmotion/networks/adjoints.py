@@ -81,9 +81,7 @@ def _depthwise_forward(x: Array, kernel: Array, stride: int, dilation: int) -> t
     return depthwise_taps(x, kernel, stride, dilation), (x, kernel)
 
 
-def _depthwise_backward(
-    stride: int, dilation: int, saved: tuple[Array, Array], change: Array
-) -> tuple[Array, Array]:
+def _depthwise_backward(stride: int, dilation: int, saved: tuple[Array, Array], change: Array) -> tuple[Array, Array]:
     x, kernel = saved
     taps, steps = len(kernel), change.shape[1]
     if stride == 1:

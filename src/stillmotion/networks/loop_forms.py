@@ -62,7 +62,7 @@ def convolve(x: Array, kernel: Array, *, strides: Sequence[int], padding: str, d
         kernel = kernel.reshape(taps, 1, width * channels, filters)
     if taps > 1 and x.shape[1] * filters <= BANDED_WIDTH and x.shape[1] <= BANDED_LENGTH * taps:
         return _banded(x, kernel[:, 0], stride=strides[0], dilation=dilation[0])
-    if strides[0] == 1 and 1 < taps and 1 < x.shape[-1]:
+    if strides[0] == 1 and taps > 1:
         return convolve_taps(x, kernel[:, 0], dilation[0])
     slices = windows(x, taps, stride=strides[0], dilation=dilation[0])
     if x.shape[-1] == 1:
@@ -82,7 +82,7 @@ def depthwise(x: Array, kernel: Array, *, strides: Sequence[int], padding: str, 
         )
         return plane[:, :, 0]
     x = pad(x, kernel.shape[:2], strides=strides, padding=padding, dilation=dilation)
-    taps, width, _, multiplier = kernel.shape
+    _, width, _, multiplier = kernel.shape
     if (width, multiplier, strides[1]) == (1, 1, 1):
         # Positions beside time are channels with the same kernels, so that the last axis is long.
         flat = x.reshape(*x.shape[:2], -1)

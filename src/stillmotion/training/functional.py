@@ -27,6 +27,7 @@ from ..networks.normaliser import (
 from ..networks.rewrite import kept_convolutions, rewrite
 from ..networks.taps import with_taps
 from ..windows import Windows
+from .device import in_full_precision
 from .fingerprint import describe_layers
 
 Array = Any
@@ -333,7 +334,7 @@ class Functional:
 
         if self._other:
             return self._other._infer
-        return jax.jit(lambda vector, state, x: self.apply(vector, state, x, training=False)[0])
+        return jax.jit(in_full_precision(lambda vector, state, x: self.apply(vector, state, x, training=False)[0]))
 
     @property
     def _other(self) -> Functional | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import ParamSpec, TypeVar
 
-Function = Callable[..., Any]
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
 def on_accelerator() -> bool:
@@ -16,7 +17,7 @@ def on_accelerator() -> bool:
     return bool(jax.default_backend() != "cpu")
 
 
-def in_full_precision(function: Function) -> Function:
+def in_full_precision(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """Compute the matrix products of a function that is compiled, and of its derivatives, in float32.
 
     Unless told otherwise, XLA rounds the factors on an accelerator (TF32 on a GPU). Measured on an H200, a step's
@@ -26,10 +27,10 @@ def in_full_precision(function: Function) -> Function:
         return function
 
     @wraps(function)
-    def exact(*arguments: Any) -> Any:
+    def exact(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         import jax
 
         with jax.default_matmul_precision("highest"):
-            return function(*arguments)
+            return function(*args, **kwargs)
 
     return exact

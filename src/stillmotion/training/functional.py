@@ -334,7 +334,12 @@ class Functional:
 
         if self._other:
             return self._other._infer
-        return jax.jit(in_full_precision(lambda vector, state, x: self.apply(vector, state, x, training=False)[0]))
+
+        @in_full_precision
+        def infer(vector: Array, state: Sequence[Array], x: Array) -> dict[str, Array]:
+            return self.apply(vector, state, x, training=False)[0]
+
+        return jax.jit(infer)
 
     @property
     def _other(self) -> Functional | None:

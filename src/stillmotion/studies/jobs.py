@@ -6,13 +6,16 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from ..deploy import plan_quantisation
 from ..errors import UserError
 from ..evaluation import accuracy, confusion_matrix, macro_f1
 from ..features import ClassifierArrays, FeatureSet, FittedClassifier, fit_classifier, pack_arrays
 from ..methods import IncompatibleNetworks, get_method
+from ..networks.quantisation_plan import QuantisationPlan
 from ..networks.registry import get_shared_network
 from ..signals import SignalSpec
 from ..training import Fleet, Recipe, Replica, Teacher, join_teachers
@@ -60,8 +63,9 @@ class FleetJob:
         """Train the fleet, or say why it cannot train."""
         started, run = time.monotonic(), self.plan.runs[0]
         try:
+            student = get_shared_network(run.network, self.spec, **run.options_of_network)
             fleet = Fleet(
-                get_shared_network(run.network, self.spec, **run.options_of_network),
+                student,
                 get_method(run.method, **run.options),
                 self.replicas,
                 self.windows,
@@ -74,6 +78,7 @@ class FleetJob:
                 size=self.plan.size,
                 folder=folder,
                 every=every,
+                quantise=quantisation_of(run, student),
             )
             results = fleet.train(progress)
         except (UselessTeacher, IncompatibleNetworks) as reason:
@@ -156,6 +161,11 @@ def prepare_job(plan: FleetPlan, planner: Planner, data: StudyData, teachers: Te
 def recipe_of(run: Run) -> Recipe:
     """Return the training recipe of a run."""
     return Recipe(**{**run.recipe, "augment": tuple(run.recipe["augment"])})
+
+
+def quantisation_of(run: Run, student: keras.Model) -> QuantisationPlan | None:
+    """Return where a run rounds, if it is trained for its int8 form."""
+    return plan_quantisation(student) if run.quantise else None
 
 
 def time_classifier(run: Run, data: StudyData) -> float:

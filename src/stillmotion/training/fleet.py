@@ -18,6 +18,7 @@ from ..features.feature_set import FeatureSet
 from ..features.window_features import compute_feature_table
 from ..interrupts import SAVING, saved_when_stopped
 from ..methods import Method, get_method, method_code
+from ..networks.quantisation_plan import QuantisationPlan
 from ..windows import Windows
 from ..windows.augment import Places, check_kinds
 from . import checkpoint
@@ -67,6 +68,7 @@ class Fleet:
         folder: folder of the checkpoint; without it none is written.
         every: seconds between two checkpoints.
         own_weights: start from the student's current weights instead of weights drawn by each replica's seed.
+        quantise: where the student rounds in every step and in its evaluation, as its int8 form does.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Fleet:
         folder: Path | None = None,
         every: float = 60.0,
         own_weights: bool = False,
+        quantise: QuantisationPlan | None = None,
     ) -> None:
         self.method = get_method(teaching)
         self.recipe = Recipe() if recipe is None else recipe
@@ -96,16 +99,8 @@ class Fleet:
         self.classes, self.places, self.own_weights, self.every = classes, places, own_weights, every
         self.replicas = list(replicas)
         check_replicas(self.replicas, self.windows, self.labels, classes)
-        self.setup = prepare_distillation(
-            student,
-            self.method,
-            teachers,
-            self.replicas,
-            self.windows,
-            classes,
-            live=live,
-            augment=self.recipe.augment,
-        )
+        given = (student, self.method, teachers, self.replicas, self.windows, classes)
+        self.setup = prepare_distillation(*given, live=live, augment=self.recipe.augment, quantise=quantise)
         self.student, trained, frozen = self.setup.student, self.setup.trained, self.setup.live
         self.features = {each: compute_feature_table(self.windows, each) for each in self.setup.feature_layers}
         shared_bytes = sum(array.nbytes for array in (self.windows, *self.features.values()))
@@ -245,7 +240,7 @@ class Fleet:
                 epochs=slot.epoch,
                 history=tuple(slot.history),
                 weights=best.average if self.averages else best.weights[: self.student.size],
-                state=best.state,
+                state=self.student.without_ranges(best.state),
                 teacher_weights=best.weights[self.student.size : best.weights.size - self.setup.aux.size],
                 aux_params=best.weights[best.weights.size - self.setup.aux.size :],
                 teacher_state=best.teacher_state,

@@ -17,7 +17,7 @@ from stillmotion.training.distillation import student_network
 from stillmotion.training.fake_quantisation import round_kernel, round_to
 from stillmotion.training.progress import Progress
 
-from .small import CHANNELS, TIME, TRAIN, VALIDATION, dense, fleet, normed, problem, replica, same
+from .small import CHANNELS, TIME, TRAIN, dense, fleet, normed, problem, replica, same
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn:DeprecationWarning")
 QUIET = Progress(enabled=False)

@@ -41,7 +41,8 @@ def test_a_student_trained_for_int8_is_a_run_of_its_own_and_its_teacher_is_in_fl
 
 
 def test_a_network_without_an_int8_form_is_refused_by_name_before_anything_trains(recordings):
-    study = replace(SMALL, networks=Networks("tinyhar", ("mlp",)), training=Training(quantise="int8"))
+    data = replace(SMALL.data, window=32, hop=32)
+    study = replace(SMALL, data=data, networks=Networks("tinyhar", ("mlp",)), training=Training(quantise="int8"))
     data = load_study_data(study, data=recordings)
     with pytest.raises(UserError, match="tinyhar cannot be trained with quantise = 'int8'.*Matmul"):
         Planner(study, data.index).run(Trial("lm", 0, 0, {}, ""))

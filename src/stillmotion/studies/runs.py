@@ -117,7 +117,8 @@ class Run:
     def __str__(self) -> str:
         if self.kind == "features":
             return f"{self.method} on features, fold {self.fold}"
-        return f"{self.method} of {self.network}" + (f" with {self.attention}" if self.attention else "")
+        with_attention = f" with {self.attention}" if self.attention else ""
+        return f"{self.method} of {self.network}{with_attention}" + (f", for {self.quantise}" if self.quantise else "")
 
 
 @dataclass(frozen=True, eq=False)

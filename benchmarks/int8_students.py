@@ -9,10 +9,10 @@ and ``macro_f1_int8`` over the test windows of the fold (without classes that do
 (int8 minus float), ``agreement`` (share of windows with one class). ``summary.csv`` has a row a network: means of both
 kinds, and ``taught_minus_alone``, the mean over folds and seeds of what the taught student of the same fold and seed
 loses more or less, with its standard error.
-With ``--retrain EPOCHS`` every network is also trained on with rounding (``fit`` with ``quantise``, taught by itself,
-the epoch chosen on its validation subjects) and quantised again: ``macro_f1_int8_retrained``, ``difference_retrained``
-(points, against the float network before), ``agreement_retrained`` (with it), and ``macro_f1_float_retrained``, what
-the same epochs change without integers.
+With ``--retrain EPOCHS`` every network is also trained on with rounding (``fit`` with ``quantise``; its own float
+probabilities alone teach, the epoch is chosen on its validation subjects) and quantised again:
+``macro_f1_int8_retrained``, ``difference_retrained`` (points, against the float network before),
+``agreement_retrained`` (with it), and ``macro_f1_float_retrained``, what the same epochs change without integers.
 
 Float logits are those that the study kept. Each window is answered alone, without decoder. Reading the test windows is
 logged in the study as a test-set evaluation.
@@ -56,6 +56,8 @@ SUMMARY = (
 Row = dict[str, Any]
 #: The learning rate of training on, as a part of that of the training.
 SLOWER = 0.1
+#: KD from the float network's probabilities alone, as they are: what int8 should give.
+OWN_LOGITS = {"alpha": 0.0, "temperature": 1.0}
 
 
 def rows_of(state: StudyState, data: StudyData, *, epochs: int = 0) -> Iterator[Row]:
@@ -112,6 +114,7 @@ def score(state: StudyState, data: StudyData, run: Run, *, epochs: int = 0) -> R
         validation=(data.windows.values(validation), data.index.labels[validation]),
         teacher=model,
         method="kd",
+        hyperparameters=OWN_LOGITS,
         recipe=Recipe(batch=int(run.recipe["batch"]), epochs=epochs, patience=epochs, schedule="cosine"),
         learning_rate=float(run.hyperparameters.get("learning_rate", run.recipe["learning_rate"])) * SLOWER,
         seed=run.seed,

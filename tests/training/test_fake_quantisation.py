@@ -11,7 +11,7 @@ from stillmotion.deploy import plan_quantisation, read_program
 from stillmotion.deploy.program import quantise_program
 from stillmotion.errors import UserError
 from stillmotion.methods import get_method
-from stillmotion.networks import initialise
+from stillmotion.networks import FastGRNN, initialise
 from stillmotion.training import Recipe, fit
 from stillmotion.training.distillation import student_network
 from stillmotion.training.fake_quantisation import round_kernel, round_to
@@ -151,3 +151,27 @@ def test_dropout_inside_a_recurrence_is_refused():
     model = keras.Model(inputs, layers.Dense(3, name="logits")(x))
     with pytest.raises(UserError, match="memory drops values inside its recurrence"):
         student_network(model, get_method("lm"), quantise=plan_quantisation(model))
+
+
+def test_the_range_of_a_state_is_that_of_its_values_before_they_are_rounded():
+    """A FastGRNN's state exceeds 1; a range measured after rounding to ±1 would never widen."""
+    import jax
+
+    inputs = keras.Input((TIME, CHANNELS))
+    x = FastGRNN(4, name="memory")(layers.Normalization(name="normaliser")(inputs))
+    model = keras.Model(inputs, layers.Dense(3, name="logits")(x))
+    initialise(model, 0)
+    model.get_layer("memory").nu.assign(2.0)
+    network = student_network(model, get_method("lm"), quantise=plan_quantisation(model))
+    weights, state = network.own()
+    windows = problem()[0][:64]
+    program = read_program(model)
+    values = program.run_all(windows)
+    block = next(step.block for step in program.steps if step.output == "memory")
+    low, high = block.range_of((values["normaliser"],), values["memory"])
+    assert max(-low, high) > 2
+    place, narrow = network.quantise.measured.index("memory"), state[-1].copy()
+    narrow[place] = [-1, 1]
+    step = jax.jit(lambda ranges: network.apply(weights, [*state[:-1], ranges], windows, training=True)[1][-1][place])
+    np.testing.assert_allclose(step(state[-1]), [min(low, 0), max(high, 0)], rtol=0.05)
+    assert np.abs(step(narrow)).max() > 2

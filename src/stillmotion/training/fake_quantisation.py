@@ -146,7 +146,7 @@ class _Rounding:
         if grid.kind == "state":
             largest = jnp.abs(self.ranges[self.places[grid.node]]).max()
             exponent = jnp.maximum(0, jnp.ceil(jnp.log2(jnp.maximum(largest, 1e-9))))
-            return round_to(values, 2.0**exponent / 128, 0)
+            return jnp.where(largest > 0, round_to(values, 2.0**exponent / 128, 0), values)
         if grid.node == node:
             self.measure(values, node)
         low, high = self.ranges[self.places[grid.node]]

@@ -48,7 +48,7 @@ def run_recurrence(layer: Any, x: Array, rounded: Round) -> tuple[Array, Array]:
         rounded: rounds a state.
 
     Returns:
-        What the layer gives, and all states (B, T, units).
+        What the layer gives, and all states (B, T, units) before they are rounded.
     """
     if not isinstance(layer, keras.layers.Bidirectional):
         return _run(layer, x, rounded, backward=getattr(layer, "go_backwards", False))
@@ -67,15 +67,15 @@ def _run(layer: Any, x: Array, rounded: Round, *, backward: bool) -> tuple[Array
     step, first = _STEPS[_kind(layer)](cell, recurrent, bias)
 
     def body(carry: tuple[Array, Array], product: Array) -> tuple[tuple[Array, Array], Array]:
-        wide, state = step(*carry, product)
-        state = rounded(state)
-        return (wide, state), state
+        wide, exact = step(*carry, product)
+        state = rounded(exact)
+        return (wide, state), (state, exact)
 
     nothing = jnp.zeros((x.shape[0], recurrent.shape[0]), x.dtype)
     products = jnp.swapaxes(x @ kernel, 0, 1) + first  # (T, B, gates · units)
-    _, states = lax.scan(body, (nothing, nothing), products, reverse=backward)
-    states = jnp.swapaxes(states, 0, 1)
-    return (states if layer.return_sequences else states[:, 0 if backward else -1]), states
+    _, each = lax.scan(body, (nothing, nothing), products, reverse=backward)
+    states, exact = (jnp.swapaxes(values, 0, 1) for values in each)
+    return (states if layer.return_sequences else states[:, 0 if backward else -1]), exact
 
 
 def _kind(layer: Any) -> type:

@@ -10,7 +10,7 @@ import pytest
 from stillmotion.deploy import read_program
 from stillmotion.deploy.program import quantise_program
 from stillmotion.errors import UserError
-from stillmotion.studies import Networks, Planner, Runner, Training, load_study_data, read_study_state
+from stillmotion.studies import Networks, Planner, Runner, Teaching, Training, load_study_data, read_study_state
 from stillmotion.studies.predict import load_model
 from stillmotion.studies.search import Trial
 from stillmotion.studies.variants import Variant
@@ -48,6 +48,8 @@ def test_a_network_without_an_int8_form_is_refused_by_name_before_anything_train
         Planner(study, data.index).run(Trial("lm", 0, 0, {}, ""))
 
 
-def test_only_int8_can_be_trained_for():
+def test_only_students_can_be_trained_for_int8_and_for_int8_alone():
+    with pytest.raises(UserError, match="teachers stay in float32"):
+        Teaching(training=Training(quantise="int8"))
     with pytest.raises(UserError, match="quantise.*int4.*int8"):
         Training(quantise="int4")

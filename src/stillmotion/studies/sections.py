@@ -250,6 +250,11 @@ class Teaching:
         for name, choices in (("targets", Targets), ("outputs", Outputs), ("weights", Weights)):
             if getattr(self, name) not in get_args(choices):
                 raise UnknownName(f"{name} in [teaching]", getattr(self, name), list(get_args(choices)))
+        if self.training.quantise is not None:
+            raise UserError(
+                "quantise in [teaching.training] is for students, and teachers stay in float32: set it in [training] "
+                "or in [variant.NAME.training]."
+            )
 
 
 @dataclass(frozen=True)

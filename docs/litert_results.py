@@ -23,9 +23,7 @@ def int8_students(rows: list[dict[str, str]]) -> str:
 
 def int8_training(rows: list[dict[str, str]]) -> str:
     """Write the table of what int8 loses after training, and after training on with rounding."""
-    lines = [
-        "| trained | n | float32 | int8 − float32 | trained on: int8 − float32 | gain | agreement, before | after |"
-    ]
+    lines = ["| variant | n | float32 | int8 | trained on, int8 | gain | agreement, before | after |"]
     lines.append(f"|---|{'--:|' * 7}")
     for name in dict.fromkeys(row["variant"] for row in rows):
         own = [row for row in rows if row["variant"] == name]

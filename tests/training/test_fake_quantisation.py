@@ -175,3 +175,19 @@ def test_the_range_of_a_state_is_that_of_its_values_before_they_are_rounded():
     step = jax.jit(lambda ranges: network.apply(weights, [*state[:-1], ranges], windows, training=True)[1][-1][place])
     np.testing.assert_allclose(step(state[-1]), [min(low, 0), max(high, 0)], rtol=0.05)
     assert np.abs(step(narrow)).max() > 2
+
+
+def test_a_frozen_kernel_is_rounded_in_the_forward_pass_and_stays_as_it_is():
+    model = dense()
+    initialise(model, 0)
+    model.get_layer("hidden").trainable = False
+    network = student_network(model, get_method("lm"), quantise=plan_quantisation(model))
+    weights, state = network.own()
+    windows = problem()[0][:4]
+    taps, after = network.apply(weights, state, windows, training=False)
+    for before, left in zip(state, after, strict=True):
+        np.testing.assert_array_equal(left, before)
+    hidden, logits = model.get_layer("hidden"), model.get_layer("logits")
+    kernels = [np.asarray(round_kernel(np.asarray(each.kernel), (0,))) for each in (hidden, logits)]
+    inside = np.maximum(windows.reshape(4, -1) @ kernels[0] + np.asarray(hidden.bias), 0)
+    np.testing.assert_allclose(taps["logits"], inside @ kernels[1] + np.asarray(logits.bias), atol=1e-5)

@@ -88,7 +88,8 @@ class QuantisedCall:
             known: values by the id of their symbolic tensor: the windows, and results that need not be computed again.
             training: whether dropout and batch statistics are on.
         """
-        variables = (*self.model.trainable_variables, *self.model.non_trainable_variables)
+        others = self.model.non_trainable_variables
+        variables = (*self.model.trainable_variables, *others)
         mapping = [
             (variable, round_kernel(value, self.axes[id(variable)]) if id(variable) in self.axes else value)
             for variable, value in zip(variables, (*weights, *state), strict=True)
@@ -103,17 +104,21 @@ class QuantisedCall:
                     results[0] = rounding.round(results[0], self.grids[name], name)
                 values.update(zip(map(id, call.outputs), results, strict=True))
             losses = list(self.model.losses)
-        after = [scope.get_current_value(variable) for variable in self.model.non_trainable_variables]
+        after = [  # a frozen kernel stays as it is
+            value if id(variable) in self.axes else scope.get_current_value(variable)
+            for variable, value in zip(others, state, strict=True)
+        ]
         return {name: values[id(each)] for name, each in self.model.output.items()}, [*after, rounding.ranges], losses
 
     def _results(self, name: str, call: Call, values: Mapping[int, Array], rounding: _Rounding) -> list[Array]:
         args, kwargs = tree.map_structure(lambda value: values.get(id(value), value), call.arguments)
         layer = call.operation
         if is_recurrent(layer):
-            grid = self.grids.get(name, STATE)
-            grid = grid if grid.kind == "state" else STATE
+            own = self.grids.get(name)  # of a FastGRNN; that of a sum of both directions is of the sum
+            grid = own if own is not None and own.kind == "state" else STATE
             result, states = run_recurrence(layer, args[0], partial(rounding.round, grid=grid))
-            rounding.measure(states, name)
+            if grid is own:
+                rounding.measure(states, name)
             return [result]
         if getattr(layer, "_call_has_training_arg", False):
             kwargs["training"] = rounding.training

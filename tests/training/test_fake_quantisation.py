@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -106,10 +108,10 @@ class StopAfter:
             raise KeyboardInterrupt
 
 
-def make(folder=None, **options):
+def make(folder=None, runs=RUNS, **options):
     model = normed()
     options.setdefault("quantise", plan_quantisation(model))
-    return fleet(model, RUNS, recipe=RECIPE, size=2, folder=folder, every=0.0, **options)
+    return fleet(model, runs, recipe=RECIPE, size=2, folder=folder, every=0.0, **options)
 
 
 def test_a_fleet_trained_for_int8_resumes_and_its_results_are_the_models_own(tmp_path):
@@ -118,6 +120,9 @@ def test_a_fleet_trained_for_int8_resumes_and_its_results_are_the_models_own(tmp
         make(tmp_path).train(StopAfter(2))
     with pytest.raises(UserError, match="another plan"):
         make(tmp_path, quantise=None).train(QUIET)
+    elsewhere = replace(RUNS[2], start=(whole[0].weights, whole[0].state))
+    with pytest.raises(UserError, match="another plan"):
+        make(tmp_path, runs=[*RUNS[:2], elsewhere]).train(QUIET)
     for one, other in zip(make(tmp_path).train(QUIET), whole, strict=True):
         same(one, other)
     model = normed()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -149,13 +150,24 @@ def prepare_job(plan: FleetPlan, planner: Planner, data: StudyData, teachers: Te
             prepared.append(teachers.teacher(run.method, members, live=live, weighting=each.weighting))
     return FleetJob(
         plan=plan,
-        replicas=tuple(_replica(each, planner, seen, numbers.get(each.teachers, 0)) for each in plan.runs),
+        replicas=tuple(
+            replace(_replica(each, planner, seen, numbers.get(each.teachers, 0)), start=_start(each, planner, teachers))
+            for each in plan.runs
+        ),
         teachers=tuple(prepared),
         spec=seen.windows.spec,
         places=seen.places,
         windows=replace(seen.windows, raw=None),
         labels=np.maximum(data.index.labels, 0),  # windows without a class are in no split
     )
+
+
+def _start(run: Run, planner: Planner, teachers: TeacherCache) -> tuple[NDArray[np.float32], list[NDArray[Any]]] | None:
+    """Return the weights that a run for int8 trains on from: those of its only teacher, if that is the same network."""
+    if not run.quantise or len(run.teachers) != 1:
+        return None
+    teacher = planner.teacher(run.teachers[0])
+    return teachers.store.weights(teacher.id) if teacher.architecture == run.architecture else None
 
 
 def recipe_of(run: Run) -> Recipe:

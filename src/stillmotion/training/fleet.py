@@ -293,7 +293,7 @@ class Fleet:
     def _fresh(self, number: int) -> TrainState:
         """Return the train state of a replica before its first step."""
         replica = self.replicas[number]
-        vector, state = self._first_weights(replica.seed)
+        vector, state = self._first_weights(replica)
         if replica.mean is not None and replica.std is not None:
             state = self.student.with_statistics(state, replica.mean, replica.std, self._features_of(replica))
         average = vector if self.averages else np.zeros(0, np.float32)
@@ -320,8 +320,10 @@ class Fleet:
             broken=np.asarray(SOUND, np.int32),
         )
 
-    def _first_weights(self, seed: int) -> tuple[Vector, State]:
-        return self.student.own(seed) if self.own_weights else self.student.initial(seed)
+    def _first_weights(self, replica: Replica) -> tuple[Vector, State]:
+        if replica.start is not None:
+            return self.student.going_on(*replica.start, replica.seed)
+        return self.student.own(replica.seed) if self.own_weights else self.student.initial(replica.seed)
 
     def _features_of(self, replica: Replica) -> dict[FeatureSet, NDArray[np.float32]]:
         return {each: values[replica.train] for each, values in self.features.items()}
@@ -366,8 +368,9 @@ class Fleet:
             ],
         }
         rows = [part for r in self.replicas for part in (r.train, r.validation, r.mean, r.std)]
+        rows += [values for r in self.replicas if r.start is not None for values in (r.start[0], *r.start[1])]
         # The weights of one seed stand for those of all, and hold what no seed draws anew (a normaliser's statistics).
-        vector, state = self._first_weights(self.replicas[0].seed)
+        vector, state = self._first_weights(self.replicas[0])
         teachers = jax.tree.leaves([getattr(self.shared, part) for part in TEACHER_PARTS])
         windows = (self.windows.signal, self.windows.starts) if isinstance(self.windows, Windows) else (self.windows,)
         shape = np.array(self.windows.shape)

@@ -199,6 +199,12 @@ class Functional:
         values = draw_initial_weights(self.model, seed)
         return self._flat({id(v): value for v, value in zip(self.model.variables, values, strict=True)})
 
+    def going_on(self, vector: Vector, state: Sequence[Any], seed: int) -> tuple[Vector, State]:
+        """Return weights and state of a trained network to train on from; ``seed`` sets the random state of dropout."""
+        drawn = self.initial(seed)[1]
+        kept = zip(self.state, drawn, state, strict=False)
+        return vector, [*(new if v.name == "seed_generator_state" else old for v, new, old in kept), *self._ranges]
+
     @cached_property
     def described(self) -> tuple[tuple[WindowFeatures, Array], ...]:
         """The layers of window features that read the signal, with their results, which depend on no weight."""

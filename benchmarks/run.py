@@ -7,7 +7,8 @@ import json
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+# In place of this folder, whose statistics.py would hide the standard library's.
+sys.path[0] = str(Path(__file__).parents[1])
 
 from benchmarks import MODULES, merge_rows, run
 from stillmotion.errors import UserError

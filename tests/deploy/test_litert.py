@@ -60,7 +60,7 @@ def require_same_integers(cases, windows, folder):
         assert answer.logits.dtype == np.int8
         assert len(np.unique(logits)) > 4, file.stem  # they say something
         np.testing.assert_array_equal(answer.logits, logits, err_msg=file.stem)
-        assert 0 < answer.measured["arena_bytes"] < 1 << 20
+        assert 0 < answer.arena_bytes < 1 << 20
 
 
 def test_tflite_micro_gives_the_same_integers_for_every_kind_of_layer(cases, interpreters, tmp_path):

@@ -32,7 +32,7 @@ SCOPE = (
     "compiled and run on this machine, of LiteRT run by TFLite Micro's interpreter (int8)."
 )
 KERAS = "keras"
-#: Windows that the Keras model answers one at a time: it takes a thousand times as long as the other forms.
+#: Windows that the Keras model answers one at a time for its latency: other forms are faster, and run them all.
 TIMED = 200
 
 

@@ -74,6 +74,9 @@ def summarise_latency(seconds: ArrayLike) -> Latency | None:
 def describe_machine() -> str:
     """Return this machine's processor, its number of threads and its system in a few words.
 
+    Returns:
+        The name that the system gives the processor, and the two others, separated by commas.
+
     Example:
         >>> from stillmotion.deploy import describe_machine
         >>> "threads" in describe_machine()

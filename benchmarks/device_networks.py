@@ -118,15 +118,16 @@ def measure_form(
     out: Path,
     *,
     integers: bool,
+    counts: tuple[int, int] = (WINDOWS, SLOW_WINDOWS),
     measure: Callable[[CExport, NDArray[np.float32], str], Evidence] = measure_export,
 ) -> Iterator[Row]:
-    """Export a bundle in one form; yield a row for each machine."""
+    """Export a bundle in one form; yield a row for each machine, measured on so many windows, float32 on the M0 few."""
     try:
         export, refusal = export_c(bundle, out, int8=integers, name="net"), ""
     except UserError as problem:
         export, refusal = None, str(problem)
     for machine in MACHINES:
-        count = SLOW_WINDOWS if machine == "cortex-m0" and not integers else WINDOWS
+        count = counts[machine == "cortex-m0" and not integers]
         row = dict.fromkeys(COLUMNS) | shared | {"machine": machine, "note": refusal}
         if export is not None:
             chosen = windows[np.linspace(0, len(windows) - 1, count).astype(int)]

@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -104,8 +103,8 @@ def compare(shared: Row, bundle: Bundle, windows: NDArray[Any], folder: Path, *,
 
     def litert(interpreter: str, name: str) -> tuple[NDArray[Any], float | None]:
         answer = run_litert(file.file, given, interpreter=interpreter)
-        rows[name] |= {"memory": answer.measured["arena_bytes"]} if "arena_bytes" in answer.measured else {}
-        return answer.logits, answer.measured.get("microseconds")
+        rows[name] |= {} if answer.arena_bytes is None else {"memory": answer.arena_bytes}
+        return answer.logits, 1e6 * float(np.median(answer.seconds)) if len(answer.seconds) else None
 
     turns: dict[str, Turn] = {
         f"stillmotion-{kind}": own_code(own, given, folder / f"time-{kind}"),
@@ -156,23 +155,13 @@ def own_code(export: CExport, given: NDArray[Any], folder: Path) -> Turn:
 
 def onnx(bundle: Bundle, folder: Path, windows: NDArray[Any], row: Row) -> tuple[NDArray[Any], float]:
     """Answer windows one by one through onnxruntime."""
-    import onnxruntime
-
-    from stillmotion.deploy.onnx import export_onnx
+    from stillmotion.deploy.onnx import export_onnx, time_onnx
 
     out = folder / "onnx"
     if not out.exists():
         row["bytes"] = export_onnx(bundle, out, name="net").bytes
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(out / "net.onnx"), settings, providers=["CPUExecutionProvider"])
-    name, outputs, seconds = session.get_inputs()[0].name, [], []
-    for window in windows:
-        begin = time.perf_counter()
-        (logits, *_) = session.run(None, {name: window[None]})
-        seconds.append(time.perf_counter() - begin)
-        outputs.append(logits[0])
-    return np.array(outputs), 1e6 * float(np.median(seconds))
+    answer = time_onnx(out / "net.onnx", windows)
+    return answer.logits, 1e6 * float(np.median(answer.seconds))
 
 
 def main() -> None:

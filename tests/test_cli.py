@@ -262,7 +262,7 @@ def test_the_demo_trains_the_five_variants_and_is_quick_the_second_time(still, t
     figure = tmp_path / "made" / "scores.svg"
     assert figure.stat().st_size > 5_000
     assert figure.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
-    assert {file.suffix for file in (tmp_path / "made" / "c").iterdir()} == {".c", ".h"}
+    assert {file.suffix for file in (tmp_path / "made" / "c").iterdir()} == {".c", ".h", ".json"}
     assert "the same as Python's integers" in " ".join(out.split())
     _, again, said = still("demo", "--out", tmp_path / "made")
     assert "teachers" not in said

@@ -17,9 +17,12 @@ FORM = {"form": "c-int8", "windows": 1234, "agreement": 0.987, "macro_f1": 0.9, 
 SCORED = {
     "about": "1234 windows of 3 test subjects",
     "scope": "Agreement is the share of windows.",
+    "latency": {"machine": "a chip, 2 threads", "how": "One window at a time."},
     "scored": True,
     "forms": [
-        FORM | {"equal": 1234, "worst": {"subject": "e|ve", "agreement": 0.95, "change": -2.25}, "note": ""},
+        FORM
+        | {"latency": {"windows": 1233, "p50_microseconds": 3.44, "p99_microseconds": 1250.06}, "memory": 1060}
+        | {"equal": 1234, "worst": {"subject": "e|ve", "agreement": 0.95, "change": -2.25}, "note": ""},
         {"form": "litert-int8", "windows": 1234, "agreement": None, "note": "lstm cannot be *written*"},
     ],
     "machines": {"c-int8": {"cortex-m0": {"flash": 5}}},
@@ -45,9 +48,13 @@ def test_evidence_is_part_of_the_bundle_and_of_its_card(bundle):
     assert "evidence.json" in json.loads((added.path / "manifest.json").read_text())["sha256"]
     np.testing.assert_array_equal(added.logits(added.golden[0], SPEC), logits)
     card = (added.path / "README.md").read_text()
-    row = r"| c-int8 | 98.7% | 90.0% | -0.4 | e\|ve: 95.0%, -2.2 points | 5,120 | 1,234 of 1,234 windows |"
+    row = (
+        r"| c-int8 | 98.7% | 90.0% | -0.4 | e\|ve: 95.0%, -2.2 points | 5,120 | 1,060 "
+        "| p50 3.4, p99 1,250.1; 1,233 windows | 1,234 of 1,234 windows |"
+    )
     assert row in card.replace(r"\-", "-").replace(r"\.", ".").replace(r"\+", "+")
     assert r"litert-int8: lstm cannot be \*written\*" in card.replace(r"\-", "-")
+    assert "One window at a time. Machine: a chip, 2 threads." in card.replace("\\", "")
     start, end = card.index("## Forms for devices"), card.index("## Provenance")
     assert card[:start] + card[end:] == before
     assert card.index("## Scores per subject") < start

@@ -8,7 +8,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from benchmarks import device, device_peers
+from benchmarks import device, device_equality, device_peers
 from benchmarks.device_networks import COLUMNS, NETWORKS, SHAPES, measure_form
 from stillmotion.bundles import Bundle
 from stillmotion.deploy.emulator import MACHINES, Evidence
@@ -106,6 +106,27 @@ def test_the_table_has_sums_amounts_and_reasons(figures):
     peers = figures.device_peers(rows).splitlines()
     assert [line.split(" | ")[2] for line in peers[2:]] == ["stillmotion-int8", "emlearn"]
     assert peers[3].endswith("| emlearn | 3 of 4 | 1,234 | 5,678 | 90.1 k | 1,234 | 5,678 | 90.1 k |")
+
+
+def test_counts_are_those_that_are_asked_for(bundle, tmp_path):
+    ask = {"integers": False, "counts": (9, 5), "measure": lambda export, windows, machine: evidence(windows, machine)}
+
+    def evidence(windows, machine):
+        return Evidence(machine, "board", "gcc", "-Os", 1, 1, 1, 1, 1, 0, len(windows), len(windows), 1, {})
+
+    rows = {row["machine"]: row for row in measure_form(SHARED, bundle, bundle.calibration, tmp_path / "c", **ask)}
+    assert (rows["cortex-m0"]["windows"], rows["cortex-m4"]["windows"]) == (5, 9)
+
+
+def test_emulated_machines_gave_the_reference_on_fifty_real_windows_of_every_network_that_fits():
+    with (ROOT / "results" / "device" / "hapt" / "table.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == COLUMNS
+    for row in rows:
+        few = row["machine"] == "cortex-m0" and row["contender"] == "stillmotion-float32"
+        count = device_equality.SLOW_WINDOWS if few else device_equality.WINDOWS
+        assert (row["equal"], row["windows"]) == (str(count), str(count)) or "than the emulated board's" in row["note"]
+    assert set(NETWORKS) <= {row["network"] for row in rows}
 
 
 def test_the_stored_table_is_whole_and_the_guide_shows_it(figures):

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stillmotion.bundles import Bundle
+from stillmotion.bundles import Bundle, read_evidence
 from stillmotion.cli import main
 from stillmotion.decoding import fit_decoder
 from stillmotion.deploy import export_c
@@ -167,7 +167,13 @@ def test_the_command_measures_what_it_exports_and_writes_a_harness(bundle, tmp_p
         assert evidence["equal"] == evidence["windows"] == 30
         assert evidence["ram"] >= shown["arena_bytes"] + shown["state_bytes"]
         assert set(evidence["blocks"]) == {"features", "logits", "other"}
-    assert json.loads((out / "evidence.json").read_text()) == shown["evidence"]
+    kept = json.loads((out / "evidence.json").read_text())
+    assert kept["machines"] == {"c-int8": shown["evidence"]}
+    assert kept == read_evidence(Bundle.open(bundle.path))
+    assert kept["forms"] == shown["forms"]
+    (form,) = (each for each in kept["forms"] if each["form"] == "c-int8")
+    assert (form["equal"], form["memory"]) == (30, shown["arena_bytes"] + shown["state_bytes"])
+    assert 0 < form["latency"]["p50_microseconds"] <= form["latency"]["p99_microseconds"]
     flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-DHARNESS_PRINT", "-DHARNESS_NO_DWT"]
     subprocess.run(["gcc", *flags, "watch.c", "watch_harness.c", "-o", "harness"], cwd=out, check=True)
     printed = subprocess.run([out / "harness"], capture_output=True, text=True, check=True).stdout

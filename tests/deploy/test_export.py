@@ -54,7 +54,9 @@ def test_the_compile_line_gives_the_answer(name, int8, bundles, tmp_path):
     if shutil.which("cc") is None:
         unavailable("cc is not installed (apt-get install gcc)")
     export = export_c(bundles / name, tmp_path / "out", int8=int8)
-    assert sorted(file.name for file in export.folder.iterdir()) == [f"{name}.c", f"{name}.h", f"{name}_example.c"]
+    assert sorted(file.name for file in export.folder.iterdir()) == [
+        *(f"{name}.c", f"{name}.h", f"{name}.json", f"{name}_example.c")
+    ]
     line = export.compile_line.replace("-O2", "-O0")
     done = subprocess.run(line, shell=True, cwd=export.folder, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == export.answer

@@ -48,6 +48,10 @@ def test_every_form_is_equal_to_its_reference(scores):
     for name in ("keras", "c-float32", "litert-float32", "onnx-float32"):
         assert scores[name].agreement == 1
     assert scores["c-int8"].agreement == scores["litert-int8"].agreement > 0.5
+    for each in scores.values():
+        assert each.latency.windows == 59
+        assert 0 < each.latency.p50_microseconds <= each.latency.p99_microseconds
+    assert scores["c-int8"].memory < scores["c-float32"].memory < scores["litert-int8"].memory
     assert scores["c-int8"].bytes < scores["litert-int8"].bytes < scores["litert-float32"].bytes
 
 
@@ -84,7 +88,9 @@ def test_without_labels_there_is_agreement_alone_and_what_is_missing_is_said(bun
     assert all(each.macro_f1 is each.change is each.worst is None for each in found.values())
     assert found["c-int8"].agreement is not None
     assert found["c-int8"].equal is None
-    assert "equality not measured: There is no C compiler" in found["c-int8"].note
+    assert "equality and latency not measured: There is no C compiler" in found["c-int8"].note
+    assert found["c-int8"].latency is None
+    assert found["keras"].latency.windows == 9
     assert "tflite-micro is not installed" in found["litert-int8"].note
     assert found["litert-float32"].agreement is None
     assert "ai-edge-litert is not installed" in found["litert-float32"].note

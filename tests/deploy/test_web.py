@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import doctest
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -90,6 +92,7 @@ def test_a_replay_gives_the_answers_of_the_host(browser, pages, form):
     chances = np.array([each["probabilities"] for each in given])
     np.testing.assert_allclose(chances, (powers / powers.sum(1, keepdims=True))[: len(shown)], atol=1e-6)
     assert given[0]["end"] == SPEC.seconds
+    assert browser.ask("document.getElementById('golden').textContent").startswith("4 of 4 golden windows give here")
     assert browser.ask("document.getElementById('activity').textContent") == PHONE.classes[labels[-1]]
     rows = browser.ask("document.getElementById('answers').rows.length")
     assert rows == 1 + int((np.diff(labels) != 0).sum())
@@ -304,6 +307,18 @@ def test_an_answer_without_a_class_is_unknown(browser, bundle, pages, tmp_path):
     assert browser.complaints() == []
 
 
+def test_a_browser_that_computes_something_else_says_so(browser, pages, tmp_path):
+    """As if its WebAssembly rounded otherwise: the page holds one logit that the model does not give."""
+    held = json.loads(re.search(r'id="contract">(.*?)</script>', pages["int8"][0].file.read_text(), re.DOTALL)[1])
+    logits = np.frombuffer(base64.b64decode(held["golden"]["logits"]), "<f4").copy()
+    logits[CLASSES + 1] = np.nextafter(logits[CLASSES + 1], np.float32(np.inf))
+    held["golden"]["logits"] = base64.b64encode(logits.tobytes()).decode()
+    (tmp_path / "page.html").write_text(write_page(held), encoding="utf-8")
+    show(browser, tmp_path / "page.html")
+    assert browser.ask("document.getElementById('golden').textContent").startswith("3 of 4 golden windows")
+    assert "computes other logits" in browser.ask("document.getElementById('message').textContent")
+
+
 def test_names_of_classes_cannot_leave_the_page(browser, pages):
     show(browser, pages["float32"][0].file)
     assert browser.ask("document.querySelector('#classes li:last-child span').textContent") == PHONE.classes[-1]
@@ -346,5 +361,6 @@ def test_the_gallerys_model_runs(browser, tmp_path):
     browser.press("#end")
     given = answers(browser)
     assert len({each["label"] for each in given}) > len(held["classes"]) // 2
+    assert browser.ask("document.getElementById('golden').textContent").startswith("4 of 4")
     assert np.isfinite([each["logits"] for each in given]).all()
     assert browser.complaints() == browser.requests() == []

@@ -49,7 +49,8 @@ def add_evidence(bundle: Bundle, evidence: Mapping[str, Any]) -> Bundle:
     Args:
         bundle: the bundle, which is replaced as a whole.
         evidence: ``about``, ``scope``, ``scored`` (whether the windows are of test subjects) and ``forms``, rows of
-            ``compare_forms``; and ``machines``, by form, what was measured on emulated ones.
+            ``compare_forms``; ``latency``, ``machine`` and ``how`` of their times; and ``machines``, by form, what was
+            measured on emulated ones.
 
     Returns:
         The bundle, opened again.
@@ -92,10 +93,22 @@ def _with_section(card: str, evidence: Mapping[str, Any]) -> str:
     lines = [HEADING, "", escape_markdown(evidence["about"]), "", *write_table(COLUMNS, list(map(_cells, forms)))]
     lines += [f"\n{form['form']}: {escape_markdown(form['note'])}" for form in forms if form.get("note")]
     lines += ["", escape_markdown(evidence["scope"]), ""]
+    if timed := evidence.get("latency"):
+        lines += [escape_markdown(f"{timed['how']} Machine: {timed['machine']}."), ""]
     return f"{before}{chr(10).join(lines)}\n{NEXT}\n{after}"
 
 
-COLUMNS = ("form", "agreement", "macro-F1", "change, points", "worst subject", "bytes", "equal to the reference")
+COLUMNS = (
+    "form",
+    "agreement",
+    "macro-F1",
+    "change, points",
+    "worst subject",
+    "bytes",
+    "memory",
+    "latency, µs",
+    "equal to the reference",
+)
 
 
 def _cells(form: Mapping[str, Any]) -> tuple[str, ...]:
@@ -104,14 +117,20 @@ def _cells(form: Mapping[str, Any]) -> tuple[str, ...]:
     if worst is not None:
         own = worst.get("change")
         lost = f"{worst['subject']}: {_percent(worst['agreement'])}" + ("" if own is None else f", {own:+.1f} points")
-    equal, size = form.get("equal"), form.get("bytes")
+    equal, latency = form.get("equal"), form.get("latency")
+    sizes = ("" if form.get(name) is None else f"{form[name]:,}" for name in ("bytes", "memory"))
+    times = ""
+    if latency is not None:
+        p50, p99 = latency["p50_microseconds"], latency["p99_microseconds"]
+        times = f"p50 {p50:,.1f}, p99 {p99:,.1f}; {latency['windows']:,} windows"
     return (
         form["form"],
         _percent(form.get("agreement")),
         _percent(form.get("macro_f1")),
         "" if change is None else f"{change:+.1f}",
         lost,
-        "" if size is None else f"{size:,}",
+        *sizes,
+        times,
         "" if equal is None else f"{equal:,} of {form['windows']:,} windows",
     )
 

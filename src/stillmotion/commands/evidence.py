@@ -37,9 +37,10 @@ def prove(
     if windows is None:
         return {}
     from ..bundles import add_evidence
-    from ..deploy import compare_forms
+    from ..deploy import compare_forms, describe_machine
     from ..deploy.emulator import SCOPE, write_harness
     from ..deploy.forms import SCOPE as FORMS_SCOPE
+    from ..deploy.latency import TIMING
 
     extra: dict[str, Any] = {}
     if options.harness and export is not None:
@@ -48,11 +49,12 @@ def prove(
         named: dict[str, Any] = {"labels": windows.labels, "subjects": windows.subjects if options.study else None}
         forms = compare_forms(bundle, windows.values, **named, **given)
         extra |= {"about": windows.about, "forms": [each.to_dict() for each in forms], "forms_scope": FORMS_SCOPE}
+        extra["latency"] = {"machine": describe_machine(), "how": TIMING}
         machines = {} if export is None else _emulate(export, windows)
         if export is not None:
             extra |= {"evidence_scope": SCOPE, "evidence": machines}
         kept = {"about": windows.about, "scope": FORMS_SCOPE, "scored": options.study is not None}
-        kept |= {"forms": extra["forms"]}
+        kept |= {"forms": extra["forms"], "latency": extra["latency"]}
         if export is not None:
             kept["machines"] = {"c-int8" if export.integers else "c-float32": machines}
         atomic_write(options.out / "evidence.json", json.dumps(kept, indent=2) + "\n")
@@ -106,7 +108,7 @@ def describe_evidence(extra: dict[str, Any]) -> list[str]:
     if "forms" in extra:
         lines += ["", extra["about"]]
         lines += [_describe_form(each) for each in extra["forms"]]
-        lines += [extra["forms_scope"]]
+        lines += [extra["forms_scope"], f"{extra['latency']['how']} Machine: {extra['latency']['machine']}."]
     for machine, evidence in extra.get("evidence", {}).items():
         lines += ["", evidence.get("text") or f"{machine}: not measured. {evidence['not_measured']}"]
     return lines + (["", extra["evidence_scope"]] if "evidence_scope" in extra else [])
@@ -122,6 +124,11 @@ def _describe_form(form: dict[str, Any]) -> str:
         parts.append(f"worst subject {form['worst']['subject']} ({form['worst']['change']:+.1f} points)")
     if form["bytes"] is not None:
         parts.append(f"{form['bytes']:,} bytes")
+    if form["memory"] is not None:
+        parts.append(f"memory {form['memory']:,} bytes")
+    if (latency := form["latency"]) is not None:
+        p50, p99 = latency["p50_microseconds"], latency["p99_microseconds"]
+        parts.append(f"latency p50 {p50:,.1f} µs, p99 {p99:,.1f} µs ({latency['windows']:,} windows)")
     if form["equal"] is not None:
         parts.append(f"equal to the reference on {form['equal']:,} of {form['windows']:,}")
     parts += [form["note"]] if form["note"] else []

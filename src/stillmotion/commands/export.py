@@ -93,19 +93,25 @@ def _to_web(options: argparse.Namespace) -> int:
 
 def _to_onnx(options: argparse.Namespace) -> int:
     """Write ONNX."""
+    from ..bundles import Bundle
     from ..deploy.onnx import export_onnx
 
-    export = export_onnx(options.bundle, options.out, name=options.name)
+    bundle = Bundle.open(options.bundle)
+    given = _read_given(bundle, options)
+    proof = read_windows(bundle, options, given)
+    export = export_onnx(bundle, options.out, name=options.name)
+    extra = prove(bundle, options, given, proof)
     if options.json:
         decoder = export.decoder_file and str(export.decoder_file)
         values = {"folder": str(export.folder), "file": str(export.file), "decoder_file": decoder}
-        print_json(values | {"bytes": export.bytes, "error": export.error})
+        print_json(values | {"bytes": export.bytes, "error": export.error} | extra)
         return 0
     lines = [
         f"{export.file}: {export.bytes:,} bytes, from windows to logits, the contract in its metadata",
         f"through onnxruntime its logits differ from the golden ones by at most {export.error:.2g}",
     ]
     lines += [f"{export.decoder_file}: the decoder of windows in a row"] if export.decoder_file else []
+    lines += describe_evidence(extra)
     print(make_visible("\n".join(lines), keep="\n"))
     return 0
 
@@ -214,7 +220,7 @@ ONLY = {
     "calibrate": ("c", "litert", "web"),
     "full_scale": ("c", "litert", "web"),
     "recording": ("web",),
-    "evidence": ("c", "litert"),
-    "study": ("c", "litert"),
+    "evidence": ("c", "litert", "onnx"),
+    "study": ("c", "litert", "onnx"),
     "harness": ("c",),
 }

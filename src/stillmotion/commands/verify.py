@@ -8,13 +8,18 @@ from pathlib import Path
 from ..names import make_visible
 from .flags import add_json, print_json
 
-HELP = "Verify a bundle: its checksums, and its golden vectors as Keras, C and ONNX; exit code 1 if any differs."
+HELP = (
+    "Verify a bundle, and forms exported from it: checksums, and golden vectors computed again; exit code 1 if any "
+    "differs, 2 if a form that was named could not be run."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("bundle", metavar="BUNDLE", type=Path, help="folder of a bundle, such as STUDY/models/best")
-    parser.add_argument("exported", metavar="FILE.onnx", nargs="*", help="files that were exported from it before")
+    parser.add_argument(
+        "exported", metavar="FORM", nargs="*", help="what still export wrote before: its folder, or a file in it"
+    )
     add_json(parser)
 
 
@@ -29,4 +34,7 @@ def run(options: argparse.Namespace) -> int:
         wide = max(len(check.form) for check in checks)
         for check in checks:
             print(make_visible(f"{check.form:{wide}}  {check.state:11}  {check.text}"))
-    return int(any(check.state == "differs" for check in checks))
+    if any(check.state == "differs" for check in checks):
+        return 1
+    named = checks[len(checks) - len(options.exported) :]
+    return 2 * any(check.state == "not checked" for check in named)

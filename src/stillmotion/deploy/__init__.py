@@ -10,6 +10,7 @@ from .float_features import FloatFeatures, float_features
 from .forms import FormScore, compare_forms
 from .holding import find_refusals
 from .host import find_compiler, run_on_host
+from .latency import Latency, describe_machine, summarise_latency
 from .litert import LiteRtExport, export_litert
 from .memory_plan import plan_memory
 from .onnx import OnnxDecoder, OnnxExport, export_onnx, run_onnx
@@ -24,10 +25,12 @@ __all__ = [
     "FixedFeatures",
     "FloatFeatures",
     "FormScore",
+    "Latency",
     "LiteRtExport",
     "OnnxDecoder",
     "OnnxExport",
     "compare_forms",
+    "describe_machine",
     "export_c",
     "export_litert",
     "export_onnx",
@@ -43,5 +46,6 @@ __all__ = [
     "read_program",
     "run_on_host",
     "run_onnx",
+    "summarise_latency",
     "verify_bundle",
 ]

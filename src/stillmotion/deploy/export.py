@@ -18,13 +18,13 @@ from ..bundles.windows import require_windows
 from ..decoding import IntegerDecoder
 from ..errors import UserError
 from ..files import atomic_folder
-from .blocks import Array
 from .classifier import read_classifier
 from .example import write_example
 from .header import Target, c_name
 from .program import Program, quantise_program
 from .reader import AS_C, Rule
 from .reading import read_program
+from .record import draw_golden, write_record
 from .signal_counts import Counts, fit_counts
 from .writer import write_c
 
@@ -83,7 +83,8 @@ def export_c(
 
     Args:
         bundle: the bundle, or its folder.
-        out: folder to create; ``NAME.h``, ``NAME.c`` and ``NAME_example.c`` lie directly in it.
+        out: folder to create; ``NAME.h``, ``NAME.c`` and ``NAME_example.c`` lie directly in it, and ``NAME.json`` with
+            the contract, golden vectors and checksums.
         int8: compute in integers, from raw counts to logits.
         name: prefix of files and names; by default the variant of the study, or the network.
         calibration: (n, time, channels) windows of training subjects, in the contract's units; by default those in the
@@ -109,7 +110,7 @@ def export_c(
         >>> bundle = Bundle.save("watch", build_network("motion-net-xs", spec), spec, calibration=windows)
         >>> export = export_c(bundle, "watch-c", int8=True, name="watch")
         >>> sorted(file.name for file in export.folder.iterdir())
-        ['watch.c', 'watch.h', 'watch_example.c']
+        ['watch.c', 'watch.h', 'watch.json', 'watch_example.c']
     """
     bundle, folder = open_for_export(bundle, out)
     prepared = prepare_program(bundle, int8=int8, calibration=calibration, full_scale=full_scale)
@@ -117,12 +118,15 @@ def export_c(
     chosen = choose_name(bundle, name)
     decoder = None if bundle.decoder is None else IntegerDecoder.of(bundle.decoder)
     target = Target(chosen, program, bundle.spec, counts, bundle.scores, bundle.provenance, decoder)
-    window = _golden(bundle, counts, integers=int8)
+    windows = draw_golden(bundle.spec, counts, integers=int8)
     source = write_c(target)
-    example, answer = write_example(target, window)
+    example, answer = write_example(target, windows[0])
     with atomic_folder(folder) as draft:
         for file, text in {**source.files, f"{chosen}_example.c": example}.items():
             (draft / file).write_text(text, encoding="utf-8")
+        golden = windows, program.run(windows)
+        form = "c-int8" if int8 else "c-float32"
+        write_record(draft, chosen, form, bundle, *golden, counts=counts, tensor=program.logits)
     return CExport(
         folder=folder,
         name=chosen,
@@ -223,18 +227,6 @@ def prepare_program(
     integers = quantise_program(exact, windows, counts.scales)
     same = integers.run(counts.of(windows)).argmax(1) == exact.run(windows).argmax(1)
     return Prepared(integers, exact, counts, float(same.mean()), calibrated)
-
-
-def _golden(bundle: Bundle, counts: Counts | None, *, integers: bool) -> Array:
-    """Return a drawn window, of nobody's movement: a slow wave and noise within what the sensors deliver."""
-    spec = bundle.spec
-    size = spec.window, len(spec.channels)
-    scale = np.asarray(counts.scales) if counts is not None else np.full(size[1], 2.0**-12)
-    random = np.random.default_rng(0)
-    wave = np.sin(np.arange(size[0])[:, None] * random.uniform(0.1, 0.5, size[1]) + random.uniform(0, 6, size[1]))
-    raw = np.rint(8192 * wave + 2048 * random.normal(size=size)).astype(np.int16)
-    # Counts and powers of two: the float window is exact too.
-    return raw if integers else (raw * scale).astype(np.float32)
 
 
 def _refuse_code(bundle: Bundle, form: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,29 +15,25 @@ from numpy.typing import ArrayLike, NDArray
 from ..bundles import Bundle
 from ..errors import UserError
 from ..evaluation import confusion_matrix, macro_f1
-from .export import export_c
-from .host import run_on_host
-from .litert import export_litert, run_litert
-from .onnx import export_onnx, run_onnx
+from .export import CExport, export_c
+from .latency import Latency, summarise_latency
+from .litert import LiteRtExport, export_litert, run_litert
+from .onnx import OnnxExport, export_onnx
+from .record import FORMS, SUFFIXES
+from .run_form import run_form
 
 #: What each number says and leaves out.
 SCOPE = (
     "Agreement is the share of windows for which a form gives the class of the Keras model, each window alone, without "
     "decoder. Macro-F1 is over the classes that occur; its change is in points, form minus Keras. Bytes of C are "
-    "constants, without code; bytes of LiteRT and ONNX are the file, without "
-    "interpreter. Equal are windows whose logits are, "
-    "byte for byte, those of the reference in NumPy: of C compiled and run on this machine, of LiteRT run by TFLite "
-    "Micro's interpreter (int8)."
+    "constants, without code; bytes of LiteRT and ONNX are the file, without interpreter. Memory of C is its static "
+    "memory, without stack; that of LiteRT (int8) is the arena of TFLite Micro's interpreter on this machine, where "
+    "pointers may be longer. Equal are windows whose logits are, byte for byte, those of the reference in NumPy: of C "
+    "compiled and run on this machine, of LiteRT run by TFLite Micro's interpreter (int8)."
 )
 KERAS = "keras"
-#: The forms by name: kind and whether in integers.
-FORMS = {
-    "c-float32": ("c", False),
-    "c-int8": ("c", True),
-    "litert-float32": ("litert", False),
-    "litert-int8": ("litert", True),
-    "onnx-float32": ("onnx", False),
-}
+#: Windows that the Keras model answers one at a time for its latency: other forms are faster, and run them all.
+TIMED = 200
 
 
 @dataclass(frozen=True)
@@ -51,8 +48,9 @@ class FormScore:
         change: of macro-F1 against the Keras model, in points.
         subjects: a row for each subject: ``subject``, ``windows``, ``agreement``, and with labels ``macro_f1`` and
             ``change``.
-        bytes: see ``SCOPE``.
+        bytes, memory: see ``SCOPE``.
         equal: windows whose logits are the reference's; None where none ran to compare.
+        latency: of one window, on this machine; None where it was not measured.
         note: why something was not measured.
     """
 
@@ -63,7 +61,9 @@ class FormScore:
     change: float | None = None
     subjects: tuple[Mapping[str, Any], ...] = ()
     bytes: int | None = None
+    memory: int | None = None
     equal: int | None = None
+    latency: Latency | None = None
     note: str = ""
 
     @property
@@ -121,21 +121,27 @@ def compare_forms(
         None if subjects is None else np.asarray(subjects),
         len(bundle.spec.classes),
     )
-    scores = [judge.score(KERAS, reference)]
+    scores = [judge.score(KERAS, reference, latency=_time_keras(bundle, values))]
     with tempfile.TemporaryDirectory(prefix="stillmotion-forms-") as folder:
         for form, (kind, int8) in FORMS.items():
-            options: dict[str, Any] = {
-                "int8": int8,
-                "calibration": calibration,
-                "full_scale": full_scale,
-                "name": "net",
-            }
-            run = RUNS[kind]
+            settings: dict[str, Any] = {"name": "net"}
+            if kind != "onnx":
+                settings |= {"int8": int8, "calibration": calibration, "full_scale": full_scale}
             try:
-                scores.append(run(judge, form, bundle, Path(folder) / form, values, options))
+                export = EXPORTS[kind](bundle, Path(folder) / form, **settings)
+                file = Path(folder) / form / f"net{SUFFIXES[kind]}"
+                scores.append(_score(judge, form, export, file, values))
             except UserError as problem:
                 scores.append(FormScore(form, len(values), note=str(problem)))
     return scores
+
+
+#: How each kind of form is written.
+EXPORTS: dict[str, Callable[..., CExport | LiteRtExport | OnnxExport]] = {
+    "c": export_c,
+    "litert": export_litert,
+    "onnx": export_onnx,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,49 +175,44 @@ class _Judge:
         return float(macro_f1(matrix, absent="skip"))
 
 
-def _run_c(
-    judge: _Judge, form: str, bundle: Bundle, folder: Path, values: NDArray[np.float32], options: dict[str, Any]
+def _score(
+    judge: _Judge, form: str, export: CExport | LiteRtExport | OnnxExport, file: Path, values: NDArray[np.float32]
 ) -> FormScore:
-    export = export_c(bundle, folder, **options)
+    """Run a form and compare it with its reference in NumPy, where there is one, and by class with the Keras model."""
+    more: dict[str, Any] = {"bytes": export.constant_bytes if isinstance(export, CExport) else export.bytes}
+    if isinstance(export, CExport):
+        more["memory"] = export.arena_bytes + export.state_bytes
+    if isinstance(export, OnnxExport) or form == "litert-float32":
+        # Float32 has no order of sums that interpreters share: it is compared by class alone.
+        ran = run_form(form, file, values)
+        return judge.score(form, ran.logits.argmax(1), latency=summarise_latency(ran.seconds), **more)
     given = export.counts.of(values) if export.integers and export.counts is not None else values
     expected = export.program.run(given)
-    more: dict[str, Any] = {"bytes": export.constant_bytes}
-    return judge.score(form, expected.argmax(1), **more, **_count_equal(expected, lambda: run_on_host(export, values)))
-
-
-def _run_litert(
-    judge: _Judge, form: str, bundle: Bundle, folder: Path, values: NDArray[np.float32], options: dict[str, Any]
-) -> FormScore:
-    export = export_litert(bundle, folder, **options)
-    more: dict[str, Any] = {"bytes": export.bytes}
-    if not export.integers:
-        # Float32 has no order of sums that interpreters share: it is compared by class alone.
-        answer = run_litert(export.file, values, interpreter="litert")
-        return judge.score(form, answer.logits.argmax(1), **more)
-    assert export.counts is not None
-    given = export.counts.of(values)
-    expected = export.program.run(given)
-    equal = _count_equal(expected, lambda: run_litert(export.file, given).logits)
-    return judge.score(form, expected.argmax(1), **more, **equal)
-
-
-def _run_onnx(
-    judge: _Judge, form: str, bundle: Bundle, folder: Path, values: NDArray[np.float32], options: dict[str, Any]
-) -> FormScore:
-    export = export_onnx(bundle, folder, name=options["name"])
-    return judge.score(form, run_onnx(export.file, values).argmax(1), bytes=export.bytes)
-
-
-#: How each kind of form is written and run.
-RUNS = {"c": _run_c, "litert": _run_litert, "onnx": _run_onnx}
-
-
-def _count_equal(expected: NDArray[Any], run: Callable[[], NDArray[Any]]) -> dict[str, Any]:
-    """Count the windows whose logits are the expected ones, byte for byte."""
     try:
-        got = run()
+        ran = run_form(form, file, given)
+        more["equal"] = _count_equal(ran.logits, expected)
+        more["memory"] = more.get("memory", ran.arena_bytes)
+        # TFLite Micro's interpreter is made for no host, LiteRT's is.
+        timed = ran if form != "litert-int8" else run_litert(file, given, interpreter="litert")
+        more["latency"] = summarise_latency(timed.seconds)
     except UserError as problem:
-        return {"note": f"Classes are those of the reference in NumPy; equality not measured: {problem}"}
+        measured = "latency" if "equal" in more else "equality and latency"
+        more["note"] = f"Classes are those of the reference in NumPy; {measured} not measured: {problem}"
+    return judge.score(form, expected.argmax(1), **more)
+
+
+def _time_keras(bundle: Bundle, values: NDArray[np.float32]) -> Latency | None:
+    """Return how long the model of the bundle itself takes for a window."""
+    seconds = []
+    for window in values[: TIMED + 1]:
+        begin = time.perf_counter()
+        bundle.logits(window[None], bundle.spec)
+        seconds.append(time.perf_counter() - begin)
+    return summarise_latency(seconds)
+
+
+def _count_equal(given: NDArray[Any], expected: NDArray[Any]) -> int:
+    """Count the windows whose logits are the expected ones, byte for byte."""
     kind = np.dtype(f"u{expected.dtype.itemsize}")
-    same = np.ascontiguousarray(got).view(kind) == np.ascontiguousarray(expected).view(kind)
-    return {"equal": int(same.all(1).sum())}
+    same = np.ascontiguousarray(given).view(kind) == np.ascontiguousarray(expected).view(kind)
+    return int(same.all(1).sum())

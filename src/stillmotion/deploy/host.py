@@ -15,17 +15,25 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import UserError
 from .emulator.exported import counts_of
 from .export import CExport
+from .latency import TimedLogits
 
-#: Reads windows from standard input and writes the logits of each to standard output.
-MAIN = """#include <stdio.h>
+#: Reads windows from standard input and writes, of each, the seconds that it took and its logits to standard output.
+MAIN = """#define _POSIX_C_SOURCE 199309L
+#include <stdio.h>
+#include <time.h>
 #include "{name}.h"
 int main(void)
 {{
     static {kind} window[{macro}_WINDOW * {macro}_CHANNELS];
     static {answer} logits[{macro}_CLASSES];
+    struct timespec begin, end;
+    double seconds;
     while (fread(window, sizeof window, 1, stdin) == 1) {{
+        clock_gettime(CLOCK_MONOTONIC, &begin);
         (void){name}_{call}(window, logits);
-        if (fwrite(logits, sizeof logits, 1, stdout) != 1)
+        clock_gettime(CLOCK_MONOTONIC, &end);
+        seconds = (double)(end.tv_sec - begin.tv_sec) + 1e-9 * (double)(end.tv_nsec - begin.tv_nsec);
+        if (fwrite(&seconds, sizeof seconds, 1, stdout) != 1 || fwrite(logits, sizeof logits, 1, stdout) != 1)
             return 1;
     }}
     return 0;
@@ -80,19 +88,37 @@ def run_on_host(export: CExport, windows: ArrayLike) -> NDArray[Any]:
         >>> np.array_equal(run_on_host(export, windows), export.program.run(export.counts.of(windows)))
         True
     """
-    given, name = counts_of(export, windows), export.name
-    call, answer = ("predict_i16", "int8_t") if export.integers else ("predict", "float")
-    text = MAIN.format(name=name, macro=name.upper(), kind=export.program.signal.c_type, answer=answer, call=call)
+    return run_c(export.folder, export.name, counts_of(export, windows)).logits
+
+
+def run_c(folder: Path, name: str, windows: NDArray[Any]) -> TimedLogits:
+    """Compile the C in a folder and run it, each window timed.
+
+    Args:
+        folder: with ``NAME.c`` and ``NAME.h``.
+        name: prefix of both.
+        windows: (n, time, channels) of what the C takes, float32 or int16.
+
+    Raises:
+        UserError: see ``run_on_host``.
+    """
+    given = np.ascontiguousarray(windows)
+    kind, call, answer = (
+        ("int16_t", "predict_i16", "int8_t") if given.dtype == np.int16 else ("float", "predict", "float")
+    )
+    text = MAIN.format(name=name, macro=name.upper(), kind=kind, answer=answer, call=call)
     compiler = find_compiler()
-    with tempfile.TemporaryDirectory() as folder:
-        main, program = Path(folder) / "main.c", Path(folder) / "main"
+    with tempfile.TemporaryDirectory() as scratch:
+        main, program = Path(scratch) / "main.c", Path(scratch) / "main"
         main.write_text(text, encoding="utf-8")
-        line = [compiler, *FLAGS, f"-I{export.folder}", str(export.folder / f"{name}.c"), str(main), "-o", str(program)]
+        line = [compiler, *FLAGS, f"-I{folder}", str(folder / f"{name}.c"), str(main), "-o", str(program)]
         built = subprocess.run(line, capture_output=True, text=True, check=False)
         if built.returncode:
-            raise UserError(f"{compiler} refuses {export.folder / f'{name}.c'}: {built.stderr.strip()[:500]}")
-        ran = subprocess.run([program], input=np.ascontiguousarray(given).tobytes(), capture_output=True, check=False)
-    if ran.returncode:
+            raise UserError(f"{compiler} refuses {folder / f'{name}.c'}: {built.stderr.strip()[:500]}")
+        ran = subprocess.run([program], input=given.tobytes(), capture_output=True, check=False)
+    if ran.returncode or not ran.stdout:
         raise UserError(f"The compiled {name} ended with code {ran.returncode}.")
-    kind = np.int8 if export.integers else np.float32
-    return np.frombuffer(ran.stdout, kind).reshape(len(given), -1)
+    value = np.dtype(np.int8 if answer == "int8_t" else np.float32)
+    classes = (len(ran.stdout) // len(given) - 8) // value.itemsize
+    rows = np.frombuffer(ran.stdout, [("seconds", np.float64), ("logits", value, (classes,))])
+    return TimedLogits(rows["logits"].copy(), rows["seconds"].copy())

@@ -1,4 +1,4 @@
-"""Verify a bundle: its checksums, and the golden vectors of every form that it can take here."""
+"""Verify a bundle and its exported forms: checksums, and golden vectors computed again."""
 
 from __future__ import annotations
 
@@ -14,12 +14,26 @@ from numpy.typing import NDArray
 
 from ..bundles import Bundle
 from ..errors import UserError
-from .export import LEAST_WINDOWS, export_c
-from .host import run_on_host
-from .onnx.export import TOLERANCE, build_models
-from .onnx.run import read_metadata, run_onnx
+from .export import export_c
+from .litert import export_litert
+from .onnx.export import TOLERANCE, export_onnx
+from .record import FORMS, describe_origin, find_record, read_record
+from .run_form import run_form
+from .web import export_web
 
 State = Literal["equal", "differs", "not checked"]
+#: The forms that are written anew, by name: kind, and whether in integers.
+WRITTEN = FORMS | {"web-float32": ("web", False)}
+EXPORTS: dict[str, Callable[..., object]] = {
+    "c": export_c,
+    "litert": export_litert,
+    "onnx": lambda bundle, folder, *, int8: export_onnx(bundle, folder),
+    "web": export_web,
+}
+#: What a changed part of a form's origin is called.
+PARTS = {"model_sha256": "model", "signal": "contract", "decoder": "decoder"}
+#: Forms whose interpreters sum floats in an order of their own.
+NEAR = ("litert-float32", "onnx-float32")
 
 
 @dataclass(frozen=True)
@@ -27,7 +41,7 @@ class Check:
     """What was verified.
 
     Args:
-        form: of the bundle: its files, its model, C, ONNX, or a file that was exported before.
+        form: of the bundle: its files, its model, a form that was written anew, or one that was exported before.
         state: ``not checked`` where a tool is missing or there is no such form.
         text: how it was compared, or why it was not.
     """
@@ -41,28 +55,35 @@ class Check:
         return asdict(self)
 
 
-def verify_bundle(path: str | Path, exported: Sequence[str | Path] = ()) -> list[Check]:
-    """Verify a bundle: the checksum of every file, and the golden vectors through every form that it can take here.
-
-    The C and the ONNX model are written anew, compiled or opened, and run on the golden windows.
+def verify_bundle(
+    path: str | Path, exported: Sequence[str | Path] = (), *, forms: Sequence[str] | None = None
+) -> list[Check]:
+    """Verify a bundle and forms that were exported from it: every checksum, and golden vectors computed again.
 
     Args:
         path: the bundle's folder.
-        exported: ``.onnx`` files that were exported from it before.
+        exported: what ``still export`` wrote before: folders of any form, or files in them.
+        forms: names of forms that are written anew and run, as an export would do it now; by default all.
 
     Returns:
-        A check for each form; after a wrong checksum, that one alone.
+        A check for the files of the bundle, its model, each form and each export; after a wrong checksum of the
+        bundle, that one alone.
+
+    Raises:
+        UserError: one of ``exported`` is no exported form.
 
     Example:
         >>> import stillmotion as sm
         >>> from stillmotion.bundles import Bundle
-        >>> from stillmotion.deploy import verify_bundle
+        >>> from stillmotion.deploy import export_c, verify_bundle
         >>> from stillmotion.networks import build_network
         >>> spec = sm.load("simulated", sensors="wrist.acc").spec.with_window(50)
         >>> bundle = Bundle.save("watch", build_network("gru-4", spec), spec)
-        >>> [(check.form, check.state) for check in verify_bundle("watch")][:2]
-        [('files', 'equal'), ('keras', 'equal')]
+        >>> export = export_c(bundle, "watch-c")
+        >>> [(check.form, check.state) for check in verify_bundle("watch", ["watch-c"], forms=["c-int8"])]
+        [('files', 'equal'), ('keras', 'equal'), ('c-int8', 'not checked'), ('watch-c', 'equal')]
     """
+    records = [find_record(each) for each in exported]
     try:
         bundle = Bundle.open(path)
         windows, golden = bundle.golden
@@ -70,14 +91,10 @@ def verify_bundle(path: str | Path, exported: Sequence[str | Path] = ()) -> list
     except UserError as problem:
         return [Check("files", "differs", str(problem))]
     model = "keras" if bundle.classifier is None else "arrays"
-    checks = [
-        Check("files", "equal", "every file has the checksum of the manifest"),
-        _near(model, logits, golden),
-        _attempt("c float32", lambda: _check_c(bundle, int8=False)),
-        _attempt("c int8", lambda: _check_c(bundle, int8=True)),
-        _attempt("onnx", lambda: _check_onnx(bundle)),
-    ]
-    return checks + [_attempt(str(file), partial(_check_file, bundle, Path(file))) for file in exported]
+    checks = [Check("files", "equal", "every file has the checksum of the manifest"), _near(model, logits, golden)]
+    checks += [_attempt(form, partial(_check_written, bundle, form)) for form in (WRITTEN if forms is None else forms)]
+    pairs = zip(exported, records, strict=True)
+    return checks + [_attempt(str(each), partial(check_export, bundle, str(each), file)) for each, file in pairs]
 
 
 def _attempt(form: str, check: Callable[[], Check]) -> Check:
@@ -88,7 +105,7 @@ def _attempt(form: str, check: Callable[[], Check]) -> Check:
         return Check(form, "not checked", str(problem))
 
 
-def _near(form: str, logits: NDArray[Any], golden: NDArray[np.float32]) -> Check:
+def _near(form: str, logits: NDArray[Any], golden: NDArray[Any]) -> Check:
     """Compare float logits with the golden ones; other versions and processors round other last digits."""
     apart = np.abs(logits - golden).max(initial=0)
     limit = TOLERANCE * max(1.0, float(np.abs(golden).max(initial=0)))
@@ -96,35 +113,43 @@ def _near(form: str, logits: NDArray[Any], golden: NDArray[np.float32]) -> Check
     return Check(form, "equal" if apart <= limit else "differs", text)
 
 
-def _check_c(bundle: Bundle, *, int8: bool) -> Check:
-    """Compile the C and compare its bits with those of its reference in NumPy; floats with the golden logits too."""
-    form = "c int8" if int8 else "c float32"
-    calibration = bundle.calibration
-    if int8 and (calibration is None or len(calibration) < LEAST_WINDOWS):
-        return Check(form, "not checked", "the bundle has no calibration windows")
-    windows, golden = bundle.golden
-    with tempfile.TemporaryDirectory() as folder:
-        export = export_c(bundle, Path(folder) / "c", int8=int8)
-        logits = run_on_host(export, windows)
-    given = export.counts.of(windows) if int8 and export.counts is not None else windows
-    if not np.array_equal(logits, export.program.run(given)):
-        return Check(form, "differs", "the compiled C differs from its reference")
-    if int8:
-        return Check(form, "equal", f"{len(windows)} golden windows, every bit that of the reference")
-    return _near(form, logits, golden)
+def _check_written(bundle: Bundle, form: str) -> Check:
+    """Export a bundle anew and check what was written."""
+    kind, int8 = WRITTEN[form]
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "form"
+        EXPORTS[kind](bundle, folder, int8=int8)
+        return check_export(bundle, form, find_record(folder))
 
 
-def _check_onnx(bundle: Bundle) -> Check:
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "model.onnx"
-        file.write_bytes(build_models(bundle, "model")[file.name])
-        return _near("onnx", run_onnx(file, bundle.golden[0]), bundle.golden[1])
+def check_export(bundle: Bundle, name: str, file: Path) -> Check:
+    """Check the files of an export, what it was exported from, and what it gives on this machine.
 
-
-def _check_file(bundle: Bundle, file: Path) -> Check:
-    """Compare a file that was exported before: the model that it names, and what it answers."""
-    if file.suffix != ".onnx":
-        raise UserError(f"{file} is no .onnx file; C and pages are written anew by still export.")
-    if (named := read_metadata(file).get("model_sha256")) != bundle.sha256:
-        return Check(str(file), "differs", f"it was exported from another model ({str(named)[:12]}…)")
-    return _near(str(file), run_onnx(file, bundle.golden[0]), bundle.golden[1])
+    Every form runs its own golden windows; one that takes values in float32 runs those of the bundle too.
+    """
+    try:
+        record = read_record(file)
+    except UserError as problem:
+        return Check(name, "differs", str(problem))
+    origin = describe_origin(bundle)
+    if changed := [part for key, part in PARTS.items() if record.origin[key] != origin[key]]:
+        return Check(name, "differs", f"{record.form} is of another bundle, with another {' and '.join(changed)}")
+    own, both = len(record.windows), record.windows
+    floats = record.form in ("c-float32", *NEAR)
+    if floats:
+        both = np.concatenate([both, bundle.golden[0]])
+    logits = run_form(record.form, record.file, both).logits
+    if record.form not in NEAR:
+        kind = np.dtype(f"u{record.logits.dtype.itemsize}")
+        if logits[:own].shape != record.logits.shape or (logits[:own].view(kind) != record.logits.view(kind)).any():
+            return Check(name, "differs", f"{record.form} gives other logits than were recorded when it was exported")
+        text = f"{record.form}: {own} golden windows of its own, every bit that of the reference"
+    else:
+        near = _near(name, logits[:own], record.logits)
+        if near.state == "differs":
+            return near
+        text = f"{record.form}: {own} golden windows of its own, near the recorded ones"
+    if not floats:
+        return Check(name, "equal", text)
+    near = _near(name, logits[own:], bundle.golden[1])
+    return Check(name, near.state, f"{text}; of the bundle, {near.text}")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from numpy.typing import ArrayLike
 
@@ -15,6 +13,7 @@ from ...bundles import Bundle
 from ...files import atomic_folder
 from ..export import choose_name, open_for_export, prepare_program
 from ..program import SIGNAL, Program
+from ..record import draw_golden, write_record
 from ..signal_counts import Counts
 from .graph import Graph
 from .operators import write_block
@@ -25,7 +24,8 @@ class LiteRtExport:
     """A LiteRT file of a model.
 
     Args:
-        file: the ``.tflite`` file; beside it lies a ``.json`` with what its input and output stand for.
+        file: the ``.tflite`` file; beside it lies a ``.json`` with what its input and output stand for, golden vectors
+            and checksums.
         integers: whether it computes in integers, from raw counts.
         program: what it computes, runnable in NumPy.
         counts: how raw counts stand for values; None in float32 without calibration windows.
@@ -91,13 +91,14 @@ def export_litert(
         bundle, int8=int8, calibration=calibration, full_scale=full_scale, form="as a LiteRT file"
     )
     content = write_litert(prepared.program, f"{chosen}, by stillmotion {version('stillmotion')}")
-    about = json.dumps(_describe(bundle, prepared.program, prepared.counts), indent=2, ensure_ascii=False) + "\n"
+    program, counts = prepared.program, prepared.counts
+    windows = draw_golden(bundle.spec, counts, integers=int8)
     with atomic_folder(folder) as draft:
         (draft / f"{chosen}.tflite").write_bytes(content)
-        (draft / f"{chosen}.json").write_text(about, encoding="utf-8")
-    return LiteRtExport(
-        folder / f"{chosen}.tflite", int8, prepared.program, prepared.counts, prepared.agreement, prepared.windows
-    )
+        golden = windows, program.run(windows)
+        form = "litert-int8" if int8 else "litert-float32"
+        write_record(draft, chosen, form, bundle, *golden, counts=counts, tensor=program.logits)
+    return LiteRtExport(folder / f"{chosen}.tflite", int8, program, counts, prepared.agreement, prepared.windows)
 
 
 def write_litert(program: Program, description: str) -> bytes:
@@ -115,18 +116,3 @@ def write_litert(program: Program, description: str) -> bytes:
         places[step.output] = write_block(graph, step.block, [places[each] for each in step.inputs])
     answer = graph.seen(places[program.output], (program.logits.size,))
     return graph.pack(places[SIGNAL], answer)
-
-
-def _describe(bundle: Bundle, program: Program, counts: Counts | None) -> dict[str, Any]:
-    """Return what the input and output of a file stand for."""
-    spec, integers = bundle.spec, program.signal.dtype == "int16"
-    about: dict[str, Any] = {"signal": spec.to_dict(), "input": {"shape": [1, *program.signal.shape]}}
-    about["input"] |= {"type": program.signal.dtype, "unit": "raw counts" if integers else "as in signal"}
-    if integers:
-        assert counts is not None
-        steps = dict(zip(spec.channel_names, counts.scales, strict=True))
-        about["input"]["value_of_one_count"] = steps
-    about["output"] = {"shape": [1, program.logits.size], "type": program.logits.dtype, "classes": list(spec.classes)}
-    if integers:
-        about["output"] |= {"scale": program.logits.step, "zero_point": program.logits.zero_point}
-    return about

@@ -8,15 +8,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ...errors import UnknownName, UserError
+from ..latency import TimedLogits
 
 #: Python interpreters in which LiteRT's are searched, in order; by default the current one.
 PYTHON = "STILLMOTION_LITERT_PYTHON"
@@ -24,20 +23,7 @@ PYTHON = "STILLMOTION_LITERT_PYTHON"
 PACKAGES = {"tflite-micro": "tflite_micro", "litert": "ai_edge_litert", "litert-reference": "ai_edge_litert"}
 
 
-@dataclass(frozen=True, eq=False)
-class LiteRtAnswer:
-    """What an interpreter gives.
-
-    Args:
-        logits: (n, classes), float32 or int8.
-        measured: ``arena_bytes`` of tflite-micro, median ``microseconds`` a window of LiteRT.
-    """
-
-    logits: NDArray[Any]
-    measured: dict[str, float]
-
-
-def run_litert(file: str | Path, windows: ArrayLike, *, interpreter: str = "tflite-micro") -> LiteRtAnswer:
+def run_litert(file: str | Path, windows: ArrayLike, *, interpreter: str = "tflite-micro") -> TimedLogits:
     """Run a LiteRT file.
 
     Args:
@@ -46,7 +32,7 @@ def run_litert(file: str | Path, windows: ArrayLike, *, interpreter: str = "tfli
         interpreter: ``tflite-micro``, ``litert``, or ``litert-reference`` (LiteRT with its reference kernels).
 
     Returns:
-        Its logits, and what was measured.
+        Its logits (n, classes), float32 or int8; the seconds of each window in LiteRT, the arena of tflite-micro.
 
     Raises:
         UserError: the interpreter is not installed, or refuses the file.
@@ -54,7 +40,7 @@ def run_litert(file: str | Path, windows: ArrayLike, *, interpreter: str = "tfli
     return run_jobs([(Path(file), windows)], interpreter=interpreter)[0]
 
 
-def run_jobs(jobs: Sequence[tuple[Path, ArrayLike]], *, interpreter: str = "tflite-micro") -> list[LiteRtAnswer]:
+def run_jobs(jobs: Sequence[tuple[Path, ArrayLike]], *, interpreter: str = "tflite-micro") -> list[TimedLogits]:
     """Run several files in one process; see ``run_litert``."""
     python = find_python(interpreter)
     with tempfile.TemporaryDirectory(prefix="stillmotion-litert-") as folder:
@@ -73,7 +59,10 @@ def run_jobs(jobs: Sequence[tuple[Path, ArrayLike]], *, interpreter: str = "tfli
             raise UserError(f"{interpreter} cannot run {jobs[0][0].name}: {' '.join(last)[:500]}")
         measured = [json.loads(text) for text in ran.stdout.splitlines() if text.startswith("{")]
         outputs = [np.load(row["out"], allow_pickle=False) for row in rows]
-        return list(map(LiteRtAnswer, outputs, measured))
+        return [
+            TimedLogits(logits, np.array(row.get("seconds", ())), row.get("arena_bytes"))
+            for logits, row in zip(outputs, measured, strict=True)
+        ]
 
 
 @cache

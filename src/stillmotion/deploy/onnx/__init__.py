@@ -5,6 +5,6 @@ in a row is a second small model.
 """
 
 from .export import OnnxExport, export_onnx
-from .run import OnnxDecoder, run_onnx
+from .run import OnnxDecoder, run_onnx, time_onnx
 
-__all__ = ["OnnxDecoder", "OnnxExport", "export_onnx", "run_onnx"]
+__all__ = ["OnnxDecoder", "OnnxExport", "export_onnx", "run_onnx", "time_onnx"]

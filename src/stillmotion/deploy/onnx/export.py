@@ -16,6 +16,8 @@ from ...files import atomic_folder
 from ..export import choose_name, open_for_export, read_model
 from ..program import SIGNAL, Program
 from ..reader import Rule
+from ..record import draw_golden, write_record
+from ..signal_counts import fit_counts
 from .run import INSTALL, run_onnx
 
 if TYPE_CHECKING:
@@ -50,7 +52,8 @@ def export_onnx(bundle: Bundle | str | Path, out: str | Path, *, name: str = "")
     """Export a bundle's model as ONNX and compare it with the bundle's golden vectors through onnxruntime.
 
     Normalisation and window features are part of the graph. The decoder of windows in a row becomes a second model,
-    ``NAME_decoder.onnx``, which takes logits and its own state. The contract is in the metadata of both.
+    ``NAME_decoder.onnx``, which takes logits and its own state. The contract is in the metadata of both;
+    ``NAME.json`` has golden vectors and checksums.
 
     Args:
         bundle: the bundle, or its folder.
@@ -79,6 +82,8 @@ def export_onnx(bundle: Bundle | str | Path, out: str | Path, *, name: str = "")
     chosen = choose_name(bundle, name)
     models = build_models(bundle, chosen)
     windows, expected = bundle.golden
+    counts = None if bundle.calibration is None else fit_counts(bundle.spec, bundle.calibration)
+    drawn = draw_golden(bundle.spec, counts, integers=False)
     with atomic_folder(folder) as draft:
         for file, content in models.items():
             (draft / file).write_bytes(content)
@@ -88,6 +93,7 @@ def export_onnx(bundle: Bundle | str | Path, out: str | Path, *, name: str = "")
                 f"The ONNX model differs from the golden vectors of {bundle.path} by {error:.2g}, more than "
                 f"{TOLERANCE:g}; check the bundle with still verify."
             )
+        write_record(draft, chosen, "onnx-float32", bundle, drawn, run_onnx(draft / f"{chosen}.onnx", drawn))
     decoder = folder / f"{chosen}_decoder.onnx" if len(models) > 1 else None
     written = folder / f"{chosen}.onnx"
     return OnnxExport(folder, chosen, written, decoder, written.stat().st_size, error)

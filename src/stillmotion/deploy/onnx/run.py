@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...errors import UserError
+from ..latency import TimedLogits
 
 #: Windows that run at a time.
 BATCH = 256
@@ -55,28 +57,30 @@ def run_onnx(path: str | Path, windows: ArrayLike) -> NDArray[np.float32]:
         >>> run_onnx(export.file, np.zeros((2, 50, 3))).shape == (2, len(spec.classes))
         True
     """
+    session, name, values = _open_for(path, windows)
+    parts = [
+        session.run(["logits"], {name: values[start : start + BATCH]})[0] for start in range(0, len(values), BATCH)
+    ]
+    return np.concatenate(parts) if parts else np.zeros((0, session.get_outputs()[0].shape[1]), np.float32)
+
+
+def time_onnx(path: str | Path, windows: ArrayLike) -> TimedLogits:
+    """Run an exported ONNX model window by window, each timed; see ``run_onnx``."""
+    session, name, values = _open_for(path, windows)
+    parts, times = [], [time.perf_counter()]
+    for window in values:
+        parts.append(session.run(["logits"], {name: window[None]})[0])
+        times.append(time.perf_counter())
+    return TimedLogits(np.concatenate(parts), np.diff(times))
+
+
+def _open_for(path: str | Path, windows: ArrayLike) -> tuple[Any, str, NDArray[np.float32]]:
+    """Open a model for windows; return its session, the name of its input, and the windows as it takes them."""
     session = open_session(path)
-    (given,), (answer, *_) = session.get_inputs(), session.get_outputs()
-    values = np.asarray(windows, np.float32)
+    (given,), values = session.get_inputs(), np.asarray(windows, np.float32)
     if values.ndim != 3 or list(values.shape[1:]) != given.shape[1:]:
         raise UserError(f"{path} takes windows (n, {given.shape[1]}, {given.shape[2]}), not {values.shape}.")
-    parts = [
-        session.run([answer.name], {given.name: values[start : start + BATCH]})[0]
-        for start in range(0, len(values), BATCH)
-    ]
-    return np.concatenate(parts) if parts else np.zeros((0, answer.shape[1]), np.float32)
-
-
-def read_metadata(path: str | Path) -> dict[str, str]:
-    """Return the texts in a model's metadata: its contract and its origin.
-
-    Args:
-        path: the ``.onnx`` file.
-
-    Raises:
-        UserError: the extra is not installed, or the file cannot be opened.
-    """
-    return dict(open_session(path).get_modelmeta().custom_metadata_map)
+    return session, given.name, values
 
 
 @dataclass

@@ -21,6 +21,7 @@ from ...escaping import escape_html
 from ...files import atomic_folder
 from ...signals import Dataset
 from ..export import CExport, export_c, open_for_export
+from ..record import draw_golden, write_record
 from .compiling import compile_wasm
 from .recording import Replay, choose_replay
 
@@ -66,7 +67,7 @@ def export_web(
 
     Args:
         bundle: the bundle, or its folder.
-        out: folder to create, with ``NAME.html`` in it.
+        out: folder to create, with ``NAME.html`` in it, and ``NAME.json`` with golden vectors and checksums.
         int8, name, calibration, full_scale: as of ``export_c``.
         recording: a data set, whose first recording the page replays (90 s at most), resampled where that is needed; by
             default 24 of the bundle's calibration windows, which **are recordings of training subjects**, without them
@@ -97,6 +98,7 @@ def export_web(
     with atomic_folder(folder) as draft:
         page = write_page(describe_page(bundle, c, module, replay))
         (draft / f"{c.name}.html").write_text(page, encoding="utf-8")
+        write_record(draft, c.name, f"web-{'int8' if int8 else 'float32'}", bundle, *compute_golden(bundle, c))
     file = folder / f"{c.name}.html"
     return WebExport(folder, file, file.stat().st_size, len(module), replay.samples, replay.source)
 
@@ -121,8 +123,25 @@ def describe_page(bundle: Bundle, export: CExport, module: bytes, replay: Replay
         "channels": channels,
         "classes": list(spec.classes),
         "recording": replay.to_dict(),
+        "golden": dict(zip(("windows", "logits"), map(_to_base64, compute_golden(bundle, export)), strict=True)),
         "wasm": base64.b64encode(module).decode(),
     }
+
+
+def compute_golden(bundle: Bundle, export: CExport) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return golden windows (n, time, channels) and the logits (n, classes) that ``logits`` of the C gives for them."""
+    windows = draw_golden(bundle.spec, export.counts, integers=export.integers)
+    logits = export.program.run(windows)
+    if not export.integers:
+        return windows, logits
+    assert export.counts is not None
+    tensor = export.program.logits
+    steps = (logits.astype(np.int32) - tensor.zero_point).astype(np.float32)
+    return draw_golden(bundle.spec, export.counts, integers=False), steps * np.float32(tensor.step)
+
+
+def _to_base64(values: NDArray[np.float32]) -> str:
+    return base64.b64encode(values.astype("<f4").tobytes()).decode()
 
 
 def write_page(held: Mapping[str, Any]) -> str:

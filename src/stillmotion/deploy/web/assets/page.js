@@ -165,6 +165,15 @@ function onMotion(event) {
   if (due.length && (!calm.matches || answered)) draw();
 }
 
+// What the page computes here, beside what it should: for whoever reads it, and in base64 for still verify.
+function showGolden({ logits, count, equal }) {
+  const text = part("golden");
+  text.textContent = `${equal} of ${count} golden windows give here, bit for bit, the logits of the machine that wrote this page.`;
+  text.dataset.windows = count;
+  text.dataset.logits = btoa(String.fromCharCode(...new Uint8Array(logits.buffer)));
+  if (equal < count) say(`This browser computes other logits than the machine that wrote this page; do not trust it here.`);
+}
+
 part("play").addEventListener("click", () => (playing ? stop() : play()));
 part("again").addEventListener("click", () => {
   stopSensors();
@@ -190,6 +199,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => reco
 Recogniser.load(contract).then(
   (loaded) => {
     recogniser = loaded;
+    showGolden(runGolden(recogniser));
     readOwn();
     for (const button of document.querySelectorAll("button")) button.disabled = false;
     // For whoever drives the page by a program.

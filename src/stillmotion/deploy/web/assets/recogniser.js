@@ -49,4 +49,33 @@ class Recogniser {
     if (label === -1) return null;
     return { ...this.waiting.shift(), label };
   }
+
+  // The logits of one window alone.
+  answer(samples) {
+    this.reset(0);
+    for (const values of samples) this.push(values);
+    return this.logits.slice();
+  }
+}
+
+// Run the golden windows that the page holds; return their logits, and how many windows give, bit for bit, those that
+// the machine that wrote the page computed.
+function runGolden(recogniser) {
+  const { channels, window, classes, golden } = recogniser.contract;
+  const [windows, expected] = [golden.windows, golden.logits].map((text) => decodeBytes(text).buffer);
+  const values = new Float32Array(windows), wanted = new Uint32Array(expected), width = channels.length;
+  const count = wanted.length / classes.length, logits = new Float32Array(wanted.length);
+  let equal = 0;
+  for (let number = 0; number < count; number++) {
+    const samples = Array.from({ length: window }, (_, row) => {
+      const start = (number * window + row) * width;
+      return values.subarray(start, start + width);
+    });
+    const start = number * classes.length;
+    logits.set(recogniser.answer(samples), start);
+    const bits = new Uint32Array(logits.buffer, 4 * start, classes.length);
+    if (bits.every((each, at) => each === wanted[start + at])) equal += 1;
+  }
+  recogniser.reset(0);
+  return { logits, count, equal };
 }

@@ -17,7 +17,8 @@ Row = dict[str, Any]
 def gpu(rows: list[Row], shapes: dict[str, str]) -> str:
     """Write the times by replicas, what changes them, and the published grid."""
     (device,) = (row for row in rows if row["task"] == "device")
-    ours = [row for row in rows if row["task"] == "train" and row["contender"] == "stillmotion"]
+    trained = [row for row in rows if row["task"] == "train" and "milliseconds" in row]
+    ours = [row for row in trained if row["contender"] == "stillmotion"]
     head = f"{device['device']} ({device['kind']}), JAX {device['jax']}, Python {device['python']}."
     return "\n\n".join((head, curves(rows, ours, shapes), changes(rows, ours), grid(rows)))
 
@@ -25,7 +26,7 @@ def gpu(rows: list[Row], shapes: dict[str, str]) -> str:
 def is_plain(row: Row, ours: list[Row]) -> bool:
     """Tell whether all replicas of a fleet share each product, as compiled by default."""
     alike = row["precision"] == ours[0]["precision"] and not row["autotuned"]
-    return bool(alike and row["together"] == row["replicas"] and "milliseconds" in row)
+    return bool(alike and row["together"] == row["replicas"])
 
 
 def curves(rows: list[Row], ours: list[Row], shapes: dict[str, str]) -> str:
@@ -49,10 +50,9 @@ def curves(rows: list[Row], ours: list[Row], shapes: dict[str, str]) -> str:
 def changes(rows: list[Row], ours: list[Row]) -> str:
     """Write the table of fleets that share products by fewer, in another precision, or with kernels tried out."""
     lines = ["| fleet | network | ms | ms of the program alone | compiled in, s |", "|---|---|--:|--:|--:|"]
-    measured = [row for row in ours if "milliseconds" in row]
-    others = [row for row in measured if not is_plain(row, ours)]
+    others = [row for row in ours if not is_plain(row, ours)]
     beside = {(*place(row), row["replicas"]) for row in others}
-    shown = [row for row in measured if (*place(row), row["replicas"]) in beside]
+    shown = [row for row in ours if (*place(row), row["replicas"]) in beside]
     for row in sorted(shown, key=lambda row: (-row["replicas"], *place(row), -row["together"], row["autotuned"])):
         products = f"{row['replicas']} replicas, products of {row['together']}, precision `{row['precision']}`"
         times = (f"{row['milliseconds']:.3g}", f"{row['program']:.3g}", f"{row['compilation']:.0f}")

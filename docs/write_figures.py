@@ -66,7 +66,8 @@ def training_hapt() -> str:
     rows = [row for row in bench("training") if row["shape"] == "hapt"]
     if not rows:
         return "*No rows in `results/bench/training.json` yet.*"
-    chosen = [f"`{row['network']}` {row['note']}" for row in rows if row["contender"] == "pytorch" and "note" in row]
+    loops = [row for row in rows if row["contender"] == "pytorch" and row["milliseconds"] is not None]
+    chosen = [f"`{row['network']}` {row['note']}" for row in loops]
     return f"{contests(rows)}\n\nFastest settings of PyTorch: {'; '.join(chosen)}."
 
 

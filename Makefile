@@ -122,6 +122,7 @@ arena: $(READY)  ## HAPT as WHAR Arena cuts it, five groupings of the subjects, 
 	  $(BIN)/still study results/arena-hapt/spec.toml --set split.seed=$$seed --data $(RECORDINGS) \
 	    --out out/arena-hapt/$$seed --score-test; \
 	done
+	$(BIN)/still study results/arena-hapt/networks.toml --data $(RECORDINGS) --out out/arena-hapt/networks --score-test
 	$(BIN)/python -m benchmarks.arena out/arena-hapt/* --out results/arena-hapt
 
 students: $(READY)  ## the student within 8 kB beside feature classifiers on three sets, what a teacher adds, into results/ (hours)

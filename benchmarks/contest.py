@@ -48,7 +48,14 @@ class Contender:
         self.errors = data.with_name(f"{script}-{time.monotonic_ns()}.err")
         with self.errors.open("wb") as errors:
             self.process = subprocess.Popen(
-                [python, str(SCRIPTS / script), str(data), json.dumps(settings)],
+                [
+                    python,
+                    "-m",
+                    f"{__package__}.contenders.{script.removesuffix('.py')}",
+                    str(data),
+                    json.dumps(settings),
+                ],
+                cwd=SCRIPTS.parents[1],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gpu_results import gpu
-from litert_results import host, int8_students
+from litert_results import host, int8_students, int8_training
 from method_results import estimate, gain_of, score_of
 
 from stillmotion.evaluation import Interval
@@ -435,6 +435,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "device-peers": lambda: device_peers(read_table("device")),
     "host": lambda: host(read_table("host")),
     "int8-students": lambda: int8_students(read_table("int8-students", "summary.csv")),
+    "int8-training": lambda: int8_training(read_table("int8-training", "table.csv")),
     "training": training,
     "training-hapt": training_hapt,
     "gpu": lambda: gpu(bench("gpu"), SHAPES),

@@ -47,9 +47,10 @@ def test_everything_that_decides_a_run_is_in_its_fingerprint():
         replace(run, refit="all"),
         replace(run, refit="train+validation"),
         replace(run, refit="all", stop=3),
+        replace(run, quantise="int8"),
     ]
     ids = {run.id, *(each.id for each in changed)}
-    assert len(ids) == 20
+    assert len(ids) == 21
     assert replace(run) == run
     assert replace(run).id == run.id
 

@@ -13,6 +13,7 @@ from .host import find_compiler, run_on_host
 from .litert import LiteRtExport, export_litert
 from .memory_plan import plan_memory
 from .onnx import OnnxDecoder, OnnxExport, export_onnx, run_onnx
+from .quantisation_plan import plan_quantisation
 from .reading import read_program
 from .signal_counts import fit_counts
 from .verify import Check, verify_bundle
@@ -36,6 +37,7 @@ __all__ = [
     "fixed_features",
     "float_features",
     "plan_memory",
+    "plan_quantisation",
     "read_calibration",
     "read_classifier",
     "read_program",

@@ -7,7 +7,6 @@ layers. Shapes have no batch axis.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from .trace import Call, trace_model
+from .trace import Call, name_calls, trace_model
 
 Size = tuple[int, ...]
 
@@ -129,12 +128,8 @@ def read_graph(model: keras.Model) -> Graph:
                 f"keras.Input((100, 6))."
             )
     names: dict[int, str] = {}
-    seen: Counter[str] = Counter()
     nodes = []
-    for call in trace.calls:
-        seen[call.operation.name] += 1
-        count = seen[call.operation.name]
-        name = call.operation.name if count == 1 else f"{call.operation.name}#{count}"
+    for name, call in zip(name_calls(trace), trace.calls, strict=True):
         for place, tensor in enumerate(call.outputs):
             names[id(tensor)] = name if place == 0 else f"{name}:{place}"
         nodes.append(_node(name, call, tuple(names[id(tensor)] for tensor in call.inputs)))
@@ -156,7 +151,7 @@ def _node(name: str, call: Call, inputs: tuple[str, ...]) -> Node:
         input_shapes=tuple(_size(tensor) for tensor in call.inputs),
         shapes=tuple(_size(tensor) for tensor in call.outputs),
         attributes=_layer_attributes(operation) if isinstance(operation, keras.layers.Layer) else _arguments(call),
-        weights=tuple(_weights(operation)) if isinstance(operation, keras.layers.Layer) else (),
+        weights=tuple(list_weights(operation)) if isinstance(operation, keras.layers.Layer) else (),
     )
 
 
@@ -189,13 +184,14 @@ def _arguments(call: Call) -> dict[str, Any]:
     return {**settings, **named, **({"constants": constants} if constants else {})}
 
 
-def _weights(layer: Any) -> list[Weight]:
+def list_weights(layer: Any) -> list[Weight]:
+    """Return the weights of a layer, as those of its nodes."""
     if isinstance(layer, keras.layers.Bidirectional):
         directions = (("forward", layer.forward_layer), ("backward", layer.backward_layer))
         return [
             Weight(f"{direction}/{weight.name}", weight.shape, weight.learnt, weight.variable)
             for direction, part in directions
-            for weight in _weights(part)
+            for weight in list_weights(part)
         ]
     data = isinstance(layer, keras.layers.Normalization)
     return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -65,6 +66,17 @@ def trace_model(model: keras.Model) -> Trace:
         inputs, outputs = _opened(inputs, outputs, calls)
         calls = tuple(_calls(outputs))
     return Trace(inputs, outputs, calls)
+
+
+def name_calls(trace: Trace) -> list[str]:
+    """Return a name for each call: its operation's; of an operation called again with ``#2``, ``#3`` …"""
+    seen: Counter[str] = Counter()
+    names = []
+    for call in trace.calls:
+        seen[call.operation.name] += 1
+        count = seen[call.operation.name]
+        names.append(call.operation.name if count == 1 else f"{call.operation.name}#{count}")
+    return names
 
 
 def layer_outputs(trace: Trace) -> dict[str, Tensor]:

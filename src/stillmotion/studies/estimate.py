@@ -16,7 +16,7 @@ from ..training.distillation import teacher_network
 from .baselines import Baseline
 from .data import StudyData
 from .feasible import require_feasible
-from .jobs import recipe_of, time_classifier
+from .jobs import quantisation_of, recipe_of, time_classifier
 from .plan import Planner
 from .refit import refit_on_all
 from .runs import FleetPlan, Run
@@ -90,7 +90,7 @@ class Clock:
     def pace(self, run: Run) -> Pace:
         """Measure the pace once per network, method, presence of attention and teachers in the step."""
         live = [self.planner.teacher(name).architecture for name in run.teachers] if run.live else []
-        key = (run.network, run.method, bool(run.attention), bool(run.privileged), *live)
+        key = (run.network, run.method, bool(run.attention), bool(run.privileged), run.quantise, *live)
         if key not in self._paces:
             self._paces[key] = self._measure(run)
         return self._paces[key]
@@ -119,8 +119,9 @@ class Clock:
         random, count = np.random.default_rng(0), STEPS * int(run.recipe["batch"])
         shape = (spec.window, len(spec.channels))
         values = random.normal(size=(2 * count, *shape)).astype(np.float32)
+        student = shared_model_of(run, self.planner.index)
         fleet = Fleet(
-            shared_model_of(run, self.planner.index),
+            student,
             method,
             [Replica(0, np.arange(count), np.arange(count, 2 * count))],
             values,
@@ -130,6 +131,7 @@ class Clock:
             teachers=self._random_teachers(run, 2 * count),
             live=run.live,
             places=self.data.places,
+            quantise=quantisation_of(run, student),
         )
         taken = fleet.measured(EPOCHS)
         seconds, evaluated = min(epoch for epoch, _ in taken[1:]), min(each for _, each in taken[1:])

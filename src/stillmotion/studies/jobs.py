@@ -5,14 +5,18 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from ..deploy import plan_quantisation
 from ..errors import UserError
 from ..evaluation import accuracy, confusion_matrix, macro_f1
 from ..features import ClassifierArrays, FeatureSet, FittedClassifier, fit_classifier, pack_arrays
 from ..methods import IncompatibleNetworks, get_method
+from ..networks.quantisation_plan import QuantisationPlan
 from ..networks.registry import get_shared_network
 from ..signals import SignalSpec
 from ..training import Fleet, Recipe, Replica, Teacher, join_teachers
@@ -60,8 +64,9 @@ class FleetJob:
         """Train the fleet, or say why it cannot train."""
         started, run = time.monotonic(), self.plan.runs[0]
         try:
+            student = get_shared_network(run.network, self.spec, **run.options_of_network)
             fleet = Fleet(
-                get_shared_network(run.network, self.spec, **run.options_of_network),
+                student,
                 get_method(run.method, **run.options),
                 self.replicas,
                 self.windows,
@@ -74,6 +79,7 @@ class FleetJob:
                 size=self.plan.size,
                 folder=folder,
                 every=every,
+                quantise=quantisation_of(run, student),
             )
             results = fleet.train(progress)
         except (UselessTeacher, IncompatibleNetworks) as reason:
@@ -144,7 +150,10 @@ def prepare_job(plan: FleetPlan, planner: Planner, data: StudyData, teachers: Te
             prepared.append(teachers.teacher(run.method, members, live=live, weighting=each.weighting))
     return FleetJob(
         plan=plan,
-        replicas=tuple(_replica(each, planner, seen, numbers.get(each.teachers, 0)) for each in plan.runs),
+        replicas=tuple(
+            replace(_replica(each, planner, seen, numbers.get(each.teachers, 0)), start=_start(each, planner, teachers))
+            for each in plan.runs
+        ),
         teachers=tuple(prepared),
         spec=seen.windows.spec,
         places=seen.places,
@@ -153,9 +162,22 @@ def prepare_job(plan: FleetPlan, planner: Planner, data: StudyData, teachers: Te
     )
 
 
+def _start(run: Run, planner: Planner, teachers: TeacherCache) -> tuple[NDArray[np.float32], list[NDArray[Any]]] | None:
+    """Return the weights that a run for int8 trains on from: those of its only teacher, if that is the same network."""
+    if not run.quantise or len(run.teachers) != 1:
+        return None
+    teacher = planner.teacher(run.teachers[0])
+    return teachers.store.weights(teacher.id) if teacher.architecture == run.architecture else None
+
+
 def recipe_of(run: Run) -> Recipe:
     """Return the training recipe of a run."""
     return Recipe(**{**run.recipe, "augment": tuple(run.recipe["augment"])})
+
+
+def quantisation_of(run: Run, student: keras.Model) -> QuantisationPlan | None:
+    """Return where a run rounds, if it is trained for its int8 form."""
+    return plan_quantisation(student) if run.quantise else None
 
 
 def time_classifier(run: Run, data: StudyData) -> float:

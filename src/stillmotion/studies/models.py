@@ -97,6 +97,7 @@ def save_model(path: Path, model: SavedModel, state: StudyState, data: StudyData
         "method": run.method,
         "hyperparameters": dict(run.hyperparameters),
         "seed": run.seed,
+        **({"quantise": run.quantise} if run.quantise else {}),
         **_taught_by(state, run),
         **model.about,
     }

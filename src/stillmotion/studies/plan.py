@@ -11,14 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..deploy import plan_quantisation
+from ..errors import UserError
 from ..methods import get_method
 from ..networks import build_network, get_network, named_network_cost
 from ..networks.registry import get_shared_network
 from ..signals import SignalSpec
 from ..training import Recipe
+from ..training.device import on_accelerator
 from ..training.fingerprint import model_fingerprint
 from ..training.functional import Functional
-from ..training.memory import on_accelerator, replica_bytes
+from ..training.memory import replica_bytes
 from ..windows.splits import SPLITS, resolve_protocol
 from .baselines import VERSION, Baseline
 from .candidates import leave_out_too_large
@@ -56,6 +59,7 @@ class Planner:
     _bytes_of: dict[tuple[str, str, bool], int] = field(default_factory=dict, init=False, repr=False)
     _flops_of: dict[tuple[str, str, bool], int] = field(default_factory=dict, init=False, repr=False)
     _own: dict[str, str] = field(default_factory=dict, init=False, repr=False)
+    _with_int8: set[tuple[str, str]] = field(default_factory=set, init=False, repr=False)
     _runs: dict[tuple[Any, ...], Run] = field(default_factory=dict, init=False, repr=False)
     _refitted: dict[str, Run] = field(default_factory=dict, init=False, repr=False)
     _in_folds: dict[str, tuple[Run, ...]] = field(default_factory=dict, init=False, repr=False)
@@ -159,7 +163,10 @@ class Planner:
             hyperparameters={**training.hyperparameters, **trial.hyperparameters},
             scores=self.index.scores if scored else "",
             layers=self._layers(network),
+            quantise=training.quantise or "",
         )
+        if run.quantise:
+            self._require_int8(run)
         taught = self.teachers(variant, trial.fold, trial.attention)
         return self._taught(run, trial.variant, variant, training, taught)
 
@@ -290,6 +297,19 @@ class Planner:
         if name not in self._own:
             self._own[name] = fingerprint_own(name, self.index.spec)
         return self._own[name]
+
+    def _require_int8(self, run: Run) -> None:
+        """Raise ``UserError`` for a network without an int8 form before anything trains."""
+        if (run.network, run.recurrence) not in self._with_int8:
+            plain = replace(run, attention="")
+            model = get_shared_network(run.network, self.index.spec_of(run), **plain.options_of_network)
+            try:
+                plan_quantisation(model)
+            except UserError as problem:
+                raise UserError(
+                    f"{run.network} cannot be trained with quantise = {run.quantise!r}: {problem}"
+                ) from None
+            self._with_int8.add((run.network, run.recurrence))
 
     def _recurrence(self, network: str) -> str:
         return self.study.networks.recurrence if network.startswith("deepconvlstm") else ""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..bundles.calibration import spread_rows
+from ..bundles.processes import count_processors
 from ..evaluation import Predictions, write_predictions
 from ..files import name_write_errors, sweep_drafts
 from ..interrupts import raised_again
@@ -241,9 +242,12 @@ class Runner:
 
     @property
     def versions(self) -> dict[str, str]:
-        """Versions of Python and of the main packages."""
+        """Versions of Python and of the main packages, and the device that trains, with its threads."""
+        import jax
+
         names = ("stillmotion", "keras", "jax", "numpy", "scikit-learn")
-        return {"python": platform.python_version(), **{name: version(name) for name in names}}
+        device = {"device": jax.devices()[0].device_kind, "threads": str(count_processors())}
+        return {"python": platform.python_version(), **{name: version(name) for name in names}, **device}
 
 
 def _predictions(name: str, runs: list[list[Any]], state: StudyState) -> Predictions:

@@ -20,7 +20,7 @@ from ..training import RunResult
 #: their code; these parts are not, since most changes to them leave results as they are.
 PARTS = {"windows": 1, "features": 1, "networks": 1, "training": 1}
 #: Settings that a run may have since they exist; left out of the fingerprint of a run without them, which stays valid.
-LATER = ("stored", "weighting", "refit", "stop")
+LATER = ("stored", "weighting", "refit", "stop", "quantise")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +49,7 @@ class Run:
         refit: what it is trained on: the training subjects of its fold (empty), ``train+validation``, or ``all``
             subjects of all folds that may be trained on.
         stop: epochs of a network's refit, for which there are no subjects left to choose.
+        quantise: ``int8`` if it is trained for its int8 form, else empty.
     """
 
     data: str
@@ -71,6 +72,7 @@ class Run:
     weighting: str = ""
     refit: str = ""
     stop: int = 0
+    quantise: str = ""
 
     @cached_property
     def id(self) -> str:
@@ -93,7 +95,8 @@ class Run:
     @cached_property
     def fleet_key(self) -> str:
         """Key that is equal for runs that can train as one fleet."""
-        return json.dumps([self.architecture, self.method, dict(self.options), dict(self.recipe)], sort_keys=True)
+        settings = [self.architecture, self.method, dict(self.options), dict(self.recipe), self.quantise]
+        return json.dumps(settings, sort_keys=True)
 
     @property
     def live(self) -> bool:
@@ -114,7 +117,8 @@ class Run:
     def __str__(self) -> str:
         if self.kind == "features":
             return f"{self.method} on features, fold {self.fold}"
-        return f"{self.method} of {self.network}" + (f" with {self.attention}" if self.attention else "")
+        with_attention = f" with {self.attention}" if self.attention else ""
+        return f"{self.method} of {self.network}{with_attention}" + (f", for {self.quantise}" if self.quantise else "")
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,6 +21,7 @@ from . import toml_io
 Source = Literal["none", "plain", "attention", "self", "assistant"]
 #: What models may be trained on once their hyperparameters and epochs are selected.
 REFIT = "train+validation"
+INT8 = "int8"
 Cut = Literal["recordings", "labelled-segments"]
 Targets = Literal["auto", "in-sample", "cross-fit"]
 Outputs = Literal["auto", "live", "stored"]
@@ -174,7 +175,7 @@ class Training:
 
     ``augment`` holds strengths by kind; ``replicas`` is the number of runs that train together (0: automatic).
     ``refit = "train+validation"`` adds to every score that of a refit: after selection, a training on training and
-    validation subjects.
+    validation subjects. ``quantise = "int8"`` trains students, not teachers, for their int8 form.
     """
 
     batch: Annotated[int | None, RECIPE_LIMITS["batch"]] = None
@@ -193,11 +194,13 @@ class Training:
     smoothing: Annotated[float | None, RECIPE_LIMITS["smoothing"]] = None
     replicas: Annotated[int, Limits(0, 10_000)] = 0
     refit: str | None = None
+    quantise: str | None = None
 
     def __post_init__(self) -> None:
         toml_io.check(self, "[training]")
-        if self.refit not in (None, REFIT):
-            raise UnknownName("refit", str(self.refit), [REFIT])
+        for what, only in (("refit", REFIT), ("quantise", INT8)):
+            if getattr(self, what) not in (None, only):
+                raise UnknownName(what, str(getattr(self, what)), [only])
         check_kinds(tuple(self.augment or ()))
 
     def over(self, base: Training) -> Training:
@@ -247,6 +250,11 @@ class Teaching:
         for name, choices in (("targets", Targets), ("outputs", Outputs), ("weights", Weights)):
             if getattr(self, name) not in get_args(choices):
                 raise UnknownName(f"{name} in [teaching]", getattr(self, name), list(get_args(choices)))
+        if self.training.quantise is not None:
+            raise UserError(
+                "quantise in [teaching.training] is for students, and teachers stay in float32: set it in [training] "
+                "or in [variant.NAME.training]."
+            )
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from ..features.feature_layer import WindowFeatures
 from ..features.feature_set import FeatureSet
 from ..methods import IncompatibleNetworks, Method, find_taps
 from ..methods.method import AuxParamArrays, Shapes
+from ..networks.quantisation_plan import QuantisationPlan
 from ..networks.taps import list_taps
 from ..windows import Windows
 from ..windows.augment import MIXUP
@@ -171,6 +172,7 @@ def prepare_distillation(
     *,
     live: bool | None,
     augment: Sequence[str] = (),
+    quantise: QuantisationPlan | None = None,
 ) -> DistillationSetup:
     """Prepare a method for training: check networks, windows and classes, and cache the taps of fixed teachers.
 
@@ -183,6 +185,7 @@ def prepare_distillation(
         classes: number of classes.
         live: whether the teacher runs in every step; by default it does with augmentation if it is made of networks.
         augment: kinds of augmentation.
+        quantise: where the student rounds as its int8 form does.
 
     Returns:
         The setup.
@@ -192,7 +195,7 @@ def prepare_distillation(
     """
     if "student" in method.attention:
         find_taps(["*_attention_*"], list_taps(model), method=method.name, network=model.name)
-    student = student_network(model, method)
+    student = student_network(model, method, quantise=quantise)
     student.require_fit(windows.shape[1:], classes)
     student.require_logits(*student.own(), windows)
     if not student.size:
@@ -212,10 +215,10 @@ def prepare_distillation(
     return setup if method.classifier is None else _with_classifiers(setup)
 
 
-def student_network(model: keras.Model, method: Method) -> Functional:
-    """Return a student model as a function with the taps that a method needs."""
+def student_network(model: keras.Model, method: Method, *, quantise: QuantisationPlan | None = None) -> Functional:
+    """Return a student model as a function with the taps that a method needs, rounded as its int8 form if asked to."""
     needed = find_taps(("logits", *method.student_taps), list_taps(model), **_names(method, model.name))
-    return Functional(model, sorted(needed), method.view)
+    return Functional(model, sorted(needed), method.view, quantise=quantise)
 
 
 def teacher_network(model: keras.Model, method: Method) -> Functional:

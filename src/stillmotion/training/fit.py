@@ -19,6 +19,7 @@ from ..networks.normaliser import (
     set_feature_statistics,
     set_statistics,
 )
+from ..networks.quantisation_plan import QuantisationPlan
 from ..networks.taps import count_classes
 from .arrays import check_labels, check_scores, check_windows, hold_out_subjects, number_names
 from .distillation import teacher_network
@@ -61,6 +62,7 @@ def fit(
     epochs: int | None = None,
     learning_rate: float | None = None,
     seed: int = 0,
+    quantise: QuantisationPlan | None = None,
     progress: bool = True,
 ) -> Fitted:
     """Train a model in place from its current weights, and restore those of its best epoch.
@@ -84,6 +86,8 @@ def fit(
         epochs, learning_rate: the two that are set most often, instead of those of ``recipe`` and
             ``hyperparameters``.
         seed: seed of the held-out subjects, the order of windows, augmentation and dropout.
+        quantise: train for int8: every step, and the validation score, round as the exported model will; from
+            ``deploy.plan_quantisation(model)``. A trained model may be its own ``teacher`` then.
         progress: whether progress is shown.
 
     Returns:
@@ -152,6 +156,7 @@ def fit(
         recipe=recipe,
         teachers=teachers,
         own_weights=True,
+        quantise=quantise,
     )
     _adapt(model, x[train])
     (outcome,) = fleet.train(Progress(enabled=progress))

@@ -18,15 +18,17 @@ from ..features.feature_set import FeatureSet
 from ..features.window_features import compute_feature_table
 from ..interrupts import SAVING, saved_when_stopped
 from ..methods import Method, get_method, method_code
+from ..networks.quantisation_plan import QuantisationPlan
 from ..windows import Windows
 from ..windows.augment import Places, check_kinds
 from . import checkpoint
 from .arrays import check_labels, check_windows
+from .device import on_accelerator
 from .distillation import prepare_distillation
 from .fingerprint import fingerprint, model_structure
 from .fleet_state import FleetState, RunResult, Slot
 from .functional import State, Vector
-from .memory import choose_size, on_accelerator, replica_bytes
+from .memory import choose_size, replica_bytes
 from .optimiser import Moments
 from .program import SOUND, ReplicaInputs, TrainState, compile_program, keys
 from .progress import Epoch, Progress
@@ -36,8 +38,6 @@ from .shared import TEACHER_PARTS, share_arrays
 from .slots import put_state, select_states, stack_states, take_state
 from .teacher import Teacher
 
-#: Replicas that share one matrix product where there is an accelerator; on a processor each goes alone.
-TOGETHER_GPU = 64
 #: Between a replica's seed and that of a teacher from scratch: two networks of one kind must not begin alike.
 TEACHER_SEEDS = 1 << 31
 
@@ -67,6 +67,7 @@ class Fleet:
         folder: folder of the checkpoint; without it none is written.
         every: seconds between two checkpoints.
         own_weights: start from the student's current weights instead of weights drawn by each replica's seed.
+        quantise: where the student rounds in every step and in its evaluation, as its int8 form does.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Fleet:
         folder: Path | None = None,
         every: float = 60.0,
         own_weights: bool = False,
+        quantise: QuantisationPlan | None = None,
     ) -> None:
         self.method = get_method(teaching)
         self.recipe = Recipe() if recipe is None else recipe
@@ -96,24 +98,16 @@ class Fleet:
         self.classes, self.places, self.own_weights, self.every = classes, places, own_weights, every
         self.replicas = list(replicas)
         check_replicas(self.replicas, self.windows, self.labels, classes)
-        self.setup = prepare_distillation(
-            student,
-            self.method,
-            teachers,
-            self.replicas,
-            self.windows,
-            classes,
-            live=live,
-            augment=self.recipe.augment,
-        )
+        given = (student, self.method, teachers, self.replicas, self.windows, classes)
+        self.setup = prepare_distillation(*given, live=live, augment=self.recipe.augment, quantise=quantise)
         self.student, trained, frozen = self.setup.student, self.setup.trained, self.setup.live
         self.features = {each: compute_feature_table(self.windows, each) for each in self.setup.feature_layers}
         shared_bytes = sum(array.nbytes for array in (self.windows, *self.features.values()))
         shared_bytes += sum(4 * network.size for network in frozen) * len(teachers)
         per_replica = replica_bytes(trained, self.recipe.batch, aux_params=self.setup.aux.size, frozen=frozen)
         self.size = choose_size(size, len(self.replicas), per_replica, shared_bytes)
-        wanted = together or (TOGETHER_GPU if on_accelerator() else 1)
-        self.together = min(wanted, self.size)
+        # One after the other on a processor; on an accelerator all share each product (512: twice as fast as by 64).
+        self.together = min(together or (self.size if on_accelerator() else 1), self.size)
         self.tables = make_replica_tables(self.replicas, self.method, self.recipe, self.labels, classes)
         self.program = compile_program(self.setup, self.recipe, classes=classes, places=places, together=self.together)
         self.shared = share_arrays(self.setup, self.windows, self.labels, self.features)
@@ -245,7 +239,7 @@ class Fleet:
                 epochs=slot.epoch,
                 history=tuple(slot.history),
                 weights=best.average if self.averages else best.weights[: self.student.size],
-                state=best.state,
+                state=self.student.without_ranges(best.state),
                 teacher_weights=best.weights[self.student.size : best.weights.size - self.setup.aux.size],
                 aux_params=best.weights[best.weights.size - self.setup.aux.size :],
                 teacher_state=best.teacher_state,
@@ -298,7 +292,7 @@ class Fleet:
     def _fresh(self, number: int) -> TrainState:
         """Return the train state of a replica before its first step."""
         replica = self.replicas[number]
-        vector, state = self._first_weights(replica.seed)
+        vector, state = self._first_weights(replica)
         if replica.mean is not None and replica.std is not None:
             state = self.student.with_statistics(state, replica.mean, replica.std, self._features_of(replica))
         average = vector if self.averages else np.zeros(0, np.float32)
@@ -325,8 +319,10 @@ class Fleet:
             broken=np.asarray(SOUND, np.int32),
         )
 
-    def _first_weights(self, seed: int) -> tuple[Vector, State]:
-        return self.student.own(seed) if self.own_weights else self.student.initial(seed)
+    def _first_weights(self, replica: Replica) -> tuple[Vector, State]:
+        if replica.start is not None:
+            return self.student.going_on(*replica.start, replica.seed)
+        return self.student.own(replica.seed) if self.own_weights else self.student.initial(replica.seed)
 
     def _features_of(self, replica: Replica) -> dict[FeatureSet, NDArray[np.float32]]:
         return {each: values[replica.train] for each, values in self.features.items()}
@@ -371,8 +367,9 @@ class Fleet:
             ],
         }
         rows = [part for r in self.replicas for part in (r.train, r.validation, r.mean, r.std)]
+        rows += [values for r in self.replicas if r.start is not None for values in (r.start[0], *r.start[1])]
         # The weights of one seed stand for those of all, and hold what no seed draws anew (a normaliser's statistics).
-        vector, state = self._first_weights(self.replicas[0].seed)
+        vector, state = self._first_weights(self.replicas[0])
         teachers = jax.tree.leaves([getattr(self.shared, part) for part in TEACHER_PARTS])
         windows = (self.windows.signal, self.windows.starts) if isinstance(self.windows, Windows) else (self.windows,)
         shape = np.array(self.windows.shape)

@@ -24,9 +24,12 @@ from ..networks.normaliser import (
     get_normaliser,
     has_normaliser,
 )
+from ..networks.quantisation_plan import QuantisationPlan
 from ..networks.rewrite import kept_convolutions, rewrite
 from ..networks.taps import with_taps
 from ..windows import Windows
+from .device import in_full_precision
+from .fake_quantisation import QuantisedCall
 from .fingerprint import describe_layers
 
 Array = Any
@@ -55,9 +58,18 @@ class Functional:
         model: any built ``keras.Model``; its own weights are read once and never changed.
         taps: names of the taps.
         view: transforms the taps (see ``Method.view``); None keeps them.
+        quantise: where the network rounds as its int8 form does; the ranges of its results are then the last leaf of
+            its state. None for no rounding.
     """
 
-    def __init__(self, model: keras.Model, taps: Sequence[str], view: View | None = None) -> None:
+    def __init__(
+        self,
+        model: keras.Model,
+        taps: Sequence[str],
+        view: View | None = None,
+        *,
+        quantise: QuantisationPlan | None = None,
+    ) -> None:
         if keras.backend.backend() != "jax":
             raise UserError(
                 f"Training needs Keras on JAX, and Keras runs on {keras.backend.backend()}: set KERAS_BACKEND=jax "
@@ -74,6 +86,9 @@ class Functional:
                 raise UserError(f"{model.name}: weight {variable.path} is {variable.dtype}; fleets train float32.")
         self.shapes = [tuple(variable.shape) for variable in self.trainable]
         self.bounds = np.cumsum([0, *(int(np.prod(shape)) for shape in self.shapes)]).tolist()
+        self.quantise = quantise
+        self._quantised = None if quantise is None else QuantisedCall(self.tapped, quantise)
+        self._ranges = [] if self._quantised is None else [self._quantised.first_ranges]
 
     @cached_property
     def twin(self) -> Functional | None:
@@ -86,7 +101,14 @@ class Functional:
             return None
         names = [layer.name for layer in self.model.layers]
         places = tuple((tap, names.index(tap) if tap in names else -1) for tap in self.tapped.output)
-        key = (layers, places, self.view, *self.shapes, *((tuple(v.shape), str(v.dtype)) for v in self.state))
+        key = (
+            layers,
+            places,
+            self.view,
+            self.quantise,
+            *self.shapes,
+            *((tuple(v.shape), str(v.dtype)) for v in self.state),
+        )
         with _TWINS_LOCK:
             while len(_TWINS) >= TWINS and key not in _TWINS:
                 del _TWINS[next(iter(_TWINS))]
@@ -178,6 +200,12 @@ class Functional:
         values = draw_initial_weights(self.model, seed)
         return self._flat({id(v): value for v, value in zip(self.model.variables, values, strict=True)})
 
+    def going_on(self, vector: Vector, state: Sequence[Any], seed: int) -> tuple[Vector, State]:
+        """Return weights and state of a trained network to train on from; ``seed`` sets the random state of dropout."""
+        drawn = self.initial(seed)[1]
+        kept = zip(self.state, drawn, state, strict=False)
+        return vector, [*(new if v.name == "seed_generator_state" else old for v, new, old in kept), *self._ranges]
+
     @cached_property
     def described(self) -> tuple[tuple[WindowFeatures, Array], ...]:
         """The layers of window features that read the signal, with their results, which depend on no weight."""
@@ -260,6 +288,10 @@ class Functional:
             for tap, parts in collected.items()
         }
 
+    def without_ranges(self, state: State) -> State:
+        """Return the state that is the model's own."""
+        return state[: len(self.state)]
+
     def put(self, vector: NDArray[Any], state: Sequence[NDArray[Any]]) -> None:
         """Write weights and state into the model."""
         for variable, start, stop in zip(self.trainable, self.bounds[:-1], self.bounds[1:], strict=True):
@@ -270,11 +302,16 @@ class Functional:
     def _call(
         self, vector: Array, state: list[Array], x: Array, features: list[Array], *, training: bool
     ) -> tuple[dict[str, Array], Any]:
-        weights = [
-            vector[start:stop].reshape(shape)
-            for start, stop, shape in zip(self.bounds[:-1], self.bounds[1:], self.shapes, strict=True)
-        ]
-        if features:
+        import jax
+
+        # A split, whose gradient is one concatenation; that of a slice is a vector of all weights.
+        parts = jax.lax.split(vector, np.diff(self.bounds).tolist()) if self.shapes else ()
+        weights = [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+        if self._quantised is not None:
+            symbols = (self.tapped.inputs[0], *(result for _, result in self.described))
+            known = {id(symbol): value for symbol, value in zip(symbols, (x, *features), strict=False)}
+            taps, after, losses = self._quantised(weights, state[:-1], state[-1], known, training=training)
+        elif features:
             taps, after, losses = self._call_behind(weights, state, [x, *features], training=training)
         else:
             taps, after, losses = self.tapped.stateless_call(weights, state, x, training=training, return_losses=True)
@@ -323,7 +360,7 @@ class Functional:
         sizes = [length or ANY_LENGTH for length in windows.shape[1:]]
         shaped: Any = jax.ShapeDtypeStruct
         vector, x = shaped((self.size,), "float32"), shaped((2, *sizes), "float32")
-        state = [shaped(tuple(variable.shape), str(variable.dtype)) for variable in self.state]
+        state = [shaped(tuple(each.shape), str(each.dtype)) for each in (*self.state, *self._ranges)]
         return jax.make_jaxpr(partial(self._call, training=True), return_shape=True)(vector, state, x, [])
 
     @cached_property
@@ -332,7 +369,12 @@ class Functional:
 
         if self._other:
             return self._other._infer
-        return jax.jit(lambda vector, state, x: self.apply(vector, state, x, training=False)[0])
+
+        @in_full_precision
+        def infer(vector: Array, state: Sequence[Array], x: Array) -> dict[str, Array]:
+            return self.apply(vector, state, x, training=False)[0]
+
+        return jax.jit(infer)
 
     @property
     def _other(self) -> Functional | None:
@@ -341,7 +383,7 @@ class Functional:
     def _flat(self, values: dict[int, NDArray[Any]]) -> tuple[Vector, State]:
         parts = [np.asarray(values[id(v)], np.float32).ravel() for v in self.trainable]
         vector = np.concatenate(parts) if parts else np.zeros(0, np.float32)
-        return vector, [np.asarray(values[id(v)]) for v in self.state]
+        return vector, [*(np.asarray(values[id(v)]) for v in self.state), *self._ranges]
 
 
 _TWINS: dict[tuple[Any, ...], Functional] = {}

@@ -107,6 +107,7 @@ class Replica:
         name: its name in messages.
         stop: epoch after which it stops and whose weights are kept, whatever the validation score, so that it needs no
             validation windows; the learning rate is that of a run of all the recipe's epochs. 0 for none.
+        start: weights and state of a trained network to start from, instead of weights drawn by the seed.
     """
 
     seed: int
@@ -118,6 +119,7 @@ class Replica:
     teacher: int = 0
     name: str = ""
     stop: int = 0
+    start: tuple[NDArray[np.float32], Sequence[NDArray[Any]]] | None = None
 
 
 def check_replicas(

@@ -53,8 +53,8 @@ def merge_rows(path: Path, name: str, rows: Sequence[Row]) -> None:
     groups: dict[tuple[Any, ...], list[Row]] = {}
     stored: list[Row] = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
     for number, batch in enumerate((stored, rows)):
-        again = {_contest(row) for row in batch} if number else set()
-        groups |= {contest: [] for contest in again}
+        if number:  # In the order of the rows, and in the places of rows that are replaced.
+            groups |= {_contest(row): [] for row in batch}
         for row in batch:
             groups.setdefault(_contest(row), []).append(row)
     merged = [row for group in groups.values() for row in group]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -86,8 +87,16 @@ class Contender:
             if line.startswith("{"):
                 timing: Timing = json.loads(line)
                 return timing
-        last = self.errors.read_text(errors="replace").strip().splitlines()[-1:]
-        raise RuntimeError(f"The contender {self.script} ended early: {''.join(last) or 'no error message'}")
+        raise RuntimeError(
+            f"The contender {self.script} ended early: {_problem(self.errors.read_text(errors='replace'))}"
+        )
+
+
+def _problem(printed: str) -> str:
+    """Return the line that names the exception; what libraries add to their messages stands below it."""
+    lines = printed.strip().splitlines()
+    named = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Interrupt)\b", line)]
+    return (named or lines or ["no error message"])[-1]
 
 
 def in_turns(contenders: Sequence[Contender], turns: int) -> list[list[Timing]]:

@@ -5,8 +5,8 @@ all rows so far; what is most informative comes first, and what does not fit int
 row:
 
 - ``shape``, ``network``, ``task``, ``contender``, ``replicas``, ``together`` (replicas that share one product),
-  ``precision`` of products (``highest``: float32; ``default``: what XLA chooses on this device), ``autotuned``, whether
-  the compiler tries out kernels, which takes long and is off for all others;
+  ``precision`` of products, read from the program (``highest``: float32; ``default``: what XLA chooses on this
+  device), ``autotuned``, whether the compiler tries out kernels, which takes long and is off for all others;
 - ``milliseconds`` per model and step, orders of windows drawn on the host included, and ``program``, without them;
 - ``megabytes`` of the compiled epoch (arguments, results, intermediate arrays); seconds of ``beginning`` (first weights
   of all replicas) and of ``compilation``, side by side with others;
@@ -27,7 +27,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -55,7 +54,7 @@ STEPS = 100
 CONFIGURATIONS = ("channel:r=4,spatial:k=5,after=2", "channel:r=2,after=1", "spatial:k=7,after=4")
 FLEETS, TEMPERATURES, ALPHAS = 60, (1, 2, 4, 6, 8, 10, 15), tuple(n / 10 for n in range(1, 10))
 TRAINING, VALIDATION = 39_700, 7_000
-#: Epochs of a run: all that the paper allows, and a hundred, where early stopping ends most runs.
+#: Epochs of a run: all that the paper allows, and a hundred, since early stopping ends runs before.
 EPOCHS = (300, 100)
 #: The compiler's option, 0 (kernels are not tried out) to 4.
 AUTOTUNE = "xla_gpu_autotune_level"
@@ -71,7 +70,6 @@ class Point:
     network: str
     replicas: int
     together: int
-    precision: str = "default"
     autotuned: bool = False
 
     @property
@@ -113,7 +111,6 @@ def measure(clock: Clock, replicas: Sequence[int], steps: int, *, grid: bool = T
     waves = [
         [Point(*where, count, count) for count in first for where in (LM, MOTION)],
         [Point(*LM, most, together) for together in split]
-        + [Point(*where, many, many, "highest") for where in (LM, MOTION)]
         + [Point(*where, many, many, autotuned=True) for where in (LM, MOTION)],
         [Point(*MM, count, count) for count in first],
         [Point(*where, count, count) for where in (LM, MOTION, MM) for count in rest],
@@ -159,18 +156,15 @@ class Prepared:
     """A fleet whose epoch is being compiled."""
 
     def __init__(self, point: Point, drawn: Drawn, pool: ThreadPoolExecutor) -> None:
-        import jax
-
         start = time.perf_counter()
         self.point = point
         self.fleet = _fleet(point, *drawn[point.shape])
         self.state = self.fleet._begin(judge=False)
         self.beginning = time.perf_counter() - start
         self.slots = self.fleet._here(self.state)
-        exact = nullcontext() if point.precision == "default" else jax.default_matmul_precision(point.precision)
         members = self.fleet._members(self.state.slots)
-        with exact:
-            lowered = self.fleet.program.epoch.lower(self.state.learners, members, self.fleet.shared, *self.slots)
+        lowered = self.fleet.program.epoch.lower(self.state.learners, members, self.fleet.shared, *self.slots)
+        self.precision = read_precision(lowered.as_text())
         self.steps = int(members.steps[0])
         tuned = {AUTOTUNE: 4} if point.autotuned else None
         self.compiled: Future[tuple[Any, float]] = pool.submit(_timed, lambda: lowered.compile(tuned))
@@ -195,12 +189,18 @@ class Prepared:
         parts = (memory.argument_size_in_bytes, memory.output_size_in_bytes, memory.temp_size_in_bytes)
         return {
             **self.point.row,
+            "precision": self.precision,
             "milliseconds": scale * median(taken[1:]),
             "program": scale * median(alone[1:]),
             "megabytes": (sum(parts) - memory.alias_size_in_bytes) / 1e6,
             "beginning": self.beginning,
             "compilation": compilation,
         }
+
+
+def read_precision(program: str) -> str:
+    """Return the precision of the products of a lowered program: ``highest`` if none is left to XLA's choice."""
+    return "default" if "precision = [DEFAULT" in program else "highest"
 
 
 def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
@@ -265,12 +265,13 @@ def _agreement(shape: str, network: str, drawn: Drawn) -> Row:
     """Compare the gradient of a first step on this device with that on the processor."""
     import jax
 
-    row = {"shape": shape, "network": network, "task": "agreement", "contender": "stillmotion", "replicas": 1}
+    row: Row = {"shape": shape, "network": network, "task": "agreement", "contender": "stillmotion", "replicas": 1}
     try:
         windows, labels = drawn[shape]
         fleet = _fleet(Point(shape, network, 1, 1), windows[:BATCH], labels[:BATCH])
         state = fleet._begin(judge=False)
         arguments = (state.learners, fleet._members(state.slots), fleet.shared, *fleet._here(state))
+        row["precision"] = read_precision(fleet.program.epoch.lower(*arguments).as_text())
         gradients = []
         for device in (jax.devices()[0], jax.devices("cpu")[0]):
             learners, _ = fleet.program.epoch(*jax.device_put(arguments, device))

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gpu_results import gpu
 from litert_results import host, int8_students, int8_training
 from method_results import estimate, gain_of, score_of
 
@@ -43,9 +44,35 @@ AGAINST = ("from_plain", "from_smoothing")
 SHAPES = {"wisdm": "20 × 3", "opportunity": "30 × 45", "shoaib": "50 × 45", "hapt": "128 × 6", "user-model": "100 × 6"}
 
 
+def bench(name: str) -> list[dict[str, Any]]:
+    """Read the rows of a benchmark."""
+    rows: list[dict[str, Any]] = json.loads((RESULTS / "bench" / f"{name}.json").read_text())["rows"]
+    return rows
+
+
 def training() -> str:
-    """Write the table of milliseconds per model and step, with how many times faster ours is."""
-    rows = json.loads((RESULTS / "bench" / "training.json").read_text())["rows"]
+    """Write the table of milliseconds per model and step in all shapes but HAPT's, and what a whole run adds."""
+    rows = bench("training")
+    (run,) = (row for row in rows if row["task"] == "run")
+    added = (
+        f"Validation, early stopping, bookkeeping and checkpoints added {100 * (run['ratio'] - 1):.1f} % to the bare "
+        f"epochs of {run['replicas']} replicas (goal: 10 %)."
+    )
+    return f"{contests([row for row in rows if row['shape'] != 'hapt'])}\n\n{added}"
+
+
+def training_hapt() -> str:
+    """Write the table of training at HAPT's shape, and which settings were fastest for PyTorch."""
+    rows = [row for row in bench("training") if row["shape"] == "hapt"]
+    if not rows:
+        return "*No rows in `results/bench/training.json` yet.*"
+    loops = [row for row in rows if row["contender"] == "pytorch" and row["milliseconds"] is not None]
+    chosen = [f"`{row['network']}` {row['note']}" for row in loops]
+    return f"{contests(rows)}\n\nFastest settings of PyTorch: {'; '.join(chosen)}."
+
+
+def contests(rows: list[dict[str, Any]]) -> str:
+    """Write a table of milliseconds per model and step, with how many times faster ours is."""
     lines = ["| shape | network | task | contender | replicas | ms | ours with 1 is | with 8 or 16 | goal |"]
     lines.append("|---|---|---|---|---|---|---|---|---|")
     for row in rows:
@@ -65,18 +92,12 @@ def training() -> str:
             "" if is_ours else row["goal"],
         )
         lines.append(f"| {' | '.join(cells)} |")
-    (run,) = (row for row in rows if row["task"] == "run")
-    lines += [
-        "",
-        f"Validation, early stopping, bookkeeping and checkpoints added {100 * (run['ratio'] - 1):.1f} % to the bare "
-        f"epochs of {run['replicas']} replicas (goal: 10 %).",
-    ]
     return "\n".join(lines)
 
 
 def memory() -> str:
     """Write the table of the memory that a fleet takes on overlapping windows."""
-    rows = json.loads((RESULTS / "bench" / "memory.json").read_text())["rows"]
+    rows = bench("memory")
     lines = ["| what | MB | against | MB | ratio | goal |", "|---|--:|---|--:|--:|--:|"]
     for row in rows:
         ours, other = (f"{row[name]:,.0f}" for name in ("ours", "other"))
@@ -87,7 +108,7 @@ def memory() -> str:
 
 def methods() -> str:
     """Write the table of each method's step time over that of plain training, one column for each pair."""
-    rows = json.loads((RESULTS / "bench" / "methods.json").read_text())["rows"]
+    rows = bench("methods")
     pairs = list(dict.fromkeys((row["student"], row["teacher"]) for row in rows))
     lines = [f"| method | {' | '.join(f'`{student}` from `{teacher}`' for student, teacher in pairs)} | goal |"]
     lines.append(f"|---|{'--:|' * len(pairs)}---|")
@@ -416,6 +437,8 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "int8-students": lambda: int8_students(read_table("int8-students", "summary.csv")),
     "int8-training": lambda: int8_training(read_table("int8-training", "table.csv")),
     "training": training,
+    "training-hapt": training_hapt,
+    "gpu": lambda: gpu(bench("gpu"), SHAPES),
     "memory": memory,
     "methods": methods,
     "hapt": lambda: study("attention-distillation-hapt"),

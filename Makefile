@@ -56,7 +56,7 @@ test-slow: $(READY) $(TENSORFLOW_READY) $(MICRO_READY) $(RAY_READY)  ## the test
 	$(BIN)/python -m pytest -m slow
 
 # Root on a Debian machine brings the compilers and the emulator; elsewhere the user is told what to install.
-evidence: $(READY)  ## C on emulated microcontrollers: its slow tests, and its sizes and instructions into results/device
+evidence: $(READY)  ## C on emulated microcontrollers: its slow tests, and its sizes and instructions into results/device (RECORDINGS: M0 and M4 = host)
 	@missing=; \
 	need() { command -v $$1 >/dev/null || missing="$$missing $$2"; }; \
 	need gcc "gcc libc6-dev"; \
@@ -70,6 +70,7 @@ evidence: $(READY)  ## C on emulated microcontrollers: its slow tests, and its s
 	fi
 	$(BIN)/python -m pytest -m slow tests/deploy
 	$(BIN)/python -m benchmarks.device --out results/device
+	if [ -n "$(RECORDINGS)" ]; then $(BIN)/python -m benchmarks.device_equality --data $(RECORDINGS) --out results/device/hapt; fi
 
 check: $(READY)  ## lint, formatting, types
 	$(BIN)/ruff check .

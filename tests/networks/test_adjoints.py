@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from stillmotion.networks.adjoints import PAIRED_LENGTH, convolve_taps, depthwise_taps, normalise_batch
+from stillmotion.networks.adjoints import FEW, PAIRED_LENGTH, convolve_taps, depthwise_taps, normalise_batch
 from stillmotion.networks.layers import BatchNormalization
 
 RANDOM = np.random.default_rng(7)
@@ -40,8 +40,9 @@ def same_gradients(ours: Any, plain: Any, *inputs: Any) -> None:
 
 @pytest.mark.parametrize("dilation", [1, 3])
 @pytest.mark.parametrize("positions", [(), (4,)])
-def test_a_convolution_has_the_gradients_of_xlas(dilation: int, positions: tuple[int, ...]) -> None:
-    x, kernel = drawn(3, 19, *positions, 2), drawn(5, 2, 4)
+@pytest.mark.parametrize("filters", [4, FEW + 1])
+def test_a_convolution_has_the_gradients_of_xlas(dilation: int, positions: tuple[int, ...], filters: int) -> None:
+    x, kernel = drawn(3, 19, *positions, 2), drawn(5, 2, filters)
 
     def plain(x: Any, kernel: Any) -> Any:
         axes = ("NHWC", "HWIO", "NHWC")

@@ -125,10 +125,8 @@ def test_what_was_not_used_for_longest_goes_first_whichever_machine_wrote_it(tmp
     assert left == [0, 5, 6, 7, 8, 9]
 
 
-def test_small_programs_are_bounded_in_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled, "MOST", 32 * compiled.LEAST)
-    monkeypatch.setattr(remove_oldest, "__defaults__", (compiled.MOST,))
-    store = ProgramStore(tmp_path / "kind")
+def test_small_programs_are_bounded_in_number(tmp_path: Path) -> None:
+    store = ProgramStore(tmp_path / "kind", 32 * compiled.LEAST)
     for number in range(60):
         store.put(str(number), b"small")
         assert len(list(store.folder.iterdir())) <= 32 + 3  # Counted anew after a sixteenth of the limit.

@@ -39,12 +39,14 @@ class ProgramStore:
 
     Args:
         folder: folder of the programs of this machine; its parent holds those of others.
+        most: bytes that the parent may hold.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = self._path = folder
+    def __init__(self, folder: Path, most: int = MOST) -> None:
+        self.folder, self.most = folder, most
+        self._path = folder  # JAX logs it.
         self._lock = Lock()
-        self._unchecked = MOST  # Other processes may have filled the folder.
+        self._unchecked = most  # Other processes may have filled the folder.
 
     def get(self, key: str) -> bytes | None:
         """Return a program; None if it is absent or damaged, and a damaged one is removed."""
@@ -68,8 +70,8 @@ class ProgramStore:
             atomic_write(self._file(key), hashlib.sha256(program).digest() + program)
         with self._lock:
             self._unchecked += max(len(program), LEAST)
-            if self._unchecked > MOST // 16:
-                remove_oldest(self.folder.parent)
+            if self._unchecked > self.most // 16:
+                remove_oldest(self.folder.parent, self.most)
                 self._unchecked = 0
 
     def _file(self, key: str) -> Path:
@@ -125,7 +127,7 @@ def machine_kind() -> str:
     return f"jax-{version('jax')}-{digest[:16]}"
 
 
-def remove_oldest(root: Path, most: int = MOST) -> None:
+def remove_oldest(root: Path, most: int) -> None:
     """Where files weigh more than ``most``, remove those not used for longest until three quarters are left."""
     files = []
     for path in root.rglob("*"):

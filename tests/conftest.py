@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import shutil
@@ -78,7 +79,7 @@ def _folder_of_run(config: pytest.Config, name: str) -> str:
 
 
 def _keep_programs() -> None:
-    """Let this process keep its programs, also where a conftest has imported JAX before it was said in the environment."""
+    """Let this process keep its programs, also where a conftest imported JAX before the environment was set."""
     import jax
     from jax._src import compilation_cache
 
@@ -97,6 +98,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if seed := os.environ.get("STILLMOTION_SHUFFLE"):
         items.sort(key=lambda item: item.nodeid)
         random.Random(seed).shuffle(items)
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage more rarely: what was imported stays anyway, and tracing leaves little garbage."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(autouse=True)

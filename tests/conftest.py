@@ -68,6 +68,9 @@ def pytest_configure(config: pytest.Config) -> None:
                 os.environ["STILLMOTION_TEST_PROGRAMS"] = str(config.cache.mkdir("compiled"))
         # Also of what no test owns: fixtures of a session, modules while they are imported.
         os.environ["STILLMOTION_CACHE"] = os.environ["STILLMOTION_TEST_CACHE"] = _folder_of_run(config, "recordings")
+        if config.getoption("numprocesses", None):
+            # A worker for each core: threads of BLAS and scikit-learn would wait for those of the other worker.
+            os.environ.update({name: os.environ.get(name, "1") for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")})
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
         _keep_programs()
 

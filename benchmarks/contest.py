@@ -12,7 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-Timing = dict[str, float]
+#: ``seconds`` of an epoch, and what else a script prints.
+Timing = dict[str, Any]
 
 #: Interpreters in which the contenders' libraries are searched, in order; by default the current one.
 PYTHON = "STILLMOTION_BENCH_PYTHON"

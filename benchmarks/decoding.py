@@ -6,12 +6,15 @@ whose test subjects are evaluated, and writes ``table.csv``: a row for each mode
 confusion matrix of all test subjects, mean over seeds, ``low`` and ``high`` the ends of its 95 % interval; ``basic``
 and ``transitions`` average the F1 of the classes that are no transitions and of those that are. ``recommended`` is yes
 for the model that the study recommends. It also copies the specification as ``spec.toml`` and writes the tables of
-events and, with ``reject``, of the unknown.
+events and, with ``reject``, of the unknown. With ``--add`` the rows of the folder's models join those of the others in
+the tables that are there, recommended is who was, and the specification stays.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import io
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -44,14 +47,20 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--figure", type=Path, help="also write the figure of bouts to this .svg")
+    parser.add_argument("--add", action="store_true", help="add the folder's models to the tables in --out")
     options = parser.parse_args()
     results = open_study(options.folder)
     rows = measure(results)
+    if options.add:
+        rows = [{**row, "recommended": "no"} for row in rows]
     cells = [[row[name] for name in COLUMNS] for row in rows]
-    atomic_write(options.out / "table.csv", write_csv(list(COLUMNS), cells))
+    written = {"table.csv": write_csv(list(COLUMNS), cells)}
     for table, file in zip(list(sequence_tables(results))[1:], ("events.csv", "unknown.csv"), strict=False):
-        atomic_write(options.out / file, table.to_csv())
-    atomic_write(options.out / "spec.toml", (options.folder / "study.toml").read_text(encoding="utf-8"))
+        written[file] = table.to_csv()
+    for file, text in written.items():
+        atomic_write(options.out / file, join(text, options.out / file) if options.add else text)
+    if not options.add:
+        atomic_write(options.out / "spec.toml", (options.folder / "study.toml").read_text(encoding="utf-8"))
     if options.figure is not None:
         with read_study_state(options.folder) as state, TemporaryDirectory() as drawn:
             (figure,) = bouts(Evidence(state))
@@ -59,6 +68,17 @@ def main() -> None:
             atomic_write(options.figure, (Path(drawn) / "bouts.svg").read_text(encoding="utf-8"))
     for line in cells:
         print(*(f"{value:.4f}" if isinstance(value, float) else value for value in line), sep="  ")
+
+
+def join(text: str, path: Path) -> str:
+    """Return a table as CSV with the rows of other models, named in its first column, from the file at ``path``."""
+    (head, *fresh), (known, *before) = (
+        list(csv.reader(io.StringIO(each))) for each in (text, path.read_text(encoding="utf-8"))
+    )
+    if head != known:
+        raise SystemExit(f"{path} has the columns {', '.join(known)}, not {', '.join(head)}.")
+    models = {row[0] for row in fresh}
+    return write_csv(head, [*fresh, *(row for row in before if row[0] not in models)])
 
 
 def measure(results: Results) -> list[dict[str, Any]]:

@@ -52,6 +52,21 @@ def test_what_is_no_budget_is_refused_when_the_specification_is_read(text):
         Study(name="one", budget=text)
 
 
+def test_under_a_budget_the_best_epoch_of_one_variant_is_not_compared_with_the_last_of_another():
+    mine = {"small": Variant("lm", network="feature-net-xs", training=Training(keep="last"))}
+    mixed = {"name": "one", "variants": ("feature-net-s", "small"), "controls": False, "variant": mine}
+    with pytest.raises(UserError) as refused:
+        Study(**mixed, budget="8kB")
+    assert "feature-net-s keeps the best epoch and small keeps the last epoch" in str(refused.value)
+    # One choice for all is none to refuse, whoever makes it, and without a budget nothing is chosen by that score.
+    Study(**mixed, budget="8kB", training=Training(keep="last"))
+    Study(**mixed)
+    Study(**{**mixed, "variants": ("small",)}, budget="8kB")
+    # The control is compared too.
+    with pytest.raises(UserError, match="lm keeps the best epoch and small keeps the last"):
+        Study(**{**mixed, "variants": ("small",), "controls": True}, budget="8kB")
+
+
 def row(name, kind, size, validation, test):
     score = replace(SCORE, score=test)
     return Row(name, "", kind, parameters=9, bytes=4 * size, bytes_int8=size, validation=validation, macro_f1=score)

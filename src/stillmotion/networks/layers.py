@@ -181,3 +181,22 @@ class AveragePooling1D(_Pooling, keras.layers.AveragePooling1D):
 @saved_as(keras.layers.AveragePooling2D)
 class AveragePooling2D(_Pooling, keras.layers.AveragePooling2D):
     """``keras.layers.AveragePooling2D`` in loop-friendly form."""
+
+
+@saved_as(keras.layers.BatchNormalization)
+class BatchNormalization(keras.layers.BatchNormalization):
+    """``keras.layers.BatchNormalization`` with a derivative written by hand (training on JAX, no mask, last axis)."""
+
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        """Normalise, and update the moving statistics in training."""
+        plain = keras.backend.backend() == "jax" and mask is None and self.axis in (-1, len(inputs.shape) - 1)
+        usual = self.scale and self.center and not getattr(self, "renorm", False) and not self.synchronized
+        if not (training and self.trainable and plain and usual and inputs.dtype == "float32"):
+            return super().call(inputs, training=training, mask=mask)
+        from .adjoints import normalise_batch
+
+        scale, offset = ops.convert_to_tensor(self.gamma), ops.convert_to_tensor(self.beta)
+        outputs, mean, variance = normalise_batch(inputs, scale, offset, self.epsilon)
+        for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(moving * self.momentum + batch * (1.0 - self.momentum))
+        return outputs

@@ -34,6 +34,8 @@ from typing import Any, Literal
 import jax.numpy as jnp
 import numpy as np
 
+from .adjoints import convolve_taps, depthwise_taps, windows
+
 Array = Any
 Padding = Literal["valid", "same", "causal"]
 
@@ -60,7 +62,9 @@ def convolve(x: Array, kernel: Array, *, strides: Sequence[int], padding: str, d
         kernel = kernel.reshape(taps, 1, width * channels, filters)
     if taps > 1 and x.shape[1] * filters <= BANDED_WIDTH and x.shape[1] <= BANDED_LENGTH * taps:
         return _banded(x, kernel[:, 0], stride=strides[0], dilation=dilation[0])
-    slices = windows(x, taps, axis=1, stride=strides[0], dilation=dilation[0])
+    if strides[0] == 1 and taps > 1:
+        return convolve_taps(x, kernel[:, 0], dilation[0])
+    slices = windows(x, taps, stride=strides[0], dilation=dilation[0])
     if x.shape[-1] == 1:
         return sum(part * kernel[tap, 0, 0] for tap, part in enumerate(slices))
     return jnp.concatenate(slices, axis=-1) @ kernel.reshape(-1, filters)
@@ -78,6 +82,12 @@ def depthwise(x: Array, kernel: Array, *, strides: Sequence[int], padding: str, 
         )
         return plane[:, :, 0]
     x = pad(x, kernel.shape[:2], strides=strides, padding=padding, dilation=dilation)
+    _, width, _, multiplier = kernel.shape
+    if (width, multiplier, strides[1]) == (1, 1, 1):
+        # Positions beside time are channels with the same kernels, so that the last axis is long.
+        flat = x.reshape(*x.shape[:2], -1)
+        y = depthwise_taps(flat, jnp.tile(kernel[:, 0, :, 0], x.shape[2]), strides[0], dilation[0])
+        return y.reshape(*y.shape[:2], *x.shape[2:])
     total = sum(
         part[..., None] * kernel[row, column]
         for row, band in enumerate(windows(x, kernel.shape[0], axis=1, stride=strides[0], dilation=dilation[0]))
@@ -98,15 +108,6 @@ def pool(x: Array, size: Sequence[int], *, strides: Sequence[int], mode: str) ->
         parts = windows(x, length, axis=axis, stride=stride, dilation=1)
         x = reduce(jnp.maximum, parts) if mode == "max" else sum(parts) / length
     return x
-
-
-def windows(x: Array, taps: int, *, axis: int, stride: int, dilation: int) -> list[Array]:
-    """Return the input of each tap of a kernel along ``axis``: ``taps`` slices of equal length."""
-    count = (x.shape[axis] - dilation * (taps - 1) - 1) // stride + 1
-    before = (slice(None),) * axis
-    return [
-        x[(*before, slice(tap * dilation, tap * dilation + (count - 1) * stride + 1, stride))] for tap in range(taps)
-    ]
 
 
 def pad(x: Array, kernel: Sequence[int], *, strides: Sequence[int], padding: str, dilation: Sequence[int]) -> Array:

@@ -14,7 +14,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from .layers import Conv1D, DepthwiseConv1D
+from .layers import BatchNormalization, Conv1D, DepthwiseConv1D
 from .network import Network, begin, finish, tap
 from .shape import Shape
 
@@ -54,14 +54,14 @@ def _block(x: Any, filters: int, *, number: int, stride: int = 1) -> Any:
     x = _normed(depthwise(x), f"depthwise{number}")
     x = Conv1D(filters, 1, use_bias=False, name=f"pointwise{number}")(x)
     if stride == 1 and shortcut.shape[-1] == filters:
-        x = layers.BatchNormalization(momentum=0.9, name=f"pointwise{number}_norm")(x)
+        x = BatchNormalization(momentum=0.9, name=f"pointwise{number}_norm")(x)
         x = layers.Add(name=f"sum{number}")([x, shortcut])
         return layers.Activation("relu6", name=f"sum{number}_relu6")(x)
     return _normed(x, f"pointwise{number}")
 
 
 def _normed(x: Any, name: str) -> Any:
-    x = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
+    x = BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
     return layers.Activation("relu6", name=f"{name}_relu6")(x)
 
 

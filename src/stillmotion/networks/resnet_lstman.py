@@ -15,7 +15,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from .layers import Conv1D
+from .layers import BatchNormalization, Conv1D
 from .network import Network, begin, tap
 from .recurrent import LSTM
 from .shape import Shape
@@ -53,12 +53,12 @@ def _residual_block(x: Any, filters: int, *, number: int) -> Any:
     for layer, kernel in enumerate(KERNELS, start=1):
         name = f"block{number}_conv{layer}"
         x = Conv1D(filters, kernel, padding="same", name=name)(x)
-        x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_norm")(x)
+        x = BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_norm")(x)
         if layer < len(KERNELS):
             x = layers.ReLU(name=f"{name}_relu")(x)
     if shortcut.shape[-1] != filters:
         shortcut = Conv1D(filters, 1, name=f"block{number}_shortcut")(shortcut)
-    shortcut = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"block{number}_shortcut_norm")(shortcut)
+    shortcut = BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"block{number}_shortcut_norm")(shortcut)
     x = layers.Add(name=f"block{number}_sum")([x, shortcut])
     return layers.ReLU(name=f"block{number}_relu")(x)
 

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from .layers import Conv2D, DepthwiseConv2D, MaxPooling2D
+from .layers import BatchNormalization, Conv2D, DepthwiseConv2D, MaxPooling2D
 from .network import Network, begin, finish, tap
 from .shape import Shape
 
@@ -43,11 +43,11 @@ def _block(x: Any, filters: int, *, number: int, pooled: bool) -> Any:
     shortcut = x
     x = DepthwiseConv2D((5, 1), padding="same", name=f"depthwise{number}")(x)
     x = Conv2D(filters, 1, name=f"pointwise{number}")(x)
-    x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"norm{number}")(x)
+    x = BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"norm{number}")(x)
     x = layers.ReLU(name=f"relu{number}")(x)
     if shortcut.shape[-1] != filters:
         shortcut = Conv2D(filters, 1, name=f"shortcut{number}")(shortcut)
-        shortcut = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"shortcut_norm{number}")(shortcut)
+        shortcut = BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"shortcut_norm{number}")(shortcut)
     if pooled:
         x = MaxPooling2D((2, 1), name=f"pool{number}")(x)
         shortcut = MaxPooling2D((2, 1), name=f"shortcut_pool{number}")(shortcut)

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from .layers import Conv2D
+from .layers import BatchNormalization, Conv2D
 from .network import Network, begin, finish, tap
 from .shape import Shape
 
@@ -30,7 +30,7 @@ def build_tinyhar(shape: Shape) -> keras.Model:
     x = layers.Reshape((shape.window, shape.channels, 1), name="plane")(x)
     for number, (kernel, stride) in enumerate(zip(KERNELS, STRIDES, strict=True), start=1):
         x = Conv2D(FILTERS, (kernel, 1), strides=(stride, 1), activation="relu", name=f"conv{number}")(x)
-        x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"norm{number}")(x)
+        x = BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"norm{number}")(x)
         x = tap(x, f"stage{number}")  # (L, D, 32)
     x = tap(_across_channels(x) if shape.channels > 1 else x, "stage5")
     x = layers.Dropout(DROPOUT, name="dropout")(x)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from ..errors import UserError
 
@@ -33,3 +34,23 @@ def parse_budget(text: str) -> int | None:
     if not 0 < size < 1 << 40:
         raise UserError(f"A budget is a size such as 8kB, 64KiB or 1MB, not {text!r}.")
     return size
+
+
+def require_one_keep(budget: str, keeps: Mapping[str, str]) -> None:
+    """Raise ``UserError`` if a budget compares variants of which some keep the best epoch and some the last.
+
+    A budget chooses by the score on validation subjects; that of an epoch which they have chosen is flattered.
+
+    Args:
+        budget: of the study; nothing is required without one.
+        keeps: ``keep`` of each variant's recipe by its name.
+    """
+    first: dict[str, str] = {}
+    for name, keep in keeps.items() if budget.strip() else ():
+        first.setdefault(keep, name)
+    if len(first) > 1:
+        parts = " and ".join(f"{name} keeps the {keep} epoch" for keep, name in first.items())
+        raise UserError(
+            f"With a budget ({budget}) all variants must keep the best epoch or all the last, but {parts}: set keep in "
+            f"[training], or in [variant.NAME.training] of those that differ."
+        )

@@ -16,9 +16,10 @@ from ..networks import build_network, get_network, named_network_cost
 from ..networks.registry import get_shared_network
 from ..signals import SignalSpec
 from ..training import Recipe
+from ..training.device import on_accelerator
 from ..training.fingerprint import model_fingerprint
 from ..training.functional import Functional
-from ..training.memory import on_accelerator, replica_bytes
+from ..training.memory import replica_bytes
 from ..windows.splits import SPLITS, resolve_protocol
 from .baselines import VERSION, Baseline
 from .candidates import leave_out_too_large

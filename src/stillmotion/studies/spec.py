@@ -21,7 +21,7 @@ from ..windows.protocols import count_of
 from ..windows.splits import resolve_protocol
 from . import toml_io
 from .baselines import DEFAULT, Baseline, known_baselines
-from .budget import parse_budget
+from .budget import parse_budget, require_one_keep
 from .hyperparameters import check_hyperparameters
 from .sections import REPEATS, Data, Decoding, Networks, Outputs, Privileged, Search, Split, Teaching, Training
 from .teacher_outputs import allowed_outputs
@@ -117,9 +117,11 @@ class Study:
         self._check_refit()
         recipes = {"training": self.training, "teaching.training": self.teacher_training}
         recipes |= {f"variant.{name}.training": self.training_of(variant) for name, variant in variants.items()}
+        keeps: dict[str, str] = {}
         for section, training in recipes.items():
             with toml_io.named(f"[{section}]"):
-                training.recipe(published=self.published)
+                keeps[section] = training.recipe(published=self.published).keep
+        require_one_keep(self.budget, {name: keeps[f"variant.{name}.training"] for name in self.all_variants})
 
     @cached_property
     def all_variants(self) -> dict[str, Variant]:

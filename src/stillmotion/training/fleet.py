@@ -22,11 +22,12 @@ from ..windows import Windows
 from ..windows.augment import Places, check_kinds
 from . import checkpoint
 from .arrays import check_labels, check_windows
+from .device import on_accelerator
 from .distillation import prepare_distillation
 from .fingerprint import fingerprint, model_structure
 from .fleet_state import FleetState, RunResult, Slot
 from .functional import State, Vector
-from .memory import choose_size, on_accelerator, replica_bytes
+from .memory import choose_size, replica_bytes
 from .optimiser import Moments
 from .program import SOUND, ReplicaInputs, TrainState, compile_program, keys
 from .progress import Epoch, Progress
@@ -36,8 +37,6 @@ from .shared import TEACHER_PARTS, share_arrays
 from .slots import put_state, select_states, stack_states, take_state
 from .teacher import Teacher
 
-#: Replicas that share one matrix product where there is an accelerator; on a processor each goes alone.
-TOGETHER_GPU = 64
 #: Between a replica's seed and that of a teacher from scratch: two networks of one kind must not begin alike.
 TEACHER_SEEDS = 1 << 31
 
@@ -112,8 +111,8 @@ class Fleet:
         shared_bytes += sum(4 * network.size for network in frozen) * len(teachers)
         per_replica = replica_bytes(trained, self.recipe.batch, aux_params=self.setup.aux.size, frozen=frozen)
         self.size = choose_size(size, len(self.replicas), per_replica, shared_bytes)
-        wanted = together or (TOGETHER_GPU if on_accelerator() else 1)
-        self.together = min(wanted, self.size)
+        # One after the other on a processor; on an accelerator all share each product (512: twice as fast as by 64).
+        self.together = min(together or (self.size if on_accelerator() else 1), self.size)
         self.tables = make_replica_tables(self.replicas, self.method, self.recipe, self.labels, classes)
         self.program = compile_program(self.setup, self.recipe, classes=classes, places=places, together=self.together)
         self.shared = share_arrays(self.setup, self.windows, self.labels, self.features)

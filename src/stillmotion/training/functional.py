@@ -28,6 +28,7 @@ from ..networks.normaliser import (
 from ..networks.rewrite import kept_convolutions, rewrite
 from ..networks.taps import with_taps
 from ..windows import Windows
+from .device import in_full_precision
 from .fingerprint import describe_layers
 
 Array = Any
@@ -272,10 +273,11 @@ class Functional:
     def _call(
         self, vector: Array, state: list[Array], x: Array, features: list[Array], *, training: bool
     ) -> tuple[dict[str, Array], Any]:
-        weights = [
-            vector[start:stop].reshape(shape)
-            for start, stop, shape in zip(self.bounds[:-1], self.bounds[1:], self.shapes, strict=True)
-        ]
+        import jax
+
+        # A split, whose gradient is one concatenation; that of a slice is a vector of all weights.
+        parts = jax.lax.split(vector, np.diff(self.bounds).tolist()) if self.shapes else ()
+        weights = [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
         if features:
             taps, after, losses = self._call_behind(weights, state, [x, *features], training=training)
         else:
@@ -334,7 +336,12 @@ class Functional:
 
         if self._other:
             return self._other._infer
-        return jax.jit(lambda vector, state, x: self.apply(vector, state, x, training=False)[0])
+
+        @in_full_precision
+        def infer(vector: Array, state: Sequence[Array], x: Array) -> dict[str, Array]:
+            return self.apply(vector, state, x, training=False)[0]
+
+        return jax.jit(infer)
 
     @property
     def _other(self) -> Functional | None:

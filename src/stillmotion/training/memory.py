@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from ..errors import UserError
+from .device import on_accelerator
 from .functional import ANY_LENGTH, Functional
 
 #: Share of the free memory that a fleet may fill.
@@ -72,13 +73,6 @@ def choose_size(asked: int | None, runs: int, per_replica: int, shared: int, *, 
         return min(asked, runs)
     most = GPU_REPLICAS if on_accelerator() else CPU_REPLICAS
     return int(min(runs, most, fit))
-
-
-def on_accelerator() -> bool:
-    """Tell whether JAX runs on an accelerator."""
-    import jax
-
-    return bool(jax.default_backend() != "cpu")
 
 
 def free_bytes(root: Path = Path("/")) -> int:

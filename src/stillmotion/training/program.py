@@ -17,6 +17,7 @@ from ..methods.method import Shapes
 from ..methods.registry import BUILT_IN
 from ..networks.heads import SMALLEST
 from ..windows.augment import FEATURE_NOISE, MIXUP, ON_FEATURES, Mix, Places, add_feature_noise, augment, draw_mix
+from .device import in_full_precision
 from .distillation import DistillationSetup
 from .functional import OWN_LOSSES, Functional
 from .optimiser import Moments, adam, scheduled_rate
@@ -134,7 +135,7 @@ def _key(
 
 def _compile(setup: DistillationSetup, recipe: Recipe, classes: int, places: Places, together: int) -> Program:
     student = setup.student
-    step = partial(_step, setup, recipe, classes, places)
+    step = in_full_precision(partial(_step, setup, recipe, classes, places))
 
     def epoch_of(learner: TrainState, member: ReplicaInputs, shared: Shared) -> tuple[TrainState, Array]:
         def body(carry: TrainState, row: tuple[Array, Array, Mix | None]) -> tuple[TrainState, Array]:
@@ -146,6 +147,7 @@ def _compile(setup: DistillationSetup, recipe: Recipe, classes: int, places: Pla
         learner, terms = jax.lax.scan(body, learner, (numbers, member.order, mixes))
         return learner, terms.sum(0)
 
+    @in_full_precision
     def counted(counts: Array, learner: TrainState, row: Array, shared: Shared) -> Array:
         weights = learner.average if learner.average.size else learner.weights
         at = jnp.maximum(row, 0)

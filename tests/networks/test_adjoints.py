@@ -1,0 +1,106 @@
+"""Derivatives written by hand against those that JAX derives from plain definitions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import pytest
+
+from stillmotion.networks.adjoints import PAIRED_LENGTH, convolve_taps, depthwise_taps, normalise_batch
+from stillmotion.networks.layers import BatchNormalization
+
+RANDOM = np.random.default_rng(7)
+
+
+def drawn(*shape: int) -> Any:
+    return jnp.asarray(RANDOM.normal(size=shape).astype(np.float32))
+
+
+def same_gradients(ours: Any, plain: Any, *inputs: Any) -> None:
+    """Compare values, and gradients of a weighted sum of all outputs, with respect to all inputs."""
+    for mine, other in zip(jax.tree.leaves(ours(*inputs)), jax.tree.leaves(plain(*inputs)), strict=True):
+        np.testing.assert_allclose(mine, other, rtol=2e-4, atol=2e-5)
+    weights = [drawn(*leaf.shape) for leaf in jax.tree.leaves(plain(*inputs))]
+
+    def total(function: Any) -> Any:
+        return lambda *inputs: sum(
+            (leaf * weight).sum() for leaf, weight in zip(jax.tree.leaves(function(*inputs)), weights, strict=True)
+        )
+
+    places = tuple(range(len(inputs)))
+    for mine, other in zip(
+        jax.grad(total(ours), places)(*inputs), jax.grad(total(plain), places)(*inputs), strict=True
+    ):
+        np.testing.assert_allclose(mine, other, rtol=2e-3, atol=2e-3 * float(jnp.abs(other).max()))
+
+
+@pytest.mark.parametrize("dilation", [1, 3])
+@pytest.mark.parametrize("positions", [(), (4,)])
+def test_a_convolution_has_the_gradients_of_xlas(dilation: int, positions: tuple[int, ...]) -> None:
+    x, kernel = drawn(3, 19, *positions, 2), drawn(5, 2, 4)
+
+    def plain(x: Any, kernel: Any) -> Any:
+        axes = ("NHWC", "HWIO", "NHWC")
+        plane = x if positions else x[:, :, None]
+        y = jax.lax.conv_general_dilated(
+            plane, kernel[:, None], (1, 1), "VALID", rhs_dilation=(dilation, 1), dimension_numbers=axes
+        )
+        return y if positions else y[:, :, 0]
+
+    same_gradients(lambda x, kernel: convolve_taps(x, kernel, dilation), plain, x, kernel)
+
+
+@pytest.mark.parametrize("length", [20, PAIRED_LENGTH + 30])
+@pytest.mark.parametrize(("stride", "dilation"), [(1, 1), (1, 2), (2, 1), (3, 2)])
+def test_a_depthwise_convolution_has_the_gradients_of_xlas(length: int, stride: int, dilation: int) -> None:
+    x, kernel = drawn(3, length, 6), drawn(5, 6)
+
+    def plain(x: Any, kernel: Any) -> Any:
+        return jax.lax.conv_general_dilated(
+            x,
+            kernel[:, None],
+            (stride,),
+            "VALID",
+            rhs_dilation=(dilation,),
+            dimension_numbers=("NWC", "WIO", "NWC"),
+            feature_group_count=6,
+        )
+
+    same_gradients(lambda x, kernel: depthwise_taps(x, kernel, stride, dilation), plain, x, kernel)
+
+
+@pytest.mark.parametrize("shape", [(8, 5), (4, 6, 5), (4, 6, 3, 5)])
+def test_a_batch_normalisation_has_the_gradients_of_its_definition(shape: tuple[int, ...]) -> None:
+    """Mean and variance are outputs too: their gradients count."""
+    x, scale, offset = 3 * drawn(*shape) + 1, drawn(5), drawn(5)
+
+    def plain(x: Any, scale: Any, offset: Any) -> Any:
+        axes = tuple(range(x.ndim - 1))
+        mean, variance = x.mean(axes), x.var(axes)
+        return scale * (x - mean) / jnp.sqrt(variance + 1e-3) + offset, mean, variance
+
+    same_gradients(lambda *inputs: normalise_batch(*inputs, 1e-3), plain, x, scale, offset)
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"momentum": 0.9, "epsilon": 1e-5}, {"scale": False}, {"axis": 1}, {"trainable": False}]
+)
+@pytest.mark.parametrize("training", [True, False])
+def test_the_layer_gives_kerass_outputs_and_statistics(settings: dict[str, Any], training: bool) -> None:
+    x = 2 * drawn(6, 7, 3) - 1
+    layers = [kind(**settings) for kind in (BatchNormalization, keras.layers.BatchNormalization)]
+    for layer in layers:
+        layer.build(x.shape)
+    values = [drawn(*variable.shape) ** 2 for variable in layers[0].variables]
+    outputs = []
+    for layer in layers:
+        for variable, value in zip(layer.variables, values, strict=True):
+            variable.assign(value)
+        y = layer(x, training=training)
+        outputs.append([np.asarray(value) for value in (y, *layer.variables)])
+    for mine, other in zip(*outputs, strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-4, atol=1e-5)

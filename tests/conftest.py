@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import shutil
@@ -35,9 +36,10 @@ def unavailable(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-#: What is compiled once is read by all processes of a test run, those that tests start included.
+#: What tests compile is read by the workers of this run and the next, and what a process that a test starts compiles by
+#: the other such processes of the run: they may be killed, and JAX's own store keeps half a file then.
 COMPILED = {
-    "JAX_COMPILATION_CACHE_DIR": "",
+    "JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES": "none",  # Its folder would be part of a program's key.
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
 }
@@ -53,20 +55,45 @@ QUICK_COMPILATION = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Say how JAX compiles and where it keeps that, before the workers start and before the first import of JAX.
+    """Say how JAX compiles and where it keeps that, before the workers start and before anything is compiled.
 
     The slow tests train for minutes, and are compiled as users' programs are.
     """
-    if not hasattr(config, "workerinput") and config.option.markexpr == "not slow":
-        os.environ["XLA_FLAGS"] = " ".join([*os.environ.get("XLA_FLAGS", "").split(), *QUICK_COMPILATION])
-    if not hasattr(config, "workerinput") and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        folder = tempfile.mkdtemp(prefix="stillmotion-compiled-")
-        os.environ.update(COMPILED | {"JAX_COMPILATION_CACHE_DIR": folder})
-        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     if not hasattr(config, "workerinput"):
-        cache = tempfile.mkdtemp(prefix="stillmotion-recordings-")
-        os.environ["STILLMOTION_TEST_CACHE"] = cache
-        config.add_cleanup(lambda: shutil.rmtree(cache, ignore_errors=True))
+        if config.option.markexpr == "not slow":
+            os.environ["XLA_FLAGS"] = " ".join([*os.environ.get("XLA_FLAGS", "").split(), *QUICK_COMPILATION])
+        if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+            os.environ.update(COMPILED | {"JAX_COMPILATION_CACHE_DIR": _folder_of_run(config, "compiled")})
+            if hasattr(config, "cache"):  # Not with -p no:cacheprovider.
+                os.environ["STILLMOTION_TEST_PROGRAMS"] = str(config.cache.mkdir("compiled"))
+        # Also of what no test owns: fixtures of a session, modules while they are imported.
+        os.environ["STILLMOTION_CACHE"] = os.environ["STILLMOTION_TEST_CACHE"] = _folder_of_run(config, "recordings")
+        if config.getoption("numprocesses", None):
+            # A worker for each core: threads of BLAS and scikit-learn would wait for those of the other worker.
+            os.environ.update({name: os.environ.get(name, "1") for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")})
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
+        _keep_programs()
+
+
+def _folder_of_run(config: pytest.Config, name: str) -> str:
+    folder = tempfile.mkdtemp(prefix=f"stillmotion-{name}-")
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    return folder
+
+
+def _keep_programs() -> None:
+    """Let this process keep its programs, also where a conftest imported JAX before the environment was set."""
+    import jax
+    from jax._src import compilation_cache
+
+    from stillmotion.compiled import ProgramStore, machine_kind
+
+    jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_enable_xla_caches", "none")
+    if programs := os.environ.get("STILLMOTION_TEST_PROGRAMS"):
+        store = ProgramStore(Path(programs) / machine_kind(), 2 << 30)
+        compilation_cache.get_file_cache = lambda path: (store, path)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -74,6 +101,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if seed := os.environ.get("STILLMOTION_SHUFFLE"):
         items.sort(key=lambda item: item.nodeid)
         random.Random(seed).shuffle(items)
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage more rarely: what was imported stays anyway, and tracing leaves little garbage."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(autouse=True)

@@ -10,11 +10,14 @@ import os as _os
 import sys as _sys
 from typing import TYPE_CHECKING
 
+from .light_keras import LightKerasFinder as _LightKerasFinder
+
 __version__ = "0.1.0"
 
 # Keras reads its backend once, at import; training needs JAX. A backend that is already set is kept.
 if "keras" not in _sys.modules:
     _os.environ.setdefault("KERAS_BACKEND", "jax")
+    _sys.meta_path.insert(0, _LightKerasFinder())
 
 if TYPE_CHECKING:
     from . import (

@@ -1,4 +1,4 @@
-"""Atomic writes of files and folders, checksums, and removal of drafts of killed processes.
+"""Atomic writes of files and folders, checksums, removal of drafts of killed processes, and the cache folder.
 
 Content is first written to a draft: a hidden file in the same folder that its process holds a lock on. The next writer
 in that folder removes drafts without a lock, which belong to killed processes.
@@ -27,6 +27,14 @@ DRAFT = ".stillmotion-draft-"
 #: Marker before the SHA-256 that a file contains of itself, and its placeholder while it is computed.
 SEAL, BLANK = "stillmotion.sha256", "0" * 64
 _SEALED = re.compile(SEAL.encode() + rb".{2,4}?([0-9a-f]{64})", re.DOTALL)
+
+
+def cache_root() -> Path:
+    """Return the cache folder: ``STILLMOTION_CACHE``, or ``stillmotion`` in the user's cache folder."""
+    if named := os.environ.get("STILLMOTION_CACHE"):
+        return Path(named).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "stillmotion"
 
 
 @contextmanager

@@ -96,8 +96,9 @@ def test_a_saved_model_opens_in_keras_where_the_layer_is_registered(tmp_path):
     model.save(tmp_path / "model.keras")
     np.save(tmp_path / "x.npy", X)
     code = """
-import sys, numpy as np, keras
+import sys, numpy as np
 import stillmotion.networks
+import keras
 model = keras.models.load_model(sys.argv[1] + "/model.keras")
 np.save(sys.argv[1] + "/y.npy", keras.ops.convert_to_numpy(model(np.load(sys.argv[1] + "/x.npy"))))
 """

@@ -207,7 +207,7 @@ def test_a_model_without_a_normaliser_learns_too():
 
 def test_another_backend_is_a_clear_error():
     code = """
-import keras, numpy as np
+import stillmotion, keras, numpy as np
 from stillmotion.errors import UserError
 from stillmotion.training import fit
 inputs = keras.Input((4, 1))

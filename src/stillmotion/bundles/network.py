@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from ..compiled import keep_compiled_programs
 from ..errors import ContractError, UserError
 from ..networks.draws import drawn_by_numpy
 from ..networks.heads import gives_logits, refuse_probabilities
@@ -55,6 +56,7 @@ def run_network(model: keras.Model, windows: NDArray[np.float32]) -> NDArray[np.
 
     Batches are filled up to a power of two: a program is compiled for each size, and a stream has any.
     """
+    keep_compiled_programs()
     parts = []
     for start in range(0, len(windows), BATCH):
         part = windows[start : start + BATCH]

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from ..compiled import keep_compiled_programs
 from ..errors import UserError
 from .compute import compute_features
 from .feature_set import FeatureSet
@@ -71,5 +72,6 @@ def _compiled(features: FeatureSet) -> Callable[[Tensor], Tensor]:
     """Return the computation as one program: called eagerly, JAX would compile its hundred operations one by one."""
     import jax
 
+    keep_compiled_programs()
     compiled: Callable[[Tensor], Tensor] = jax.jit(partial(_compute, features))
     return compiled

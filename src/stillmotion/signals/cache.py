@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from ..files import BLANK, SEAL, atomic_folder, atomic_write, is_sealed, seal
+from ..files import BLANK, SEAL, atomic_folder, atomic_write, cache_root, is_sealed, seal
 from .progress import report
 from .recording import Dataset, Note
 from .spec import SignalSpec
@@ -28,14 +28,6 @@ FORMAT = 2
 SETTLED_SECONDS = 2.0
 
 COLUMNS = ("samples", "labels", "times")
-
-
-def cache_root() -> Path:
-    """Return the cache folder: ``STILLMOTION_CACHE``, or ``stillmotion`` in the user's cache folder."""
-    if named := os.environ.get("STILLMOTION_CACHE"):
-        return Path(named).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "stillmotion"
 
 
 def load_cached(

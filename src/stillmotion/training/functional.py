@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from ..compiled import keep_compiled_programs
 from ..errors import UserError
 from ..features.feature_layer import WindowFeatures
 from ..features.feature_set import FeatureSet
@@ -75,6 +76,7 @@ class Functional:
                 f"Training needs Keras on JAX, and Keras runs on {keras.backend.backend()}: set KERAS_BACKEND=jax "
                 f"before keras is imported."
             )
+        keep_compiled_programs()
         self.model = model
         self.view = view
         self.tapped = with_taps(model, taps)

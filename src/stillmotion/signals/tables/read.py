@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UserError
+from ...files import cache_root
 from ...names import require_name
-from ..cache import cache_root
 from ..clocks import UNPAIRED, Stretch, join
 from ..durations import measure_durations, propose_window
 from ..progress import report

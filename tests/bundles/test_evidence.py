@@ -60,6 +60,24 @@ def test_evidence_is_part_of_the_bundle_and_of_its_card(bundle):
     assert card.index("## Scores per subject") < start
 
 
+@pytest.mark.parametrize(
+    ("form", "agreement", "change", "explained"),
+    [
+        ("c-int8", 0.976, -0.3, "97.6%"),
+        ("c-int8", 0.99, -0.6, "-0.6 points"),
+        ("c-int8", 0.976, None, "97.6%"),
+        ("c-int8", 0.98, -0.5, ""),
+        ("c-float32", 0.9, -3.0, ""),
+    ],
+)
+def test_the_card_says_why_an_int8_form_loses(bundle, form, agreement, change, explained):
+    row = FORM | {"form": form, "agreement": agreement, "change": change}
+    card = (add_evidence(bundle, SCORED | {"forms": [row]}).path / "README.md").read_text()
+    sentence = next((line for line in card.splitlines() if "that of rounding" in line), "")
+    assert bool(sentence) == bool(explained)
+    assert explained in sentence
+
+
 def test_newer_evidence_replaces_older_but_not_scores_by_agreement(bundle):
     rough = add_evidence(bundle, ROUGH)
     assert read_evidence(rough)["forms"][0]["windows"] == 30

@@ -14,6 +14,8 @@ from .contents import CARD, EVIDENCE, MANIFEST, parse_json, read_verified, sha25
 
 #: Heading of the card's section, and of that which it stands before.
 HEADING, NEXT = "## Forms for devices", "## Provenance"
+#: What rounding may cost before the card says so: agreement with the model, points of macro-F1.
+LEAST_AGREEMENT, MOST_POINTS = 0.98, 0.5
 
 
 def read_evidence(bundle: Bundle) -> dict[str, Any]:
@@ -92,10 +94,26 @@ def _with_section(card: str, evidence: Mapping[str, Any]) -> str:
     forms: Sequence[Mapping[str, Any]] = evidence["forms"]
     lines = [HEADING, "", escape_markdown(evidence["about"]), "", *write_table(COLUMNS, list(map(_cells, forms)))]
     lines += [f"\n{form['form']}: {escape_markdown(form['note'])}" for form in forms if form.get("note")]
+    lines += [f"\n{sentence}" for sentence in map(_explain_loss, forms) if sentence]
     lines += ["", escape_markdown(evidence["scope"]), ""]
     if timed := evidence.get("latency"):
         lines += [escape_markdown(f"{timed['how']} Machine: {timed['machine']}."), ""]
     return f"{before}{chr(10).join(lines)}\n{NEXT}\n{after}"
+
+
+def _explain_loss(form: Mapping[str, Any]) -> str:
+    """Return a sentence on an int8 form to which rounding costs more than it should; nothing for others."""
+    agreement, change = form.get("agreement"), form.get("change")
+    if not form["form"].endswith("int8") or (
+        (agreement is None or agreement >= LEAST_AGREEMENT) and (change is None or change >= -MOST_POINTS)
+    ):
+        return ""
+    scored = "" if change is None else f" and its macro-F1 changes by {change:+.1f} points"
+    remedy = 'training with `quantise = "int8"` may win it back, and the float32 form has none'
+    return (
+        f"{form['form']} gives the model's class on {_percent(agreement) or 'an unknown share'} of the windows{scored} "
+        f"(aims: {LEAST_AGREEMENT:.0%}, {MOST_POINTS:g} points). The loss is that of rounding: {remedy}."
+    )
 
 
 COLUMNS = (

@@ -240,6 +240,10 @@ def test_ctrl_c_at_any_instant_ends_a_study_within_seconds(study):
             pressed = time.monotonic()
             _, errors = process.communicate(timeout=60)
         assert time.monotonic() - pressed < 20
+        if process.returncode == -signal.SIGINT:
+            # Python was shutting down, and had put the system's own handler back: the study had ended.
+            table("any")
+            continue
         assert process.returncode in (0, 130), errors
         assert process.returncode == 0 or "Continue with: still study" in errors
         assert "Traceback" not in errors

@@ -14,7 +14,7 @@ from pathlib import Path
 from stillmotion.bundles import Bundle
 from stillmotion.deploy import export_c
 from stillmotion.deploy.web import compile_wasm
-from stillmotion.deploy.web.export import describe_page
+from stillmotion.deploy.web.export import compute_golden, describe_page
 from stillmotion.deploy.web.recording import choose_replay
 
 FILE = Path(__file__).parent / "gallery" / "demo.json"
@@ -24,7 +24,9 @@ def main() -> None:
     bundle = Bundle.open(sys.argv[1] if len(sys.argv) > 1 else "out/demo/models/best")
     with tempfile.TemporaryDirectory() as folder:
         export = export_c(bundle, Path(folder) / "c", int8=True)
-        held = describe_page(bundle, export, compile_wasm(export), choose_replay(bundle))
+        held = describe_page(
+            bundle, export, compile_wasm(export), choose_replay(bundle), compute_golden(bundle, export)
+        )
     FILE.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
 
 

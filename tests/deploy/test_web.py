@@ -20,7 +20,7 @@ from stillmotion.decoding import fit_decoder
 from stillmotion.deploy import export_c, run_on_host
 from stillmotion.deploy.decoder import decode_stream
 from stillmotion.deploy.web import compile_wasm, export_web
-from stillmotion.deploy.web.export import describe_page, write_page
+from stillmotion.deploy.web.export import compute_golden, describe_page, write_page
 from stillmotion.deploy.web.recording import choose_replay
 from stillmotion.errors import UserError
 from stillmotion.networks import build_network
@@ -292,7 +292,10 @@ def test_an_answer_without_a_class_is_unknown(browser, bundle, pages, tmp_path):
     wrapper = "{ int label = own_push(sample); return label == 1 ? -2 : label; }"
     source.write_text(f"{text}int watch_push(const float sample[WATCH_CHANNELS]) {wrapper}\n")
     page = tmp_path / "unknown.html"
-    page.write_text(write_page(describe_page(bundle, c, compile_wasm(c), choose_replay(bundle))), encoding="utf-8")
+    page.write_text(
+        write_page(describe_page(bundle, c, compile_wasm(c), choose_replay(bundle), compute_golden(bundle, c))),
+        encoding="utf-8",
+    )
     show(browser, pages["float32"][0].file)
     browser.press("#end")
     usual = [each["label"] for each in answers(browser)]

@@ -96,14 +96,21 @@ def export_web(
         c = export_c(bundle, Path(scratch) / "c", int8=int8, name=name, calibration=calibration, full_scale=full_scale)
         module = compile_wasm(c)
     with atomic_folder(folder) as draft:
-        page = write_page(describe_page(bundle, c, module, replay))
+        golden = compute_golden(bundle, c)
+        page = write_page(describe_page(bundle, c, module, replay, golden))
         (draft / f"{c.name}.html").write_text(page, encoding="utf-8")
-        write_record(draft, c.name, f"web-{'int8' if int8 else 'float32'}", bundle, *compute_golden(bundle, c))
+        write_record(draft, c.name, f"web-{'int8' if int8 else 'float32'}", bundle, *golden)
     file = folder / f"{c.name}.html"
     return WebExport(folder, file, file.stat().st_size, len(module), replay.samples, replay.source)
 
 
-def describe_page(bundle: Bundle, export: CExport, module: bytes, replay: Replay) -> dict[str, Any]:
+def describe_page(
+    bundle: Bundle,
+    export: CExport,
+    module: bytes,
+    replay: Replay,
+    golden: tuple[NDArray[np.float32], NDArray[np.float32]],
+) -> dict[str, Any]:
     """Return all that a page holds of a model, ready for JSON: its texts, its contract, its program, a recording."""
     spec = bundle.spec
     channels = [
@@ -123,7 +130,7 @@ def describe_page(bundle: Bundle, export: CExport, module: bytes, replay: Replay
         "channels": channels,
         "classes": list(spec.classes),
         "recording": replay.to_dict(),
-        "golden": dict(zip(("windows", "logits"), map(_to_base64, compute_golden(bundle, export)), strict=True)),
+        "golden": dict(zip(("windows", "logits"), map(_to_base64, golden), strict=True)),
         "wasm": base64.b64encode(module).decode(),
     }
 

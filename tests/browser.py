@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from stillmotion.deploy.web.browser import find_browser
+from stillmotion.errors import UserError
 from tests.conftest import unavailable
 
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
@@ -34,10 +36,11 @@ class Browser:
 
     def __init__(self, folder: Path) -> None:
         named = os.environ.get("STILLMOTION_CHROMIUM")
-        program = shutil.which(named) if named else next(filter(None, map(shutil.which, PROGRAMS)), None)
+        program, driver = None, shutil.which("chromedriver")
+        with suppress(UserError):
+            program = find_browser()
         if program is None and named:
             pytest.fail(f"STILLMOTION_CHROMIUM names {named}, which is no program.")
-        driver = shutil.which("chromedriver")
         if program is None or driver is None:
             unavailable("Chromium and its driver are not installed (apt-get install chromium chromium-driver)")
         options = Options()

@@ -121,10 +121,15 @@ def machine_kind() -> str:
             if name.strip() in PROCESSOR:
                 lines.add(f"{name.strip()}:{' '.join(sorted(value.split()))}")
     # XLA divides work among the cores that a process may use.
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    about = (FORMAT, version("jax"), version("jaxlib"), sys.platform, platform.machine(), platform.processor(), cores)
+    system = (sys.platform, platform.machine(), platform.processor(), count_processors())
+    about = (FORMAT, version("jax"), version("jaxlib"), *system)
     digest = hashlib.sha256(repr((about, sorted(lines))).encode()).hexdigest()
     return f"jax-{version('jax')}-{digest[:16]}"
+
+
+def count_processors() -> int:
+    """Return the number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def remove_oldest(root: Path, most: int) -> None:

@@ -21,6 +21,7 @@ BATCH = 256
 
 def make_device_model(model: keras.Model, spec: SignalSpec) -> keras.Model:
     """Return a model without auxiliary classifiers and softmax, which must fit the contract and give logits."""
+    keep_compiled_programs()
     device = make_inference_model(model)
     require_shape(device, spec)
     # Where its layers do not tell, random windows do.
@@ -32,6 +33,7 @@ def make_device_model(model: keras.Model, spec: SignalSpec) -> keras.Model:
 
 def load_network(file: Path) -> keras.Model:
     """Load the network of a bundle."""
+    keep_compiled_programs()
     try:
         with drawn_by_numpy():
             return make_inference_model(keras.models.load_model(file, compile=False))
@@ -56,7 +58,6 @@ def run_network(model: keras.Model, windows: NDArray[np.float32]) -> NDArray[np.
 
     Batches are filled up to a power of two: a program is compiled for each size, and a stream has any.
     """
-    keep_compiled_programs()
     parts = []
     for start in range(0, len(windows), BATCH):
         part = windows[start : start + BATCH]

@@ -19,11 +19,6 @@ Result = TypeVar("Result")
 AHEAD = 2
 
 
-def count_processors() -> int:
-    """Return the number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def run_in_processes(task: Callable[[Item], Result], items: Sequence[Item], jobs: int) -> Iterator[Result]:
     """Yield the result of every item as it comes; with one process, from this one.
 

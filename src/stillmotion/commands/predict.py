@@ -108,8 +108,9 @@ def _predict_folder(options: argparse.Namespace, folder: Path, lag: int | str | 
     """Predict every table of a folder; return 1 if one failed."""
     from ..bundles import Bundle
     from ..bundles.folder import FileSummary, FileTask, Run, predict_folder
-    from ..bundles.processes import count_processors, run_in_processes
+    from ..bundles.processes import run_in_processes
     from ..bundles.recordings import choose_decoder
+    from ..compiled import count_processors
 
     if options.out is None or options.out.suffix in (".csv", ".parquet"):
         raise UserError(f"{folder} is a folder: give --out a folder for its predictions, not {options.out}.")

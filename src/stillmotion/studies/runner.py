@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..bundles.calibration import spread_rows
-from ..bundles.processes import count_processors
+from ..compiled import count_processors
 from ..evaluation import Predictions, write_predictions
 from ..files import name_write_errors, sweep_drafts
 from ..interrupts import raised_again

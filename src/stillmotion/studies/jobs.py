@@ -11,7 +11,6 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ..deploy import plan_quantisation
 from ..errors import UserError
 from ..evaluation import accuracy, confusion_matrix, macro_f1
 from ..features import ClassifierArrays, FeatureSet, FittedClassifier, fit_classifier, pack_arrays
@@ -177,7 +176,11 @@ def recipe_of(run: Run) -> Recipe:
 
 def quantisation_of(run: Run, student: keras.Model) -> QuantisationPlan | None:
     """Return where a run rounds, if it is trained for its int8 form."""
-    return plan_quantisation(student) if run.quantise else None
+    if not run.quantise:
+        return None
+    from ..deploy import plan_quantisation
+
+    return plan_quantisation(student)
 
 
 def time_classifier(run: Run, data: StudyData) -> float:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..deploy import plan_quantisation
 from ..errors import UserError
 from ..methods import get_method
 from ..networks import build_network, get_network, named_network_cost
@@ -301,6 +300,8 @@ class Planner:
     def _require_int8(self, run: Run) -> None:
         """Raise ``UserError`` for a network without an int8 form before anything trains."""
         if (run.network, run.recurrence) not in self._with_int8:
+            from ..deploy import plan_quantisation
+
             plain = replace(run, attention="")
             model = get_shared_network(run.network, self.index.spec_of(run), **plain.options_of_network)
             try:

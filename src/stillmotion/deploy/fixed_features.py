@@ -7,7 +7,7 @@ standardised by the model's means and standard deviations and clipped at ±5: as
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import log
@@ -17,18 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..features.feature_set import TIME, FeatureSet
+from ..features.feature_set import ORDER, FeatureSet
 from ..features.scale import LIMIT, FeatureScale
 from .blocks import C_TYPES, Array, Block, Constant, Tensor
-from .feature_code import (
-    column_type,
-    fill_templates,
-    is_spectral,
-    is_timed,
-    read_template,
-    stream_arrays,
-    write_body,
-)
+from .feature_code import FeatureCode, fill_templates, read_template
 from .fixed_numbers import log2_of_sum, multiply_high, normalise, split_factor
 from .fixed_spectrum import FixedSpectrum
 from .fixed_statistics import NORM_BASE, compute_statistics
@@ -48,7 +40,7 @@ class FixedFeatures(Block):
 
     Args:
         features: which.
-        shifts: of each stream: value = count · 2^-shift.
+        shifts: of each channel: value = count · 2^-shift.
         scale: means and standard deviations of the model.
     """
 
@@ -64,11 +56,16 @@ class FixedFeatures(Block):
     @property
     def support(self) -> tuple[str, ...]:
         """C functions of numbers in integers."""
-        timed, paired = is_timed(self.features), bool(self.features.pairs)
+        kept, paired = self.code.kept, bool(self.features.pairs)
         needed = {"own_frame": True, "normalise": True, "log2_of_one_plus": self.features.compressed}
-        needed |= {"round_root": True, "narrow": timed or paired, "spread": timed or paired}
-        needed |= {"divide": is_spectral(self.features) or paired}
+        needed |= {"round_root": bool(self.features.signals), "narrow": "energy" in kept or paired}
+        needed |= {"spread": "std" in kept or paired, "divide": "peak_share" in kept or paired}
         return tuple(name for name, yes in needed.items() if yes)
+
+    @cached_property
+    def code(self) -> FeatureCode:
+        """What the C consists of."""
+        return FeatureCode(self.features)
 
     @cached_property
     def spectrum(self) -> FixedSpectrum:
@@ -80,11 +77,11 @@ class FixedFeatures(Block):
         """What 1 of each statistic's integers stands for, in the order of the C's table."""
         window, rate = self.features.window, self.features.rate
         units: dict[str, float] = {}
-        if is_timed(self.features):
-            units |= _time_units(window, rate, 1.0, "")
+        if self.features.timed:
+            units |= _time_units(self.code.in_time, window, rate, 1.0, "")
         if self.features.jerks:
-            units |= _time_units(window - 1, rate, rate, "jerk.")
-        if is_spectral(self.features):
+            units |= _time_units(self.code.in_time, window - 1, rate, rate, "jerk.")
+        if self.features.spectral:
             units |= {"peak_hz": rate / window, "peak_share": 1.0, "power": self.spectrum.unit}
         if self.features.pairs:
             units["correlation"] = 1.0
@@ -128,16 +125,16 @@ class FixedFeatures(Block):
         unit, unit_exponent = self.unit_table
         arrays: dict[str, Array] = {"unit": unit, "unit_exponent": unit_exponent}
         arrays |= {"slope": slope, "shift": shift, "offset": offset}
-        arrays |= stream_arrays(self.features)
-        if "stream" in arrays:
-            arrays["exponent"] = np.array([-shift for shift in self.shifts], np.int8)
-        if is_spectral(self.features):
+        arrays |= self.code.arrays()
+        if signals := self.features.signals:
+            arrays["exponent"] = np.array([-self.shifts[stream.columns[0]] for stream in signals], np.int8)
+        if self.features.spectral:
             arrays.update(self.spectrum.tables)
         return tuple(Constant(name, array) for name, array in arrays.items())
 
     def function(self, prefix: str) -> str:
         """Return the C of the statistics that the features have, and the function that calls them."""
-        features, window, name = self.features, self.features.window, f"{prefix}_{self.name}"
+        features, window, name, code = self.features, self.features.window, f"{prefix}_{self.name}", self.code
         unit = {statistic: place for place, statistic in enumerate(self.units)}
         values = {
             "P": name,
@@ -154,22 +151,23 @@ class FixedFeatures(Block):
             "BANDS": len(features.bands),
             "POWER": unit.get("power", 0),
             "CORRELATION": unit.get("correlation", 0),
-            "COLUMN": C_TYPES[np.dtype(column_type(features)).name],
+            "COLUMN": C_TYPES[np.dtype(code.column_type).name],
+            "PLACE": C_TYPES[np.dtype(code.place_type).name],
+            "WHEN_SORTED": code.when(*ORDER),
+            "WHEN_CROSSING": code.when("zero_crossings"),
             "JERK": read_template(FOLDER, "difference") if features.jerks else "",
             "TRANSFORM": read_template(FOLDER, "fft" if self.spectrum.is_fast else "dft"),
         }
-        timed, spectral = is_timed(features), is_spectral(features)
         parts = ["begin", "put_compressed" if features.compressed else "put_linear"]
-        parts += ["stream"] * (timed or spectral) + ["time"] * timed + ["spectrum"] * spectral
-        parts += ["correlation"] * bool(features.pairs)
+        parts += ["put_signed"] * bool(code.kept & {"mean", "min", "max", *ORDER}) + ["stream"] * bool(features.signals)
         base = f"{name}_stream[i + 1] - {name}_stream[i] > 1 ? {NORM_BASE} : 0"
         calls = {
             "time": f"{name}_time(b, {window}, {base}, &place, {name}_exponent[i]);",
             "spectrum": f"{name}_spectrum(b, &place, {name}_exponent[i]);",
             "jerk": f"{name}_time(b, {window - 1}, {base}, &place, {name}_exponent[i]);",
         }
-        body = write_body(features, name, "int16_t", calls, lambda first: [f"place.unit = {unit[first]};"])
-        return f"{fill_templates(FOLDER, parts, values)}{self.head(prefix)}\n{body}"
+        body = code.write_body(name, "int16_t", calls, lambda first: [f"place.unit = {unit[first]};"])
+        return f"{fill_templates(FOLDER, [*parts, *code.parts], values, code.flags)}{self.head(prefix)}\n{body}"
 
     def run(self, *x: Array) -> Array:
         """Compute the integers of windows (n, T, D)."""
@@ -245,14 +243,14 @@ def fixed_features(
         inputs=(Tensor((features.window, len(features.channels)), "int16", tuple(2.0**-each for each in shifts)),),
         output=Tensor((len(features.names),), dtype, clip / LIMITS[dtype]),
         features=features,
-        shifts=tuple(shifts[stream.columns[0]] for stream in features.streams),
+        shifts=tuple(shifts),
         scale=scale,
     )
 
 
-def _time_units(samples: int, rate: float, factor: float, prefix: str) -> dict[str, float]:
-    """Units of the statistics in time of so many samples, of a signal that is the integers' times a factor."""
+def _time_units(names: Iterable[str], samples: int, rate: float, factor: float, prefix: str) -> dict[str, float]:
+    """Units of these statistics in time of so many samples, of a signal that is the integers' times a factor."""
     whole = {"mean": 1 / samples, "std": 1 / samples, "min": 1.0, "max": 1.0, "median": 0.25, "iqr": 0.25}
     units = {name: unit * factor for name, unit in whole.items()}
     units |= {"energy": factor**2 / samples, "zero_crossings": rate / (samples - 1)}
-    return {f"{prefix}{name}": units[name] for name in TIME}
+    return {f"{prefix}{name}": units[name] for name in names}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 import numpy as np
@@ -18,7 +18,7 @@ NORM_BASE = 32768
 #: Differences of samples are clipped to this.
 LARGEST_STEP = 32767
 
-#: Signed mantissas and exponents of one statistic (n, streams), and the name of its unit.
+#: Signed mantissas and exponents of one statistic (n, streams) or feature (n,), and the name of its unit.
 Statistic = tuple[Integers, Integers, str]
 
 
@@ -30,28 +30,39 @@ def compute_statistics(
     Args:
         counts: (n, T, D) integers of 16 bits.
         features: which.
-        shifts: of each stream: value = count · 2^-shift.
+        shifts: of each channel: value = count · 2^-shift.
         spectrum: the transform.
 
     Returns:
         Signed mantissas (n, F), exponents (n, F), and the name of each feature's unit.
     """
     signal = np.asarray(counts, np.int64).transpose(0, 2, 1)
-    exponents = -np.array(shifts, np.int64)
-    statistics: list[Statistic] = []
-    if features.streams:
-        streams, base = _read(signal, features.streams)
-        if "time" in features.groups:
-            statistics += _in_time(streams, base, exponents, "")
-        if "spectrum" in features.groups:
-            statistics += _in_frequency(streams, exponents, features, spectrum)
+    found: dict[str, Statistic] = {}
+
+    def exponents(streams: Sequence[Stream]) -> Integers:
+        return -np.array([shifts[stream.columns[0]] for stream in streams], np.int64)
+
+    def keep(streams: Sequence[Stream], names: Iterable[str], statistics: Iterable[Statistic]) -> None:
+        for name, (mantissas, own, unit) in zip(names, statistics, strict=True):
+            for place, stream in enumerate(streams):
+                found[f"{stream.name}.{name}"] = (mantissas[:, place], own[:, place], unit)
+
+    if timed := features.timed:
+        keep(timed, TIME, _in_time(*_read(signal, timed), exponents(timed), ""))
+    if spectral := features.spectral:
+        names = (name for name in features.statistics if name not in TIME)
+        streams, _ = _read(signal, spectral)
+        keep(spectral, names, _in_frequency(streams, exponents(spectral), features, spectrum))
     if features.pairs:
-        statistics.append(_correlate(signal, features.pairs))
-    if features.jerks:
+        mantissas, own, unit = _correlate(signal, features.pairs)
+        for place, pair in enumerate(features.pairs):
+            found[features.name_correlation(pair)] = (mantissas[:, place], own[:, place], unit)
+    if jerks := features.jerks:
         jerk = np.clip(np.diff(signal, axis=2), -LARGEST_STEP, LARGEST_STEP)
-        statistics += _in_time(*_read(jerk, features.jerks), exponents, "jerk.")
-    mantissas, spreads = (np.concatenate([each[part] for each in statistics], axis=1) for part in (0, 1))
-    return mantissas, spreads, [unit for values, _, unit in statistics for _ in range(values.shape[1])]
+        keep(jerks, TIME, _in_time(*_read(jerk, jerks), exponents(jerks), "jerk."))
+    kept = [found[name] for name in features.names]
+    mantissas, own = (np.stack([each[part] for each in kept], axis=1) for part in (0, 1))
+    return mantissas, own, [unit for _, _, unit in kept]
 
 
 def _read(signal: Integers, streams: Sequence[Stream]) -> tuple[Integers, Integers]:

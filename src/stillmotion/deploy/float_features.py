@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import log2
 
 import numpy as np
 
 from ..errors import UserError
 from ..features.compute import make_spectrum_tables
-from ..features.feature_set import TIME, FeatureSet
+from ..features.feature_set import ORDER, TIME, FeatureSet, Stream
 from ..features.scale import LIMIT, FeatureScale
 from .arithmetic import LARGEST, Floats, clamp, float_tensor, log1p_f32, sqrt_f32
 from .blocks import C_TYPES, Array, Block, Constant, Tensor, format_number
-from .feature_code import (
-    column_type,
-    fill_templates,
-    is_spectral,
-    is_timed,
-    read_template,
-    stream_arrays,
-    write_body,
-)
+from .feature_code import FeatureCode, fill_templates, read_template
 from .fixed_features import fixed_features
 from .float_block import FloatBlock
 
@@ -45,6 +39,11 @@ class FloatFeatures(FloatBlock):
     scale: FeatureScale | None
     clip: float
 
+    @cached_property
+    def code(self) -> FeatureCode:
+        """What the C consists of."""
+        return FeatureCode(self.features)
+
     @property
     def raw(self) -> bool:
         """Whether the features leave as they are."""
@@ -64,10 +63,10 @@ class FloatFeatures(FloatBlock):
     @property
     def constants(self) -> tuple[Constant, ...]:
         """Streams, standardisation and the tables of the transform."""
-        arrays: dict[str, Array] = stream_arrays(self.features)
+        arrays: dict[str, Array] = self.code.arrays()
         if self.scale is not None:
             arrays |= {"mean": self.scale.mean.astype(F), "factor": (F(1) / self.scale.std).astype(F)}
-        if is_spectral(self.features):
+        if self.features.spectral:
             arrays["cosines"], arrays["sines"] = self._tables()
         return tuple(Constant(name, array) for name, array in arrays.items())
 
@@ -78,9 +77,11 @@ class FloatFeatures(FloatBlock):
 
     def function(self, prefix: str) -> str:
         """Return the C of the statistics that the features have, and the function that calls them."""
-        features, window, name = self.features, self.features.window, f"{prefix}_{self.name}"
+        features, window, name, code = self.features, self.features.window, f"{prefix}_{self.name}", self.code
         scale = read_template(FOLDER, "compress") if features.compressed else ""
         scale += "" if self.raw else read_template(FOLDER, "standardise")
+        # Of sorted samples the ends are known.
+        sorted_all = bool(code.kept & {*ORDER}) and not code.when(*ORDER)
         values = {
             "P": name,
             "T": window,
@@ -93,35 +94,50 @@ class FloatFeatures(FloatBlock):
             "HERTZ": format_number(features.rate / window),
             "SINGLE": format_number(1 / window**2),
             "DOUBLE": format_number(2 / window**2),
-            "COLUMN": C_TYPES[np.dtype(column_type(features)).name],
+            "COLUMN": C_TYPES[np.dtype(code.column_type).name],
+            "PLACE": C_TYPES[np.dtype(code.place_type).name],
+            "INDEX": "place->index" if code.is_even else "index",
+            "LOW": "b[0]" if sorted_all else "low",
+            "HIGH": "b[n - 1]" if sorted_all else "high",
+            "WHEN_SORTED": code.when(*ORDER),
             "JERK": read_template(FOLDER, "difference") if features.jerks else "",
             "SCALE": scale,
         }
-        timed, spectral = is_timed(features), is_spectral(features)
-        parts = ["begin", *["stream"] * (timed or spectral), "centre", *["time"] * timed, *["spectrum"] * spectral]
-        parts += ["correlation"] * bool(features.pairs)
+        flags = code.flags | ({"ends"} if code.kept & {"min", "max"} and not sorted_all else set())
+        centred = code.in_frequency or features.pairs or code.kept & {"mean", "std", "zero_crossings"}
+        parts = ["begin", *["stream"] * bool(features.signals), *["centre"] * bool(centred), *code.parts]
         calls = {
             "time": f"{name}_time(b, {window}, &place);",
             "spectrum": f"{name}_spectrum(b, &place);",
             "jerk": f"{name}_time(b, {window - 1}, &place);",
         }
-        body = write_body(features, name, "float", calls, lambda first: [])
-        return f"{fill_templates(FOLDER, parts, values)}{self.head(prefix)}\n{body}"
+        source = fill_templates(FOLDER, parts, values, flags)
+        return f"{source}{self.head(prefix)}\n{code.write_body(name, 'float', calls, lambda first: [])}"
 
     def run(self, *x: Array) -> Array:
         """Compute the features of windows (n, T, D)."""
         signal, features = np.asarray(x[0], F).transpose(0, 2, 1), self.features
-        parts: list[Floats] = []
-        if is_timed(features):
-            parts += self._in_time(_read(signal, features))
-        if is_spectral(features):
-            parts += self._in_frequency(_read(signal, features))
+        found: dict[str, Floats] = {}
+
+        def keep(streams: Sequence[Stream], statistics: Mapping[str, Floats]) -> None:
+            found.update(
+                (f"{stream.name}.{name}", values[:, place])
+                for name, values in statistics.items()
+                for place, stream in enumerate(streams)
+            )
+
+        if features.timed:
+            keep(features.timed, self._in_time(_read(signal, features.timed)))
+        if features.spectral:
+            keep(features.spectral, self._in_frequency(_read(signal, features.spectral)))
         if features.pairs:
-            parts.append(_correlate(signal, features))
+            found.update(
+                zip(map(features.name_correlation, features.pairs), _correlate(signal, features).T, strict=True)
+            )
         if features.jerks:
             jerk = (signal[:, :, 1:] - signal[:, :, :-1]) * F(features.rate)
-            parts += self._in_time(_read(jerk, features))
-        values = np.concatenate(parts, axis=1)
+            keep(features.jerks, self._in_time(_read(jerk, features.jerks)))
+        values = np.stack([found[name] for name in features.names], axis=1)
         if features.compressed:
             values = np.where(values < 0, -log1p_f32(np.abs(values)), log1p_f32(np.abs(values)))
         if self.scale is not None:
@@ -140,7 +156,7 @@ class FloatFeatures(FloatBlock):
         shifts = [round(-log2(step)) for step in given]
         return fixed_features(self.features, self.scale, shifts, name=self.name, clip=min(self.clip, LIMIT))
 
-    def _in_time(self, x: Floats) -> list[Floats]:
+    def _in_time(self, x: Floats) -> dict[str, Floats]:
         """Compute statistics in time (n, S, T)."""
         length = x.shape[2]
         first, rest, margin, _ = _centre(x)
@@ -149,7 +165,7 @@ class FloatFeatures(FloatBlock):
         crossings = (above[:, :, 1:] != above[:, :, :-1]).sum(2).astype(F)
         ordered = np.sort(x, axis=2)
         lower, median, upper = (_quantile(ordered, quarters) for quarters in (1, 2, 3))
-        values = {
+        return {
             "mean": first + rest,
             "std": sqrt_f32(_sum(centred * centred) / F(length)),
             "min": ordered[:, :, 0],
@@ -159,9 +175,8 @@ class FloatFeatures(FloatBlock):
             "energy": _sum(x * x) / F(length),
             "zero_crossings": crossings * (F(self.features.rate) / F(length - 1)),
         }
-        return [values[name] for name in TIME]
 
-    def _in_frequency(self, x: Floats) -> list[Floats]:
+    def _in_frequency(self, x: Floats) -> dict[str, Floats]:
         """Compute peak, share and bands (n, S, T)."""
         window, half = self.features.window, (self.features.window - 1) // 2
         first, rest, _, varies = _centre(x)
@@ -191,7 +206,8 @@ class FloatFeatures(FloatBlock):
         bands = [_sum(power[:, :, own]) if own.any() else np.zeros_like(best) for own in members.T]
         total = _sum(np.stack(bands, axis=2))
         share = np.where(total > 0, best / np.where(total > 0, total, F(1)), F(0))
-        return [peak * F(self.features.rate / window), share, *bands]
+        names = (name for name in self.features.statistics if name not in TIME)
+        return dict(zip(names, (peak * F(self.features.rate / window), share, *bands), strict=True))
 
 
 def float_features(
@@ -232,10 +248,10 @@ def _sum(x: Floats) -> Floats:
     return np.asarray(np.add.accumulate(x, axis=-1, dtype=F)[..., -1])
 
 
-def _read(signal: Floats, features: FeatureSet) -> Floats:
-    """Return the streams of a signal (n, D, T)."""
+def _read(signal: Floats, streams: Sequence[Stream]) -> Floats:
+    """Return streams of a signal (n, D, T)."""
     parts = []
-    for stream in features.streams:
+    for stream in streams:
         squares = np.zeros_like(signal[:, 0])
         for column in stream.columns:
             squares = squares + signal[:, column] * signal[:, column]

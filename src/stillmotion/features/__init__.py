@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .classifiers import FittedClassifier, fit_classifier
     from .cost import FeatureCost, feature_cost
     from .feature_layer import WindowFeatures
-    from .feature_set import FeatureSet
+    from .feature_set import FeatureSet, parse_selection
     from .registered import classifier_code, own_classifiers, register_classifier
     from .scale import FeatureScale, fit_scale
     from .window_features import Features, extract_array_features, extract_features
@@ -41,6 +41,7 @@ _PLACES = {
     "fit_scale": "scale",
     "own_classifiers": "registered",
     "pack_arrays": "array_files",
+    "parse_selection": "feature_set",
     "register_classifier": "registered",
     "unpack_arrays": "array_files",
 }
@@ -66,6 +67,7 @@ __all__ = [
     "fit_scale",
     "own_classifiers",
     "pack_arrays",
+    "parse_selection",
     "register_classifier",
     "unpack_arrays",
 ]

@@ -20,7 +20,7 @@ VERSION = 1
 KINDS: dict[str, type[TreeArrays] | type[LinearArrays]] = {"trees": TreeArrays, "linear": LinearArrays}
 #: Largest arrays that are read, in bytes: a device holds far less, and memory is not to be filled by a file.
 LARGEST = 1 << 30
-#: Most channels and most frequency bands; every two channels of a sensor may have a correlation.
+#: Most channels, frequency bands and dropped units; every two channels of a sensor may have a correlation.
 MOST = 1000
 #: What reading a file raises that ``pack_arrays`` did not write; some archives need features that zipfile lacks.
 UNREADABLE = (
@@ -88,8 +88,8 @@ def unpack_arrays(content: bytes, path: str | Path) -> ClassifierArrays:
         kind = KINDS[about["kind"]]
         if about["version"] != VERSION or set(arrays) != set(_names(kind)):
             raise ValueError(f"version {about['version']} with {', '.join(sorted(arrays))}")
-        if len(about["features"]["channels"]) > MOST or len(about["features"]["edges"]) > MOST:
-            raise ValueError(f"more than {MOST} channels or bands")
+        if any(len(about["features"].get(part, ())) > MOST for part in ("channels", "edges", "dropped")):
+            raise ValueError(f"more than {MOST} channels, bands or dropped units")
         return kind(FeatureSet.from_dict(about["features"]), **arrays)
     except UserError as problem:
         raise UserError(f"{path}: {problem}") from problem

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .feature_set import FeatureSet, Stream
+from .feature_set import ORDER, TIME, FeatureSet, Stream
 
 Array = Any
 Module = Any
@@ -35,18 +35,32 @@ def compute_features(xp: Module, signal: Array, features: FeatureSet, *, dtype: 
         features: the description.
         dtype: type of the constants, that of the signal.
     """
-    parts = []
-    described = _select(xp, signal, features.streams) if features.streams else None
-    if described is not None and "time" in features.groups:
-        parts.append(_in_time(xp, described, features.rate))
-    if described is not None and "spectrum" in features.groups:
-        parts.append(_in_frequency(xp, described, features, dtype))
+    parts: list[tuple[list[str], Array]] = []
+
+    def add(streams: Sequence[Stream], statistics: Sequence[str], values: Array) -> None:
+        parts.append(([f"{stream.name}.{name}" for name in statistics for stream in streams], values))
+
+    def add_in_time(signal: Array, own: Sequence[Stream], described: Sequence[Stream]) -> None:
+        for streams, statistics in features.group_in_time(own):
+            x = _rows(xp, signal, described, streams)
+            add(streams, statistics, _in_time(xp, x, features.rate, statistics))
+
+    if features.streams:
+        described = _select(xp, signal, features.streams)
+        add_in_time(described, features.timed, features.streams)
+        if features.spectral:
+            x = _rows(xp, described, features.streams, features.spectral)
+            statistics = [name for name in features.statistics if name not in TIME]
+            add(features.spectral, statistics, _in_frequency(xp, x, features, dtype))
     if features.pairs:
-        parts.append(_correlations(xp, signal, features.pairs))
+        parts.append(([*map(features.name_correlation, features.pairs)], _correlations(xp, signal, features.pairs)))
     if features.jerks:
         jerk = (signal[:, :, 1:] - signal[:, :, :-1]) * features.rate
-        parts.append(_in_time(xp, _select(xp, jerk, features.jerks), features.rate))
-    values = xp.concatenate(parts, axis=1)
+        add_in_time(_select(xp, jerk, features.jerks), features.jerks, features.jerks)
+    values = xp.concatenate([values for _, values in parts], axis=1)
+    place = {name: at for at, name in enumerate(name for names, _ in parts for name in names)}
+    if tuple(place) != features.names:
+        values = xp.take(values, np.array([place[name] for name in features.names]), axis=1)
     return compress(xp, values) if features.compressed else values
 
 
@@ -82,19 +96,34 @@ def _centre(xp: Module, x: Array) -> tuple[Array, Array, Array, Array]:
     return shifted - rest[:, :, None], x[:, :, 0] + rest, margin, high - low > margin
 
 
-def _in_time(xp: Module, x: Array, rate: float) -> Array:
-    """Compute features in time: (n, S, T) to (n, 8 · S), statistic by statistic."""
+def _rows(xp: Module, described: Array, streams: Sequence[Stream], some: Sequence[Stream]) -> Array:
+    """Return some of the streams (n, streams, T)."""
+    if len(some) == len(streams):
+        return described
+    return xp.take(described, np.array([streams.index(stream) for stream in some]), axis=1)
+
+
+def _in_time(xp: Module, x: Array, rate: float, statistics: Sequence[str]) -> Array:
+    """Compute features in time: (n, S, T) to (n, statistics · S), statistic by statistic."""
     centred, mean, margin, _ = _centre(xp, x)
-    std = _root(xp, xp.mean(xp.square(centred), axis=2))
-    ordered = _sort(xp, x)
-    # The ends of the order, not a minimum: its gradient would compare values for equality again.
-    low, high = ordered[:, :, 0], ordered[:, :, -1]
-    first, median, third = (_quantile(ordered, share) for share in (0.25, 0.5, 0.75))
-    energy = xp.mean(xp.square(x), axis=2)
-    above = xp.where(centred >= -margin[:, :, None], 1.0, 0.0)
-    changes = xp.sum(xp.abs(above[:, :, 1:] - above[:, :, :-1]), axis=2)
-    crossings = changes * (rate / (int(x.shape[2]) - 1))
-    return xp.concatenate([mean, std, low, high, median, third - first, energy, crossings], axis=1)
+    values = {"mean": mean}
+    if "std" in statistics:
+        values["std"] = _root(xp, xp.mean(xp.square(centred), axis=2))
+    if set(ORDER) & set(statistics):
+        ordered = _sort(xp, x)
+        # The ends of the order, not a minimum: its gradient would compare values for equality again.
+        values |= {"min": ordered[:, :, 0], "max": ordered[:, :, -1]}
+        first, values["median"], third = (_quantile(ordered, share) for share in (0.25, 0.5, 0.75))
+        values["iqr"] = third - first
+    else:
+        values |= {"min": xp.min(x, axis=2), "max": xp.max(x, axis=2)}
+    if "energy" in statistics:
+        values["energy"] = xp.mean(xp.square(x), axis=2)
+    if "zero_crossings" in statistics:
+        above = xp.where(centred >= -margin[:, :, None], 1.0, 0.0)
+        changes = xp.sum(xp.abs(above[:, :, 1:] - above[:, :, :-1]), axis=2)
+        values["zero_crossings"] = changes * (rate / (int(x.shape[2]) - 1))
+    return xp.concatenate([values[name] for name in statistics], axis=1)
 
 
 def _sort(xp: Module, x: Array) -> Array:
@@ -183,7 +212,7 @@ def make_spectrum_tables(features: FeatureSet, length: int) -> dict[str, NDArray
     # Whole turns are removed before the product with 2π, so that the tables are exact to the last digit.
     even = np.outer(np.arange(length // 2 + 1), bins) % length
     odd = np.outer(np.arange(1, (length - 1) // 2 + 1), bins) % length
-    hertz = bins / (length * (1 / features.rate))
+    hertz = _hertz(features, length)
     return {
         "cosines": np.cos(2 * np.pi / length * even),
         "sines": np.sin(2 * np.pi / length * odd),
@@ -191,6 +220,17 @@ def make_spectrum_tables(features: FeatureSet, length: int) -> dict[str, NDArray
         "hertz": hertz,
         "bands": np.stack([(hertz > low) & (hertz <= high) for low, high in features.bands], axis=1).astype(float),
     }
+
+
+def count_bins(features: FeatureSet, length: int) -> list[int]:
+    """Count the bins in each band of a spectrum of ``length`` samples."""
+    hertz = _hertz(features, length)
+    return [int(((hertz > low) & (hertz <= high)).sum()) for low, high in features.bands]
+
+
+def _hertz(features: FeatureSet, length: int) -> NDArray[np.float64]:
+    """Return the frequencies of the bins 1 … T // 2."""
+    return np.arange(1, length // 2 + 1) / (length * (1 / features.rate))
 
 
 def _correlations(xp: Module, signal: Array, pairs: Sequence[tuple[int, int]]) -> Array:

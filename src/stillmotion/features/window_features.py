@@ -31,7 +31,12 @@ class Features:
 
 
 def extract_features(
-    windows: Windows, index: ArrayLike | None = None, *, groups: Sequence[str] = STANDARD, compressed: bool = False
+    windows: Windows,
+    index: ArrayLike | None = None,
+    *,
+    groups: Sequence[str] = STANDARD,
+    compressed: bool = False,
+    dropped: Sequence[str] = (),
 ) -> Features:
     """Compute the features of a data set's windows.
 
@@ -40,6 +45,7 @@ def extract_features(
         index: numbers of windows (``fold.train``), or a mask; by default all.
         groups: groups of features, see ``GROUPS``.
         compressed: whether each feature passes through sign(x) · log(1 + \\|x\\|).
+        dropped: units that are left out, see ``FeatureSet.units``.
 
     Returns:
         One row per window, with the name of each column.
@@ -59,7 +65,7 @@ def extract_features(
         >>> table.values.shape, table.names[:2]
         ((2, 67), ('acc.x.mean', 'acc.y.mean'))
     """
-    features = FeatureSet.of(windows.spec, groups=groups, compressed=compressed)
+    features = FeatureSet.of(windows.spec, groups=groups, compressed=compressed, dropped=dropped)
     return Features(compute_feature_table(windows.take(windows.numbers(index)), features), features.names)
 
 
@@ -71,6 +77,7 @@ def extract_array_features(
     names: Sequence[str] | None = None,
     groups: Sequence[str] = STANDARD,
     compressed: bool = False,
+    dropped: Sequence[str] = (),
 ) -> Features:
     """Compute the features of an array of windows.
 
@@ -87,6 +94,7 @@ def extract_array_features(
         names: of the channels, by default ``0`` ….
         groups: groups of features, see ``GROUPS``.
         compressed: whether each feature passes through sign(x) · log(1 + \\|x\\|).
+        dropped: units that are left out, see ``FeatureSet.units``.
 
     Returns:
         One row per window, with the name of each column.
@@ -113,7 +121,7 @@ def extract_array_features(
             f"{channels} channels have {len(channel_names)} names and {len(of_channel)} sensors; expected one per "
             f"channel."
         )
-    features = FeatureSet(window, rate, channel_names, of_channel, tuple(groups), compressed)
+    features = FeatureSet(window, rate, channel_names, of_channel, tuple(groups), compressed, dropped=tuple(dropped))
     return Features(compute_feature_table(signal, features), features.names)
 
 

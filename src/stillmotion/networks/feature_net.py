@@ -7,7 +7,8 @@ is a teacher for the others.
 
 Rate and sensors are those of the signal contract; bare numbers (T, D, C) stand for 50 Hz and three axes a sensor. The
 option ``features`` names the groups to compute, by default ``axes,norms,time,spectrum,correlations``; ``jerk`` adds
-derivatives, and without ``axes`` and ``correlations`` nothing depends on how a sensor is turned.
+derivatives, and without ``axes`` and ``correlations`` nothing depends on how a sensor is turned. Behind a minus stands
+what is left out, such as what ``training.select_features`` drops: ``axes,norms,time,-wrist.acc.x.order``.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import keras
 from keras import layers, ops
 
 from ..features.feature_layer import WindowFeatures
-from ..features.feature_set import STANDARD, FeatureSet
+from ..features.feature_set import FeatureSet, parse_selection
 from ..features.scale import LIMIT
 from .network import Network, finish, tap
 from .normaliser import FEATURE_NORMALISER, Normaliser
@@ -40,7 +41,7 @@ def build_feature_net(
         shape: samples, channels and classes; rate and sensors for the features.
         units: hidden units; 0 for none.
         name: the model's name.
-        features: groups of features, separated by commas.
+        features: groups of features and what is dropped of them, see ``features.parse_selection``.
         dropout: rate behind the hidden units.
     """
     shape.require_window(LEAST, name, "one sample has no features")
@@ -57,8 +58,10 @@ def build_feature_net(
 
 def describe(inputs: Any, shape: Shape, features: str) -> Any:
     """Return the compressed, standardised and clipped features of the raw signal, as the tap ``features``."""
-    groups = tuple(part.strip() for part in features.split(",")) if features else STANDARD
-    described = FeatureSet(shape.window, shape.rate, shape.names, shape.sensors, groups, compressed=True)
+    groups, dropped = parse_selection(features)
+    described = FeatureSet(
+        shape.window, shape.rate, shape.names, shape.sensors, groups, compressed=True, dropped=dropped
+    )
     x = WindowFeatures(described, name="window_features")(inputs)
     x = Normaliser(axis=-1, name=FEATURE_NORMALISER)(x)
     return tap(ops.clip(x, -LIMIT, LIMIT), "features")

@@ -7,13 +7,14 @@ rounds otherwise would be another leaf. What follows them is float32.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from onnx import TensorProto
 
 from ...features.arrays import LEAF, SMALLEST, TreeArrays
 from ...features.compute import MARGIN, PEAK_MARGIN, make_spectrum_tables
-from ...features.feature_set import FeatureSet, Stream
+from ...features.feature_set import ORDER, TIME, FeatureSet, Stream
 from ..blocks import Array
 from ..float_features import FloatFeatures
 from ..forest import Forest
@@ -72,19 +73,34 @@ def _features(block: FloatFeatures, graph: GraphBuilder, x: str) -> str:
     own, features = _Doubles(graph), block.features
     signal = own.to_double(graph.add("Transpose", graph.shaped(x, block.input.shape), perm=[0, 2, 1]))
     parts: list[str] = []
-    if features.streams:
-        streams = _select(own, signal, features.streams)
-        if "time" in features.groups:
-            parts += _in_time(own, streams, features.window, features.rate)
-        if "spectrum" in features.groups:
-            parts += _in_frequency(own, streams, features)
+    names: list[str] = []
+
+    def add(streams: Sequence[Stream], statistics: Sequence[str], values: list[str]) -> None:
+        parts.extend(values)
+        names.extend(f"{stream.name}.{name}" for name in statistics for stream in streams)
+
+    @cache
+    def select_once(signal: str, streams: tuple[Stream, ...]) -> str:
+        return _select(own, signal, streams)
+
+    def add_in_time(signal: str, streams: Sequence[Stream], length: int) -> None:
+        for some, statistics in features.group_in_time(streams):
+            add(some, statistics, _in_time(own, select_once(signal, tuple(some)), length, features.rate, statistics))
+
+    add_in_time(signal, features.timed, features.window)
+    if spectral := features.spectral:
+        statistics = [name for name in features.statistics if name not in TIME]
+        add(spectral, statistics, _in_frequency(own, select_once(signal, spectral), features))
     if features.pairs:
         parts.append(_correlations(own, signal, features.pairs))
+        names += map(features.name_correlation, features.pairs)
     if features.jerks:
         later, earlier = own.cut(signal, 1, features.window), own.cut(signal, 0, features.window - 1)
         jerk = own.do("Mul", own.do("Sub", later, earlier), own.number(features.rate))
-        parts += _in_time(own, _select(own, jerk, features.jerks), features.window - 1, features.rate)
+        add_in_time(jerk, features.jerks, features.window - 1)
     values = graph.add("Concat", *parts, axis=1)
+    if tuple(names) != features.names:
+        values = own.take(values, [names.index(name) for name in features.names], 1)
     values = _compress(own, values) if features.compressed else values
     values = graph.add("Cast", values, to=TensorProto.FLOAT)
     if block.scale is None:
@@ -114,24 +130,27 @@ def _centre(own: _Doubles, x: str) -> tuple[str, str, str, str]:
     return own.do("Sub", shifted, own.last_axis(rest)), own.do("Add", first, rest), margin, varies
 
 
-def _in_time(own: _Doubles, x: str, length: int, rate: float) -> list[str]:
-    """Return the eight statistics in time, each (n, streams)."""
+def _in_time(own: _Doubles, x: str, length: int, rate: float, statistics: Sequence[str]) -> list[str]:
+    """Return statistics in time, each (n, streams)."""
     centred, mean, margin, _ = _centre(own, x)
-    ordered, _ = own.graph.add_many("TopK", [x, own.graph.whole(length)], 2, axis=2, largest=0, sorted=1)
-    first, median, third = (_quantile(own, ordered, length - 1, quarters) for quarters in (1, 2, 3))
-    above = own.do("GreaterOrEqual", centred, own.do("Neg", own.last_axis(margin)))
-    changed = own.do("Xor", own.cut(above, 1, length), own.cut(above, 0, length - 1))
-    crossings = own.do("Mul", own.over("Sum", own.to_double(changed), 2), own.number(rate / (length - 1)))
-    return [
-        mean,
-        own.do("Sqrt", own.over("Mean", own.do("Mul", centred, centred), 2)),
-        own.at(ordered, 0),
-        own.at(ordered, length - 1),
-        median,
-        own.do("Sub", third, first),
-        own.over("Mean", own.do("Mul", x, x), 2),
-        crossings,
-    ]
+    values = {"mean": mean}
+    if "std" in statistics:
+        values["std"] = own.do("Sqrt", own.over("Mean", own.do("Mul", centred, centred), 2))
+    if {*ORDER} & {*statistics}:
+        ordered, _ = own.graph.add_many("TopK", [x, own.graph.whole(length)], 2, axis=2, largest=0, sorted=1)
+        values |= {"min": own.at(ordered, 0), "max": own.at(ordered, length - 1)}
+        first, values["median"], third = (_quantile(own, ordered, length - 1, quarters) for quarters in (1, 2, 3))
+        values["iqr"] = own.do("Sub", third, first)
+    else:
+        values |= {"min": own.over("Min", x, 2), "max": own.over("Max", x, 2)}
+    if "energy" in statistics:
+        values["energy"] = own.over("Mean", own.do("Mul", x, x), 2)
+    if "zero_crossings" in statistics:
+        above = own.do("GreaterOrEqual", centred, own.do("Neg", own.last_axis(margin)))
+        changed = own.do("Xor", own.cut(above, 1, length), own.cut(above, 0, length - 1))
+        crossed = own.over("Sum", own.to_double(changed), 2)
+        values["zero_crossings"] = own.do("Mul", crossed, own.number(rate / (length - 1)))
+    return [values[name] for name in statistics]
 
 
 def _quantile(own: _Doubles, ordered: str, last: int, quarters: int) -> str:

@@ -23,8 +23,11 @@ static float ${P}_power(const float *b, int bin)
 static void ${P}_spectrum(float *b, ${P}_place *place)
 {
     ${P}_centre_of c = ${P}_centre(b, $T, 1);
-    float total = 0.0f, best = 0.0f;
-    int i, bin = 1, peak = 0, band, first = place->index;
+@peak_share|    float total = 0.0f;
+@peak_hz,peak_share|    float best = 0.0f;
+@peak_hz|    int peak = 0;
+@even|    int first = place->index;
+    int i, bin = 1, band;
     for (i = 0; i < $T; ++i) {
         b[i] = (b[i] - c.first) - c.rest;
     }
@@ -33,22 +36,22 @@ static void ${P}_spectrum(float *b, ${P}_place *place)
         b[i] = low + high;
         b[$T - i] = low - high;
     }
-    place->index += 2 * place->step;
+@even|    place->index += 2 * place->step;
     for (band = 0; band < $BANDS; ++band) {
         float sum = 0.0f;
         for (; c.varies && bin <= ${P}_band[band]; ++bin) {
             float power = ${P}_power(b, bin);
             sum = sum + power;
-            if (power > best * 1.00001f) {
-                best = power;
-                peak = bin;
-            }
+@peak_hz,peak_share|            if (power > best * 1.00001f) {
+@peak_hz,peak_share|                best = power;
+@peak_hz|                peak = bin;
+@peak_hz,peak_share|            }
         }
-        total = total + sum;
+@peak_share|        total = total + sum;
         ${P}_put(place, sum);
     }
-    place->index = first;
-    ${P}_put(place, (float)peak * $HERTZ);
-    ${P}_put(place, total > 0.0f ? best / total : 0.0f);
+@even|    place->index = first;
+@peak_hz|    ${P}_put(place, (float)peak * $HERTZ);
+@peak_share|    ${P}_put(place, total > 0.0f ? best / total : 0.0f);
 }
 

@@ -1,2 +1,2 @@
-    value = (value - ${P}_mean[place->index]) * ${P}_factor[place->index];
+    value = (value - ${P}_mean[$INDEX]) * ${P}_factor[$INDEX];
     value = clamp_f32(value, -$CLIP, $CLIP);

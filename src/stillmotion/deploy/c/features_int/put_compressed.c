@@ -1,8 +1,16 @@
 /* Write mantissa * 2^exponent, in the unit of its statistic, as sign(v) log(1 + |v|), standardised and clipped. */
 static void ${P}_put(${P}_place *place, uint32_t mantissa, int exponent, int negative)
 {
-    int index = place->index;
+@even|    int index = place->index;
+@table|    int index;
+@table|    uint32_t kept = place->kept & place->bit;
     int32_t value = 0;
+@table|    place->bit <<= 1;
+@table|    if (!kept) {
+@table|        ++place->unit;
+@table|        return;
+@table|    }
+@table|    index = *place->at++;
     if (mantissa) {
         uint32_t unit = ${P}_unit[place->unit];
         int whole = 0;
@@ -30,7 +38,7 @@ static void ${P}_put(${P}_place *place, uint32_t mantissa, int exponent, int neg
     value = (value >> 16) * ${P}_slope[index] + (int32_t)(((uint32_t)(value & 0xffff) * ${P}_slope[index]) >> 16);
     value = ((value >> ${P}_shift[index]) - ${P}_offset[index] + $HALF) >> $FRACTION;
     place->y[index] = ($OUT)(value > $LIMIT ? $LIMIT : value < -$LIMIT ? -$LIMIT : value);
-    place->index += place->step;
+@even|    place->index += place->step;
     ++place->unit;
 }
 

@@ -1,8 +1,16 @@
 /* Write mantissa * 2^exponent, in the unit of its statistic, standardised and clipped. */
 static void ${P}_put(${P}_place *place, uint32_t mantissa, int exponent, int negative)
 {
-    int index = place->index;
+@even|    int index = place->index;
+@table|    int index;
+@table|    uint32_t kept = place->kept & place->bit;
     int32_t value = 0;
+@table|    place->bit <<= 1;
+@table|    if (!kept) {
+@table|        ++place->unit;
+@table|        return;
+@table|    }
+@table|    index = *place->at++;
     if (mantissa) {
         uint32_t unit = ${P}_unit[place->unit];
         mantissa = normalise(mantissa, &exponent);
@@ -15,7 +23,7 @@ static void ${P}_put(${P}_place *place, uint32_t mantissa, int exponent, int neg
     }
     value = ((negative ? -value : value) - ${P}_offset[index] + $HALF) >> $FRACTION;
     place->y[index] = ($OUT)(value > $LIMIT ? $LIMIT : value < -$LIMIT ? -$LIMIT : value);
-    place->index += place->step;
+@even|    place->index += place->step;
     ++place->unit;
 }
 

@@ -30,39 +30,43 @@ static int ${P}_centre(int16_t *b)
 $TRANSFORM/* Peak, its share, and the power in bands of a signal whose step is 2^exponent. */
 static OWN_FRAME void ${P}_spectrum(int16_t *b, ${P}_place *place, int exponent)
 {
-    uint32_t total = 0, best = 0;
-    int bin = 1, peak = 0, band, first = place->index, up = ${P}_centre(b);
+@peak_share|    uint32_t total = 0;
+@peak_hz,peak_share|    uint32_t best = 0;
+@peak_hz|    int peak = 0;
+@even|    int first = place->index;
+    int bin = 1, band, up = ${P}_centre(b);
     if (up != 99) {
         ${P}_transform(b);
     }
-    place->index += 2 * place->step;
+@even|    place->index += 2 * place->step;
     for (band = 0; band < $BANDS; ++band) {
         uint32_t sum = 0;
         if (up != 99) {
             for (; bin <= ${P}_band[band]; ++bin) {
                 uint32_t power = ${P}_power(b, bin);
                 sum += power;
-                if (power > best + (best >> 8)) {
-                    best = power;
-                    peak = bin;
-                }
+@peak_hz,peak_share|                if (power > best + (best >> 8)) {
+@peak_hz,peak_share|                    best = power;
+@peak_hz|                    peak = bin;
+@peak_hz,peak_share|                }
             }
         }
-        total += sum;
+@peak_share|        total += sum;
         place->unit = $POWER;
         ${P}_put(place, sum, 2 * (exponent - up), 0);
     }
-    place->index = first;
-    place->unit = $POWER - 2;
-    ${P}_put(place, (uint32_t)peak, 0, 0);
-    up = -16;
-    if (best) {
-        int own = 0;
-        best = normalise(best, &up);
-        total = normalise(total, &own);
-        best = divide(best, total);
-        up -= own;
-    }
-    ${P}_put(place, best, up, 0);
+@even|    place->index = first;
+@peak_hz|    place->unit = $POWER - 2;
+@peak_hz|    ${P}_put(place, (uint32_t)peak, 0, 0);
+@peak_share|    up = -16;
+@peak_share|    if (best) {
+@peak_share|        int own = 0;
+@peak_share|        best = normalise(best, &up);
+@peak_share|        total = normalise(total, &own);
+@peak_share|        best = divide(best, total);
+@peak_share|        up -= own;
+@peak_share|    }
+@table|    place->unit = $POWER - 1;
+@peak_share|    ${P}_put(place, best, up, 0);
 }
 

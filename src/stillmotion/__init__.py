@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .bundles import Recogniser, adapt
     from .signals import from_arrays, from_frame, inspect, load, resample
     from .studies import run_study
-    from .training import fit
+    from .training import fit, select_features
     from .windows import audit_splits, cut, fit_statistics, make_splits
 
 _SUBPACKAGES = (
@@ -66,6 +66,7 @@ _SHORTCUTS = {
     "fit_statistics": "windows",
     "adapt": "bundles",
     "fit": "training",
+    "select_features": "training",
     "run_study": "studies",
     "Recogniser": "bundles",
 }
@@ -92,6 +93,7 @@ __all__ = [
     "reports",
     "resample",
     "run_study",
+    "select_features",
     "signals",
     "studies",
     "training",

@@ -155,7 +155,7 @@ class FeatureSet:
         return replace(self, dropped=(*self.dropped, *units))
 
     def with_only(self, names: Iterable[str]) -> FeatureSet:
-        """Return the description of these features of the groups alone, with as few dropped units as name the others."""
+        """Return the description of these features of the groups alone, with few names for what is dropped."""
         gone, units = {*self._every} - {*names}, []
         left = {*gone}
         for unit, own in self.units.items():

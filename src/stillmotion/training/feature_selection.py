@@ -1,10 +1,9 @@
-"""Select window features by what they cost: recursive elimination, scored on validation subjects."""
+"""Select window features by what they cost: recursive elimination, cross-validated over subjects."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,11 +17,20 @@ from ..features.window_features import compute_feature_table
 from ..windows import Windows
 
 Floats = NDArray[np.float64]
-#: What macro-F1 may lose: half a point. One standard error over a handful of validation subjects is two to three
-#: points, so the usual rule of one standard error would give away more than distillation or augmentation ever bring.
+#: What macro-F1 may lose: half a point. One standard error over subjects is one to three points, so the usual rule of
+#: one standard error would give away more than most recipes bring.
 TOLERANCE = 0.005
+#: Groups of subjects of the cross-validation.
+FOLDS = 5
 #: Penalty of the ridge regression, for each training window and standardised feature.
 PENALTY = 1e-3
+#: A single feature is dropped by itself if that saves this part of the operations: choosing among a hundred features
+#: that cost next to nothing fits the validation subjects' chance.
+MEASURABLE = 0.01
+#: From the scores of a ridge regression to logits.
+FACTORS = np.geomspace(0.5, 16.0, 11)
+#: What is limited, in words.
+WORDS = {"operations": "operations", "constants": "bytes of constants"}
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,7 @@ class SelectionStep:
         operations: FLOPs of a window with a linear softmax on these features, as ``still cost`` counts them.
         constants: bytes of that model in int8: weights, biases, standardisation, tables.
         macro_f1: on the validation windows.
+        cross_entropy: mean over classes of that on their validation windows.
     """
 
     dropped: str
@@ -42,6 +51,7 @@ class SelectionStep:
     operations: int
     constants: int
     macro_f1: float
+    cross_entropy: float
 
 
 @dataclass(frozen=True)
@@ -49,7 +59,7 @@ class FeatureSelection:
     """The path of an elimination, and the step that was selected.
 
     Args:
-        path: from the whole set to the last unit.
+        path: from the whole set to one unit.
         selected: number of a step.
     """
 
@@ -63,72 +73,72 @@ class FeatureSelection:
 
     @property
     def features(self) -> FeatureSet:
-        """The selected features; ``selection`` is the option ``features`` of networks."""
+        """The selected features; their ``selection`` is the option ``features`` of networks."""
         return self.step.features
 
 
 def select_features(
     windows: Windows,
-    train: ArrayLike,
-    validation: ArrayLike,
+    index: ArrayLike,
     *,
     groups: Sequence[str] = STANDARD,
     tolerance: float = TOLERANCE,
     operations: int | None = None,
     constants: int | None = None,
+    folds: int = FOLDS,
 ) -> FeatureSelection:
-    """Select the features that are worth their cost, by recursive elimination.
+    """Select the features that are worth their operations, by recursive elimination.
 
-    A ridge regression to the classes (compressed and standardised features, weights of classes by the root of their
-    rarity) is fitted to the training windows. Step by step, the unit is dropped whose loss of macro-F1 on the validation
-    windows is least for the operations that it saves, given all that is still kept; the regression without it is exact.
-    Units are streams, their parts, a sensor's correlations and single features, see ``FeatureSet.units``. Use the
-    training and validation subjects of one fold: the score of its test subjects is then that of unseen people.
+    A ridge regression to the classes (of compressed and standardised features, classes weighted by the root of their
+    rarity) is fitted to all groups of subjects but one, and scored on that one, in turn: the validation subjects. Step
+    by step, the unit is dropped whose loss of cross-entropy is least for the operations that it saves, given all that
+    is still kept; the regressions without it are exact. Units are streams, their parts, a sensor's correlations
+    (``FeatureSet.units``), and single features where that saves at least 1 % of the operations.
+
+    Pass the windows of subjects that may be looked at: training and validation subjects of a fold, whose test subjects
+    then say what the selection loses on unseen people. Over the few validation subjects of one fold alone, the best of
+    so many sets is best by chance (docs/guides/features.md).
 
     Args:
         windows: the windows that ``cut`` returned.
-        train: numbers of the windows to fit.
-        validation: numbers of the windows to score, of other subjects.
+        index: numbers of the windows to select by, with classes, of subjects without which the scores stand.
         groups: groups of features to select from.
         tolerance: macro-F1 that may be lost against the largest set that fits; the cheapest such set is selected.
         operations: most FLOPs of a window with a linear softmax on the features; by default no limit.
         constants: most bytes of that model's constants in int8; by default no limit.
+        folds: groups of subjects.
 
     Returns:
         The path, and the step that was selected.
 
     Raises:
-        UserError: there is one class, no validation window, or no set fits the limits.
+        UserError: windows without a class, too few subjects or classes, or no set fits the limits.
 
     Example:
         >>> import stillmotion as sm
         >>> windows = sm.cut(sm.load("simulated", sensors="wrist.acc"))
         >>> fold = sm.make_splits(windows, "subjects:3").folds[0]
-        >>> selection = sm.select_features(windows, fold.train, fold.validation, groups=["norms", "time", "spectrum"])
-        >>> selection.path[0].operations > 3 * selection.step.operations
+        >>> known = [*fold.train, *fold.validation]
+        >>> selection = sm.select_features(windows, known, groups=["norms", "time", "spectrum"], operations=4000)
+        >>> selection.path[0].operations > 4 * selection.step.operations
         True
         >>> student = sm.networks.build_network("feature-net-xs", windows.spec, features=selection.features.selection)
     """
+    rows, labels, classes = windows.numbers(index), windows.labels, len(windows.spec.classes)
     if not 0 <= tolerance < 1:
         raise UserError(f"The tolerance is a difference of macro-F1 from 0 to 1, such as 0.005, not {tolerance}.")
-    rows, others = windows.numbers(train), windows.numbers(validation)
-    labels, classes = windows.labels, len(windows.spec.classes)
-    for what, numbers in (("training", rows), ("validation", others)):
-        if not len(numbers) or (labels[numbers] < 0).any():
-            raise UserError(f"A selection of features needs {what} windows that all have a class.")
-    if len(np.unique(labels[rows])) < 2:
-        raise UserError("A selection of features needs training windows of at least two classes.")
+    if not len(rows) or (labels[rows] < 0).any():
+        raise UserError("Features are selected by windows that all have a class; leave out those without one.")
     features = FeatureSet.of(windows.spec, groups=groups, compressed=True)
-    path = tuple(
-        _eliminate(
-            features,
-            _Ridge(
-                *(compute_feature_table(windows.take(numbers), features) for numbers in (rows, others)), labels[rows]
-            ),
-            labels[others],
-            classes,
+    table = compute_feature_table(windows.take(rows), features)
+    subjects, own = np.unique(windows.subject_codes[rows], return_inverse=True)
+    if not 2 <= folds <= len(subjects):
+        raise UserError(
+            f"{folds} groups of subjects for cross-validation do not fit {len(subjects)} subjects; expected from 2 to "
+            f"one a subject."
         )
-    )
+    group = (np.random.default_rng(0).permutation(len(subjects)) % folds)[own]
+    path = tuple(_eliminate(features, _Ridges(table, labels[rows], group), classes))
     return FeatureSelection(path, _select(path, tolerance, operations, constants))
 
 
@@ -141,9 +151,9 @@ def _select(path: Sequence[SelectionStep], tolerance: float, operations: int | N
         if all(most is None or getattr(step, name) <= most for name, most in limits.items())
     ]
     if not fitting:
-        wanted = " and ".join(f"{most:,} {_UNITS[name]}" for name, most in limits.items() if most is not None)
+        wanted = " and ".join(f"{most:,} {WORDS[name]}" for name, most in limits.items() if most is not None)
         least = " and ".join(
-            f"{min(getattr(step, name) for step in path):,} {_UNITS[name]}"
+            f"{min(getattr(step, name) for step in path):,} {WORDS[name]}"
             for name, most in limits.items()
             if most is not None
         )
@@ -152,24 +162,21 @@ def _select(path: Sequence[SelectionStep], tolerance: float, operations: int | N
     return min((n for n in fitting if path[n].macro_f1 >= enough), key=lambda n: (path[n].operations, n))
 
 
-_UNITS = {"operations": "operations", "constants": "bytes of constants"}
-
-
 class _Ridge:
     """A ridge regression to ±1 for each class, from which features are dropped exactly, and its validation scores."""
 
-    def __init__(self, train: Any, validation: Any, labels: NDArray[np.int64]) -> None:
+    def __init__(self, train: Floats, labels: NDArray[np.int64], classes: int, validation: Floats) -> None:
         scale = fit_scale(train)
         x, others = (scale.apply(table).astype(np.float64) for table in (train, validation))
-        self.classes, own, counts = np.unique(labels, return_inverse=True, return_counts=True)
-        weights = np.sqrt(1 / counts)[own]
+        counts = np.bincount(labels, minlength=classes)
+        weights = np.sqrt(1 / counts[labels])
         weights *= len(weights) / weights.sum()
-        targets = np.where(own[:, None] == np.arange(len(counts)), 1.0, -1.0)
+        targets = np.where(labels[:, None] == np.arange(classes), 1.0, -1.0)
         mean, bias = (weights @ each / len(weights) for each in (x, targets))
         x, others = x - mean, others - mean
-        gram = (x * weights[:, None]).T @ x + PENALTY * len(x) * np.eye(x.shape[1])
-        self.inverse: Floats = np.linalg.inv(gram)
-        self.weights: Floats = self.inverse @ ((x * weights[:, None]).T @ (targets - bias))
+        weighted = (x * weights[:, None]).T
+        self.inverse: Floats = np.linalg.inv(weighted @ x + PENALTY * len(x) * np.eye(x.shape[1]))
+        self.weights: Floats = self.inverse @ (weighted @ (targets - bias))
         self.reach: Floats = others @ self.inverse
         self.scores: Floats = others @ self.weights + bias
 
@@ -189,39 +196,69 @@ class _Ridge:
         return np.linalg.solve(self.inverse[np.ix_(columns, columns)], of[columns])
 
 
-def _eliminate(features: FeatureSet, ridge: _Ridge, labels: NDArray[np.int64], classes: int) -> Iterator[SelectionStep]:
-    """Yield the whole set, then each one with a unit less, to the last unit."""
+class _Ridges:
+    """The regressions of all groups of subjects: each window is scored by the one without its subject."""
+
+    def __init__(self, table: NDArray[np.float32], labels: NDArray[np.int64], group: NDArray[np.int64]) -> None:
+        self.present, own = np.unique(labels, return_inverse=True)
+        if len(self.present) < 2:
+            raise UserError("A selection of features needs windows of at least two classes.")
+        self.parts, order = [], []
+        for number in np.unique(group):
+            inside = group == number
+            self.parts.append(_Ridge(table[~inside], own[~inside], len(self.present), table[inside]))
+            order.append(np.flatnonzero(inside))
+        self.own = own[np.concatenate(order)]
+        self.labels = self.present[self.own]
+        self.weights = 1 / (np.bincount(self.own)[self.own] * len(self.present))
+        whole = self.scores_without([])
+        self.factor = min(FACTORS, key=lambda factor: self._cross_entropy(factor * whole))
+
+    def scores_without(self, columns: Sequence[int]) -> Floats:
+        """Return the scores of all windows without some features."""
+        return np.concatenate([part.scores_without(columns) for part in self.parts])
+
+    def drop(self, columns: Sequence[int]) -> None:
+        """Drop features."""
+        for part in self.parts:
+            part.drop(columns)
+
+    def score(self, columns: Sequence[int], classes: int) -> tuple[float, float]:
+        """Return macro-F1 and cross-entropy without some features."""
+        scores = self.scores_without(columns)
+        predicted = self.present[scores.argmax(1)]
+        score = macro_f1(confusion_matrix(self.labels, predicted, classes), absent="skip")
+        return float(score), self._cross_entropy(self.factor * scores)
+
+    def _cross_entropy(self, logits: Floats) -> float:
+        """Return the mean over classes."""
+        shifted = logits - logits.max(1, keepdims=True)
+        own = np.take_along_axis(shifted, self.own[:, None], axis=1)[:, 0] - np.log(np.exp(shifted).sum(1))
+        return -float(self.weights @ own)
+
+
+def _eliminate(features: FeatureSet, ridges: _Ridges, classes: int) -> Iterator[SelectionStep]:
+    """Yield the whole set, then each one with a unit less."""
     column = {name: place for place, name in enumerate(features.names)}
-
-    def score(scores: Floats) -> float:
-        predicted = ridge.classes[scores.argmax(1)]
-        return float(macro_f1(confusion_matrix(labels, predicted, classes), absent="skip"))
-
-    step = _step("", features, score(ridge.scores), classes)
-    yield step
-    while candidates := _candidates(features, step.features):
-        options = []
-        for unit, own in candidates.items():
-            left = step.features.without(*own)
-            value = score(ridge.scores_without([column[name] for name in own]))
-            options.append(_step(unit, left, value, classes))
-        # Of those that lose nothing, the dearest.
-        best = min(
-            options,
-            key=lambda each: (
-                max(step.macro_f1 - each.macro_f1, 0.0) / (step.operations - each.operations),
-                each.operations,
-            ),
-        )
-        ridge.drop([column[name] for name in candidates[best.dropped]])
-        step = SelectionStep(
-            best.dropped,
-            features.with_only(best.features.names),
-            best.operations,
-            best.constants,
-            best.macro_f1,
-        )
+    step: SelectionStep | None = _step("", features, ridges.score([], classes), classes)
+    while step is not None:
         yield step
+        now, best = step, None
+        candidates = _candidates(features, now.features)
+        for unit, own in candidates.items():
+            left = now.features.without(*own)
+            option = _step(unit, left, ridges.score([column[name] for name in own], classes), classes)
+            saved = now.operations - option.operations
+            if len(own) == 1 and saved < MEASURABLE * now.operations:
+                continue
+            # Of those that lose nothing, the dearest.
+            key = max(option.cross_entropy - now.cross_entropy, 0.0) / saved, option.operations
+            if best is None or key < best[0]:
+                best = key, option
+        if best is None:
+            return
+        step = replace(best[1], features=features.with_only(best[1].features.names))
+        ridges.drop([column[name] for name in candidates[step.dropped]])
 
 
 def _candidates(whole: FeatureSet, left: FeatureSet) -> dict[str, tuple[str, ...]]:
@@ -234,10 +271,10 @@ def _candidates(whole: FeatureSet, left: FeatureSet) -> dict[str, tuple[str, ...
     return {unit: features for features, unit in different.items()}
 
 
-def _step(dropped: str, features: FeatureSet, score: float, classes: int) -> SelectionStep:
+def _step(dropped: str, features: FeatureSet, scores: tuple[float, float], classes: int) -> SelectionStep:
     """Count a set and the linear softmax on it."""
     cost, count = feature_cost(features), len(features.names)
     # Standardise, clip, weigh, add the bias; a byte for a weight, four for any other number.
     operations = 2 * cost.multiply_adds + cost.elementary + 3 * count + 2 * classes * count + classes
     constants = classes * count + 4 * classes + 8 * count + 4 * cost.tables
-    return SelectionStep(dropped, features, operations, constants, score)
+    return SelectionStep(dropped, features, operations, constants, *scores)

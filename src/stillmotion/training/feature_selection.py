@@ -17,7 +17,7 @@ from ..features.window_features import compute_feature_table
 from ..windows import Windows
 
 Floats = NDArray[np.float64]
-#: What macro-F1 may lose: half a point. One standard error over subjects is one to three points, so the usual rule of
+#: What macro-F1 may lose by default: half a point. One standard error over subjects is one to three points, so the usual rule of
 #: one standard error would give away more than most recipes bring.
 TOLERANCE = 0.005
 #: Groups of subjects of the cross-validation.
@@ -82,7 +82,7 @@ def select_features(
     index: ArrayLike,
     *,
     groups: Sequence[str] = STANDARD,
-    tolerance: float = TOLERANCE,
+    tolerance: float | None = None,
     operations: int | None = None,
     constants: int | None = None,
     folds: int = FOLDS,
@@ -103,7 +103,8 @@ def select_features(
         windows: the windows that ``cut`` returned.
         index: numbers of the windows to select by, with classes, of subjects without which the scores stand.
         groups: groups of features to select from.
-        tolerance: macro-F1 that may be lost against the largest set that fits; the cheapest such set is selected.
+        tolerance: macro-F1 that may be lost against the largest set that fits; the cheapest such set is selected. By
+            default half a point (0.005), and nothing where there is a limit.
         operations: most FLOPs of a window with a linear softmax on the features; by default no limit.
         constants: most bytes of that model's constants in int8; by default no limit.
         folds: groups of subjects.
@@ -125,6 +126,8 @@ def select_features(
         >>> student = sm.networks.build_network("feature-net-xs", windows.spec, features=selection.features.selection)
     """
     rows, labels, classes = windows.numbers(index), windows.labels, len(windows.spec.classes)
+    if tolerance is None:
+        tolerance = TOLERANCE if operations is None and constants is None else 0.0
     if not 0 <= tolerance < 1:
         raise UserError(f"The tolerance is a difference of macro-F1 from 0 to 1, such as 0.005, not {tolerance}.")
     if not len(rows) or (labels[rows] < 0).any():

@@ -69,8 +69,7 @@ def rows_of(name: str, data: StudyData) -> Iterator[Row]:
     for number, fold in enumerate(folds):
         known = np.concatenate([fold.train, fold.validation])
         selected.append(sm.select_features(windows, known))
-        limit = selected[-1].path[0].operations // 4
-        quarter.append(sm.select_features(windows, known, operations=limit))
+        quarter.append(selected[-1].within(operations=selected[-1].path[0].operations // 4))
         print(f"{name}, fold {number}: {selected[-1].features.selection}", file=sys.stderr, flush=True)
     groups = [group for group in whole.groups if group != "spectrum"]
     without = FeatureSet.of(windows.spec, groups=groups)

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from feature_results import features
 from gpu_results import gpu
 from litert_results import host, int8_students, int8_training
 from method_results import estimate, gain_of, score_of
@@ -36,7 +37,7 @@ from stillmotion.formatting import (
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 DECODED = ("hapt", "wisdm-2019", "simulated")
-GUIDES = ("adaptation", "decoding", "device", "litert")
+GUIDES = ("adaptation", "decoding", "device", "features", "litert")
 PAGES = ("README.md", "docs/performance.md", "docs/results.md", *(f"docs/guides/{name}.md" for name in GUIDES))
 FLASH, RAM = ("flash_constants", "flash_code"), ("ram", "stack")
 #: What a way of training a student is compared with.
@@ -433,6 +434,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "device": lambda: device(read_table("device")),
     "device-of-demo": lambda: device_of_demo(read_table("device")),
     "device-peers": lambda: device_peers(read_table("device")),
+    "features": lambda: features(read_table("features")),
     "host": lambda: host(read_table("host")),
     "int8-students": lambda: int8_students(read_table("int8-students", "summary.csv")),
     "int8-training": lambda: int8_training(read_table("int8-training", "table.csv")),

@@ -76,6 +76,8 @@ def test_inspect_prints_a_row_for_every_subject_and_json(still, tmp_path):
         (["cost", "nope", *SHAPE], "Unknown network 'nope'. Valid: cnn-har"),
         (["cost", "mlp", "--window", "0", *SHAPE[2:]], "window"),
         (["cost", "deepconvlstm-lm", *SHAPE, "--attention", "channel:r=4,after=9"], "no convolution 9"),
+        (["cost", "mlp", *SHAPE, "--features", "norms"], "mlp takes no option 'features'"),
+        (["cost", "feature-net-xs", *SHAPE, "--features=-1.spectrun"], "Unknown unit of features '1.spectrun'"),
     ],
 )
 @pytest.mark.usefixtures("simulated_once")
@@ -115,6 +117,8 @@ def test_cost_prints_the_published_counts_and_json(still):
     assert sum(layer["flops"] for layer in found["layers"]) == found["flops"]
     more = json.loads(still("cost", "deepconvlstm-lm", *SHAPE, "--attention", "channel:r=8,after=4", "--json")[1])
     assert more["params"] == 1770 + 4 + 1 + 4 + 4, "one hidden unit is kept: 4 → 1 → 4 with biases"
+    described = json.loads(still("cost", "feature-net-xs", *SHAPE, "--features=norms,time,-*.order", "--json")[1])
+    assert described["params"] == (8 - 2) * 6 + 6  # of the only sensor's norm, without median and quartiles
 
 
 def protocols():

@@ -14,7 +14,7 @@ from stillmotion.features import FeatureSet, extract_features
 from stillmotion.networks import network_cost
 from stillmotion.training.feature_selection import PENALTY
 
-SUBJECTS, EACH, T = 6, 24, 16
+SUBJECTS, EACH, T = 6, 60, 16
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +23,10 @@ def windows():
     random = np.random.default_rng(0)
     labels = np.tile(np.arange(3), SUBJECTS * EACH // 3)
     values = random.normal(0, 0.4, (len(labels), T, 6))
-    values[:, :, 0] += np.array([0.0, 1.0, 1.0])[labels, None]
-    wave = np.where(np.arange(T) % 2, 1.0, -1.0) * np.array([0.1, 0.1, 1.2])[labels, None]
+    values[:, :, 0] += np.array([0.0, 1.0, 1.0])[labels, None] + random.normal(0, 0.3, (len(labels), 1))
+    wave = np.where(np.arange(T) % 2, 1.0, -1.0) * (
+        np.array([0.1, 0.1, 0.6])[labels, None] + random.normal(0, 0.1, (len(labels), 1))
+    )
     values[:, :, 2] += wave
     names = [f"{sensor}.{axis}" for sensor in ("acc", "gyr") for axis in "xyz"]
     subjects = np.repeat(np.arange(SUBJECTS), EACH)
@@ -95,23 +97,24 @@ def test_what_is_selected_is_the_cheapest_within_the_tolerance(windows, selectio
     enough = [step for step in selection.path if step.macro_f1 >= whole.macro_f1 - 0.005]
     assert selection.step.operations == min(step.operations for step in enough)
     assert selection.step.operations < 0.5 * whole.operations
-    assert "acc.x.mean" in selection.features.names  # nothing else tells two of the classes apart
-    loose = sm.select_features(windows, np.arange(len(windows)), folds=3, tolerance=0.5)
+    assert {f"acc.x.{name}" for name in ("mean", "median", "min", "max")} & {*selection.features.names}
+    loose = selection.within(tolerance=0.5)
     assert loose.path == selection.path
     assert loose.step.operations < selection.step.operations
 
 
 def test_a_budget_holds_for_operations_and_constants(windows):
     rows, options = np.arange(len(windows)), {"folds": 3, "groups": ["axes", "time"]}
-    path = sm.select_features(windows, rows, **options).path
-    operations, constants = path[0].operations // 2, path[0].constants // 3
-    chosen = sm.select_features(windows, rows, **options, operations=operations, constants=constants).step
-    fitting = [step for step in path if step.operations <= operations and step.constants <= constants]
-    assert chosen in fitting
+    whole = sm.select_features(windows, rows, **options)
+    limits = {"operations": whole.path[0].operations // 2, "constants": whole.path[0].constants // 3}
+    chosen = sm.select_features(windows, rows, **options, **limits)
+    assert chosen == whole.within(**limits)
+    fitting = [step for step in whole.path if all(getattr(step, name) <= most for name, most in limits.items())]
+    assert chosen.step in fitting
     # Nothing is lost against the largest set that fits, unless it may be.
-    assert chosen.macro_f1 >= fitting[0].macro_f1
-    loose = sm.select_features(windows, rows, **options, operations=operations, constants=constants, tolerance=0.3).step
-    assert loose.operations < chosen.operations
+    assert chosen.step.macro_f1 >= fitting[0].macro_f1
+    enough = [step.operations for step in fitting if step.macro_f1 >= fitting[0].macro_f1 - 0.3]
+    assert whole.within(**limits, tolerance=0.3).step.operations == min(enough)
 
 
 def test_only_the_given_windows_count(windows, selection):

@@ -26,6 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--attention", metavar="BLOCKS", help="attention blocks, such as channel:r=4,spatial:k=7,after=2"
     )
     parser.add_argument("--recurrence", help="of the deepconvlstm networks: over channels (published) or time")
+    parser.add_argument(
+        "--features", metavar="SELECTION", help="of networks on window features, such as axes,norms,time,-*.order"
+    )
     add_json(parser)
 
 
@@ -38,7 +41,9 @@ def run(options: argparse.Namespace) -> int:
     named = options.network in [network.name for network in list_networks()]
     shape = [getattr(options, option) for option in SHAPE]
     if not named and (path.suffix == ".keras" or len(path.parts) > 1 or path.exists()):
-        given = [option for option in (*SHAPE, "attention", "recurrence") if getattr(options, option) is not None]
+        given = [
+            option for option in (*SHAPE, "attention", "recurrence", "features") if getattr(options, option) is not None
+        ]
         if given:
             raise UserError(f"{path} is a saved model, so --{given[0]} does not apply; leave it out.")
         cost = saved_cost(path)
@@ -46,9 +51,8 @@ def run(options: argparse.Namespace) -> int:
         missing = [f"--{option}" for option, value in zip(SHAPE, shape, strict=True) if value is None]
         if named and missing:
             raise UserError(f"{options.network} needs a shape; add {', '.join(missing)}.")
-        cost = named_network_cost(
-            options.network, tuple(shape), attention=options.attention, recurrence=options.recurrence
-        )
+        names = ("attention", "recurrence", "features")
+        cost = named_network_cost(options.network, tuple(shape), **{name: getattr(options, name) for name in names})
     if options.json:
         print_json(cost.to_dict())
     else:

@@ -139,6 +139,7 @@ def named_network_cost(
     *,
     attention: str | Attention | Sequence[Attention] | None = None,
     recurrence: str | None = None,
+    features: str | None = None,
 ) -> Cost:
     """Count the cost of a network by name.
 
@@ -147,6 +148,7 @@ def named_network_cost(
         shape: a signal contract, or (samples, channels, classes).
         attention: such as ``channel:r=4,spatial:k=7,after=2``, see ``parse_attention``.
         recurrence: ``channels`` or ``time``.
+        features: window features, such as ``norms,time,-*.order``, see ``features.parse_selection``.
 
     Returns:
         The cost of one window.
@@ -160,7 +162,7 @@ def named_network_cost(
         1770
     """
     blocks = attention if attention is None or isinstance(attention, str | Attention) else tuple(attention)
-    options: dict[str, Any] = {"attention": blocks, "recurrence": recurrence}
+    options: dict[str, Any] = {"attention": blocks, "recurrence": recurrence, "features": features}
     model = get_shared_network(name, shape, **{key: value for key, value in options.items() if value})
     return network_cost(model) if get_network(name).own else _count_once(model)
 

@@ -17,8 +17,8 @@ from ..features.window_features import compute_feature_table
 from ..windows import Windows
 
 Floats = NDArray[np.float64]
-#: What macro-F1 may lose by default: half a point. One standard error over subjects is one to three points, so the usual rule of
-#: one standard error would give away more than most recipes bring.
+#: What macro-F1 may lose by default: half a point. One standard error over subjects is one to three points, so the
+#: usual rule of one standard error would give away more than most recipes bring.
 TOLERANCE = 0.005
 #: Groups of subjects of the cross-validation.
 FOLDS = 5
@@ -76,6 +76,12 @@ class FeatureSelection:
         """The selected features; their ``selection`` is the option ``features`` of networks."""
         return self.step.features
 
+    def within(
+        self, *, tolerance: float | None = None, operations: int | None = None, constants: int | None = None
+    ) -> FeatureSelection:
+        """Return the step of the same path that another tolerance or other limits select, see ``select_features``."""
+        return FeatureSelection(self.path, _select(self.path, tolerance, operations, constants))
+
 
 def select_features(
     windows: Windows,
@@ -125,11 +131,9 @@ def select_features(
         True
         >>> student = sm.networks.build_network("feature-net-xs", windows.spec, features=selection.features.selection)
     """
+    from threadpoolctl import threadpool_limits
+
     rows, labels, classes = windows.numbers(index), windows.labels, len(windows.spec.classes)
-    if tolerance is None:
-        tolerance = TOLERANCE if operations is None and constants is None else 0.0
-    if not 0 <= tolerance < 1:
-        raise UserError(f"The tolerance is a difference of macro-F1 from 0 to 1, such as 0.005, not {tolerance}.")
     if not len(rows) or (labels[rows] < 0).any():
         raise UserError("Features are selected by windows that all have a class; leave out those without one.")
     features = FeatureSet.of(windows.spec, groups=groups, compressed=True)
@@ -141,12 +145,19 @@ def select_features(
             f"one a subject."
         )
     group = (np.random.default_rng(0).permutation(len(subjects)) % folds)[own]
-    path = tuple(_eliminate(features, _Ridges(table, labels[rows], group), classes))
+    with threadpool_limits(1):  # Small products: on two busy cores, two threads took several times as long.
+        path = tuple(_eliminate(features, _Ridges(table, labels[rows], group), classes))
     return FeatureSelection(path, _select(path, tolerance, operations, constants))
 
 
-def _select(path: Sequence[SelectionStep], tolerance: float, operations: int | None, constants: int | None) -> int:
+def _select(
+    path: Sequence[SelectionStep], tolerance: float | None, operations: int | None, constants: int | None
+) -> int:
     """Return the number of the cheapest step that fits the limits and loses no more than the tolerance."""
+    if tolerance is None:
+        tolerance = TOLERANCE if operations is None and constants is None else 0.0
+    if not 0 <= tolerance < 1:
+        raise UserError(f"The tolerance is a difference of macro-F1 from 0 to 1, such as 0.005, not {tolerance}.")
     limits = {"operations": operations, "constants": constants}
     fitting = [
         number

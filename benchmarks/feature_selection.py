@@ -98,10 +98,8 @@ def rows_of(name: str, data: StudyData) -> Iterator[Row]:
         row |= {"macro_f1": round(scores[selection], 4)}
         if selection in differences:
             difference = differences[selection]
-            ends = (difference.score, difference.low, difference.high)
-            row |= dict(
-                zip(("difference", "difference_low", "difference_high"), (round(e, 4) for e in ends), strict=True)
-            )
+            ends = {"": difference.score, "_low": difference.low, "_high": difference.high}
+            row |= {f"difference{end}": None if value is None else round(value, 4) for end, value in ends.items()}
         if selection in own_scores:
             row["macro_f1_selection"] = round(float(np.mean(own_scores[selection])), 4)
         row |= {"subjects": len(subjects), "folds": len(folds), "seeds": SEEDS, "units": name_units(texts)}

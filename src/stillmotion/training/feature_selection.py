@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,7 +17,7 @@ from ..features.scale import fit_scale
 from ..features.window_features import compute_feature_table
 from ..windows import Windows
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 #: What macro-F1 may lose by default: half a point. One standard error over subjects is one to three points, so the
 #: usual rule of one standard error would give away more than most recipes bring.
 TOLERANCE = 0.005
@@ -133,7 +134,7 @@ def select_features(
     """
     from threadpoolctl import threadpool_limits
 
-    rows, labels, classes = windows.numbers(index), windows.labels, len(windows.spec.classes)
+    rows, labels, classes = windows.numbers(index), windows.labels.astype(np.int64), len(windows.spec.classes)
     if not len(rows) or (labels[rows] < 0).any():
         raise UserError("Features are selected by windows that all have a class; leave out those without one.")
     features = FeatureSet.of(windows.spec, groups=groups, compressed=True)
@@ -277,7 +278,8 @@ def _eliminate(features: FeatureSet, ridges: _Ridges, classes: int) -> Iterator[
 
 def _candidates(whole: FeatureSet, left: FeatureSet) -> dict[str, tuple[str, ...]]:
     """Return what can be dropped next, by unit: its features that are left, fewer than all; each once."""
-    kept, different = {*left.names}, {}
+    kept = {*left.names}
+    different: dict[tuple[str, ...], str] = {}
     for unit, own in whole.units.items():
         features = tuple(name for name in own if name in kept)
         if features and len(features) < len(kept):

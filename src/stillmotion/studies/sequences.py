@@ -1,4 +1,4 @@
-"""Windows in a row: the decoders of runs, and scores of test subjects in sequence beside those of windows alone."""
+"""Windows in a row: the decoders of runs, and scores of subjects in sequence and of windows alone."""
 
 from __future__ import annotations
 

@@ -185,7 +185,7 @@ def arena() -> str:
 
 
 def students() -> str:
-    """Write the table of students within 8 kB beside the best feature classifier of any size."""
+    """Write the table of students within 8 kB and the best feature classifier of any size."""
     lines = ["| recordings | student | bytes, int8 | macro-F1 | best classifier | its macro-F1 | difference, points |"]
     lines.append("|---|---|--:|--:|---|--:|--:|")
     for row in read_table("students"):

@@ -255,25 +255,26 @@ class _Ridges:
 def _eliminate(features: FeatureSet, ridges: _Ridges, classes: int) -> Iterator[SelectionStep]:
     """Yield the whole set, then each one with a unit less."""
     column = {name: place for place, name in enumerate(features.names)}
-    step: SelectionStep | None = _step("", features, ridges.score([], classes), classes)
-    while step is not None:
-        yield step
-        now, best = step, None
-        candidates = _candidates(features, now.features)
+    now: SelectionStep | None = SelectionStep("", features, *_count(features, classes), *ridges.score([], classes))
+    while now is not None:
+        yield now
+        candidates, best = _candidates(features, now.features), None
         for unit, own in candidates.items():
             left = now.features.without(*own)
-            option = _step(unit, left, ridges.score([column[name] for name in own], classes), classes)
-            saved = now.operations - option.operations
+            operations, constants = _count(left, classes)
+            saved = now.operations - operations
             if len(own) == 1 and saved < MEASURABLE * now.operations:
                 continue
+            scores = ridges.score([column[name] for name in own], classes)
+            step = SelectionStep(unit, left, operations, constants, *scores)
             # Of those that lose nothing, the dearest.
-            key = max(option.cross_entropy - now.cross_entropy, 0.0) / saved, option.operations
+            key = max(step.cross_entropy - now.cross_entropy, 0.0) / saved, operations
             if best is None or key < best[0]:
-                best = key, option
-        if best is None:
-            return
-        step = replace(best[1], features=features.with_only(best[1].features.names))
-        ridges.drop([column[name] for name in candidates[step.dropped]])
+                best = key, step
+        now = None
+        if best is not None:
+            now = replace(best[1], features=features.with_only(best[1].features.names))
+            ridges.drop([column[name] for name in candidates[now.dropped]])
 
 
 def _candidates(whole: FeatureSet, left: FeatureSet) -> dict[str, tuple[str, ...]]:
@@ -287,10 +288,9 @@ def _candidates(whole: FeatureSet, left: FeatureSet) -> dict[str, tuple[str, ...
     return {unit: features for features, unit in different.items()}
 
 
-def _step(dropped: str, features: FeatureSet, scores: tuple[float, float], classes: int) -> SelectionStep:
-    """Count a set and the linear softmax on it."""
+def _count(features: FeatureSet, classes: int) -> tuple[int, int]:
+    """Count operations and bytes of constants of a set and the linear softmax on it."""
     cost, count = feature_cost(features), len(features.names)
     # Standardise, clip, weigh, add the bias; a byte for a weight, four for any other number.
     operations = 2 * cost.multiply_adds + cost.elementary + 3 * count + 2 * classes * count + classes
-    constants = classes * count + 4 * classes + 8 * count + 4 * cost.tables
-    return SelectionStep(dropped, features, operations, constants, *scores)
+    return operations, classes * count + 4 * classes + 8 * count + 4 * cost.tables

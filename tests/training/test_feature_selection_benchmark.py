@@ -17,8 +17,14 @@ from tests.conftest import ROOT
 
 @pytest.fixture(scope="module")
 def data():
-    changes = ("data.sensors=wrist.acc", "split.protocol=subjects:3", "data.rate=10", "data.window=10", "data.hop=40")
-    return load_study_data(read_study(ROOT / "results" / "students" / "simulated.toml", *changes))
+    """Three classes of six subjects."""
+    random = np.random.default_rng(0)
+    labels, subjects = np.tile(np.arange(3), 36), np.repeat(np.arange(6), 18)
+    values = random.normal(size=(len(labels), 10, 3)).astype(np.float32)
+    channels = [f"wrist.acc.{axis}" for axis in "xyz"]
+    recordings = sm.from_arrays(values, labels, subjects, rate=10, channels=channels)
+    study = read_study(ROOT / "results" / "students" / "simulated.toml", "split.protocol=subjects:3", "data.sensors=")
+    return load_study_data(study, data=recordings)
 
 
 def test_selections_are_scored_on_the_test_subjects_of_every_fold(data, monkeypatch):

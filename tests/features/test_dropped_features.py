@@ -144,6 +144,11 @@ def test_a_selection_is_a_text_and_plain_values():
     assert features != FeatureSet(20, 25.0, NAMES, SENSORS)
 
 
+def test_features_of_one_name_could_not_be_told_apart_and_are_refused():
+    with pytest.raises(UserError, match="Two features are called acc.norm.mean; give each channel a name of its own"):
+        FeatureSet(20, 25.0, ("acc.x", "acc.norm"), ("acc", "acc"))
+
+
 @pytest.mark.parametrize(
     ("dropped", "says"),
     [

@@ -107,6 +107,9 @@ class FeatureSet:
             )
         if self.edges[:1] != (0.0,) or any(low >= high for low, high in pairwise(self.edges)):
             raise UserError(f"Edges of frequency bands must rise from 0 Hz, not {self.edges}.")
+        if len(set(self._every)) < len(self._every):
+            twice = next(name for place, name in enumerate(self._every) if name in self._every[:place])
+            raise UserError(f"Two features are called {twice}; give each channel a name of its own.")
         if not self.names:
             if self.dropped and self._every:
                 raise UserError(

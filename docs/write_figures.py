@@ -218,6 +218,15 @@ def distillation() -> str:
     return "\n".join(lines)
 
 
+def recipes() -> str:
+    """Write the table of recipes for convolutions and features."""
+    lines = ["| recordings | recipe | validation subjects | test subjects | ± seeds |", "|---|---|--:|--:|--:|"]
+    for row in read_table("hybrid-recipes"):
+        scores = (f"{float(row['validation']):.3f}", three_of(row, "macro_f1", "low", "high"))
+        lines.append(f"| {row['data']} | `{row['recipe']}` | {' | '.join(scores)} | {float(row['seed_std']):.3f} |")
+    return "\n".join(lines)
+
+
 def three_of(row: dict[str, str], score: str, low: str, high: str) -> str:
     """Write a score of a table with its interval, three digits each."""
     return f"{float(row[score]):.3f} [{float(row[low]):.3f}, {float(row[high]):.3f}]"
@@ -428,6 +437,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "arena-hapt": arena,
     "students": students,
     "distillation": distillation,
+    "hybrid-recipes": recipes,
     **{f"decoding-{name}": partial(decoding, f"decoding-{name}") for name in DECODED},
     "unknown": unknown,
     "adaptation": adaptation,
@@ -441,6 +451,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "training": training,
     "training-hapt": training_hapt,
     "gpu": lambda: gpu(bench("gpu"), SHAPES),
+    "gpu-tf32": lambda: gpu(bench("gpu-tf32"), SHAPES),
     "memory": memory,
     "methods": methods,
     "hapt": lambda: study("attention-distillation-hapt"),

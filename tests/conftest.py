@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 from filelock import FileLock
@@ -73,6 +73,8 @@ def pytest_configure(config: pytest.Config) -> None:
             os.environ.update({name: os.environ.get(name, "1") for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")})
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
         _keep_programs()
+        # Tests kill processes, but cut no power: waiting for the disk at every file shows nothing.
+        os.fsync = lambda file: None
 
 
 def _folder_of_run(config: pytest.Config, name: str) -> str:
@@ -137,7 +139,11 @@ def wrist() -> SignalSpec:
 @pytest.fixture
 def simulated_once(_simulated: Dataset, monkeypatch: pytest.MonkeyPatch) -> Dataset:
     """``load("simulated")`` returns the same data set each time, instead of simulating it for two seconds."""
-    monkeypatch.setattr("stillmotion.signals.simulated.generate", lambda: _simulated)
+
+    def once(**options: Any) -> Dataset:
+        return generate(**options) if options else _simulated
+
+    monkeypatch.setattr("stillmotion.signals.simulated.generate", once)
     return _simulated
 
 

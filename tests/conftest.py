@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -59,6 +60,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
     The slow tests train for minutes, and are compiled as users' programs are.
     """
+    # Processes that tests start read what the first has compiled of the package: half a second each.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     if not hasattr(config, "workerinput"):
         if config.option.markexpr == "not slow":
             os.environ["XLA_FLAGS"] = " ".join([*os.environ.get("XLA_FLAGS", "").split(), *QUICK_COMPILATION])
@@ -150,6 +154,13 @@ def simulated_once(_simulated: Dataset, monkeypatch: pytest.MonkeyPatch) -> Data
 @pytest.fixture
 def forget_own() -> Iterator[None]:
     """Networks, methods and classifiers that a test registers are gone after it."""
+    with forgotten():
+        yield
+
+
+@contextmanager
+def forgotten() -> Iterator[None]:
+    """Networks, methods and classifiers that are registered within the context are gone after it."""
     from stillmotion.features import registered
     from stillmotion.methods import METHODS
     from stillmotion.networks import registry

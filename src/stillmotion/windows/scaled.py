@@ -160,7 +160,7 @@ def _neighbours(keys: Hashes, at: NDArray[Any], of: NDArray[np.int16], places: P
         empty = np.empty(0, np.int64)
         return empty, empty, empty, empty
     hashes = keys >> np.uint64(FINE)
-    # First by their leading bits: nearly all keys that pass occur twice, and to search each key took four times as long.
+    # First by their leading bits: nearly all keys that pass occur twice. To search each key took four times as long.
     leading = np.uint64(64 - FINE - LEADING)
     there = np.zeros(1 << LEADING, np.bool_)
     there[twice >> leading] = True

@@ -6,6 +6,7 @@ Contenders import this where neither this package nor Keras is installed.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ def describe_network(name: str, shape: tuple[int, int, int], windows: NDArray[np
     if feature_normalisers(model):
         set_feature_statistics(model, windows)
         parts = np.array_split(windows, -(-len(windows) // 4096))
-        features = with_taps(model, ["features"])
+        features = jax.jit(with_taps(model, ["features"]))
         described["features"] = np.concatenate([np.asarray(features(part)["features"]) for part in parts])
     random = np.random.default_rng(0)
     for variable in tapped.variables:
@@ -57,7 +58,7 @@ def describe_network(name: str, shape: tuple[int, int, int], windows: NDArray[np
         variable.assign(values)
         described[f"weights/{path}"] = values
     with jax.default_matmul_precision("highest"):  # a GPU would round factors to TF32
-        described["logits"] = np.asarray(tapped(windows[:PROBES], training=False)["logits"])
+        described["logits"] = np.asarray(jax.jit(partial(tapped, training=False))(windows[:PROBES])["logits"])
     return described
 
 

@@ -10,8 +10,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 from filelock import FileLock
@@ -59,6 +60,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
     The slow tests train for minutes, and are compiled as users' programs are.
     """
+    # Processes that tests start read what the first has compiled of the package: half a second each.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     if not hasattr(config, "workerinput"):
         if config.option.markexpr == "not slow":
             os.environ["XLA_FLAGS"] = " ".join([*os.environ.get("XLA_FLAGS", "").split(), *QUICK_COMPILATION])
@@ -73,6 +77,8 @@ def pytest_configure(config: pytest.Config) -> None:
             os.environ.update({name: os.environ.get(name, "1") for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")})
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", None):
         _keep_programs()
+        # Tests kill processes, but cut no power: waiting for the disk at every file shows nothing.
+        os.fsync = lambda file: None
 
 
 def _folder_of_run(config: pytest.Config, name: str) -> str:
@@ -137,13 +143,24 @@ def wrist() -> SignalSpec:
 @pytest.fixture
 def simulated_once(_simulated: Dataset, monkeypatch: pytest.MonkeyPatch) -> Dataset:
     """``load("simulated")`` returns the same data set each time, instead of simulating it for two seconds."""
-    monkeypatch.setattr("stillmotion.signals.simulated.generate", lambda: _simulated)
+
+    def once(**options: Any) -> Dataset:
+        return generate(**options) if options else _simulated
+
+    monkeypatch.setattr("stillmotion.signals.simulated.generate", once)
     return _simulated
 
 
 @pytest.fixture
 def forget_own() -> Iterator[None]:
     """Networks, methods and classifiers that a test registers are gone after it."""
+    with forgotten():
+        yield
+
+
+@contextmanager
+def forgotten() -> Iterator[None]:
+    """Networks, methods and classifiers that are registered within the context are gone after it."""
     from stillmotion.features import registered
     from stillmotion.methods import METHODS
     from stillmotion.networks import registry

@@ -41,6 +41,11 @@ SETTINGS = (
 )
 
 
+def programs(folder: Path) -> list[Path]:
+    """The files below a folder, drafts included."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
 def run(cache: Path) -> list[str]:
     """What a process prints, which must say nothing else, warnings included."""
     names = {"JAX_COMPILATION_CACHE_DIR", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"}
@@ -66,7 +71,7 @@ def without_cache(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_the_next_process_reads_what_one_compiled_and_compiles_what_was_damaged(tmp_path: Path) -> None:
     read, asked, fresh = run(tmp_path)
     assert read == "0"
-    files = sorted((tmp_path / "compiled" / machine_kind()).iterdir())
+    files = programs(tmp_path / "compiled" / machine_kind())
     assert len(files) == int(asked) >= 2
     assert run(tmp_path) == [asked, asked, fresh]
 
@@ -82,7 +87,7 @@ def test_a_program_cut_or_changed_anywhere_is_gone(tmp_path: Path) -> None:
     store, program = ProgramStore(tmp_path / "kind"), bytes(range(256)) * 10
     assert store.get("key") is None
     store.put("key", program)
-    (file,) = (tmp_path / "kind").iterdir()
+    (file,) = programs(tmp_path / "kind")
     whole = file.read_bytes()
     for damaged in (b"", whole[:10], whole[:32], whole[:-1], whole + b"x", *(flipped(whole, at) for at in (0, 40, -1))):
         file.write_bytes(damaged)
@@ -105,7 +110,7 @@ def test_a_disk_that_is_full_and_a_folder_that_is_gone_cost_nothing_but_the_prog
     with full_disk(1000):
         store.put("key", b"x" * 5000)
     assert store.get("key") is None
-    assert list((tmp_path / "kind").iterdir()) == []
+    assert programs(tmp_path / "kind") == []
     (tmp_path / "file").touch()
     below = ProgramStore(tmp_path / "file" / "kind")
     below.put("key", b"program")
@@ -119,7 +124,7 @@ def test_what_was_not_used_for_longest_goes_first_whichever_machine_wrote_it(tmp
         os.utime((here, there)[number % 2]._file(str(number)), (number, number))
     assert here.get("0") is not None  # Used now: the youngest.
     remove_oldest(tmp_path, 1_100_000)
-    assert len(list(tmp_path.rglob("*"))) == 2 + 10  # Ten files of 100,032 bytes are within the limit.
+    assert len(programs(tmp_path)) == 10  # Ten files of 100,032 bytes are within the limit.
     remove_oldest(tmp_path, 900_000)
     left = [number for number in range(10) if (here, there)[number % 2].get(str(number)) is not None]
     assert left == [0, 5, 6, 7, 8, 9]
@@ -129,7 +134,7 @@ def test_small_programs_are_bounded_in_number(tmp_path: Path) -> None:
     store = ProgramStore(tmp_path / "kind", 32 * compiled.LEAST)
     for number in range(60):
         store.put(str(number), b"small")
-        assert len(list(store.folder.iterdir())) <= 32 + 3  # Counted anew after a sixteenth of the limit.
+        assert len(programs(store.folder)) <= 32 + 3  # Counted anew after a sixteenth of the limit.
     assert store.get("59") == b"small"
 
 

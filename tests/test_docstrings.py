@@ -46,7 +46,8 @@ EXAMPLES = {name: examples for name in PUBLIC if (examples := examples_of(name))
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")  # Keras saves
 @pytest.mark.filterwarnings("ignore:The protocol random leaks")
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_the_example_of(name, tmp_path, forget_own, ran):
+@pytest.mark.usefixtures("forget_own", "simulated_once")
+def test_the_example_of(name, tmp_path, ran):
     run_examples(name, tmp_path, ran)
 
 

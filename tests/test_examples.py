@@ -68,6 +68,7 @@ def check(name, output, folder):
 
 @pytest.mark.filterwarnings("ignore")  # As in a process of its own.
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in SLOW])
+@pytest.mark.usefixtures("simulated_once")
 def test_example(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")

@@ -52,12 +52,14 @@ def name_write_errors(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def atomic_path(path: Path, *, keep: Path | None = None) -> Iterator[Path]:
+def atomic_path(path: Path, *, keep: Path | None = None, synced: bool = True) -> Iterator[Path]:
     """Give a draft to write to, which replaces ``path`` if the block succeeds and is removed otherwise.
 
     Args:
         path: the file to write.
         keep: where to move the previous file; not kept by default.
+        synced: wait until the content is on the disk (4 ms); without it a power failure may leave a file cut short,
+            which its reader must notice.
 
     Raises:
         UserError: if it cannot be written; the previous file stays.
@@ -66,15 +68,16 @@ def atomic_path(path: Path, *, keep: Path | None = None) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _draft(path, lambda draft: draft.touch(exist_ok=False)) as draft:
             yield draft
-            _flush(draft)
+            if synced:
+                _flush(draft)
             if keep is not None and path.exists():
                 path.replace(keep)
             draft.replace(path)
 
 
-def atomic_write(path: Path, content: str | bytes) -> None:
+def atomic_write(path: Path, content: str | bytes, *, synced: bool = True) -> None:
     """Write a file atomically; see ``atomic_path``."""
-    with atomic_path(path) as draft, draft.open("wb") as file:
+    with atomic_path(path, synced=synced) as draft, draft.open("wb") as file:
         file.write(content.encode() if isinstance(content, str) else content)
 
 

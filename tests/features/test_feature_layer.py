@@ -125,7 +125,7 @@ def test_a_saved_model_opens_again_and_predicts_the_same(tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert loaded.get_layer("described").features == layer.features
-    np.testing.assert_array_equal(loaded(values), model(values))
+    np.testing.assert_array_equal(jax.jit(loaded)(values), jax.jit(model)(values))
 
 
 #: Opens a model where nothing but the layer of this package is imported, and writes what it predicts.
@@ -173,4 +173,4 @@ def test_a_bundle_with_window_features_opens_and_its_card_names_the_layer(tmp_pa
     bundle = sm.bundles.Bundle.save(tmp_path / "bundle", model, spec)
     assert "import keras\nimport stillmotion.features.feature_layer" in (bundle.path / "README.md").read_text()
     windows = np.random.default_rng(0).normal(size=(3, 16, 3)).astype(np.float32)
-    np.testing.assert_allclose(bundle.logits(windows, spec), model(windows), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(bundle.logits(windows, spec), jax.jit(model)(windows), rtol=1e-4, atol=1e-4)

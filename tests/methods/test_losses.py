@@ -57,7 +57,7 @@ def slope(function, at):
 def jax_gradient(function, at):
     import jax
 
-    return np.asarray(jax.grad(lambda z: function(z))(at.astype(np.float32)))
+    return np.asarray(jax.jit(jax.grad(lambda z: function(z)))(at.astype(np.float32)))
 
 
 @settings(derandomize=True, max_examples=25, deadline=None)

@@ -48,11 +48,11 @@ def layer():
 
 def test_states_are_those_of_the_formula(layer):
     expected = by_hand(X, *(np.asarray(weight, np.float64) for weight in layer.weights))
-    np.testing.assert_allclose(layer(X), expected, atol=1e-5)
+    np.testing.assert_allclose(jax.jit(layer)(X), expected, atol=1e-5)
     last = FastGRNN(5)
     last.build(X.shape)
     last.set_weights([np.asarray(weight) for weight in layer.weights])
-    np.testing.assert_allclose(last(X), expected[:, -1], atol=1e-5)
+    np.testing.assert_allclose(jax.jit(last)(X), expected[:, -1], atol=1e-5)
 
 
 def test_gradients_are_those_of_small_changes(layer):
@@ -63,7 +63,7 @@ def test_gradients_are_those_of_small_changes(layer):
     def loss(values):
         return jnp.square(layer.stateless_call(values, [], X)[0]).sum()
 
-    slopes = jax.grad(loss)([jnp.asarray(value, jnp.float32) for value in weights])
+    slopes = jax.jit(jax.grad(loss))([jnp.asarray(value, jnp.float32) for value in weights])
     for place, name in enumerate(names):
         change = np.random.default_rng(place).normal(size=weights[place].shape)
         values = [
@@ -85,7 +85,7 @@ def test_training_starts_as_the_authors_code_does():
 def test_the_embedding_is_the_last_state():
     for name in ("fastgrnn-8", "gru-8"):
         model = build_network(name, (11, 3, 4))
-        taps = with_taps(model, ["stage1", "embedding", "logits"])(X)
+        taps = jax.jit(with_taps(model, ["stage1", "embedding", "logits"]))(X)
         np.testing.assert_array_equal(taps["embedding"], taps["stage1"][:, -1])
         assert taps["stage1"].shape == (4, 11, 8)
 
@@ -104,5 +104,5 @@ np.save(sys.argv[1] + "/y.npy", keras.ops.convert_to_numpy(model(np.load(sys.arg
 """
     environment = {**os.environ, "KERAS_BACKEND": "numpy"}
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=environment, check=True)
-    np.testing.assert_allclose(np.load(tmp_path / "y.npy"), model(X), atol=1e-5)
+    np.testing.assert_allclose(np.load(tmp_path / "y.npy"), jax.jit(model)(X), atol=1e-5)
     assert keras.saving.get_registered_name(FastGRNN) == "stillmotion>FastGRNN"

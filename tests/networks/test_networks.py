@@ -256,7 +256,7 @@ def test_resnet_lstman_attention_equals_its_formula(built, signal):
     """softmax(q kᵀ) · v + Dense(x), q, k, v the last states of three LSTMs over D steps of T samples."""
     model = built("resnet-lstman")
     names = [f"lstman1_{part}" for part in ("query", "key", "value", "skip")]
-    found = with_taps(model, [*names, "stage4"])(signal)
+    found = jax.jit(with_taps(model, [*names, "stage4"]))(signal)
     query, key, value, skip = (np.asarray(found[name], np.float64) for name in names)
     scores = query[:, :, None] * key[:, None, :]
     weights = np.exp(scores - scores.max(-1, keepdims=True))

@@ -8,6 +8,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import jax
 import keras
 import numpy as np
 import pytest
@@ -109,7 +110,7 @@ def test_a_loaded_network_keeps_taps_and_becomes_loop_friendly_again(name, saved
 def test_a_network_made_loop_friendly_again_says_what_the_file_said(saved, studied, signal):
     name, options = next(variant for variant in VARIANTS if "attention" in variant[1])
     friendly = loop_friendly(keras.models.load_model(saved / f"{stem(name, options)}.keras"))
-    found = with_taps(friendly, list_taps(friendly))(signal)
+    found = jax.jit(with_taps(friendly, list_taps(friendly)))(signal)
     for tap, expected in studied(name, options).taps.items():
         np.testing.assert_allclose(found[tap], expected, atol=1e-5, err_msg=tap)
 

@@ -19,6 +19,7 @@ from stillmotion.methods import METHODS, get_method, register_method
 from stillmotion.networks import build_network, list_networks, network_cost, register_network, set_statistics
 from stillmotion.networks.normaliser import Normaliser
 from stillmotion.studies import Networks, Split, Study, Training, Variant
+from tests.conftest import forgotten
 
 pytestmark = pytest.mark.usefixtures("forget_own")
 
@@ -93,16 +94,24 @@ def study():
     )
 
 
-def test_a_study_takes_objects_and_its_folder_is_read_where_they_are_unknown(tmp_path):
-    register_classifier("nearest", ToNearestMean())
-    results = sm.run_study(study(), tmp_path / "study", data=recordings(), score_test=True, quiet=True)
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """The folder of the study, and its results."""
+    folder = tmp_path_factory.mktemp("own") / "study"
+    with forgotten():
+        register_classifier("nearest", ToNearestMean())
+        return folder, sm.run_study(study(), folder, data=recordings(), score_test=True, quiet=True)
+
+
+def test_a_study_takes_objects_and_its_folder_is_read_where_they_are_unknown(ran, tmp_path):
+    folder, results = ran
     rows = {row.variant: row for row in results.rows}
     assert list(rows) == ["lm", "half-kd", "nearest", "majority", "large"]
     assert all(row.failed == 0 and row.macro_f1 is not None for row in rows.values())
     assert rows["lm"].parameters == 24 * 2 * 8 + 8 + 8 * 2 + 2
     assert rows["large"].parameters == 5 * 2 * 8 + 8 + 20 * 8 * 2 + 2
     assert rows["nearest"].macro_f1.score > rows["majority"].macro_f1.score
-    shutil.move(tmp_path / "study", tmp_path / "elsewhere")
+    folder.rename(tmp_path / "elsewhere")  # Nothing is left where it was made.
     code = (
         "import sys, warnings; warnings.simplefilter('error');"
         "from stillmotion.studies import open_study; from stillmotion.reports.report import write_report;"
@@ -115,16 +124,17 @@ def test_a_study_takes_objects_and_its_folder_is_read_where_they_are_unknown(tmp
         text=True,
         check=False,
     )
+    (tmp_path / "elsewhere").rename(folder)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [f"{row.variant} {row.parameters} {row.macro_f1.score}" for row in results.rows]
 
 
-def test_what_changes_an_object_changes_its_runs_and_what_does_not_trains_nothing(tmp_path, monkeypatch):
+def test_what_changes_an_object_changes_its_runs_and_what_does_not_trains_nothing(ran, tmp_path, monkeypatch):
     from stillmotion.training.fleet import Fleet
 
     register_classifier("nearest", ToNearestMean())
     data = recordings()
-    sm.run_study(study(), tmp_path / "study", data=data, quiet=True)
+    shutil.copytree(ran[0], tmp_path / "study")
     trained = []
     train = Fleet.train
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
+import jax
 import keras
 import numpy as np
 import pytest
@@ -36,8 +38,6 @@ def by_loop(values, scale, zero):
 
 
 def test_a_rounded_value_is_that_of_its_integer_and_its_gradient_passes_within_the_range():
-    import jax
-
     scale, zero = 0.25, -100  # from -7 to 56.75
     values = np.array([-9, -7, -6.9, -0.1, 0, 0.13, 3.3, 56.7, 56.75, 60], np.float32)
     factors = np.arange(1, 11, dtype=np.float32)
@@ -48,8 +48,6 @@ def test_a_rounded_value_is_that_of_its_integer_and_its_gradient_passes_within_t
 
 
 def test_a_kernel_is_rounded_by_its_filters_and_its_gradient_passes():
-    import jax
-
     random = np.random.default_rng(0)
     kernel = (random.normal(size=(3, 2, 4)) * [0.01, 1, 30, 0]).astype(np.float32)
     expected = np.zeros_like(kernel)
@@ -131,8 +129,6 @@ def test_a_fleet_trained_for_int8_resumes_and_its_results_are_the_models_own(tmp
 
 
 def test_a_range_widens_at_once_and_narrows_by_a_part():
-    import jax
-
     model = dense()
     network = student_network(model, get_method("lm"), quantise=plan_quantisation(model))
     weights, state = network.initial(0)
@@ -160,8 +156,6 @@ def test_dropout_inside_a_recurrence_is_refused():
 
 def test_the_range_of_a_state_is_that_of_its_values_before_they_are_rounded():
     """A FastGRNN's state exceeds 1; a range measured after rounding to ±1 would never widen."""
-    import jax
-
     inputs = keras.Input((TIME, CHANNELS))
     x = FastGRNN(4, name="memory")(layers.Normalization(name="normaliser")(inputs))
     model = keras.Model(inputs, layers.Dense(3, name="logits")(x))
@@ -189,7 +183,7 @@ def test_a_frozen_kernel_is_rounded_in_the_forward_pass_and_stays_as_it_is():
     network = student_network(model, get_method("lm"), quantise=plan_quantisation(model))
     weights, state = network.own()
     windows = problem()[0][:4]
-    taps, after = network.apply(weights, state, windows, training=False)
+    taps, after = jax.jit(partial(network.apply, training=False))(weights, state, windows)
     for before, left in zip(state, after, strict=True):
         np.testing.assert_array_equal(left, before)
     hidden, logits = model.get_layer("hidden"), model.get_layer("logits")

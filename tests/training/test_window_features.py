@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+import jax
 import keras
 import numpy as np
 import pytest
@@ -67,9 +70,10 @@ def test_the_part_behind_the_features_gives_what_the_whole_network_gives(data):
     network = Functional(build_network("hybrid-net-s", SHAPE, seed=2), ["logits", "features"])
     vector, state = network.own()
     windows = data[0][:8]
-    whole, after = network.apply(vector, state, windows, training=True)
+    apply = jax.jit(partial(network.apply, training=True))
+    whole, after = apply(vector, state, windows)
     features = [compute_feature_table(windows, layer.features) for layer, _ in network.described]
-    behind, after_behind = network.apply(vector, state, windows, features, training=True)
+    behind, after_behind = apply(vector, state, windows, features)
     for tap in ("logits", "features"):
         np.testing.assert_allclose(behind[tap], whole[tap], rtol=1e-4, atol=1e-4)
     changed = [not np.array_equal(new, old) for new, old in zip(after, state, strict=True)]
@@ -85,12 +89,13 @@ def test_a_network_is_written_as_before_when_the_part_behind_its_features_was_ma
     before = model.to_json()
     first = Functional(model, ["logits"])
     features = [compute_feature_table(data[0][:2], layer.features) for layer, _ in first.described]
-    first.apply(*first.own(), data[0][:2], features, training=False)
+    jax.jit(partial(first.apply, training=False))(*first.own(), data[0][:2], features)
     assert model.to_json() == before
     assert Functional(model, ["logits"]).twin is not None
     model.save(tmp_path / "saved.keras")
     saved = keras.saving.load_model(tmp_path / "saved.keras")
-    np.testing.assert_allclose(saved(data[0][:2]), model(data[0][:2]), rtol=1e-5, atol=1e-6)
+    answers, expected = (jax.jit(each)(data[0][:2]) for each in (saved, model))
+    np.testing.assert_allclose(answers, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_each_replica_standardises_by_its_own_training_windows(data):

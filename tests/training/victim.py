@@ -1,7 +1,8 @@
 """A process that starts runs for others to kill.
 
-For each folder on its input it forks a run that trains there and goes on from what it finds, telling its number, each
-epoch, and how it went. Everything is imported once, in the process that forks: a start takes a second, not six.
+For each number of epochs and folder on its input it forks a run that trains there and goes on from what it finds,
+telling its number, each epoch, and how it went. Everything is imported once, in the process that forks: a start takes a
+second, not six.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from stillmotion.training import Recipe, Replica
 from .small import TRAIN, VALIDATION, dense, fleet
 
 RUNS = [Replica(seed, TRAIN, VALIDATION, {"learning_rate": 1e-4, "average": 0.9}) for seed in range(3)]
-RECIPE = Recipe(batch=8, epochs=100, patience=100)
 
 
 def say(text: str) -> None:
     os.write(1, f"{text}\n".encode())
 
 
-def train(folder: Path) -> None:
+def train(epochs: int, folder: Path) -> None:
     """Train to the end, and write down what came of it."""
     warnings.simplefilter("error", DataWarning)  # A checkpoint that a kill has damaged must not be.
-    ours = fleet(dense(), RUNS, recipe=RECIPE, size=2, folder=folder, every=0.0)
+    recipe = Recipe(batch=8, epochs=epochs, patience=epochs)
+    ours = fleet(dense(), RUNS, recipe=recipe, size=2, folder=folder, every=0.0)
     outcomes = ours.train(lambda epoch, *, last: say("epoch"))  # type: ignore[arg-type]
     parts = {
         f"{outcome.replica}/{name}": np.asarray(value)
@@ -44,11 +45,13 @@ def train(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    os.fsync = lambda file: None  # Runs are killed, but no power is cut.
     for line in sys.stdin:
+        epochs, place = line.split(maxsplit=1)
         if (run := os.fork()) == 0:
             code = 1
             try:
-                train(Path(line.strip()))
+                train(int(epochs), Path(place.strip()))
                 code = 0
             finally:
                 os._exit(code)

@@ -33,9 +33,9 @@ def run(options: argparse.Namespace) -> int:
     from ..windows import audit_splits, fit_statistics, make_splits
 
     data = load_dataset(options)
-    quality = inspect(data)
     windows = _cut_windows(data, options)
     splits = make_splits(windows, options.protocol, seed=options.seed)
+    quality = inspect(data)  # A second of work, after all options were read.
     audit = audit_splits(
         windows,
         splits,

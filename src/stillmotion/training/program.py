@@ -22,6 +22,7 @@ from .distillation import DistillationSetup
 from .functional import OWN_LOSSES, Functional
 from .optimiser import Moments, adam, scheduled_rate
 from .recipe import Recipe
+from .rows import put_row, take_row
 from .shared import Shared
 from .teacher import log_pool
 
@@ -198,8 +199,7 @@ def _step_by_step(
         return learner, sums + values
 
     one_batch = jax.jit(lambda counts, learner, order, at, shared: counted(counts, learner, order[at], shared))
-    taken = jax.jit(lambda tree, at: jax.tree.map(lambda leaf: leaf[at], tree))
-    put = jax.jit(lambda tree, at, one: jax.tree.map(lambda leaves, leaf: leaves.at[at].set(leaf), tree, one))
+    taken, put = jax.jit(take_row), jax.jit(put_row)
 
     def epoch(
         learners: TrainState, members: ReplicaInputs, shared: Shared, slots: Array, alive: Array
@@ -243,8 +243,7 @@ def _over_groups(work: Callable[..., Any], together: int, begin: Callable[[Train
         def group(number: Array, results: Any) -> Any:
             if together == 1:
                 at = slots[number]
-                done = work(*jax.tree.map(lambda leaf: leaf[at], (learners, told)), shared)
-                return jax.tree.map(lambda whole, part: whole.at[at].set(part), results, done)
+                return put_row(results, at, work(*take_row((learners, told), at), shared))
             many = jax.lax.dynamic_slice(slots, (number * together,), (together,))
             done = jax.vmap(work, in_axes=(0, 0, None))(
                 *jax.tree.map(lambda leaf: leaf.at[many].get(mode="clip"), (learners, told)), shared

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .program import TrainState
+from .rows import put_row, take_row
 
 Array = Any
 
@@ -33,7 +34,7 @@ def take_state(states: TrainState, at: int) -> TrainState:
 @jax.jit
 def put_state(states: TrainState, at: Array, state: TrainState) -> TrainState:
     """Return the train states with ``state`` in slot ``at``."""
-    stacked: TrainState = jax.tree.map(lambda leaves, leaf: leaves.at[at].set(leaf), states, state)
+    stacked: TrainState = put_row(states, at, state)
     return stacked
 
 
@@ -50,5 +51,5 @@ def select_states(where: Array, new: TrainState, old: TrainState) -> TrainState:
 
 @jax.jit
 def _at(states: TrainState, at: Array) -> TrainState:
-    taken: TrainState = jax.tree.map(lambda leaves: leaves[at], states)
+    taken: TrainState = take_row(states, at)
     return taken

@@ -17,6 +17,7 @@ SPAN = 8  # steps whose sizes are summed to normalise a step
 # Steps are rounded to this share of that sum; no simple fraction, which would put coarse sensors on a rounding edge.
 LEVEL = 0.030902
 FINE = 24  # bits of a key that order those of one hash
+LEADING = 24  # bits of a hash that are looked up in a table
 KEYS = 1 << 23  # keys compared, at most; of longer signals a share is taken, the same for a stretch and its copy
 NEAR = 1 << (FINE - 7)  # largest difference of two copies' fine parts
 CHUNK = 1 << 16  # rows at a time, so that they stay in the processor's cache
@@ -159,7 +160,12 @@ def _neighbours(keys: Hashes, at: NDArray[Any], of: NDArray[np.int16], places: P
         empty = np.empty(0, np.int64)
         return empty, empty, empty, empty
     hashes = keys >> np.uint64(FINE)
-    some = np.flatnonzero(twice[np.minimum(np.searchsorted(twice, hashes), len(twice) - 1)] == hashes)
+    # First by their leading bits: nearly all keys that pass occur twice. To search each key took four times as long.
+    leading = np.uint64(64 - FINE - LEADING)
+    there = np.zeros(1 << LEADING, np.bool_)
+    there[twice >> leading] = True
+    some = np.flatnonzero(there[hashes >> leading])
+    some = some[_occur_twice(hashes[some])]
     some = some[rare(hashes[some], of[some].astype(np.int64) * len(places) + places.stretch[at[some]])]
     keys, at, of = keys[some], at[some], of[some]
     order = np.lexsort((at, keys))
@@ -175,6 +181,16 @@ def _neighbours(keys: Hashes, at: NDArray[Any], of: NDArray[np.int16], places: P
     apart |= places.owner[first] != places.owner[second]
     apart &= places.owner[first] == 0
     return first[apart], second[apart], first_series[apart], second_series[apart]
+
+
+def _occur_twice(hashes: Hashes) -> NDArray[np.bool_]:
+    """Tell which values occur more than once."""
+    order = np.argsort(hashes)
+    ranked = hashes[order]
+    equal = ranked[1:] == ranked[:-1]
+    several = np.zeros(len(hashes), np.bool_)
+    several[order[1:][equal]] = several[order[:-1][equal]] = True
+    return several
 
 
 def _gather(places: Places, source: Rows, column: Rows, place: Rows, size: int) -> Values:

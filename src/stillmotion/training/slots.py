@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .program import TrainState
+from .step import TrainState
 
 Array = Any
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
-
-from .device import on_accelerator
 
 Array = Any
 
@@ -58,16 +55,13 @@ def adam(
     # Keras' form: bias correction acts on the rate, so that epsilon is added to the uncorrected root.
     corrected = rate * jnp.sqrt(1 - BETA2**step) / (1 - BETA1**step)
     new = []
-    apart: Any = jax.lax.optimization_barrier
     for before, change, first, second, decay in zip(
         weights, gradient, moments.first, moments.second, decays, strict=True
     ):
         change = change * shrink
         first = jnp.where(go, BETA1 * first + (1 - BETA1) * change, first)
         second = jnp.where(go, BETA2 * second + (1 - BETA2) * change**2, second)
-        if not on_accelerator():
-            # Otherwise XLA computes the moments twice, and copies the old ones for that.
-            first, second = apart((first, second))
+        # From the moments that are kept: otherwise XLA computes them a second time, and copies the old ones for that.
         moved = before - corrected * first / (jnp.sqrt(second) + EPSILON)
         moved = moved - rate * hyperparameters["weight_decay"] * decay * before
         new.append((jnp.where(go, moved, before), first, second))

@@ -11,7 +11,7 @@ RAY_READY := $(VENV)/.ray
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-shuffled test-slow evidence check format docs bench lock results arena students decoding \
-  demo-results mutual protocols figures clean
+  recipes demo-results mutual protocols figures clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -119,10 +119,10 @@ mutual: $(READY)  ## every method on two pairs of networks on HAPT, into results
 	done
 
 arena: $(READY)  ## HAPT as WHAR Arena cuts it, five groupings of the subjects, into results/ (hours; RECORDINGS holds hapt/)
-	set -e; for seed in 0 1 2 3 4; do \
-	  $(BIN)/still study results/arena-hapt/spec.toml --set split.seed=$$seed --data $(RECORDINGS) \
-	    --out out/arena-hapt/$$seed --score-test; \
-	done
+	set -e; for seed in 0 1 2 3 4; do for spec in spec hybrids; do \
+	  $(BIN)/still study results/arena-hapt/$$spec.toml --set split.seed=$$seed --data $(RECORDINGS) \
+	    --out out/arena-hapt/$$spec-$$seed --score-test; \
+	done; done
 	$(BIN)/still study results/arena-hapt/networks.toml --data $(RECORDINGS) --out out/arena-hapt/networks --score-test
 	$(BIN)/python -m benchmarks.arena out/arena-hapt/* --out results/arena-hapt
 
@@ -131,6 +131,12 @@ students: $(READY)  ## the student within 8 kB beside feature classifiers on thr
 	  $(BIN)/still study $$file --data $(RECORDINGS) --out out/students/$$(basename $$file .toml) --score-test; \
 	done
 	$(BIN)/python -m benchmarks.students out/students/* --out results/students
+
+recipes: $(READY)  ## recipes for convolutions and features on the two sets that choose them, into results/ (hours)
+	set -e; for name in wisdm-2019 simulated; do \
+	  $(BIN)/still study results/hybrid-recipes/$$name.toml --data $(RECORDINGS) --out out/recipes/$$name --score-test; \
+	done
+	$(BIN)/python -m benchmarks.recipes out/recipes/* --out results/hybrid-recipes
 
 SEQUENCES ?= hapt wisdm-2019 simulated
 decoding: $(READY)  ## windows in a row on three sets, adaptation to a subject on two, into results/ (hours)

@@ -84,7 +84,7 @@ def measure_study(folder: Path) -> tuple[Rows, dict[str, Any]]:
 
 
 def measure(state: StudyState) -> Rows:
-    """Return a row for each variant and baseline of one study, and beside it that of its refits, if it has any."""
+    """Return a row for each variant and baseline of one study, and that of its refits, if it has any."""
     results = compute_results(state)
     refits = {each.variant: each for each in results.refits}
     moving = np.array(["_TO_" in name for name in state.index.spec.classes])

@@ -1,4 +1,4 @@
-"""Emulated microcontrollers beside the reference, for every network of the registry, on 50 real windows of HAPT.
+"""Emulated microcontrollers against the reference, for every network of the registry, on 50 real windows of HAPT.
 
 ``python -m benchmarks.device_equality --data DIR --out results/device/hapt`` writes ``table.csv`` with the columns of
 ``benchmarks/device.py``. A network whose rows are in the table is not measured again, so that it can be interrupted.

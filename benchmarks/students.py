@@ -1,4 +1,4 @@
-"""Tables of students beside feature classifiers, and of what a teacher adds to a student.
+"""Tables of students and feature classifiers, and of what a teacher adds to a student.
 
 ``python -m benchmarks.students FOLDER… --out results/students`` reads the folders of studies whose test subjects are
 evaluated. ``table.csv`` has a row a study: the student (a network) within the study's budget that scores highest on
@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def compare_with_classifiers(study: Study, rows: tuple[Row, ...], matrices: ConfusionMatrices) -> list[dict[str, Any]]:
-    """Return the row of the student within the budget beside the best feature classifier; none without either."""
+    """Return the row of the student within the budget and the best feature classifier; none without either."""
     budget = parse_budget(study.budget)
     classifiers = [row for row in rows if row.kind == "baseline" and row.macro_f1 and row.variant != "majority"]
     students = [

@@ -20,7 +20,8 @@ def gpu(rows: list[Row], shapes: dict[str, str]) -> str:
     trained = [row for row in rows if row["task"] == "train" and "milliseconds" in row]
     ours = [row for row in trained if row["contender"] == "stillmotion"]
     head = f"{device['device']} ({device['kind']}), JAX {device['jax']}, Python {device['python']}."
-    return "\n\n".join((head, curves(rows, ours, shapes), changes(rows, ours), grid(rows)))
+    parts = (head, curves(rows, ours, shapes), changes(ours), agreement(rows, ours), grid(rows))
+    return "\n\n".join(filter(None, parts))
 
 
 def is_plain(row: Row, ours: list[Row]) -> bool:
@@ -47,29 +48,35 @@ def curves(rows: list[Row], ours: list[Row], shapes: dict[str, str]) -> str:
     return "\n".join(lines)
 
 
-def changes(rows: list[Row], ours: list[Row]) -> str:
+def changes(ours: list[Row]) -> str:
     """Write the table of fleets that share products by fewer, in another precision, or with kernels tried out."""
     lines = ["| fleet | network | ms | ms of the program alone | compiled in, s |", "|---|---|--:|--:|--:|"]
     others = [row for row in ours if not is_plain(row, ours)]
-    beside = {(*place(row), row["replicas"]) for row in others}
-    shown = [row for row in ours if (*place(row), row["replicas"]) in beside]
+    compared = {(*place(row), row["replicas"]) for row in others}
+    shown = [row for row in ours if (*place(row), row["replicas"]) in compared]
     for row in sorted(shown, key=lambda row: (-row["replicas"], *place(row), -row["together"], row["autotuned"])):
         products = f"{row['replicas']} replicas, products of {row['together']}, precision `{row['precision']}`"
         times = (f"{row['milliseconds']:.3g}", f"{row['program']:.3g}", f"{row['compilation']:.0f}")
         tuned = ", kernels tried out" if row["autotuned"] else ""
         lines.append(f"| {products}{tuned} | `{row['network']}` | {' | '.join(times)} |")
+    return "\n".join(lines) if shown else ""
+
+
+def agreement(rows: list[Row], ours: list[Row]) -> str:
+    """Write how far the gradient of a first step is from the processor's."""
     parts = [
-        f"{100 * row['gradient']:.1f} % (`{row['network']}`, precision `{row.get('precision', ours[0]['precision'])}`)"
+        f"{100 * row['gradient']:.2g} % (`{row['network']}`, precision `{row.get('precision', ours[0]['precision'])}`)"
         for row in rows
         if row["task"] == "agreement" and "gradient" in row
     ]
-    lines += ["", f"The gradient of a first step differs from the processor's by {' and '.join(parts)}."]
-    return "\n".join(lines)
+    return f"The gradient of a first step differs from the processor's by {' and '.join(parts)}."
 
 
 def grid(rows: list[Row]) -> str:
-    """Write the table of the fleets of the published grid that were measured, and of the whole grid."""
+    """Write the table of the fleets of the published grid that were measured, and of the whole grid, if any."""
     parts = [row for row in rows if row["task"] == "grid"]
+    if not parts:
+        return ""
     lines = ["| published grid, `rb-kd-att` | replicas | ms | epoch, s | compiled in, s |", "|---|--:|--:|--:|--:|"]
     for row in (row for row in parts if "epoch" in row):
         times = (f"{row['milliseconds']:.3g}", f"{row['epoch']:.2f}", f"{row['compilation']:.0f}")

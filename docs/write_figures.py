@@ -184,7 +184,7 @@ def arena() -> str:
 
 
 def students() -> str:
-    """Write the table of students within 8 kB beside the best feature classifier of any size."""
+    """Write the table of students within 8 kB and the best feature classifier of any size."""
     lines = ["| recordings | student | bytes, int8 | macro-F1 | best classifier | its macro-F1 | difference, points |"]
     lines.append("|---|---|--:|--:|---|--:|--:|")
     for row in read_table("students"):
@@ -214,6 +214,15 @@ def distillation() -> str:
             f"{float(row['seed_std']):.3f}" if row["seed_std"] else MISSING,
         )
         lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def recipes() -> str:
+    """Write the table of recipes for convolutions and features."""
+    lines = ["| recordings | recipe | validation subjects | test subjects | ± seeds |", "|---|---|--:|--:|--:|"]
+    for row in read_table("hybrid-recipes"):
+        scores = (f"{float(row['validation']):.3f}", three_of(row, "macro_f1", "low", "high"))
+        lines.append(f"| {row['data']} | `{row['recipe']}` | {' | '.join(scores)} | {float(row['seed_std']):.3f} |")
     return "\n".join(lines)
 
 
@@ -427,6 +436,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "arena-hapt": arena,
     "students": students,
     "distillation": distillation,
+    "hybrid-recipes": recipes,
     **{f"decoding-{name}": partial(decoding, f"decoding-{name}") for name in DECODED},
     "unknown": unknown,
     "adaptation": adaptation,
@@ -439,6 +449,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "training": training,
     "training-hapt": training_hapt,
     "gpu": lambda: gpu(bench("gpu"), SHAPES),
+    "gpu-tf32": lambda: gpu(bench("gpu-tf32"), SHAPES),
     "memory": memory,
     "methods": methods,
     "hapt": lambda: study("attention-distillation-hapt"),

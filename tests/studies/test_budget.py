@@ -84,6 +84,10 @@ def test_validation_subjects_choose_among_what_fits_and_test_subjects_never():
     assert [each.variant for each in recommend(rows, budget=8000).baselines] == ["regression"]
     assert recommend(rows, budget=6500).row.variant == "regression"
     assert recommend(rows, budget=5000).row.variant == "small"
+    # Where windows are decoded in sequence, that score decides, as the model will answer so.
+    in_sequence = dict(zip(("small", "middle", "regression"), (0.95, 0.92, 0.91), strict=True))
+    decoded = [replace(each, validation_in_sequence=in_sequence.get(each.variant)) for each in rows]
+    assert recommend(decoded, budget=8000).row.variant == "small"
     assert recommend(rows, budget=1000) == replace(recommend([], budget=1000), reason="too large")
     assert recommend([], budget=1000).reason == "none"
 

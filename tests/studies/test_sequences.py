@@ -54,6 +54,25 @@ def test_windows_alone_score_as_without_decoding_and_stand_first(finished):
             assert each.gain.score == pytest.approx(each.macro_f1.score - mine[0].macro_f1.score, abs=1e-12)
 
 
+def test_the_validation_score_in_sequence_is_that_of_the_shipped_decoder(finished):
+    _, before, after = finished
+    assert all(row.validation_in_sequence is None for row in before.rows)
+    with read_study_state(finished[0]) as state:
+        index, (run,) = state.index, state.reported["lm", 0]
+        parts = [state.store.predictions(run.id, split) for split in ("validation", "validation-unlabelled")]
+        rows = np.concatenate([index.rows(0, "validation"), index.unlabelled_rows(0, "validation")])
+        logits, decoder = np.concatenate(parts), decoder_of(state, run)
+    counts = np.zeros((4, 4), int)
+    for recording in sorted(set(index.recording[rows])):
+        at = np.flatnonzero(index.recording[rows] == recording)
+        at = at[np.argsort(index.seconds[rows[at]])]
+        labels, truth = decoder.with_lag(1).decode(logits[at]).labels, index.labels[rows[at]]
+        np.add.at(counts, (truth[truth >= 0], labels[truth >= 0]), 1)
+    (row,) = [each for each in after.rows if each.variant == "lm"]
+    assert row.validation_in_sequence == pytest.approx(float(macro_f1(counts)), abs=1e-12)
+    assert row.validation_in_sequence != row.validation
+
+
 def test_sequences_have_no_holes_and_unlabelled_windows_are_not_scored(finished):
     with read_study_state(finished[0]) as state:
         index, (run,) = state.index, state.reported["lm", 0]

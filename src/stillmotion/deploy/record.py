@@ -1,4 +1,4 @@
-"""The record beside an exported form: its contract, golden vectors and checksums, in one sealed JSON file.
+"""The record of an exported form: its contract, golden vectors and checksums, in one sealed JSON file.
 
 Golden windows are drawn, waves and noise within what the sensors deliver: an exported form is handed on without a
 recording of anybody.
@@ -41,7 +41,7 @@ DTYPES = ("float32", "int8", "int16")
 
 @dataclass(frozen=True, eq=False)
 class FormRecord:
-    """What lies beside an exported form.
+    """What an exported form comes with.
 
     Args:
         folder: of the form.
@@ -76,7 +76,7 @@ def write_record(
     counts: Counts | None = None,
     tensor: Tensor | None = None,
 ) -> None:
-    """Write ``NAME.json`` beside the files of a form, which must all be there.
+    """Write ``NAME.json`` next to the files of a form, which must all be there.
 
     Args:
         folder: of the form.

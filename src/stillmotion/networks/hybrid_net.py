@@ -1,4 +1,4 @@
-"""hybrid-net: the separable convolutions of motion-net beside hidden units on window features.
+"""hybrid-net: the separable convolutions of motion-net next to hidden units on window features.
 
 Features describe a window as a whole, convolutions find patterns in its course. The convolutions read the normalised
 signal and end in mean and maximum over time; the features (as in feature-net) are computed from the raw signal; the
@@ -48,7 +48,7 @@ def _size(size: str, *, width: int, units: int, about: str) -> Network:
     name = f"hybrid-net-{size}"
     return Network(
         name=name,
-        title=f"Separable convolutions beside {units} units on features, about {about} parameters at (128, 6, 12)",
+        title=f"Separable convolutions and {units} units on features, about {about} parameters at (128, 6, 12)",
         source="Own design",
         build=partial(build_hybrid_net, width=width, units=units, name=name),
         options=("features",),

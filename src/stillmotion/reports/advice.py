@@ -17,7 +17,7 @@ from ..formatting import (
     format_several,
 )
 from ..studies import Row, recommend
-from ..studies.recommend import is_better, is_worse, price
+from ..studies.recommend import is_better, is_worse, price, validation_score
 from .evidence import Evidence
 from .results import describe_too_wide
 
@@ -83,9 +83,9 @@ def advise(evidence: Evidence) -> Advice:
 
 def _describe_within(evidence: Evidence, row: Row, without: str) -> Advice:
     limit = evidence.record.study.budget
-    within = (
-        f"of the models within {limit} it scores highest on validation subjects, {format_percent(row.validation)} %"
-    )
+    how = "" if row.validation_in_sequence is None else " in sequence"
+    score = format_percent(validation_score(row))
+    within = f"of the models within {limit} it scores highest on validation subjects{how}, {score} %"
     size = f"It stores {format_kib(row.bytes_int8)} KiB" + (" with int8 weights." if row.parameters else ".")
     beaten = [
         each.variant

@@ -45,7 +45,8 @@ def recommend(rows: Sequence[Row], *, budget: int | None = None, withhold: bool 
     Args:
         rows: of one table, with scores of the same subjects.
         budget: most bytes that the recommended model may store on the device. Then the row within it that scores
-            highest on *validation* subjects is recommended, network or baseline: test subjects decide nothing.
+            highest on *validation* subjects is recommended, network or baseline: test subjects decide nothing. The
+            score is that of windows in sequence where the rows have one, as that is how the model will answer.
         withhold: whether nothing is recommended where the interval is too wide.
 
     Returns:
@@ -84,9 +85,14 @@ def _recommend_within(budget: int, rows: Sequence[Row]) -> Recommendation:
     within = [row for row in rows if row.bytes_int8 is not None and row.bytes_int8 <= budget]
     if not within:
         return Recommendation(None, None, "too large" if rows else "none")
-    best = max(within, key=lambda row: (row.validation or 0.0, -(row.bytes_int8 or 0)))
+    best = max(within, key=lambda row: (validation_score(row) or 0.0, -(row.bytes_int8 or 0)))
     as_high = (row for row in rows if row.kind == "baseline" and row is not best and _score(row) >= _score(best))
     return Recommendation(best, best, "budget", tuple(sorted(as_high, key=_score, reverse=True)))
+
+
+def validation_score(row: Row) -> float | None:
+    """Return the score on validation subjects that decides within a budget: in sequence where there is one."""
+    return row.validation if row.validation_in_sequence is None else row.validation_in_sequence
 
 
 def is_collapsed(row: Row) -> bool:

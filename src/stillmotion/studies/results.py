@@ -24,7 +24,7 @@ from .refit_scores import RefitScore, compare_refits
 from .row import Row
 from .runs import Run
 from .search import count_trials
-from .sequences import SequenceRow, score_sequences
+from .sequences import SequenceRow, score_sequences, score_validation
 from .state import StudyState
 from .store import Logits
 from .teacher_gap import TeacherGap, compute_teacher_gaps
@@ -210,6 +210,7 @@ def _variant_row(state: StudyState, name: str, compared: ComparedVariants | None
         runs=0 if name == MAJORITY else sum(map(len, by_fold)),
         collapsed=0 if name == MAJORITY else count_collapsed(state, by_fold),
         validation=_mean(scores["validation"]),
+        validation_in_sequence=score_validation(state, list(zip(*by_fold, strict=True))),
         macro_f1=score,
         accuracy=accuracy,
         seed_std=deviation,

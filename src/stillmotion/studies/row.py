@@ -21,6 +21,7 @@ class Row:
         parameters, flops: of the network; None for a baseline.
         bytes: what a device stores: the weights of the network at float32, or the numbers of a baseline at 4 bytes.
         validation: macro-F1 of the validation subjects, pooled over subjects, mean over seeds.
+        validation_in_sequence: the same of windows in sequence, at the first delay of ``[decoding]``; None without it.
         macro_f1: of the test subjects with its interval, or None before they are evaluated.
         accuracy: of the test subjects.
         seed_std: standard deviation over seeds of the test score, or of the validation score before.
@@ -47,6 +48,7 @@ class Row:
     flops: int | None = None
     bytes: int | None = None
     validation: float | None = None
+    validation_in_sequence: float | None = None
     macro_f1: Interval | None = None
     accuracy: float | None = None
     seed_std: float | None = None
@@ -94,6 +96,7 @@ class Row:
             "verdict": self.verdict,
             "not_inferior": self.not_inferior,
             "validation": self.validation,
+            "validation_in_sequence": self.validation_in_sequence,
             "accuracy": self.accuracy,
             "ece": self.ece,
             "seed_std": self.seed_std,

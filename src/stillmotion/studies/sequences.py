@@ -1,4 +1,4 @@
-"""Windows in a row: the decoders of runs, and scores of test subjects in sequence beside those of windows alone."""
+"""Windows in a row: the decoders of runs, and scores of subjects in sequence and of windows alone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ from ..evaluation import (
     Interval,
     Predictions,
     compare_variants,
+    confusion_matrix,
     f1_per_class,
+    macro_f1,
     score_bouts,
     score_events,
     score_rejections,
@@ -204,6 +206,39 @@ def decode_run(state: StudyState, run: Run, split: str) -> dict[str, Decoded]:
             decoded[name_delay(delay)] = Decoded(each.labels[back], each.probabilities[back], each.threshold)
         state.decoded[key] = decoded
     return state.decoded[key]
+
+
+def score_validation(state: StudyState, by_seed: Sequence[Sequence[Run]]) -> float | None:
+    """Score windows in sequence, at the first delay of the study, on the validation subjects of all folds.
+
+    Args:
+        state: of the study.
+        by_seed: for each seed a run of each fold.
+
+    Returns:
+        Macro-F1 pooled over subjects and folds, mean over seeds; None without ``[decoding]`` or predictions.
+    """
+    if not state.study.decoding or not by_seed:
+        return None
+    scores = []
+    for runs in by_seed:
+        counts = [_validation_counts(state, run) for run in runs]
+        known = [each for each in counts if each is not None]
+        if len(known) < len(counts):
+            return None
+        scores.append(float(macro_f1(np.sum(known, axis=0))))
+    return float(np.mean(scores))
+
+
+def _validation_counts(state: StudyState, run: Run) -> NDArray[np.int64] | None:
+    logits = sequence_logits(state, run.id, "validation")
+    if logits is None:
+        return None
+    index = state.index
+    order, gaps = order_rows(index, sequence_rows(index, run.fold, "validation"))
+    labels = decoder_of(state, run).decode(logits[order], gaps).labels[np.argsort(order)]
+    rows = index.rows(run.fold, "validation")
+    return confusion_matrix(index.labels[rows], labels[: len(rows)], len(index.spec.classes))
 
 
 def transitions_of(study: Study, classes: Sequence[str]) -> NDArray[np.bool_]:

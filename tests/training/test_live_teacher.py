@@ -26,8 +26,8 @@ from stillmotion.networks.normaliser import Normaliser
 from stillmotion.training import Fleet, Recipe, Replica, Teacher, fit, join_teachers
 from stillmotion.training.functional import Functional
 from stillmotion.training.memory import replica_bytes
-from stillmotion.training.program import _described, _live_taps
 from stillmotion.training.progress import Progress
+from stillmotion.training.step import described_by, live_taps
 from stillmotion.training.teacher import predict_taps
 
 from .small import CHANNELS, CLASSES, TIME, TRAIN, VALIDATION, dense, fleet, normed, problem, same, train
@@ -234,7 +234,7 @@ def test_no_gradient_flows_into_the_teacher_or_through_it(several):
     network = ours.setup.student
 
     def total(shared, x):
-        answers = _live_taps(ours.setup, shared, 0, x, _described(ours.setup, []))
+        answers = live_taps(ours.setup, shared, 0, x, described_by(ours.setup, []))
         return (answers["logits"] ** 2).sum()
 
     floats = ours.shared.teacher_weights
@@ -245,7 +245,7 @@ def test_no_gradient_flows_into_the_teacher_or_through_it(several):
     assert sum(leaf.size for leaf in jax.tree.leaves(gradients)) > 100
     for leaf in jax.tree.leaves(gradients):
         np.testing.assert_array_equal(leaf, 0)
-    assert network.size == ours.setup.decays.size, "nothing but the student is trained"
+    assert network.size == ours.setup.layout.size, "nothing but the student is trained"
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stillmotion.networks import initialise
-from stillmotion.training import Recipe
+from stillmotion.training import Recipe, layout
 from stillmotion.training.progress import Progress
 
 from .small import CLASSES, dense, fleet, normed, problem, replica
@@ -39,19 +39,21 @@ def plain_loop(model, optimizer, batches, *, clip=None):
 
 
 @pytest.mark.parametrize(
-    ("network", "hyperparameters", "make"),
+    ("network", "hyperparameters", "make", "large"),
     [
-        (dense, {"learning_rate": 0.01}, lambda: keras.optimizers.Adam(0.01)),
-        (normed, {"learning_rate": 0.003}, lambda: keras.optimizers.Adam(0.003)),
+        (dense, {"learning_rate": 0.01}, lambda: keras.optimizers.Adam(0.01), layout.LARGE),
+        (normed, {"learning_rate": 0.003}, lambda: keras.optimizers.Adam(0.003), 12),
         (
             dense,
             {"learning_rate": 0.01, "weight_decay": 0.1, "clip": 0.3},
             lambda: keras.optimizers.AdamW(0.01, weight_decay=0.1, global_clipnorm=0.3),
+            64,
         ),
     ],
     ids=["adam", "norm-and-dropout", "adamw-clipped"],
 )
-def test_the_first_steps_are_those_of_keras(network, hyperparameters, make):
+def test_the_first_steps_are_those_of_keras(monkeypatch, network, hyperparameters, make, large):
+    monkeypatch.setattr(layout, "LARGE", large)
     windows, labels = problem()
     run = replica(11, **hyperparameters)
     model = network()

@@ -1,4 +1,4 @@
-"""Rewrite the program of any network for a compiled loop: replace XLA's convolutions by ``loop_forms``.
+"""Rewrite the program of any network for a compiled loop: convolutions become ``loop_forms``, draws ``random_bits``.
 
 The rewrite acts on the program that JAX traces, so a convolution may come from a Keras layer, a user's own layer or
 ``keras.ops``, and weights are not changed. All other operations are as fast inside a compiled loop as outside.
@@ -47,9 +47,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, jaxprs_in_params
-from jax.extend.core.primitives import conv_general_dilated_p, jit_p, remat_p
+from jax.extend.core.primitives import conv_general_dilated_p, jit_p, random_bits_p, remat_p
 
 from .loop_forms import convolve, depthwise
+from .random_bits import draw_bits, is_plain
 
 Array = Any
 Function = Callable[..., Any]
@@ -78,7 +79,7 @@ def kept_convolutions(program: ClosedJaxpr) -> tuple[str, ...]:
 
 
 def rewrite(function: Function, *arguments: Any, keep: bool) -> Any:
-    """Compute ``function(*arguments)`` without XLA's convolutions.
+    """Compute ``function(*arguments)`` without XLA's convolutions, and draw the same random bits in fewer passes.
 
     Args:
         function: a function of arrays.
@@ -100,14 +101,16 @@ def _evaluate(jaxpr: Jaxpr, consts: Sequence[Array], keep: bool, *arguments: Arr
         inputs = [var.val if isinstance(var, Literal) else values[var] for var in eqn.invars]
         if eqn.primitive is conv_general_dilated_p and _convertible(eqn) and (_grouped(eqn) or not keep):
             outputs = [_convolve(inputs[0], inputs[1], eqn.params)]
-        elif not any(_convolutions_within(eqn)):
-            outputs = _bound(eqn, eqn.params, inputs)
-        elif eqn.primitive in INLINED:
+        elif eqn.primitive is random_bits_p and is_plain(inputs[0], **eqn.params):
+            outputs = [draw_bits(inputs[0], eqn.params["shape"])]
+        elif eqn.primitive in INLINED and (_draws(eqn) or any(_convolutions_within(eqn))):
             inner = eqn.params["jaxpr"]
             inner = inner if isinstance(inner, ClosedJaxpr) else ClosedJaxpr(inner, ())
             outputs = _evaluate(inner.jaxpr, inner.consts, keep, *inputs)
-        else:
+        elif any(_convolutions_within(eqn)):
             outputs = _bound(eqn, {name: _without(value) for name, value in eqn.params.items()}, inputs)
+        else:
+            outputs = _bound(eqn, eqn.params, inputs)
         values.update(zip(eqn.outvars, outputs, strict=True))
     return [var.val if isinstance(var, Literal) else values[var] for var in jaxpr.outvars]
 
@@ -144,6 +147,15 @@ def _convolutions(jaxpr: Jaxpr, *, nested: bool = False, within: str = "") -> It
 def _convolutions_within(eqn: Any) -> Iterator[Any]:
     for inner in jaxprs_in_params(eqn.params):
         yield from _convolutions(inner)
+
+
+def _draws(eqn: Any) -> bool:
+    """Tell whether random bits are drawn within an operation."""
+    return any(
+        inside.primitive is random_bits_p or _draws(inside)
+        for inner in jaxprs_in_params(eqn.params)
+        for inside in inner.eqns
+    )
 
 
 def _grouped(eqn: Any) -> bool:

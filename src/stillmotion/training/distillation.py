@@ -21,6 +21,7 @@ from ..networks.taps import list_taps
 from ..windows import Windows
 from ..windows.augment import MIXUP
 from .functional import Functional, Vector
+from .layout import Layout
 from .recipe import Replica
 from .teacher import Teacher, check_teachers, predict_taps, require_able, require_finite
 
@@ -34,17 +35,12 @@ class AuxParams:
 
     def __init__(self, first: AuxParamArrays) -> None:
         self.shapes = {name: values.shape for name, values in first.items()}
+        self.layout = Layout.of(self.shapes.values())
 
     @property
     def size(self) -> int:
         """Number of auxiliary parameters."""
-        return sum(int(np.prod(shape)) for shape in self.shapes.values())
-
-    @property
-    def decays(self) -> Vector:
-        """Mask of weight decay: 1 for matrices, 0 for biases."""
-        parts = [np.full(int(np.prod(shape)), float(len(shape) >= 2), np.float32) for shape in self.shapes.values()]
-        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+        return self.layout.size
 
     def flat(self, aux_params: AuxParamArrays) -> Vector:
         """Return all values as one vector."""
@@ -53,12 +49,12 @@ class AuxParams:
 
     def named(self, vector: Any) -> dict[str, Any]:
         """Return the values of a vector by name; the inverse of ``flat``."""
-        values, start = {}, 0
-        for name, shape in self.shapes.items():
-            stop = start + int(np.prod(shape))
-            values[name] = vector[start:stop].reshape(shape)
-            start = stop
-        return values
+        places = zip(self.shapes.items(), self.layout.bounds, self.layout.bounds[1:], strict=False)
+        return {name: vector[start:stop].reshape(shape) for (name, shape), start, stop in places}
+
+    def named_parts(self, arrays: Sequence[Any]) -> dict[str, Any]:
+        """Return the values of the arrays of the layout by name."""
+        return dict(zip(self.shapes, self.layout.tensors(arrays), strict=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,12 +125,11 @@ class DistillationSetup:
             f"{network.model.name}: {layer}" for network in self.networks for layer in network.kept_convolutions
         )
 
-    @property
-    def decays(self) -> Vector:
-        """Mask of weight decay over all trained weights: student, co-trained teacher, auxiliary parameters."""
+    @cached_property
+    def layout(self) -> Layout:
+        """Layout of all trained numbers: student, co-trained teacher, auxiliary parameters."""
         teacher = self.trained_teacher
-        parts = [self.student.decays, *([] if teacher is None else [teacher.decays]), self.aux.decays]
-        return np.concatenate(parts)
+        return self.student.layout + (Layout(()) if teacher is None else teacher.layout) + self.aux.layout
 
     def aux_params(self, seed: int) -> AuxParamArrays:
         """Draw the initial auxiliary parameters."""
@@ -247,7 +242,7 @@ def _members(method: Method, teachers: Sequence[Teacher]) -> tuple[Functional, .
                 f"{method.name} runs its teacher in every step here (live=True or co-training), so scores from a file "
                 f"are not enough: pass the teacher as a model."
             )
-        if [network.shapes for network in networks] != [network.shapes for network in members[0]]:
+        if [network.layout for network in networks] != [network.layout for network in members[0]]:
             raise UserError(
                 f"{teacher.name} and {teachers[0].name} are not of the same networks, so they cannot run in the steps "
                 f"of one fleet: train their students in fleets of their own."

@@ -30,12 +30,13 @@ from .fleet_state import FleetState, RunResult, Slot
 from .functional import State, Vector
 from .memory import choose_size, replica_bytes
 from .optimiser import Moments
-from .program import SOUND, ReplicaInputs, TrainState, compile_program, keys
+from .program import compile_program, keys
 from .progress import Epoch, Progress
 from .recipe import Recipe, Replica, check_replicas
 from .replicas import make_replica_tables, resolve_hyperparameters
 from .shared import TEACHER_PARTS, share_arrays
 from .slots import put_state, select_states, stack_states, take_state
+from .step import SOUND, ReplicaInputs, TrainState
 from .teacher import Teacher
 
 #: Between a replica's seed and that of a teacher from scratch: two networks of one kind must not begin alike.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .functional import State, Vector
-from .program import TrainState
+from .step import TrainState
 
 Arrays = dict[str, NDArray[Any]]
 

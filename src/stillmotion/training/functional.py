@@ -32,6 +32,7 @@ from ..windows import Windows
 from .device import in_full_precision
 from .fake_quantisation import QuantisedCall
 from .fingerprint import describe_layers
+from .layout import Layout
 
 Array = Any
 Vector = NDArray[np.float32]
@@ -86,8 +87,7 @@ class Functional:
         for variable in self.trainable:
             if str(variable.dtype) != "float32":
                 raise UserError(f"{model.name}: weight {variable.path} is {variable.dtype}; fleets train float32.")
-        self.shapes = [tuple(variable.shape) for variable in self.trainable]
-        self.bounds = np.cumsum([0, *(int(np.prod(shape)) for shape in self.shapes)]).tolist()
+        self.layout = Layout.of(variable.shape for variable in self.trainable)
         self.quantise = quantise
         self._quantised = None if quantise is None else QuantisedCall(self.tapped, quantise)
         self._ranges = [] if self._quantised is None else [self._quantised.first_ranges]
@@ -108,7 +108,7 @@ class Functional:
             places,
             self.view,
             self.quantise,
-            *self.shapes,
+            *self.layout.shapes,
             *((tuple(v.shape), str(v.dtype)) for v in self.state),
         )
         with _TWINS_LOCK:
@@ -119,7 +119,7 @@ class Functional:
     @property
     def size(self) -> int:
         """Number of trainable weights."""
-        return int(self.bounds[-1])
+        return self.layout.size
 
     @property
     def tap_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -134,12 +134,6 @@ class Functional:
             return self.view({name: jax.numpy.zeros((2, *shape)) for name, shape in shapes.items()})
 
         return {name: tuple(values.shape[1:]) for name, values in jax.eval_shape(viewed).items()}
-
-    @property
-    def decays(self) -> Vector:
-        """Mask of weight decay: 1 for kernels, 0 for biases and scales of normalisation."""
-        parts = [np.full(int(np.prod(shape)), float(len(shape) >= 2), np.float32) for shape in self.shapes]
-        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
     @cached_property
     def kept_convolutions(self) -> tuple[str, ...]:
@@ -159,9 +153,8 @@ class Functional:
         layer = self.tapped.output["logits"]._keras_history.operation if "logits" in self.tapped.output else None
         if not isinstance(layer, keras.layers.Dense) or layer.bias is None:
             return None
-        slices = {
-            id(v): slice(*bounds) for v, *bounds in zip(self.trainable, self.bounds, self.bounds[1:], strict=False)
-        }
+        bounds = self.layout.bounds
+        slices = {id(v): slice(*ends) for v, *ends in zip(self.trainable, bounds, bounds[1:], strict=False)}
         if id(layer.kernel) not in slices or id(layer.bias) not in slices:
             return None
         return slices[id(layer.kernel)], slices[id(layer.bias)]
@@ -254,19 +247,27 @@ class Functional:
         return changed
 
     def apply(
-        self, vector: Array, state: Sequence[Array], x: Array, features: Sequence[Array] = (), *, training: bool
+        self,
+        weights: Array | Sequence[Array],
+        state: Sequence[Array],
+        x: Array,
+        features: Sequence[Array] = (),
+        *,
+        training: bool,
     ) -> tuple[dict[str, Array], Any]:
         """Return the taps of windows ``x`` (B, T, D) and the new state; in training also the network's own losses.
 
         Args:
-            vector, state: weights and state.
+            weights: the vector, or the arrays of the layout.
+            state: the state.
             x: the windows.
             features: what the layers ``described`` give for these windows, which is then not computed again.
             training: whether dropout and batch statistics are on.
         """
         keep = bool(self.kept_convolutions)
         call = partial(self._call, training=training)
-        taps, after = rewrite(call, vector, list(state), x, list(features), keep=keep)
+        arrays = list(weights) if isinstance(weights, Sequence) else [weights]
+        taps, after = rewrite(call, arrays, list(state), x, list(features), keep=keep)
         return taps, after
 
     def predict_taps(
@@ -296,19 +297,15 @@ class Functional:
 
     def put(self, vector: NDArray[Any], state: Sequence[NDArray[Any]]) -> None:
         """Write weights and state into the model."""
-        for variable, start, stop in zip(self.trainable, self.bounds[:-1], self.bounds[1:], strict=True):
-            variable.assign(np.asarray(vector[start:stop]).reshape(variable.shape))
+        for variable, start in zip(self.trainable, self.layout.bounds, strict=False):
+            variable.assign(np.asarray(vector[start : start + variable.value.size]).reshape(variable.shape))
         for variable, value in zip(self.state, state, strict=True):
             variable.assign(value)
 
     def _call(
-        self, vector: Array, state: list[Array], x: Array, features: list[Array], *, training: bool
+        self, arrays: list[Array], state: list[Array], x: Array, features: list[Array], *, training: bool
     ) -> tuple[dict[str, Array], Any]:
-        import jax
-
-        # A split, whose gradient is one concatenation; that of a slice is a vector of all weights.
-        parts = jax.lax.split(vector, np.diff(self.bounds).tolist()) if self.shapes else ()
-        weights = [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+        weights = self.layout.tensors(arrays)
         if self._quantised is not None:
             symbols = (self.tapped.inputs[0], *(result for _, result in self.described))
             known = {id(symbol): value for symbol, value in zip(symbols, (x, *features), strict=False)}
@@ -363,7 +360,7 @@ class Functional:
         shaped: Any = jax.ShapeDtypeStruct
         vector, x = shaped((self.size,), "float32"), shaped((2, *sizes), "float32")
         state = [shaped(tuple(each.shape), str(each.dtype)) for each in (*self.state, *self._ranges)]
-        return jax.make_jaxpr(partial(self._call, training=True), return_shape=True)(vector, state, x, [])
+        return jax.make_jaxpr(partial(self._call, training=True), return_shape=True)([vector], state, x, [])
 
     @cached_property
     def _infer(self) -> Any:

@@ -1,8 +1,8 @@
-"""Adam and AdamW on one vector of weights; hyperparameters are arrays."""
+"""Adam and AdamW; hyperparameters are arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -22,29 +22,51 @@ class Moments(NamedTuple):
     second: Array
 
 
+def sum_of_squares(arrays: Sequence[Array]) -> Array:
+    """Return the squared norm of a gradient; it is finite only where each of its numbers is."""
+    return sum((jnp.sum(array**2) for array in arrays), jnp.zeros(()))
+
+
 def adam(
-    weights: Array, gradient: Array, moments: Moments, rate: Array, hyperparameters: Mapping[str, Array], decays: Array
-) -> tuple[Array, Moments]:
+    weights: Sequence[Array],
+    gradient: Sequence[Array],
+    moments: Moments,
+    squares: Array,
+    rate: Array,
+    hyperparameters: Mapping[str, Array],
+    decays: Sequence[Array],
+    go: Array,
+) -> tuple[tuple[Array, ...], Moments]:
     """Take one step of AdamW (Adam where ``weight_decay`` is 0); return the new weights and moments.
 
     Args:
-        weights, gradient: (P,).
-        moments: those of the step before.
+        weights, gradient: arrays of all trained numbers.
+        moments: those of the step before, in arrays of the same sizes.
+        squares: the squared norm of the gradient.
         rate: learning rate of this step.
         hyperparameters: ``weight_decay`` (decoupled, Loshchilov & Hutter, ICLR 2019) and ``clip``, the largest norm of
             the whole gradient (0: no limit).
-        decays: (P,) mask of weight decay.
+        decays: mask of weight decay for each array.
+        go: whether to take the step; weights and moments stay as they are where not.
     """
-    norm = jnp.sqrt(jnp.sum(gradient**2))
-    limit = hyperparameters["clip"]
-    gradient = gradient * jnp.where((limit > 0) & (norm > limit), limit / norm, 1.0)
-    step = moments.step + 1
-    first = BETA1 * moments.first + (1 - BETA1) * gradient
-    second = BETA2 * moments.second + (1 - BETA2) * gradient**2
+    norm, limit = jnp.sqrt(squares), hyperparameters["clip"]
+    shrink = jnp.where((limit > 0) & (norm > limit), limit / norm, 1.0)
+    step = jnp.where(go, moments.step + 1, moments.step)
     # Keras' form: bias correction acts on the rate, so that epsilon is added to the uncorrected root.
     corrected = rate * jnp.sqrt(1 - BETA2**step) / (1 - BETA1**step)
-    change = corrected * first / (jnp.sqrt(second) + EPSILON)
-    return weights - change - rate * hyperparameters["weight_decay"] * decays * weights, Moments(step, first, second)
+    new = []
+    for before, change, first, second, decay in zip(
+        weights, gradient, moments.first, moments.second, decays, strict=True
+    ):
+        change = change * shrink
+        first = jnp.where(go, BETA1 * first + (1 - BETA1) * change, first)
+        second = jnp.where(go, BETA2 * second + (1 - BETA2) * change**2, second)
+        # From the moments that are kept: otherwise XLA computes them a second time, and copies the old ones for that.
+        moved = before - corrected * first / (jnp.sqrt(second) + EPSILON)
+        moved = moved - rate * hyperparameters["weight_decay"] * decay * before
+        new.append((jnp.where(go, moved, before), first, second))
+    after, firsts, seconds = zip(*new, strict=True)
+    return after, Moments(step, firsts, seconds)
 
 
 def scheduled_rate(rate: Array, step: Array, total: Array, *, schedule: str, warmup: float) -> Array:

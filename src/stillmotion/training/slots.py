@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .program import TrainState
 from .rows import put_row, take_row
+from .step import TrainState
 
 Array = Any
 

@@ -21,7 +21,6 @@ class Row:
         parameters, flops: of the network; None for a baseline.
         bytes: what a device stores: the weights of the network at float32, or the numbers of a baseline at 4 bytes.
         validation: macro-F1 of the validation subjects, pooled over subjects, mean over seeds.
-        validation_in_sequence: the same of windows in sequence, at the first delay of ``[decoding]``; None without it.
         macro_f1: of the test subjects with its interval, or None before they are evaluated.
         accuracy: of the test subjects.
         seed_std: standard deviation over seeds of the test score, or of the validation score before.
@@ -37,6 +36,7 @@ class Row:
         not_inferior: whether it is not inferior to the reference; None without an interval.
         runs: trainings that are reported; of them ``collapsed`` predict one class only, whatever they are given.
         bytes_int8: ``bytes`` with the weights of the network at int8; of a baseline as ``bytes``.
+        validation_in_sequence: ``validation`` of windows in sequence, at the first delay of ``[decoding]``; None without.
     """
 
     variant: str
@@ -48,7 +48,6 @@ class Row:
     flops: int | None = None
     bytes: int | None = None
     validation: float | None = None
-    validation_in_sequence: float | None = None
     macro_f1: Interval | None = None
     accuracy: float | None = None
     seed_std: float | None = None
@@ -65,6 +64,7 @@ class Row:
     bytes_int8: int | None = None
     runs: int = 0
     collapsed: int = 0
+    validation_in_sequence: float | None = None
 
     @property
     def description(self) -> str:

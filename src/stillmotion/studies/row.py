@@ -36,7 +36,7 @@ class Row:
         not_inferior: whether it is not inferior to the reference; None without an interval.
         runs: trainings that are reported; of them ``collapsed`` predict one class only, whatever they are given.
         bytes_int8: ``bytes`` with the weights of the network at int8; of a baseline as ``bytes``.
-        validation_in_sequence: ``validation`` of windows in sequence, at the first delay of ``[decoding]``; None without.
+        validation_in_sequence: ``validation`` of windows in sequence, at the first delay of ``[decoding]``, if any.
     """
 
     variant: str

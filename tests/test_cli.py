@@ -258,7 +258,7 @@ def test_the_demo_trains_the_five_variants_and_is_quick_the_second_time(still, t
     code, out, _ = still("demo", "--out", tmp_path / "made")
     assert code == 0
     assert "spar: 10 real subjects" in out
-    for name in ("lm", "lm-att", "rb-kd", "rb-kd-att", "rab-kd", "hybrid-net-s", "random-forest", "deepconvlstm-mm"):
+    for name in ("lm", "lm-att", "rb-kd", "rb-kd-att", "rab-kd", "feature-net-s", "random-forest", "deepconvlstm-mm"):
         assert name in out
     results = json.loads((tmp_path / "made" / "results.json").read_text())
     rows = {row["variant"]: row for row in results["rows"]}

@@ -156,6 +156,9 @@ class FixedFeatures(Block):
             "WHEN_SORTED": code.when(*ORDER),
             "WHEN_CROSSING": code.when("zero_crossings"),
             "JERK": read_template(FOLDER, "difference") if features.jerks else "",
+            "NEXT_PLACE": read_template(FOLDER, "next_place"),
+            "SORT": read_template("features", "sort"),
+            "SAMPLE": "int16_t",
             "TRANSFORM": read_template(FOLDER, "fft" if self.spectrum.is_fast else "dft"),
         }
         parts = ["begin", "put_compressed" if features.compressed else "put_linear"]

@@ -101,6 +101,8 @@ class FloatFeatures(FloatBlock):
             "HIGH": "b[n - 1]" if sorted_all else "high",
             "WHEN_SORTED": code.when(*ORDER),
             "JERK": read_template(FOLDER, "difference") if features.jerks else "",
+            "SORT": read_template("features", "sort"),
+            "SAMPLE": "float",
             "SCALE": scale,
         }
         flags = code.flags | ({"ends"} if code.kept & {"min", "max"} and not sorted_all else set())

@@ -1,17 +1,8 @@
 /* Write mantissa * 2^exponent, in the unit of its statistic, as sign(v) log(1 + |v|), standardised and clipped. */
 static void ${P}_put(${P}_place *place, uint32_t mantissa, int exponent, int negative)
 {
-@even|    int index = place->index;
-@table|    int index;
-@table|    uint32_t kept = place->kept & place->bit;
     int32_t value = 0;
-@table|    place->bit <<= 1;
-@table|    if (!kept) {
-@table|        ++place->unit;
-@table|        return;
-@table|    }
-@table|    index = *place->at++;
-    if (mantissa) {
+$NEXT_PLACE    if (mantissa) {
         uint32_t unit = ${P}_unit[place->unit];
         int whole = 0;
         mantissa = normalise(mantissa, &exponent);

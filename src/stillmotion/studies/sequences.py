@@ -25,7 +25,6 @@ from ..evaluation import (
     Interval,
     Predictions,
     compare_variants,
-    confusion_matrix,
     f1_per_class,
     macro_f1,
     score_bouts,
@@ -196,16 +195,20 @@ def decode_run(state: StudyState, run: Run, split: str) -> dict[str, Decoded]:
     if key not in state.decoded:
         logits = sequence_logits(state, run.id, split)
         assert logits is not None
-        order, gaps = order_rows(state.index, sequence_rows(state.index, run.fold, split))
         decoder = decoder_of(state, run)
-        back = np.argsort(order)
         alone = decoder.alone()
         decoded = {ALONE: Decoded(logits.argmax(1), alone.decode(logits).probabilities, alone.threshold)}
         for delay in state.study.decoding.delays:
-            each = decoder.with_lag(delay).decode(logits[order], gaps)
-            decoded[name_delay(delay)] = Decoded(each.labels[back], each.probabilities[back], each.threshold)
+            decoded[name_delay(delay)] = _decode(state, run, split, decoder.with_lag(delay), logits)
         state.decoded[key] = decoded
     return state.decoded[key]
+
+
+def _decode(state: StudyState, run: Run, split: str, decoder: Decoder, logits: NDArray[np.float32]) -> Decoded:
+    """Decode the logits of ``sequence_rows``; the results are in their order."""
+    order, gaps = order_rows(state.index, sequence_rows(state.index, run.fold, split))
+    decoded, back = decoder.decode(logits[order], gaps), np.argsort(order)
+    return Decoded(decoded.labels[back], decoded.probabilities[back], decoded.threshold)
 
 
 def score_validation(state: StudyState, by_seed: Sequence[Sequence[Run]]) -> float | None:
@@ -226,19 +229,17 @@ def score_validation(state: StudyState, by_seed: Sequence[Sequence[Run]]) -> flo
         known = [each for each in counts if each is not None]
         if len(known) < len(counts):
             return None
-        scores.append(float(macro_f1(np.sum(known, axis=0))))
+        scores.append(float(macro_f1(np.sum(known, axis=(0, 1)))))
     return float(np.mean(scores))
 
 
-def _validation_counts(state: StudyState, run: Run) -> NDArray[np.int64] | None:
+def _validation_counts(state: StudyState, run: Run) -> Counts | None:
     logits = sequence_logits(state, run.id, "validation")
     if logits is None:
         return None
-    index = state.index
-    order, gaps = order_rows(index, sequence_rows(index, run.fold, "validation"))
-    labels = decoder_of(state, run).decode(logits[order], gaps).labels[np.argsort(order)]
-    rows = index.rows(run.fold, "validation")
-    return confusion_matrix(index.labels[rows], labels[: len(rows)], len(index.spec.classes))
+    rows = state.index.rows(run.fold, "validation")
+    decoded = _decode(state, run, "validation", decoder_of(state, run), logits)
+    return count_labels(state.index, rows, decoded.labels[: len(rows)])
 
 
 def transitions_of(study: Study, classes: Sequence[str]) -> NDArray[np.bool_]:

@@ -37,11 +37,12 @@ from stillmotion.deploy import export_c
 from stillmotion.deploy.emulator import measure_export
 from stillmotion.errors import UserError
 from stillmotion.escaping import write_csv
-from stillmotion.evaluation import ConfusionMatrices, compare_variants, confusion_matrix
+from stillmotion.evaluation import compare_variants
 from stillmotion.features import FeatureSet
 from stillmotion.files import atomic_write
 from stillmotion.networks import build_network, network_cost, set_feature_statistics
 from stillmotion.studies import StudyData, load_study_data, read_study
+from stillmotion.studies.counts import Counts, count_labels, pool_folds
 from stillmotion.studies.variants import ON_FEATURES
 from stillmotion.training import FeatureSelection, Fleet, Replica
 from stillmotion.training.progress import Progress
@@ -84,11 +85,8 @@ def rows_of(name: str, data: StudyData) -> Iterator[Row]:
         "selected": [each.step.macro_f1 for each in selected],
         "quarter": [each.step.macro_f1 for each in quarter],
     }
-    counts = np.stack([count_test_windows(data, texts) for texts in selections.values()])
-    subjects, fold_of = test_subjects(data)
-    matrices = ConfusionMatrices(
-        tuple(selections), tuple(range(SEEDS)), subjects, fold_of, windows.spec.classes, counts
-    )
+    counts = {selection: count_test_windows(data, texts) for selection, texts in selections.items()}
+    matrices = pool_folds(data.index, counts, "test", SEEDS)
     compared = compare_variants(matrices, against="all")
     differences = {each.variant: each.difference for each in compared.comparisons}
     scores = {each.variant: each.macro_f1.score for each in compared.standings}
@@ -102,31 +100,17 @@ def rows_of(name: str, data: StudyData) -> Iterator[Row]:
             row |= {f"difference{end}": None if value is None else round(value, 4) for end, value in ends.items()}
         if selection in own_scores:
             row["macro_f1_selection"] = round(float(np.mean(own_scores[selection])), 4)
-        row |= {"subjects": len(subjects), "folds": len(folds), "seeds": SEEDS, "units": name_units(texts)}
+        row |= {"subjects": len(matrices.subjects), "folds": len(folds), "seeds": SEEDS, "units": name_units(texts)}
         yield row
 
 
-def test_subjects(data: StudyData) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the names of the test subjects of all folds, and the fold of each."""
-    pairs = [(subject, str(number)) for number, fold in enumerate(data.index.folds) for subject in fold.test_subjects]
-    names, folds = zip(*pairs, strict=True)
-    return names, folds
-
-
-def count_test_windows(data: StudyData, texts: Sequence[str]) -> NDArray[np.int64]:
-    """Train every fold with its features; return the test subjects' confusion matrices (seeds, subjects, C, C)."""
-    subjects, _ = test_subjects(data)
-    classes, folds = len(data.windows.spec.classes), data.index.folds
-    codes = np.asarray(data.index.subjects)[data.index.subject_codes]
-    counts = np.zeros((SEEDS, len(subjects), classes, classes), np.int64)
+def count_test_windows(data: StudyData, texts: Sequence[str]) -> list[list[Counts | None]]:
+    """Train every fold with its features; return the confusion matrices (P, C, C) of its test windows, by seed."""
+    counts: list[list[Counts | None]] = [[None] * SEEDS for _ in texts]
     for text in dict.fromkeys(texts):
         own = [number for number, each in enumerate(texts) if each == text]
         for (number, seed), predicted in train(data, text, own).items():
-            rows = folds[number].test
-            for subject in folds[number].test_subjects:
-                chosen = codes[rows] == subject
-                matrix = confusion_matrix(data.index.labels[rows[chosen]], predicted[chosen], classes)
-                counts[seed, subjects.index(subject)] = matrix
+            counts[number][seed] = count_labels(data.index, data.index.folds[number].test, predicted)
     return counts
 
 
@@ -210,7 +194,7 @@ def name_units(texts: Sequence[str]) -> str:
 
 
 def main() -> None:
-    """Measure data sets and write the table after each; rows of other data sets stay."""
+    """Measure data sets and write the table, again after each row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "specs", nargs="+", type=Path, help="specifications of studies, such as results/students/*.toml"

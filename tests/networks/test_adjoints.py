@@ -10,8 +10,18 @@ import keras
 import numpy as np
 import pytest
 
-from stillmotion.networks.adjoints import FEW, PAIRED_LENGTH, convolve_taps, depthwise_taps, normalise_batch
+from stillmotion.networks import adjoints
+from stillmotion.networks.adjoints import (
+    PAIRED_LENGTH,
+    WIDE,
+    add_bias,
+    convolve_few,
+    convolve_taps,
+    depthwise_taps,
+    normalise_batch,
+)
 from stillmotion.networks.layers import BatchNormalization
+from stillmotion.networks.xla_convolution import MANY
 
 RANDOM = np.random.default_rng(7)
 
@@ -44,21 +54,54 @@ def same_gradients(ours: Any, plain: Any, *inputs: Any) -> None:
         np.testing.assert_allclose(mine, other, rtol=2e-3, atol=2e-3 * float(np.abs(other).max()))
 
 
+def convolve_plainly(x: Any, kernel: Any, dilation: int) -> Any:
+    """Convolve (batch, time, positions, channels) along time, by XLA and its derivatives."""
+    axes = ("NHWC", "HWIO", "NHWC")
+    return jax.lax.conv_general_dilated(
+        x, kernel[:, None], (1, 1), "VALID", rhs_dilation=(dilation, 1), dimension_numbers=axes
+    )
+
+
 @pytest.mark.parametrize("dilation", [1, 3])
 @pytest.mark.parametrize("positions", [(), (4,)])
-@pytest.mark.parametrize("filters", [4, FEW + 1])
-def test_a_convolution_has_the_gradients_of_xlas(dilation: int, positions: tuple[int, ...], filters: int) -> None:
-    x, kernel = drawn(3, 19, *positions, 2), drawn(5, 2, filters)
+@pytest.mark.parametrize(
+    ("channels", "filters", "fast"),
+    [(2, 9, False), (MANY, MANY + 1, False), (MANY, MANY + 1, True), (2, MANY, True), (MANY, 2, True)],
+)
+def test_a_convolution_has_the_gradients_of_xlas(
+    dilation: int, positions: tuple[int, ...], channels: int, filters: int, fast: bool
+) -> None:
+    x, kernel = drawn(3, 19, *positions, channels), drawn(5, channels, filters)
 
     def plain(x: Any, kernel: Any) -> Any:
-        axes = ("NHWC", "HWIO", "NHWC")
-        plane = x if positions else x[:, :, None]
-        y = jax.lax.conv_general_dilated(
-            plane, kernel[:, None], (1, 1), "VALID", rhs_dilation=(dilation, 1), dimension_numbers=axes
-        )
+        y = convolve_plainly(x if positions else x[:, :, None], kernel, dilation)
         return y if positions else y[:, :, 0]
 
-    same_gradients(lambda x, kernel: convolve_taps(x, kernel, dilation), plain, x, kernel)
+    same_gradients(lambda x, kernel: convolve_taps(x, kernel, dilation, fast), plain, x, kernel)
+
+
+@pytest.mark.parametrize("dilation", [1, 3])
+@pytest.mark.parametrize("most", [0, adjoints.MOST_TERMS])
+@pytest.mark.parametrize(("channels", "filters"), [(1, 4), (3, 2)])
+def test_a_convolution_of_few_channels_has_the_gradients_of_xlas(
+    dilation: int, most: int, channels: int, filters: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a sum of shifted values, and as a product (``most`` is 0)."""
+    monkeypatch.setattr(adjoints, "MOST_TERMS", most)
+    monkeypatch.setattr(adjoints, "MANY_COLUMNS", 0)
+    x, kernel = drawn(3, 19, 4, channels), drawn(5, channels, filters)
+
+    def exchanged(x: Any, kernel: Any) -> Any:
+        return convolve_few(x.transpose(3, 1, 2, 0), kernel, dilation).transpose(3, 1, 2, 0)
+
+    same_gradients(exchanged, lambda x, kernel: convolve_plainly(x, kernel, dilation), x, kernel)
+    program = str(jax.make_jaxpr(exchanged)(x, kernel))
+    assert ("dot_general" in program) == (most == 0)
+
+
+@pytest.mark.parametrize("shape", [(8, 5), (6, 9, 3), (6, 9, WIDE), (16, 9, 4, WIDE // 4), (3, 9, WIDE)])
+def test_a_bias_has_the_gradient_of_an_addition(shape: tuple[int, ...]) -> None:
+    same_gradients(add_bias, lambda x, bias: x + bias, drawn(*shape), drawn(shape[-1]))
 
 
 @pytest.mark.parametrize("length", [20, PAIRED_LENGTH + 30])
@@ -80,7 +123,7 @@ def test_a_depthwise_convolution_has_the_gradients_of_xlas(length: int, stride: 
     same_gradients(lambda x, kernel: depthwise_taps(x, kernel, stride, dilation), plain, x, kernel)
 
 
-@pytest.mark.parametrize("shape", [(8, 5), (4, 6, 5), (4, 6, 3, 5)])
+@pytest.mark.parametrize("shape", [(8, 5), (4, 6, 5), (4, 6, 3, 5), (4, 6, 13, 5)])
 def test_a_batch_normalisation_has_the_gradients_of_its_definition(shape: tuple[int, ...]) -> None:
     """Mean and variance are outputs too: their gradients count."""
     x, scale, offset = 3 * drawn(*shape) + 1, drawn(5), drawn(5)

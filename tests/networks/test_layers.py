@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from stillmotion.networks import layers as ours
-from stillmotion.networks import loop_forms, loop_friendly
+from stillmotion.networks import loop_friendly
 from stillmotion.networks.recurrent import LSTM
+from stillmotion.networks.xla_convolution import fast_convolutions
 
 PLANE, LINE = (2, 18, 5, 3), (2, 18, 3)
 CASES = [
@@ -68,13 +69,34 @@ def test_loop_friendly_layer_equals_keras_own_forward_and_backward(kind, setting
         np.testing.assert_allclose(mine, theirs, rtol=2e-5, atol=2e-5)
 
 
-def test_both_forms_of_convolution_are_exercised(monkeypatch):
-    calls = []
-    banded = loop_forms._banded
-    monkeypatch.setattr(loop_forms, "_banded", lambda *args, **kwargs: calls.append(1) or banded(*args, **kwargs))
-    for filters in (4, 40):
-        ours.Conv2D(filters, (5, 1))(np.zeros((1, 18, 2, 3), np.float32))
-    assert len(calls) == 1
+@pytest.mark.parametrize(
+    ("settings", "forms"),
+    [
+        ({"filters": 4, "kernel_size": (5, 1), "activation": "relu"}, 0),
+        ({"filters": 4, "kernel_size": (5, 1), "activation": "softmax"}, 0),
+        ({"filters": 24, "kernel_size": (5, 1)}, 0),
+        ({"filters": 24, "kernel_size": (5, 5)}, 0),
+        ({"filters": 24, "kernel_size": (5, 1), "channels": 20, "activation": "tanh"}, 1),
+        ({"filters": 24, "kernel_size": (5, 1), "channels": 20, "strides": (2, 1)}, 1),
+        ({"filters": 24, "kernel_size": (3, 2), "channels": 20, "strides": (2, 1)}, 1),
+    ],
+    ids=str,
+)
+def test_where_xlas_convolution_is_fast_large_ones_use_it(settings, forms):
+    settings = dict(settings)
+    shape = (2, 18, 5, settings.pop("channels", 3))
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    friendly, plain = ours.Conv2D(**settings), keras.layers.Conv2D(**settings)
+    for layer in (friendly, plain):
+        layer.build(shape)
+    weights = [np.asarray(variable.value) for variable in plain.trainable_variables]
+
+    def fast(weights, x):
+        with fast_convolutions():
+            return friendly.stateless_call(weights, [], x)[0]
+
+    assert str(jax.make_jaxpr(fast)(weights, x)).count("conv_general_dilated[") == forms
+    np.testing.assert_allclose(jax.jit(fast)(weights, x), plain.stateless_call(weights, [], x)[0], rtol=2e-5, atol=2e-5)
 
 
 @pytest.mark.parametrize(("kind", "convolutions"), [(ours.Conv2D, 0), (keras.layers.Conv2D, 1)])

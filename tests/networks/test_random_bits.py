@@ -27,7 +27,7 @@ def test_a_rewritten_function_drops_the_same_numbers_and_loops_no_rounds():
         return jnp.where(kept, x / 0.7, 0) + noise()
 
     seed, x = jnp.asarray([3, 2**32 - 1], jnp.uint32), jnp.ones((40, 9))
-    ours = jax.jit(lambda seed, x: rewrite(dropped, seed, x, keep=False))
+    ours = jax.jit(lambda seed, x: rewrite(dropped, seed, x))
     np.testing.assert_allclose(ours(seed, x), dropped(seed, x), rtol=1e-6)
     assert "random_bits" in str(jax.make_jaxpr(dropped)(seed, x))
     assert "random_bits" not in str(jax.make_jaxpr(ours)(seed, x))

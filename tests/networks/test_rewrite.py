@@ -6,13 +6,13 @@ import itertools
 
 import jax
 import jax.numpy as jnp
-import keras
 import numpy as np
 import pytest
 from keras import layers, ops
 
 from stillmotion.networks import rewrite as room
-from stillmotion.networks.rewrite import kept_convolutions, rewrite
+from stillmotion.networks.rewrite import rewrite
+from stillmotion.networks.xla_convolution import fast_convolutions
 
 LINE, PLANE = (2, 18, 6), (2, 12, 5, 4)
 
@@ -68,6 +68,23 @@ def count(function, *arguments):
     return str(jax.make_jaxpr(function)(*arguments)).count("conv_general_dilated[")
 
 
+def outcomes_of(functions, weights, x):
+    """Values and gradients of each function, compiled as one program."""
+
+    def weighed(function, weights, x):
+        y = function(weights, x)
+        return (y * jnp.cos(jnp.arange(y.size).reshape(y.shape))).mean(), y
+
+    @jax.jit
+    def outcomes(weights, x):
+        return [
+            jax.tree.leaves(jax.value_and_grad(weighed, argnums=(1, 2), has_aux=True)(each, weights, x))
+            for each in functions
+        ]
+
+    return outcomes(weights, x)
+
+
 @pytest.mark.parametrize(
     "case",
     [
@@ -80,55 +97,53 @@ def test_a_plain_layer_gives_the_same_without_a_convolution_forward_and_backward
     x = x.astype(np.float32)
 
     def converted(weights, x):
-        return rewrite(plain, weights, x, keep=False)
+        return rewrite(plain, weights, x)
 
     assert count(plain, weights, x) >= 1
     assert count(converted, weights, x) == 0
 
-    @jax.jit
-    def outcomes(weights, x):
-        def weighed(function, weights, x):
-            y = function(weights, x)
-            return (y * jnp.cos(jnp.arange(y.size).reshape(y.shape))).mean(), y
-
-        both = [
-            jax.value_and_grad(weighed, argnums=(1, 2), has_aux=True)(each, weights, x) for each in (plain, converted)
-        ]
-        return list(map(jax.tree.leaves, both))
-
-    for theirs, mine in zip(*outcomes(weights, x), strict=True):
+    for theirs, mine in zip(*outcomes_of([plain, converted], weights, x), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-5)
-
-
-def traced(*parts, shape):
-    model = keras.Sequential([keras.Input(shape), *parts])
-    values = [variable.value for variable in model.trainable_variables]
-    return jax.make_jaxpr(lambda x: model.stateless_call(values, [], x)[0])(np.zeros((2, *shape), np.float32))
-
-
-def test_large_kernels_and_what_cannot_be_rewritten_are_named():
-    large = traced(layers.Conv1D(8, 3, name="small"), layers.Conv1D(64, 5, name="large"), shape=(20, 6))
-    assert kept_convolutions(large) == ("small", "large")
-    assert kept_convolutions(traced(layers.Conv1D(8, 3), layers.Conv1D(8, 3), shape=(20, 6))) == ()
-    assert kept_convolutions(traced(layers.DepthwiseConv1D(9, depth_multiplier=40), shape=(20, 6))) == ()
-    solid = traced(layers.Reshape((20, 6, 1, 1)), layers.Conv3D(2, (2, 2, 1), name="solid"), shape=(20, 6))
-    assert kept_convolutions(solid) == ("solid",)
-
-
-def test_a_network_that_keeps_its_convolutions_keeps_no_slow_grouped_one():
-    model = keras.Sequential([keras.Input((20, 6)), layers.Conv1D(64, 5), layers.DepthwiseConv1D(3)])
-    values = [variable.value for variable in model.trainable_variables]
-
-    def plain(x):
-        return model.stateless_call(values, [], x)[0]
-
-    x = np.zeros((2, 20, 6), np.float32)
-    assert count(plain, x) == 2
-    assert count(lambda x: rewrite(plain, x, keep=True), x) == 1
 
 
 def test_on_an_accelerator_nothing_is_rewritten(monkeypatch):
     monkeypatch.setattr(room.jax, "default_backend", lambda: "gpu")
     plain, weights, x = built(layers.Conv1D, {"filters": 64, "kernel_size": 5}, LINE)
-    assert count(lambda w, x: rewrite(plain, w, x, keep=False), weights, x) == 1
-    assert kept_convolutions(jax.make_jaxpr(plain)(weights, x)) == ()
+    assert count(lambda w, x: rewrite(plain, w, x), weights, x) == 1
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.Conv1D(24, 3, strides=2, padding="same"),
+        layers.Conv1D(24, 3, dilation_rate=2, padding="causal"),
+        layers.Conv1D(24, 3, groups=2),
+        layers.Conv1DTranspose(24, 3, strides=2),
+        layers.Conv2D(24, (3, 2), data_format="channels_first"),
+        layers.Conv3D(2, (3, 2, 1)),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_large_convolutions_stay_xlas_with_the_same_results(layer):
+    ranks = {"Conv1D": (2, 18, 32), "Conv1DTranspose": (2, 18, 32), "Conv2D": (2, 32, 12, 5), "Conv3D": (2, 9, 5, 3, 2)}
+    plain, weights, x = built(lambda: layer, {}, ranks[type(layer).__name__])
+    x = x.astype(np.float32)
+
+    def fast(weights, x):
+        with fast_convolutions():
+            return rewrite(plain, weights, x)
+
+    assert count(fast, weights, x) >= 1
+    for theirs, mine in zip(*outcomes_of([plain, fast], weights, x), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_a_function_with_a_derivative_of_its_own_keeps_it():
+    @jax.custom_vjp
+    def doubled(x, kernel):
+        return 2 * jax.lax.conv_general_dilated(x, kernel, (1,), "VALID", dimension_numbers=("NWC", "WIO", "NWC"))
+
+    doubled.defvjp(lambda x, k: (doubled(x, k), (x, k)), lambda saved, change: jax.tree.map(jnp.zeros_like, saved))
+    x, kernel = np.ones((2, 9, 3), np.float32), np.ones((3, 3, 4), np.float32)
+    slopes = jax.grad(lambda k: rewrite(doubled, x, k).sum())(kernel)
+    assert not slopes.any()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from stillmotion.networks import build_network
+from stillmotion.networks.xla_convolution import are_fast
 from stillmotion.training import Fleet, Recipe, Replica, device
 
 EXACT = "precision=(Precision.HIGHEST, Precision.HIGHEST)"
@@ -16,8 +17,8 @@ EXACT = "precision=(Precision.HIGHEST, Precision.HIGHEST)"
 @pytest.mark.parametrize("accelerator", [False, True])
 def test_a_function_and_its_derivative(monkeypatch: pytest.MonkeyPatch, accelerator: bool) -> None:
     monkeypatch.setattr(device, "on_accelerator", lambda: accelerator)
-    gradient = device.in_full_precision(jax.grad(lambda x: (jnp.tanh(x @ x) @ x).sum()))
-    text = str(jax.make_jaxpr(gradient)(jnp.ones((3, 3))))
+    gradient = device.compile_function(jax.grad(lambda x: (jnp.tanh(x @ x) @ x).sum()))
+    text = str(gradient.trace(jnp.ones((3, 3))).jaxpr)
     assert text.count("dot_general[") >= 4
     assert text.count(EXACT) == (text.count("dot_general[") if accelerator else 0)
 
@@ -35,7 +36,17 @@ def test_the_programs_of_a_fleet(monkeypatch: pytest.MonkeyPatch, part: str) -> 
     standing = fleet._begin()
     inputs = fleet._members(standing.slots) if part == "epoch" else fleet._validation(standing.slots)
     function = getattr(fleet.program, part)
-    text = str(jax.make_jaxpr(function)(standing.learners, inputs, fleet.shared, *fleet._here(standing)))
+    text = str(function.trace(standing.learners, inputs, fleet.shared, *fleet._here(standing)).jaxpr)
     assert text.count("dot_general[") >= 2
     # The product of one-hot labels with class weights is exact in any precision, but is inside the step too.
     assert text.count(EXACT) == text.count("dot_general[")
+
+
+def test_convolutions_are_fast_only_where_xla_knows_the_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert device.compile_function(lambda: jnp.asarray(are_fast()))()
+    monkeypatch.setattr(device, "COMPILER_OPTIONS", {"xla_cpu_no_such_option": "1"})
+    device._compiler_options.cache_clear()
+    try:
+        assert not device.compile_function(lambda: jnp.asarray(are_fast()))()
+    finally:
+        device._compiler_options.cache_clear()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import jax
 import keras
 import numpy as np
@@ -9,12 +11,13 @@ import pytest
 from keras import layers
 
 from stillmotion.errors import UserError
-from stillmotion.networks import initialise, rewrite
+from stillmotion.networks import initialise
 from stillmotion.training import Fleet, Recipe, fit
 from stillmotion.training.functional import Functional
 from stillmotion.training.progress import Progress
 
-from .small import CHANNELS, CLASSES, TIME, problem, replica, same
+from ..networks.test_xla_convolution import FAST
+from .small import CHANNELS, CLASSES, TIME, problem, replica
 from .test_plain_loop import plain_loop
 
 # Keras 3.15 reads its variables in a way that NumPy 2.4 warns of.
@@ -52,39 +55,28 @@ def fleet_of(network, count=1, **options):
     return Fleet(network, "lm", replicas, WINDOWS, LABELS, classes=CLASSES, recipe=recipe, **options)
 
 
-def convolutions(fleet):
+def large():
+    return model(
+        layers.Conv1D(32, 3, padding="same", activation="relu"),
+        layers.Conv1D(24, 3, strides=2, padding="same"),
+        layers.Conv1DTranspose(8, 3, strides=2),
+        layers.Flatten(),
+    )
+
+
+@pytest.mark.parametrize(("build", "count"), [(small, 0), (large, 5), (solid, 2)])
+def test_convolutions_in_a_fleet_run_by_the_fast_routine_of_xla(build, count):
+    """Forward and backward; the first layer's input needs no gradient, and little ones are no convolutions."""
+    fleet = fleet_of(build())
     begun = fleet._begin(judge=False)
     given = (begun.learners, fleet._members(begun.slots), fleet.shared, *fleet._here(begun))
-    return str(jax.make_jaxpr(fleet.program.epoch)(*given)).count("conv_general_dilated[")
-
-
-def test_a_plain_convolution_does_not_run_inside_a_compiled_loop():
-    fleet = fleet_of(small())
-    assert fleet.setup.kept_convolutions == ()
-    assert convolutions(fleet) == 0
-
-
-@pytest.mark.parametrize(
-    ("count", "options"),
-    [(1, {})] + [pytest.param(3, each, marks=pytest.mark.slow) for each in ({}, {"size": 1}, {"together": 2})],
-)
-def test_step_by_step_comes_to_what_the_compiled_loop_comes_to(count, options, monkeypatch, compile_anew):
-    in_loop = fleet_of(small(), count).train(QUIET)
-    compile_anew()
-    monkeypatch.setattr(rewrite, "SMALL_KERNEL", 0)
-    fleet = fleet_of(small(), count, **options)
-    assert len(fleet.setup.kept_convolutions) == 1
-    for one, other in zip(in_loop, fleet.train(QUIET), strict=True):
-        same(one, other, within=1e-5)
-
-
-def test_a_layer_that_cannot_be_rewritten_trains_step_by_step_and_is_named(capsys):
-    fit(solid(), WINDOWS, LABELS, subjects=SUBJECTS, recipe=Recipe(batch=8, epochs=1))
-    assert "mine: solid" in capsys.readouterr().err
+    found = re.findall(r"dim_labels=\S+", fleet.program.epoch.lower(*given).compile().as_text())
+    assert len(found) == count
+    assert all(map(FAST.match, found))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("build", [small, solid])
+@pytest.mark.parametrize("build", [small, large, solid])
 def test_a_users_model_takes_the_steps_that_keras_takes(build):
     network, theirs = build(), build()
     recipe = Recipe(batch=8, epochs=1)

@@ -19,56 +19,104 @@ the same, products of few columns as rows    1.3×  ``deepconvlstm-lm``
 from __future__ import annotations
 
 from functools import partial
+from math import gcd
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .xla_convolution import MANY, MANY_FOR_KERNEL, kernel_gradient, run_convolution
+
 Array = Any
 
-#: Most channels and filters for which a product of long rows, channels first, is faster than one of few columns.
-FEW = 8
+#: Most channels and filters for which channels first and batch last is faster, and most numbers of a kernel for which
+#: a sum of shifted values times a number each is then faster than a product.
+FEW, MOST_TERMS = 8, 128
+#: Fewest values of a channel for which that sum, which takes a second longer to compile, is worth it.
+MANY_COLUMNS = 1 << 14
 #: Longest output for which one product of all pairs of samples is faster than a sum over the batch for each tap.
 PAIRED_LENGTH = 64
+#: Shortest rows (positions × channels) of which the windows are summed first, and in how many parts of the batch.
+WIDE, PARTS = 64, 8
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
-def convolve_taps(x: Array, kernel: Array, dilation: int) -> Array:
-    """Convolve along time by slices and one product, without stride.
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def convolve_taps(x: Array, kernel: Array, dilation: int, fast: bool) -> Array:
+    """Convolve along time without stride, by the form that suits the numbers of channels and filters.
 
     Args:
         x: (batch, time, …, channels), padded.
         kernel: (taps, channels, filters).
         dilation: samples between two taps.
+        fast: whether XLA's convolution may be used (``are_fast``).
     """
     taps, channels, filters = kernel.shape
-    if max(channels, filters) <= FEW:
-        rows = _channel_rows(x, taps, dilation)
-        y = kernel.reshape(-1, filters).T @ rows
-        return jnp.moveaxis(y.reshape(filters, len(x), -1, *x.shape[2:-1]), 0, -1)
+    if fast and channels >= MANY:
+        return run_convolution(x, _with_positions(kernel, x), dilation=_with_ones(dilation, x))
     parts = jnp.concatenate(windows(x, taps, dilation=dilation), axis=-1)
     return parts @ kernel.reshape(-1, filters)
 
 
-def _convolve_forward(x: Array, kernel: Array, dilation: int) -> tuple[Array, tuple[Array, Array]]:
-    return convolve_taps(x, kernel, dilation), (x, kernel)
+def _convolve_forward(x: Array, kernel: Array, dilation: int, fast: bool) -> tuple[Array, tuple[Array, Array]]:
+    return convolve_taps(x, kernel, dilation, fast), (x, kernel)
 
 
-def _convolve_backward(dilation: int, saved: tuple[Array, Array], change: Array) -> tuple[Array, Array]:
+def _convolve_backward(dilation: int, fast: bool, saved: tuple[Array, Array], change: Array) -> tuple[Array, Array]:
     x, kernel = saved
     taps, channels, filters = kernel.shape
     # The gradient of the input is the convolution of the output's with the kernel turned round.
-    to_input = convolve_taps(_widen(change, dilation * (taps - 1)), kernel[::-1].swapaxes(1, 2), dilation)
-    if max(channels, filters) <= FEW:
-        to_kernel = _channel_rows(x, taps, dilation) @ jnp.moveaxis(change, -1, 0).reshape(filters, -1).T
-        return to_input, to_kernel.reshape(kernel.shape)
+    to_input = convolve_taps(_widen(change, dilation * (taps - 1)), kernel[::-1].swapaxes(1, 2), dilation, fast)
+    if fast and channels >= MANY_FOR_KERNEL:
+        steps = (1,) * (x.ndim - 2)
+        spread = kernel_gradient(x, change, (taps, *steps[1:]), strides=steps, dilation=_with_ones(dilation, x))
+        return to_input, spread.reshape(kernel.shape)
     parts = jnp.concatenate(windows(x, taps, dilation=dilation), axis=-1)
     to_kernel = parts.reshape(-1, taps * channels).T @ change.reshape(-1, filters)
     return to_input, to_kernel.reshape(kernel.shape)
 
 
 convolve_taps.defvjp(_convolve_forward, _convolve_backward)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def convolve_few(x: Array, kernel: Array, dilation: int) -> Array:
+    """Convolve few channels along time, channels first and batch last: long rows, over which loops are vectorised.
+
+    Args:
+        x: (channels, time, positions, batch), padded.
+        kernel: (taps, channels, filters).
+        dilation: samples between two taps.
+
+    Returns:
+        (filters, steps, positions, batch).
+    """
+    filters = kernel.shape[-1]
+    parts = windows(x, len(kernel), dilation=dilation)
+    if kernel.size > MOST_TERMS or parts[0][0].size < MANY_COLUMNS or jax.default_backend() != "cpu":
+        y = kernel.reshape(-1, filters).T @ _flat(jnp.concatenate(parts))
+        return y.reshape(filters, *parts[0].shape[1:])
+    pairs = [(kernel[tap, channel], part[channel]) for tap, part in enumerate(parts) for channel in range(len(x))]
+    return jnp.stack([sum(weights[number] * row for weights, row in pairs) for number in range(filters)])
+
+
+def _few_forward(x: Array, kernel: Array, dilation: int) -> tuple[Array, tuple[Array, Array]]:
+    return convolve_few(x, kernel, dilation), (x, kernel)
+
+
+def _few_backward(dilation: int, saved: tuple[Array, Array], change: Array) -> tuple[Array, Array]:
+    x, kernel = saved
+    margin = dilation * (len(kernel) - 1)
+    to_input = convolve_few(_widen(change, margin), kernel[::-1].swapaxes(1, 2), dilation)
+    parts = jnp.concatenate(windows(x, len(kernel), dilation=dilation))
+    return to_input, (_flat(parts) @ _flat(change).T).reshape(kernel.shape)
+
+
+def _flat(x: Array) -> Array:
+    return x.reshape(len(x), -1)
+
+
+convolve_few.defvjp(_few_forward, _few_backward)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
@@ -129,6 +177,23 @@ def _depthwise_backward(stride: int, dilation: int, saved: tuple[Array, Array], 
 depthwise_taps.defvjp(_depthwise_forward, _depthwise_backward)
 
 
+@jax.custom_vjp
+def add_bias(x: Array, bias: Array) -> Array:
+    """Add the bias of each channel to ``x`` (batch, time, …, channels)."""
+    return x + bias
+
+
+def _bias_forward(x: Array, bias: Array) -> tuple[Array, None]:
+    return add_bias(x, bias), None
+
+
+def _bias_backward(_: None, change: Array) -> tuple[Array, Array]:
+    return change, channel_sums(change)
+
+
+add_bias.defvjp(_bias_forward, _bias_backward)
+
+
 @partial(jax.custom_vjp, nondiff_argnums=(3,))
 def normalise_batch(x: Array, scale: Array, offset: Array, epsilon: float) -> tuple[Array, Array, Array]:
     """Normalise each channel over batch and positions as Keras' ``BatchNormalization`` does in training.
@@ -147,10 +212,10 @@ def normalise_batch(x: Array, scale: Array, offset: Array, epsilon: float) -> tu
 def _normalise_forward(
     x: Array, scale: Array, offset: Array, epsilon: float
 ) -> tuple[tuple[Array, Array, Array], tuple[Array, ...]]:
-    rows, channels = _rows(x), x.shape[-1]
-    spread = partial(jnp.tile, reps=rows.shape[1] // channels)
-    mean = _channel_means(rows, channels)
-    variance = _channel_means(jnp.square(rows - spread(mean)), channels)
+    rows = _rows(x)
+    spread = partial(jnp.tile, reps=rows.shape[1] // x.shape[-1])
+    mean = _channel_means(x)
+    variance = _channel_means(jnp.square(rows - spread(mean)).reshape(x.shape))
     inverse = jax.lax.rsqrt(variance + epsilon)
     factor = inverse * scale
     y = rows * spread(factor) + spread(offset - mean * factor)
@@ -162,11 +227,11 @@ def _normalise_backward(
 ) -> tuple[Array, Array, Array]:
     x, scale, mean, inverse = saved
     change, of_mean, of_variance = changes
-    rows, channels, count = _rows(x), x.shape[-1], x.size // x.shape[-1]
-    spread = partial(jnp.tile, reps=rows.shape[1] // channels)
+    rows, count = _rows(x), x.size // x.shape[-1]
+    spread = partial(jnp.tile, reps=rows.shape[1] // x.shape[-1])
     change, centred = change.reshape(rows.shape), rows - spread(mean)
-    to_offset = count * _channel_means(change, channels)
-    to_scale = count * _channel_means(centred * change, channels) * inverse
+    to_offset = channel_sums(change.reshape(x.shape))
+    to_scale = channel_sums((centred * change).reshape(x.shape)) * inverse
     factor = scale * inverse
     slope = (2 * of_variance - factor * inverse * to_scale) / count
     to_x = spread(factor) * change + (centred * spread(slope) + spread((of_mean - factor * to_offset) / count))
@@ -178,12 +243,33 @@ def _rows(x: Array) -> Array:
     return x.reshape(-1, int(np.prod(x.shape[2:]))) if x.ndim > 2 else x
 
 
-def _channel_means(rows: Array, channels: int) -> Array:
-    """Return the mean of each channel over batch, time and positions."""
-    return rows.mean(0).reshape(-1, channels).mean(0)
+def _channel_means(x: Array) -> Array:
+    return channel_sums(x) / (x.size // x.shape[-1])
+
+
+def channel_sums(x: Array) -> Array:
+    """Return the sum of each channel of (batch, …, channels).
+
+    XLA sums over all axes at once by one thread and channel by channel. Windows first, in parts for the threads and
+    over long rows, take a tenth of the time where there are many channels.
+    """
+    rows = _rows(x)
+    if rows.shape[1] >= WIDE:
+        parts = gcd(len(x), PARTS)
+        rows = _rows(x.reshape(parts, len(x) // parts, *x.shape[1:]).sum(1))
+    return rows.sum(0).reshape(-1, x.shape[-1]).sum(0)
 
 
 normalise_batch.defvjp(_normalise_forward, _normalise_backward)
+
+
+def _with_positions(kernel: Array, x: Array) -> Array:
+    """Give a kernel (taps, channels, filters) the axes of length 1 of the positions beside time."""
+    return kernel.reshape(len(kernel), *[1] * (x.ndim - 3), *kernel.shape[1:])
+
+
+def _with_ones(along_time: int, x: Array) -> tuple[int, ...]:
+    return (along_time, *[1] * (x.ndim - 3))
 
 
 def windows(x: Array, taps: int, *, axis: int = 1, stride: int = 1, dilation: int = 1) -> list[Array]:
@@ -193,13 +279,6 @@ def windows(x: Array, taps: int, *, axis: int = 1, stride: int = 1, dilation: in
     return [
         x[(*before, slice(tap * dilation, tap * dilation + (count - 1) * stride + 1, stride))] for tap in range(taps)
     ]
-
-
-def _channel_rows(x: Array, taps: int, dilation: int) -> Array:
-    """Return (taps × channels, batch × steps × positions): long rows where a product has few columns."""
-    moved = jnp.moveaxis(x, -1, 0)
-    parts = jnp.concatenate(windows(moved, taps, axis=2, dilation=dilation), axis=0)
-    return parts.reshape(len(parts), -1)
 
 
 def _widen(x: Array, margin: int) -> Array:

@@ -18,6 +18,8 @@ from .draws import drawn_by_numpy
 Tensor = Any
 Class = TypeVar("Class", bound=type)
 
+#: Activations that act on each value by itself, so that they may come before axes are exchanged.
+ELEMENTWISE = {getattr(keras.activations, name) for name in ("linear", "relu", "relu6", "elu", "sigmoid", "tanh")}
 #: The loop-friendly class for each plain one.
 LOOP_FRIENDLY: dict[type, type] = {}
 
@@ -81,9 +83,11 @@ def _on_jax(layer: Any) -> bool:
 
 
 def _finish(layer: Any, outputs: Tensor) -> Tensor:
-    """Add bias and activation as Keras' convolutions do."""
+    """Add bias and activation as Keras' convolutions do, on JAX."""
     if layer.use_bias:
-        outputs = ops.add(outputs, layer.bias)
+        from .adjoints import add_bias
+
+        outputs = add_bias(outputs, ops.convert_to_tensor(layer.bias))
     return outputs if layer.activation is None else layer.activation(outputs)
 
 
@@ -93,7 +97,10 @@ class _Convolution:
             return super().call(inputs)  # type: ignore[misc]
         from .loop_forms import convolve
 
-        return _finish(self, convolve(inputs, ops.convert_to_tensor(self.kernel), **_geometry(self)))
+        bias = ops.convert_to_tensor(self.bias) if self.use_bias else None
+        inside = self.activation if self.activation in ELEMENTWISE else None
+        y = convolve(inputs, ops.convert_to_tensor(self.kernel), **_geometry(self), bias=bias, activation=inside)
+        return y if self.activation is inside else self.activation(y)
 
 
 class _Depthwise:

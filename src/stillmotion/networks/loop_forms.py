@@ -27,26 +27,38 @@ networks`` measures it again on the machine at hand.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import reduce
+from collections.abc import Callable, Sequence
+from functools import partial, reduce
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from .adjoints import convolve_taps, depthwise_taps, windows
+from .adjoints import FEW, add_bias, convolve_few, convolve_taps, depthwise_taps, windows
+from .xla_convolution import MANY, are_fast, convolve_by_xla
 
 Array = Any
 Padding = Literal["valid", "same", "causal"]
 
-#: Largest T × filters, and largest T / kernel length, for which the banded matrix was faster.
-BANDED_WIDTH = 256
-BANDED_LENGTH = 10
+#: Exchanges (batch, time, positions, channels) and (channels, time, positions, batch).
+FEW_ORDER = (3, 1, 2, 0)
 
 
-def convolve(x: Array, kernel: Array, *, strides: Sequence[int], padding: str, dilation: Sequence[int]) -> Array:
-    """Convolve ``x`` (batch, time, [width,] channels) with a Keras kernel, without ``lax.conv``."""
+def convolve(
+    x: Array,
+    kernel: Array,
+    *,
+    strides: Sequence[int],
+    padding: str,
+    dilation: Sequence[int],
+    bias: Array | None = None,
+    activation: Callable[[Array], Array] | None = None,
+) -> Array:
+    """Convolve ``x`` (batch, time, [width, [depth,]] channels) with a Keras kernel in the fastest form for its size.
+
+    ``bias`` (filters,) is added, and then ``activation`` applied, which must act on each value by itself.
+    """
+    finish = partial(_finish, bias=bias, activation=activation)
     if kernel.ndim == 3:
         plane = convolve(
             x[:, :, None],
@@ -54,21 +66,41 @@ def convolve(x: Array, kernel: Array, *, strides: Sequence[int], padding: str, d
             strides=(*strides, 1),
             padding=padding,
             dilation=(*dilation, 1),
+            bias=bias,
+            activation=activation,
         )
         return plane[:, :, 0]
-    x = pad(x, kernel.shape[:2], strides=strides, padding=padding, dilation=dilation)
+    x = pad(x, kernel.shape[:-2], strides=strides, padding=padding, dilation=dilation)
+    if kernel.ndim > 4:
+        return finish(convolve_by_xla(x, kernel, tuple(strides), tuple(dilation)))
     taps, width, channels, filters = kernel.shape
+    large = are_fast() and channels >= MANY
     if width > 1 or strides[1] > 1:
-        x = jnp.concatenate(windows(x, width, axis=2, stride=strides[1], dilation=dilation[1]), axis=-1)
+        if width == x.shape[2]:
+            x = x.reshape(*x.shape[:2], 1, -1)
+        elif large:
+            return finish(convolve_by_xla(x, kernel, tuple(strides), tuple(dilation)))
+        else:
+            x = jnp.concatenate(windows(x, width, axis=2, stride=strides[1], dilation=dilation[1]), axis=-1)
         kernel = kernel.reshape(taps, 1, width * channels, filters)
-    if taps > 1 and x.shape[1] * filters <= BANDED_WIDTH and x.shape[1] <= BANDED_LENGTH * taps:
-        return _banded(x, kernel[:, 0], stride=strides[0], dilation=dilation[0])
-    if strides[0] == 1 and taps > 1:
-        return convolve_taps(x, kernel[:, 0], dilation[0])
+    if taps > 1 and strides[0] == 1 and max(kernel.shape[2:]) <= FEW:
+        y = convolve_few(x.transpose(FEW_ORDER), kernel[:, 0], dilation[0])
+        # The rest here too, so that a next convolution of this form undoes the exchange of axes.
+        y = y if bias is None else y + bias[:, None, None, None]
+        return _finish(y, activation=activation).transpose(FEW_ORDER)
+    if taps > 1 and strides[0] == 1:
+        return finish(convolve_taps(x, kernel[:, 0], dilation[0], are_fast()))
+    if taps > 1 and large:
+        return finish(convolve_by_xla(x, kernel, (strides[0], 1), (dilation[0], 1)))
     slices = windows(x, taps, stride=strides[0], dilation=dilation[0])
     if x.shape[-1] == 1:
-        return sum(part * kernel[tap, 0, 0] for tap, part in enumerate(slices))
-    return jnp.concatenate(slices, axis=-1) @ kernel.reshape(-1, filters)
+        return finish(sum(part * kernel[tap, 0, 0] for tap, part in enumerate(slices)))
+    return finish(jnp.concatenate(slices, axis=-1) @ kernel.reshape(-1, filters))
+
+
+def _finish(y: Array, *, bias: Array | None = None, activation: Callable[[Array], Array] | None = None) -> Array:
+    y = y if bias is None else add_bias(y, bias)
+    return y if activation is None else activation(y)
 
 
 def depthwise(x: Array, kernel: Array, *, strides: Sequence[int], padding: str, dilation: Sequence[int]) -> Array:
@@ -137,14 +169,3 @@ def pad(x: Array, kernel: Sequence[int], *, strides: Sequence[int], padding: str
             missing = max(0, (-(-x.shape[axis] // stride) - 1) * stride + span + 1 - x.shape[axis])
             margins[axis] = (missing // 2, missing - missing // 2)
     return jnp.pad(x, margins) if any(map(any, margins)) else x
-
-
-def _banded(x: Array, kernel: Array, *, stride: int, dilation: int) -> Array:
-    """Convolve along time by one product with a banded matrix (time × channels, steps × filters)."""
-    taps, length = kernel.shape[0], x.shape[1]
-    steps = (length - dilation * (taps - 1) - 1) // stride + 1
-    place = np.zeros((taps, length, steps), np.float32)  # which tap links which sample to which step
-    tap, step = np.meshgrid(np.arange(taps), np.arange(steps), indexing="ij")
-    place[tap, step * stride + tap * dilation, step] = 1
-    matrix = jnp.einsum("kts,kcf->tcsf", place.astype(kernel.dtype), kernel)
-    return jnp.einsum("btdc,tcsf->bsdf", x, matrix)

@@ -40,14 +40,14 @@ kernel, or with a convolution that cannot be rewritten, keeps XLA's convolutions
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, jaxprs_in_params
-from jax.extend.core.primitives import conv_general_dilated_p, jit_p, random_bits_p, remat_p
+from jax.extend.core.primitives import conv_general_dilated_p, custom_vjp_call_p, jit_p, random_bits_p, remat_p
 
 from .loop_forms import convolve, depthwise
 from .random_bits import draw_bits, is_plain
@@ -55,59 +55,38 @@ from .random_bits import draw_bits, is_plain
 Array = Any
 Function = Callable[..., Any]
 
-#: Elements of the largest kernel for which slices and a product in a loop are as fast as XLA's convolution outside.
-SMALL_KERNEL = 512
 #: Operations whose inner program runs exactly once.
 INLINED = (jit_p, remat_p)
 
 
-def kept_convolutions(program: ClosedJaxpr) -> tuple[str, ...]:
-    """Name the layers whose convolutions should stay in XLA's form, in a program that runs outside a compiled loop.
-
-    Args:
-        program: as ``jax.make_jaxpr`` traces it.
-    """
-    if jax.default_backend() != "cpu":
-        return ()
-    plain = [
-        (name, eqn)
-        for name, eqn, nested in _convolutions(program.jaxpr)
-        if not nested and not (_grouped(eqn) and _convertible(eqn))
-    ]
-    kept = any(not _convertible(eqn) or eqn.invars[1].aval.size > SMALL_KERNEL for _, eqn in plain)
-    return tuple(dict.fromkeys(name for name, _ in plain)) if kept else ()
-
-
-def rewrite(function: Function, *arguments: Any, keep: bool) -> Any:
-    """Compute ``function(*arguments)`` without XLA's convolutions, and draw the same random bits in fewer passes.
+def rewrite(function: Function, *arguments: Any) -> Any:
+    """Compute ``function(*arguments)`` with convolutions in fast forms, and draw the same random bits in fewer passes.
 
     Args:
         function: a function of arrays.
         arguments: arrays, or tracers.
-        keep: keep convolutions that are not grouped, except inside a loop of the function itself (a recurrent
-            convolution).
     """
     if jax.default_backend() != "cpu":
         return function(*arguments)
     closed, shapes = jax.make_jaxpr(function, return_shape=True)(*arguments)
-    outputs = _evaluate(closed.jaxpr, closed.consts, keep, *jax.tree.leaves(arguments))
+    outputs = _evaluate(closed.jaxpr, closed.consts, *jax.tree.leaves(arguments))
     return jax.tree.unflatten(jax.tree.structure(shapes), outputs)
 
 
-def _evaluate(jaxpr: Jaxpr, consts: Sequence[Array], keep: bool, *arguments: Array) -> list[Array]:
+def _evaluate(jaxpr: Jaxpr, consts: Sequence[Array], *arguments: Array) -> list[Array]:
     values: dict[Any, Array] = dict(zip(jaxpr.constvars, consts, strict=True))
     values.update(zip(jaxpr.invars, arguments, strict=True))
     for eqn in jaxpr.eqns:
         inputs = [var.val if isinstance(var, Literal) else values[var] for var in eqn.invars]
-        if eqn.primitive is conv_general_dilated_p and _convertible(eqn) and (_grouped(eqn) or not keep):
+        if eqn.primitive is conv_general_dilated_p and _convertible(eqn):
             outputs = [_convolve(inputs[0], inputs[1], eqn.params)]
         elif eqn.primitive is random_bits_p and is_plain(inputs[0], **eqn.params):
             outputs = [draw_bits(inputs[0], eqn.params["shape"])]
-        elif eqn.primitive in INLINED and (_draws(eqn) or any(_convolutions_within(eqn))):
+        elif eqn.primitive in INLINED and (_draws(eqn) or _convolves(eqn)):
             inner = eqn.params["jaxpr"]
             inner = inner if isinstance(inner, ClosedJaxpr) else ClosedJaxpr(inner, ())
-            outputs = _evaluate(inner.jaxpr, inner.consts, keep, *inputs)
-        elif any(_convolutions_within(eqn)):
+            outputs = _evaluate(inner.jaxpr, inner.consts, *inputs)
+        elif _convolves(eqn):
             outputs = _bound(eqn, {name: _without(value) for name, value in eqn.params.items()}, inputs)
         else:
             outputs = _bound(eqn, eqn.params, inputs)
@@ -130,40 +109,31 @@ def _without(parameter: Any) -> Any:
         return tuple(map(_without, parameter))
     if not isinstance(parameter, ClosedJaxpr):
         return parameter
-    return jax.make_jaxpr(partial(_evaluate, parameter.jaxpr, parameter.consts, False))(*parameter.in_avals)
+    return jax.make_jaxpr(partial(_evaluate, parameter.jaxpr, parameter.consts))(*parameter.in_avals)
 
 
-def _convolutions(jaxpr: Jaxpr, *, nested: bool = False, within: str = "") -> Iterator[tuple[str, Any, bool]]:
-    """Yield, for each convolution, its layer, its equation and whether it is inside a loop of the program."""
-    for eqn in jaxpr.eqns:
-        name = str(eqn.source_info.name_stack) or within
-        if eqn.primitive is conv_general_dilated_p:
-            yield name or "an operation", eqn, nested
-        inside = nested or eqn.primitive not in INLINED
-        for inner in jaxprs_in_params(eqn.params):
-            yield from _convolutions(inner, nested=inside, within=name)
-
-
-def _convolutions_within(eqn: Any) -> Iterator[Any]:
-    for inner in jaxprs_in_params(eqn.params):
-        yield from _convolutions(inner)
+def _convolves(eqn: Any) -> bool:
+    """Tell whether there is a convolution within an operation."""
+    return _contains(eqn, conv_general_dilated_p)
 
 
 def _draws(eqn: Any) -> bool:
     """Tell whether random bits are drawn within an operation."""
+    return _contains(eqn, random_bits_p)
+
+
+def _contains(eqn: Any, primitive: Any) -> bool:
+    if eqn.primitive is custom_vjp_call_p:  # Its derivative is somebody's own; that of ``loop_forms`` is fast.
+        return False
     return any(
-        inside.primitive is random_bits_p or _draws(inside)
+        inside.primitive is primitive or _contains(inside, primitive)
         for inner in jaxprs_in_params(eqn.params)
         for inside in inner.eqns
     )
 
 
-def _grouped(eqn: Any) -> bool:
-    return bool(eqn.params["feature_group_count"] > 1)
-
-
 def _convertible(eqn: Any) -> bool:
-    return eqn.params["batch_group_count"] == 1 and eqn.invars[0].aval.ndim in (3, 4)
+    return eqn.params["batch_group_count"] == 1 and eqn.invars[0].aval.ndim in (3, 4, 5)
 
 
 def _convolve(x: Array, kernel: Array, params: dict[str, Any]) -> Array:

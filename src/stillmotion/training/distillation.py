@@ -118,13 +118,6 @@ class DistillationSetup:
         layers = [layer for network in self.networks for layer, _ in network.described]
         return {layer.features: layer for layer in reversed(layers)}
 
-    @property
-    def kept_convolutions(self) -> tuple[str, ...]:
-        """Layers whose convolutions must stay outside a compiled loop, as ``network: layer``."""
-        return tuple(
-            f"{network.model.name}: {layer}" for network in self.networks for layer in network.kept_convolutions
-        )
-
     @cached_property
     def layout(self) -> Layout:
         """Layout of all trained numbers: student, co-trained teacher, auxiliary parameters."""

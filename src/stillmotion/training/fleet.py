@@ -125,11 +125,6 @@ class Fleet:
             The results, in the order of the replicas.
         """
         show = Progress() if progress is None else progress
-        if self.setup.kept_convolutions:
-            show.say(
-                f"Steps run one by one: inside a compiled loop the convolutions of "
-                f"{', '.join(self.setup.kept_convolutions)} would be slow."
-            )
         resumed = self._resume()
         standing = self._begin() if resumed is None else resumed
         if resumed is None:

@@ -26,10 +26,10 @@ from ..networks.normaliser import (
     has_normaliser,
 )
 from ..networks.quantisation_plan import QuantisationPlan
-from ..networks.rewrite import kept_convolutions, rewrite
+from ..networks.rewrite import rewrite
 from ..networks.taps import with_taps
 from ..windows import Windows
-from .device import in_full_precision
+from .device import compile_function
 from .fake_quantisation import QuantisedCall
 from .fingerprint import describe_layers
 from .layout import Layout
@@ -136,16 +136,9 @@ class Functional:
         return {name: tuple(values.shape[1:]) for name, values in jax.eval_shape(viewed).items()}
 
     @cached_property
-    def kept_convolutions(self) -> tuple[str, ...]:
-        """Layers whose convolutions are fastest in XLA's own form, so that training runs outside a compiled loop."""
-        if self._other and not self._other.kept_convolutions:
-            return ()
-        return kept_convolutions(self._traced[0])  # By this model's own names.
-
-    @cached_property
     def has_losses(self) -> bool:
         """Whether the network has losses of its own: regularisers, ``add_loss``."""
-        return self._other.has_losses if self._other else OWN_LOSSES in self._traced[1][0]
+        return self._other.has_losses if self._other else OWN_LOSSES in self._outputs[0]
 
     @cached_property
     def classifier(self) -> tuple[slice, slice] | None:
@@ -264,10 +257,9 @@ class Functional:
             features: what the layers ``described`` give for these windows, which is then not computed again.
             training: whether dropout and batch statistics are on.
         """
-        keep = bool(self.kept_convolutions)
         call = partial(self._call, training=training)
         arrays = list(weights) if isinstance(weights, Sequence) else [weights]
-        taps, after = rewrite(call, arrays, list(state), x, list(features), keep=keep)
+        taps, after = rewrite(call, arrays, list(state), x, list(features))
         return taps, after
 
     def predict_taps(
@@ -351,8 +343,8 @@ class Functional:
         return model, trainable, others
 
     @cached_property
-    def _traced(self) -> tuple[Any, Any]:
-        """The traced program of a training step, and the shapes of its outputs."""
+    def _outputs(self) -> Any:
+        """The shapes of what the network gives in training: taps and new state."""
         import jax
 
         (windows,) = self.tapped.inputs
@@ -360,20 +352,17 @@ class Functional:
         shaped: Any = jax.ShapeDtypeStruct
         vector, x = shaped((self.size,), "float32"), shaped((2, *sizes), "float32")
         state = [shaped(tuple(each.shape), str(each.dtype)) for each in (*self.state, *self._ranges)]
-        return jax.make_jaxpr(partial(self._call, training=True), return_shape=True)([vector], state, x, [])
+        return jax.eval_shape(partial(self._call, training=True), [vector], state, x, [])
 
     @cached_property
     def _infer(self) -> Any:
-        import jax
-
         if self._other:
             return self._other._infer
 
-        @in_full_precision
         def infer(vector: Array, state: Sequence[Array], x: Array) -> dict[str, Array]:
             return self.apply(vector, state, x, training=False)[0]
 
-        return jax.jit(infer)
+        return compile_function(infer)
 
     @property
     def _other(self) -> Functional | None:

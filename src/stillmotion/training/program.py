@@ -14,7 +14,7 @@ import numpy as np
 
 from ..methods.registry import BUILT_IN
 from ..windows.augment import Mix, Places
-from .device import in_full_precision
+from .device import compile_function
 from .distillation import DistillationSetup
 from .recipe import Recipe
 from .rows import put_row, take_row
@@ -35,7 +35,7 @@ Array = Any
 
 @dataclass(frozen=True)
 class Program:
-    """Functions over replicas: each one compiled program, or a loop over compiled steps (see ``compile_program``).
+    """Functions over replicas, each one compiled program.
 
     Args:
         epoch: (train states, inputs, shared, slots, alive) → (train states, sums of loss terms over the epoch's steps).
@@ -54,8 +54,7 @@ def compile_program(
 ) -> Program:
     """Compile the programs of a fleet.
 
-    An epoch of all replicas is one program, unless a network has convolutions that are fast only outside a compiled
-    loop (``DistillationSetup.kept_convolutions``): then each step of each replica is one program.
+    An epoch of all replicas is one program.
 
     Args:
         setup: method, student and teachers.
@@ -104,7 +103,7 @@ def _key(
 
 def _compile(setup: DistillationSetup, recipe: Recipe, classes: int, places: Places, together: int) -> Program:
     student = setup.student
-    step = in_full_precision(partial(take_step, setup, recipe, classes, places))
+    step = partial(take_step, setup, recipe, classes, places)
 
     def epoch_of(learner: TrainState, member: ReplicaInputs, shared: Shared) -> tuple[TrainState, Array]:
         def body(carry: TrainState, row: tuple[Array, Array, Mix | None]) -> tuple[TrainState, Array]:
@@ -116,7 +115,6 @@ def _compile(setup: DistillationSetup, recipe: Recipe, classes: int, places: Pla
         learner, terms = jax.lax.scan(body, divide_state(setup, learner), (numbers, member.order, mixes))
         return unite_state(learner), terms.sum(0)
 
-    @in_full_precision
     def counted(counts: Array, weights: Sequence[Array], state: list[Array], row: Array, shared: Shared) -> Array:
         at = jnp.maximum(row, 0)
         x, described = shared.windows[at], described_by(setup, [values[at] for values in shared.features])
@@ -146,67 +144,11 @@ def _compile(setup: DistillationSetup, recipe: Recipe, classes: int, places: Pla
     def no_counts(learners: TrainState) -> Array:
         return jnp.zeros((learners.weights.shape[0], classes, classes), jnp.int32)
 
-    if setup.kept_convolutions:
-        changes = (partial(divide_state, setup), unite_state, judged)
-        return Program(
-            *_step_by_step(step, partial(draw_step_mix, recipe), counted, changes, len(terms), classes), terms=terms
-        )
     return Program(
-        epoch=jax.jit(_over_groups(epoch_of, together, with_sums)),
-        evaluate=jax.jit(_over_groups(counts_of, together, no_counts)),
+        epoch=compile_function(_over_groups(epoch_of, together, with_sums)),
+        evaluate=compile_function(_over_groups(counts_of, together, no_counts)),
         terms=terms,
     )
-
-
-def _step_by_step(
-    step: Callable[..., tuple[TrainState, Array]],
-    draw: Callable[[ReplicaInputs, Array], Mix | None],
-    counted: Callable[..., Array],
-    changes: tuple[Callable[[TrainState], Any], ...],
-    terms: int,
-    classes: int,
-) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Return epoch and evaluation as loops over compiled steps, one replica after the other.
-
-    ``changes`` cut the vectors of a state into the arrays of a loop, join them, and cut the weights that are evaluated.
-    """
-    divide, unite, judged = map(jax.jit, changes)
-
-    @partial(jax.jit, donate_argnums=(0, 1))
-    def one_step(
-        learner: TrainState, sums: Array, number: Array, member: ReplicaInputs, shared: Shared
-    ) -> tuple[TrainState, Array]:
-        learner, values = step(learner, number, member.order[number], draw(member, number), member, shared)
-        return learner, sums + values
-
-    one_batch = jax.jit(
-        lambda counts, weights, state, order, at, shared: counted(counts, weights, state, order[at], shared)
-    )
-    taken, put = jax.jit(take_row), jax.jit(put_row)
-
-    def epoch(
-        learners: TrainState, members: ReplicaInputs, shared: Shared, slots: Array, alive: Array
-    ) -> tuple[TrainState, Array]:
-        sums = jnp.zeros((learners.weights.shape[0], terms))
-        for at in slots[: int(alive)]:
-            learner, member = taken((learners, members), at)
-            learner, total = divide(learner), jnp.zeros(terms)
-            for number in range(int(member.steps)):
-                learner, total = one_step(learner, total, number, member, shared)
-            learners, sums = put((learners, sums), at, (unite(learner), total))
-        return learners, sums
-
-    def evaluate(learners: TrainState, orders: Array, shared: Shared, slots: Array, alive: Array) -> Array:
-        counts = jnp.zeros((learners.weights.shape[0], classes, classes), jnp.int32)
-        for at in slots[: int(alive)]:
-            learner, order = taken((learners, orders), at)
-            weights, own = judged(learner), jnp.zeros((classes, classes), jnp.int32)
-            for number in range(order.shape[0]):
-                own = one_batch(own, weights, learner.state, order, number, shared)
-            counts = put(counts, at, own)
-        return counts
-
-    return epoch, evaluate
 
 
 @jax.jit

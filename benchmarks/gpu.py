@@ -161,7 +161,7 @@ class Prepared:
         self.fleet = _fleet(point, *drawn[point.shape])
         self.state = self.fleet._begin(judge=False)
         self.beginning = time.perf_counter() - start
-        self.slots = self.fleet._here(self.state)
+        self.slots = self.fleet.threads.slots(self.state.alive)
         members = self.fleet._members(self.state.slots)
         lowered = self.fleet.program.epoch.lower(self.state.learners, members, self.fleet.shared, *self.slots)
         self.precision = read_precision(lowered.as_text())
@@ -270,7 +270,7 @@ def _agreement(shape: str, network: str, drawn: Drawn) -> Row:
         windows, labels = drawn[shape]
         fleet = _fleet(Point(shape, network, 1, 1), windows[:BATCH], labels[:BATCH])
         state = fleet._begin(judge=False)
-        arguments = (state.learners, fleet._members(state.slots), fleet.shared, *fleet._here(state))
+        arguments = (state.learners, fleet._members(state.slots), fleet.shared, *fleet.threads.slots(state.alive))
         row["precision"] = read_precision(fleet.program.epoch.lower(*arguments).as_text())
         gradients = []
         for device in (jax.devices()[0], jax.devices("cpu")[0]):

@@ -14,7 +14,6 @@ from typing import Any
 os.environ["KERAS_BACKEND"] = "jax"
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -112,12 +111,11 @@ def _fleet(
 def _bare(fleet: Fleet, epochs: int) -> float:
     """Time a number of bare epochs, without validation, bookkeeping and checkpoints, in seconds."""
     fleet_state = fleet._begin()
-    slots = jnp.arange(fleet.size, dtype=jnp.int32), jnp.asarray(fleet.size)
-    learners = jax.block_until_ready(fleet_state.learners)
+    jax.block_until_ready(fleet_state.learners)
     start = time.perf_counter()
     for _ in range(epochs):
-        learners, sums = fleet.program.epoch(learners, fleet._members(fleet_state.slots), fleet.shared, *slots)
-    jax.block_until_ready((learners, sums))
+        fleet_state.learners, sums = fleet._train(fleet_state)
+    jax.block_until_ready((fleet_state.learners, sums))
     return time.perf_counter() - start
 
 

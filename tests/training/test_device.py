@@ -36,7 +36,7 @@ def test_the_programs_of_a_fleet(monkeypatch: pytest.MonkeyPatch, part: str) -> 
     standing = fleet._begin()
     inputs = fleet._members(standing.slots) if part == "epoch" else fleet._validation(standing.slots)
     function = getattr(fleet.program, part)
-    text = str(function.trace(standing.learners, inputs, fleet.shared, *fleet._here(standing)).jaxpr)
+    text = str(function.trace(standing.learners, inputs, fleet.shared, *fleet.threads.slots(standing.alive)).jaxpr)
     assert text.count("dot_general[") >= 2
     # The product of one-hot labels with class weights is exact in any precision, but is inside the step too.
     assert text.count(EXACT) == text.count("dot_general[")

@@ -69,7 +69,7 @@ def test_convolutions_in_a_fleet_run_by_the_fast_routine_of_xla(build, count):
     """Forward and backward; the first layer's input needs no gradient, and little ones are no convolutions."""
     fleet = fleet_of(build())
     begun = fleet._begin(judge=False)
-    given = (begun.learners, fleet._members(begun.slots), fleet.shared, *fleet._here(begun))
+    given = (begun.learners, fleet._members(begun.slots), fleet.shared, *fleet.threads.slots(begun.alive))
     found = re.findall(r"dim_labels=\S+", fleet.program.epoch.lower(*given).compile().as_text())
     assert len(found) == count
     assert all(map(FAST.match, found))

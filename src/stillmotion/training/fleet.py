@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from .shared import TEACHER_PARTS, share_arrays
 from .slots import put_state, select_states, stack_states, take_state
 from .step import SOUND, ReplicaInputs, TrainState
 from .teacher import Teacher
+from .threads import ReplicaThreads
 
 #: Between a replica's seed and that of a teacher from scratch: two networks of one kind must not begin alike.
 TEACHER_SEEDS = 1 << 31
@@ -110,6 +112,7 @@ class Fleet:
         # One after the other on a processor; on an accelerator all share each product (512: twice as fast as by 64).
         self.together = min(together or (self.size if on_accelerator() else 1), self.size)
         self.tables = make_replica_tables(self.replicas, self.method, self.recipe, self.labels, classes)
+        self.threads = ReplicaThreads(self.size, self.together)
         self.program = compile_program(self.setup, self.recipe, classes=classes, places=places, together=self.together)
         self.shared = share_arrays(self.setup, self.windows, self.labels, self.features)
         self.path = None if folder is None else Path(folder) / "fleet.ckpt"
@@ -154,11 +157,10 @@ class Fleet:
         taken, standing = [], self._begin(judge=False)
         for _ in range(epochs + 1):
             began = time.monotonic()
-            members, here = self._members(standing.slots), self._here(standing)
-            learners, _ = self.program.epoch(standing.learners, members, self.shared, *here)
+            learners, _ = self._train(standing)
             np.asarray(learners.broken)
             middle = time.monotonic()
-            np.asarray(self.program.evaluate(learners, self._validation(standing.slots), self.shared, *here))
+            self._count(replace(standing, learners=learners))
             taken.append((middle - began, time.monotonic() - middle))
         return taken
 
@@ -168,9 +170,9 @@ class Fleet:
         """Train and evaluate all active replicas for one epoch; return the mean of each loss term over them."""
         import jax.numpy as jnp
 
-        slots, alive, here = standing.slots, standing.alive, self._here(standing)
-        learners, sums = self.program.epoch(standing.learners, self._members(slots), self.shared, *here)
-        counts = np.asarray(self.program.evaluate(learners, self._validation(slots), self.shared, *here))
+        slots, alive = standing.slots, standing.alive
+        learners, sums = self._train(standing)
+        counts = self._count(replace(standing, learners=learners))
         score = macro_f1(counts) if self.recipe.select == "macro-f1" else accuracy(counts)
         sums, broken = np.asarray(sums), np.array(learners.broken)
         better = np.zeros(len(slots), bool)
@@ -197,13 +199,22 @@ class Fleet:
         standing.learners = learners._replace(broken=jnp.asarray(broken))
         return means
 
-    def _here(self, standing: FleetState) -> tuple[Any, Any]:
-        """Return the numbers of the slots, active ones first, and the number of active slots."""
-        import jax.numpy as jnp
+    def _train(self, standing: FleetState) -> tuple[TrainState, Any]:
+        """Train the active replicas for one epoch; return the train states and the sums of their loss terms."""
+        inputs, sums = self._members(standing.slots), np.zeros((self.size, len(self.program.terms)), np.float32)
+        before = (standing.learners, sums)
+        trained: tuple[TrainState, Any] = self.threads.run(
+            self.program.epoch, standing.learners, inputs, self.shared, standing.alive, before
+        )
+        return trained
 
-        order = np.full(-(-self.size // self.together) * self.together, self.size, np.int32)
-        order[: len(standing.alive)] = standing.alive
-        return jnp.asarray(order), jnp.asarray(len(standing.alive))
+    def _count(self, standing: FleetState) -> NDArray[np.int32]:
+        """Return the confusion matrices of the active replicas on their validation windows."""
+        rows = self._validation(standing.slots)
+        before = np.zeros((self.size, self.classes, self.classes), np.int32)
+        return np.asarray(
+            self.threads.run(self.program.evaluate, standing.learners, rows, self.shared, standing.alive, before)
+        )
 
     def _validation(self, slots: list[Slot | None]) -> Any:
         import jax.numpy as jnp

@@ -50,6 +50,18 @@ def select_states(where: Array, new: TrainState, old: TrainState) -> TrainState:
 
 
 @jax.jit
+def take_rows(tree: Any, at: Array) -> Any:
+    """Return the rows ``at`` of every array; a row that is not there is the last one."""
+    return jax.tree.map(lambda leaves: leaves.at[at].get(mode="clip"), tree)
+
+
+@jax.jit
+def put_rows(tree: Any, at: Array, rows: Any) -> Any:
+    """Return the arrays with ``rows`` in place of their rows ``at``; rows for places that are not there go."""
+    return jax.tree.map(lambda leaves, part: leaves.at[at].set(part, mode="drop"), tree, rows)
+
+
+@jax.jit
 def _at(states: TrainState, at: Array) -> TrainState:
     taken: TrainState = take_row(states, at)
     return taken

@@ -1,0 +1,104 @@
+"""Run the replicas of a fleet side by side, in a thread for each processor.
+
+A program of one replica of a small network keeps one processor busy: its operations are too small to divide. Measured
+on two processors, one replica after the other over two in two threads, batch 64:
+
+===========================================  ====
+network, windows                             gain
+===========================================  ====
+``feature-net-s``, 128 × 6                   1.5×
+``hybrid-net-s``, 128 × 6                    2.2×
+``deepconvlstm-lm``, 20 × 3                  1.7×
+the same, 128 × 6                            1.6×
+``motion-net-s``, 128 × 6                    2.0×
+``motion-net-l``, 128 × 6                    1.4×
+``mlp``, 128 × 6                             1.4×
+``cnn-har``, 128 × 6                         1.05×
+``resnet-lstman``, 128 × 6                   1.05×
+===========================================  ====
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..compiled import count_processors
+from .device import on_accelerator
+from .slots import put_rows, take_rows
+
+Array = Any
+#: A program over slots: (train states, inputs, shared, slots, number of active slots) → results with a slot axis.
+Work = Callable[[Any, Any, Any, Array, Array], Any]
+
+
+class ReplicaThreads:
+    """Threads that run a fleet's programs for its active slots.
+
+    Args:
+        size: number of slots.
+        together: number of replicas that share one matrix product; if more than one, there is one thread.
+    """
+
+    def __init__(self, size: int, together: int) -> None:
+        self.size, self.together = size, together
+        self.count = 1 if together > 1 or on_accelerator() else min(count_processors(), size)
+        self._compiled: set[Work] = set()
+
+    def slots(self, active: Sequence[int]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return the last two arguments of a program that runs for all active slots in one thread."""
+        return _slots(active, -(-self.size // self.together) * self.together, self.size)
+
+    def run(self, work: Work, learners: Any, told: Any, shared: Any, active: Sequence[int], before: Any) -> Any:
+        """Run a program for the active slots.
+
+        Args:
+            work: the program.
+            learners: train states of all slots.
+            told: the program's inputs for all slots.
+            shared: what all replicas read.
+            active: numbers of the active slots.
+            before: the results of slots that are not active.
+
+        Returns:
+            The results of all slots.
+        """
+        if self.count == 1:
+            return work(learners, told, shared, *self.slots(active))
+        rows = -(-self.size // self.count)
+        groups = [active[first :: self.count] for first in range(min(self.count, len(active)))]
+
+        def one(group: Sequence[int], count: int | None = None) -> tuple[Array, Any]:
+            at, _ = _slots(group, rows, self.size)
+            slots, alive = _slots(range(len(group) if count is None else count), rows, rows)
+            mine, mine_told = take_rows((learners, told), at)
+            return at, work(mine, mine_told, shared, slots, alive)
+
+        if work not in self._compiled:
+            # For no replica: threads that begin together would compile it once each.
+            one(groups[0], 0)
+            self._compiled.add(work)
+        results = before
+        with ThreadPoolExecutor(len(groups)) as pool:
+            for at, part in pool.map(lambda group: _waited(one(group)), groups):
+                results = put_rows(results, at, part)
+        return results
+
+
+def _waited(results: tuple[Array, Any]) -> tuple[Array, Any]:
+    """Wait for results in the thread that asked for them: a processor computes for one waiting thread at a time."""
+    import jax
+
+    ready: tuple[Array, Any] = jax.block_until_ready(results)  # type: ignore[no-untyped-call]
+    return ready
+
+
+def _slots(numbers: Sequence[int], length: int, none: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return slot numbers, padded with ``none`` to one length, so that nothing is compiled again, and their count."""
+    padded = np.full(length, none, np.int32)
+    padded[: len(numbers)] = numbers
+    return padded, np.asarray(len(numbers), np.int32)

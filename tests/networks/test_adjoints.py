@@ -20,9 +20,11 @@ from stillmotion.networks.adjoints import (
     depthwise_taps,
     normalise_batch,
 )
+from stillmotion.networks.convolution_forms import NEVER, USUAL, WITHOUT_XLA, ConvolutionForms
 from stillmotion.networks.layers import BatchNormalization
-from stillmotion.networks.xla_convolution import MANY
 
+#: All convolutions by slices and a product.
+SLICED = ConvolutionForms(few=0, many=NEVER, many_for_kernel=NEVER)
 RANDOM = np.random.default_rng(7)
 
 
@@ -65,11 +67,19 @@ def convolve_plainly(x: Any, kernel: Any, dilation: int) -> Any:
 @pytest.mark.parametrize("dilation", [1, 3])
 @pytest.mark.parametrize("positions", [(), (4,)])
 @pytest.mark.parametrize(
-    ("channels", "filters", "fast"),
-    [(2, 9, False), (MANY, MANY + 1, False), (MANY, MANY + 1, True), (2, MANY, True), (MANY, 2, True)],
+    ("channels", "filters", "forms"),
+    [
+        (2, 9, WITHOUT_XLA),
+        (16, 17, WITHOUT_XLA),
+        (16, 17, USUAL),
+        (9, 17, USUAL),
+        (2, 16, USUAL),
+        (16, 2, USUAL),
+        (3, 2, SLICED),
+    ],
 )
 def test_a_convolution_has_the_gradients_of_xlas(
-    dilation: int, positions: tuple[int, ...], channels: int, filters: int, fast: bool
+    dilation: int, positions: tuple[int, ...], channels: int, filters: int, forms: ConvolutionForms
 ) -> None:
     x, kernel = drawn(3, 19, *positions, channels), drawn(5, channels, filters)
 
@@ -77,7 +87,7 @@ def test_a_convolution_has_the_gradients_of_xlas(
         y = convolve_plainly(x if positions else x[:, :, None], kernel, dilation)
         return y if positions else y[:, :, 0]
 
-    same_gradients(lambda x, kernel: convolve_taps(x, kernel, dilation, fast), plain, x, kernel)
+    same_gradients(lambda x, kernel: convolve_taps(x, kernel, dilation, forms), plain, x, kernel)
 
 
 @pytest.mark.parametrize("dilation", [1, 3])

@@ -10,8 +10,17 @@ import pytest
 
 from stillmotion.networks import layers as ours
 from stillmotion.networks import loop_friendly
+from stillmotion.networks.convolution_forms import (
+    BY_XLA,
+    CHANNELS_FIRST,
+    SLICES,
+    USUAL,
+    WITHOUT_XLA,
+    ConvolutionForms,
+    noted_forms,
+    using_forms,
+)
 from stillmotion.networks.recurrent import LSTM
-from stillmotion.networks.xla_convolution import fast_convolutions
 
 PLANE, LINE = (2, 18, 5, 3), (2, 18, 3)
 CASES = [
@@ -45,8 +54,8 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "settings", "shape"), CASES, ids=lambda value: str(value)[:60])
-def test_loop_friendly_layer_equals_keras_own_forward_and_backward(kind, settings, shape):
+def equal_to_keras(kind, settings, shape):
+    """Compare values and gradients of a loop-friendly layer with those of Keras' own."""
     plain_class, friendly_class = getattr(keras.layers, kind), LSTM if kind == "LSTM" else getattr(ours, kind)
     rng = np.random.default_rng(0)
     plain, friendly = plain_class(**settings), friendly_class(**settings)
@@ -69,34 +78,34 @@ def test_loop_friendly_layer_equals_keras_own_forward_and_backward(kind, setting
         np.testing.assert_allclose(mine, theirs, rtol=2e-5, atol=2e-5)
 
 
-@pytest.mark.parametrize(
-    ("settings", "forms"),
-    [
-        ({"filters": 4, "kernel_size": (5, 1), "activation": "relu"}, 0),
-        ({"filters": 4, "kernel_size": (5, 1), "activation": "softmax"}, 0),
-        ({"filters": 24, "kernel_size": (5, 1)}, 0),
-        ({"filters": 24, "kernel_size": (5, 5)}, 0),
-        ({"filters": 24, "kernel_size": (5, 1), "channels": 20, "activation": "tanh"}, 1),
-        ({"filters": 24, "kernel_size": (5, 1), "channels": 20, "strides": (2, 1)}, 1),
-        ({"filters": 24, "kernel_size": (3, 2), "channels": 20, "strides": (2, 1)}, 1),
-    ],
-    ids=str,
-)
-def test_where_xlas_convolution_is_fast_large_ones_use_it(settings, forms):
+@pytest.mark.parametrize(("kind", "settings", "shape"), CASES, ids=lambda value: str(value)[:60])
+def test_loop_friendly_layer_equals_keras_own_forward_and_backward(kind, settings, shape):
+    equal_to_keras(kind, settings, shape)
+
+
+#: A convolution's settings, and its form with the usual choice.
+CONVOLUTIONS = [
+    ({"filters": 4, "kernel_size": (5, 1), "activation": "relu"}, CHANNELS_FIRST),
+    ({"filters": 4, "kernel_size": (5, 1), "activation": "softmax"}, CHANNELS_FIRST),
+    ({"filters": 24, "kernel_size": (5, 1)}, SLICES),
+    ({"filters": 24, "kernel_size": (5, 5), "activation": "softmax"}, SLICES),
+    ({"filters": 24, "kernel_size": (5, 1), "channels": 20, "activation": "tanh"}, BY_XLA),
+    ({"filters": 2, "kernel_size": (5, 1), "channels": 20, "strides": (2, 1), "use_bias": False}, BY_XLA),
+    ({"filters": 24, "kernel_size": (3, 2), "channels": 20, "strides": (2, 1)}, BY_XLA),
+]
+
+
+@pytest.mark.parametrize("forms", [USUAL, WITHOUT_XLA, ConvolutionForms(few=0, many=1, many_for_kernel=1)], ids=str)
+@pytest.mark.parametrize(("settings", "form"), CONVOLUTIONS, ids=lambda value: str(value)[:70])
+def test_every_form_equals_keras_own_layer_forward_and_backward(settings, form, forms):
     settings = dict(settings)
     shape = (2, 18, 5, settings.pop("channels", 3))
-    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    friendly, plain = ours.Conv2D(**settings), keras.layers.Conv2D(**settings)
-    for layer in (friendly, plain):
-        layer.build(shape)
-    weights = [np.asarray(variable.value) for variable in plain.trainable_variables]
-
-    def fast(weights, x):
-        with fast_convolutions():
-            return friendly.stateless_call(weights, [], x)[0]
-
-    assert str(jax.make_jaxpr(fast)(weights, x)).count("conv_general_dilated[") == forms
-    np.testing.assert_allclose(jax.jit(fast)(weights, x), plain.stateless_call(weights, [], x)[0], rtol=2e-5, atol=2e-5)
+    noted: set[str] = set()
+    with using_forms(forms), noted_forms(noted):
+        equal_to_keras("Conv2D", settings, shape)
+    assert len(noted) == 1
+    if forms == USUAL:
+        assert noted.pop().endswith(form)
 
 
 @pytest.mark.parametrize(("kind", "convolutions"), [(ours.Conv2D, 0), (keras.layers.Conv2D, 1)])

@@ -11,8 +11,8 @@ import pytest
 from keras import layers, ops
 
 from stillmotion.networks import rewrite as room
+from stillmotion.networks.convolution_forms import USUAL, using_forms
 from stillmotion.networks.rewrite import rewrite
-from stillmotion.networks.xla_convolution import fast_convolutions
 
 LINE, PLANE = (2, 18, 6), (2, 12, 5, 4)
 
@@ -121,6 +121,7 @@ def test_on_an_accelerator_nothing_is_rewritten(monkeypatch):
         layers.Conv1DTranspose(24, 3, strides=2),
         layers.Conv2D(24, (3, 2), data_format="channels_first"),
         layers.Conv3D(2, (3, 2, 1)),
+        layers.Conv3D(4, (3, 2, 1), groups=2),
     ],
     ids=lambda layer: type(layer).__name__,
 )
@@ -130,7 +131,7 @@ def test_large_convolutions_stay_xlas_with_the_same_results(layer):
     x = x.astype(np.float32)
 
     def fast(weights, x):
-        with fast_convolutions():
+        with using_forms(USUAL):
             return rewrite(plain, weights, x)
 
     assert count(fast, weights, x) >= 1

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from stillmotion.networks.xla_convolution import COMPILER_OPTIONS, are_fast, convolve_by_xla, fast_convolutions
+from stillmotion.networks.xla_convolution import COMPILER_OPTIONS, convolve_by_xla
 
 from .test_adjoints import drawn, same_gradients
 
@@ -29,7 +29,7 @@ def convolve_plainly(x: Any, kernel: Any, strides: tuple[int, ...], dilation: tu
 def test_the_gradients_are_those_that_jax_derives(sizes: Any, stride: int, dilation: int) -> None:
     """Strides that leave samples over, dilation, one to three axes."""
     positions, taps = sizes
-    strides, gaps = (stride, *[1] * (len(taps) - 1)), (dilation, *[1] * (len(taps) - 1))
+    strides, gaps = (stride,) * len(taps), (dilation,) * len(taps)
     x, kernel = drawn(2, *positions, 3), drawn(*taps, 3, 4)
     same_gradients(
         lambda x, kernel: convolve_by_xla(x, kernel, strides, gaps),
@@ -51,10 +51,3 @@ def test_all_three_convolutions_of_a_step_have_the_layout_of_the_fast_routine(st
     found = re.findall(r"dim_labels=\S+", looped.lower((x, kernel)).compile().as_text())
     assert len(found) == 3
     assert all(map(FAST.match, found))
-
-
-def test_only_what_is_traced_inside_may_use_it() -> None:
-    assert not are_fast()
-    with fast_convolutions():
-        assert are_fast()
-    assert not are_fast()

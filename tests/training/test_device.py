@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stillmotion.networks import build_network
-from stillmotion.networks.xla_convolution import are_fast
+from stillmotion.networks.convolution_forms import USUAL, WITHOUT_XLA, ConvolutionForms, current_forms
 from stillmotion.training import Fleet, Recipe, Replica, device
 
 EXACT = "precision=(Precision.HIGHEST, Precision.HIGHEST)"
@@ -42,11 +42,22 @@ def test_the_programs_of_a_fleet(monkeypatch: pytest.MonkeyPatch, part: str) -> 
     assert text.count(EXACT) == text.count("dot_general[")
 
 
-def test_convolutions_are_fast_only_where_xla_knows_the_option(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert device.compile_function(lambda: jnp.asarray(are_fast()))()
+@pytest.mark.parametrize("forms", [USUAL, ConvolutionForms(few=1)])
+def test_a_function_is_traced_with_the_chosen_forms(forms: ConvolutionForms) -> None:
+    assert traced_forms(forms) == forms
+
+
+def test_without_the_option_of_xla_its_convolution_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "COMPILER_OPTIONS", {"xla_cpu_no_such_option": "1"})
     device._compiler_options.cache_clear()
     try:
-        assert not device.compile_function(lambda: jnp.asarray(are_fast()))()
+        assert traced_forms(USUAL) == WITHOUT_XLA
     finally:
         device._compiler_options.cache_clear()
+
+
+def traced_forms(forms: ConvolutionForms) -> ConvolutionForms:
+    seen = []
+    device.compile_function(lambda: seen.append(current_forms()), forms=forms)()
+    assert current_forms() == WITHOUT_XLA
+    return seen[0]

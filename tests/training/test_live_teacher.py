@@ -345,4 +345,4 @@ def test_memory_counts_a_frozen_network_without_its_gradient(several):
     one, other = (4 * (network.size + 64 * outputs[make]) for network, make in ((first, normed), (second, dense)))
     assert replica_bytes([student], 64, frozen=[first]) - alone == one
     assert replica_bytes([student], 64, frozen=[first, second]) - alone == one + other
-    assert replica_bytes([student, second], 64) - alone == 4 * (6 * second.size + 4 * 64 * outputs[dense])
+    assert replica_bytes([student, second], 64) - alone == 4 * (12 * second.size + 4 * 64 * outputs[dense])

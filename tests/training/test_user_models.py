@@ -1,4 +1,4 @@
-"""Users' Keras models train as fast as the project's own: no XLA convolution runs in a compiled loop."""
+"""Users' Keras models train as fast as the project's own: convolutions run in forms that are fast in a loop."""
 
 from __future__ import annotations
 

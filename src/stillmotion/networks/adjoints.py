@@ -26,15 +26,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .xla_convolution import MANY, MANY_FOR_KERNEL, kernel_gradient, run_convolution
+from .convolution_forms import ConvolutionForms
+from .xla_convolution import kernel_gradient, run_convolution
 
 Array = Any
 
-#: Most channels and filters for which channels first and batch last is faster, and most numbers of a kernel for which
-#: a sum of shifted values times a number each is then faster than a product.
-FEW, MOST_TERMS = 8, 128
-#: Fewest values of a channel for which that sum, which takes a second longer to compile, is worth it.
-MANY_COLUMNS = 1 << 14
+#: Most numbers of a kernel, and fewest values of a channel, for which a sum of shifted values times a number each is
+#: faster than a product, and worth the second that it takes longer to compile.
+MOST_TERMS, MANY_COLUMNS = 128, 1 << 14
 #: Longest output for which one product of all pairs of samples is faster than a sum over the batch for each tap.
 PAIRED_LENGTH = 64
 #: Shortest rows (positions × channels) of which the windows are summed first, and in how many parts of the batch.
@@ -42,32 +41,36 @@ WIDE, PARTS = 64, 8
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def convolve_taps(x: Array, kernel: Array, dilation: int, fast: bool) -> Array:
+def convolve_taps(x: Array, kernel: Array, dilation: int, forms: ConvolutionForms) -> Array:
     """Convolve along time without stride, by the form that suits the numbers of channels and filters.
 
     Args:
         x: (batch, time, …, channels), padded.
         kernel: (taps, channels, filters).
         dilation: samples between two taps.
-        fast: whether XLA's convolution may be used (``are_fast``).
+        forms: from which sizes XLA's convolution is used.
     """
     taps, channels, filters = kernel.shape
-    if fast and channels >= MANY:
+    if channels >= forms.many:
         return run_convolution(x, _with_positions(kernel, x), dilation=_with_ones(dilation, x))
     parts = jnp.concatenate(windows(x, taps, dilation=dilation), axis=-1)
     return parts @ kernel.reshape(-1, filters)
 
 
-def _convolve_forward(x: Array, kernel: Array, dilation: int, fast: bool) -> tuple[Array, tuple[Array, Array]]:
-    return convolve_taps(x, kernel, dilation, fast), (x, kernel)
+def _convolve_forward(
+    x: Array, kernel: Array, dilation: int, forms: ConvolutionForms
+) -> tuple[Array, tuple[Array, Array]]:
+    return convolve_taps(x, kernel, dilation, forms), (x, kernel)
 
 
-def _convolve_backward(dilation: int, fast: bool, saved: tuple[Array, Array], change: Array) -> tuple[Array, Array]:
+def _convolve_backward(
+    dilation: int, forms: ConvolutionForms, saved: tuple[Array, Array], change: Array
+) -> tuple[Array, Array]:
     x, kernel = saved
     taps, channels, filters = kernel.shape
     # The gradient of the input is the convolution of the output's with the kernel turned round.
-    to_input = convolve_taps(_widen(change, dilation * (taps - 1)), kernel[::-1].swapaxes(1, 2), dilation, fast)
-    if fast and channels >= MANY_FOR_KERNEL:
+    to_input = convolve_taps(_widen(change, dilation * (taps - 1)), kernel[::-1].swapaxes(1, 2), dilation, forms)
+    if channels >= forms.many_for_kernel:
         steps = (1,) * (x.ndim - 2)
         spread = kernel_gradient(x, change, (taps, *steps[1:]), strides=steps, dilation=_with_ones(dilation, x))
         return to_input, spread.reshape(kernel.shape)

@@ -1,28 +1,27 @@
 """Convolution and pooling in forms that stay fast inside compiled training loops on JAX.
 
-The trap: inside ``lax.scan`` on a CPU, XLA runs ``lax.conv`` by a slow generic routine, and a convolution whose
-kernel carries a replica axis under ``vmap`` becomes a grouped convolution, slow on every device. Slices, element-wise
-work and matrix products stay fast in both.
+Inside ``lax.scan`` on a processor XLA runs ``lax.conv`` and what JAX derives from it by a slow generic routine, and a
+convolution whose kernel carries a replica axis under ``vmap`` becomes a grouped convolution, slow on every device. So a
+convolution is, by the numbers of its channels and filters:
 
-Measured: four (5, 1) convolutions of a training step (forward and backward, batch 64) inside a compiled loop, two
-shared cores of an x86 server, milliseconds a step, best of three:
+- few of both: a sum of shifted values, or a product, with channels first and the batch last;
+- many channels: XLA's convolution with derivatives written by hand (``xla_convolution``);
+- else: slices and one product (``convolution_forms`` has the sizes).
 
-===========================  ========  ==================  ===============  =============
-T, D, filters, replicas      lax.conv  a product each tap  slices, product  banded matrix
-===========================  ========  ==================  ===============  =============
-20, 3, 4, 1                      2.12                1.50             0.97           0.18
-20, 3, 4, 16                     29.3                22.0             11.9            4.5
-20, 3, 64, 1                    132.9                23.8             11.6           25.2
-30, 45, 4, 1                     47.2                33.2             20.0            8.4
-30, 45, 4, 16                  1593.7               533.2            328.0          141.3
-50, 45, 4, 1                        –                   –             40.5           22.0
-30, 45, 64, 1                       –                   –            536.9          869.0
-128, 6, 16, 1                       –                   –             98.5          681.7
-===========================  ========  ==================  ===============  =============
+Measured: four (5, 1) convolutions with ReLU in a compiled loop, forward and backward, batch 64, two cores with AVX2,
+milliseconds:
 
-So short windows with few filters multiply by one banded matrix over time (more arithmetic, but in matrix products wide
-enough for the processor's vector units), everything else by slices and one product. ``python benchmarks/run.py
-networks`` measures it again on the machine at hand.
+============  ==================  ====================  =============
+T, D, filters  slices and product  product, batch last   shifted values
+============  ==================  ====================  =============
+128, 6, 4                    3.7                   3.1             2.3
+30, 45, 4                    5.9                   4.0             4.0
+50, 45, 4                   22.3                  14.5            11.9
+128, 6, 8                   11.9                   8.2             8.5
+============  ==================  ====================  =============
+
+``xla_convolution`` has the same for more channels. The forms that a fleet trained with are in its record
+(``Fleet.program.forms``).
 """
 
 from __future__ import annotations
@@ -34,8 +33,9 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-from .adjoints import FEW, add_bias, convolve_few, convolve_taps, depthwise_taps, windows
-from .xla_convolution import MANY, are_fast, convolve_by_xla
+from .adjoints import add_bias, convolve_few, convolve_taps, depthwise_taps, windows
+from .convolution_forms import BY_XLA, CHANNELS_FIRST, SLICES, current_forms, note_form
+from .xla_convolution import convolve_by_xla
 
 Array = Any
 Padding = Literal["valid", "same", "causal"]
@@ -70,27 +70,33 @@ def convolve(
             activation=activation,
         )
         return plane[:, :, 0]
-    x = pad(x, kernel.shape[:-2], strides=strides, padding=padding, dilation=dilation)
+    x = pad(x.astype(kernel.dtype), kernel.shape[:-2], strides=strides, padding=padding, dilation=dilation)
     if kernel.ndim > 4:
+        note_form(kernel.shape, BY_XLA)
         return finish(convolve_by_xla(x, kernel, tuple(strides), tuple(dilation)))
     taps, width, channels, filters = kernel.shape
-    large = are_fast() and channels >= MANY
+    forms = current_forms()
     if width > 1 or strides[1] > 1:
         if width == x.shape[2]:
             x = x.reshape(*x.shape[:2], 1, -1)
-        elif large:
+        elif channels >= forms.many:
+            note_form(kernel.shape, BY_XLA)
             return finish(convolve_by_xla(x, kernel, tuple(strides), tuple(dilation)))
         else:
             x = jnp.concatenate(windows(x, width, axis=2, stride=strides[1], dilation=dilation[1]), axis=-1)
         kernel = kernel.reshape(taps, 1, width * channels, filters)
-    if taps > 1 and strides[0] == 1 and max(kernel.shape[2:]) <= FEW:
+    along = strides[0] == 1 and taps > 1
+    large = taps > 1 and kernel.shape[2] >= forms.many
+    form = forms.of(kernel.shape[2], filters) if along else BY_XLA if large else SLICES
+    note_form(kernel.shape, form)
+    if form == CHANNELS_FIRST:
         y = convolve_few(x.transpose(FEW_ORDER), kernel[:, 0], dilation[0])
         # The rest here too, so that a next convolution of this form undoes the exchange of axes.
         y = y if bias is None else y + bias[:, None, None, None]
         return _finish(y, activation=activation).transpose(FEW_ORDER)
-    if taps > 1 and strides[0] == 1:
-        return finish(convolve_taps(x, kernel[:, 0], dilation[0], are_fast()))
-    if taps > 1 and large:
+    if along:
+        return finish(convolve_taps(x, kernel[:, 0], dilation[0], forms))
+    if form == BY_XLA:
         return finish(convolve_by_xla(x, kernel, (strides[0], 1), (dilation[0], 1)))
     slices = windows(x, taps, stride=strides[0], dilation=dilation[0])
     if x.shape[-1] == 1:

@@ -3,26 +3,11 @@
 The rewrite acts on the program that JAX traces, so a convolution may come from a Keras layer, a user's own layer or
 ``keras.ops``, and weights are not changed. All other operations are as fast inside a compiled loop as outside.
 
-Measured: a step of training (batch 64, two convolutions with the same number of filters, pooling, a classifier) on two
-cores shared with other work, milliseconds of CPU time, minimum of twelve interleaved rounds. An XLA convolution inside
-a loop takes 30 times as long as outside (windows 100 × 6, 64 filters of 3: 360 ms).
-
-==========================  ===============  ==================  ==========
-windows, filters, length    rewritten, loop  XLA, step by step   Keras' fit
-==========================  ===============  ==================  ==========
-20 × 3, 8, 3                           0.53                0.44        0.69
-20 × 3, 16, 3                          0.42                0.64        1.18
-50 × 6, 8, 5                           0.88                0.97        1.19
-100 × 6, 4, 5                          1.58                2.17        2.17
-100 × 6, 8, 5                          1.73                1.73        2.42
-100 × 6, 16, 3                         2.52                2.28        2.45
-100 × 6, 64, 3                         15.0                11.9        12.5
-==========================  ===============  ==================  ==========
-
-Other layers, windows 100 × 6, wall-clock time, minimum of eight rounds; none is slower in a loop than with Keras:
+Measured: a step of training, windows 100 × 6, batch 64, milliseconds of wall-clock time on two cores, minimum of eight
+rounds: inside a loop, rewritten, and outside, as Keras has it:
 
 ================================  ============  ============  ==========
-layers                            loop          step by step  Keras' fit
+layers                            loop          outside it    Keras' fit
 ================================  ============  ============  ==========
 DepthwiseConv1D, SeparableConv1D  55 rewritten     137 (XLA)         141
 MaxPooling1D, AveragePooling1D             1.9           1.9         3.2
@@ -34,8 +19,7 @@ LayerNormalization                         3.6           3.8         5.5
 Dense(64)                                  0.4           0.6         1.4
 ================================  ============  ============  ==========
 
-So grouped convolutions are always rewritten, others where all kernels of a network are small; a network with a large
-kernel, or with a convolution that cannot be rewritten, keeps XLA's convolutions and is trained step by step.
+``python benchmarks/run.py training --only 'user-model/*'`` compares models with convolutions.
 """
 
 from __future__ import annotations
@@ -149,7 +133,7 @@ def _convolve(x: Array, kernel: Array, params: dict[str, Any]) -> Array:
     geometry = {"strides": params["window_strides"], "padding": "valid", "dilation": params["rhs_dilation"]}
     if groups == 1:
         y = convolve(x, kernel, **geometry)
-    elif kernel.shape[-2] == 1:
+    elif kernel.shape[-2] == 1 and kernel.ndim < 5:
         y = depthwise(x, kernel.reshape(*kernel.shape[:-2], groups, -1), **geometry)
     else:
         parts = zip(jnp.split(x, groups, axis=-1), jnp.split(kernel, groups, axis=-1), strict=True)

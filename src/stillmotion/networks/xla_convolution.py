@@ -22,9 +22,7 @@ T × positions, C, filters  lax.conv  with YNN, by hand  slices, product  this f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -35,27 +33,6 @@ Array = Any
 
 #: Options of XLA under which its convolutions run by its own routine.
 COMPILER_OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_DOT"}
-#: Fewest channels of the values for which XLA's convolution is faster than slices and a product.
-MANY = 16
-#: Fewest channels of the values for which the same holds for the gradient of the kernel.
-MANY_FOR_KERNEL = 8
-
-_allowed: ContextVar[bool] = ContextVar("_allowed", default=False)
-
-
-@contextmanager
-def fast_convolutions() -> Iterator[None]:
-    """Let what is traced inside use XLA's convolution: it is compiled with ``COMPILER_OPTIONS`` for a processor."""
-    before = _allowed.set(True)
-    try:
-        yield
-    finally:
-        _allowed.reset(before)
-
-
-def are_fast() -> bool:
-    """Tell whether what is being traced may use XLA's convolution."""
-    return _allowed.get()
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..compiled import count_processors
 from ..methods import IncompatibleNetworks, get_method
 from ..networks import named_network_cost
 from ..training import Fleet, Replica, Teacher, join_teachers
@@ -72,7 +73,7 @@ class Clock:
     def line(self, fleet: FleetPlan) -> Line:
         """Return a fleet of the plan with its time."""
         run = fleet.runs[0]
-        pace = self.pace(run)
+        pace = self.pace(run, fleet.size)
         weight = self.flops(run) / pace.flops
         steps = evaluated = 0
         for each in fleet.runs:
@@ -87,12 +88,15 @@ class Clock:
         """Return the variants of runs, in their order."""
         return tuple(dict.fromkeys(name for run in runs for name in self.variants.get(run, ())))
 
-    def pace(self, run: Run) -> Pace:
-        """Measure the pace once per network, method, presence of attention and teachers in the step."""
+    def pace(self, run: Run, size: int = 1) -> Pace:
+        """Measure the pace once per network, method, presence of attention and teachers in the step.
+
+        ``size`` is the number of replicas that train at a time: side by side, a step of each takes less.
+        """
         live = [self.planner.teacher(name).architecture for name in run.teachers] if run.live else []
         key = (run.network, run.method, bool(run.attention), bool(run.privileged), run.quantise, *live)
         if key not in self._paces:
-            self._paces[key] = self._measure(run)
+            self._paces[key] = self._measure(run, min(size, count_processors()))
         return self._paces[key]
 
     def fit(self, run: Run) -> float:
@@ -113,7 +117,7 @@ class Clock:
         networks = [run for run in map(self.planner.teacher, teachers) if run.kind == "network"]
         return sum(self.pace(run).window * len(self.planner.index) for run in networks)
 
-    def _measure(self, run: Run) -> Pace:
+    def _measure(self, run: Run, replicas: int) -> Pace:
         spec, began = self.planner.index.spec_of(run), time.monotonic()
         batch, method = int(run.recipe["batch"]), get_method(run.method, **run.options)
         random, count = np.random.default_rng(0), STEPS * int(run.recipe["batch"])
@@ -123,7 +127,7 @@ class Clock:
         fleet = Fleet(
             student,
             method,
-            [Replica(0, np.arange(count), np.arange(count, 2 * count))],
+            [Replica(seed, np.arange(count), np.arange(count, 2 * count)) for seed in range(replicas)],
             values,
             random.integers(0, len(spec.classes), 2 * count),
             classes=len(spec.classes),
@@ -131,12 +135,13 @@ class Clock:
             teachers=self._random_teachers(run, 2 * count),
             live=run.live,
             places=self.data.places,
+            size=replicas,
             quantise=quantisation_of(run, student),
         )
         taken = fleet.measured(EPOCHS)
         seconds, evaluated = min(epoch for epoch, _ in taken[1:]), min(each for _, each in taken[1:])
         start = time.monotonic() - began - sum(sum(each) for each in taken[1:])
-        return Pace(seconds / (count / batch), evaluated / count, start, self.flops(run))
+        return Pace(seconds * batch / (count * replicas), evaluated / (count * replicas), start, self.flops(run))
 
     def _random_teachers(self, run: Run, count: int) -> list[Teacher]:
         """Make teachers with random outputs of the right shapes."""

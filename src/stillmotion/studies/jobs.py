@@ -83,7 +83,7 @@ class FleetJob:
             results = fleet.train(progress)
         except (UselessTeacher, IncompatibleNetworks) as reason:
             return TrainedFleet(self.plan, reason=str(reason))
-        return TrainedFleet(self.plan, results, time.monotonic() - started)
+        return TrainedFleet(self.plan, results, time.monotonic() - started, forms=tuple(sorted(fleet.program.forms)))
 
     def _teacher(self, given: CachedTeacher | LiveTeacher) -> Teacher:
         if isinstance(given, CachedTeacher):

@@ -179,12 +179,16 @@ class RunStatus:
 
 @dataclass(frozen=True, eq=False)
 class TrainedFleet:
-    """A fleet after its training: the results of its runs in order, or the reason why it cannot train."""
+    """A fleet after its training: the results of its runs in order, or the reason why it cannot train.
+
+    ``forms`` are those of the networks' convolutions.
+    """
 
     plan: FleetPlan
     results: Sequence[RunResult | ClassifierResult] = ()
     seconds: float = 0.0
     reason: str = ""
+    forms: tuple[str, ...] = ()
 
 
 def code_of(name: str) -> str:

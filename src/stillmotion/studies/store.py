@@ -23,6 +23,8 @@ from .sealed import SealedFile
 from .weights import DamagedFleet, WeightFiles, listed
 
 VERSION = 3
+#: Name, beside the versions that a fleet was trained with, of the forms of its convolutions.
+FORMS = "convolutions"
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS windows (fingerprint TEXT PRIMARY KEY, sha256 TEXT NOT NULL, content BLOB NOT NULL);
@@ -181,7 +183,9 @@ class Store:
                     "history = ?, size = ? WHERE id = ?",
                     (*row, run.id),
                 )
-            self._end(plan.id, fleet.seconds, versions, sha256)
+            self._end(
+                plan.id, fleet.seconds, {**versions, **({FORMS: "; ".join(fleet.forms)} if fleet.forms else {})}, sha256
+            )
 
     def _fail(self, fleet: TrainedFleet, versions: Mapping[str, str]) -> None:
         with self._file.change("fleets", "runs"):
@@ -245,9 +249,15 @@ class Store:
         rows = self._file.execute("SELECT versions FROM fleets WHERE versions IS NOT NULL ORDER BY finished")
         versions: list[dict[str, str]] = []
         for (each,) in _json(rows):
+            each.pop(FORMS, None)
             if each not in versions:
                 versions.append(each)
         return versions
+
+    def execution(self, run: str) -> dict[str, str]:
+        """Return how a run was trained: versions, device, threads and the forms of its convolutions."""
+        query = "SELECT versions FROM fleets WHERE id = (SELECT fleet FROM runs WHERE id = ?) AND versions IS NOT NULL"
+        return next((each for (each,) in _json(self._file.execute(query, (run,)))), {})
 
     def weights(self, run: str) -> tuple[NDArray[np.float32], list[NDArray[Any]]]:
         """Return the best weights of a run, and the non-trainable state of the same epoch."""

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
-from ..networks.xla_convolution import COMPILER_OPTIONS, fast_convolutions
+from ..networks.convolution_forms import USUAL, WITHOUT_XLA, ConvolutionForms, using_forms
+from ..networks.xla_convolution import COMPILER_OPTIONS
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -19,19 +20,26 @@ def on_accelerator() -> bool:
     return bool(jax.default_backend() != "cpu")
 
 
-def compile_function(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+def compile_function(
+    function: Callable[Arguments, Result], *, forms: ConvolutionForms = USUAL
+) -> Callable[Arguments, Result]:
     """Compile a function that computes networks, or their derivatives, by the device's fastest exact routines.
 
-    On a processor convolutions may be XLA's own (``networks.xla_convolution``). On an accelerator products are computed
-    in float32: unless told otherwise, XLA rounds the factors (TF32 on a GPU). Measured on an H100 without this, a
-    step's gradient differed from a processor's by 1 and 3 %; float32 took 3 and 10 % longer (256 replicas).
+    On an accelerator products are computed in float32: unless told otherwise, XLA rounds the factors (TF32 on a GPU).
+    Measured on an H100 without this, a step's gradient differed from a processor's by 1 and 3 %; float32 took 3 and
+    10 % longer (256 replicas).
+
+    Args:
+        function: the function.
+        forms: the forms of its convolutions on a processor.
     """
     import jax
 
     if on_accelerator():
         return jax.jit(_within(lambda: jax.default_matmul_precision("highest"), function))
     options = _compiler_options()
-    return jax.jit(_within(fast_convolutions, function), compiler_options=options) if options else jax.jit(function)
+    chosen = forms if options else WITHOUT_XLA
+    return jax.jit(_within(lambda: using_forms(chosen), function), compiler_options=options or None)
 
 
 def _within(setting: Callable[[], Any], function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:

@@ -34,8 +34,9 @@ def replica_bytes(
     """
     weights = sum(network.size for network in networks) + aux_params
     activations = STEP_FACTOR * sum(map(_activations, networks)) + sum(map(_activations, frozen))
-    # A step reads a copy of its own of the teacher's weights.
-    return 4 * (6 * weights + sum(network.size for network in frozen) + activations * batch)
+    # Weights and two moments: now, of the best epoch, in a thread, and its results. A step reads a copy of its own of
+    # the teacher's weights.
+    return 4 * (12 * weights + sum(network.size for network in frozen) + activations * batch)
 
 
 def choose_size(asked: int | None, runs: int, per_replica: int, shared: int, *, free: int | None = None) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock
 from typing import Any
@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..methods.registry import BUILT_IN
+from ..networks.convolution_forms import USUAL, WITHOUT_XLA, noted_forms
 from ..windows.augment import Mix, Places
 from .device import compile_function
 from .distillation import DistillationSetup
@@ -42,15 +43,22 @@ class Program:
         evaluate: (train states, indices of windows (R, n, B) padded with -1, shared, slots, alive) → confusion
             matrices (R, C, C) of the windows whose logits are finite.
         terms: names of the loss terms, in the order of the sums.
+        forms: the forms of the networks' convolutions forward, known once an epoch has been compiled.
     """
 
     epoch: Callable[[TrainState, ReplicaInputs, Shared, Array, Array], tuple[TrainState, Array]]
     evaluate: Callable[[TrainState, Array, Shared, Array, Array], Array]
     terms: tuple[str, ...]
+    forms: set[str] = field(default_factory=set)
 
 
 def compile_program(
-    setup: DistillationSetup, recipe: Recipe, *, classes: int, places: Places = (), together: int = 1
+    setup: DistillationSetup,
+    recipe: Recipe,
+    *,
+    classes: int,
+    places: Places = (),
+    together: int = 1,
 ) -> Program:
     """Compile the programs of a fleet.
 
@@ -61,8 +69,8 @@ def compile_program(
         recipe: settings of the training.
         classes: number of classes.
         places: channels of each sensor position, for rotations.
-        together: number of replicas that share one matrix product. On a CPU, replicas of tiny networks run faster one
-            after the other (a batched product of small matrices is slow there), on an accelerator all together.
+        together: number of replicas that share one matrix product: on a processor one (a batched product of small
+            matrices is slow there), on an accelerator all.
 
     Returns:
         The compiled functions.
@@ -76,7 +84,8 @@ def compile_program(
                 del _COMPILED[next(iter(_COMPILED))]
             # A kept program must not keep the outputs of teachers.
             cached = {name: np.zeros((0, 0, *values.shape[2:]), np.float32) for name, values in setup.cached.items()}
-            _COMPILED[key] = _compile(replace(setup, teachers=(), cached=cached), recipe, classes, places, together)
+            kept = replace(setup, teachers=(), cached=cached)
+            _COMPILED[key] = _compile(kept, recipe, classes, places, together)
         return _COMPILED[key]
 
 
@@ -103,11 +112,11 @@ def _key(
 
 def _compile(setup: DistillationSetup, recipe: Recipe, classes: int, places: Places, together: int) -> Program:
     student = setup.student
-    step = partial(take_step, setup, recipe, classes, places)
 
     def epoch_of(learner: TrainState, member: ReplicaInputs, shared: Shared) -> tuple[TrainState, Array]:
         def body(carry: TrainState, row: tuple[Array, Array, Mix | None]) -> tuple[TrainState, Array]:
-            return step(carry, *row, member, shared)
+            with noted_forms(noted):
+                return take_step(setup, recipe, classes, places, carry, *row, member, shared)
 
         numbers = jnp.arange(member.order.shape[0])
         # Drawn for all steps at once: step by step, the draws took longer than the step of a small network.
@@ -137,6 +146,9 @@ def _compile(setup: DistillationSetup, recipe: Recipe, classes: int, places: Pla
         return jax.lax.scan(body, jnp.zeros((classes, classes), jnp.int32), order)[0]
 
     terms = term_names(setup, classes)
+    noted: set[str] = set()
+    # With an axis of replicas XLA's convolution becomes a grouped one, which is slow.
+    forms = USUAL if together == 1 else WITHOUT_XLA
 
     def with_sums(learners: TrainState) -> tuple[TrainState, Array]:
         return learners, jnp.zeros((learners.weights.shape[0], len(terms)))
@@ -145,9 +157,10 @@ def _compile(setup: DistillationSetup, recipe: Recipe, classes: int, places: Pla
         return jnp.zeros((learners.weights.shape[0], classes, classes), jnp.int32)
 
     return Program(
-        epoch=compile_function(_over_groups(epoch_of, together, with_sums)),
-        evaluate=compile_function(_over_groups(counts_of, together, no_counts)),
+        epoch=compile_function(_over_groups(epoch_of, together, with_sums), forms=forms),
+        evaluate=compile_function(_over_groups(counts_of, together, no_counts), forms=forms),
         terms=terms,
+        forms=noted,
     )
 
 

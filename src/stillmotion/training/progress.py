@@ -37,11 +37,6 @@ class Progress:
     _last: float = field(default=0.0, init=False)
     _width: int = field(default=0, init=False)
 
-    def say(self, text: str) -> None:
-        """Print a line."""
-        if self.enabled:
-            print(text, file=sys.stderr, flush=True)
-
     def __call__(self, epoch: Epoch, *, last: bool = False) -> None:
         """Show an epoch, unless the last update was too recent; the last epoch is always shown."""
         terminal = sys.stderr.isatty()

@@ -56,9 +56,11 @@ def take_rows(tree: Any, at: Array) -> Any:
 
 
 @jax.jit
-def put_rows(tree: Any, at: Array, rows: Any) -> Any:
-    """Return the arrays with ``rows`` in place of their rows ``at``; rows for places that are not there go."""
-    return jax.tree.map(lambda leaves, part: leaves.at[at].set(part, mode="drop"), tree, rows)
+def put_rows(tree: Any, places: Sequence[Array], parts: Sequence[Any]) -> Any:
+    """Return the arrays with each part's rows at its places; rows for places that are not there are dropped."""
+    for at, part in zip(places, parts, strict=True):
+        tree = jax.tree.map(lambda leaves, rows, at=at: leaves.at[at].set(rows, mode="drop"), tree, part)
+    return tree
 
 
 @jax.jit

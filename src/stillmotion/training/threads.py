@@ -1,7 +1,7 @@
 """Run the replicas of a fleet side by side, in a thread for each processor.
 
 A program of one replica of a small network keeps one processor busy: its operations are too small to divide. Measured
-on two processors, one replica after the other over two in two threads, batch 64:
+on two processors, batch 64, the time of two replicas one after the other over their time in two threads:
 
 ===========================================  ====
 network, windows                             gain
@@ -72,25 +72,22 @@ class ReplicaThreads:
         rows = -(-self.size // self.count)
         groups = [active[first :: self.count] for first in range(min(self.count, len(active)))]
 
-        def one(group: Sequence[int], count: int | None = None) -> tuple[Array, Any]:
-            at, _ = _slots(group, rows, self.size)
-            slots, alive = _slots(range(len(group) if count is None else count), rows, rows)
+        def one(group: Sequence[int]) -> tuple[Array, Any]:
+            at, alive = _slots(group, rows, self.size)
             mine, mine_told = take_rows((learners, told), at)
-            return at, work(mine, mine_told, shared, slots, alive)
+            return at, work(mine, mine_told, shared, _slots(range(len(group)), rows, rows)[0], alive)
 
         if work not in self._compiled:
             # For no replica: threads that begin together would compile it once each.
-            one(groups[0], 0)
+            one(())
             self._compiled.add(work)
-        results = before
         with ThreadPoolExecutor(len(groups)) as pool:
-            for at, part in pool.map(lambda group: _waited(one(group)), groups):
-                results = put_rows(results, at, part)
-        return results
+            places, parts = zip(*pool.map(lambda group: _waited(one(group)), groups), strict=True)
+        return put_rows(before, places, parts)
 
 
 def _waited(results: tuple[Array, Any]) -> tuple[Array, Any]:
-    """Wait for results in the thread that asked for them: a processor computes for one waiting thread at a time."""
+    """Wait for results in the thread that asked for them; asked for by one thread, they would be computed in turn."""
     import jax
 
     ready: tuple[Array, Any] = jax.block_until_ready(results)  # type: ignore[no-untyped-call]

@@ -68,7 +68,7 @@ def _convolve_backward(
 ) -> tuple[Array, Array]:
     x, kernel = saved
     taps, channels, filters = kernel.shape
-    # The gradient of the input is the convolution of the output's with the kernel turned round.
+    # The gradient of the input is the convolution of the output's with the flipped kernel.
     to_input = convolve_taps(_widen(change, dilation * (taps - 1)), kernel[::-1].swapaxes(1, 2), dilation, forms)
     if channels >= forms.many_for_kernel:
         steps = (1,) * (x.ndim - 2)

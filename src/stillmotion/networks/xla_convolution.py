@@ -2,8 +2,8 @@
 
 XLA has a fast routine (Eigen's) for a convolution with the batch first and the channels last in values and results,
 and plain loops for every other layout, which is what JAX derives for gradients. So the derivatives are written here as
-convolutions of that layout. XLA 0.10 also hands convolutions to another library (YNN), which is slower still:
-``COMPILER_OPTIONS`` keep them from it, and only programs compiled with these may use this form.
+convolutions of that layout. The XLA of JAX 0.10 also hands convolutions to another library (YNN), which is slower
+still: ``COMPILER_OPTIONS`` keep them from it, and only programs compiled with these may use this form.
 
 Measured: forward and backward of one convolution (batch 64, five taps) in a compiled loop, two cores with AVX2,
 milliseconds:
@@ -61,7 +61,7 @@ def _backward(
     geometry: list[tuple[int, ...]] = list(
         zip(x.shape[1:-1], change.shape[1:-1], kernel.shape[:-2], strides, dilation, strict=True)
     )
-    # The gradient of the input is the convolution of the output's, with gaps for strides, with the kernel turned round.
+    # The gradient of the input is the convolution of the output's, with gaps for strides, with the flipped kernel.
     to_input = run_convolution(
         change,
         jnp.flip(kernel, range(kernel.ndim - 2)).swapaxes(-1, -2),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stillmotion.errors import UserError
 from stillmotion.training import Fleet, Recipe, threads
 from stillmotion.training.progress import Progress
 
@@ -33,6 +34,17 @@ def test_the_number_of_threads_changes_no_result(count: int, size: int, monkeypa
     assert [outcome.epochs for outcome in alone] == [5, 4, 3, 2, 1]
     for mine, theirs in zip(trained(count, monkeypatch, size=size), alone, strict=True):
         same(mine, theirs)
+
+
+def test_the_number_of_threads_can_be_set_and_a_wrong_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "count_processors", lambda: 4)
+    assert threads.ReplicaThreads(9, 1).count == 4
+    monkeypatch.setenv("STILLMOTION_THREADS", "2")
+    assert threads.ReplicaThreads(9, 1).count == 2
+    for wrong in ("0", "-1", "two", "1.5"):
+        monkeypatch.setenv("STILLMOTION_THREADS", wrong)
+        with pytest.raises(UserError, match=f"STILLMOTION_THREADS must be a whole number from 1, not '{wrong}'"):
+            threads.ReplicaThreads(9, 1)
 
 
 def test_replicas_that_share_products_run_in_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:

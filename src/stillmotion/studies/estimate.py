@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ..compiled import count_processors
 from ..methods import IncompatibleNetworks, get_method
 from ..networks import named_network_cost
 from ..training import Fleet, Replica, Teacher, join_teachers
 from ..training.distillation import teacher_network
+from ..training.threads import count_threads
 from .baselines import Baseline
 from .data import StudyData
 from .feasible import require_feasible
@@ -96,7 +96,7 @@ class Clock:
         live = [self.planner.teacher(name).architecture for name in run.teachers] if run.live else []
         key = (run.network, run.method, bool(run.attention), bool(run.privileged), run.quantise, *live)
         if key not in self._paces:
-            self._paces[key] = self._measure(run, min(size, count_processors()))
+            self._paces[key] = self._measure(run, min(size, count_threads()))
         return self._paces[key]
 
     def fit(self, run: Run) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -100,7 +101,8 @@ def _call(task: Callable[[Item], Result], item: Item) -> Result:
 
 
 def _train(job: FleetJob, windows: tuple[Any, Any]) -> TrainedFleet:
-    """Train on a node."""
+    """Train on a node, which Ray gives one fleet for each processor."""
+    os.environ.setdefault("STILLMOTION_THREADS", "1")
     all_windows, labels = windows
     return replace(job, windows=all_windows, labels=labels).train(progress=Progress(enabled=False))
 

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from ..bundles.calibration import spread_rows
-from ..compiled import count_processors
 from ..evaluation import Predictions, write_predictions
 from ..files import name_write_errors, sweep_drafts
 from ..interrupts import raised_again
@@ -245,8 +244,10 @@ class Runner:
         """Versions of Python and of the main packages, and the device that trains, with its threads."""
         import jax
 
+        from ..training.threads import count_threads
+
         names = ("stillmotion", "keras", "jax", "numpy", "scikit-learn")
-        device = {"device": jax.devices()[0].device_kind, "threads": str(count_processors())}
+        device = {"device": jax.devices()[0].device_kind, "threads": str(count_threads())}
         return {"python": platform.python_version(), **{name: version(name) for name in names}, **device}
 
 

@@ -20,6 +20,7 @@ the same, 128 × 6                            1.6×
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -28,12 +29,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..compiled import count_processors
+from ..errors import UserError
 from .device import on_accelerator
 from .slots import put_rows, take_rows
 
 Array = Any
 #: A program over slots: (train states, inputs, shared, slots, number of active slots) → results with a slot axis.
 Work = Callable[[Any, Any, Any, Array, Array], Any]
+
+
+def count_threads() -> int:
+    """Return the most threads in which replicas run: ``STILLMOTION_THREADS``, or one for each processor."""
+    named = os.environ.get("STILLMOTION_THREADS")
+    if not named:
+        return count_processors()
+    if not named.isdecimal() or int(named) < 1:
+        raise UserError(f"STILLMOTION_THREADS must be a whole number from 1, not {named!r}.")
+    return int(named)
 
 
 class ReplicaThreads:
@@ -46,7 +58,7 @@ class ReplicaThreads:
 
     def __init__(self, size: int, together: int) -> None:
         self.size, self.together = size, together
-        self.count = 1 if together > 1 or on_accelerator() else min(count_processors(), size)
+        self.count = 1 if together > 1 or on_accelerator() else min(count_threads(), size)
         self._compiled: set[Work] = set()
 
     def slots(self, active: Sequence[int]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

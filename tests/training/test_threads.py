@@ -26,8 +26,7 @@ def trained(count: int, monkeypatch: pytest.MonkeyPatch, **options: Any) -> list
     return Fleet(dense(), "lm", replicas, WINDOWS, LABELS, classes=CLASSES, recipe=recipe, **options).train(QUIET)
 
 
-@pytest.mark.parametrize("count", [2, 3, 7])
-@pytest.mark.parametrize("size", [5, 3])
+@pytest.mark.parametrize(("count", "size"), [(2, 5), (7, 3)])
 def test_the_number_of_threads_changes_no_result(count: int, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when slots become free at different times, and for more threads than slots."""
     alone = trained(1, monkeypatch, size=size)

@@ -261,6 +261,8 @@ def test_run_in_every_step_or_computed_once_an_ensemble_teaches_the_same(several
 
 
 @pytest.mark.slow
+# Keras 3.15 reads its variables in a way that NumPy 2.4 warns of.
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn:DeprecationWarning")
 def test_fit_takes_a_list_of_teachers(several):
     windows, labels = problem()
     models = [part.network.model for part in several.members]

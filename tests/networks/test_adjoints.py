@@ -56,12 +56,16 @@ def same_gradients(ours: Any, plain: Any, *inputs: Any) -> None:
         np.testing.assert_allclose(mine, other, rtol=2e-3, atol=2e-3 * float(np.abs(other).max()))
 
 
-def convolve_plainly(x: Any, kernel: Any, dilation: int) -> Any:
-    """Convolve (batch, time, positions, channels) along time, by XLA and its derivatives."""
-    axes = ("NHWC", "HWIO", "NHWC")
-    return jax.lax.conv_general_dilated(
-        x, kernel[:, None], (1, 1), "VALID", rhs_dilation=(dilation, 1), dimension_numbers=axes
-    )
+def convolve_plainly(x: Any, kernel: Any, strides: tuple[int, ...], dilation: tuple[int, ...]) -> Any:
+    """Convolve (batch, *positions, channels) by XLA and the derivatives that JAX has for it."""
+    axes = "HWD"[: len(strides)]
+    names = (f"N{axes}C", f"{axes}IO", f"N{axes}C")
+    return jax.lax.conv_general_dilated(x, kernel, strides, "VALID", rhs_dilation=dilation, dimension_numbers=names)
+
+
+def convolve_along_time(x: Any, kernel: Any, dilation: int) -> Any:
+    """Convolve (batch, time, positions, channels) along time."""
+    return convolve_plainly(x, kernel[:, None], (1, 1), (dilation, 1))
 
 
 @pytest.mark.parametrize(("dilation", "positions"), [(1, (4,)), (3, ())])
@@ -83,7 +87,7 @@ def test_a_convolution_has_the_gradients_of_xlas(
     x, kernel = drawn(3, 19, *positions, channels), drawn(5, channels, filters)
 
     def plain(x: Any, kernel: Any) -> Any:
-        y = convolve_plainly(x if positions else x[:, :, None], kernel, dilation)
+        y = convolve_along_time(x if positions else x[:, :, None], kernel, dilation)
         return y if positions else y[:, :, 0]
 
     same_gradients(lambda x, kernel: convolve_taps(x, kernel, dilation, forms), plain, x, kernel)
@@ -104,7 +108,7 @@ def test_a_convolution_of_few_channels_has_the_gradients_of_xlas(
     def exchanged(x: Any, kernel: Any) -> Any:
         return convolve_few(x.transpose(3, 1, 2, 0), kernel, dilation).transpose(3, 1, 2, 0)
 
-    same_gradients(exchanged, lambda x, kernel: convolve_plainly(x, kernel, dilation), x, kernel)
+    same_gradients(exchanged, lambda x, kernel: convolve_along_time(x, kernel, dilation), x, kernel)
     program = str(jax.make_jaxpr(exchanged)(x, kernel))
     assert ("dot_general" in program) == (most == 0)
 

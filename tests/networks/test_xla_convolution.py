@@ -12,16 +12,10 @@ import pytest
 
 from stillmotion.networks.xla_convolution import COMPILER_OPTIONS, convolve_by_xla
 
-from .test_adjoints import drawn, same_gradients
+from .test_adjoints import convolve_plainly, drawn, same_gradients
 
 #: The layouts of XLA's fast routine: batch first and channels last in values and results.
 FAST = re.compile(r"dim_labels=b0?1?2?f_0?1?2?io->b0?1?2?f")
-
-
-def convolve_plainly(x: Any, kernel: Any, strides: tuple[int, ...], dilation: tuple[int, ...]) -> Any:
-    axes = "HWD"[: len(strides)]
-    names = (f"N{axes}C", f"{axes}IO", f"N{axes}C")
-    return jax.lax.conv_general_dilated(x, kernel, strides, "VALID", rhs_dilation=dilation, dimension_numbers=names)
 
 
 @pytest.mark.parametrize(("stride", "dilation"), list(itertools.product((1, 2, 3), (1, 2))))

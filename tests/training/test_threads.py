@@ -56,27 +56,27 @@ def test_a_program_is_compiled_once_and_rows_come_back_to_their_slots(monkeypatc
     monkeypatch.setattr(threads, "count_processors", lambda: 2)
     seen = []
 
-    def work(learners: Any, told: Any, shared: float, slots: Any, alive: Any) -> Any:
+    def work(learners: Any, inputs: Any, shared: float, slots: Any, alive: Any) -> Any:
         active = slots[: int(alive)]
         seen.append(len(active))
         learners = np.array(learners)
-        learners[active] += np.asarray(told)[active] + shared
+        learners[active] += np.asarray(inputs)[active] + shared
         return learners
 
     pool = threads.ReplicaThreads(5, 1)
-    learners, told = np.arange(5.0, dtype=np.float32), 10 * np.arange(5.0, dtype=np.float32)
-    done = pool.run(work, learners, told, 100.0, [0, 3, 4], learners)
+    learners, inputs = np.arange(5.0, dtype=np.float32), 10 * np.arange(5.0, dtype=np.float32)
+    done = pool.run(work, learners, inputs, 100.0, [0, 3, 4], learners)
     np.testing.assert_array_equal(done, [100, 1, 2, 133, 144])
     assert seen[0] == 0
     assert sorted(seen[1:]) == [1, 2]
-    np.testing.assert_array_equal(pool.run(work, done, told, 100.0, [3], done), [100, 1, 2, 263, 144])
+    np.testing.assert_array_equal(pool.run(work, done, inputs, 100.0, [3], done), [100, 1, 2, 263, 144])
     assert len(seen) == 4
 
 
 def test_a_failure_in_a_thread_is_the_fleets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "count_processors", lambda: 2)
 
-    def work(learners: Any, told: Any, shared: Any, slots: Any, alive: Any) -> Any:
+    def work(learners: Any, inputs: Any, shared: Any, slots: Any, alive: Any) -> Any:
         if alive:
             raise MemoryError("no room")
         return learners

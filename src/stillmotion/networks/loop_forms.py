@@ -11,14 +11,14 @@ convolution is, by the numbers of its channels and filters:
 Measured: four (5, 1) convolutions with ReLU in a compiled loop, forward and backward, batch 64, two cores with AVX2,
 milliseconds:
 
-============  ==================  ====================  =============
-T, D, filters  slices and product  product, batch last   shifted values
-============  ==================  ====================  =============
-128, 6, 4                    3.7                   3.1             2.3
-30, 45, 4                    5.9                   4.0             4.0
-50, 45, 4                   22.3                  14.5            11.9
-128, 6, 8                   11.9                   8.2             8.5
-============  ==================  ====================  =============
+=============  ==================  ===================  ==============
+T, D, filters  slices and product  product, batch last  shifted values
+=============  ==================  ===================  ==============
+128, 6, 4                     3.7                  3.1             2.3
+30, 45, 4                     5.9                  4.0             4.0
+50, 45, 4                    22.3                 14.5            11.9
+128, 6, 8                    11.9                  8.2             8.5
+=============  ==================  ===================  ==============
 
 ``xla_convolution`` has the same for more channels. The forms that a fleet trained with are in its record
 (``Fleet.program.forms``).

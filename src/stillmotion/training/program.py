@@ -18,7 +18,7 @@ from ..windows.augment import Mix, Places
 from .device import compile_function
 from .distillation import DistillationSetup
 from .recipe import Recipe
-from .rows import put_row, take_row
+from .rows import put_row, put_rows, take_row, take_rows
 from .shared import Shared
 from .step import (
     ReplicaInputs,
@@ -177,16 +177,14 @@ def _over_groups(work: Callable[..., Any], together: int, begin: Callable[[Train
     nothing is compiled again. ``slots`` are slot numbers (R,), active ones first, padded with R.
     """
 
-    def run(learners: TrainState, told: Any, shared: Shared, slots: Array, alive: Array) -> Any:
+    def run(learners: TrainState, inputs: Any, shared: Shared, slots: Array, alive: Array) -> Any:
         def group(number: Array, results: Any) -> Any:
             if together == 1:
                 at = slots[number]
-                return put_row(results, at, work(*take_row((learners, told), at), shared))
+                return put_row(results, at, work(*take_row((learners, inputs), at), shared))
             many = jax.lax.dynamic_slice(slots, (number * together,), (together,))
-            done = jax.vmap(work, in_axes=(0, 0, None))(
-                *jax.tree.map(lambda leaf: leaf.at[many].get(mode="clip"), (learners, told)), shared
-            )
-            return jax.tree.map(lambda whole, part: whole.at[many].set(part, mode="drop"), results, done)
+            done = jax.vmap(work, in_axes=(0, 0, None))(*take_rows((learners, inputs), many), shared)
+            return put_rows(results, many, done)
 
         return jax.lax.fori_loop(0, -(-alive // together), group, begin(learners))
 

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .rows import put_row, take_row
+from .rows import put_row, put_rows, take_row, take_rows
 from .step import TrainState
 
 Array = Any
@@ -50,16 +50,16 @@ def select_states(where: Array, new: TrainState, old: TrainState) -> TrainState:
 
 
 @jax.jit
-def take_rows(tree: Any, at: Array) -> Any:
-    """Return the rows ``at`` of every array; a row that is not there is the last one."""
-    return jax.tree.map(lambda leaves: leaves.at[at].get(mode="clip"), tree)
+def take_slots(tree: Any, at: Array) -> Any:
+    """Return the rows of slots ``at`` of every array; see ``take_rows``."""
+    return take_rows(tree, at)
 
 
 @jax.jit
-def put_rows(tree: Any, places: Sequence[Array], parts: Sequence[Any]) -> Any:
-    """Return the arrays with each part's rows at its places; rows for places that are not there are dropped."""
+def put_slots(tree: Any, places: Sequence[Array], parts: Sequence[Any]) -> Any:
+    """Return the arrays with the rows of each part in its slots; see ``put_rows``."""
     for at, part in zip(places, parts, strict=True):
-        tree = jax.tree.map(lambda leaves, rows, at=at: leaves.at[at].set(rows, mode="drop"), tree, part)
+        tree = put_rows(tree, at, part)
     return tree
 
 

@@ -138,13 +138,13 @@ def take_step(
     def loss(arrays: tuple[Array, ...]) -> tuple[Array, tuple[Array, Any, Any]]:
         taps, state = student.apply(arrays[own], learner.state, x, described(student), training=True)
         losses = [taps.pop(OWN_LOSSES)] if student.has_losses else []
-        answers, teacher_state = fixed, learner.teacher_state
+        teacher_taps, teacher_state = fixed, learner.teacher_state
         if learning is not None:
             weights = arrays[theirs]
-            answers, teacher_state = learning.apply(weights, teacher_state, x, described(learning), training=True)
-            losses += [answers.pop(OWN_LOSSES)] if learning.has_losses else []
+            teacher_taps, teacher_state = learning.apply(weights, teacher_state, x, described(learning), training=True)
+            losses += [teacher_taps.pop(OWN_LOSSES)] if learning.has_losses else []
         aux_params = setup.aux.named_parts(arrays[theirs.stop :])
-        named = setup.method.objective(batch, taps, answers, hyperparameters, aux_params)
+        named = setup.method.objective(batch, taps, teacher_taps, hyperparameters, aux_params)
         named = {**named, OWN_LOSSES: sum(losses)} if losses else named
         terms = jnp.stack([named[name] for name in sorted(named)])
         return terms.sum(), (terms, state, teacher_state)

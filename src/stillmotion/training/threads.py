@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from ..compiled import count_processors
 from ..errors import UserError
 from .device import on_accelerator
-from .slots import put_rows, take_rows
+from .slots import put_slots, take_slots
 
 Array = Any
 #: A program over slots: (train states, inputs, shared, slots, number of active slots) → results with a slot axis.
@@ -65,13 +65,13 @@ class ReplicaThreads:
         """Return the last two arguments of a program that runs for all active slots in one thread."""
         return _slots(active, -(-self.size // self.together) * self.together, self.size)
 
-    def run(self, work: Work, learners: Any, told: Any, shared: Any, active: Sequence[int], before: Any) -> Any:
+    def run(self, work: Work, learners: Any, inputs: Any, shared: Any, active: Sequence[int], before: Any) -> Any:
         """Run a program for the active slots.
 
         Args:
             work: the program.
             learners: train states of all slots.
-            told: the program's inputs for all slots.
+            inputs: the program's inputs for all slots.
             shared: what all replicas read.
             active: numbers of the active slots.
             before: the results of slots that are not active.
@@ -80,14 +80,14 @@ class ReplicaThreads:
             The results of all slots.
         """
         if self.count == 1:
-            return work(learners, told, shared, *self.slots(active))
+            return work(learners, inputs, shared, *self.slots(active))
         rows = -(-self.size // self.count)
         groups = [active[first :: self.count] for first in range(min(self.count, len(active)))]
 
         def one(group: Sequence[int]) -> tuple[Array, Any]:
             at, alive = _slots(group, rows, self.size)
-            mine, mine_told = take_rows((learners, told), at)
-            return at, work(mine, mine_told, shared, _slots(range(len(group)), rows, rows)[0], alive)
+            own_learners, own_inputs = take_slots((learners, inputs), at)
+            return at, work(own_learners, own_inputs, shared, _slots(range(len(group)), rows, rows)[0], alive)
 
         if work not in self._compiled:
             # For no replica: threads that begin together would compile it once each.
@@ -95,7 +95,7 @@ class ReplicaThreads:
             self._compiled.add(work)
         with ThreadPoolExecutor(len(groups)) as pool:
             places, parts = zip(*pool.map(lambda group: _waited(one(group)), groups), strict=True)
-        return put_rows(before, places, parts)
+        return put_slots(before, places, parts)
 
 
 def _waited(results: tuple[Array, Any]) -> tuple[Array, Any]:
